@@ -1,0 +1,46 @@
+# make rehearse: the whole crawl, simulated.  make test: every test.  Both make .venv where it is missing.
+.DEFAULT_GOAL := help
+.PHONY: help rehearse test check bench lock clean
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+# Re-made when what it was made from has changed.
+READY := $(VENV)/.ready
+
+help:
+	@echo "make rehearse   the whole multi-day crawl against the simulated API: no key, no account"
+	@echo "make test       every test"
+	@echo "make check      lint, format and types"
+	@echo "make bench      measurements"
+	@echo "make lock       resolve the dependencies anew into requirements.lock"
+	@echo "make clean      remove what the others made"
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("harvester needs Python 3.11 or later: make PYTHON=/path/to/python3.11" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/pip install --quiet --require-hashes --requirement requirements.lock
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+rehearse: $(READY)
+	$(BIN)/harvester rehearse
+
+test: $(READY)
+	$(BIN)/pytest --numprocesses 2
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks
+
+lock: $(READY)
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
+		--generate-hashes --no-header --no-emit-index-url --no-emit-find-links --output-file requirements.lock
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

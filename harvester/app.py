@@ -1,0 +1,207 @@
+"""A Config put together into a Harvester: the only place that knows every room."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
+
+from pydantic import SecretStr
+
+from harvester import quota
+from harvester.clock import Clock, SystemClock
+from harvester.config import Config, ExportSettings, api_key
+from harvester.errors import BooksError, ConfigError
+from harvester.ledger.books import SqliteBooks
+from harvester.ledger.sqlite import SqliteLedger
+from harvester.ledger.upgrade import check, prepare
+from harvester.model import BATCH_SIZE, Loaded, Progress, RunRecord
+from harvester.process import this_process
+from harvester.report.summary import Summary, summarize
+from harvester.run import RunReport, Stop
+
+if TYPE_CHECKING:
+    from harvester.export import Manifest
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """What a run would do now."""
+
+    calls: int
+    videos: int
+    units: int
+    remaining_units: int
+    first_ids: tuple[str, ...]
+    """The ids of the first call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """`status` with the runs behind it."""
+
+    summary: Summary
+    runs: Sequence[RunRecord]
+
+
+class Harvester:
+    """One configuration at work. Every method may be called from a new process; the ledger holds all state."""
+
+    def __init__(
+        self,
+        config: Config,
+        clock: Clock | None = None,
+        chance: random.Random | None = None,
+        key: SecretStr | None = None,
+    ) -> None:
+        """Without `key`, the environment's is read when it is first needed."""
+        self.config = config
+        self._key = key
+        self._clock = clock or SystemClock()
+        self._chance = chance
+
+    def init(self) -> None:
+        """Create the ledger or bring it up to date. Safe to repeat."""
+        prepare(self.config.ledger.path)
+
+    async def load(
+        self,
+        uri: str | None = None,
+        *,
+        column: str | None = None,
+        limit: int | None = None,
+        stdin: BinaryIO | None = None,
+    ) -> Loaded:
+        """Read the ids of a source, by default the configured one, into the ledger, which is made if need be."""
+        from harvester.loader import load
+        from harvester.sources import read_ids
+
+        source = self.config.source
+        uri = uri or source.uri
+        if uri is None:
+            raise ConfigError("There is no source.", next_step="Name one: harvester load ids.csv, or set source.uri.")
+        chunks = read_ids(uri, column=column or source.column, anonymous=source.anonymous, limit=limit, stdin=stdin)
+        self.init()
+        async with SqliteLedger(self.config.ledger.path) as ledger:
+            return await load(ledger, chunks)
+
+    async def run(
+        self, *, until_done: bool = False, max_calls: int | None = None, stop: Stop | None = None
+    ) -> tuple[RunReport, Progress]:
+        """Crawl until the day's units are spent, nothing is left, or `stop`. What was done, and how far it is."""
+        check(self.config.ledger.path)
+        async with SqliteLedger(self.config.ledger.path) as ledger:
+            report = await self.crawl(ledger, until_done=until_done, max_calls=max_calls, stop=stop)
+            return report, await ledger.progress()
+
+    async def crawl(
+        self,
+        ledger: SqliteLedger,
+        *,
+        until_done: bool = False,
+        max_calls: int | None = None,
+        stop: Stop | None = None,
+        among: Iterator[Sequence[int]] | None = None,
+    ) -> RunReport:
+        """The run itself, over a ledger that is open already."""
+        from harvester.worker import Worker
+        from harvester.youtube.client import YouTubeClient
+
+        run = self.config.run
+        client = YouTubeClient(
+            self.config.youtube,
+            self._key or api_key(),
+            concurrency=run.concurrency,
+            timeout_seconds=run.timeout_seconds,
+            clock=self._clock,
+        )
+        worker = Worker(
+            ledger,
+            client,
+            self._clock,
+            run=run,
+            quota=self.config.quota,
+            process=this_process(),
+            stop=stop,
+            chance=self._chance,
+        )
+        async with client:
+            return await worker.run(until_done=until_done, max_calls=max_calls, among=among)
+
+    def dry_run(self, max_calls: int | None = None) -> DryRun:
+        """Count out the batches that a run would claim now. Reads only."""
+        with self.books() as books:
+            summary = summarize(books.progress(), self.config.quota, self._clock.now())
+            affordable = summary.remaining // summary.units_per_call
+            most = affordable if max_calls is None else min(affordable, max_calls)
+            calls = videos = 0
+            first_ids: tuple[str, ...] = ()
+            for ids in books.pending(BATCH_SIZE):
+                if calls == most:
+                    break
+                first_ids = first_ids or ids
+                calls += 1
+                videos += len(ids)
+                log.debug("would ask for %d videos: %s … %s", len(ids), ids[0], ids[-1])
+        return DryRun(calls, videos, calls * summary.units_per_call, summary.remaining, first_ids)
+
+    def overview(self, newest_runs: int = 5) -> Overview:
+        """How far the crawl is. Reads only."""
+        with self.books() as books:
+            summary = summarize(books.progress(), self.config.quota, self._clock.now())
+            return Overview(summary, books.runs(newest_runs))
+
+    def plan(self, videos: int | None = None, units_per_call: int | None = None) -> quota.Plan:
+        """The arithmetic of a crawl of `videos` ids, by default those that the ledger still has to ask for."""
+        settings = self.config.quota
+        if videos is None:
+            videos = self.overview().summary.unasked
+        units_per_call = units_per_call or settings.units_per_call
+        if units_per_call > settings.daily_units - settings.reserve_units:
+            raise ConfigError(f"A day's units do not pay for one call of {units_per_call}.")
+        return quota.make_plan(
+            videos,
+            daily_units=settings.daily_units,
+            units_per_call=units_per_call,
+            reserve_units=settings.reserve_units,
+            concurrency=self.config.run.concurrency,
+            now=self._clock.now(),
+        )
+
+    def export(self, settings: ExportSettings | None = None, *, require_complete: bool = False) -> Manifest:
+        """Publish the stored responses, then the manifest beside them."""
+        from harvester.export import export
+
+        with self.books() as books:
+            return export(
+                books,
+                settings or self.config.export,
+                ledger_name=self.config.ledger.path.name,
+                now=self._clock.now(),
+                require_complete=require_complete,
+                source=self.config.source.uri,
+            )
+
+    def verify(self, published: str | None = None) -> Progress:
+        """Prove the books, and a published file where one is named. Raises BooksError with what does not balance."""
+        with self.books() as books:
+            findings = books.findings()
+            if published is not None:
+                from harvester.export import check_published
+
+                findings += check_published(published, books, region=self.config.export.region)
+            if findings:
+                raise BooksError(
+                    "The books do not balance:\n" + "\n".join(f"  {finding}" for finding in findings),
+                    state="Nothing was changed.",
+                )
+            return books.progress()
+
+    def books(self) -> SqliteBooks:
+        """The reading side of the ledger, for use as a context manager."""
+        check(self.config.ledger.path)
+        return SqliteBooks(self.config.ledger.path)

@@ -1,0 +1,42 @@
+"""Bodies as they come off the wire, and how to read them without trusting their size. Pure."""
+
+from __future__ import annotations
+
+import zlib
+
+_GZIP = 16 + zlib.MAX_WBITS
+
+
+class BodyError(Exception):
+    """The bytes are not what they claim to be. `reason` is a short word, as in `Outcome.reason`."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+def decompress(data: bytes, encoding: str, most_bytes: int) -> bytes:
+    """The body behind `encoding` (`gzip`, of one member or several, or `identity`), of at most `most_bytes`.
+
+    Raises BodyError with reason `body_too_large`, `bad_gzip` or `cut_body`.
+    """
+    if encoding == "identity":
+        if len(data) > most_bytes:
+            raise BodyError("body_too_large", f"the body is larger than {most_bytes} bytes")
+        return data
+    pieces = []
+    room = most_bytes
+    while data:
+        member = zlib.decompressobj(_GZIP)
+        try:
+            piece = member.decompress(data, room + 1)
+        except zlib.error as error:
+            raise BodyError("bad_gzip", f"the body is not valid gzip: {error}") from None
+        if len(piece) > room:
+            raise BodyError("body_too_large", f"the body is larger than {most_bytes} bytes")
+        if not member.eof:
+            raise BodyError("cut_body", "the body ends in the middle of its compressed data")
+        room -= len(piece)
+        pieces.append(piece)
+        data = member.unused_data
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)

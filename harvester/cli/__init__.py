@@ -1,0 +1,75 @@
+"""The command line: the only place that prints, and the one that turns errors into exit codes.
+
+Results go to stdout, logs and progress to stderr. The command modules import no more than click: what a command
+needs is imported when it runs, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harvester._version import __version__
+from harvester.cli import crawl, ledger, publish, trial
+from harvester.cli.state import State
+from harvester.errors import HarvesterError
+
+
+class Program(click.Group):
+    """Says errors in a few readable lines and ends with the exit code that they carry."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except HarvesterError as error:
+            self._show(ctx, str(error))
+            ctx.exit(error.exit_code)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except BrokenPipeError:
+            # The reader went away, as `head` does: nothing is wrong, and there is nobody to tell.
+            sys.stdout = None
+            ctx.exit(0)
+        except Exception as error:  # noqa: BLE001 (the last resort: whatever it is, it is said in a sentence)
+            what = f"This is a bug in harvester: {type(error).__name__}: {error}"
+            self._show(ctx, f"{what}\nRun it with -v to see where.")
+            ctx.exit(1)
+
+    def _show(self, ctx: click.Context, message: str) -> None:
+        state = ctx.find_object(State)
+        if state is not None and state.verbosity > 0:
+            click.echo(traceback.format_exc(), err=True, nl=False)
+        click.echo(f"{click.style('Error:', fg='red')} {message}", err=True)
+
+
+@click.group(
+    cls=Program,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Example: harvester --config crawl.toml status",
+)
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The settings. [default: $HARVESTER_CONFIG, then ./config.toml]",
+)
+@click.option("-v", "--verbose", count=True, help="Say more; show where an error comes from.")
+@click.option("-q", "--quiet", count=True, help="Say only what is wrong.")
+@click.option("--log-format", type=click.Choice(["text", "json"]), help="How log lines are written.")
+@click.version_option(__version__, prog_name="harvester")
+@click.pass_context
+def main(ctx: click.Context, config: Path | None, verbose: int, quiet: int, log_format: str | None) -> None:
+    """Fetch the metadata of hundreds of thousands of YouTube videos within the API's daily quota.
+
+    A local ledger holds every id, its state and every response, so a crawl of many days can be stopped, killed and
+    resumed without losing or paying for anything twice.
+    """
+    ctx.obj = State(config, verbose - quiet, log_format)
+
+
+for module in (ledger, crawl, publish, trial):
+    for command in module.COMMANDS:
+        main.add_command(command)

@@ -1,0 +1,79 @@
+"""init, load, status, verify: the ledger, before and after."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+
+import click
+
+from harvester.cli.console import show
+from harvester.cli.state import State
+
+
+@click.command(epilog="Example: harvester init")
+@click.pass_obj
+def init(state: State) -> None:
+    """Write a config.toml where there is none, and create or upgrade the ledger. Safe to repeat."""
+    from harvester.cli.template import write_config
+    from harvester.config import find_config
+
+    path = find_config(state.config_path)
+    if path is None or not path.exists():
+        click.echo(f"wrote {write_config(path)}")
+    else:
+        click.echo(f"kept  {path}")
+    harvester = state.harvester()
+    harvester.init()
+    click.echo(f"ready {harvester.config.ledger.path}")
+
+
+@click.command(epilog="Example: harvester load songs.csv --column song")
+@click.argument("source", required=False)
+@click.option("--column", help="The column that holds the ids. [default: source.column]")
+@click.option("--limit", type=click.IntRange(min=1), help="Take the first N distinct ids only.")
+@click.pass_obj
+def load(state: State, source: str | None, column: str | None, limit: int | None) -> None:
+    """Read video ids from SOURCE into the ledger; the new ones are added.
+
+    SOURCE is CSV, Parquet or one id a line, plain, gzip or zstd: a path, s3://, https://, or - for standard input.
+    Without it, source.uri of the settings is read.
+    """
+    from harvester.report import terminal
+
+    stdin = sys.stdin.buffer if source == "-" else None
+    loaded = asyncio.run(state.harvester().load(source, column=column, limit=limit, stdin=stdin))
+    show(terminal.loaded(loaded))
+
+
+@click.command(epilog="Example: harvester status --json")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_obj
+def status(state: State, as_json: bool) -> None:
+    """Show how far the crawl is, today's units, and the days left. Reads only."""
+    from harvester.report import summary, terminal
+
+    overview = state.harvester().overview()
+    if as_json:
+        click.echo(json.dumps(summary.as_json(overview.summary), indent=2))
+    else:
+        show(terminal.status(overview.summary, overview.runs))
+
+
+@click.command(epilog="Example: harvester verify --export songs.json")
+@click.option("--export", "published", metavar="DEST", help="Prove this published file too.")
+@click.pass_obj
+def verify(state: State, published: str | None) -> None:
+    """Prove the books: ids, states, calls, units and stored responses agree. Reads only; exit code 5 if they don't."""
+    progress = state.harvester().verify(published)
+    responses = sum(day.ok for day in progress.days)
+    click.echo(
+        f"The books balance: {progress.total:,} ids, {progress.calls:,} calls on {len(progress.days)} days, "
+        f"{responses:,} stored responses."
+    )
+    if published:
+        click.echo(f"{published} is what its manifest says.")
+
+
+COMMANDS = [init, load, status, verify]

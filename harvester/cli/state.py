@@ -1,0 +1,33 @@
+"""What the options before the command say, and the harvester that they lead to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harvester.app import Harvester
+    from harvester.config import Config
+
+
+@dataclass(frozen=True)
+class State:
+    config_path: Path | None
+    verbosity: int
+    """Above 0: say more; below: only what is wrong."""
+    log_format: str | None
+
+    def config(self, **overrides: dict[str, Any]) -> Config:
+        """The settings; `overrides` are options, a section each."""
+        from harvester.cli.logs import set_up_logging
+        from harvester.config import find_config, load_config
+
+        config = load_config(find_config(self.config_path), overrides | {"log": {"format": self.log_format}})
+        set_up_logging(config.log, self.verbosity)
+        return config
+
+    def harvester(self, **overrides: dict[str, Any]) -> Harvester:
+        from harvester.app import Harvester
+
+        return Harvester(self.config(**overrides))

@@ -1,0 +1,59 @@
+"""The config.toml that `init` writes: every setting with its default, explained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harvester.errors import ConfigError
+
+TEMPLATE = """\
+# harvester's settings. Each can be overridden by HARVESTER_<SECTION>__<KEY> in the environment, and the most used ones
+# by options. Secrets never stand here: the key comes from YOUTUBE_API_KEY (or YOUTUBE_API_KEY_FILE), access to S3
+# from AWS's usual variables and profiles. Relative paths are relative to this file.
+
+[source]
+uri = "songs.csv"                # CSV, Parquet or one id a line; plain, gzip or zstd; a path, s3:// or https://
+column = "song"                  # the column that holds the ids
+anonymous = false                # true for a public bucket: unsigned requests
+
+[ledger]
+url = "sqlite:///harvest.db"     # the checkpoint database: keep it, it is the crawl
+
+[youtube]
+base_url = "https://youtube.googleapis.com/youtube/v3"   # or what `harvester simulate` prints
+parts = ["snippet", "contentDetails", "status", "statistics", "topicDetails"]
+
+[quota]
+daily_units = 10_000             # see the API console: APIs & Services, YouTube Data API v3, Quotas
+# 1 + 2 for each of the five parts. The price list of 2026 says 1: set it once your console agrees.
+units_per_call = 11
+reserve_units = 0                # left for other users of the same key
+
+[run]
+concurrency = 50                 # most calls under way at once; fewer when the API pushes back
+timeout_seconds = 30
+max_attempts = 5                 # per batch, before it is split and tried smaller
+patience_seconds = 600           # how long nothing may succeed before a run ends and says that the API is down
+
+[export]
+uri = "songs.json"               # or s3://bucket/key
+format = "json"
+compression = "none"             # or "gzip"
+# region = "eu-west-3"           # for S3
+acl = "private"
+
+[log]
+level = "INFO"
+format = "text"                  # or "json"
+"""
+
+
+def write_config(path: Path | None) -> Path:
+    """Write the template where there is nothing yet. Raises ConfigError where it cannot be written."""
+    path = path or Path("config.toml")
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(TEMPLATE)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror}.") from None
+    return path

@@ -1,0 +1,73 @@
+"""rehearse and simulate: the whole crawl without a key."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from harvester.cli.console import show
+from harvester.cli.state import State
+
+FAULTS = click.Choice(["none", "mild", "hostile"])
+REHEARSED_VIDEOS = 91_234
+"""Two full quota days at 11 units a call, and a little of a third."""
+
+
+@click.command(epilog="Example: harvester rehearse --videos 1000 --faults hostile")
+@click.option("--videos", type=click.IntRange(min=1), default=REHEARSED_VIDEOS, show_default=True)
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed replays the same faults.")
+@click.option("--faults", type=FAULTS, default="none", show_default=True)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("rehearsal"),
+    show_default=True,
+    help="The folder that it works in; made anew each time.",
+)
+@click.pass_obj
+def rehearse(state: State, videos: int, seed: int, faults: str, out: Path) -> None:
+    """Do the whole crawl, day by day on a simulated clock, against the simulated API.
+
+    The code is the real one, with its own ledger in its own folder. No key, no network. It ends with a verdict that
+    is computed from what the simulated API counted; exit code 5 if a promise was broken.
+    """
+    from harvester.cli.logs import set_up_logging
+    from harvester.config import LogSettings
+    from harvester.errors import BooksError
+    from harvester.rehearsal import Rehearsal
+    from harvester.report import terminal
+
+    # The days are shown as they end; beside them only what is wrong is worth a line.
+    set_up_logging(LogSettings(level="ERROR", format="json" if state.log_format == "json" else "text"), state.verbosity)
+    click.echo(terminal.REHEARSED_HEADING)
+    rehearsal = Rehearsal(out, videos=videos, seed=seed, faults=faults)
+    checks = asyncio.run(rehearsal.play(lambda day: click.echo(terminal.rehearsed_day(day, videos))))
+    show(terminal.verdict(checks))
+    if not all(check.kept for check in checks):
+        raise BooksError("The rehearsal broke a promise.", state=f"Its ledger and export are in {out}.")
+
+
+@click.command(epilog="Example: harvester simulate --port 8080 --faults mild")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 takes a free one.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--faults", type=FAULTS, default="none", show_default=True)
+@click.option("--daily-units", type=click.IntRange(min=0), default=10_000, show_default=True)
+@click.option("--units-per-call", type=click.IntRange(min=1), default=11, show_default=True)
+def simulate(port: int, seed: int, faults: str, daily_units: int, units_per_call: int) -> None:
+    """Serve the simulated API on 127.0.0.1. Its first line is the base URL, for youtube.base_url."""
+    from harvester.simulator import SimulatorSettings, serve
+
+    serve(
+        SimulatorSettings(
+            port=port,
+            seed=seed,
+            faults=faults,  # type: ignore[arg-type]
+            daily_units=daily_units,
+            units_per_call=units_per_call,
+        )
+    )
+
+
+COMMANDS = [rehearse, simulate]

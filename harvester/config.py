@@ -1,0 +1,302 @@
+"""Settings: the only reader of `config.toml` and of the environment.
+
+Options beat `HARVESTER_<SECTION>__<KEY>` in the environment, which beats the file, which beats the defaults here.
+Secrets come from the environment alone. Paths in the file are relative to the file's own folder.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, SettingsError
+
+from harvester.errors import ConfigError, CredentialsError
+
+ENV_PREFIX = "HARVESTER_"
+PARTS = frozenset(
+    (
+        "contentDetails",
+        "fileDetails",
+        "id",
+        "liveStreamingDetails",
+        "localizations",
+        "paidProductPlacementDetails",
+        "player",
+        "processingDetails",
+        "recordingDetails",
+        "snippet",
+        "statistics",
+        "status",
+        "suggestions",
+        "topicDetails",
+    )
+)
+"""The parts that videos.list knows (discovery document, revision 20261104)."""
+
+CANNED_ACLS = (
+    "private",
+    "public-read",
+    "public-read-write",
+    "authenticated-read",
+    "aws-exec-read",
+    "bucket-owner-read",
+    "bucket-owner-full-control",
+)
+
+# TOML knows lists only.
+Words = Annotated[tuple[str, ...], BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)]
+PositiveInt = Annotated[int, Field(gt=0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SourceSettings(_Section):
+    """Where the ids are read from."""
+
+    uri: str | None = None
+    column: str = "song"
+    anonymous: bool = False
+
+
+class LedgerSettings(_Section):
+    """The checkpoint database."""
+
+    url: str = "sqlite:///harvest.db"
+
+    @field_validator("url")
+    @classmethod
+    def _known_database(cls, url: str) -> str:
+        if not url.startswith("sqlite:///") or url == "sqlite:///":
+            raise ValueError("must name a file, as in sqlite:///harvest.db")
+        return url
+
+    @property
+    def path(self) -> Path:
+        return Path(self.url.removeprefix("sqlite:///"))
+
+
+class YouTubeSettings(_Section):
+    """The API."""
+
+    base_url: str = "https://youtube.googleapis.com/youtube/v3"
+    parts: Words = ("snippet", "contentDetails", "status", "statistics", "topicDetails")
+
+    @field_validator("base_url")
+    @classmethod
+    def _web_address(cls, url: str) -> str:
+        parsed = urlsplit(url)
+        if parsed.scheme not in ("http", "https") or not parsed.hostname:
+            raise ValueError("must be an http or https address")
+        if parsed.query or parsed.username:
+            raise ValueError("must hold no query and no user: the key comes from the environment")
+        return url.rstrip("/")
+
+    @field_validator("parts")
+    @classmethod
+    def _known_parts(cls, parts: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = sorted(set(parts) - PARTS)
+        if unknown or not parts:
+            raise ValueError(f"unknown part {unknown[0]!r}" if unknown else "must name at least one part")
+        return parts
+
+
+class QuotaSettings(_Section):
+    """Units: how many a day, how many a call, how many are left for others."""
+
+    daily_units: PositiveInt = 10_000
+    units_per_call: PositiveInt = 11
+    reserve_units: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _one_call_fits(self) -> Self:
+        if self.daily_units - self.reserve_units < self.units_per_call:
+            raise ValueError(
+                f"quota.daily_units ({self.daily_units}) less quota.reserve_units ({self.reserve_units}) "
+                f"does not pay for one call of quota.units_per_call ({self.units_per_call})"
+            )
+        return self
+
+
+class RunSettings(_Section):
+    """How hard to ask."""
+
+    concurrency: Annotated[int, Field(gt=0, le=1000)] = 50
+    timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 30
+    max_attempts: Annotated[int, Field(gt=0, le=100)] = 5
+    patience_seconds: Annotated[float, Field(ge=0)] = 600
+    """How long nothing may succeed before the run ends and says that the API is down."""
+
+
+class ExportSettings(_Section):
+    """Where the stored responses are published."""
+
+    uri: str = "songs.json"
+    format: Literal["json"] = "json"
+    compression: Literal["none", "gzip"] = "none"
+    region: str | None = None
+    acl: str = "private"
+
+    @field_validator("acl")
+    @classmethod
+    def _canned_acl(cls, acl: str) -> str:
+        if acl not in CANNED_ACLS:
+            raise ValueError(f"must be one of {', '.join(CANNED_ACLS)}")
+        return acl
+
+
+class LogSettings(_Section):
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    format: Literal["text", "json"] = "text"
+
+
+class Config(_Section):
+    """All settings, frozen."""
+
+    source: SourceSettings = SourceSettings()
+    ledger: LedgerSettings = LedgerSettings()
+    youtube: YouTubeSettings = YouTubeSettings()
+    quota: QuotaSettings = QuotaSettings()
+    run: RunSettings = RunSettings()
+    export: ExportSettings = ExportSettings()
+    log: LogSettings = LogSettings()
+
+
+class _Variables(Config, BaseSettings):
+    """Tells the environment's reader which variables there are."""
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, env_nested_delimiter="__", env_ignore_empty=True)
+
+
+def find_config(explicit: Path | None) -> Path | None:
+    """The file to read: the option, `$HARVESTER_CONFIG`, then `./config.toml` if it is there."""
+    named = explicit or (Path(value) if (value := os.environ.get("HARVESTER_CONFIG")) else None)
+    if named is not None:
+        return named
+    default = Path("config.toml")
+    return default if default.is_file() else None
+
+
+def load_config(path: Path | None = None, overrides: Mapping[str, Mapping[str, Any]] | None = None) -> Config:
+    """Read the settings. `overrides` are options, `{section: {key: value}}`; a None value is no override.
+
+    Raises ConfigError, naming the key, where a setting is unknown, of the wrong type or contradicts another.
+    """
+    from_file = _read_toml(path) if path is not None else {}
+    options = {s: {k: v for k, v in keys.items() if v is not None} for s, keys in (overrides or {}).items()}
+    try:
+        # Strict, so that "50" in the file is no number; in the environment everything is text.
+        Config.model_validate(from_file, strict=True)
+        config = Config.model_validate(_merged(from_file, _from_environment(), options))
+    except ValidationError as error:
+        raise ConfigError(_explain(error, path), next_step="Mend the setting and run the command again.") from None
+    return _anchor_paths(config, path.parent if path else Path())
+
+
+def isolated_config(values: Mapping[str, Mapping[str, Any]]) -> Config:
+    """A configuration of these values and the defaults, which no file and no variable can change."""
+    return Config.model_validate(values)
+
+
+def api_key() -> SecretStr:
+    """The YouTube API key, from `YOUTUBE_API_KEY` or the file that `YOUTUBE_API_KEY_FILE` names.
+
+    Raises CredentialsError where there is none, or where it cannot be sent in a header.
+    """
+    key = os.environ.get("YOUTUBE_API_KEY", "").strip()
+    if not key and (file := os.environ.get("YOUTUBE_API_KEY_FILE")):
+        try:
+            key = Path(file).read_text(encoding="ascii").strip()
+        except (OSError, UnicodeDecodeError):
+            raise CredentialsError(
+                "The file named by YOUTUBE_API_KEY_FILE cannot be read as a key.",
+                next_step="Let it hold the key alone, readable by this user.",
+            ) from None
+    if not key:
+        raise CredentialsError(
+            "There is no API key.",
+            state="Nothing was sent.",
+            next_step="Set YOUTUBE_API_KEY, or YOUTUBE_API_KEY_FILE to a file that holds it. "
+            "To try without one: harvester rehearse.",
+        )
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise CredentialsError("The API key holds characters that no key has.", state="Nothing was sent.")
+    return SecretStr(key)
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(
+            f"There is no configuration at {path}.", next_step="harvester init writes one to begin from."
+        ) from None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}.") from None
+
+
+def _from_environment() -> dict[str, Any]:
+    for name in os.environ:
+        upper = name.upper()
+        if not upper.startswith(ENV_PREFIX) or "__" not in upper:
+            continue
+        section = upper.removeprefix(ENV_PREFIX).partition("__")[0].lower()
+        if section not in Config.model_fields:
+            raise ConfigError(f"{name}: there is no section [{section}].", next_step="Unset or rename the variable.")
+    try:
+        return EnvSettingsSource(_Variables)()
+    except SettingsError as error:
+        raise ConfigError(f"A HARVESTER_ variable cannot be read: {error}.") from None
+
+
+def _merged(*layers: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The sections of all layers; a later layer's keys win."""
+    merged: dict[str, dict[str, Any]] = {}
+    for layer in layers:
+        for section, keys in layer.items():
+            merged[section] = {**merged.get(section, {}), **keys}
+    return merged
+
+
+def _explain(error: ValidationError, path: Path | None) -> str:
+    lines = [f"The settings do not work ({path or 'environment and defaults'}):"]
+    for problem in error.errors():
+        key = ".".join(str(part) for part in problem["loc"])
+        message = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden":
+            message = "there is no such setting"
+        lines.append(f"  {key}: {message}")
+    return "\n".join(lines)
+
+
+def _anchor_paths(config: Config, folder: Path) -> Config:
+    """Make local paths absolute: cron's working directory is not the user's."""
+    base = folder.absolute()
+    source = config.source.model_copy(update={"uri": _anchor(config.source.uri, base)})
+    ledger = config.ledger.model_copy(update={"url": f"sqlite:///{base / config.ledger.path}"})
+    export = config.export.model_copy(update={"uri": _anchor(config.export.uri, base)})
+    return config.model_copy(update={"source": source, "ledger": ledger, "export": export})
+
+
+def _anchor(uri: str | None, base: Path) -> str | None:
+    if uri is None or uri == "-" or "://" in uri:
+        return uri
+    return str(base / Path(uri).expanduser())

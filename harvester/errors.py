@@ -1,0 +1,84 @@
+"""Every error that harvester raises on purpose, in one tree.
+
+    HarvesterError                 exit  meaning
+    ├── ConfigError                  3   settings that cannot work
+    │   └── CredentialsError         3   a key or an account that was refused
+    ├── LedgerUnusable               3   foreign, read-only, older or newer ledger file
+    ├── OutsideError                 4   the world failed for now: run it again
+    │   ├── ApiUnavailable           4
+    │   ├── SourceUnavailable        4
+    │   ├── StorageUnavailable       4   the place of the export
+    │   └── LedgerUnavailable        4   locked for too long, disk full
+    └── BooksError                   5   the books do not balance
+        ├── LedgerDamaged            5
+        └── ExportIncomplete         5
+
+An error says three things: what happened, in what state the data is, what to do next.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class HarvesterError(Exception):
+    """The root. `exit_code` is what the process ends with; `worth_retrying` is true where time may heal it."""
+
+    exit_code: ClassVar[int] = 1
+    worth_retrying: ClassVar[bool] = False
+
+    def __init__(self, what: str, *, state: str = "", next_step: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.state = state
+        self.next_step = next_step
+
+    def __str__(self) -> str:
+        return "\n".join(line for line in (self.what, self.state, self.next_step) if line)
+
+
+class ConfigError(HarvesterError):
+    exit_code = 3
+
+
+class CredentialsError(ConfigError):
+    """The API or the bucket knows who is asking, or not, and says no."""
+
+
+class LedgerUnusable(HarvesterError):
+    """The file is there but this program must not work on it."""
+
+    exit_code = 3
+
+
+class OutsideError(HarvesterError):
+    exit_code = 4
+    worth_retrying = True
+
+
+class ApiUnavailable(OutsideError):
+    pass
+
+
+class SourceUnavailable(OutsideError):
+    pass
+
+
+class StorageUnavailable(OutsideError):
+    pass
+
+
+class LedgerUnavailable(OutsideError):
+    pass
+
+
+class BooksError(HarvesterError):
+    exit_code = 5
+
+
+class LedgerDamaged(BooksError):
+    pass
+
+
+class ExportIncomplete(BooksError):
+    pass

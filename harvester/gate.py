@@ -1,0 +1,53 @@
+"""Where calls wait their turn: at most as many under way as the pacer allows, and none while it holds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from harvester.clock import Clock
+from harvester.pacing import Pacer
+
+
+class Gate:
+    """Every wait of the crawl happens here, and ends early when `closing` is set."""
+
+    def __init__(self, pacer: Pacer, clock: Clock, closing: asyncio.Event) -> None:
+        self._pacer = pacer
+        self._clock = clock
+        self._closing = closing
+        self._in_flight = 0
+        self._changed = asyncio.Condition()
+
+    @asynccontextmanager
+    async def passage(self) -> AsyncIterator[None]:
+        """Hold one of the places. Whoever comes through must look at `closing` before sending."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._closing.is_set() or self._in_flight < self._pacer.limit)
+            self._in_flight += 1
+        try:
+            while not self._closing.is_set() and (wait := self._pacer.held_until - self._clock.monotonic()) > 0:
+                await self.pause(wait)
+            yield
+        finally:
+            self._in_flight -= 1
+            await self.wake()
+
+    async def pause(self, seconds: float) -> None:
+        """Sleep, unless the gate closes first."""
+        if self._closing.is_set() or seconds <= 0:
+            return
+        sleep = asyncio.ensure_future(self._clock.sleep(seconds))
+        closing = asyncio.ensure_future(self._closing.wait())
+        try:
+            await asyncio.wait({sleep, closing}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleep.cancel()
+            closing.cancel()
+            await asyncio.gather(sleep, closing, return_exceptions=True)
+
+    async def wake(self) -> None:
+        """Look again: a place came free, the limit grew, or the gate closed."""
+        async with self._changed:
+            self._changed.notify_all()

@@ -1,0 +1,1 @@
+"""The checkpoint database: every id with its state, every call with its units, every response."""

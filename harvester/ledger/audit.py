@@ -1,0 +1,165 @@
+"""The proof of the books: every sum counted afresh, every stored body read. Reads only.
+
+It takes a pass over the ids and a pass over the stored responses; memory does not grow with either.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from itertools import groupby
+from operator import attrgetter
+
+import msgspec
+from sqlalchemy import Connection, and_, func, not_, or_, select, text
+
+from harvester.body import BodyError, decompress
+from harvester.ledger.reading import AnyRow, as_body
+from harvester.ledger.tables import calls, quota_days, responses, video_states, videos
+from harvester.model import VideoState
+
+MOST_EXAMPLES = 5
+
+
+class _Item(msgspec.Struct):
+    id: str
+
+
+class _Response(msgspec.Struct):
+    items: list[_Item]
+
+
+_DECODER = msgspec.json.Decoder(_Response)
+
+
+def findings(db: Connection) -> Iterator[str]:
+    """A sentence for each thing that does not balance."""
+    yield from _database(db)
+    yield from _states(db)
+    yield from _claims(db)
+    yield from _units(db)
+    yield from _stored(db)
+
+
+def _database(db: Connection) -> Iterator[str]:
+    """The database's own checks: its pages, and its foreign keys."""
+    for (line,) in db.execute(text("PRAGMA quick_check(5)")):
+        if line != "ok":
+            yield f"The database file is damaged: {line}."
+    for table, row, parent, _ in db.execute(text("PRAGMA foreign_key_check")).fetchmany(MOST_EXAMPLES):
+        yield f"Row {row} of {table} refers to a row of {parent} that is not there."
+
+
+def _states(db: Connection) -> Iterator[str]:
+    kept = {row.code: row.videos for row in db.execute(select(video_states.c.code, video_states.c.videos))}
+    counted = {
+        row.state: row.videos
+        for row in db.execute(select(videos.c.state, func.count().label("videos")).group_by(videos.c.state))
+    }
+    for state in VideoState:
+        if kept.get(state, 0) != counted.get(state, 0):
+            yield f"{kept.get(state, 0)} ids are counted as {state.label}, but {counted.get(state, 0)} are."
+
+
+def _claims(db: Connection) -> Iterator[str]:
+    """Every id that a call speaks for belongs to a call of the right state."""
+    rightly = or_(
+        and_(videos.c.state == VideoState.CLAIMED, calls.c.state == "open"),
+        and_(videos.c.state.in_((VideoState.FETCHED, VideoState.MISSING)), calls.c.state == "ok"),
+        and_(videos.c.state == VideoState.FAILED, calls.c.state == "failed"),
+    )
+    spoken_for = videos.c.state.in_((1, 2, 3, 4))
+    query = (
+        select(videos.c.video_id, videos.c.state, videos.c.call_id, calls.c.state.label("call_state"))
+        .join_from(videos, calls, calls.c.id == videos.c.call_id, isouter=True)
+        .where(spoken_for, or_(calls.c.id.is_(None), not_(rightly)))
+        .limit(MOST_EXAMPLES)
+    )
+    for row in db.execute(query):
+        state = VideoState(row.state).label
+        yield f"{row.video_id} is {state} by call {row.call_id}, which is {row.call_state or 'not there'}."
+
+
+def _units(db: Connection) -> Iterator[str]:
+    """The day's units are the sum of its calls' units, and never above its limit; so for the other sums."""
+    sums = select(
+        calls.c.quota_day,
+        func.count().label("calls"),
+        func.sum(calls.c.units).label("units"),
+        func.count().filter(calls.c.state == "ok").label("ok"),
+        func.count().filter(calls.c.state == "failed").label("failed"),
+        func.count().filter(calls.c.state == "abandoned").label("abandoned"),
+    ).group_by(calls.c.quota_day)
+    counted = {row.quota_day: row for row in db.execute(sums)}
+    for day in db.execute(select(quota_days)):
+        call_sums = counted.get(day.day)
+        pairs = [
+            ("units", day.units_reserved, call_sums.units if call_sums else 0),
+            ("calls", day.calls, call_sums.calls if call_sums else 0),
+            ("good calls", day.calls_ok, call_sums.ok if call_sums else 0),
+            ("failed calls", day.calls_failed, call_sums.failed if call_sums else 0),
+            ("abandoned calls", day.calls_abandoned, call_sums.abandoned if call_sums else 0),
+        ]
+        for what, kept, found in pairs:
+            if kept != found:
+                yield f"{day.day} counts {kept} {what}, but its calls add up to {found}."
+        if day.units_reserved > day.units_limit:
+            yield f"{day.day} spent {day.units_reserved} of {day.units_limit} units."
+
+
+def _stored(db: Connection) -> Iterator[str]:
+    """Every good call has one stored body, whole; its items are just the fetched ids of that call."""
+    without = select(calls.c.id).where(calls.c.state == "ok", calls.c.id.not_in(select(responses.c.call_id)))
+    for call_id in db.execute(without.limit(MOST_EXAMPLES)).scalars():
+        yield f"Call {call_id} was answered, but its response is not stored."
+    rows = db.execution_options(yield_per=16).execute(select(responses).order_by(responses.c.call_id))
+    settled = _settled_by_call(db)
+    ahead = next(settled, None)
+    for row in rows:
+        while ahead is not None and ahead[0] < row.call_id:
+            yield f"{len(ahead[1])} ids are fetched by call {ahead[0]}, which has no stored response."
+            ahead = next(settled, None)
+        fetched: set[str] = set()
+        missing: set[str] = set()
+        if ahead is not None and ahead[0] == row.call_id:
+            _, fetched, missing = ahead
+            ahead = next(settled, None)
+        yield from _response(row, fetched, missing)
+
+
+def _settled_by_call(db: Connection) -> Iterator[tuple[int, set[str], set[str]]]:
+    """Call, its fetched and its missing ids, by call. The database sorts them, on disk where they are many."""
+    query = (
+        select(videos.c.call_id, videos.c.video_id, videos.c.state)
+        .where(videos.c.state.in_((VideoState.FETCHED, VideoState.MISSING)))
+        .order_by(videos.c.call_id)
+    )
+    rows = db.execution_options(yield_per=5000).execute(query)
+    for call_id, group in groupby(rows, key=attrgetter("call_id")):
+        ids: dict[int, set[str]] = {VideoState.FETCHED: set(), VideoState.MISSING: set()}
+        for row in group:
+            ids[row.state].add(row.video_id)
+        yield call_id, ids[VideoState.FETCHED], ids[VideoState.MISSING]
+
+
+def _response(row: AnyRow, fetched: set[str], missing: set[str]) -> Iterator[str]:
+    body = as_body(row)
+    if hashlib.sha256(body.data).digest() != body.sha256:
+        yield f"The stored response of call {row.call_id} does not match its checksum."
+        return
+    try:
+        raw = decompress(body.data, body.encoding, body.raw_bytes)
+        items = [item.id for item in _DECODER.decode(raw).items]
+    except (BodyError, msgspec.MsgspecError) as error:
+        yield f"The stored response of call {row.call_id} cannot be read: {error}."
+        return
+    if len(raw) != body.raw_bytes or len(items) != body.item_count:
+        yield f"The stored response of call {row.call_id} is not of the size that is noted."
+    for video_id in sorted(fetched.difference(items))[:MOST_EXAMPLES]:
+        yield f"{video_id} is fetched by call {row.call_id}, but does not stand in its response."
+    for video_id in sorted(missing.intersection(items))[:MOST_EXAMPLES]:
+        yield f"{video_id} is missing by call {row.call_id}, but stands in its response."
+    for video_id in sorted(set(items) - fetched - missing)[:MOST_EXAMPLES]:
+        yield f"{video_id} stands in the response of call {row.call_id}, but is not fetched by it."
+    if len(set(items)) != len(items):
+        yield f"The response of call {row.call_id} holds an id twice."

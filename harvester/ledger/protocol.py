@@ -1,0 +1,114 @@
+"""What the rest of harvester may ask of a ledger, whatever database holds it.
+
+`Ledger` is written by a run; `Books` only reads, in a process that may not write at all. `now` is always an
+argument: the ledger owns no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from datetime import date, datetime
+from typing import Protocol
+
+from harvester.model import (
+    Addition,
+    Batch,
+    Body,
+    Budget,
+    Denied,
+    GiveBack,
+    Outcome,
+    ProcessIdentity,
+    Progress,
+    RunRecord,
+    StoredResponse,
+    Whereabouts,
+)
+
+
+class Ledger(Protocol):
+    """Every method is one transaction: it happened whole and is on disk, or it did not happen."""
+
+    async def open_run(self, process: ProcessIdentity, now: datetime, lease_until: datetime) -> int:
+        """Enter a run; its id."""
+        ...
+
+    async def renew_lease(self, run_id: int, lease_until: datetime) -> None: ...
+
+    async def close_run(self, run_id: int, now: datetime, reason: str) -> None:
+        """Give back what the run still holds, and note why it ended."""
+        ...
+
+    async def recover(self, process: ProcessIdentity, now: datetime) -> int:
+        """Take back the claims of dead runs: at once where the process was on this host, after its lease elsewhere.
+
+        Their units stay spent. Returns how many calls were abandoned.
+        """
+        ...
+
+    async def claim(
+        self, run_id: int, budget: Budget, now: datetime, among: Sequence[int] | None = None
+    ) -> Batch | Denied:
+        """Reserve the units of one call and claim its ids, together. `among` limits the choice to those positions."""
+        ...
+
+    async def retry(self, run_id: int, batch: Batch, fault: Outcome, budget: Budget, now: datetime) -> Batch | Denied:
+        """Close the batch's call as failed and claim the same ids anew. Where that is denied they are pending again."""
+        ...
+
+    async def settle(self, batch: Batch, outcome: Outcome, now: datetime) -> bool:
+        """Store a good answer and settle its ids. False, and nothing changed, where the claim was lost meanwhile."""
+        ...
+
+    async def give_back(self, batch: Batch, fault: Outcome, how: GiveBack, now: datetime) -> bool:
+        """Close the batch's call as failed and let its ids go. False where the claim was lost meanwhile."""
+        ...
+
+    async def close_day(self, day: date, now: datetime) -> None:
+        """Note that the API says the day is spent: no claim on that day succeeds any more."""
+        ...
+
+    async def add(self, ids: Sequence[str], invalid: Collection[str], known_up_to: int) -> Addition:
+        """Append the ids that are new, in order; `invalid` are those of them that will never be asked for.
+
+        Of the others, those at positions up to `known_up_to` are told apart.
+        """
+        ...
+
+    async def last_position(self) -> int:
+        """The position of the newest id, 0 in an empty ledger."""
+        ...
+
+    async def progress(self) -> Progress: ...
+
+    async def find(self, ids: Sequence[str]) -> dict[str, Whereabouts]:
+        """Where those of the ids that are in the ledger stand."""
+        ...
+
+    async def bodies(self, call_ids: Sequence[int]) -> dict[int, Body]: ...
+
+    async def close(self) -> None: ...
+
+
+class Books(Protocol):
+    """The reading side."""
+
+    def progress(self) -> Progress: ...
+
+    def runs(self, newest: int) -> list[RunRecord]:
+        """The newest runs, newest first."""
+        ...
+
+    def responses(self) -> Iterator[StoredResponse]:
+        """Every stored response in load order, streamed: memory does not grow with the crawl."""
+        ...
+
+    def pending(self, size: int) -> Iterator[tuple[str, ...]]:
+        """The ids that are still to be asked for, in load order, `size` at a time."""
+        ...
+
+    def findings(self) -> list[str]:
+        """What does not balance, a sentence each; empty where every promise about the stored data holds."""
+        ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,114 @@
+"""Queries that only read, in SQLAlchemy Core: the same for every database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import Any, TypeAlias
+
+from sqlalchemy import Row, Select, select
+
+from harvester.ledger.tables import calls, quota_days, responses, runs, video_states, videos
+from harvester.model import Body, Progress, QuotaDay, RunRecord, StoredResponse, VideoState, Whereabouts
+
+AnyRow: TypeAlias = Row[*tuple[Any, ...]]
+AnyQuery: TypeAlias = Select[*tuple[Any, ...]]
+
+LOOKUP = 500
+"""Ids in one look-up: below every database's limit of bound values."""
+
+
+def moment(text: str) -> datetime:
+    """An instant as the ledger writes it."""
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+
+
+STATES = select(video_states.c.code, video_states.c.videos)
+DAYS = select(quota_days).order_by(quota_days.c.day)
+# In load order; the call breaks ties, so that the order is always the same.
+RESPONSES = (
+    select(
+        calls.c.first_position,
+        responses.c.call_id,
+        responses.c.encoding,
+        responses.c.raw_bytes,
+        responses.c.item_count,
+        responses.c.fetched_at,
+        responses.c.sha256,
+        responses.c.body,
+    )
+    .join_from(responses, calls, calls.c.id == responses.c.call_id)
+    .order_by(calls.c.first_position, responses.c.call_id)
+)
+PENDING = (
+    select(videos.c.video_id).where(videos.c.state == 0, videos.c.suspect_batch.is_(None)).order_by(videos.c.position)
+)
+VIDEO_STATES = select(videos.c.video_id, videos.c.state).order_by(videos.c.position)
+RESPONSE_ORDER = (
+    select(responses.c.call_id)
+    .join_from(responses, calls, calls.c.id == responses.c.call_id)
+    .order_by(calls.c.first_position, responses.c.call_id)
+)
+
+
+def newest_runs(count: int) -> AnyQuery:
+    return select(runs).order_by(runs.c.id.desc()).limit(count)
+
+
+def find(ids: Sequence[str]) -> AnyQuery:
+    return select(videos.c.video_id, videos.c.position, videos.c.state, videos.c.call_id).where(
+        videos.c.video_id.in_(ids)
+    )
+
+
+def bodies(call_ids: Sequence[int]) -> AnyQuery:
+    return select(responses).where(responses.c.call_id.in_(call_ids))
+
+
+def stored_responses(call_ids: Sequence[int]) -> AnyQuery:
+    return RESPONSES.where(responses.c.call_id.in_(call_ids))
+
+
+def as_progress(states: Sequence[AnyRow], days: Sequence[AnyRow]) -> Progress:
+    return Progress({VideoState(row.code): row.videos for row in states}, tuple(as_day(row) for row in days))
+
+
+def as_day(row: AnyRow) -> QuotaDay:
+    return QuotaDay(
+        day=date.fromisoformat(row.day),
+        units_limit=row.units_limit,
+        units=row.units_reserved,
+        calls=row.calls,
+        ok=row.calls_ok,
+        failed=row.calls_failed,
+        abandoned=row.calls_abandoned,
+        fetched=row.videos_fetched,
+        missing=row.videos_missing,
+        raw_bytes=row.raw_bytes,
+        stored_bytes=row.stored_bytes,
+        closed_by_server_at=moment(row.closed_by_server_at) if row.closed_by_server_at else None,
+    )
+
+
+def as_run(row: AnyRow) -> RunRecord:
+    return RunRecord(
+        id=row.id,
+        host=row.host,
+        pid=row.pid,
+        started_at=moment(row.started_at),
+        lease_until=moment(row.lease_until),
+        ended_at=moment(row.ended_at) if row.ended_at else None,
+        reason=row.reason,
+    )
+
+
+def as_body(row: AnyRow) -> Body:
+    return Body(row.body, row.encoding, row.raw_bytes, row.sha256, row.item_count)
+
+
+def as_response(row: AnyRow) -> StoredResponse:
+    return StoredResponse(row.call_id, row.first_position, as_body(row), moment(row.fetched_at))
+
+
+def as_whereabouts(row: AnyRow) -> Whereabouts:
+    return Whereabouts(row.position, VideoState(row.state), row.call_id)

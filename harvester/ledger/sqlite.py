@@ -1,0 +1,101 @@
+"""A ledger in one SQLite file: writes through one thread, reads beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import date, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Self
+
+from harvester.ledger import reading, transactions
+from harvester.ledger.connect import async_reading_engine, ledger_errors
+from harvester.ledger.writer import Writer
+from harvester.model import (
+    Addition,
+    Batch,
+    Body,
+    Budget,
+    Denied,
+    GiveBack,
+    Outcome,
+    ProcessIdentity,
+    Progress,
+    Whereabouts,
+)
+from harvester.process import is_alive
+
+
+class SqliteLedger:
+    """See `Ledger` for what each method promises. The file must exist and be up to date: see `upgrade`."""
+
+    def __init__(self, path: Path, alive: Callable[[ProcessIdentity], bool] = is_alive) -> None:
+        self._path = path
+        self._alive = alive
+        self._writer = Writer(path)
+        self._reader = async_reading_engine(path)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def open_run(self, process: ProcessIdentity, now: datetime, lease_until: datetime) -> int:
+        return await self._writer.run(transactions.open_run, process, now, lease_until)
+
+    async def renew_lease(self, run_id: int, lease_until: datetime) -> None:
+        await self._writer.run(transactions.renew_lease, run_id, lease_until)
+
+    async def close_run(self, run_id: int, now: datetime, reason: str) -> None:
+        await self._writer.run(transactions.close_run, run_id, now, reason)
+
+    async def recover(self, process: ProcessIdentity, now: datetime) -> int:
+        return await self._writer.run(transactions.recover, process, now, self._alive)
+
+    async def claim(
+        self, run_id: int, budget: Budget, now: datetime, among: Sequence[int] | None = None
+    ) -> Batch | Denied:
+        return await self._writer.run(transactions.claim, run_id, budget, now, among)
+
+    async def retry(self, run_id: int, batch: Batch, fault: Outcome, budget: Budget, now: datetime) -> Batch | Denied:
+        return await self._writer.run(transactions.retry, run_id, batch, fault, budget, now)
+
+    async def settle(self, batch: Batch, outcome: Outcome, now: datetime) -> bool:
+        return await self._writer.run(transactions.settle, batch, outcome, now)
+
+    async def give_back(self, batch: Batch, fault: Outcome, how: GiveBack, now: datetime) -> bool:
+        return await self._writer.run(transactions.give_back, batch, fault, how, now)
+
+    async def close_day(self, day: date, now: datetime) -> None:
+        await self._writer.run(transactions.close_day, day, now)
+
+    async def add(self, ids: Sequence[str], invalid: Collection[str], known_up_to: int) -> Addition:
+        return await self._writer.run(transactions.add, ids, invalid, known_up_to)
+
+    async def last_position(self) -> int:
+        return await self._writer.run(transactions.last_position)
+
+    async def progress(self) -> Progress:
+        states = await self._read(reading.STATES)
+        return reading.as_progress(states, await self._read(reading.DAYS))
+
+    async def find(self, ids: Sequence[str]) -> dict[str, Whereabouts]:
+        found: dict[str, Whereabouts] = {}
+        remaining = iter(ids)
+        while chunk := list(islice(remaining, reading.LOOKUP)):
+            found |= {row.video_id: reading.as_whereabouts(row) for row in await self._read(reading.find(chunk))}
+        return found
+
+    async def bodies(self, call_ids: Sequence[int]) -> dict[int, Body]:
+        rows = await self._read(reading.bodies(call_ids))
+        return {row.call_id: reading.as_body(row) for row in rows}
+
+    async def close(self) -> None:
+        await self._writer.close()
+        await self._reader.dispose()
+
+    async def _read(self, query: reading.AnyQuery) -> Sequence[reading.AnyRow]:
+        with ledger_errors(self._path):
+            async with self._reader.connect() as connection:
+                return (await connection.execute(query)).all()

@@ -1,0 +1,123 @@
+"""Every statement that writes a SQLite ledger. What runs once a call is written for one pass over the rows.
+
+State numbers: 0 pending, 1 claimed, 2 fetched, 3 missing, 4 failed, 5 invalid.
+"""
+
+# --- runs
+
+OPEN_RUN = """
+INSERT INTO runs (host, boot, pid, process_started, started_at, lease_until)
+VALUES (:host, :boot, :pid, :process_started, :now, :lease_until)
+"""
+RENEW_LEASE = "UPDATE runs SET lease_until = :lease_until WHERE id = :run_id AND ended_at IS NULL"
+CLOSE_RUN = "UPDATE runs SET ended_at = :now, reason = :reason WHERE id = :run_id AND ended_at IS NULL"
+OPEN_RUNS = "SELECT id, host, boot, pid, process_started, lease_until FROM runs WHERE ended_at IS NULL"
+
+# --- choosing a batch
+
+FIRST_SUSPECT_BATCH = """
+SELECT suspect_batch FROM videos INDEXED BY ix_videos_suspect
+WHERE state = 0 AND suspect_batch IS NOT NULL ORDER BY suspect_batch LIMIT 1
+"""
+PICK_SUSPECTS = """
+SELECT position, video_id, attempts FROM videos INDEXED BY ix_videos_suspect
+WHERE state = 0 AND suspect_batch = :suspect_batch ORDER BY position LIMIT 50
+"""
+PICK_PENDING = """
+SELECT position, video_id, attempts FROM videos INDEXED BY ix_videos_pending
+WHERE state = 0 AND suspect_batch IS NULL ORDER BY position LIMIT 50
+"""
+PICK_AMONG = """
+SELECT position, video_id, attempts FROM videos
+WHERE position IN (SELECT value FROM json_each(:positions)) AND state = 0 AND suspect_batch IS NULL
+ORDER BY position LIMIT 50
+"""
+
+# --- reserving and claiming
+
+# The condition is the budget: where it does not hold, nothing is changed and nothing may be sent.
+RESERVE_UNITS = """
+INSERT INTO quota_days (day, units_limit, units_reserved, calls) VALUES (:day, :limit, :units, 1)
+ON CONFLICT (day) DO UPDATE
+SET units_reserved = units_reserved + excluded.units_reserved, units_limit = excluded.units_limit, calls = calls + 1
+WHERE units_reserved + excluded.units_reserved <= excluded.units_limit AND closed_by_server_at IS NULL
+"""
+DAY_IS_CLOSED = "SELECT closed_by_server_at IS NOT NULL FROM quota_days WHERE day = :day"
+OPEN_CALL = """
+INSERT INTO calls (run_id, quota_day, units, ids, attempt, first_position, last_position, started_at)
+VALUES (:run_id, :day, :units, :ids, :attempt, :first, :last, :now)
+"""
+
+# --- moving ids. {which} is one of the two clauses below.
+
+IN_RANGE = "position BETWEEN :first AND :last"
+IN_LIST = "position IN (SELECT value FROM json_each(:positions))"
+
+# pending -> claimed. Picked in order, so the pending ids within the range are the picked ones and no others.
+CLAIM = """
+UPDATE videos SET state = 1, call_id = :call_id, attempts = attempts + 1
+WHERE {which} AND state = 0 AND suspect_batch IS :suspect_batch
+"""
+# claimed -> claimed, by the next call for the same ids
+RECLAIM = """
+UPDATE videos SET call_id = :call_id, attempts = attempts + 1 WHERE {which} AND state = 1 AND call_id = :old_call_id
+"""
+# claimed -> fetched | missing | failed
+SETTLE = "UPDATE videos SET state = :state, suspect_batch = NULL WHERE {which} AND state = 1 AND call_id = :call_id"
+# claimed -> pending
+RELEASE = "UPDATE videos SET state = 0 WHERE {which} AND state = 1 AND call_id = :call_id"
+SUSPECT = """
+UPDATE videos SET state = 0, suspect_batch = :suspect_batch WHERE {which} AND state = 1 AND call_id = :call_id
+"""
+
+COUNT_STATES = """
+UPDATE video_states SET videos = videos + CASE code
+    WHEN 0 THEN :pending WHEN 1 THEN :claimed WHEN 2 THEN :fetched
+    WHEN 3 THEN :missing WHEN 4 THEN :failed WHEN 5 THEN :invalid END
+WHERE code IN (SELECT value FROM json_each(:codes))
+"""
+
+# --- closing a call
+
+# The fence: a call that is no longer open has lost its claim, and whoever comes late changes nothing.
+CLOSE_CALL = """
+UPDATE calls SET state = :state, http_status = :http_status, reason = :reason, finished_at = :now, units = :units
+WHERE id = :call_id AND state = 'open'
+"""
+STORE_RESPONSE = """
+INSERT INTO responses (call_id, encoding, raw_bytes, stored_bytes, item_count, fetched_at, sha256, body)
+VALUES (:call_id, :encoding, :raw_bytes, :stored_bytes, :item_count, :now, :sha256, :body)
+"""
+COUNT_GOOD_CALL = """
+UPDATE quota_days SET calls_ok = calls_ok + 1, videos_fetched = videos_fetched + :fetched,
+    videos_missing = videos_missing + :missing, raw_bytes = raw_bytes + :raw_bytes,
+    stored_bytes = stored_bytes + :stored_bytes
+WHERE day = :day
+"""
+COUNT_FAILED_CALL = """
+UPDATE quota_days SET calls_failed = calls_failed + 1, units_reserved = units_reserved - :refund WHERE day = :day
+"""
+ABANDON_CALLS = """
+UPDATE calls SET state = 'abandoned', reason = :reason, finished_at = :now
+WHERE run_id = :run_id AND state = 'open'
+RETURNING id, quota_day, first_position, last_position
+"""
+COUNT_ABANDONED_CALL = "UPDATE quota_days SET calls_abandoned = calls_abandoned + 1 WHERE day = :day"
+CLOSE_DAY = """
+INSERT INTO quota_days (day, units_limit, closed_by_server_at) VALUES (:day, 0, :now)
+ON CONFLICT (day) DO UPDATE SET closed_by_server_at = coalesce(closed_by_server_at, excluded.closed_by_server_at)
+"""
+
+# --- loading
+
+LAST_POSITION = "SELECT coalesce(max(position), 0) FROM videos"
+# json_each keeps the order of the list, and an ignored row takes no position: positions stay dense, in load order.
+ADD_IDS = """
+INSERT OR IGNORE INTO videos (video_id, state)
+SELECT value, CASE WHEN value IN (SELECT value FROM json_each(:invalid)) THEN 5 ELSE 0 END FROM json_each(:ids)
+"""
+NEW_INVALID = "SELECT count(*) FROM videos WHERE position > :last_position AND state = 5"
+KNOWN = """
+SELECT v.position, v.state = 5 FROM json_each(:ids) AS given JOIN videos v ON v.video_id = given.value
+WHERE v.position <= :known_up_to
+"""

@@ -1,0 +1,150 @@
+"""The tables of the ledger. Kept equal to what the migrations build, by test.
+
+A person may open the file with `sqlite3` or Datasette: begin with the views `videos_readable` and
+`calls_readable`, or with `select * from video_states`.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+)
+
+metadata = MetaData()
+
+# What each state is called and how many ids are in it. The counts are kept by the same transactions that move
+# ids, so that asking for them costs nothing however large the crawl; `verify` counts afresh and compares.
+video_states = Table(
+    "video_states",
+    metadata,
+    Column("code", Integer, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False, unique=True),
+    Column("meaning", Text, nullable=False),
+    Column("videos", Integer, nullable=False, server_default="0"),
+    CheckConstraint("videos >= 0", name="ck_video_states_videos"),
+    sqlite_strict=True,
+)
+
+# One go of one process. Its claims are void once the process is dead, or its lease is over.
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("boot", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("process_started", Text, nullable=False),
+    Column("started_at", Text, nullable=False),
+    Column("lease_until", Text, nullable=False),
+    Column("ended_at", Text),
+    Column("reason", Text),
+    sqlite_strict=True,
+)
+# Serves: the runs to look at in recovery.
+Index("ix_runs_open", runs.c.id, sqlite_where=runs.c.ended_at.is_(None), postgresql_where=runs.c.ended_at.is_(None))
+
+# Units are reserved here in the transaction that claims, before the call is sent. The sums behind them are the
+# day's line in the books.
+quota_days = Table(
+    "quota_days",
+    metadata,
+    Column("day", Text, primary_key=True),
+    Column("units_limit", Integer, nullable=False),
+    Column("units_reserved", Integer, nullable=False, server_default="0"),
+    Column("calls", Integer, nullable=False, server_default="0"),
+    Column("calls_ok", Integer, nullable=False, server_default="0"),
+    Column("calls_failed", Integer, nullable=False, server_default="0"),
+    Column("calls_abandoned", Integer, nullable=False, server_default="0"),
+    Column("videos_fetched", Integer, nullable=False, server_default="0"),
+    Column("videos_missing", Integer, nullable=False, server_default="0"),
+    Column("raw_bytes", Integer, nullable=False, server_default="0"),
+    Column("stored_bytes", Integer, nullable=False, server_default="0"),
+    Column("closed_by_server_at", Text),
+    CheckConstraint("units_reserved BETWEEN 0 AND units_limit", name="ck_quota_days_within_budget"),
+    CheckConstraint("calls >= calls_ok + calls_failed + calls_abandoned", name="ck_quota_days_calls"),
+    sqlite_strict=True,
+)
+
+# Append-only: a row is made with the claim and closed once. `first_position` and `last_position` bound its ids.
+calls = Table(
+    "calls",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("run_id", ForeignKey("runs.id"), nullable=False),
+    Column("quota_day", ForeignKey("quota_days.day"), nullable=False),
+    Column("units", Integer, nullable=False),
+    Column("ids", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("first_position", Integer, nullable=False),
+    Column("last_position", Integer, nullable=False),
+    Column("state", Text, nullable=False, server_default="open"),
+    Column("http_status", Integer),
+    Column("reason", Text),
+    Column("started_at", Text, nullable=False),
+    Column("finished_at", Text),
+    CheckConstraint("state IN ('open', 'ok', 'failed', 'abandoned')", name="ck_calls_state"),
+    CheckConstraint("(state = 'open') = (finished_at IS NULL)", name="ck_calls_finished"),
+    CheckConstraint("ids BETWEEN 1 AND 50", name="ck_calls_ids"),
+    CheckConstraint("units >= 0", name="ck_calls_units"),
+    CheckConstraint("first_position <= last_position", name="ck_calls_positions"),
+    sqlite_strict=True,
+)
+# Serves: the open calls of a dead run, in recovery.
+Index("ix_calls_open", calls.c.run_id, sqlite_where=calls.c.state == "open", postgresql_where=calls.c.state == "open")
+
+# Load order is `position`. `suspect_batch` is set on the halves of a batch that the API refused: ids that share
+# one are asked together and apart from all others, so that the one at fault is found in few calls.
+videos = Table(
+    "videos",
+    metadata,
+    Column("position", Integer, primary_key=True),
+    Column("video_id", Text, nullable=False),
+    Column("state", Integer, nullable=False, server_default="0"),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("call_id", ForeignKey("calls.id")),
+    Column("suspect_batch", Integer),
+    CheckConstraint("state BETWEEN 0 AND 5", name="ck_videos_state"),
+    # claimed, fetched, missing and failed are said of a call; invalid ids are never part of one
+    CheckConstraint("state NOT IN (1, 2, 3, 4) OR call_id IS NOT NULL", name="ck_videos_call"),
+    CheckConstraint("state <> 5 OR call_id IS NULL", name="ck_videos_invalid"),
+    sqlite_strict=True,
+)
+Index("ux_videos_video_id", videos.c.video_id, unique=True)
+_PENDING = (videos.c.state == 0) & videos.c.suspect_batch.is_(None)
+_SUSPECT = (videos.c.state == 0) & videos.c.suspect_batch.is_not(None)
+# Serves: the claim of a full batch.
+Index("ix_videos_pending", videos.c.position, sqlite_where=_PENDING, postgresql_where=_PENDING)
+# Serves: the claim of half of a refused batch.
+Index(
+    "ix_videos_suspect",
+    videos.c.suspect_batch,
+    videos.c.position,
+    sqlite_where=_SUSPECT,
+    postgresql_where=_SUSPECT,
+)
+
+# What the API sent, as it came from the wire. `body` stands last so that the rest is read without it.
+responses = Table(
+    "responses",
+    metadata,
+    Column("call_id", ForeignKey("calls.id"), primary_key=True, autoincrement=False),
+    Column("encoding", Text, nullable=False),
+    Column("raw_bytes", Integer, nullable=False),
+    Column("stored_bytes", Integer, nullable=False),
+    Column("item_count", Integer, nullable=False),
+    Column("fetched_at", Text, nullable=False),
+    Column("sha256", LargeBinary, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    CheckConstraint("encoding IN ('gzip', 'identity')", name="ck_responses_encoding"),
+    CheckConstraint("stored_bytes = length(body)", name="ck_responses_stored_bytes"),
+    CheckConstraint("length(sha256) = 32", name="ck_responses_sha256"),
+    sqlite_strict=True,
+)

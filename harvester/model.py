@@ -1,0 +1,254 @@
+"""The words of the house as types: frozen, pure, and shared by every room."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+BATCH_SIZE = 50
+"""Most ids in one videos.list call; 51 is refused with HTTP 400, and costs."""
+
+
+class VideoState(enum.IntEnum):
+    """The one state of an id. The numbers are what the ledger stores."""
+
+    PENDING = 0
+    CLAIMED = 1
+    FETCHED = 2
+    MISSING = 3
+    FAILED = 4
+    INVALID = 5
+
+    @property
+    def label(self) -> str:
+        return self.name.lower()
+
+
+class CallState(enum.StrEnum):
+    """`open` is under way; a call is closed once, as one of the others."""
+
+    OPEN = "open"
+    OK = "ok"
+    FAILED = "failed"
+    ABANDONED = "abandoned"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Ids claimed for one call, in load order. `call_id` is the fence: whoever settles must still own it."""
+
+    call_id: int
+    quota_day: date
+    units: int
+    attempt: int
+    positions: tuple[int, ...]
+    ids: tuple[str, ...]
+    asked_before: int = 0
+    """The most calls that any of these ids was part of before this one."""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+class Denied(enum.Enum):
+    """Why a claim brought no batch."""
+
+    NOTHING_PENDING = "nothing_pending"
+    BUDGET_SPENT = "budget_spent"
+    DAY_CLOSED = "day_closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What may be reserved on one quota day: `limit` units in all, `units_per_call` for each call."""
+
+    day: date
+    limit: int
+    units_per_call: int
+
+
+class Verdict(enum.Enum):
+    """What an answer means for the crawl."""
+
+    GOOD = "good"
+    TRY_AGAIN = "try_again"
+    """A passing fault: back off and ask again."""
+    SLOW_DOWN = "slow_down"
+    """Asked too fast: fewer at once, and later."""
+    QUOTA_DOUBTED = "quota_doubted"
+    """The day looks spent; short bursts have been seen to answer so, so it is worth one more question."""
+    DAY_SPENT = "day_spent"
+    KEY_REFUSED = "key_refused"
+    BATCH_REFUSED = "batch_refused"
+    """The API refuses these ids: asking the same again only costs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A response as it came from the wire: `encoding` is `gzip` or `identity`, `sha256` is of `data`."""
+
+    data: bytes
+    encoding: str
+    raw_bytes: int
+    """Length once decompressed."""
+    sha256: bytes
+    item_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the wire brought for one call. Header names are lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """An answer, or its absence, once sorted."""
+
+    verdict: Verdict
+    reason: str
+    """A short word for logs, counts and `retry --reason`: `backendError`, `timeout`, `cut_body`…"""
+    http_status: int | None = None
+    message: str = ""
+    """The API's own sentence, for people; never holds the key."""
+    retry_after_seconds: float | None = None
+    sent: bool = True
+    """False where the request surely never reached the API, so that it cost nothing."""
+    body: Body | None = None
+    found: frozenset[str] = frozenset()
+    """The ids of a good answer's items."""
+
+
+class GiveBack(enum.Enum):
+    """What becomes of the ids of a call that brought nothing."""
+
+    RELEASE = "release"
+    SPLIT = "split"
+    """Pending again, in two halves that are asked apart."""
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessIdentity:
+    """Who runs: enough to tell later whether that process still lives."""
+
+    host: str
+    boot: str
+    """Tells boots and process namespaces of one host apart."""
+    pid: int
+    started: str
+    """The operating system's start time of the process: a reused pid differs."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaDay:
+    """One day's line in the books."""
+
+    day: date
+    units_limit: int
+    units: int
+    calls: int
+    ok: int
+    failed: int
+    abandoned: int
+    fetched: int
+    missing: int
+    raw_bytes: int
+    stored_bytes: int
+    closed_by_server_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One process's go at it."""
+
+    id: int
+    host: str
+    pid: int
+    started_at: datetime
+    lease_until: datetime
+    ended_at: datetime | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The ledger at a glance."""
+
+    videos: dict[VideoState, int]
+    days: tuple[QuotaDay, ...]
+    """Every quota day on which a call was made, oldest first."""
+
+    @property
+    def total(self) -> int:
+        return sum(self.videos.values())
+
+    @property
+    def asked_for(self) -> int:
+        """Ids that can be asked for: all but the invalid ones."""
+        return self.total - self.videos[VideoState.INVALID]
+
+    @property
+    def settled(self) -> int:
+        states = (VideoState.FETCHED, VideoState.MISSING, VideoState.FAILED)
+        return sum(self.videos[state] for state in states)
+
+    @property
+    def calls(self) -> int:
+        return sum(day.calls for day in self.days)
+
+    def day(self, day: date) -> QuotaDay | None:
+        return next((d for d in self.days if d.day == day), None)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredResponse:
+    """One stored body and the call that brought it."""
+
+    call_id: int
+    first_position: int
+    body: Body
+    fetched_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """What one chunk of ids did to the ledger."""
+
+    new: int
+    new_invalid: int
+    known: Sequence[tuple[int, bool]]
+    """Position of each id that an earlier load had brought, and whether it is invalid."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What one `load` did: `distinct = new + already_there`, invalid ids included."""
+
+    rows: int
+    distinct: int
+    new: int
+    already_there: int
+    invalid: int
+    """Distinct texts of this source that cannot be ids."""
+    invalid_examples: Sequence[str] = field(default=())
+    unusual_examples: Sequence[str] = field(default=())
+    """Well-formed ids whose last character no known id has: asked for all the same."""
+
+    @property
+    def duplicates(self) -> int:
+        return self.rows - self.distinct
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """Where one id stands in the ledger."""
+
+    position: int
+    state: VideoState
+    call_id: int | None

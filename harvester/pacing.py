@@ -1,0 +1,97 @@
+"""How long to wait and how many calls to have under way. Pure: time and chance are arguments."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+RETRY_AFTER_MOST_SECONDS = 900.0
+"""A `Retry-After` longer than this is cut to it: asking again then costs one call, waiting hours costs the day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Exponential backoff with full jitter (Brooker, "Exponential Backoff and Jitter", 2015)."""
+
+    base_seconds: float = 1.0
+    cap_seconds: float = 60.0
+
+    def delay(self, attempt: int, chance: random.Random, retry_after_seconds: float | None = None) -> float:
+        """Seconds to wait after the `attempt`-th failure (from 1), never less than the server asked for."""
+        jittered = chance.uniform(0, min(self.cap_seconds, self.base_seconds * 2.0 ** min(attempt - 1, 30)))
+        return max(jittered, min(retry_after_seconds or 0.0, RETRY_AFTER_MOST_SECONDS))
+
+
+class Pacer:
+    """How many calls may be under way, and when the next may be sent.
+
+    Push-back halves the limit, once for all the calls that were under way together; good answers regrow it,
+    quickly to half of where it broke, then by one a round trip, as TCP does. When everything in flight fails,
+    the API is taken for down: one probe at a time, ever further apart, until something succeeds.
+    """
+
+    def __init__(self, most: int, chance: random.Random, now: float, backoff: Backoff | None = None) -> None:
+        self.most = most
+        self.held_until = now
+        self._chance = chance
+        self._backoff = backoff or Backoff()
+        self._limit = float(most)
+        self._threshold = float(most)
+        self._shrunk_at = now
+        self._last_good = now
+        self._faults_in_a_row = 0
+        self._probes = 0
+
+    @property
+    def limit(self) -> int:
+        return int(self._limit)
+
+    def good(self, now: float) -> None:
+        """Something succeeded: the API is up, and a little more may be under way."""
+        self._last_good = now
+        self._faults_in_a_row = 0
+        self._probes = 0
+        step = 1.0 if self._limit < self._threshold else 1.0 / self._limit
+        self._limit = min(float(self.most), self._limit + step)
+
+    def pushed_back(self, now: float, sent_at: float, attempt: int, retry_after_seconds: float | None) -> None:
+        """The API asked for less: halve what is under way, and send nothing for a while."""
+        self.hold(now + self._backoff.delay(attempt, self._chance, retry_after_seconds))
+        if sent_at >= self._shrunk_at:
+            self._shrink(now, self._limit / 2)
+
+    def fault(self, now: float, sent_at: float) -> None:
+        """A call failed in passing. Alone it changes nothing; when all that is under way fails, probe."""
+        if sent_at < self._shrunk_at:
+            return
+        self._faults_in_a_row += 1
+        if self._faults_in_a_row >= self._limit:
+            self._probes += 1
+            self.hold(now + self._backoff.delay(self._probes, self._chance))
+            self._shrink(now, 1.0)
+
+    def probe(self, now: float, pause_seconds: float) -> None:
+        """Send nothing for a while, then one call at a time until something succeeds."""
+        self.hold(now + pause_seconds)
+        self._shrink(now, 1.0)
+
+    def hold(self, until: float) -> None:
+        self.held_until = max(self.held_until, until)
+
+    def good_since(self, instant: float) -> bool:
+        """Whether something has succeeded since then: if so, what failed meanwhile failed by itself."""
+        return self._last_good > instant
+
+    def silence(self, now: float) -> float:
+        """Seconds since anything succeeded, or since the start."""
+        return now - self._last_good
+
+    def restart(self, now: float) -> None:
+        """A new day: what the last one taught about silence is forgotten."""
+        self._last_good = self.held_until = now
+        self._faults_in_a_row = self._probes = 0
+
+    def _shrink(self, now: float, limit: float) -> None:
+        self._threshold = max(1.0, self._limit / 2)
+        self._limit = max(1.0, limit)
+        self._shrunk_at = now

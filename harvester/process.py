@@ -1,0 +1,39 @@
+"""Who this process is, and whether another one still lives."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import psutil
+
+from harvester.model import ProcessIdentity
+
+
+def this_process() -> ProcessIdentity:
+    return ProcessIdentity(socket.gethostname(), _boot(), os.getpid(), _started(os.getpid()) or "")
+
+
+def is_alive(process: ProcessIdentity) -> bool:
+    """Whether a process of this host and boot still runs. A pid that was given to another process is not it."""
+    return _started(process.pid) == process.started
+
+
+def _started(pid: int) -> str | None:
+    try:
+        process = psutil.Process(pid)
+        # A zombie holds its pid but does no work any more.
+        return None if process.status() == psutil.STATUS_ZOMBIE else f"{process.create_time():.2f}"
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _boot() -> str:
+    """Differs between boots, and between containers that share a host's name: there a pid says nothing."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot}/{Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        # psutil's boot time drifts by a second with clock adjustments on some systems
+        return str(round(psutil.boot_time(), -1))

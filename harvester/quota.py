@@ -1,0 +1,102 @@
+"""Quota days, reset instants, budgets and the plan of a crawl. Pure.
+
+The API's day ends at midnight in `America/Los_Angeles` (Google, "Quota usage"), so it is 23 or 25 hours long
+twice a year.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from harvester.model import BATCH_SIZE, Budget
+
+PACIFIC = ZoneInfo("America/Los_Angeles")
+
+RESET_GRACE = timedelta(minutes=10)
+"""The API's clock and ours differ: this long after our midnight, `quotaExceeded` may still speak of yesterday."""
+
+SECONDS_PER_CALL = 2.0
+"""The course's figure for one call; real ones take 0.1 to 0.5 s."""
+
+STORED_BYTES_PER_CALL = 50_000
+LEDGER_BYTES_PER_VIDEO = 60
+"""Measured: 50 videos with five parts are about 250 KB, 50 KB gzipped, as they are stored."""
+
+
+def quota_day(now: datetime) -> date:
+    """The quota day that `now` falls on."""
+    return now.astimezone(PACIFIC).date()
+
+
+def day_start(day: date) -> datetime:
+    """The instant, in UTC, at which that quota day begins."""
+    return datetime.combine(day, time.min, PACIFIC).astimezone(UTC)
+
+
+def resets_at(now: datetime) -> datetime:
+    """The next Pacific midnight after `now`, in UTC."""
+    return day_start(quota_day(now) + timedelta(days=1))
+
+
+def newly_reset(now: datetime) -> bool:
+    """Whether the day is so young that the API may not have turned its page yet."""
+    return now - day_start(quota_day(now)) < RESET_GRACE
+
+
+def budget_for(now: datetime, *, daily_units: int, units_per_call: int, reserve_units: int) -> Budget:
+    """What may be spent on the quota day of `now`."""
+    return Budget(quota_day(now), daily_units - reserve_units, units_per_call)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The arithmetic of a crawl that has not begun."""
+
+    videos: int
+    units_per_call: int
+    calls: int
+    units: int
+    calls_a_day: int
+    videos_a_day: int
+    days: int
+    finishes_on: date
+    hours_one_by_one: float
+    hours_at_concurrency: float
+    concurrency: int
+    stored_bytes: int
+
+
+def make_plan(
+    videos: int, *, daily_units: int, units_per_call: int, reserve_units: int, concurrency: int, now: datetime
+) -> Plan:
+    """Plan `videos` ids from the quota day of `now` on. Hours are at SECONDS_PER_CALL a call."""
+    calls = math.ceil(videos / BATCH_SIZE)
+    calls_a_day = (daily_units - reserve_units) // units_per_call
+    days = math.ceil(calls / calls_a_day)
+    hours = calls * SECONDS_PER_CALL / 3600
+    return Plan(
+        videos=videos,
+        units_per_call=units_per_call,
+        calls=calls,
+        units=calls * units_per_call,
+        calls_a_day=calls_a_day,
+        videos_a_day=calls_a_day * BATCH_SIZE,
+        days=days,
+        finishes_on=quota_day(now) + timedelta(days=max(0, days - 1)),
+        hours_one_by_one=hours,
+        hours_at_concurrency=hours / concurrency,
+        concurrency=concurrency,
+        stored_bytes=calls * STORED_BYTES_PER_CALL + videos * LEDGER_BYTES_PER_VIDEO,
+    )
+
+
+def days_to_finish(pending: int, *, calls_left_today: int, calls_a_day: int) -> int:
+    """How many quota days, today included, `pending` ids still take; today counts only while it has calls left."""
+    calls = math.ceil(pending / BATCH_SIZE)
+    if calls == 0:
+        return 0
+    beyond_today = max(0, calls - calls_left_today)
+    return (1 if calls_left_today > 0 else 0) + math.ceil(beyond_today / calls_a_day)

@@ -1,0 +1,225 @@
+"""The whole crawl in a few minutes: the real code against the simulated API, on a clock that both share.
+
+Each simulated day is one `run`, as cron would start it; between them the clocks jump to the next day. The verdict
+is computed from what the simulated API counted, not from what harvester believes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from harvester import quota
+from harvester.app import Harvester
+from harvester.config import Config, isolated_config
+from harvester.errors import BooksError, ConfigError, OutsideError
+from harvester.ledger.books import SqliteBooks
+from harvester.model import BATCH_SIZE, Progress, VideoState
+from harvester.run import RunReport
+from harvester.simulator import SimulatedClock, SimulatorProcess, SimulatorSettings, make_ids, truth
+
+START = datetime(2026, 3, 5, 8, 5, tzinfo=UTC)
+"""Five minutes into a quota day, three days before a night on which the clocks change."""
+SPEED = 200.0
+"""Simulated seconds in a real one: waits are short, and a day is still longer than its calls take."""
+CRON_DELAY = timedelta(minutes=5)
+RERUN_AFTER = timedelta(hours=1)
+"""When a run ended because the API was down."""
+TIMEOUT_SECONDS = 5.0
+MARKER = ".harvester-rehearsal"
+"""Only a folder that holds this file is ever emptied."""
+
+
+class ScaledClock:
+    """A simulated clock as the harvester's: sleeping is as much shorter as time is faster."""
+
+    def __init__(self, start: datetime, speed: float) -> None:
+        self._clock = SimulatedClock(start, speed)
+        self._start = start
+        self._speed = speed
+
+    def now(self) -> datetime:
+        return self._clock.now()
+
+    def monotonic(self) -> float:
+        return (self.now() - self._start).total_seconds()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(max(0.0, seconds) / self._speed)
+
+    def jump_to(self, instant: datetime) -> None:
+        self._clock.jump_to(instant)
+
+
+@dataclass(frozen=True, slots=True)
+class DayReport:
+    """What the runs of one simulated day did."""
+
+    day: date
+    calls: int
+    units: int
+    fetched: int
+    missing: int
+    wasted: int
+    settled: int
+    """Ids settled so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One promise, and whether it was kept."""
+
+    promise: str
+    kept: bool
+    figures: str
+
+
+class Rehearsal:
+    """One rehearsal in its own folder. It reads no settings and no variables, so it never meets the real ledger."""
+
+    def __init__(self, folder: Path, *, videos: int, seed: int, faults: str) -> None:
+        self._folder = folder.absolute()
+        self._videos = videos
+        self._seed = seed
+        self._faults = faults
+        self._clock = ScaledClock(START, SPEED)
+        self._split = self._failed = 0
+
+    async def play(self, on_day: Callable[[DayReport], None]) -> list[Check]:
+        """Crawl, export and verify; the promises, each kept or broken. `on_day` hears of each day as it ends."""
+        self._make_folder()
+        settings = SimulatorSettings(
+            seed=self._seed,
+            faults=self._faults,  # type: ignore[arg-type]
+            clock_start=self._clock.now(),
+            clock_speed=SPEED,
+        )
+        with SimulatorProcess(settings) as simulator:
+            config = self._config(simulator.base_url)
+            harvester = Harvester(config, self._clock, random.Random(self._seed), SecretStr("rehearsed-key"))
+            await harvester.load()
+            progress = await self._crawl(harvester, simulator, on_day)
+            report = simulator.report()
+        manifest = harvester.export()
+        checks = self._checks(report, progress, config)
+        try:
+            harvester.verify(config.export.uri)
+            checks.append(Check("the books and the export balance", True, f"{manifest.videos:,} videos exported"))
+        except BooksError as error:
+            checks.append(Check("the books and the export balance", False, error.what))
+        return checks
+
+    async def _crawl(
+        self, harvester: Harvester, simulator: SimulatorProcess, on_day: Callable[[DayReport], None]
+    ) -> Progress:
+        """A run a day until no id is left, and again the same day after an outage."""
+        plan = harvester.plan(self._videos)
+        runs_most = 3 * plan.days + 10
+        for _ in range(runs_most):
+            day = quota.quota_day(self._clock.now())
+            try:
+                report, progress = await harvester.run()
+                self._note(report)
+                again_at = quota.resets_at(self._clock.now()) + CRON_DELAY
+            except OutsideError:
+                progress = harvester.verify()
+                again_at = self._clock.now() + RERUN_AFTER
+            if (line := progress.day(day)) is not None:
+                wasted = line.calls - line.ok
+                settled = progress.settled
+                on_day(DayReport(day, line.calls, line.units, line.fetched, line.missing, wasted, settled))
+            if progress.settled == progress.asked_for:
+                return progress
+            simulator.jump_clock(again_at)
+            self._clock.jump_to(again_at)
+        raise BooksError(
+            f"After {runs_most} runs, {progress.asked_for - progress.settled:,} ids are still not settled.",
+            state=f"The rehearsed ledger is in {self._folder}.",
+        )
+
+    def _note(self, report: RunReport) -> None:
+        self._split += report.split
+        self._failed += report.failed
+
+    # --- the folder
+
+    def _make_folder(self) -> None:
+        if self._folder.exists():
+            if any(self._folder.iterdir()) and not (self._folder / MARKER).exists():
+                raise ConfigError(
+                    f"{self._folder} holds something that is no rehearsal.",
+                    state="It was left as it is.",
+                    next_step="Name another folder with --out.",
+                )
+            shutil.rmtree(self._folder)
+        self._folder.mkdir(parents=True)
+        (self._folder / MARKER).write_text("Made by harvester rehearse, which empties this folder each time.\n")
+        with (self._folder / "songs.csv").open("w", encoding="ascii") as file:
+            file.write("user,song\n")
+            for index, video_id in enumerate(make_ids(self._seed, self._videos)):
+                file.write(f"{index},{video_id}\n")
+
+    def _config(self, base_url: str) -> Config:
+        return isolated_config(
+            {
+                "source": {"uri": str(self._folder / "songs.csv")},
+                "ledger": {"url": f"sqlite:///{self._folder / 'harvest.db'}"},
+                "youtube": {"base_url": base_url},
+                "run": {"timeout_seconds": TIMEOUT_SECONDS},
+                "export": {"uri": str(self._folder / "songs.json.gz"), "compression": "gzip"},
+            }
+        )
+
+    # --- the verdict
+
+    def _checks(self, report: dict[str, Any], progress: Progress, config: Config) -> list[Check]:
+        """The promises, by what the simulated API counted."""
+        units = max(day["units"] for day in report["days"].values())
+        over = sum(day["refused_by_quota"] for day in report["days"].values())
+        limit = config.quota.daily_units
+        ids = report["ids"]
+        untrue = self._untrue_states()
+        least = math.ceil(self._videos / BATCH_SIZE)
+        faulted = sum(report["faulted"].values())
+        # Halving a batch makes one call more; an id given up alone never gets its good answer.
+        extra = self._split - self._failed
+        wasted = report["calls"] - report["good"]
+        states = ", ".join(f"{progress.videos[s]:,} {s.label}" for s in (VideoState.FETCHED, VideoState.MISSING))
+        return [
+            Check(
+                "no day over its budget",
+                units <= limit and over == 0,
+                f"at most {units:,} of {limit:,} units a day, {over} calls refused for it",
+            ),
+            Check(
+                "no id lost",
+                ids["distinct"] == self._videos and ids["delivered_once"] + self._failed == self._videos,
+                f"{ids['delivered_once']:,} of {self._videos:,} ids answered, {self._failed} given up",
+            ),
+            Check("no id answered twice", ids["delivered_more"] == 0, f"{ids['delivered_more']} answered twice"),
+            Check("every id in its true state", untrue == 0, f"{states}; {untrue} untrue"),
+            Check(
+                "the fewest calls",
+                report["good"] == least + extra and report["calls"] == least + extra + wasted,
+                f"{report['calls']:,} = {least:,} full batches + {wasted} wasted on {faulted} faults "
+                f"and {report['refused']} refusals + {extra} for halves",
+            ),
+            Check("the key in no address", report["keys_in_urls"] == 0, f"{report['keys_in_urls']} addresses show it"),
+        ]
+
+    def _untrue_states(self) -> int:
+        """How many ids the ledger holds in another state than the simulated API made them for."""
+        with SqliteBooks(self._folder / "harvest.db") as books:
+            return sum(
+                state.label != truth(video_id, self._seed, self._faults)  # type: ignore[arg-type]
+                for video_id, state in books.states()
+            )

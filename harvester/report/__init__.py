@@ -1,0 +1,1 @@
+"""How far the crawl is: a summary, and how it is shown."""

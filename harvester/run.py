@@ -1,0 +1,48 @@
+"""What a run is told and what it tells."""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+class Ending(enum.StrEnum):
+    """Why a run ended well."""
+
+    NOTHING_LEFT = "nothing left"
+    BUDGET_SPENT = "budget spent"
+    DAY_CLOSED = "day closed by the API"
+    MAX_CALLS = "call limit reached"
+    STOPPED = "stopped"
+
+
+@dataclass
+class RunReport:
+    """What one run did."""
+
+    ending: Ending = Ending.NOTHING_LEFT
+    calls: int = 0
+    good: int = 0
+    units: int = 0
+    fetched: int = 0
+    missing: int = 0
+    failed: int = 0
+    split: int = 0
+    """Batches halved to find an id at fault: each makes one call more."""
+    recovered: int = 0
+    """Calls of dead runs whose ids were taken back at the start."""
+    wasted: Counter[str] = field(default_factory=Counter)
+    """Calls that brought nothing, by reason."""
+
+
+class Stop:
+    """Asked for once: drain. Asked for twice: stop at once."""
+
+    def __init__(self) -> None:
+        self.draining = asyncio.Event()
+        self.at_once = asyncio.Event()
+
+    def ask(self) -> None:
+        (self.at_once if self.draining.is_set() else self.draining).set()

@@ -1,0 +1,131 @@
+"""A run from its entry in the ledger to its end: the crawl, the lease beside it, the stop signals."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Coroutine, Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+
+from harvester import quota
+from harvester.clock import Clock
+from harvester.config import QuotaSettings, RunSettings
+from harvester.crawl import Crawl
+from harvester.errors import HarvesterError
+from harvester.ledger.protocol import Ledger
+from harvester.model import ProcessIdentity
+from harvester.run import Ending, RunReport, Stop
+from harvester.youtube import Api
+
+log = logging.getLogger(__name__)
+
+LEASE = timedelta(minutes=5)
+"""How long a run on another host must have been silent before its claims are taken back."""
+RENEW_SECONDS = 60.0
+RESET_MARGIN = timedelta(minutes=1)
+"""How long after our midnight to begin the new day: the API's clock may be a little behind."""
+
+
+class Worker:
+    """One run over one ledger and one API. Use it once."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        api: Api,
+        clock: Clock,
+        *,
+        run: RunSettings,
+        quota: QuotaSettings,
+        process: ProcessIdentity,
+        stop: Stop | None = None,
+        chance: random.Random | None = None,
+    ) -> None:
+        self.report = RunReport()
+        self._ledger = ledger
+        self._api = api
+        self._clock = clock
+        self._run = run
+        self._quota = quota
+        self._process = process
+        self._stop = stop or Stop()
+        self._chance = chance or random.Random()
+
+    async def run(
+        self,
+        *,
+        until_done: bool = False,
+        max_calls: int | None = None,
+        among: Iterator[Sequence[int]] | None = None,
+    ) -> RunReport:
+        """Crawl. Returns what was done; raises CredentialsError, ApiUnavailable or a ledger's error.
+
+        `among` limits the crawl to those positions, a batch of them at a time. However the run ends, no id stays
+        claimed by it.
+        """
+        now = self._clock.now()
+        run_id = await self._ledger.open_run(self._process, now, now + LEASE)
+        reason = "interrupted"
+        try:
+            self.report.recovered = await self._ledger.recover(self._process, now)
+            crawl = Crawl(
+                self._ledger,
+                self._api,
+                self._clock,
+                run_id=run_id,
+                run=self._run,
+                quota=self._quota,
+                report=self.report,
+                chance=self._chance,
+                max_calls=max_calls,
+                among=among,
+            )
+            days = self._days(crawl, until_done)
+            self.report.ending = await self._beside(days, self._keep_lease(run_id), self._watch_stop(crawl))
+            reason = self.report.ending.value
+        except HarvesterError as error:
+            reason = type(error).__name__
+            raise
+        finally:
+            # Shielded: a run that is cancelled must not leave its claims behind.
+            await asyncio.shield(self._ledger.close_run(run_id, self._clock.now(), reason))
+        return self.report
+
+    async def _days(self, crawl: Crawl, until_done: bool) -> Ending:
+        while True:
+            ending = await crawl.go()
+            if not until_done or ending not in (Ending.BUDGET_SPENT, Ending.DAY_CLOSED):
+                return ending
+            resets_at = quota.resets_at(self._clock.now())
+            log.info("%s: sleeping until the quota is reset, %s", ending, resets_at.isoformat())
+            await crawl.sleep_until(resets_at + RESET_MARGIN)
+
+    async def _beside(self, *coroutines: Coroutine[Any, Any, Ending]) -> Ending:
+        """The result of the first to end; the others are cancelled."""
+        tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            return next(task for task in tasks if task in done).result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _keep_lease(self, run_id: int) -> Ending:
+        while True:
+            await self._clock.sleep(RENEW_SECONDS)
+            now = self._clock.now()
+            await self._ledger.renew_lease(run_id, now + LEASE)
+            await self._ledger.recover(self._process, now)
+            report = self.report
+            log.info("%d calls: %d fetched, %d missing", report.calls, report.fetched, report.missing)
+
+    async def _watch_stop(self, crawl: Crawl) -> Ending:
+        """The first stop drains; the second ends the run here and now."""
+        await self._stop.draining.wait()
+        log.info("stopping: waiting for the calls under way")
+        await crawl.close()
+        await self._stop.at_once.wait()
+        return Ending.STOPPED
