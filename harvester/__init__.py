@@ -1,5 +1,36 @@
-"""A resumable, quota-aware, multi-day harvester of YouTube video metadata."""
+"""A resumable, quota-aware, multi-day harvester of YouTube video metadata.
+
+The public API is `__all__`. Names are imported when they are first asked for, so that `import harvester` is cheap.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from harvester._version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from harvester.app import Harvester
+    from harvester.config import Config, load_config
+    from harvester.course import alt_fetch_all, fetch_all
+    from harvester.errors import HarvesterError
+
+__all__ = ["Config", "Harvester", "HarvesterError", "__version__", "alt_fetch_all", "fetch_all", "load_config"]
+
+_HOMES = {
+    "Config": "harvester.config",
+    "Harvester": "harvester.app",
+    "HarvesterError": "harvester.errors",
+    "alt_fetch_all": "harvester.course",
+    "fetch_all": "harvester.course",
+    "load_config": "harvester.config",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value

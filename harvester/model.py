@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import enum
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+
+from harvester.body import BodyError, decompress
 
 BATCH_SIZE = 50
 """Most ids in one videos.list call; 51 is refused with HTTP 400, and costs."""
@@ -95,6 +98,15 @@ class Body:
     """Length once decompressed."""
     sha256: bytes
     item_count: int
+
+    def raw(self) -> bytes:
+        """The body as the API meant it. Raises BodyError where it is not what was noted of it."""
+        if hashlib.sha256(self.data).digest() != self.sha256:
+            raise BodyError("bad_checksum", "it does not match its checksum")
+        raw = decompress(self.data, self.encoding, self.raw_bytes)
+        if len(raw) != self.raw_bytes:
+            raise BodyError("cut_body", f"it is {len(raw)} bytes long, not {self.raw_bytes}")
+        return raw
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,158 @@
+"""The door for notebooks: a list of ids in, the list of responses out, with the ledger in between."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import threading
+import time
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from harvester.model import BATCH_SIZE, VideoState, Whereabouts
+
+if TYPE_CHECKING:
+    from harvester.ledger.sqlite import SqliteLedger
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+BODIES_AT_ONCE = 32
+UNSETTLED = (VideoState.PENDING, VideoState.CLAIMED)
+
+
+async def fetch_all(
+    song_ids: Iterable[str], dry_run: bool = False, *, config: str | Path | None = None
+) -> list[dict[str, Any]]:
+    """Fetch these videos and return the list of `videos.list` responses, in the order of the ids.
+
+    Progress is kept in the ledger of the settings (`config`, `$HARVESTER_CONFIG`, `./config.toml`, or else
+    `harvest.db` beside the notebook): call it again after a cut and it goes on, paying for nothing twice. It ends when
+    all is fetched or the day's units are spent; what is left then comes with the next call, on another day.
+
+    With `dry_run` nothing is sent or spent: what the ledger holds is returned, and an empty response stands for each
+    call that would be made. Ids of the list that other calls had fetched come with responses that hold just them.
+
+    Raises CredentialsError without a key or with a refused one, ApiUnavailable when the API is down.
+    """
+    from harvester.app import Harvester
+    from harvester.config import find_config, load_config
+    from harvester.ledger.sqlite import SqliteLedger
+
+    _show_log_lines()
+    ids = list(dict.fromkeys(song_ids))
+    harvester = Harvester(load_config(find_config(Path(config) if config else None)))
+    log.info("Requesting data for %d videos. Please wait...", len(ids))
+    began = time.perf_counter()
+    harvester.init()
+    async with SqliteLedger(harvester.config.ledger.path) as ledger:
+        await _add(ledger, ids)
+        places = await ledger.find(ids)
+        while not dry_run and (wanted := _pending(places)):
+            report = await harvester.crawl(ledger, among=_batches(wanted))
+            places = await ledger.find(ids)
+            if report.calls == 0 or len(_pending(places)) == len(wanted):
+                break
+        responses = await _responses(ledger, ids, places)
+    left = sum(place.state in UNSETTLED for place in places.values())
+    seconds = time.perf_counter() - began
+    if dry_run:
+        log.info("Dry run: %d calls would be sent.", -(-left // BATCH_SIZE))
+        return responses + [_empty_response() for _ in range(0, left, BATCH_SIZE)]
+    log.info("Done! Fetched data from %d videos in %.1f sec", _items(responses), seconds)
+    if left:
+        log.warning("%d videos are left: the day's quota is spent. Call again tomorrow.", left)
+    return responses
+
+
+def alt_fetch_all(
+    song_ids: Iterable[str], dry_run: bool = False, *, config: str | Path | None = None
+) -> list[dict[str, Any]]:
+    """`fetch_all` for code without an event loop, and for notebooks whose own loop is already running."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(fetch_all(song_ids, dry_run, config=config))
+    return _in_thread(fetch_all(song_ids, dry_run, config=config))
+
+
+def _in_thread(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run it on a loop of its own, since the one of this thread is taken. An interrupt cancels it and waits."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="harvester-fetch-all")
+    thread.start()
+    future = asyncio.run_coroutine_threadsafe(coroutine, loop)
+    try:
+        return future.result()
+    finally:
+        future.cancel()
+        asyncio.run_coroutine_threadsafe(_all_ended(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+async def _all_ended() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    await asyncio.gather(*others, return_exceptions=True)
+
+
+async def _add(ledger: SqliteLedger, ids: Sequence[str]) -> None:
+    from harvester.sources import is_video_id
+
+    await ledger.add(ids, [video_id for video_id in ids if not is_video_id(video_id)], 0)
+
+
+def _pending(places: dict[str, Whereabouts]) -> list[int]:
+    return sorted(place.position for place in places.values() if place.state is VideoState.PENDING)
+
+
+def _batches(positions: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(positions), BATCH_SIZE):
+        yield positions[start : start + BATCH_SIZE]
+
+
+async def _responses(ledger: SqliteLedger, ids: Sequence[str], places: dict[str, Whereabouts]) -> list[dict[str, Any]]:
+    """The stored responses that hold any of the ids, in the order of the first of them; other ids are left out."""
+    wanted: dict[int, set[str]] = {}
+    for video_id in ids:
+        place = places[video_id]
+        if place.call_id is not None and place.state in (VideoState.FETCHED, VideoState.MISSING):
+            wanted.setdefault(place.call_id, set()).add(video_id)
+    responses = []
+    calls = list(wanted)
+    for start in range(0, len(calls), BODIES_AT_ONCE):
+        chunk = calls[start : start + BODIES_AT_ONCE]
+        bodies = await ledger.bodies(chunk)
+        for call_id in chunk:
+            body = bodies[call_id]
+            response = json.loads(body.raw())
+            response["items"] = [item for item in response["items"] if item["id"] in wanted[call_id]]
+            responses.append(response)
+    return responses
+
+
+def _items(responses: Sequence[dict[str, Any]]) -> int:
+    return sum(len(response["items"]) for response in responses)
+
+
+def _empty_response() -> dict[str, Any]:
+    return {
+        "kind": "youtube#videoListResponse",
+        "etag": "",
+        "items": [],
+        "pageInfo": {"totalResults": 0, "resultsPerPage": 0},
+    }
+
+
+def _show_log_lines() -> None:
+    """In a notebook nobody has set logging up: without this a student would see nothing."""
+    logger = logging.getLogger("harvester")
+    if not logger.handlers and not logging.getLogger().handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
