@@ -6,6 +6,9 @@ import zlib
 
 _GZIP = 16 + zlib.MAX_WBITS
 
+MOST_MEMBERS = 64
+"""Servers send one. Reading very many small ones would take time in the square of their number."""
+
 
 class BodyError(Exception):
     """The bytes are not what they claim to be. `reason` is a short word, as in `Outcome.reason`."""
@@ -24,9 +27,11 @@ def decompress(data: bytes, encoding: str, most_bytes: int) -> bytes:
         if len(data) > most_bytes:
             raise BodyError("body_too_large", f"the body is larger than {most_bytes} bytes")
         return data
-    pieces = []
+    pieces: list[bytes] = []
     room = most_bytes
     while data:
+        if len(pieces) == MOST_MEMBERS:
+            raise BodyError("bad_gzip", f"the body has more than {MOST_MEMBERS} gzip members")
         member = zlib.decompressobj(_GZIP)
         try:
             piece = member.decompress(data, room + 1)

@@ -1,0 +1,132 @@
+"""An HTTP answer → what it means for the crawl. Pure, and never raises, whatever the bytes are.
+
+The order of the questions is the meaning: the API puts one `reason` on several things (a day's quota and a
+minute's are both `rateLimitExceeded`, a wrong key and a malformed request are both `badRequest`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from harvester.body import BodyError
+from harvester.model import Answer, Outcome, Verdict
+from harvester.youtube.errors_body import ApiError, read_error
+from harvester.youtube.page import is_html, read_good
+
+MAX_RETRY_AFTER_SECONDS = 86_400.0
+"""A longer Retry-After is cut to one day: by then there is a new quota anyway."""
+
+# developers.google.com/youtube/v3/docs/errors and core_errors; the upper-case ones: google.api.ErrorReason.
+_QUOTA_WORDS = frozenset({"quotaExceeded", "dailyLimitExceeded"})
+_RATE_WORDS = frozenset(
+    {
+        "rateLimitExceeded",
+        "userRateLimitExceeded",
+        "servingLimitExceeded",
+        "concurrentLimitExceeded",
+        "RATE_LIMIT_EXCEEDED",
+        "RESOURCE_EXHAUSTED",
+    }
+)
+_KEY_WORDS = frozenset(
+    {
+        "keyInvalid",
+        "keyExpired",
+        "accessNotConfigured",
+        "forbidden",
+        "SERVICE_DISABLED",
+        "CONSUMER_INVALID",
+        "CONSUMER_SUSPENDED",
+    }
+)
+
+_SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
+
+
+def classify(answer: Answer, asked: Collection[str], now: datetime) -> Outcome:
+    """Sort one answer to a call for the ids `asked`. `now` (aware) is for a Retry-After that is a date."""
+    outcome = _good_or_fault(answer, asked) if answer.status == 200 else _refusal(answer)
+    if outcome.verdict is Verdict.GOOD:
+        return outcome
+    wait = retry_after_seconds(answer.headers.get("retry-after", ""), now)
+    return replace(outcome, retry_after_seconds=wait)
+
+
+def retry_after_seconds(value: str, now: datetime) -> float | None:
+    """A Retry-After as seconds from `now`, never negative, at most a day; None where it makes no sense.
+
+    Both forms of RFC 9110, 10.2.3: seconds (a fraction is let pass) or an HTTP date.
+    """
+    text = value.strip()
+    if _SECONDS.fullmatch(text):
+        return min(float(text), MAX_RETRY_AFTER_SECONDS)
+    try:
+        moment = parsedate_to_datetime(text)
+        wait = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return min(max(0.0, wait.total_seconds()), MAX_RETRY_AFTER_SECONDS)
+
+
+def _good_or_fault(answer: Answer, asked: Collection[str]) -> Outcome:
+    try:
+        body, found = read_good(answer, asked)
+    except BodyError as fault:
+        return Outcome(Verdict.TRY_AGAIN, fault.reason, http_status=answer.status, message=str(fault))
+    return Outcome(Verdict.GOOD, "ok", http_status=answer.status, body=body, found=found)
+
+
+def _refusal(answer: Answer) -> Outcome:
+    error = read_error(answer)
+    verdict, reason = _sort(answer, error)
+    return Outcome(verdict, reason, http_status=answer.status, message=error.message)
+
+
+def _sort(answer: Answer, error: ApiError) -> tuple[Verdict, str]:
+    status, plain = answer.status, f"http_{answer.status}"
+    if status < 400:
+        # A redirect is not followed, for the key would travel; an odd 2xx brings no videos.
+        return Verdict.TRY_AGAIN, plain
+    own = error.reason or plain
+    if status == 408 or status >= 500:
+        return Verdict.TRY_AGAIN, own
+    if status in (403, 429) and error.per_day:
+        return Verdict.DAY_SPENT, own
+    if word := _first(error, _QUOTA_WORDS):
+        return Verdict.QUOTA_DOUBTED, word
+    if word := _first(error, _RATE_WORDS):
+        return Verdict.SLOW_DOWN, word
+    if status == 429:
+        return Verdict.SLOW_DOWN, own
+    if word := _configuration(answer, error):
+        return Verdict.KEY_REFUSED, word
+    return Verdict.BATCH_REFUSED, own
+
+
+def _first(error: ApiError, known: frozenset[str]) -> str:
+    return next((word for word in error.words if word in known), "")
+
+
+def _configuration(answer: Answer, error: ApiError) -> str:
+    """The word for a refusal that every batch would meet: it stops the run and fails no id. Or nothing."""
+    for word in error.detail_reasons:
+        if word.startswith("API_KEY_") or word in _KEY_WORDS:
+            return word
+    if word := _first(error, _KEY_WORDS):
+        return word
+    if answer.status in (401, 403):
+        # No 403 of videos.list is about an id: those that may not be seen are absent from a 200.
+        return error.reason or f"http_{answer.status}"
+    if answer.status == 400 and error.about_part:
+        # A request bug to the API, a setting to the user: `youtube.parts` goes with every batch.
+        return error.reason if "part" in error.reason.lower() else "unknownPart"
+    if error.about_key:
+        return "API_KEY_INVALID"
+    if answer.status == 404 and is_html(answer):
+        # Not the API but Google's front end, or another host: there is nothing at `youtube.base_url`.
+        return "http_404"
+    return ""

@@ -1,0 +1,128 @@
+"""The page of videos that a good answer holds: unpacked within bounds, then checked. Pure."""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+from collections.abc import Collection
+
+import msgspec
+
+from harvester.body import BodyError, decompress
+from harvester.model import BATCH_SIZE, Answer, Body
+
+MAX_RAW_BYTES = 64 * 1024 * 1024
+"""Most bytes of a body once decompressed: 75 times the largest batch that real videos make (50 of 17 KB)."""
+
+LIST_KIND = "youtube#videoListResponse"
+
+_UTF8_STEP_BYTES = 64 * 1024
+
+
+class _Item(msgspec.Struct):
+    id: str
+
+
+class _Page(msgspec.Struct):
+    """The little that is kept of the JSON; the rest is only checked."""
+
+    kind: str = ""
+    items: list[_Item] | msgspec.UnsetType = msgspec.UNSET
+
+
+class _LoosePage(msgspec.Struct):
+    kind: msgspec.Raw = msgspec.Raw()
+    items: msgspec.Raw = msgspec.Raw()
+
+
+_page = msgspec.json.Decoder(_Page)
+_loose_page = msgspec.json.Decoder(_LoosePage)
+
+
+def read_good(answer: Answer, asked: Collection[str]) -> tuple[Body, frozenset[str]]:
+    """The body of a 200 and the ids in it. Raises BodyError unless it answers for `asked` alone."""
+    if is_html(answer):
+        raise BodyError("html", "a web page instead of the API's answer")
+    encoding = encoding_of(answer)
+    raw = decompress(answer.body, encoding, MAX_RAW_BYTES)
+    found = _ids(raw, frozenset(asked))
+    digest = hashlib.sha256(answer.body).digest()
+    return Body(answer.body, encoding, len(raw), digest, len(found)), found
+
+
+def is_html(answer: Answer) -> bool:
+    """Whether the answer calls itself a web page: a front end speaks, not the API."""
+    return "html" in answer.headers.get("content-type", "").lower()
+
+
+def encoding_of(answer: Answer) -> str:
+    """`gzip` or `identity`. Raises BodyError for an encoding that was not asked for."""
+    named = answer.headers.get("content-encoding", "").strip().lower()
+    if named in ("", "identity"):
+        return "identity"
+    if named in ("gzip", "x-gzip"):
+        return "gzip"
+    raise BodyError("bad_encoding", "the body is packed in a way that was not asked for")
+
+
+def _ids(raw: bytes, asked: frozenset[str]) -> frozenset[str]:
+    page = _parse(raw)
+    if page.kind != LIST_KIND:
+        raise BodyError("wrong_kind", f"the body is no {LIST_KIND}")
+    if page.items is msgspec.UNSET:
+        raise BodyError("no_items", "the body has no items")
+    if len(page.items) > BATCH_SIZE:
+        raise BodyError("too_many_items", f"the body has more than {BATCH_SIZE} items")
+    ids = frozenset(item.id for item in page.items)
+    if not ids <= asked:
+        raise BodyError("stranger", "the body has a video that was not asked for")
+    if len(ids) != len(page.items):
+        raise BodyError("id_twice", "the body has a video twice")
+    return ids
+
+
+def _parse(raw: bytes) -> _Page:
+    if not raw or raw.isspace():
+        raise BodyError("empty_body", "the body is empty")
+    try:
+        page = _page.decode(raw)
+        _check_utf8(raw)
+    except msgspec.ValidationError:
+        raise _wrong_shape(raw) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _broken_json(raw, error) from None
+    return page
+
+
+def _check_utf8(raw: bytes) -> None:
+    """Look at what msgspec passes over. In steps, for one str of it all costs four times as much."""
+    if raw.isascii():
+        return
+    view, start = memoryview(raw), 0
+    while start < len(raw):
+        stop = start + _UTF8_STEP_BYTES
+        start += codecs.utf_8_decode(view[start:stop], "strict", stop >= len(raw))[1]
+
+
+def _broken_json(raw: bytes, error: Exception) -> BodyError:
+    if raw[:64].lstrip().startswith(b"<"):
+        return BodyError("html", "a web page instead of the API's answer")
+    if "truncated" in str(error):
+        return BodyError("cut_body", "the body ends in the middle of its JSON")
+    return BodyError("bad_json", "the body is not valid JSON")
+
+
+def _wrong_shape(raw: bytes) -> BodyError:
+    """Why a body that is JSON is no page of videos."""
+    try:
+        page = _loose_page.decode(raw)
+    except msgspec.ValidationError:
+        return BodyError("wrong_kind", "the body is no JSON object")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        # Broken after the place that the first parser stopped at.
+        return _broken_json(raw, error)
+    if bytes(page.kind) != f'"{LIST_KIND}"'.encode():
+        return BodyError("wrong_kind", f"the body is no {LIST_KIND}")
+    if not bytes(page.items).startswith(b"["):
+        return BodyError("no_items", "the body's items are no list")
+    return BodyError("bad_item", "the body has an item without an id")

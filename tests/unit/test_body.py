@@ -1,0 +1,66 @@
+"""Reading bodies without trusting their size."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harvester.body import MOST_MEMBERS, BodyError, decompress
+from harvester.model import Body
+
+
+@given(st.lists(st.binary(max_size=200), min_size=1, max_size=5))
+def test_members_end_to_end_are_one_body(pieces: list[bytes]) -> None:
+    whole = b"".join(pieces)
+    assert decompress(b"".join(gzip.compress(piece) for piece in pieces), "gzip", len(whole)) == whole
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "identity"])
+def test_a_body_over_the_bound_is_refused(encoding: str) -> None:
+    body = b"x" * 1001
+    data = gzip.compress(body) if encoding == "gzip" else body
+    assert decompress(data, encoding, 1001) == body
+    with pytest.raises(BodyError) as refusal:
+        decompress(data, encoding, 1000)
+    assert refusal.value.reason == "body_too_large"
+
+
+def test_a_compressed_bomb_is_refused_before_it_is_unpacked() -> None:
+    bomb = gzip.compress(b"\0" * 200_000_000, 1)
+    began = time.process_time()
+    with pytest.raises(BodyError):
+        decompress(bomb, "gzip", 1_000_000)
+    assert time.process_time() - began < 0.5
+
+
+def test_a_cut_body_and_a_broken_one_are_told_apart() -> None:
+    data = gzip.compress(b"hello" * 100)
+    for broken, reason in ((data[:-9], "cut_body"), (b"no gzip", "bad_gzip"), (data + b"rest", "bad_gzip")):
+        with pytest.raises(BodyError) as refusal:
+            decompress(broken, "gzip", 10_000)
+        assert refusal.value.reason == reason
+
+
+def test_a_body_of_countless_members_is_refused() -> None:
+    member = gzip.compress(b"")
+    assert decompress(member * MOST_MEMBERS, "gzip", 10) == b""
+    with pytest.raises(BodyError, match="members"):
+        decompress(member * 100_000, "gzip", 10)
+
+
+def test_a_stored_body_is_given_back_only_whole() -> None:
+    raw = b'{"items": []}'
+    data = gzip.compress(raw)
+    body = Body(data, "gzip", len(raw), hashlib.sha256(data).digest(), 0)
+    assert body.raw() == raw
+    damaged = Body(data[:-1] + b"\0", "gzip", len(raw), body.sha256, 0)
+    with pytest.raises(BodyError, match="checksum"):
+        damaged.raw()
+    short = Body(data, "gzip", len(raw) + 1, body.sha256, 0)
+    with pytest.raises(BodyError, match="bytes long"):
+        short.raw()

@@ -1,0 +1,187 @@
+"""Settings: what is read from where, and what is refused by name."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from harvester.cli.template import TEMPLATE
+from harvester.config import Config, api_key, find_config, isolated_config, load_config
+from harvester.errors import ConfigError, CredentialsError
+
+CHECKOUT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith(("HARVESTER_", "YOUTUBE_API_KEY")):
+            monkeypatch.delenv(name)
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "config.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_real_crawl_s_settings() -> None:
+    config = load_config(CHECKOUT / "config.toml")
+    assert config.source.uri == "s3://full-stack-bigdata-datasets/Big_Data/youtube_playlog.csv"
+    assert (config.source.column, config.source.anonymous) == ("song", True)
+    assert config.youtube.parts == ("snippet", "contentDetails", "status", "statistics", "topicDetails")
+    assert (config.quota.daily_units, config.quota.units_per_call, config.quota.reserve_units) == (10_000, 11, 0)
+    assert (config.run.concurrency, config.run.timeout_seconds, config.run.max_attempts) == (50, 30, 5)
+    assert config.export.uri == "s3://jedha-cloud-storage-157/youtube/george-abitbol/songs.json"
+    assert (config.export.region, config.export.acl, config.export.compression) == ("eu-west-3", "private", "none")
+    assert (config.log.level, config.log.format) == ("INFO", "text")
+
+
+def test_the_written_template_says_just_the_defaults(tmp_path: Path) -> None:
+    defaults = load_config(write(tmp_path, ""))
+    written = load_config(write(tmp_path, TEMPLATE))
+    assert written.model_copy(update={"source": defaults.source}) == defaults
+    assert written.source.uri == str(tmp_path / "songs.csv")
+
+
+def test_options_beat_the_environment_which_beats_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path, "[run]\nconcurrency = 1\nmax_attempts = 1\ntimeout_seconds = 1\n")
+    monkeypatch.setenv("HARVESTER_RUN__CONCURRENCY", "2")
+    monkeypatch.setenv("HARVESTER_RUN__MAX_ATTEMPTS", "2")
+    run = load_config(path, {"run": {"concurrency": 3, "max_attempts": None}}).run
+    assert (run.concurrency, run.max_attempts, run.timeout_seconds) == (3, 2, 1)
+
+
+def test_the_environment_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HARVESTER_SOURCE__ANONYMOUS", "true")
+    monkeypatch.setenv("HARVESTER_YOUTUBE__PARTS", '["snippet", "statistics"]')
+    config = load_config()
+    assert config.source.anonymous
+    assert config.youtube.parts == ("snippet", "statistics")
+
+
+def test_relative_paths_are_relative_to_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "crawl"
+    folder.mkdir()
+    path = folder / "config.toml"
+    path.write_text('[source]\nuri = "ids.csv"\n[ledger]\nurl = "sqlite:///db/h.db"\n[export]\nuri = "out.json"\n')
+    monkeypatch.chdir(tmp_path)
+    config = load_config(Path("crawl/config.toml"))
+    assert config.source.uri == str(folder / "ids.csv")
+    assert config.ledger.path == folder / "db/h.db"
+    assert config.export.uri == str(folder / "out.json")
+
+
+def test_addresses_and_absolute_paths_stay_as_they_are(tmp_path: Path) -> None:
+    path = write(tmp_path, '[source]\nuri = "-"\n[ledger]\nurl = "sqlite:////var/h.db"\n[export]\nuri = "s3://b/k"\n')
+    config = load_config(path)
+    assert (config.source.uri, config.ledger.path, config.export.uri) == ("-", Path("/var/h.db"), "s3://b/k")
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("[runn]\nconcurrency = 5", "runn"),
+        ("[run]\nconcurency = 5", "run.concurency"),
+        ('[run]\nconcurrency = "5"', "run.concurrency"),
+        ("[run]\nconcurrency = true", "run.concurrency"),
+        ("[run]\nconcurrency = 1.5", "run.concurrency"),
+        ("[run]\nconcurrency = 0", "run.concurrency"),
+        ("[run]\ntimeout_seconds = -1", "run.timeout_seconds"),
+        ("run = 5", "run"),
+        ("[quota]\nunits_per_call = 0", "quota.units_per_call"),
+        ("[quota]\ndaily_units = 10\nunits_per_call = 11", "quota.units_per_call"),
+        ("[quota]\nreserve_units = 9_990", "quota.reserve_units"),
+        ('[youtube]\nbase_url = "ftp://example.org"', "youtube.base_url"),
+        ('[youtube]\nbase_url = "https://example.org/v3?key=abc"', "youtube.base_url"),
+        ('[youtube]\nparts = ["snippets"]', "youtube.parts"),
+        ("[youtube]\nparts = []", "youtube.parts"),
+        ('[export]\nformat = "xml"', "export.format"),
+        ('[export]\nacl = "everyone"', "export.acl"),
+        ('[ledger]\nurl = "mysql://localhost/db"', "ledger.url"),
+        ('[log]\nlevel = "LOUD"', "log.level"),
+    ],
+)
+def test_what_cannot_work_is_refused_with_the_name_of_the_key(tmp_path: Path, text: str, key: str) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        load_config(write(tmp_path, text))
+    assert key in refusal.value.what
+    assert refusal.value.exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("HARVESTER_RUN__CONCURRENCY", "many", "run.concurrency"),
+        ("HARVESTER_RUN__CONCURENCY", "5", "run.concurency"),
+        ("HARVESTER_RUNS__CONCURRENCY", "5", "HARVESTER_RUNS__CONCURRENCY"),
+        ("HARVESTER_YOUTUBE__PARTS", "snippet", "youtube"),
+    ],
+)
+def test_a_variable_that_cannot_work_is_refused_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError) as refusal:
+        load_config(write(tmp_path, ""))
+    assert told in refusal.value.what
+
+
+def test_a_file_that_is_no_toml_or_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="not valid TOML"):
+        load_config(write(tmp_path, "[run"))
+    with pytest.raises(ConfigError, match="no configuration"):
+        load_config(tmp_path / "nowhere.toml")
+
+
+def test_the_file_is_the_option_then_the_variable_then_the_folder_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert find_config(None) is None
+    write(tmp_path, "")
+    assert find_config(None) == Path("config.toml")
+    monkeypatch.setenv("HARVESTER_CONFIG", "other.toml")
+    assert find_config(None) == Path("other.toml")
+    assert find_config(Path("third.toml")) == Path("third.toml")
+
+
+def test_settings_are_frozen(tmp_path: Path) -> None:
+    config = load_config(write(tmp_path, ""))
+    with pytest.raises(ValueError, match="frozen"):
+        config.run.concurrency = 3  # type: ignore[misc]
+
+
+def test_an_isolated_configuration_hears_no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARVESTER_LEDGER__URL", "sqlite:////precious.db")
+    assert isolated_config({}) == Config()
+    assert isolated_config({}).ledger.url == "sqlite:///harvest.db"
+
+
+def test_the_key_comes_from_the_variable_or_the_file_it_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(CredentialsError, match="no API key"):
+        api_key()
+    file = tmp_path / "key"
+    file.write_text("from-file\n")
+    monkeypatch.setenv("YOUTUBE_API_KEY_FILE", str(file))
+    assert api_key().get_secret_value() == "from-file"
+    monkeypatch.setenv("YOUTUBE_API_KEY", " from-variable ")
+    assert api_key().get_secret_value() == "from-variable"
+    assert "from-variable" not in repr(api_key())
+
+
+@pytest.mark.parametrize("key", ["with space", "with\ttab", "wïth-accent"])
+def test_a_key_that_no_header_can_carry_is_refused_unsaid(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("YOUTUBE_API_KEY", key)
+    with pytest.raises(CredentialsError) as refusal:
+        api_key()
+    assert key not in str(refusal.value)
+
+
+def test_a_key_file_that_cannot_be_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("YOUTUBE_API_KEY_FILE", str(tmp_path / "nowhere"))
+    with pytest.raises(CredentialsError, match="YOUTUBE_API_KEY_FILE"):
+        api_key()

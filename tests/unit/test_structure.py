@@ -1,0 +1,134 @@
+"""The shape of the code: who may import whom, how long things may be, what the package brings along."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import harvester
+
+CHECKOUT = Path(__file__).parents[2]
+PACKAGE = CHECKOUT / "harvester"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+# Each room, and the rooms below it that it may import. What is missing here is a decision to be made.
+PURE = {"model", "errors", "body", "text", "_version", "quota", "pacing", "clock", "run"}
+ROOMS = {
+    "_version": set(),
+    "errors": set(),
+    "body": set(),
+    "text": set(),
+    "clock": set(),
+    "model": {"body"},
+    "quota": {"model"},
+    "pacing": set(),
+    "run": set(),
+    "process": {"model"},
+    "config": {"errors"},
+    "sources": {"errors", "config", "model", "text"},
+    "youtube": {"errors", "model", "clock", "config", "body", "text", "_version"},
+    "ledger": {"errors", "model", "body", "process"},
+    "export": {"errors", "model", "config", "body", "text", "ledger.protocol", "_version"},
+    "gate": {"clock", "pacing"},
+    "crawl": PURE | {"gate", "config", "ledger.protocol", "youtube"},
+    "worker": PURE | {"crawl", "config", "ledger.protocol", "youtube"},
+    "loader": {"model", "ledger.protocol", "sources"},
+    "report": PURE | {"config", "app", "export", "rehearsal"},
+    "app": PURE | {"config", "process", "worker", "loader", "sources", "youtube", "ledger", "export", "report"},
+    "course": PURE | {"app", "config", "ledger", "sources"},
+    "rehearsal": PURE | {"app", "config", "ledger", "simulator"},
+    "cli": PURE | {"app", "config", "report", "rehearsal", "simulator"},
+    "simulator": set(),
+    "__init__": {"_version", "app", "config", "course", "errors"},
+    "__main__": {"cli"},
+}
+FOREIGN_TO_PURE = {"aiohttp", "sqlalchemy", "sqlite3", "click", "os", "asyncio", "boto3", "pandas"}
+
+
+def room_of(module: Path) -> str:
+    return module.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports_of(module: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def allowed(room: str, target: str) -> bool:
+    parts = target.split(".")[1:]
+    return any(target_of == ".".join(parts[: target_of.count(".") + 1]) for target_of in ROOMS[room] | {room})
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: str(module.relative_to(PACKAGE)))
+def test_imports_run_downwards_only(module: Path) -> None:
+    room = room_of(module)
+    wrong = [name for name in imports_of(module) if name.startswith("harvester.") and not allowed(room, name)]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("room", sorted(PURE - {"clock", "run"}))  # those two hold asyncio's sleep and events
+def test_pure_rooms_know_no_outside(room: str) -> None:
+    tops = {name.split(".")[0] for name in imports_of(PACKAGE / f"{room}.py")}
+    assert not tops & FOREIGN_TO_PURE
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: str(module.relative_to(PACKAGE)))
+def test_modules_and_functions_stay_short(module: Path) -> None:
+    text = module.read_text(encoding="utf-8")
+    assert text.count("\n") <= 400
+    functions = (n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef))
+    long = {f.name: f.end_lineno - f.lineno for f in functions if (f.end_lineno or 0) - f.lineno > 60}
+    assert long == {}
+
+
+def test_what_is_imported_is_declared() -> None:
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = {re.split(r"[\[<>=~]", line)[0].lower().replace("-", "_") for line in project["dependencies"]}
+    brought_along = {
+        "botocore": "boto3",
+        "fsspec": "s3fs",
+        "yarl": "aiohttp",
+        "s3transfer": "boto3",
+        "alembic": "alembic",
+    }
+    tops = {name.split(".")[0] for module in MODULES for name in imports_of(module)}
+    third_party = tops - set(sys.stdlib_module_names) - {"harvester", "__future__"}
+    undeclared = {top for top in third_party if brought_along.get(top, top) not in declared}
+    assert undeclared - {"types_boto3_s3", "mypy_boto3_s3"} == set()
+
+
+def test_the_public_names_are_all_there_and_documented() -> None:
+    for name in harvester.__all__:
+        value = getattr(harvester, name)
+        assert isinstance(value, str) or value.__doc__
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = harvester.nonsense
+
+
+def test_importing_harvester_or_asking_for_help_brings_nothing_heavy() -> None:
+    heavy = ("pandas", "pyarrow", "boto3", "s3fs", "aiohttp", "sqlalchemy", "alembic", "pydantic", "rich")
+    program = f"""
+import sys, harvester, harvester.cli
+print([name for name in {heavy!r} if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_lock_file_pins_with_hashes_and_names_no_host() -> None:
+    text = (CHECKOUT / "requirements.lock").read_text(encoding="utf-8")
+    assert "://" not in text
+    assert "--index-url" not in text
+    for block in re.split(r"\n(?=[a-z])", text):
+        assert "==" in block.splitlines()[0]
+        assert "--hash=sha256:" in block
