@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from pathlib import Path
 
 import click
@@ -25,6 +27,8 @@ def export(
     """
     from harvester.report import terminal
 
+    # Told to stop, it tidies up: an upload that was begun is taken back.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     uri = dest if dest is None or "://" in dest else str(Path(dest).absolute())
     harvester = state.harvester(export={"uri": uri, "format": format_, "compression": compression})
     manifest = harvester.export(require_complete=require_complete)

@@ -58,7 +58,7 @@ def test_a_stored_body_is_given_back_only_whole() -> None:
     data = gzip.compress(raw)
     body = Body(data, "gzip", len(raw), hashlib.sha256(data).digest(), 0)
     assert body.raw() == raw
-    damaged = Body(data[:-1] + b"\0", "gzip", len(raw), body.sha256, 0)
+    damaged = Body(data[:-1] + b"\1", "gzip", len(raw), body.sha256, 0)
     with pytest.raises(BodyError, match="checksum"):
         damaged.raw()
     short = Body(data, "gzip", len(raw) + 1, body.sha256, 0)

@@ -1,0 +1,80 @@
+"""The note beside a published file: what it is, whether it is all, and how to tell that it is whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import PurePosixPath
+from urllib.parse import urlsplit
+
+import msgspec
+
+from harvester.model import Progress, VideoState
+
+SUFFIX = ".manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What `DEST.manifest.json` says. Keys may be added, never renamed.
+
+    The file appears first and the manifest after it. So for a moment, or for longer where an export was
+    killed between the two, a new file has no manifest, or stands beside the old one: a manifest speaks of
+    the file that has its `sha256`, and of no other.
+    """
+
+    file: str
+    """The published file's name, without its folder or bucket."""
+    format: str
+    compression: str
+    complete: bool
+    """No id was left to ask for: none pending, none claimed."""
+    counts: dict[str, int]
+    """Ids by state, and their `total`, when the export began."""
+    responses: int
+    videos: int
+    """Video resources in the file."""
+    bytes: int
+    """Length of the published file, as it is stored."""
+    sha256: str
+    """Hex, of the published file, as it is stored."""
+    exported_at: datetime
+    """When the export began, in UTC."""
+    ledger: str
+    """The ledger's name, without its folder."""
+    source: str | None
+    """Where the ids came from, if known; a local path without its folder."""
+    harvester: str
+    """The version that wrote the file."""
+
+
+def to_json(manifest: Manifest) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
+
+
+def from_json(text: bytes) -> Manifest:
+    """Raises ValueError, with the reason, where the text is no manifest. Unknown keys are passed over."""
+    manifest = msgspec.json.decode(text, type=Manifest)
+    if manifest.exported_at.tzinfo is None:
+        raise ValueError("exported_at names no time zone")
+    return manifest
+
+
+def counts_of(progress: Progress) -> dict[str, int]:
+    """The names of `harvester status --json`."""
+    return {"total": progress.total} | {state.label: progress.videos.get(state, 0) for state in VideoState}
+
+
+def left_to_ask(progress: Progress) -> int:
+    """Ids pending or claimed: while there are any, an export is not complete."""
+    return progress.videos.get(VideoState.PENDING, 0) + progress.videos.get(VideoState.CLAIMED, 0)
+
+
+def without_secrets(address: str) -> str:
+    """An address that may be shown: no user, password or query, and of a local path the last part alone."""
+    if "://" not in address:
+        return PurePosixPath(address.replace("\\", "/")).name
+    parts = urlsplit(address)
+    if parts.scheme in ("s3", "http", "https") and parts.hostname:
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    return PurePosixPath(parts.path).name

@@ -1,0 +1,96 @@
+"""What S3 and the way to it refuse, in the house's errors: what happened, and what to do. Never a secret."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from harvester.errors import ConfigError, CredentialsError, HarvesterError, StorageUnavailable
+
+if TYPE_CHECKING:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+_KEPT = "What stood there before is as it was; the ledger was only read."
+# The answer alone may be lost: then the new object is there.
+_WHOLE = "What stands there is whole, if perhaps the old one; the ledger was only read."
+
+_IDENTITY = "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the profile that AWS_PROFILE names."
+_CREDENTIALS = {
+    "AccessDenied": "Let this user have s3:PutObject and s3:AbortMultipartUpload on that key "
+    "(s3:PutObjectAcl for an ACL, s3:GetObject to verify), or use another account.",
+    "403": "Let this user have s3:GetObject on that key.",
+    "InvalidAccessKeyId": _IDENTITY,
+    "SignatureDoesNotMatch": _IDENTITY,
+    "AuthorizationHeaderMalformed": "Set export.region to the bucket's region. " + _IDENTITY,
+    "ExpiredToken": "The session is over: sign in again, and export again.",
+    "ExpiredTokenException": "The session is over: sign in again, and export again.",
+    "InvalidToken": "The session token is not valid: sign in again, and export again.",
+    "TokenRefreshRequired": "The session is over: sign in again, and export again.",
+    "RequestTimeTooSkewed": "Set this machine's clock: it is minutes away from S3's.",
+    "AccountProblem": "Ask whoever pays for the AWS account.",
+    "AllAccessDisabled": "Ask whoever owns the bucket.",
+}
+_CONFIG = {
+    "NoSuchBucket": "Create the bucket, or mend export.uri.",
+    "InvalidBucketName": "Mend export.uri.",
+    "KeyTooLongError": "Mend export.uri.",
+    "PermanentRedirect": "Set export.region to the bucket's region.",
+    "IllegalLocationConstraintException": "Set export.region to the bucket's region.",
+    "AccessControlListNotSupported": 'The bucket has ACLs switched off: set export.acl = "private".',
+    "EntityTooLarge": "S3 takes no object of that size: export with --compression gzip.",
+}
+
+
+@contextmanager
+def explained(uri: str) -> Iterator[None]:
+    """Turn what botocore raises into the house's errors. Anything else, as LedgerDamaged, passes as it is."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except ClientError as error:
+        raise _refusal(uri, error) from error
+    except BotoCoreError as error:
+        raise _failure(uri, error) from error
+
+
+def is_absence(error: ClientError) -> bool:
+    """Whether S3 says that there is no such object, in a bucket that is there."""
+    return error.response.get("Error", {}).get("Code") in ("NoSuchKey", "404")
+
+
+def _refusal(uri: str, error: ClientError) -> HarvesterError:
+    code = error.response.get("Error", {}).get("Code", "unknown")
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    what = f"S3 refused {error.operation_name} for {uri}: {code}."
+    if code in _CREDENTIALS:
+        return CredentialsError(what, state=_KEPT, next_step=_CREDENTIALS[code])
+    if code in _CONFIG:
+        return ConfigError(what, state=_KEPT, next_step=_CONFIG[code])
+    if status in (401, 403):
+        return CredentialsError(what, state=_KEPT, next_step=_IDENTITY)
+    if status in (301, 307, 400, 404, 405) and code not in ("RequestTimeout", "NoSuchUpload", "SlowDown"):
+        return ConfigError(what, state=_KEPT, next_step="Check export.uri and export.region.")
+    return StorageUnavailable(what, state=_WHOLE, next_step="Export again later.")
+
+
+def _failure(uri: str, error: BotoCoreError) -> HarvesterError:
+    from botocore import exceptions as boto
+
+    kind = type(error).__name__
+    if isinstance(error, boto.NoCredentialsError | boto.PartialCredentialsError):
+        return CredentialsError(f"There are no AWS credentials for {uri}.", state=_KEPT, next_step=_IDENTITY)
+    signed_out = (boto.CredentialRetrievalError, boto.TokenRetrievalError, boto.SSOError, boto.LoginError)
+    if isinstance(error, signed_out):
+        return CredentialsError(f"The AWS credentials for {uri} can't be had ({kind}).", next_step=_IDENTITY)
+    broken_off = (boto.IncompleteReadError, boto.FlexibleChecksumError)
+    passing = (boto.ConnectionError, boto.HTTPClientError, *broken_off)
+    if isinstance(error, passing):
+        return StorageUnavailable(
+            f"S3 can't be reached for {uri} ({kind}).",
+            state=_WHOLE,
+            next_step="Check the network, export.region and AWS_ENDPOINT_URL, and export again.",
+        )
+    what = f"{uri} can't be used ({kind}): {error}"
+    return ConfigError(what, state=_KEPT, next_step="Check export.uri and the AWS settings.")

@@ -1,0 +1,77 @@
+"""Id files: CSV, Parquet or one id a line, plain or packed, from a disk, S3, the web or standard input.
+
+    source.py    an opened source; its failures come as harvester's errors
+    places.py    local files and standard input; s3.py and web.py the others
+    packing.py   gzip and zstd, told apart by their first bytes
+    layout.py    which format it is, and where the header stands
+    readers.py   puts these together into chunks of texts, by table.py, parquet.py and lines.py
+    ids.py       texts as ids: distinct, stripped, valid or not
+
+Memory is bounded by the chunk, not by the file. Importing this costs nothing: pandas comes with the first read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from harvester.errors import HarvesterError
+from harvester.sources.ids import IdChunk, Limit, is_video_id, make_chunk
+from harvester.sources.places import open_source
+from harvester.sources.readers import read_texts
+
+__all__ = ["IdChunk", "is_video_id", "read_ids"]
+
+MIN_LIMITED_ROWS = 10_000
+
+
+def read_ids(
+    uri: str,
+    *,
+    column: str,
+    anonymous: bool = False,
+    limit: int | None = None,
+    chunk_rows: int = 250_000,
+    stdin: BinaryIO | None = None,
+) -> Iterator[IdChunk]:
+    """Read the ids of a source in chunks of at most `chunk_rows` rows, in the order of the file.
+
+    `uri` is a local path, `s3://`, `http://` or `https://`, or `-` for standard input. `column` names the ids in CSV
+    and Parquet. `anonymous` sends unsigned requests to S3. `limit` ends after the first `limit` distinct ids; ids
+    are distinct within a chunk, and may come again in the next one.
+
+    Raises ConfigError where the source cannot be read as it is named (no such file, column or right), and
+    SourceUnavailable where it may work later (network, a file that ends in the middle).
+    """
+    if chunk_rows < 1 or (limit is not None and limit < 0):
+        raise ValueError("chunk_rows must be positive, and limit not negative")
+    if limit is not None:
+        chunk_rows = min(chunk_rows, max(MIN_LIMITED_ROWS, limit))
+    return _chunks(uri, column, anonymous, limit, chunk_rows, stdin)
+
+
+def _chunks(
+    uri: str, column: str, anonymous: bool, limit: int | None, chunk_rows: int, stdin: BinaryIO | None
+) -> Iterator[IdChunk]:
+    rest = Limit(limit) if limit is not None else None
+    rows = 0
+    try:
+        with open_source(uri, anonymous=anonymous, stdin=stdin) as source:
+            for texts in read_texts(source, column, chunk_rows):
+                chunk = make_chunk(texts)
+                if rest is not None:
+                    chunk = rest.cut(chunk, texts)
+                if chunk.rows:
+                    yield chunk
+                    rows += chunk.rows
+                if rest is not None and rest.reached:
+                    return
+    except HarvesterError as error:
+        error.state = error.state or _state(rows)
+        raise
+
+
+def _state(rows: int) -> str:
+    if not rows:
+        return "No id was read; loading again is safe."
+    return f"The ids of the first {rows:,} rows are in the ledger; loading again is safe and adds only the others."

@@ -1,0 +1,105 @@
+"""Parquet, by pyarrow: one column, batch after batch. It wants to seek, so a stream goes to a temporary file first."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Any, cast
+
+from harvester.errors import ConfigError, SourceUnavailable
+from harvester.sources.layout import column_missing
+from harvester.sources.source import Source
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+READ_BYTES = 1 << 20
+HINT = "Name the column of the ids: harvester load --column NAME."
+
+
+@contextmanager
+def seekable(source: Source, blocks: Iterator[bytes], *, packed: bool) -> Iterator[IO[bytes]]:
+    """The source as a file that can seek: itself, or a copy that is gone afterwards."""
+    if not packed and source.file.seekable():
+        source.file.seek(0)
+        yield cast("IO[bytes]", source.file)
+        return
+    with tempfile.TemporaryFile() as copy:
+        for block in blocks:
+            _write(copy, block)
+        copy.seek(0)
+        yield copy
+
+
+def _write(copy: IO[bytes], block: bytes) -> None:
+    try:
+        copy.write(block)
+    except OSError as error:
+        raise SourceUnavailable(
+            f"Parquet from a stream is copied to {tempfile.gettempdir()} first, and that failed: {error.strerror}.",
+            next_step="Make room there, or set TMPDIR to a folder with room; then load again.",
+        ) from error
+
+
+def parquet_texts(file: IO[bytes], column: str, shown: str, chunk_rows: int) -> Iterator[pd.Series[str]]:
+    """A column of a Parquet file, as text; a null is the empty text."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        # a buffer, so that a row group is not read whole
+        with pq.ParquetFile(file, buffer_size=READ_BYTES) as table:
+            name = _column(table.schema_arrow, column, shown)
+            for batch in table.iter_batches(batch_size=chunk_rows, columns=[name]):
+                yield _texts(batch.column(0))
+    except pa.ArrowNotImplementedError as error:
+        raise ConfigError(f"{shown} cannot be read as text: {_first_line(error)}.", next_step=HINT) from error
+    except (pa.ArrowException, OSError) as error:
+        raise SourceUnavailable(
+            f"{shown} is Parquet, but damaged, or the source ended in the middle: {_first_line(error)}.",
+            next_step="Fetch or write the file again, then run harvester load again.",
+        ) from error
+
+
+def _column(schema: pa.Schema, column: str, shown: str) -> str:
+    """The column's name as the file spells it, perhaps with white space around it."""
+    import pyarrow as pa
+
+    name = column if column in schema.names else next((n for n in schema.names if n.strip() == column), None)
+    if name is None:
+        raise column_missing(schema.names, column, shown, HINT)
+    if pa.types.is_nested(schema.field(name).type):
+        raise ConfigError(
+            f"Column {column!r} of {shown} is of type {schema.field(name).type}, not text.", next_step=HINT
+        )
+    return str(name)
+
+
+def _texts(values: Any) -> pd.Series[str]:
+    """Any flat column as text that is valid Unicode, which pyarrow does not see to by itself."""
+    import pandas as pd
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    if not _is_bytes(values.type):
+        values = values.cast(pa.string())
+    as_bytes = values.cast(pa.large_binary())
+    try:
+        texts = as_bytes.cast(pa.large_string()).fill_null("").to_pylist()
+    except pa.ArrowInvalid:
+        texts = [(value or b"").decode(errors="replace") for value in as_bytes.to_pylist()]
+    return pd.Series(texts, dtype="str")
+
+
+def _is_bytes(kind: Any) -> bool:
+    import pyarrow as pa
+
+    tests = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary, pa.types.is_binary_view)
+    return any(test(kind) for test in tests)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0].rstrip(".")

@@ -1,0 +1,63 @@
+"""Where the bytes come from: a local file, S3, the web or standard input. And what it means when they don't."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import unquote, urlsplit
+
+from harvester.errors import ConfigError, HarvesterError, SourceUnavailable
+from harvester.sources.source import Guarded, Source, opened
+
+FAILURES = (OSError, ValueError)
+
+
+def open_source(uri: str, *, anonymous: bool, stdin: BinaryIO | None) -> AbstractContextManager[Source]:
+    """Open it, and close it again. Raises ConfigError, CredentialsError or SourceUnavailable."""
+    scheme, separator, _ = uri.partition("://")
+    scheme = scheme.lower() if separator else ""
+    if uri == "-":
+        return nullcontext(_standard_input(stdin or sys.stdin.buffer))
+    if scheme == "s3":
+        # s3fs takes half a second to import: only for those who need it
+        from harvester.sources.s3 import open_s3
+
+        return open_s3(uri, anonymous=anonymous)
+    if scheme in ("http", "https"):
+        from harvester.sources.web import open_web
+
+        return open_web(uri)
+    if scheme in ("", "file"):
+        return _local_file(unquote(urlsplit(uri).path) if scheme else uri)
+    raise ConfigError(
+        f"A source cannot be read from {scheme}://.",
+        next_step="Name a local path, s3://, https://, or - for standard input.",
+    )
+
+
+def _standard_input(file: BinaryIO) -> Source:
+    name = "standard input"
+    return Source(name, "", Guarded(file, FAILURES, lambda error: _explain(error, name)))
+
+
+@contextmanager
+def _local_file(name: str) -> Iterator[Source]:
+    path = Path(name).expanduser()
+    with opened(lambda: path.open("rb"), FAILURES, lambda error: _explain(error, str(path))) as file:
+        yield Source(str(path), str(path), file)
+
+
+def _explain(error: Exception, shown: str) -> HarvesterError:
+    if isinstance(error, FileNotFoundError):
+        return ConfigError(f"There is no file {shown}.", next_step="Name the source: harvester load SOURCE.")
+    if isinstance(error, IsADirectoryError):
+        return ConfigError(f"{shown} is a folder.", next_step="Name one file in it.")
+    if isinstance(error, PermissionError):
+        return ConfigError(f"{shown} may not be read by this user.", next_step="Give this user the right to read it.")
+    if isinstance(error, ValueError):
+        return ConfigError(f"{shown} cannot be read: {error}.", next_step="Name the source: harvester load SOURCE.")
+    reason = error.strerror if isinstance(error, OSError) else error
+    return SourceUnavailable(f"{shown} cannot be read: {reason}.", next_step="Look at the disk, then load again.")

@@ -1,0 +1,69 @@
+"""An opened source, whose failures come as harvester's errors, whatever library reads it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from harvester.errors import HarvesterError
+
+AGAIN = "Run harvester load again; if it goes on, look at the network: harvester doctor."
+Failures = tuple[type[Exception], ...]
+Explain = Callable[[Exception], HarvesterError]
+
+
+class Guarded(io.RawIOBase):
+    """A file that raises what `explain` makes of its failures."""
+
+    def __init__(self, file: Any, failures: Failures, explain: Explain) -> None:
+        self._file = file
+        self._failures = failures
+        self._explain = explain
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return bool(self._file.seekable())
+
+    def read(self, size: int = -1, /) -> bytes:
+        try:
+            return bytes(self._file.read(size))
+        except self._failures as error:
+            raise self._explain(error) from error
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        return int(self._file.seek(offset, whence))
+
+    def tell(self) -> int:
+        return int(self._file.tell())
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An opened source."""
+
+    shown: str
+    """Its name for people: without the query of an address, which may hold a signature."""
+    path: str
+    """What its format is guessed from; "" for standard input."""
+    file: Guarded
+
+
+@contextmanager
+def opened(open_it: Callable[[], Any], failures: Failures, explain: Explain) -> Iterator[Guarded]:
+    """Open it and close it again, all failures explained."""
+    try:
+        file = open_it()
+    except failures as error:
+        raise explain(error) from error
+    with file:
+        yield Guarded(file, failures, explain)
+
+
+def sentence(error: object) -> str:
+    """What an error says, ready for a full stop."""
+    return str(error).strip().rstrip(".") or type(error).__name__

@@ -1,0 +1,86 @@
+"""A source on the web: one request, read as it comes."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPException, HTTPResponse, IncompleteRead, InvalidURL
+from urllib.error import HTTPError
+from urllib.parse import quote, urlsplit
+from urllib.request import Request, urlopen
+
+from harvester.errors import ConfigError, CredentialsError, HarvesterError, SourceUnavailable
+from harvester.sources.source import AGAIN, Source, opened, sentence
+
+SILENCE_SECONDS = 60
+FAILURES = (OSError, ValueError, HTTPException)
+
+
+@contextmanager
+def open_web(url: str) -> Iterator[Source]:
+    """Open it, through the proxy that the environment names, if any."""
+    try:
+        address = urlsplit(url)
+    except ValueError as error:
+        raise ConfigError(f"The source's address is none: {error}.", next_step="Mend the address.") from error
+    if address.username is not None:
+        raise ConfigError(
+            "The source's address holds a user name.",
+            next_step="Take it out: it would stand in logs. Or pipe the file in.",
+        )
+    shown = address._replace(query="", fragment="").geturl()
+    if not address.hostname:
+        raise ConfigError(f"{shown} names no host.", next_step="Mend the address.")
+    request = Request(quote(url, safe="%/:=&?~#+!$,;'@()*[]"), headers={"User-Agent": "harvester"})  # noqa: S310
+
+    with opened(
+        lambda: _Whole(urlopen(request, timeout=SILENCE_SECONDS)),  # noqa: S310
+        FAILURES,
+        lambda error: _explain(error, shown),
+    ) as file:
+        yield Source(shown, address.path, file)
+
+
+class _Whole(io.RawIOBase):
+    """An HTTP body that says when it is cut short: http.client itself ends as if all were well."""
+
+    def __init__(self, response: HTTPResponse) -> None:
+        self._response = response
+        length = response.headers.get("Content-Length", "")
+        self._missing = int(length) if length.isdecimal() and not response.chunked else None
+
+    def read(self, size: int = -1, /) -> bytes:
+        data = self._response.read(size)
+        if self._missing is not None:
+            self._missing -= len(data)
+            if not data and self._missing > 0:
+                raise IncompleteRead(b"", self._missing)
+        return data
+
+    def close(self) -> None:
+        self._response.close()
+        super().close()
+
+
+def _explain(error: Exception, shown: str) -> HarvesterError:
+    if isinstance(error, HTTPError):
+        error.close()
+        return _refused(error.code, shown)
+    if isinstance(error, InvalidURL):
+        return ConfigError(f"{shown} is no address.")
+    if isinstance(error, IncompleteRead):
+        return SourceUnavailable(f"{shown}: the source ended in the middle.", next_step=AGAIN)
+    reason = getattr(error, "reason", None) or error
+    return SourceUnavailable(f"{shown} cannot be read now: {sentence(reason)}.", next_step=AGAIN)
+
+
+def _refused(status: int, shown: str) -> HarvesterError:
+    if status in (401, 403):
+        return CredentialsError(
+            f"{shown} refuses to be read: HTTP {status}.",
+            next_step="Use an address that anyone may read, or a presigned one; or pipe the file in: harvester load -.",
+        )
+    if status in (408, 425, 429) or status >= 500:
+        return SourceUnavailable(f"{shown} cannot be read now: HTTP {status}.", next_step=AGAIN)
+    return ConfigError(f"{shown} is not there: HTTP {status}.", next_step="Mend the address.")

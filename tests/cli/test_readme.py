@@ -1,0 +1,59 @@
+"""The README says what is so: its commands run, its commands exist, its links lead somewhere."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harvester.cli import main
+
+CHECKOUT = Path(__file__).parents[2]
+README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_session_against_the_simulated_api_runs_as_written(tmp_path: Path) -> None:
+    script = re.search(r"executed by tests.*?```sh\n(.*?)```", README, re.DOTALL)
+    assert script is not None
+    here = {name: value for name, value in os.environ.items() if not name.startswith(("HARVESTER_", "YOUTUBE_"))}
+    here["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{here['PATH']}"
+    done = subprocess.run(
+        ["bash", "-e", "-c", script[1]], cwd=tmp_path, env=here, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Would send 1 call for 3 videos" in done.stdout
+    assert "Every id is settled." in done.stdout
+    assert "The books balance: 3 ids" in done.stdout
+    assert (tmp_path / "songs.json.manifest.json").exists()
+
+
+def test_every_command_and_option_of_the_table_exists() -> None:
+    rows = re.findall(r"^\| `harvester (\w+)(.*?)` \|", README, re.MULTILINE)
+    assert {name for name, _ in rows} == set(main.commands)
+    for name, rest in rows:
+        known = {option for parameter in main.commands[name].params for option in parameter.opts}
+        assert set(re.findall(r"--[a-z-]+", rest)) <= known
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/architecture.md"])
+def test_links_lead_somewhere(document: str) -> None:
+    folder = (CHECKOUT / document).parent
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", (CHECKOUT / document).read_text(encoding="utf-8")):
+        assert (folder / target).exists(), target
+
+
+def test_every_room_stands_in_the_architecture() -> None:
+    text = (CHECKOUT / "docs/architecture.md").read_text(encoding="utf-8")
+    rooms = {path.name for path in (CHECKOUT / "harvester").iterdir() if not path.name.startswith(("_", "py.typed"))}
+    assert {room for room in rooms if f"`{room}`" not in text and f"`{room}/`" not in text} == set()
+
+
+def test_the_targets_of_the_makefile_are_those_that_are_told() -> None:
+    makefile = (CHECKOUT / "Makefile").read_text(encoding="utf-8")
+    phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    assert phony is not None
+    assert set(phony[1].split()) >= {"rehearse", "test", "check", "bench", "clean"}

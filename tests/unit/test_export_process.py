@@ -1,0 +1,172 @@
+"""Export in processes of its own: killed, out of room, and larger than memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+# Bodies made while they are read, as a ledger reads them: nothing holds more than one.
+COMMON = """
+import gzip, hashlib, json, os, resource, signal, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from harvester.config import ExportSettings
+from harvester.errors import HarvesterError
+from harvester.export import export
+from harvester.model import Body, Progress, StoredResponse, VideoState
+
+uri, responses = sys.argv[1], int(sys.argv[2])
+path = Path(uri)
+raw = b'{"items":["' + os.urandom(1 << 18).hex().encode() + b'"]}'
+data = gzip.compress(raw, 1)
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+
+class Books:
+    def progress(self):
+        return Progress({state: 0 for state in VideoState}, ())
+    def responses(self):
+        for number in range(responses):
+            # A copy of its own, as each row read from a database is.
+            body = Body(bytes(bytearray(data)), "gzip", len(raw), hashlib.sha256(data).digest(), 1)
+            yield StoredResponse(number, number, body, NOW)
+
+def go(compression="none"):
+    return export(Books(), ExportSettings(uri=uri, compression=compression), ledger_name="l", now=NOW)
+"""
+
+KILLED = """
+class Books(Books):
+    def responses(self):
+        for number, response in enumerate(super().responses()):
+            if number == responses // 2:
+                print("halfway", flush=True)
+                sys.stdin.read()
+            yield response
+go()
+"""
+
+FULL_DISK = """
+limit = 4 << 20
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+try:
+    go()
+except HarvesterError as error:
+    print(type(error).__name__, error.exit_code, sorted(os.listdir(path.parent)))
+"""
+
+MEMORY = """
+import pandas, boto3  # what a real process has loaded already is not the export's
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+manifest = go(sys.argv[3])
+after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(json.dumps({"bytes": manifest.bytes, "kib": after - before}))
+"""
+
+
+class Sink(BaseHTTPRequestHandler):
+    """As much of S3 as an upload needs: it takes parts and keeps none."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_PUT(self) -> None:
+        left = int(self.headers["Content-Length"])
+        while left:
+            left -= len(self.rfile.read(min(left, 1 << 20)))
+        self.answer(b"")
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"] or 0))
+        self.answer(b"<Result><UploadId>1</UploadId></Result>")
+
+    def answer(self, body: bytes) -> None:
+        self.send_response(200)
+        self.send_header("ETag", '"part"')
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def sink() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Sink) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def start(script: str, *arguments: object, **environment: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", COMMON + script, *map(str, arguments)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | environment,
+    )
+
+
+def run(script: str, *arguments: object, **environment: str) -> str:
+    with start(script, *arguments, **environment) as process:
+        out, _ = process.communicate(timeout=100)
+    assert process.returncode == 0
+    return out
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Iterator[Path]:
+    path = tmp_path / "songs.json"
+    path.write_bytes(b"old")
+    yield path
+    path.unlink()  # hundreds of megabytes, which pytest would keep for three runs
+
+
+def test_kill_9_in_the_middle_leaves_the_old_file(path: Path) -> None:
+    with start(KILLED, path, 20) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "halfway\n"
+        process.kill()
+    assert path.read_bytes() == b"old"
+    assert len(list(path.parent.iterdir())) == 2, "a killed process cannot clean up"
+    run("go()", path, 20)
+    assert sorted(file.name for file in path.parent.iterdir()) == ["songs.json", "songs.json.manifest.json"]
+    with path.open() as file:
+        assert len(json.load(file)) == 20
+
+
+def test_a_disk_that_fills_up_leaves_the_old_file(path: Path) -> None:
+    assert run(FULL_DISK, path, 20) == "StorageUnavailable 4 ['songs.json']\n"
+    assert path.read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("compression", ["none", "gzip"])
+def test_memory_does_not_grow_with_the_export(path: Path, compression: str) -> None:
+    figures = json.loads(run(MEMORY, path, 800, compression))
+    assert figures["bytes"] > (400e6 if compression == "none" else 200e6)
+    assert figures["kib"] < 100 * 1024
+
+
+def test_memory_does_not_grow_with_an_upload(sink: str) -> None:
+    aws = {
+        "AWS_ENDPOINT_URL": sink,
+        "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "not-a-secret-only-a-test",
+        "AWS_DEFAULT_REGION": "eu-west-3",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "NO_PROXY": "127.0.0.1",
+    }
+    figures = json.loads(run(MEMORY, "s3://bucket/songs.json", 800, "none", **aws))
+    assert figures["bytes"] > 400e6
+    assert figures["kib"] < 100 * 1024
