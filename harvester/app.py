@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -38,6 +39,8 @@ class DryRun:
     remaining_units: int
     first_ids: tuple[str, ...]
     """The ids of the first call."""
+    seconds: float
+    """At the configured concurrency, and the plan's seconds a call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,8 @@ class Harvester:
         """Crawl until the day's units are spent, nothing is left, or `stop`. What was done, and how far it is."""
         check(self.config.ledger.path)
         async with SqliteLedger(self.config.ledger.path) as ledger:
+            before = summarize(await ledger.progress(), self.config.quota, self._clock.now())
+            log.info("%d ids left, %d of %d units left today", before.unasked, before.remaining, before.daily_units)
             report = await self.crawl(ledger, until_done=until_done, max_calls=max_calls, stop=stop)
             return report, await ledger.progress()
 
@@ -147,7 +152,14 @@ class Harvester:
                 calls += 1
                 videos += len(ids)
                 log.debug("would ask for %d videos: %s … %s", len(ids), ids[0], ids[-1])
-        return DryRun(calls, videos, calls * summary.units_per_call, summary.remaining, first_ids)
+        return DryRun(
+            calls=calls,
+            videos=videos,
+            units=calls * summary.units_per_call,
+            remaining_units=summary.remaining,
+            first_ids=first_ids,
+            seconds=math.ceil(calls / self.config.run.concurrency) * quota.SECONDS_PER_CALL,
+        )
 
     def overview(self, newest_runs: int = 5) -> Overview:
         """How far the crawl is. Reads only."""

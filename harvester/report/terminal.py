@@ -156,6 +156,7 @@ def dry_run(result: DryRun) -> RenderableType:
     return Text(
         f"Would send {count(result.calls, 'call')} for {count(result.videos, 'video')} and spend {result.units:,} of "
         f"the {result.remaining_units:,} units left today.\n"
+        f"It would take about {result.seconds:,.0f} s, at {SECONDS_PER_CALL:g} s a call.\n"
         f"The first call would ask for {count(len(first), 'video')}: {first[0]} … {first[-1]}\n"
         "Nothing was sent, spent or changed."
     )
