@@ -487,13 +487,13 @@ class TestReading:
     @pytest.mark.parametrize("name", ["a.csv", "a.txt", "a.parquet"])
     def test_the_chunk_size_changes_nothing(self, write: Write, name: str) -> None:
         generator = random.Random(7)
-        texts = [f"{generator.randrange(300):011}" for _ in range(2000)]
+        texts = [f"{generator.randrange(150):011}" for _ in range(600)]
         plain = "\n".join(["song", *texts]).encode()
         path = write(name, parquet_bytes(texts) if name == "a.parquet" else plain)
-        for chunk_rows in (1, 3, 64, 1999, 2000, 2001, 250_000):
+        for chunk_rows in (1, 3, 64, 599, 600, 601, 250_000):
             chunks = load(path, chunk_rows=chunk_rows)
             assert ids_of(chunks) == list(dict.fromkeys(texts))
-            assert rows_of(chunks) == 2000
+            assert rows_of(chunks) == 600
             assert all(chunk.rows <= chunk_rows for chunk in chunks)
             assert all(len(set(chunk.ids)) == len(chunk.ids) for chunk in chunks)
 

@@ -1,0 +1,116 @@
+"""An answer before it is sent, and what a fault makes of a good one."""
+
+import gzip
+import json
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from email.utils import format_datetime
+from typing import Any, Literal
+
+from .errors import ERRORS, HTML_TYPE, JSON_TYPE, SIGN_IN_PAGE, ErrorAnswer, to_json
+
+Ending = Literal["whole", "cut", "drop", "hang"]
+# good: a whole list of videos. refused: a 4xx that is deserved. quota: the day is spent. Else a fault's name.
+GOOD, REFUSED, QUOTA = "good", "refused", "quota"
+
+SLOW_SECONDS = 0.3
+HANG_SECONDS = 60.0
+RETRY_AFTER_SECONDS = 1
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Status, body as it goes over the wire, and how it ends. `outcome` is what it counts as.
+
+    cut: half the body, then the connection closes. drop: it closes at once. hang: nothing for a minute.
+    """
+
+    status: int
+    body: bytes
+    outcome: str
+    content_type: str = JSON_TYPE
+    gzipped: bool = False
+    retry_after: str | None = None
+    delay_seconds: float = 0.0
+    ending: Ending = "whole"
+
+
+def error_answer(error: ErrorAnswer, outcome: str, *, gzipped: bool) -> Answer:
+    """An error body as the answer, compressed if the client takes that."""
+    body = gzip.compress(error.body, 6, mtime=0) if gzipped else error.body
+    return Answer(error.status, body, outcome, error.content_type, gzipped)
+
+
+def faulty(name: str, good: Answer, now: datetime, stranger: dict[str, Any]) -> Answer:
+    """The answer to give instead of `good` under the fault `name`; raises KeyError for an unknown name.
+
+    `stranger` is a video resource that nobody asked for.
+    """
+    if name in ERRORS:
+        return error_answer(ERRORS[name], name, gzipped=good.gzipped)
+    if name in _ERRORS_WITH_MORE:
+        error, form = _ERRORS_WITH_MORE[name]
+        answer = error_answer(ERRORS[error], name, gzipped=good.gzipped)
+        return replace(answer, retry_after=_retry_after(form, now))
+    if name in _ENDINGS:
+        return replace(good, outcome=name, ending=_ENDINGS[name])
+    if name == "slow":
+        return replace(good, delay_seconds=SLOW_SECONDS)
+    return _damaged(name, good, stranger)
+
+
+# quota_untrue: a short burst of traffic has been seen to be answered as if the day were spent
+_ERRORS_WITH_MORE: dict[str, tuple[str, str]] = {
+    "503_retry_after": ("503", "seconds"),
+    "503_retry_after_date": ("503", "date"),
+    "429_retry_after": ("429", "seconds"),
+    "quota_untrue": ("403_quota", "none"),
+}
+_ENDINGS: dict[str, Ending] = {"drop": "drop", "hang": "hang", "cut_body": "cut"}
+
+
+def _retry_after(form: str, now: datetime) -> str | None:
+    if form == "date":
+        return format_datetime(now + timedelta(seconds=RETRY_AFTER_SECONDS), usegmt=True)
+    return str(RETRY_AFTER_SECONDS) if form == "seconds" else None
+
+
+def _damaged(name: str, good: Answer, stranger: dict[str, Any]) -> Answer:
+    """A 200 that is none: the damage is in the body."""
+    match name:
+        case "empty_200":
+            return Answer(200, b"", name)
+        case "html_200":
+            return Answer(200, SIGN_IN_PAGE, name, HTML_TYPE)
+        case "cut_gzip" if good.gzipped:
+            return replace(good, body=good.body[: len(good.body) // 2], outcome=name)
+        case "bad_gzip" if good.gzipped:
+            return replace(good, body=_spoiled(good.body), outcome=name)
+    plain = gzip.decompress(good.body) if good.gzipped else good.body
+    spoilt = _spoilt_json(name, plain, stranger)
+    body = gzip.compress(spoilt, 6, mtime=0) if good.gzipped else spoilt
+    return replace(good, body=body, outcome=name)
+
+
+def _spoiled(body: bytes) -> bytes:
+    middle = len(body) // 2
+    stretch = bytes(byte ^ 0x5A for byte in body[middle : middle + 64])
+    return body[:middle] + stretch + body[middle + 64 :]
+
+
+def _spoilt_json(name: str, plain: bytes, stranger: dict[str, Any]) -> bytes:
+    match name:
+        # without compression, damaged gzip becomes damaged JSON
+        case "cut_json" | "cut_gzip" | "bad_gzip":
+            return plain[: len(plain) // 2]
+        case "wrong_kind":
+            return plain.replace(b"youtube#videoListResponse", b"youtube#channelListResponse", 1)
+    answer = json.loads(plain)
+    match name:
+        case "no_items":
+            del answer["items"]
+        case "stranger":
+            answer["items"].append(stranger)
+        case _:
+            raise KeyError(name)
+    return to_json(answer, pretty=False)

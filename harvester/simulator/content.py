@@ -1,0 +1,136 @@
+"""Which videos exist, and what the API says of them: all of it follows from the seed and the id."""
+
+import hashlib
+import json
+import random
+import struct
+from binascii import b2a_base64
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .deflate import PLACEHOLDER, deflate_segment
+from .errors import to_json
+from .ids import WELL_FORMED
+from .templates import ID_MARK, PARTS, POOL_SIZE, Template, build_template
+
+MISSING_SHARE = 0.07
+
+_TO_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+# whether it exists, which template, which counts; the rest of the 20 bytes only makes the etag
+_DRAW = struct.Struct("<IHH12x")
+_HEAD = b'{"kind":"youtube#video","etag":"%b","id":"%b"'
+_SHARE_OF_VIEWS = {"viewCount": 1.0, "likeCount": 0.027, "favoriteCount": 0.0, "commentCount": 0.0013}
+_COUNT_SETS = 32
+
+# head, tail, the tail deflated, ending: without the third, the JSON of one video
+Item = tuple[bytes, bytes, bytes, bytes]
+
+
+@dataclass(frozen=True)
+class Form:
+    """A template rendered for some parts.
+
+    tail: what follows the head, split where the id stands; deflated: the same, quoting the id from the head.
+    endings: the statistics, of several sizes, each with the last brace.
+    """
+
+    tail: tuple[bytes, ...]
+    deflated: bytes
+    endings: tuple[bytes, ...]
+
+
+class Content:
+    """The simulated catalogue of one seed. `missing_share` of all ids were deleted or never there."""
+
+    def __init__(self, seed: int, missing_share: float = MISSING_SHARE) -> None:
+        self._seed = seed
+        self._missing_below = int(missing_share * 2**32)
+        self._hash = hashlib.sha1(f"content:{seed}".encode(), usedforsecurity=False)
+        self._forms: dict[tuple[str, ...], list[Form | None]] = {}
+
+    def exists(self, video_id: str) -> bool:
+        """Whether the API would answer with this video; an ill-formed id never exists."""
+        if not WELL_FORMED.fullmatch(video_id):
+            return False
+        return int.from_bytes(self._digest(video_id.encode())[:4], "little") >= self._missing_below
+
+    def resource(self, video_id: str, parts: Sequence[str] = PARTS) -> dict[str, Any] | None:
+        """The `youtube#video` resource, or None if it does not exist."""
+        for head, tail, _, ending in self.items([video_id], parts):
+            resource: dict[str, Any] = json.loads(head + tail + ending)
+            return resource
+        return None
+
+    def items(self, ids: Sequence[str], parts: Sequence[str] = PARTS) -> Iterator[Item]:
+        """Those of `ids` that exist, rendered with these parts, in the same order."""
+        wanted = tuple(part for part in PARTS if part in parts)
+        forms = self._forms.get(wanted)
+        if forms is None:
+            forms = self._forms[wanted] = [None] * POOL_SIZE
+        well_formed, missing_below, copy_hash = WELL_FORMED.fullmatch, self._missing_below, self._hash.copy
+        for video_id in ids:
+            if not well_formed(video_id):
+                continue
+            raw = video_id.encode()
+            hasher = copy_hash()
+            hasher.update(raw)
+            digest = hasher.digest()
+            exists, index, size = _DRAW.unpack(digest)
+            if exists < missing_below:
+                continue
+            index %= POOL_SIZE
+            form = forms[index] or self._compile(wanted, index)
+            head = _HEAD % (_etag(digest), raw)
+            yield head, raw.join(form.tail), form.deflated, form.endings[size % _COUNT_SETS]
+
+    def etag(self, ids: Sequence[str], parts: Sequence[str]) -> bytes:
+        """The etag of the answer to a whole batch."""
+        return _etag(self._digest(",".join((*ids, *parts)).encode()))
+
+    def _digest(self, raw: bytes) -> bytes:
+        hasher = self._hash.copy()
+        hasher.update(raw)
+        return hasher.digest()
+
+    def _compile(self, parts: tuple[str, ...], index: int) -> Form:
+        # on first use, so that a start costs nothing and a pool is paid for once
+        template = build_template(self._seed, index)
+        # the etag's place is filled with bytes that no text holds, so that no segment quotes it
+        head = _HEAD % (b"\xf7" * 27, PLACEHOLDER)
+        rng = random.Random(f"counts:{self._seed}:{index}")
+        tail = _tail(template, parts)
+        form = Form(
+            tail=tuple(tail.split(PLACEHOLDER)),
+            deflated=deflate_segment(tail, before=head),
+            endings=_endings(template, parts, rng),
+        )
+        self._forms[parts][index] = form
+        return form
+
+
+def _etag(digest: bytes) -> bytes:
+    return b2a_base64(digest, newline=False)[:27].translate(_TO_URL_SAFE)
+
+
+def _tail(template: Template, parts: Sequence[str]) -> bytes:
+    """From the comma after the id to the end of the last part but the statistics."""
+    tail = b""
+    for name in ("snippet", "contentDetails", "status", "topicDetails"):
+        if name in parts and template.parts[name] is not None:
+            tail += b',"' + name.encode() + b'":' + to_json(template.parts[name], pretty=False)
+    return tail.replace(ID_MARK.encode(), PLACEHOLDER)
+
+
+def _endings(template: Template, parts: Sequence[str], rng: random.Random) -> tuple[bytes, ...]:
+    if "statistics" not in parts:
+        return (b"}",) * _COUNT_SETS
+    return tuple(
+        b',"statistics":' + to_json(_statistics(template, rng), pretty=False) + b"}" for _ in range(_COUNT_SETS)
+    )
+
+
+def _statistics(template: Template, rng: random.Random) -> dict[str, str]:
+    """Counts are strings, and any of them may be absent."""
+    views = rng.randrange(template.views_below)
+    return {name: str(int(views * share)) for name, share in _SHARE_OF_VIEWS.items() if name in template.counts}

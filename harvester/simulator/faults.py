@@ -1,0 +1,98 @@
+"""Which fault an answer gets: a pure function of the seed, the ids asked and how often they were."""
+
+import hashlib
+import zlib
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+from .errors import ERRORS
+
+FaultLevel = Literal["none", "mild", "hostile"]
+Poison = Literal["400_bad_request", "503"]
+LEVELS: tuple[FaultLevel, ...] = get_args(FaultLevel)
+
+# Shares of all answers. A hang is rare because it costs the client a whole timeout of real time.
+MILD = {"500": 0.002, "503": 0.005, "502_html": 0.003, "429": 0.004, "slow": 0.004, "drop": 0.002}
+HOSTILE = {
+    "500": 0.006,
+    "500_null": 0.002,
+    "503": 0.013,
+    "503_retry_after": 0.003,
+    "503_retry_after_date": 0.002,
+    "502_html": 0.008,
+    "429": 0.009,
+    "429_per_minute": 0.005,
+    "429_retry_after": 0.003,
+    "403_rate_limit": 0.004,
+    "403_user_rate_limit": 0.003,
+    "quota_untrue": 0.002,
+    "slow": 0.015,
+    "drop": 0.010,
+    "cut_body": 0.008,
+    "cut_gzip": 0.004,
+    "cut_json": 0.005,
+    "bad_gzip": 0.005,
+    "empty_200": 0.003,
+    "html_200": 0.003,
+    "wrong_kind": 0.002,
+    "no_items": 0.003,
+    "stranger": 0.002,
+    "hang": 0.0002,
+}
+RATES: dict[FaultLevel, dict[str, float]] = {"none": {}, "mild": MILD, "hostile": HOSTILE}
+
+# Every error body can be asked for by its name as well.
+FAULT_NAMES = frozenset(HOSTILE) | frozenset(ERRORS)
+
+# Every fourth time a batch is asked for it is spared: a client that tries five times gets through.
+SPARED_EVERY = 4
+REFUSED_ONE_IN = 20_000
+UNAVAILABLE_ONE_IN = 40_000
+
+
+class FaultPlan:
+    """Draws faults for batches. The same (level, seed) draws the same, whatever the timing."""
+
+    def __init__(self, level: FaultLevel, seed: int) -> None:
+        if level not in RATES:
+            raise ValueError(f"no fault level {level!r}: one of {', '.join(LEVELS)}")
+        self.level = level
+        self._rates = RATES[level]
+        self._hash = hashlib.blake2b(f"faults:{seed}".encode(), digest_size=8)
+        self._salt = zlib.crc32(f"poison:{seed}".encode())
+
+    def draw(self, ids: Sequence[str], attempt: int) -> str | None:
+        """The fault of the `attempt`-th answer (from 0) to this very batch, or None. Poison is apart."""
+        if not self._rates or attempt % SPARED_EVERY == SPARED_EVERY - 1:
+            return None
+        drawn = self._draw_any(ids, attempt)
+        if drawn == "quota_untrue" and attempt > 0:
+            return None
+        # said once, the lie about the quota is taken back: the next answer is a good one
+        if drawn is not None and attempt == 1 and self._draw_any(ids, 0) == "quota_untrue":
+            return None
+        return drawn
+
+    def poison_of(self, video_id: str) -> Poison | None:
+        """How every batch with this id is answered for good, or None for a harmless id."""
+        if self.level != "hostile":
+            return None
+        mark = zlib.crc32(video_id.encode(), self._salt)
+        if mark % REFUSED_ONE_IN == 0:
+            return "400_bad_request"
+        # a share of its own, apart from the ids refused above
+        return "503" if mark % UNAVAILABLE_ONE_IN == 1 else None
+
+    def is_poison(self, video_id: str) -> bool:
+        """Whether this id makes every batch that it is in fail."""
+        return self.poison_of(video_id) is not None
+
+    def _draw_any(self, ids: Sequence[str], attempt: int) -> str | None:
+        hasher = self._hash.copy()
+        hasher.update(f"{attempt}:{','.join(ids)}".encode())
+        point = int.from_bytes(hasher.digest(), "big") / 2**64
+        for name, rate in self._rates.items():
+            if point < rate:
+                return name
+            point -= rate
+        return None

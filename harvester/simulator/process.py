@@ -1,0 +1,139 @@
+"""The simulator as a child process, which ends when asked to or when its parent is gone."""
+
+import json
+import os
+import subprocess
+import sys
+from datetime import datetime
+from http.client import HTTPConnection
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from .settings import SimulatorSettings
+
+_CONTROL_TIMEOUT_SECONDS = 10.0
+_STOP_TIMEOUT_SECONDS = 5.0
+
+
+class SimulatorProcess:
+    """`with SimulatorProcess(settings) as simulator: simulator.base_url`; `async with` does as well."""
+
+    def __init__(self, settings: SimulatorSettings | None = None) -> None:
+        self.settings = settings or SimulatorSettings()
+        self.base_url = ""
+        self._child: subprocess.Popen[str] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The child's process id."""
+        assert self._child is not None, "not started"
+        return self._child.pid
+
+    def start(self) -> None:
+        """Start the child and wait until it serves; raises RuntimeError if it ends instead."""
+        self._child = subprocess.Popen(  # noqa: S603  (this interpreter, and arguments of our own making)
+            [sys.executable, "-m", "harvester.simulator", *_arguments(self.settings)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=_environment(self.settings),
+            text=True,
+        )
+        assert self._child.stdout is not None
+        self.base_url = self._child.stdout.readline().strip()
+        if not self.base_url:
+            self.stop()
+            raise RuntimeError("the simulator ended before it served")
+
+    def stop(self) -> None:
+        """End the child: terminate, wait, and kill if that was not enough. Safe to repeat."""
+        child, self._child = self._child, None
+        if child is None:
+            return
+        child.terminate()
+        try:
+            child.wait(_STOP_TIMEOUT_SECONDS)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+        for pipe in (child.stdin, child.stdout):
+            if pipe is not None:
+                pipe.close()
+
+    def report(self) -> dict[str, Any]:
+        """The simulator's own books."""
+        report: dict[str, Any] = self._ask("GET", "report")
+        return report
+
+    def delivered(self, more: int = 0) -> list[str]:
+        """Up to 1,000 ids that went out in more than `more` good answers."""
+        ids: list[str] = self._ask("GET", f"delivered?more={more}")
+        return ids
+
+    def jump_clock(self, now: datetime) -> None:
+        """Move the simulator's clock ahead; raises ValueError if that would be backward."""
+        self._ask("POST", "clock", {"now": now.isoformat()})
+
+    def spend(self, units: int) -> None:
+        """Spend units of the current day as another user of the key."""
+        self._ask("POST", "quota", {"spend": units})
+
+    def script(self, *names: str) -> None:
+        """Answer the next calls with these faults; raises ValueError for an unknown one."""
+        self._ask("POST", "faults", {"next": names})
+
+    def set_level(self, level: str) -> None:
+        """Draw faults at another level from now on; raises ValueError for an unknown one."""
+        self._ask("POST", "faults", {"level": level})
+
+    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        connection = HTTPConnection(urlsplit(self.base_url).netloc, timeout=_CONTROL_TIMEOUT_SECONDS)
+        try:
+            connection.request(method, f"/_simulator/{path}", None if body is None else json.dumps(body))
+            response = connection.getresponse()
+            answer = json.loads(response.read())
+        finally:
+            connection.close()
+        if response.status != 200:
+            raise ValueError(answer["error"])
+        return answer
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def _arguments(settings: SimulatorSettings) -> list[str]:
+    options = {
+        "port": settings.port,
+        "seed": settings.seed,
+        "faults": settings.faults,
+        "daily-units": settings.daily_units,
+        "units-per-call": settings.units_per_call,
+        "per-minute-calls": settings.per_minute_calls,
+        "missing-share": settings.missing_share,
+        "latency-seconds": settings.latency_seconds,
+        "clock-start": settings.clock_start and settings.clock_start.isoformat(),
+        "clock-speed": settings.clock_speed,
+    }
+    given = [f"--{name}={value}" for name, value in options.items() if value is not None]
+    return ["--until-stdin-closes", *given]
+
+
+def _environment(settings: SimulatorSettings) -> dict[str, str]:
+    # a key, even a simulated one, stays out of the process list
+    environment = {name: value for name, value in os.environ.items() if name != "SIMULATOR_VALID_KEY"}
+    return environment | ({"SIMULATOR_VALID_KEY": settings.valid_key} if settings.valid_key else {})

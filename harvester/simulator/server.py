@@ -1,0 +1,183 @@
+"""The simulated API over HTTP, on 127.0.0.1 only."""
+
+import asyncio
+import os
+import signal
+import sys
+from contextlib import suppress
+from email.utils import formatdate
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web
+
+from .answers import HANG_SECONDS, Answer
+from .api import Api, Call
+from .clock import SimulatedClock
+from .control import control_routes
+from .settings import SimulatorSettings
+from .truth import TrueState, truth
+
+HOST = "127.0.0.1"
+BASE_PATH = "/youtube/v3"
+
+
+class Simulator:
+    """One simulated API: `async with Simulator(settings) as simulator: simulator.base_url`."""
+
+    def __init__(self, settings: SimulatorSettings | None = None) -> None:
+        self.settings = settings or SimulatorSettings()
+        self.clock = SimulatedClock(self.settings.clock_start, self.settings.clock_speed)
+        self.api = Api(self.settings, self.clock)
+        self._runner: web.AppRunner | None = None
+        self._port = 0
+
+    @property
+    def base_url(self) -> str:
+        """What a client takes for `https://youtube.googleapis.com/youtube/v3`."""
+        return f"http://{HOST}:{self._port}{BASE_PATH}"
+
+    def truth(self, video_id: str) -> TrueState:
+        """The state in which this id must end, at the level of faults that the settings name."""
+        return truth(video_id, self.settings.seed, self.settings.faults, self.settings.missing_share)
+
+    async def start(self) -> None:
+        """Bind and serve; raises OSError if the port is taken."""
+        app = web.Application()
+        app.router.add_get(f"{BASE_PATH}/videos", self._videos)
+        # google-api-python-client puts the whole path behind an endpoint that has it already
+        app.router.add_get(f"{BASE_PATH}{BASE_PATH}/videos", self._videos)
+        app.add_routes(control_routes(self.api))
+        # a client that goes away is noticed while its call still waits
+        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.2)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, HOST, self.settings.port).start()
+        self._port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """End every connection and let go of the port."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def _videos(self, request: web.Request) -> web.StreamResponse:
+        counts = self.api.counts
+        counts.begin()
+        try:
+            call = _read_call(request)
+            counts.keys_in_urls += "key" in request.query
+            return await self._send(request, self.api.answer(call), call.ids)
+        except ConnectionError:
+            counts.gone += 1
+            return web.Response()
+        except asyncio.CancelledError:
+            counts.gone += 1
+            raise
+        finally:
+            counts.end()
+
+    async def _send(self, request: web.Request, answer: Answer, ids: list[str]) -> web.StreamResponse:
+        if delay := self.settings.latency_seconds + answer.delay_seconds:
+            await asyncio.sleep(delay)
+        if answer.ending == "whole":
+            return await self._send_whole(request, answer, ids)
+        if answer.ending == "cut":
+            return await self._send_half(request, answer)
+        self.api.counts.settle(answer.outcome, ())
+        if answer.ending == "hang":
+            # the client giving up cancels the wait: that is what a hang is for
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(HANG_SECONDS)
+        if request.transport is not None:
+            request.transport.abort()
+        return web.Response()
+
+    async def _send_whole(self, request: web.Request, answer: Answer, ids: list[str]) -> web.Response:
+        response = web.Response(status=answer.status, body=answer.body, headers=self._headers(answer))
+        if request.transport is not None:
+            # writing then ends only when the last byte has been handed to the peer's socket
+            request.transport.set_write_buffer_limits(0)
+        await response.prepare(request)
+        await response.write_eof()
+        if request.transport is None:
+            raise ConnectionResetError
+        self.api.counts.settle(answer.outcome, ids)
+        self.api.counts.slow += answer.delay_seconds > 0
+        return response
+
+    async def _send_half(self, request: web.Request, answer: Answer) -> web.StreamResponse:
+        response = web.StreamResponse(status=answer.status, headers=self._headers(answer))
+        response.content_length = len(answer.body)
+        await response.prepare(request)
+        await response.write(answer.body[: len(answer.body) // 2])
+        self.api.counts.settle(answer.outcome, ())
+        if request.transport is not None:
+            request.transport.close()
+        return response
+
+    def _headers(self, answer: Answer) -> dict[str, str]:
+        headers = {
+            "Content-Type": answer.content_type,
+            "Vary": "Origin, X-Origin, Referer",
+            "Server": "simulator",
+            # Retry-After dates only make sense against this clock
+            "Date": formatdate(self.clock.now().timestamp(), usegmt=True),
+        }
+        if answer.gzipped:
+            headers["Content-Encoding"] = "gzip"
+        if answer.retry_after is not None:
+            headers["Retry-After"] = answer.retry_after
+        return headers
+
+
+def _read_call(request: web.Request) -> Call:
+    query, headers = request.query, request.headers
+    return Call(
+        ids=_listed(query.getall("id", [])),
+        parts=_listed(query.getall("part", [])),
+        key=headers.get("X-Goog-Api-Key") or query.get("key"),
+        # Google compresses for those who say so twice
+        gzipped="gzip" in headers.get("Accept-Encoding", "") and "gzip" in headers.get("User-Agent", ""),
+        pretty=query.get("prettyPrint", "true").lower() != "false",
+    )
+
+
+def _listed(values: list[str]) -> list[str]:
+    """Values may come comma-separated, repeated, or both."""
+    return [item for value in values for item in value.split(",") if item]
+
+
+def serve(settings: SimulatorSettings | None = None, *, until_stdin_closes: bool = False) -> None:
+    """Serve until SIGINT or SIGTERM; the first line on stdout is the base URL.
+
+    `until_stdin_closes` ends it as well when whoever holds the other end of stdin is gone.
+    """
+    asyncio.run(_serve(settings, until_stdin_closes))
+
+
+async def _serve(settings: SimulatorSettings | None, until_stdin_closes: bool) -> None:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signal_number, stop.set)
+
+    def read_stdin() -> None:
+        if not os.read(0, 4096):
+            loop.remove_reader(0)
+            stop.set()
+
+    if until_stdin_closes:
+        loop.add_reader(0, read_stdin)
+    async with Simulator(settings) as simulator:
+        sys.stdout.write(f"{simulator.base_url}\n")
+        sys.stdout.flush()
+        await stop.wait()

@@ -1,0 +1,35 @@
+"""What a simulator can be told."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from .faults import FaultLevel
+
+
+@dataclass(frozen=True)
+class SimulatorSettings:
+    """One simulator. Latency is in real seconds; days and quotas follow the simulated clock.
+
+    port: 0 takes a free one. faults: "none", "mild" or "hostile". valid_key: any key will do when None.
+    per_minute_calls: no rate limit when None. clock_start: the system's time when None.
+    """
+
+    port: int = 0
+    seed: int = 0
+    faults: FaultLevel = "none"
+    daily_units: int = 10_000
+    units_per_call: int = 11
+    per_minute_calls: int | None = None
+    missing_share: float = 0.07
+    valid_key: str | None = None
+    latency_seconds: float = 0.0
+    clock_start: datetime | None = None
+    clock_speed: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.clock_start is not None and self.clock_start.tzinfo is None:
+            raise ValueError("clock_start needs a time zone")
+        if self.clock_speed <= 0 or self.latency_seconds < 0:
+            raise ValueError("clock_speed must be above 0, latency_seconds not below")
+        if self.units_per_call < 1 or self.daily_units < 0:
+            raise ValueError("units_per_call must be at least 1, daily_units not below 0")

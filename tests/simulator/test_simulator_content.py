@@ -1,0 +1,105 @@
+"""Content follows from the seed; bodies are of real size, and gzip says what identity says."""
+
+import gzip
+import json
+import statistics
+import zlib
+
+import pytest
+
+from harvester.simulator import Content, make_ids, truth
+from harvester.simulator.render import answer_order, render_list
+
+
+def _batches(seed: int, count: int) -> list[list[str]]:
+    ids = list(make_ids(seed, count * 50))
+    return [ids[start : start + 50] for start in range(0, len(ids), 50)]
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others():
+    (ids,) = _batches(1, 1)
+    assert render_list(Content(1), ids, gzipped=True) == render_list(Content(1), ids, gzipped=True)
+    assert render_list(Content(1), ids) != render_list(Content(2), ids)
+
+
+def test_what_was_asked_before_changes_nothing():
+    first, second = _batches(4, 2)
+    content = Content(4)
+    render_list(content, first, ("snippet",))
+    assert render_list(content, second) == render_list(Content(4), second)
+
+
+def test_fifty_videos_have_the_size_of_real_ones():
+    content = Content(9)
+    batches = _batches(9, 40)
+    plain = [len(render_list(content, ids)) for ids in batches]
+    packed = [len(render_list(content, ids, gzipped=True)) for ids in batches]
+    assert all(150_000 <= size <= 350_000 for size in plain)
+    assert all(25_000 <= size <= 70_000 for size in packed)
+    assert 200_000 < statistics.median(plain) < 260_000
+
+
+def test_gzip_holds_the_identity_body_byte_for_byte():
+    content = Content(6)
+    for ids in [*_batches(6, 60), [], ["absent"], next(iter(_batches(6, 1)))[:1]]:
+        packed, plain = render_list(content, ids, gzipped=True), render_list(content, ids)
+        assert gzip.decompress(packed) == plain
+        reader = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        assert reader.decompress(packed) == plain
+        assert (reader.eof, reader.unused_data) == (True, b"")
+
+
+def test_pretty_printing_changes_nothing_but_space():
+    (ids,) = _batches(2, 1)
+    content = Content(2)
+    pretty = render_list(content, ids, pretty=True)
+    assert json.loads(pretty) == json.loads(render_list(content, ids))
+    assert pretty.startswith(b'{\n  "kind": "youtube#videoListResponse",\n  "etag"')
+    assert gzip.decompress(render_list(content, ids, pretty=True, gzipped=True)) == pretty
+
+
+def test_angle_brackets_are_escaped_as_on_the_wire():
+    body = b"".join(render_list(Content(2), ids) for ids in _batches(2, 20))
+    assert b"\\u003cscript\\u003e" in body
+    assert b"<" not in body
+
+
+def test_a_seventh_of_a_tenth_is_missing():
+    content = Content(8)
+    share = sum(not content.exists(video_id) for video_id in make_ids(8, 20_000)) / 20_000
+    assert 0.06 < share < 0.08
+    assert all(Content(8, missing_share=0).exists(video_id) for video_id in make_ids(8, 2_000))
+
+
+def test_items_come_in_another_order_each_once():
+    content = Content(3, missing_share=0)
+    for count in (2, 3, 7, 50):
+        ids = list(make_ids(3, count))
+        found = [item["id"] for item in json.loads(render_list(content, [*ids, ids[0]]))["items"]]
+        assert sorted(found) == sorted(ids)
+        assert found != ids
+        assert answer_order(ids) == answer_order(list(ids))
+
+
+@pytest.mark.parametrize("video_id", ["", "short", "twelve_chars", "elevenchar!", "elevenchär", "elevenchar\n"])
+def test_an_ill_formed_id_is_absent(video_id: str):
+    content = Content(1, missing_share=0)
+    assert not content.exists(video_id)
+    assert content.resource(video_id) is None
+    assert json.loads(render_list(content, [video_id]))["items"] == []
+
+
+def test_everything_that_carries_the_id_carries_its_own():
+    content = Content(5, missing_share=0)
+    for video_id in make_ids(5, 1_000):
+        resource = content.resource(video_id)
+        assert resource is not None
+        assert resource["id"] == video_id
+        for thumbnail in resource["snippet"]["thumbnails"].values():
+            assert thumbnail["url"].startswith(f"https://i.ytimg.com/vi/{video_id}/")
+
+
+def test_truth_agrees_with_the_content():
+    content = Content(7)
+    for video_id in make_ids(7, 500):
+        assert truth(video_id, seed=7) == ("fetched" if content.exists(video_id) else "missing")
