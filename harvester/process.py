@@ -24,8 +24,23 @@ def _started(pid: int) -> str | None:
     try:
         process = psutil.Process(pid)
         # A zombie holds its pid but does no work any more.
-        return None if process.status() == psutil.STATUS_ZOMBIE else f"{process.create_time():.2f}"
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        return _ticks(pid) or f"{process.create_time():.2f}"
     except psutil.NoSuchProcess:
+        return None
+
+
+def _ticks(pid: int) -> str | None:
+    """Clock ticks from the boot to the process's start, where the system tells.
+
+    Its start as a time of day moves when the clock is set, and a living process would look like another one.
+    """
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        # The name in parentheses may hold anything; the start is the 20th field after it.
+        return stat.rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
         return None
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import groupby, islice
+from operator import attrgetter
 from pathlib import Path
 from typing import Self
 
@@ -49,6 +50,10 @@ class SqliteBooks:
 
     def pending(self, size: int) -> Iterator[tuple[str, ...]]:
         with ledger_errors(self._path):
+            suspects = self._db.execute(reading.SUSPECTS).all()
+            for _, group in groupby(suspects, key=attrgetter("suspect_batch")):
+                ids = tuple(row.video_id for row in group)
+                yield from (ids[start : start + size] for start in range(0, len(ids), size))
             for rows in self._db.execution_options(yield_per=size).execute(reading.PENDING).partitions(size):
                 yield tuple(row.video_id for row in rows)
 

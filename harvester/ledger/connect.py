@@ -66,6 +66,7 @@ def async_reading_engine(path: Path) -> AsyncEngine:
         connect_args={"timeout": BUSY_TIMEOUT_SECONDS},
     )
     _prepare_connections(engine.sync_engine, _READING)
+    event.listen(engine.sync_engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
     return engine
 
 

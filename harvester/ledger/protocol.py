@@ -104,7 +104,10 @@ class Books(Protocol):
         ...
 
     def pending(self, size: int) -> Iterator[tuple[str, ...]]:
-        """The ids that are still to be asked for, in load order, `size` at a time."""
+        """The ids that are still to be asked for, at most `size` at a time, as a run would claim them.
+
+        Halves of refused batches come first, each by itself; then all others in load order.
+        """
         ...
 
     def findings(self) -> list[str]:

@@ -43,6 +43,11 @@ RESPONSES = (
 PENDING = (
     select(videos.c.video_id).where(videos.c.state == 0, videos.c.suspect_batch.is_(None)).order_by(videos.c.position)
 )
+SUSPECTS = (
+    select(videos.c.suspect_batch, videos.c.video_id)
+    .where(videos.c.state == 0, videos.c.suspect_batch.is_not(None))
+    .order_by(videos.c.suspect_batch, videos.c.position)
+)
 VIDEO_STATES = select(videos.c.video_id, videos.c.state).order_by(videos.c.position)
 RESPONSE_ORDER = (
     select(responses.c.call_id)

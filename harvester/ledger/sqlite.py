@@ -77,25 +77,27 @@ class SqliteLedger:
         return await self._writer.run(transactions.last_position)
 
     async def progress(self) -> Progress:
-        states = await self._read(reading.STATES)
-        return reading.as_progress(states, await self._read(reading.DAYS))
+        states, days = await self._read(reading.STATES, reading.DAYS)
+        return reading.as_progress(states, days)
 
     async def find(self, ids: Sequence[str]) -> dict[str, Whereabouts]:
         found: dict[str, Whereabouts] = {}
         remaining = iter(ids)
         while chunk := list(islice(remaining, reading.LOOKUP)):
-            found |= {row.video_id: reading.as_whereabouts(row) for row in await self._read(reading.find(chunk))}
+            (rows,) = await self._read(reading.find(chunk))
+            found |= {row.video_id: reading.as_whereabouts(row) for row in rows}
         return found
 
     async def bodies(self, call_ids: Sequence[int]) -> dict[int, Body]:
-        rows = await self._read(reading.bodies(call_ids))
+        (rows,) = await self._read(reading.bodies(call_ids))
         return {row.call_id: reading.as_body(row) for row in rows}
 
     async def close(self) -> None:
         await self._writer.close()
         await self._reader.dispose()
 
-    async def _read(self, query: reading.AnyQuery) -> Sequence[reading.AnyRow]:
+    async def _read(self, *queries: reading.AnyQuery) -> list[Sequence[reading.AnyRow]]:
+        """The rows of each query, all from one snapshot."""
         with ledger_errors(self._path):
             async with self._reader.connect() as connection:
-                return (await connection.execute(query)).all()
+                return [(await connection.execute(query)).all() for query in queries]

@@ -9,9 +9,16 @@ OPEN_RUN = """
 INSERT INTO runs (host, boot, pid, process_started, started_at, lease_until)
 VALUES (:host, :boot, :pid, :process_started, :now, :lease_until)
 """
-RENEW_LEASE = "UPDATE runs SET lease_until = :lease_until WHERE id = :run_id AND ended_at IS NULL"
+# A run that was taken for dead while it only slept is alive again: its next claims are safe from recovery.
+RENEW_LEASE = "UPDATE runs SET lease_until = :lease_until, ended_at = NULL, reason = NULL WHERE id = :run_id"
 CLOSE_RUN = "UPDATE runs SET ended_at = :now, reason = :reason WHERE id = :run_id AND ended_at IS NULL"
-OPEN_RUNS = "SELECT id, host, boot, pid, process_started, lease_until FROM runs WHERE ended_at IS NULL"
+# Ended runs with open calls too: one that was taken for dead may claim once more before it renews its lease.
+OPEN_RUNS = """
+SELECT id, host, boot, pid, process_started, lease_until FROM runs WHERE ended_at IS NULL
+UNION
+SELECT id, host, boot, pid, process_started, lease_until FROM runs
+WHERE id IN (SELECT run_id FROM calls WHERE state = 'open')
+"""
 
 # --- choosing a batch
 
@@ -27,22 +34,24 @@ PICK_PENDING = """
 SELECT position, video_id, attempts FROM videos INDEXED BY ix_videos_pending
 WHERE state = 0 AND suspect_batch IS NULL ORDER BY position LIMIT 50
 """
+# Of the rows it gives, those that share the first one's suspect_batch make the batch.
 PICK_AMONG = """
-SELECT position, video_id, attempts FROM videos
-WHERE position IN (SELECT value FROM json_each(:positions)) AND state = 0 AND suspect_batch IS NULL
-ORDER BY position LIMIT 50
+SELECT position, video_id, attempts, suspect_batch FROM videos
+WHERE position IN (SELECT value FROM json_each(:positions)) AND state = 0
+ORDER BY suspect_batch IS NULL, suspect_batch, position LIMIT 50
 """
 
 # --- reserving and claiming
 
-# The condition is the budget: where it does not hold, nothing is changed and nothing may be sent.
+# The condition is the budget: where it does not hold, nothing is changed and nothing may be sent. It is said twice,
+# since the row to insert is checked before the conflict is seen.
 RESERVE_UNITS = """
-INSERT INTO quota_days (day, units_limit, units_reserved, calls) VALUES (:day, :limit, :units, 1)
+INSERT INTO quota_days (day, units_limit, units_reserved, calls) SELECT :day, :limit, :units, 1 WHERE :units <= :limit
 ON CONFLICT (day) DO UPDATE
 SET units_reserved = units_reserved + excluded.units_reserved, units_limit = excluded.units_limit, calls = calls + 1
 WHERE units_reserved + excluded.units_reserved <= excluded.units_limit AND closed_by_server_at IS NULL
 """
-DAY_IS_CLOSED = "SELECT closed_by_server_at IS NOT NULL FROM quota_days WHERE day = :day"
+DAY_IS_CLOSED = "SELECT count(*) FROM quota_days WHERE day = :day AND closed_by_server_at IS NOT NULL"
 OPEN_CALL = """
 INSERT INTO calls (run_id, quota_day, units, ids, attempt, first_position, last_position, started_at)
 VALUES (:run_id, :day, :units, :ids, :attempt, :first, :last, :now)
@@ -112,12 +121,15 @@ ON CONFLICT (day) DO UPDATE SET closed_by_server_at = coalesce(closed_by_server_
 
 LAST_POSITION = "SELECT coalesce(max(position), 0) FROM videos"
 # json_each keeps the order of the list, and an ignored row takes no position: positions stay dense, in load order.
+# It ends a text at a NUL, so `:nul` stands for it in both lists; where there is none it is empty and replaces nothing.
 ADD_IDS = """
 INSERT OR IGNORE INTO videos (video_id, state)
-SELECT value, CASE WHEN value IN (SELECT value FROM json_each(:invalid)) THEN 5 ELSE 0 END FROM json_each(:ids)
+SELECT replace(value, :nul, char(0)), CASE WHEN value IN (SELECT value FROM json_each(:invalid)) THEN 5 ELSE 0 END
+FROM json_each(:ids)
 """
 NEW_INVALID = "SELECT count(*) FROM videos WHERE position > :last_position AND state = 5"
 KNOWN = """
-SELECT v.position, v.state = 5 FROM json_each(:ids) AS given JOIN videos v ON v.video_id = given.value
+SELECT v.position, v.state = 5
+FROM json_each(:ids) AS given JOIN videos v ON v.video_id = replace(given.value, :nul, char(0))
 WHERE v.position <= :known_up_to
 """

@@ -27,6 +27,9 @@ Picked = list[tuple[int, str, int]]
 SPARSE = 4
 """Where the ids of a batch lie further apart than this, they are named one by one instead of as a range."""
 
+PRIVATE_USE = range(0xF0000, 0xFFFFE)
+"""Code points that stand for nothing: more of them than a chunk has ids."""
+
 
 def instant(moment: datetime) -> str:
     """UTC as the ledger writes it: it sorts as text."""
@@ -138,10 +141,12 @@ def retry(
 
 def _pick(db: sqlite3.Connection, among: Sequence[int] | None) -> tuple[int | None, Picked]:
     """The next batch: half of a refused one before all else, so that the id at fault is found soon."""
+    if among is not None:
+        rows = db.execute(sql.PICK_AMONG, {"positions": json.dumps(list(among))}).fetchall()
+        suspect_batch = rows[0][3] if rows else None
+        return suspect_batch, [row[:3] for row in rows if row[3] == suspect_batch]
     if (row := db.execute(sql.FIRST_SUSPECT_BATCH).fetchone()) is not None:
         return row[0], db.execute(sql.PICK_SUSPECTS, {"suspect_batch": row[0]}).fetchall()
-    if among is not None:
-        return None, db.execute(sql.PICK_AMONG, {"positions": json.dumps(list(among))}).fetchall()
     return None, db.execute(sql.PICK_PENDING).fetchall()
 
 
@@ -281,14 +286,29 @@ def last_position(db: sqlite3.Connection) -> int:
 
 def add(db: sqlite3.Connection, ids: Sequence[str], invalid: Collection[str], known_up_to: int) -> Addition:
     before = last_position(db)
-    given = json.dumps(list(ids))
-    new = db.execute(sql.ADD_IDS, {"ids": given, "invalid": json.dumps(list(invalid))}).rowcount
+    nul = _stand_in_for_nul(ids)
+    given = {"ids": _listed(ids, nul), "nul": nul}
+    new = db.execute(sql.ADD_IDS, given | {"invalid": _listed(invalid, nul)}).rowcount
     new_invalid = 0
     if invalid and new:
         new_invalid = db.execute(sql.NEW_INVALID, {"last_position": before}).fetchone()[0]
     _count(db, pending=new - new_invalid, invalid=new_invalid)
     known: list[tuple[int, bool]] = []
     if known_up_to and new < len(ids):
-        rows = db.execute(sql.KNOWN, {"ids": given, "known_up_to": known_up_to})
+        rows = db.execute(sql.KNOWN, given | {"known_up_to": known_up_to})
         known = [(position, bool(is_invalid)) for position, is_invalid in rows]
     return Addition(new, new_invalid, known)
+
+
+def _stand_in_for_nul(texts: Sequence[str]) -> str:
+    """A character that none of the texts holds; empty where no stand-in is needed."""
+    together = "".join(texts)
+    if "\0" not in together:
+        return ""
+    present = set(together)
+    return next(character for character in map(chr, PRIVATE_USE) if character not in present)
+
+
+def _listed(texts: Collection[str], nul: str) -> str:
+    """As a JSON list, unescaped: what is no Unicode text is refused when it is bound, before anything is stored."""
+    return json.dumps([text.replace("\0", nul) for text in texts] if nul else list(texts), ensure_ascii=False)

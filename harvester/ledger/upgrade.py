@@ -30,9 +30,11 @@ def prepare(path: Path) -> None:
     """
     if not path.parent.is_dir():
         raise LedgerUnusable(f"There is no folder {path.parent} for it.", next_step="Make it, or set ledger.url.")
+    # Looked at before it is touched: opening it for writing would change the journal mode of a foreign database.
+    if path.exists() and _found(path) == REVISION:
+        return
+    _make_file(path)
     with ledger_errors(path):
-        # The owner's alone: it holds what the API gave to their key. The WAL files take after it.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         engine = writing_engine(path)
         try:
             with engine.begin() as connection:
@@ -49,12 +51,7 @@ def check(path: Path) -> None:
         raise LedgerUnusable(
             f"There is no ledger at {path}.", next_step="harvester init makes it, harvester load fills it."
         )
-    engine = reading_engine(path)
-    try:
-        with ledger_errors(path), engine.connect() as connection:
-            found = _revision(connection.connection.driver_connection, path)
-    finally:
-        engine.dispose()
+    found = _found(path)
     if found is None:
         raise LedgerUnusable(f"The ledger {path} is empty.", next_step="harvester init prepares it.")
     if found != REVISION:
@@ -63,6 +60,28 @@ def check(path: Path) -> None:
             state="It was left as it is.",
             next_step="harvester init brings it up to date.",
         )
+
+
+def _make_file(path: Path) -> None:
+    """The owner's alone: it holds what the API gave to their key. The WAL files take after it."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise LedgerUnusable(
+            f"The ledger {path} cannot be written: {error.strerror}.",
+            state="Nothing was changed.",
+            next_step="Mend the permissions of the file and of its folder, or set ledger.url.",
+        ) from error
+
+
+def _found(path: Path) -> str | None:
+    """The migration the file is at, without writing to it."""
+    engine = reading_engine(path)
+    try:
+        with ledger_errors(path), engine.connect() as connection:
+            return _revision(connection.connection.driver_connection, path)
+    finally:
+        engine.dispose()
 
 
 def _revision(db: object, path: Path) -> str | None:

@@ -204,11 +204,12 @@ def rehearsed_day(day: DayReport, videos: int) -> str:
 
 def verdict(checks: Sequence[Check]) -> RenderableType:
     """Each promise, kept or broken."""
-    table = Table.grid(padding=(0, 2))
+    lines = [Text()]
     for check in checks:
-        table.add_row(Text("kept", "green") if check.kept else Text("BROKEN", "bold red"), check.promise, check.figures)
+        word = Text("kept  ", "green") if check.kept else Text("BROKEN", "bold red")
+        lines.append(word + Text(f"  {check.promise}: {check.figures}"))
     passed = all(check.kept for check in checks)
-    return Group(Text(), table, Text(), Text("passed" if passed else "failed", "bold green" if passed else "bold red"))
+    return Group(*lines, Text(), Text("passed" if passed else "failed", "bold green" if passed else "bold red"))
 
 
 def size(number: int) -> str:
