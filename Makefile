@@ -1,6 +1,6 @@
 # make rehearse: the whole crawl, simulated.  make test: every test.  Both make .venv where it is missing.
 .DEFAULT_GOAL := help
-.PHONY: help rehearse test check bench lock clean
+.PHONY: help rehearse test check soak bench lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -12,6 +12,7 @@ help:
 	@echo "make rehearse   the whole multi-day crawl against the simulated API: no key, no account"
 	@echo "make test       every test"
 	@echo "make check      lint, format and types"
+	@echo "make soak       two weeks of cron on a machine that keeps dying; SEED=7 replays one"
 	@echo "make bench      measurements"
 	@echo "make lock       resolve the dependencies anew into requirements.lock"
 	@echo "make clean      remove what the others made"
@@ -33,6 +34,9 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+soak: $(READY)
+	$(BIN)/python tests/soak/soak.py $(if $(SEED),--seed $(SEED))
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

@@ -1,0 +1,135 @@
+"""Where a run is killed: named points in the real code, and anywhere."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from harvester.ledger import transactions
+from harvester.ledger.writer import Writer
+from harvester.youtube.client import YouTubeClient
+
+Strike = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Death:
+    """Killed at the `visit`-th time that `point` is passed."""
+
+    point: str
+    visit: int
+    delay_seconds: float
+    """For the points that last a while: how far into it."""
+
+    def await_it(self) -> None:
+        """Arm this process. Called in the child, before it begins to run."""
+        POINTS[self.point](_Countdown(self).pass_by)
+
+
+class _Countdown:
+    def __init__(self, death: Death) -> None:
+        self._left = death.visit
+        self._delay_seconds = death.delay_seconds
+        self._late = death.point in LASTING
+
+    def pass_by(self) -> None:
+        self._left -= 1
+        if self._left == 0:
+            if self._late:
+                threading.Thread(target=self._die_later, daemon=True).start()
+            else:
+                _die()
+
+    def _die_later(self) -> None:
+        time.sleep(self._delay_seconds)
+        _die()
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _before_reserve(strike: Strike) -> None:
+    _wrap(transactions, "claim", before=strike)
+
+
+def _between_reserve_and_send(strike: Strike) -> None:
+    _wrap(YouTubeClient, "fetch", before=strike)
+
+
+def _while_the_answer_arrives(strike: Strike) -> None:
+    _wrap(YouTubeClient, "_get", before=strike)
+
+
+def _between_answer_and_commit(strike: Strike) -> None:
+    _wrap(transactions, "settle", after=strike)
+
+
+def _before_a_retry_is_paid(strike: Strike) -> None:
+    _wrap(transactions, "retry", after=strike)
+
+
+def _within_a_commit(strike: Strike) -> None:
+    connect = Writer._connect
+
+    def connected(writer: Writer) -> Any:
+        pooled = connect(writer)
+        writer._db = _Watched(writer._db, strike)  # type: ignore[assignment]
+        return pooled
+
+    Writer._connect = connected  # type: ignore[method-assign]
+
+
+class _Watched:
+    """A connection that tells when a commit begins."""
+
+    def __init__(self, db: Any, strike: Strike) -> None:
+        self._db = db
+        self._strike = strike
+
+    def execute(self, statement: str, *values: Any) -> Any:
+        if statement == "COMMIT":
+            self._strike()
+        return self._db.execute(statement, *values)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._db, name)
+
+
+def _wrap(owner: Any, name: str, before: Strike | None = None, after: Strike | None = None) -> None:
+    original = getattr(owner, name)
+
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        if before:
+            before()
+        result = original(*args, **kwargs)
+        if after:
+            after()
+        return result
+
+    setattr(owner, name, wrapped)
+
+
+POINTS: dict[str, Callable[[Strike], None]] = {
+    "before reserve": _before_reserve,
+    "between reserve and send": _between_reserve_and_send,
+    "while the answer arrives": _while_the_answer_arrives,
+    "between answer and commit": _between_answer_and_commit,
+    "before a retry is paid": _before_a_retry_is_paid,
+    "within a commit": _within_a_commit,
+}
+LASTING = {"while the answer arrives": 0.02, "within a commit": 0.002}
+"""Points that last a while, and about how many seconds."""
+
+
+def draw(chance: random.Random, most_visits: int) -> Death:
+    """A death by chance."""
+    point = chance.choice(sorted(POINTS))
+    visits = max(1, most_visits // 20) if point == "before a retry is paid" else most_visits
+    return Death(point, chance.randint(1, visits), chance.uniform(0, LASTING.get(point, 0.0)))

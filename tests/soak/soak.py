@@ -1,0 +1,235 @@
+"""Two weeks of cron on a machine that keeps dying: `make soak`, and `make soak SEED=7` to replay one.
+
+Each run is a real process of its own, killed with SIGKILL at a named point or at any moment, against the simulated API
+at its most hostile. What counts is what that API counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from deaths import Death, draw
+from pydantic import SecretStr
+
+from harvester import quota
+from harvester.app import Harvester
+from harvester.config import Config, isolated_config
+from harvester.errors import HarvesterError, OutsideError
+from harvester.ledger.books import SqliteBooks
+from harvester.rehearsal import CRON_DELAY, RERUN_AFTER, SPEED, START, Check, ScaledClock
+from harvester.simulator import FaultPlan, SimulatorProcess, SimulatorSettings, make_ids, truth
+
+FAULTS = "hostile"
+RUN_SECONDS_MOST = 120.0
+PROVE_EVERY = 20
+"""Kills between two proofs of the books."""
+HALVINGS_MOST = 13
+"""Good and refused calls that one id at fault may cost on the way to standing alone."""
+
+
+@dataclass
+class Tally:
+    """What befell the runs."""
+
+    runs: int = 0
+    kills: Counter[str] = field(default_factory=Counter)
+    outages: int = 0
+    proofs: int = 0
+    slowest_start: float = 0.0
+
+    @property
+    def killed(self) -> int:
+        return self.kills.total()
+
+
+class Soak:
+    """One crawl to its end. `kills` are spread evenly over `days`."""
+
+    def __init__(
+        self, folder: Path, *, videos: int, days: int, kills: int, seed: int, daily_units: int, concurrency: int
+    ) -> None:
+        self.tally = Tally()
+        self._folder = folder
+        self._videos = videos
+        self._kills_a_day = -(-kills // days)
+        self._kills = kills
+        self._seed = seed
+        self._daily_units = daily_units
+        self._concurrency = concurrency
+        self._chance = random.Random(seed)
+        self._clock = ScaledClock(START, SPEED)
+        self._calls_a_day = daily_units // 11
+
+    def play(self) -> list[Check]:
+        (self._folder / "songs.txt").write_text("\n".join(make_ids(self._seed, self._videos)), encoding="ascii")
+        settings = SimulatorSettings(
+            seed=self._seed,
+            faults=FAULTS,
+            daily_units=self._daily_units,
+            latency_seconds=0.005,
+            clock_start=self._clock.now(),
+            clock_speed=SPEED,
+        )
+        with SimulatorProcess(settings) as simulator:
+            config = self._config(simulator.base_url)
+            asyncio.run(self._harvester(config).load())
+            self._crawl(config, simulator)
+            report = simulator.report()
+        return self._checks(report)
+
+    def _config(self, base_url: str) -> Config:
+        return isolated_config(
+            {
+                "source": {"uri": str(self._folder / "songs.txt")},
+                "ledger": {"url": f"sqlite:///{self._folder / 'harvest.db'}"},
+                "youtube": {"base_url": base_url},
+                "quota": {"daily_units": self._daily_units},
+                "run": {"timeout_seconds": 2, "concurrency": self._concurrency},
+            }
+        )
+
+    def _harvester(self, config: Config) -> Harvester:
+        return Harvester(config, self._clock, random.Random(self._chance.random()), SecretStr("soaked-key"))
+
+    def _crawl(self, config: Config, simulator: SimulatorProcess) -> None:
+        kills_today = 0
+        while self._unsettled():
+            # Enough visits to a point for a day's calls to be spread over its kills.
+            deadly = kills_today < self._kills_a_day and self.tally.killed < self._kills
+            most_visits = max(2, 2 * self._calls_a_day // (self._kills_a_day + 1))
+            death = draw(self._chance, most_visits) if deadly and self._chance.random() < 0.8 else None
+            patience = self._chance.uniform(0.02, 0.6) if deadly and death is None else RUN_SECONDS_MOST
+            status = self._run(config, death, patience)
+            if os.WIFSIGNALED(status):
+                self.tally.kills[death.point if death else "anywhere"] += 1
+                kills_today += 1
+                if self.tally.killed % PROVE_EVERY == 0:
+                    self._prove()
+                continue
+            again_at = quota.resets_at(self._clock.now()) + CRON_DELAY
+            if os.WEXITSTATUS(status) == OutsideError.exit_code:
+                self.tally.outages += 1
+                again_at = self._clock.now() + RERUN_AFTER
+            elif os.WEXITSTATUS(status) != 0:
+                raise SystemExit(f"seed {self._seed}: a run ended with {os.WEXITSTATUS(status)}")
+            else:
+                kills_today = 0
+            simulator.jump_clock(again_at)
+            self._clock.jump_to(again_at)
+
+    def _run(self, config: Config, death: Death | None, patience: float) -> int:
+        """One process; its wait status. It dies its own death, or is killed when `patience` seconds are over."""
+        self.tally.runs += 1
+        harvester = self._harvester(config)
+        pid = os.fork()
+        if pid == 0:
+            _live(harvester, death)
+        deadline = time.monotonic() + patience
+        while True:
+            done, status = os.waitpid(pid, os.WNOHANG)
+            if done:
+                return status
+            if time.monotonic() > deadline:
+                os.kill(pid, signal.SIGKILL)
+                return os.waitpid(pid, 0)[1]
+            time.sleep(0.002)
+
+    def _unsettled(self) -> int:
+        with SqliteBooks(self._folder / "harvest.db") as books:
+            progress = books.progress()
+        return progress.asked_for - progress.settled
+
+    def _prove(self) -> None:
+        self.tally.proofs += 1
+        with SqliteBooks(self._folder / "harvest.db") as books:
+            if findings := books.findings():
+                raise SystemExit(f"seed {self._seed}: after {self.tally.killed} kills: {findings}")
+
+    def _checks(self, report: dict) -> list[Check]:  # type: ignore[type-arg]
+        plan = FaultPlan(FAULTS, self._seed)
+        poison = sum(plan.is_poison(video_id) for video_id in make_ids(self._seed, self._videos))
+        with SqliteBooks(self._folder / "harvest.db") as books:
+            findings = books.findings()
+            untrue = sum(state.label != truth(video_id, self._seed, FAULTS) for video_id, state in books.states())
+            days = books.progress().days
+        in_flight = self.tally.killed * self._concurrency
+        ids = report["ids"]
+        answered = ids["delivered_once"] + ids["delivered_more"]
+        spent = {day: count["units"] for day, count in report["days"].items()}
+        uncounted = [day.day for day in days if spent.get(day.day.isoformat(), 0) > day.units]
+        abandoned = sum(day.abandoned for day in days)
+        needed = -(-self._videos // 50) + poison * HALVINGS_MOST
+        return [
+            Check("0 ids lost", answered + poison == self._videos, f"{answered:,} answered, {poison} at fault"),
+            Check(
+                "none fetched twice but what was under way",
+                ids["delivered_more"] <= in_flight * 50,
+                f"{ids['delivered_more']:,} ids answered twice, at most {in_flight * 50:,}",
+            ),
+            Check(
+                "0 units over any day's budget",
+                max(spent.values()) <= self._daily_units,
+                f"most {max(spent.values()):,}",
+            ),
+            Check("0 units uncounted", not uncounted, f"{len(spent)} days"),
+            Check(
+                "calls wasted by kills at most kills x concurrency",
+                abandoned <= in_flight and report["good"] <= needed + in_flight,
+                f"{abandoned} abandoned, at most {in_flight}; {report['good']:,} good calls for {needed:,} needed",
+            ),
+            Check("every id in its true state", untrue == 0, f"{untrue} untrue"),
+            Check("the books balance", not findings, "; ".join(findings) or f"proved {self.tally.proofs + 1} times"),
+        ]
+
+
+def _live(harvester: Harvester, death: Death | None) -> None:
+    """The life of one run, in its own process."""
+    code = 1
+    try:
+        if death is not None:
+            death.await_it()
+        asyncio.run(harvester.run())
+        code = 0
+    except HarvesterError as error:
+        code = error.exit_code
+        print(error, file=sys.stderr)
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--videos", type=int, default=500_000)
+    parser.add_argument("--days", type=int, default=14)
+    parser.add_argument("--kills", type=int, default=240)
+    parser.add_argument("--daily-units", type=int, default=10_000)
+    parser.add_argument("--concurrency", type=int, default=8)
+    arguments = parser.parse_args()
+    print(f"seed {arguments.seed}", flush=True)
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="harvester-soak-") as folder:
+        soak = Soak(Path(folder), **vars(arguments))
+        checks = soak.play()
+    tally = soak.tally
+    print(f"{tally.runs} runs, {tally.killed} killed, {tally.outages} outages, {time.monotonic() - began:.0f} s")
+    print("killed", ", ".join(f"{point} {count}" for point, count in tally.kills.most_common()))
+    for check in checks:
+        print("kept  " if check.kept else "BROKEN", f"{check.promise}: {check.figures}")
+    if not all(check.kept for check in checks):
+        raise SystemExit(5)
+
+
+if __name__ == "__main__":
+    main()
