@@ -43,7 +43,7 @@ async def fetch_all(
     from harvester.ledger.sqlite import SqliteLedger
 
     _show_log_lines()
-    ids = list(dict.fromkeys(song_ids))
+    ids = _distinct(song_ids)
     harvester = Harvester(load_config(find_config(Path(config) if config else None)))
     log.info("Requesting data for %d videos. Please wait...", len(ids))
     began = time.perf_counter()
@@ -98,6 +98,16 @@ def _in_thread(coroutine: Coroutine[Any, Any, T]) -> T:
 async def _all_ended() -> None:
     others = asyncio.all_tasks() - {asyncio.current_task()}
     await asyncio.gather(*others, return_exceptions=True)
+
+
+def _distinct(song_ids: Iterable[str]) -> list[str]:
+    if isinstance(song_ids, str):
+        raise TypeError("song_ids is one text, not a list of them")
+    ids = list(dict.fromkeys(song_ids))
+    for video_id in ids:
+        if not isinstance(video_id, str):
+            raise TypeError(f"song_ids holds {video_id!r}, which is no text: leave missing values out")
+    return ids
 
 
 async def _add(ledger: SqliteLedger, ids: Sequence[str]) -> None:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -29,6 +31,7 @@ log = logging.getLogger(__name__)
 
 DOUBT_PAUSE_SECONDS = 60.0
 """How long to wait before asking once more whether the day is really spent."""
+LONGEST_SLEEP_SECONDS = 1800.0
 REFUSALS_MOST = 30
 """So many refused batches, with nothing good between them, are not the ids' fault."""
 HOPELESS = 4
@@ -79,7 +82,10 @@ class Crawl:
         self._report = report
         self._chance = chance
         self._calls_left = max_calls
+        # Where calls are counted off, one lane claims at a time: a claim that is denied is no call.
+        self._turn: AbstractAsyncContextManager[None] = nullcontext() if max_calls is None else asyncio.Lock()
         self._among = among
+        self._handed_back: deque[Sequence[int]] = deque()
         self._backoff = Backoff()
         self._pacer = Pacer(run.concurrency, chance, clock.monotonic(), self._backoff)
         self._closing = asyncio.Event()
@@ -109,7 +115,8 @@ class Crawl:
     async def sleep_until(self, instant: datetime) -> None:
         """Wait for that instant of the clock, or for `close`; what was learned of the API's mood is forgotten."""
         while not self._closing.is_set() and (now := self._clock.now()) < instant:
-            await self._gate.pause((instant - now).total_seconds())
+            # In slices: a machine that was suspended, or whose clock was set, looks at the time again.
+            await self._gate.pause(min(LONGEST_SLEEP_SECONDS, (instant - now).total_seconds()))
         self._pacer.restart(self._clock.monotonic())
         self._doubted_until = None
 
@@ -137,14 +144,14 @@ class Crawl:
 
     async def _next_batch(self, again: _Again | None) -> Batch | Ending | None:
         """The same batch again, or else a new one, with its units reserved. None: nothing this time, look again."""
-        if self._calls_left == 0:
-            await self.close()
-            return await self._leave(again)
-        self._count_call(1)
-        claimed = await self._claim(again)
-        if isinstance(claimed, Batch):
-            return claimed
-        self._count_call(-1)
+        async with self._turn:
+            if self._calls_left == 0:
+                await self.close()
+                return await self._leave(again)
+            claimed = await self._claim(again)
+            if isinstance(claimed, Batch):
+                self._count_call()
+                return claimed
         return _ENDING_OF[claimed] if claimed is not None else None
 
     async def _claim(self, again: _Again | None) -> Batch | Denied | None:
@@ -154,10 +161,13 @@ class Crawl:
             return await self._ledger.retry(self._run_id, again.batch, again.fault, budget, now)
         if self._among is None:
             return await self._ledger.claim(self._run_id, budget, now)
-        among = next(self._among, None)
+        among = self._handed_back.popleft() if self._handed_back else next(self._among, None)
         if among is None:
             return Denied.NOTHING_PENDING
         claimed = await self._ledger.claim(self._run_id, budget, now, among)
+        if isinstance(claimed, Batch) and set(among).isdisjoint(claimed.positions):
+            # Half of a refused batch went first.
+            self._handed_back.append(among)
         return None if claimed is Denied.NOTHING_PENDING else claimed
 
     def _budget(self) -> Budget:
@@ -168,11 +178,11 @@ class Crawl:
             reserve_units=self._quota.reserve_units,
         )
 
-    def _count_call(self, step: int) -> None:
-        self._report.calls += step
-        self._report.units += step * self._quota.units_per_call
+    def _count_call(self) -> None:
+        self._report.calls += 1
+        self._report.units += self._quota.units_per_call
         if self._calls_left is not None:
-            self._calls_left -= step
+            self._calls_left -= 1
 
     # --- one call
 
@@ -202,7 +212,7 @@ class Crawl:
 
     async def _settle(self, batch: Batch, outcome: Outcome, sent_at: float) -> None:
         now = self._clock.monotonic()
-        self._pacer.good(now)
+        self._pacer.good(now, sent_at)
         self._refused_in_a_row = 0
         if self._doubted_until is not None and sent_at >= self._doubted_until:
             self._doubted_until = None
@@ -219,13 +229,13 @@ class Crawl:
         """Back off and ask again; past the last attempt, tell a bad batch from an API that is down."""
         now = self._clock.monotonic()
         self._pacer.fault(now, sent_at)
-        if batch.attempt >= self._run.max_attempts:
-            if self._pacer.good_since(since):
-                await self._give_up(batch, fault)
-                return None
-            if self._pacer.silence(now) >= self._run.patience_seconds:
-                await self._end_for_outage(batch, fault)
-                return None
+        worn_out = batch.attempt >= self._run.max_attempts
+        if worn_out and self._pacer.good_since(since):
+            await self._give_up(batch, fault)
+            return None
+        if (worn_out or self._pacer.probing) and self._pacer.silence(now) >= self._run.patience_seconds:
+            await self._end_for_outage(batch, fault)
+            return None
         wait = self._backoff.delay(batch.attempt, self._chance, fault.retry_after_seconds)
         return _Again(batch, fault, wait, since)
 
@@ -234,13 +244,17 @@ class Crawl:
         how = GiveBack.SPLIT if len(batch) > 1 else GiveBack.FAIL
         if how is GiveBack.FAIL:
             log.warning("%s is given up: %s %s", batch.ids[0], fault.reason, fault.message)
-        if await self._ledger.give_back(batch, fault, how, self._clock.now()):
-            self._report.failed += how is GiveBack.FAIL
-            self._report.split += how is GiveBack.SPLIT
+        if not await self._ledger.give_back(batch, fault, how, self._clock.now()):
+            return
+        self._report.failed += how is GiveBack.FAIL
+        if how is GiveBack.SPLIT:
+            self._report.split += 1
+            self._ask_for_again(batch, halves=2)
 
     async def _end_for_outage(self, batch: Batch, fault: Outcome) -> None:
         """Nothing succeeds any more. If it was this batch all the same, its halves tell in the next run."""
-        if len(batch) > 1 or batch.asked_before >= HOPELESS * self._run.max_attempts:
+        tries = self._run.max_attempts if len(batch) > 1 else HOPELESS * self._run.max_attempts
+        if batch.asked_before + 1 >= tries:
             await self._give_up(batch, fault)
         else:
             await self._release(batch, fault)
@@ -309,6 +323,12 @@ class Crawl:
 
     async def _release(self, batch: Batch, fault: Outcome) -> None:
         await self._ledger.give_back(batch, fault, GiveBack.RELEASE, self._clock.now())
+        self._ask_for_again(batch)
+
+    def _ask_for_again(self, batch: Batch, halves: int = 1) -> None:
+        """Where the crawl is limited to some positions, nothing else would bring these up again."""
+        if self._among is not None:
+            self._handed_back += [batch.positions] * halves
 
     async def _fail(self, error: HarvesterError) -> None:
         """End the run with this error once the calls under way have come home."""

@@ -23,16 +23,23 @@ class Gate:
     @asynccontextmanager
     async def passage(self) -> AsyncIterator[None]:
         """Hold one of the places. Whoever comes through must look at `closing` before sending."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._closing.is_set() or self._in_flight < self._pacer.limit)
-            self._in_flight += 1
+        while (wait := await self._enter()) > 0:
+            await self.pause(wait)
         try:
-            while not self._closing.is_set() and (wait := self._pacer.held_until - self._clock.monotonic()) > 0:
-                await self.pause(wait)
             yield
         finally:
             self._in_flight -= 1
             await self.wake()
+
+    async def _enter(self) -> float:
+        """Take a place, or tell how long the pacer holds: nobody waits in a place that the limit may lose."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._closing.is_set() or self._in_flight < self._pacer.limit)
+            wait = self._pacer.held_until - self._clock.monotonic()
+            if wait > 0 and not self._closing.is_set():
+                return wait
+            self._in_flight += 1
+            return 0.0
 
     async def pause(self, seconds: float) -> None:
         """Sleep, unless the gate closes first."""

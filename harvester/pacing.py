@@ -41,24 +41,38 @@ class Pacer:
         self._last_good = now
         self._faults_in_a_row = 0
         self._probes = 0
+        self._pushes = 0
 
     @property
     def limit(self) -> int:
         return int(self._limit)
 
-    def good(self, now: float) -> None:
-        """Something succeeded: the API is up, and a little more may be under way."""
+    @property
+    def probing(self) -> bool:
+        """Whether all that was under way has failed, and nothing has succeeded since."""
+        return self._probes > 0
+
+    def good(self, now: float, sent_at: float | None = None) -> None:
+        """Something succeeded: the API is up, and a little more may be under way.
+
+        A call that was sent before the limit last shrank says nothing about the new limit.
+        """
         self._last_good = now
-        self._faults_in_a_row = 0
-        self._probes = 0
+        self._faults_in_a_row = self._probes = self._pushes = 0
+        if sent_at is not None and sent_at < self._shrunk_at:
+            return
         step = 1.0 if self._limit < self._threshold else 1.0 / self._limit
         self._limit = min(float(self.most), self._limit + step)
 
     def pushed_back(self, now: float, sent_at: float, attempt: int, retry_after_seconds: float | None) -> None:
-        """The API asked for less: halve what is under way, and send nothing for a while."""
-        self.hold(now + self._backoff.delay(attempt, self._chance, retry_after_seconds))
+        """The API asked for less: halve what is under way, and send nothing for a while.
+
+        The while grows with each time that it says so again, to whichever batch.
+        """
         if sent_at >= self._shrunk_at:
+            self._pushes += 1
             self._shrink(now, self._limit / 2)
+        self.hold(now + self._backoff.delay(max(attempt, self._pushes), self._chance, retry_after_seconds))
 
     def fault(self, now: float, sent_at: float) -> None:
         """A call failed in passing. Alone it changes nothing; when all that is under way fails, probe."""
@@ -89,7 +103,7 @@ class Pacer:
     def restart(self, now: float) -> None:
         """A new day: what the last one taught about silence is forgotten."""
         self._last_good = self.held_until = now
-        self._faults_in_a_row = self._probes = 0
+        self._faults_in_a_row = self._probes = self._pushes = 0
 
     def _shrink(self, now: float, limit: float) -> None:
         self._threshold = max(1.0, self._limit / 2)

@@ -32,7 +32,7 @@ class RunReport:
     split: int = 0
     """Batches halved to find an id at fault: each makes one call more."""
     recovered: int = 0
-    """Calls of dead runs whose ids were taken back at the start."""
+    """Calls of dead runs whose ids were taken back."""
     wasted: Counter[str] = field(default_factory=Counter)
     """Calls that brought nothing, by reason."""
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from collections.abc import Iterable
 
 # Cc: terminal escapes and newlines. Cf: bidi marks and other invisible characters. Cs, Co, Cn: nothing to see.
 _UNSHOWABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_MOST_CHARS_A_LINE = 2000
+_USER_IN_ADDRESS = re.compile(r"(?<=://)[^\s/?#@'\"]+@")
 
 
 def shown(text: str, most: int = 300) -> str:
@@ -13,3 +17,16 @@ def shown(text: str, most: int = 300) -> str:
     plain = "".join(" " if unicodedata.category(char) in _UNSHOWABLE else char for char in text[: 2 * most])
     line = " ".join(plain.split())
     return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def shown_lines(text: str) -> str:
+    """The same for a text whose lines and indentation are meant, as an error's or a traceback's are."""
+    lines = text.split("\n")
+    return "\n".join(" " * (len(line) - len(line.lstrip(" "))) + shown(line, _MOST_CHARS_A_LINE) for line in lines)
+
+
+def without_secrets(text: str, secrets: Iterable[str]) -> str:
+    """The text without these values and without what stands before the `@` of an address."""
+    for secret in secrets:
+        text = text.replace(secret, "[hidden]")
+    return _USER_IN_ADDRESS.sub("[hidden]@", text)

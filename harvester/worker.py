@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 LEASE = timedelta(minutes=5)
 """How long a run on another host must have been silent before its claims are taken back."""
 RENEW_SECONDS = 60.0
-RESET_MARGIN = timedelta(minutes=1)
+RESET_MARGIN = timedelta(minutes=5)
 """How long after our midnight to begin the new day: the API's clock may be a little behind."""
 
 
@@ -69,7 +69,7 @@ class Worker:
         run_id = await self._ledger.open_run(self._process, now, now + LEASE)
         reason = "interrupted"
         try:
-            self.report.recovered = await self._ledger.recover(self._process, now)
+            self.report.recovered = await self._recover()
             crawl = Crawl(
                 self._ledger,
                 self._api,
@@ -96,6 +96,10 @@ class Worker:
     async def _days(self, crawl: Crawl, until_done: bool) -> Ending:
         while True:
             ending = await crawl.go()
+            if ending is Ending.NOTHING_LEFT and (taken := await self._recover()):
+                # Another run of this ledger died meanwhile: what it held is left to do.
+                self.report.recovered += taken
+                continue
             if not until_done or ending not in (Ending.BUDGET_SPENT, Ending.DAY_CLOSED):
                 return ending
             resets_at = quota.resets_at(self._clock.now())
@@ -116,11 +120,13 @@ class Worker:
     async def _keep_lease(self, run_id: int) -> Ending:
         while True:
             await self._clock.sleep(RENEW_SECONDS)
-            now = self._clock.now()
-            await self._ledger.renew_lease(run_id, now + LEASE)
-            await self._ledger.recover(self._process, now)
+            await self._ledger.renew_lease(run_id, self._clock.now() + LEASE)
+            self.report.recovered += await self._recover()
             report = self.report
             log.info("%d calls: %d fetched, %d missing", report.calls, report.fetched, report.missing)
+
+    async def _recover(self) -> int:
+        return await self._ledger.recover(self._process, self._clock.now())
 
     async def _watch_stop(self, crawl: Crawl) -> Ending:
         """The first stop drains; the second ends the run here and now."""

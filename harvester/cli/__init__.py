@@ -15,6 +15,7 @@ import click
 
 from harvester._version import __version__
 from harvester.cli import crawl, ledger, publish, trial
+from harvester.cli.logs import safe
 from harvester.cli.state import State
 from harvester.errors import HarvesterError
 
@@ -42,8 +43,8 @@ class Program(click.Group):
     def _show(self, ctx: click.Context, message: str) -> None:
         state = ctx.find_object(State)
         if state is not None and state.verbosity > 0:
-            click.echo(traceback.format_exc(), err=True, nl=False)
-        click.echo(f"{click.style('Error:', fg='red')} {message}", err=True)
+            click.echo(safe(traceback.format_exc()), err=True, nl=False)
+        click.echo(f"{click.style('Error:', fg='red')} {safe(message)}", err=True)
 
 
 @click.group(

@@ -1,26 +1,54 @@
-"""Log lines on stderr: plain for people, JSON for machines. Nothing in them acts on a terminal."""
+"""Log lines on stderr: plain for people, JSON for machines. Nothing in them acts on a terminal or tells a secret."""
 
 from __future__ import annotations
 
 import json
 import logging
+import os
 import time
+from typing import TYPE_CHECKING
 
-from harvester.config import LogSettings
-from harvester.text import shown
+from harvester.text import shown, shown_lines, without_secrets
+
+if TYPE_CHECKING:
+    from harvester.config import LogSettings
 
 MOST_CHARACTERS = 2000
+_SECRETS = ("YOUTUBE_API_KEY", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ACCESS_KEY_ID")
+_LEAST_SECRET_CHARACTERS = 8
+"""What is shorter is no real key, and hiding every occurrence of it would only garble the lines."""
 
 
 def set_up_logging(settings: LogSettings, verbosity: int) -> None:
     """Let harvester's loggers write to stderr. `verbosity` above 0 is DEBUG, below 0 WARNING."""
+    lines = _JsonLines() if settings.format == "json" else _TextLines()
     handler = logging.StreamHandler()
-    handler.setFormatter(_JsonLines() if settings.format == "json" else _TextLines())
+    handler.setFormatter(lines)
     level = settings.level if verbosity == 0 else "DEBUG" if verbosity > 0 else "WARNING"
     root = logging.getLogger("harvester")
     root.handlers[:] = [handler]
     root.setLevel(level)
     root.propagate = False
+    # The warnings of the libraries, which Python would write as they are, may repeat what a server said.
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(lines)
+
+
+def safe(text: str) -> str:
+    """Several lines for stderr, as an error or a traceback: see `shown_lines`. No secret of the environment.
+
+    No exception is meant to hold one. This is for those of the libraries that repeat what they were given.
+    """
+    return shown_lines(_without_secrets(text))
+
+
+def _without_secrets(text: str) -> str:
+    values = (os.environ.get(name, "").strip() for name in _SECRETS)
+    return without_secrets(text, (value for value in values if len(value) >= _LEAST_SECRET_CHARACTERS))
+
+
+def _message(record: logging.LogRecord) -> str:
+    return shown(_without_secrets(record.getMessage()), MOST_CHARACTERS)
 
 
 def _instant(record: logging.LogRecord) -> str:
@@ -29,7 +57,7 @@ def _instant(record: logging.LogRecord) -> str:
 
 class _TextLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return f"{_instant(record)} {record.levelname:<7} {shown(record.getMessage(), MOST_CHARACTERS)}"
+        return f"{_instant(record)} {record.levelname:<7} {_message(record)}"
 
 
 class _JsonLines(logging.Formatter):
@@ -38,6 +66,6 @@ class _JsonLines(logging.Formatter):
             "time": _instant(record),
             "level": record.levelname,
             "logger": record.name,
-            "message": shown(record.getMessage(), MOST_CHARACTERS),
+            "message": _message(record),
         }
         return json.dumps(line, ensure_ascii=False)

@@ -14,10 +14,12 @@ from harvester.export.storage import target_at
 from harvester.export.target import Meter, Target
 from harvester.ledger.protocol import Books
 from harvester.model import StoredResponse
+from harvester.text import shown
 
 log = logging.getLogger(__name__)
 
 _MOST_MANIFEST_BYTES = 1 << 20
+_MOST_FINDING_CHARS = 1000
 
 
 def check_published(uri: str, books: Books, *, region: str | None = None) -> list[str]:
@@ -31,7 +33,11 @@ def check_published(uri: str, books: Books, *, region: str | None = None) -> lis
 
     Raises ConfigError, CredentialsError or StorageUnavailable where the place itself can't be read.
     """
-    target = target_at(uri, region=region)
+    # A manifest may come from anywhere: what it says is quoted, and shown.
+    return [shown(finding, _MOST_FINDING_CHARS) for finding in _findings(target_at(uri, region=region), books)]
+
+
+def _findings(target: Target, books: Books) -> list[str]:
     manifest, findings = _read_manifest(target)
     if manifest is None:
         return findings
@@ -69,7 +75,7 @@ def _against_manifest(target: Target, manifest: Manifest) -> list[str]:
     if meter.sha256 != manifest.sha256:
         findings.append(
             f"{target.uri} is not the file that its manifest speaks of (sha256 {meter.sha256}, not "
-            f"{manifest.sha256}): it was changed, or an export was cut off before its manifest. Export again."
+            f"{manifest.sha256[:64]}): it was changed, or an export was cut off before its manifest. Export again."
         )
     if manifest.complete != (manifest.counts.get("pending", 0) + manifest.counts.get("claimed", 0) == 0):
         findings.append("The manifest's `complete` contradicts its own counts.")

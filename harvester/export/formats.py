@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from harvester.errors import ConfigError
 from harvester.export.assemble import json_array, json_array_gzip
 from harvester.model import StoredResponse
+from harvester.text import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,8 @@ def format_of(name: str, compression: str) -> Format:
     try:
         return FORMATS[name, compression]
     except KeyError:
-        raise ConfigError(f"There is no export of {name!r} with compression {compression!r}.") from None
+        what = f"There is no export of {shown(name, 40)!r} with compression {shown(compression, 40)!r}."
+        raise ConfigError(what) from None
 
 
 def refuse_misleading_name(uri: str, compression: str) -> None:
@@ -45,7 +47,7 @@ def refuse_misleading_name(uri: str, compression: str) -> None:
     for suffix, named in _COMPRESSION_BY_SUFFIX.items():
         if uri.endswith(suffix) and named != compression:
             raise ConfigError(
-                f"{uri} is named as a {named} file, but export.compression is {compression!r}.",
+                f"{shown(uri)} is named as a {named} file, but export.compression is {compression!r}.",
                 state="Nothing was written.",
                 next_step=f"Add --compression {named}, or choose a name without {suffix}.",
             )

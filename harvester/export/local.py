@@ -13,6 +13,7 @@ from pathlib import Path
 
 from harvester.errors import ConfigError, HarvesterError, StorageUnavailable
 from harvester.export.target import Meter, Published
+from harvester.text import shown
 
 _DRAFT_SUFFIX = ".harvester-draft"
 _READ_BYTES = 1 << 20
@@ -65,7 +66,7 @@ class LocalTarget:
         except FileNotFoundError:
             raise
         except OSError as error:
-            raise _explanation(f"Can't read {self.path}", error) from error
+            raise _explanation(f"Can't read {shown(self.uri)}", error) from error
 
     def beside(self, suffix: str) -> LocalTarget:
         """See Target."""
@@ -153,9 +154,10 @@ def _still_named(path: Path, fd: int) -> bool:
 
 
 def _check_place(place: Path) -> None:
+    name = shown(str(place))
     if not place.parent.is_dir():
         raise ConfigError(
-            f"Can't export to {place}: there is no folder {place.parent}.",
+            f"Can't export to {name}: there is no folder {shown(str(place.parent))}.",
             state="Nothing was written.",
             next_step="Create the folder, or choose another destination.",
         )
@@ -164,11 +166,11 @@ def _check_place(place: Path) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISREG(mode):
-        raise ConfigError(f"Can't export to {place}: it is not a file.", state="Nothing was written.")
+        raise ConfigError(f"Can't export to {name}: it is not a file.", state="Nothing was written.")
     with place.open("rb") as file:
         if file.read(len(_SQLITE_MAGIC)) == _SQLITE_MAGIC:
             raise ConfigError(
-                f"Can't export to {place}: it is a database, perhaps the ledger itself.",
+                f"Can't export to {name}: it is a database, perhaps the ledger itself.",
                 state="Nothing was written.",
                 next_step="Choose another destination.",
             )
@@ -188,7 +190,7 @@ def _explained(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise _explanation(f"Can't write {path}", error) from error
+        raise _explanation(f"Can't write {shown(str(path))}", error) from error
 
 
 def _explanation(failure: str, error: OSError) -> HarvesterError:

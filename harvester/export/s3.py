@@ -2,26 +2,30 @@
 
 The parts are sent by this module and not by boto3's `upload_fileobj`, for three things it does not give: the
 ledger is read in the calling thread alone, a refused part stops the export at once and not at the end of the
-ledger, and whatever ends the export, Ctrl-C included, aborts the upload. Only a killed process leaves parts
-behind, invisible but paid for: a lifecycle rule `AbortIncompleteMultipartUpload` on the bucket sweeps them.
+ledger, and whatever ends the export, Ctrl-C and SIGTERM included, aborts the upload. Only a killed process
+leaves parts behind: the next export to that key sweeps them (see s3_uploads), and so does a lifecycle rule
+`AbortIncompleteMultipartUpload` on the bucket.
 """
 
 from __future__ import annotations
 
 import itertools
+import logging
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from harvester.errors import ConfigError
+from harvester.errors import ConfigError, HarvesterError
 from harvester.export.s3_errors import explained, is_absence
 from harvester.export.target import Meter, Published
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
     from types_boto3_s3.type_defs import CompletedPartTypeDef
+
+log = logging.getLogger(__name__)
 
 MIB = 1 << 20
 PART_BYTES = 8 * MIB
@@ -67,20 +71,24 @@ class S3Target:
 
     def publish(self, chunks: Iterable[bytes], *, content_type: str, expected_bytes: int = 0) -> Published:
         """See Target. One request where all fits one part, a multipart upload otherwise."""
+        from harvester.export.s3_uploads import abort_all, open_uploads
+
         meter = Meter()
         size = part_size(expected_bytes, self.part_bytes)
         parts: Iterator[bytes] = cut(meter.over(chunks), size)
-        first, second = next(parts), next(parts, None)
         headers: dict[str, Any] = {"ContentType": content_type}
         if self.acl != "private":
             headers["ACL"] = self.acl
         with _connected(self.uri, self.region) as client:
+            begun_before = open_uploads(client, self.bucket, self.key)
+            first, second = next(parts), next(parts, None)
             if second is None:
                 client.put_object(Bucket=self.bucket, Key=self.key, Body=first, **headers)
             else:
                 parts = itertools.chain((first, second), parts)
                 del first, second  # freed as they are sent, like the others
-                self._multipart(client, parts, max(1, IN_FLIGHT_BYTES // size), headers)
+                self._multipart(client, parts, meter, max(1, IN_FLIGHT_BYTES // size), headers)
+            abort_all(client, self.bucket, self.key, begun_before)
         return meter.published(self.uri)
 
     def read(self) -> Iterator[bytes]:
@@ -101,7 +109,9 @@ class S3Target:
         """See Target."""
         return S3Target(self.bucket, self.key + suffix, region=self.region, acl=self.acl, part_bytes=self.part_bytes)
 
-    def _multipart(self, client: S3Client, parts: Iterable[bytes], width: int, headers: dict[str, Any]) -> None:
+    def _multipart(
+        self, client: S3Client, parts: Iterable[bytes], meter: Meter, width: int, headers: dict[str, Any]
+    ) -> None:
         upload = client.create_multipart_upload(
             Bucket=self.bucket, Key=self.key, **headers, **_checksum_wanted(client)
         )["UploadId"]
@@ -110,11 +120,30 @@ class S3Target:
             client.complete_multipart_upload(
                 Bucket=self.bucket, Key=self.key, UploadId=upload, MultipartUpload={"Parts": done}
             )
-        except BaseException:
-            # What went wrong is worth more to the user than why the cleaning failed as well.
-            with suppress(Exception):
-                client.abort_multipart_upload(Bucket=self.bucket, Key=self.key, UploadId=upload)
-            raise
+        except BaseException as error:
+            gone = self._abort(client, upload)
+            if not (gone and isinstance(error, Exception) and self._stands(meter)):
+                raise
+            log.info("%s: the answer to its completion was lost, but the object stands", self.uri)
+
+    def _abort(self, client: S3Client, upload: str) -> bool:
+        """Take the upload back. Whether it was gone already: then it may have been completed."""
+        from harvester.export.s3_uploads import is_gone
+
+        try:
+            client.abort_multipart_upload(Bucket=self.bucket, Key=self.key, UploadId=upload)
+        except Exception as error:  # noqa: BLE001 (what went wrong before is worth more to the user than this)
+            return is_gone(error)
+        return False
+
+    def _stands(self, meter: Meter) -> bool:
+        """Whether the object is, byte for byte, what was sent."""
+        there = Meter()
+        try:
+            there.drain(self.read())
+        except (HarvesterError, OSError):
+            return False
+        return (there.bytes, there.sha256) == (meter.bytes, meter.sha256)
 
     def _send(self, client: S3Client, upload: str, parts: Iterable[bytes], width: int) -> list[CompletedPartTypeDef]:
         """Send the parts, `width` of them at a time; the next one is filled meanwhile."""

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from harvester.errors import ConfigError, CredentialsError, HarvesterError, StorageUnavailable
+from harvester.text import shown, without_secrets
 
 if TYPE_CHECKING:
     from botocore.exceptions import BotoCoreError, ClientError
@@ -41,18 +42,27 @@ _CONFIG = {
     "EntityTooLarge": "S3 takes no object of that size: export with --compression gzip.",
 }
 
+_PASSING = {
+    "NoSuchUpload": "A newer export to the same place was faster, or the bucket's rules end uploads that take so "
+    "long. Export again.",
+}
+
 
 @contextmanager
 def explained(uri: str) -> Iterator[None]:
-    """Turn what botocore raises into the house's errors. Anything else, as LedgerDamaged, passes as it is."""
+    """Turn what botocore raises into the house's errors. Anything else, as LedgerDamaged, passes as it is.
+
+    Their cause is left out: botocore's texts repeat what S3 said, the password in AWS_ENDPOINT_URL, and a session
+    token that no header can hold.
+    """
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         yield
     except ClientError as error:
-        raise _refusal(uri, error) from error
+        raise _refusal(shown(uri), error) from None
     except BotoCoreError as error:
-        raise _failure(uri, error) from error
+        raise _failure(shown(uri), error) from None
 
 
 def is_absence(error: ClientError) -> bool:
@@ -61,7 +71,7 @@ def is_absence(error: ClientError) -> bool:
 
 
 def _refusal(uri: str, error: ClientError) -> HarvesterError:
-    code = error.response.get("Error", {}).get("Code", "unknown")
+    code = shown(str(error.response.get("Error", {}).get("Code", "unknown")), 100)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     what = f"S3 refused {error.operation_name} for {uri}: {code}."
     if code in _CREDENTIALS:
@@ -72,7 +82,7 @@ def _refusal(uri: str, error: ClientError) -> HarvesterError:
         return CredentialsError(what, state=_KEPT, next_step=_IDENTITY)
     if status in (301, 307, 400, 404, 405) and code not in ("RequestTimeout", "NoSuchUpload", "SlowDown"):
         return ConfigError(what, state=_KEPT, next_step="Check export.uri and export.region.")
-    return StorageUnavailable(what, state=_WHOLE, next_step="Export again later.")
+    return StorageUnavailable(what, state=_WHOLE, next_step=_PASSING.get(code, "Export again later."))
 
 
 def _failure(uri: str, error: BotoCoreError) -> HarvesterError:
@@ -84,6 +94,12 @@ def _failure(uri: str, error: BotoCoreError) -> HarvesterError:
     signed_out = (boto.CredentialRetrievalError, boto.TokenRetrievalError, boto.SSOError, boto.LoginError)
     if isinstance(error, signed_out):
         return CredentialsError(f"The AWS credentials for {uri} can't be had ({kind}).", next_step=_IDENTITY)
+    if isinstance(error, boto.SSLError):
+        return StorageUnavailable(
+            f"S3 can't be reached for {uri}: its TLS certificate is not trusted, or TLS failed.",
+            state=_WHOLE,
+            next_step="Check AWS_ENDPOINT_URL and the network; AWS_CA_BUNDLE names further certificates to trust.",
+        )
     broken_off = (boto.IncompleteReadError, boto.FlexibleChecksumError)
     passing = (boto.ConnectionError, boto.HTTPClientError, *broken_off)
     if isinstance(error, passing):
@@ -92,5 +108,5 @@ def _failure(uri: str, error: BotoCoreError) -> HarvesterError:
             state=_WHOLE,
             next_step="Check the network, export.region and AWS_ENDPOINT_URL, and export again.",
         )
-    what = f"{uri} can't be used ({kind}): {error}"
+    what = f"{uri} can't be used ({kind}): {shown(without_secrets(str(error), ()))}"
     return ConfigError(what, state=_KEPT, next_step="Check export.uri and the AWS settings.")

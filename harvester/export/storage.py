@@ -8,6 +8,7 @@ from harvester.errors import ConfigError
 from harvester.export.local import LocalTarget
 from harvester.export.s3 import S3Target
 from harvester.export.target import Target
+from harvester.text import shown
 
 
 def target_at(uri: str, *, region: str | None = None, acl: str = "private") -> Target:
@@ -17,11 +18,11 @@ def target_at(uri: str, *, region: str | None = None, acl: str = "private") -> T
         bucket, _, key = rest.partition("/")
         if not bucket or not key or key.endswith("/"):
             raise ConfigError(
-                f"{uri} names no object.",
+                f"{shown(uri)} names no object.",
                 state="Nothing was written.",
                 next_step="Write it as s3://bucket/folder/songs.json.",
             )
         return S3Target(bucket, key, region=region, acl=acl)
     if separator or uri in ("", "-"):
-        raise ConfigError(f"Can't export to {uri!r}: it is neither a local path nor s3://bucket/key.")
+        raise ConfigError(f"Can't export to {shown(uri)!r}: it is neither a local path nor s3://bucket/key.")
     return LocalTarget(Path(uri))

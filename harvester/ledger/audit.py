@@ -145,9 +145,11 @@ def _response(row: AnyRow, fetched: set[str], missing: set[str]) -> Iterator[str
     body = as_body(row)
     try:
         items = [item.id for item in _DECODER.decode(body.raw()).items]
-    except (BodyError, msgspec.MsgspecError) as error:
+    except (BodyError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         yield f"The stored response of call {row.call_id} cannot be read: {error}."
         return
+    if len(body.data) != row.stored_bytes:
+        yield f"The stored response of call {row.call_id} is {len(body.data)} bytes long, not {row.stored_bytes}."
     if len(items) != body.item_count:
         yield f"The stored response of call {row.call_id} holds {len(items)} items, not {body.item_count}."
     for video_id in sorted(fetched.difference(items))[:MOST_EXAMPLES]:

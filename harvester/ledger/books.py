@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import groupby, islice
 from operator import attrgetter
 from pathlib import Path
 from typing import Self
 
+from harvester.errors import LedgerDamaged, LedgerUnavailable
 from harvester.ledger import audit, reading
-from harvester.ledger.connect import ledger_errors, reading_engine
+from harvester.ledger.connect import damaged, is_read_unlocked, ledger_errors, reading_engine
 from harvester.model import Progress, RunRecord, StoredResponse, VideoState
 
 BODIES_AT_ONCE = 16
@@ -21,8 +23,10 @@ class SqliteBooks:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._engine = reading_engine(path)
-        with ledger_errors(path):
+        self._footprint = _footprint(path)
+        self._unlocked = is_read_unlocked(path)
+        self._engine = reading_engine(path, unlocked=self._unlocked)
+        with self._reading():
             self._db = self._engine.connect()
             self._db.begin()
 
@@ -33,23 +37,23 @@ class SqliteBooks:
         self.close()
 
     def progress(self) -> Progress:
-        with ledger_errors(self._path):
+        with self._reading():
             states = self._db.execute(reading.STATES).all()
             return reading.as_progress(states, self._db.execute(reading.DAYS).all())
 
     def runs(self, newest: int) -> list[RunRecord]:
-        with ledger_errors(self._path):
+        with self._reading():
             return [reading.as_run(row) for row in self._db.execute(reading.newest_runs(newest))]
 
     def responses(self) -> Iterator[StoredResponse]:
-        with ledger_errors(self._path):
+        with self._reading():
             # The order is read first, without the bodies: sorting those would need room for all of them.
             order = iter(self._db.execute(reading.RESPONSE_ORDER).scalars().all())
             while call_ids := list(islice(order, BODIES_AT_ONCE)):
                 yield from self._read_responses(call_ids)
 
     def pending(self, size: int) -> Iterator[tuple[str, ...]]:
-        with ledger_errors(self._path):
+        with self._reading():
             suspects = self._db.execute(reading.SUSPECTS).all()
             for _, group in groupby(suspects, key=attrgetter("suspect_batch")):
                 ids = tuple(row.video_id for row in group)
@@ -59,17 +63,49 @@ class SqliteBooks:
 
     def states(self) -> Iterator[tuple[str, VideoState]]:
         """Every id with its state, in load order."""
-        with ledger_errors(self._path):
+        with self._reading():
             for row in self._db.execution_options(yield_per=5000).execute(reading.VIDEO_STATES):
                 yield row.video_id, VideoState(row.state)
 
     def findings(self) -> list[str]:
-        with ledger_errors(self._path):
+        with self._reading():
             return list(audit.findings(self._db))
 
     def close(self) -> None:
         self._db.close()
         self._engine.dispose()
 
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Errors as sentences. What was read without locks holds only if nobody wrote meanwhile."""
+        try:
+            with ledger_errors(self._path):
+                yield
+        except LedgerDamaged:
+            self._see_that_nobody_wrote()
+            raise
+        except ValueError as error:
+            self._see_that_nobody_wrote()
+            # A time, a day or a state that no harvester writes.
+            raise damaged(self._path, str(error)) from error
+        self._see_that_nobody_wrote()
+
+    def _see_that_nobody_wrote(self) -> None:
+        if self._unlocked and _footprint(self._path) != self._footprint:
+            raise LedgerUnavailable(
+                f"The ledger {self._path.name} was written to while it was read, where it cannot be locked.",
+                state="Nothing was changed.",
+                next_step="Run the command again.",
+            )
+
     def _read_responses(self, call_ids: Sequence[int]) -> list[StoredResponse]:
         return [reading.as_response(row) for row in self._db.execute(reading.stored_responses(call_ids))]
+
+
+def _footprint(path: Path) -> tuple[int, int, int] | None:
+    """Differs once something was written to the file."""
+    try:
+        file = path.stat()
+    except OSError:
+        return None
+    return file.st_ino, file.st_size, file.st_mtime_ns

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +30,8 @@ _WRITING = (
     "PRAGMA cache_size = -32768",
     "PRAGMA temp_store = MEMORY",
 )
+_SAFE = "What was committed before is safe."
+_UNREADABLE = (sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_FSTAT)
 _READING = ("PRAGMA query_only = ON", "PRAGMA cache_size = -8192")
 
 
@@ -44,10 +47,10 @@ def writing_engine(path: Path) -> Engine:
     return engine
 
 
-def reading_engine(path: Path) -> Engine:
-    """An engine that cannot write."""
+def reading_engine(path: Path, *, unlocked: bool = False) -> Engine:
+    """An engine that cannot write. `unlocked`: see `is_read_unlocked`."""
     engine = create_engine(
-        _read_only("sqlite", path),
+        _read_only("sqlite", path, unlocked),
         poolclass=NullPool,
         connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
     )
@@ -61,7 +64,7 @@ def async_reading_engine(path: Path) -> AsyncEngine:
     from sqlalchemy.ext.asyncio import create_async_engine
 
     engine = create_async_engine(
-        _read_only("sqlite+aiosqlite", path),
+        _read_only("sqlite+aiosqlite", path, False),
         poolclass=NullPool,
         connect_args={"timeout": BUSY_TIMEOUT_SECONDS},
     )
@@ -70,8 +73,27 @@ def async_reading_engine(path: Path) -> AsyncEngine:
     return engine
 
 
-def _read_only(driver: str, path: Path) -> URL:
-    return URL.create(driver, database=f"file:{quote(str(path))}", query={"mode": "ro", "uri": "true"})
+def _read_only(driver: str, path: Path, unlocked: bool) -> URL:
+    query = {"mode": "ro", "uri": "true"} | ({"immutable": "1"} if unlocked else {})
+    return URL.create(driver, database=f"file:{quote(str(path))}", query=query)
+
+
+def is_read_unlocked(path: Path) -> bool:
+    """Whether the file has to be read as one that nobody changes: without locks, and without its WAL.
+
+    Even to read a ledger, SQLite makes two files beside it. Where this user may make none, as on a disk that is
+    mounted read-only, this is the one way left. It is sound while nothing stands in a WAL, since the file then holds
+    every commit, and as long as the file stays the same, which the reader has to see to.
+    """
+    real = path.resolve()
+    if os.access(real.parent, os.W_OK):
+        return False
+    try:
+        return real.with_name(f"{real.name}-wal").stat().st_size == 0
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
 
 
 def _prepare_connections(engine: Engine, pragmas: tuple[str, ...]) -> None:
@@ -90,6 +112,9 @@ def ledger_errors(path: Path) -> Iterator[None]:
     """Turn the database's errors into sentences."""
     try:
         yield
+    except UnicodeDecodeError as error:
+        # Where the schema or a text is garbage, so is SQLite's own sentence about it.
+        raise damaged(path, "it holds text that is none") from error
     except sqlite3.DatabaseError as error:
         raise explain(error, path) from error
     except DBAPIError as error:
@@ -102,19 +127,46 @@ def explain(error: sqlite3.DatabaseError, path: Path) -> HarvesterError:
     """The error of ours that a SQLite error stands for; itself a bug of ours where it is none of the known ones."""
     code = getattr(error, "sqlite_errorcode", None)
     primary = code & 0xFF if isinstance(code, int) else None
-    unchanged = "What was committed before is safe."
     if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return LedgerUnavailable(
             f"The ledger {path.name} was locked by another process for {BUSY_TIMEOUT_SECONDS:.0f} s.",
-            state=unchanged,
+            state=_SAFE,
             next_step="See what holds it open (fuser, lsof), then run the command again.",
         )
-    if primary in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+    if code in _UNREADABLE:
+        return LedgerUnavailable(
+            f"The ledger {path.name} could not be read: {error}.",
+            state="Nothing was changed.",
+            next_step="Look at the disk and at the system's log, then run the command again.",
+        )
+    if primary in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR) or (
+        primary == sqlite3.SQLITE_CANTOPEN and _has_no_room(path.parent)
+    ):
         return LedgerUnavailable(
             f"The ledger {path.name} could not be written: {error}.",
-            state=unchanged,
+            state=_SAFE,
             next_step="Make room on the disk, then run the command again: it goes on where it stopped.",
         )
+    if primary == sqlite3.SQLITE_CORRUPT or "Could not decode to UTF-8" in str(error):
+        return damaged(path, str(error))
+    if code == sqlite3.SQLITE_READONLY_ROLLBACK:
+        return LedgerUnusable(
+            f"A change to {path.name} was cut off, and has not been undone yet.",
+            state="It was left as it is.",
+            next_step="Where it was harvester init, run that again; where it was another program, that one.",
+        )
+    return _unusable(primary, path) or HarvesterError(f"The ledger refused a transaction: {error}.", state=_SAFE)
+
+
+def damaged(path: Path, how: str) -> LedgerDamaged:
+    return LedgerDamaged(
+        f"The ledger {path.name} is damaged: {how}.",
+        state="Nothing was repaired or thrown away.",
+        next_step=f"Restore it from a backup, or rescue what can be read of it with: sqlite3 {path.name} .recover",
+    )
+
+
+def _unusable(primary: int | None, path: Path) -> HarvesterError | None:
     if primary == sqlite3.SQLITE_READONLY:
         return LedgerUnusable(
             f"The ledger {path.name} cannot be written by this user.",
@@ -124,16 +176,22 @@ def explain(error: sqlite3.DatabaseError, path: Path) -> HarvesterError:
     if primary == sqlite3.SQLITE_CANTOPEN:
         return LedgerUnusable(
             f"The ledger {path} cannot be opened.",
+            state="Nothing was changed.",
             next_step="See that its folder exists and is writable by this user.",
         )
     if primary == sqlite3.SQLITE_NOTADB:
         return LedgerUnusable(
-            f"{path} is not a ledger.", state="It was left as it is.", next_step="Set ledger.url to another file."
-        )
-    if primary == sqlite3.SQLITE_CORRUPT:
-        return LedgerDamaged(
-            f"The ledger {path.name} is damaged: {error}.",
+            f"{path} is not a ledger, or its first bytes are damaged.",
             state="It was left as it is.",
-            next_step="Restore it from a backup, or rescue it with: sqlite3 " + path.name + " .recover",
+            next_step="Set ledger.url to another file, or restore the ledger from a backup.",
         )
-    return HarvesterError(f"The ledger refused a transaction: {error}.", state=unchanged)
+    return None
+
+
+def _has_no_room(folder: Path) -> bool:
+    """Whether no file can be made there because the disk, or its table of files, is full."""
+    try:
+        disk = os.statvfs(folder)
+    except OSError:
+        return False
+    return disk.f_bavail == 0 or (disk.f_files > 0 and disk.f_favail == 0)

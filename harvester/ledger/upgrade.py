@@ -1,19 +1,45 @@
-"""Creating a ledger, and bringing one up to date: Alembic's migrations, each run one transaction."""
+"""Creating a ledger, and bringing one up to date: Alembic's migrations, each run one transaction.
+
+Before a ledger that holds something is migrated, it is copied to `<ledger>.before-<revision>`. The copy appears by
+rename, whole and on disk, and is removed once the migration has committed. So wherever `prepare` is cut off, the
+ledger itself is either as it was or migrated; `prepare` goes on from there: it makes the copy anew in the first case,
+and removes it in the second. A migration that fails leaves both. To go back by hand, with no harvester running:
+move the copy over the ledger and remove the `-wal` and `-shm` beside it.
+"""
 
 from __future__ import annotations
 
+import logging
 import os
+import shutil
 import sqlite3
+from contextlib import closing, suppress
 from pathlib import Path
+from urllib.parse import quote
 
-from harvester.errors import LedgerUnusable
-from harvester.ledger.connect import ledger_errors, reading_engine, writing_engine
+from sqlalchemy import Connection
+
+from harvester.errors import HarvesterError, LedgerDamaged, LedgerUnavailable, LedgerUnusable
+from harvester.ledger.connect import (
+    damaged,
+    explain,
+    is_read_unlocked,
+    ledger_errors,
+    reading_engine,
+    writing_engine,
+)
+from harvester.ledger.tables import metadata
+
+log = logging.getLogger(__name__)
 
 REVISION = "0001"
 """The migration that this program works with; equal to the newest one, by test."""
 
 APPLICATION_ID = 0x48525653
 """Marks the file as a ledger ("HRVS"): SQLite keeps it in the header, `file` and `sqlite3` show it."""
+
+
+_FIRST_PAGE_BYTES = 4096
 
 
 def migrations_folder() -> Path:
@@ -30,27 +56,33 @@ def prepare(path: Path) -> None:
     """
     if not path.parent.is_dir():
         raise LedgerUnusable(f"There is no folder {path.parent} for it.", next_step="Make it, or set ledger.url.")
+    if path.exists() and not path.is_file():
+        raise LedgerUnusable(f"{path} is not a file.", state="It was left as it is.", next_step="Set ledger.url.")
     # Looked at before it is touched: opening it for writing would change the journal mode of a foreign database.
-    if path.exists() and _found(path) == REVISION:
+    if path.is_file() and not _was_being_made(path) and _found(path) == REVISION:
+        _remove_backup(path)
         return
     _make_file(path)
     with ledger_errors(path):
         engine = writing_engine(path)
         try:
-            with engine.begin() as connection:
-                if _revision(connection.connection.driver_connection, path) != REVISION:
-                    _migrate(connection)
-                    connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
+            with engine.connect() as connection:
+                driver = connection.connection.driver_connection
+                assert isinstance(driver, sqlite3.Connection)
+                # A migration may rebuild a table that others refer to: what refers to what is checked at its end.
+                driver.execute("PRAGMA foreign_keys = OFF")
+                with connection.begin():
+                    _bring_up_to_date(connection, driver, path)
         finally:
             engine.dispose()
+    _remove_backup(path)
 
 
 def check(path: Path) -> None:
     """Raise LedgerUnusable, with what to do, where there is no ledger or not one that this program works with."""
     if not path.is_file():
-        raise LedgerUnusable(
-            f"There is no ledger at {path}.", next_step="harvester init makes it, harvester load fills it."
-        )
+        what = f"{path} is not a file." if path.exists() else f"There is no ledger at {path}."
+        raise LedgerUnusable(what, next_step="harvester init makes it, harvester load fills it.")
     found = _found(path)
     if found is None:
         raise LedgerUnusable(f"The ledger {path} is empty.", next_step="harvester init prepares it.")
@@ -59,6 +91,23 @@ def check(path: Path) -> None:
             f"The ledger {path.name} is of an older version ({found}; this harvester works with {REVISION}).",
             state="It was left as it is.",
             next_step="harvester init brings it up to date.",
+        )
+
+
+def _bring_up_to_date(connection: Connection, driver: sqlite3.Connection, path: Path) -> None:
+    found = _revision(driver, path)
+    if found == REVISION:
+        return
+    if found is not None:
+        # Under the write lock: nobody changes the ledger between the copy and the migration.
+        _back_up(path, found)
+    _migrate(connection)
+    driver.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    if driver.execute("PRAGMA foreign_key_check").fetchone() is not None:
+        raise LedgerDamaged(
+            f"The ledger {path.name} has rows that refer to others that are not there.",
+            state="It was left as it is, at its older version.",
+            next_step="Restore it from a backup.",
         )
 
 
@@ -76,17 +125,35 @@ def _make_file(path: Path) -> None:
 
 def _found(path: Path) -> str | None:
     """The migration the file is at, without writing to it."""
-    engine = reading_engine(path)
+    _refuse_where_only_the_wal_is_left(path)
+    engine = reading_engine(path, unlocked=is_read_unlocked(path))
     try:
         with ledger_errors(path), engine.connect() as connection:
-            return _revision(connection.connection.driver_connection, path)
+            driver = connection.connection.driver_connection
+            assert isinstance(driver, sqlite3.Connection)
+            return _revision(driver, path)
     finally:
         engine.dispose()
 
 
-def _revision(db: object, path: Path) -> str | None:
+def _was_being_made(path: Path) -> bool:
+    """Whether the file was being made when that was cut off, before it held anything.
+
+    SQLite undoes what was begun as soon as the file is opened for writing; until then it cannot be read.
+    """
+    if path.stat().st_size > _FIRST_PAGE_BYTES or _size(path.with_name(f"{path.name}-wal")):
+        return False
+    try:
+        with path.with_name(f"{path.name}-journal").open("rb") as journal:
+            header = journal.read(20)
+    except OSError:
+        return False
+    # Bytes 16 to 19 of a journal: how many pages the database had before.
+    return header[16:] == bytes(4)
+
+
+def _revision(db: sqlite3.Connection, path: Path) -> str | None:
     """The migration the file is at, None for a new file."""
-    assert isinstance(db, sqlite3.Connection)
     tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if not tables:
         return None
@@ -96,18 +163,41 @@ def _revision(db: object, path: Path) -> str | None:
             state="It was left as it is.",
             next_step="Set ledger.url to another file.",
         )
-    (revision,) = db.execute("SELECT version_num FROM alembic_version").fetchone()
+    revision = next((version for (version,) in db.execute("SELECT version_num FROM alembic_version")), None)
+    if revision is None:
+        raise damaged(path, "it does not say its version")
     known = {file.name[:4] for file in (migrations_folder() / "versions").glob("[0-9]*.py")}
     if revision not in known:
+        by = "by a newer harvester" if revision > REVISION else "by another harvester"
         raise LedgerUnusable(
-            f"The ledger {path.name} was written by a newer harvester (version {revision}; this one knows {REVISION}).",
+            f"The ledger {path.name} was written {by} (version {revision}; this one knows {REVISION}).",
             state="It was left as it is.",
             next_step="Upgrade harvester.",
         )
+    if revision == REVISION and (lost := set(metadata.tables) - tables):
+        raise damaged(path, f"its table {min(lost)} is not there")
     return str(revision)
 
 
-def _migrate(connection: object) -> None:
+def _refuse_where_only_the_wal_is_left(path: Path) -> None:
+    """SQLite throws away the WAL of an empty file, and with it what may be the last of a ledger."""
+    # In this order: while another process makes the ledger, it has its first page before it has a WAL.
+    if _size(path.with_name(f"{path.name}-wal")) and not _size(path):
+        raise LedgerDamaged(
+            f"The ledger {path.name} is empty, but the {path.name}-wal beside it is not.",
+            state="Both were left as they are.",
+            next_step=f"Restore {path.name} from a backup; to begin a new ledger, remove both.",
+        )
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0
+
+
+def _migrate(connection: Connection) -> None:
     from alembic import command
     from alembic.config import Config
 
@@ -115,3 +205,94 @@ def _migrate(connection: object) -> None:
     config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+
+
+# --- the backup
+
+
+def backup_of(path: Path) -> Path:
+    """Where the ledger stands as it was, from before a migration begins until it has committed."""
+    return path.with_name(f"{path.name}.before-{REVISION}")
+
+
+def _back_up(path: Path, found: str) -> None:
+    """Copy the ledger, whole and on disk, or raise and leave no half copy. One from an earlier try gives way to it."""
+    backup = backup_of(path)
+    draft = _draft_of(backup)
+    try:
+        _remove(draft)
+        _copy(path, draft)
+        draft.replace(backup)
+        _sync(backup.parent)
+    except (OSError, sqlite3.Error) as error:
+        _remove(draft)
+        raise _no_backup(error, path) from error
+    except BaseException:
+        _remove(draft)
+        raise
+    log.info("%s is at version %s: copied to %s, bringing it to %s", path.name, found, backup.name, REVISION)
+
+
+def _copy(path: Path, draft: Path) -> None:
+    with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as source:
+        pages, page_bytes = (source.execute(f"PRAGMA {what}").fetchone()[0] for what in ("page_count", "page_size"))
+        needed, free = pages * page_bytes, shutil.disk_usage(draft.parent).free
+        if free < needed:
+            raise OSError(f"the copy takes {needed / 1e6:,.1f} MB, and {free / 1e6:,.1f} MB are free")
+        if (line := source.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+            raise damaged(path, line)
+        fd = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with closing(sqlite3.connect(draft)) as copy:
+                # A copy that is cut off is thrown away, so it needs no journal.
+                copy.execute("PRAGMA journal_mode = OFF")
+                source.backup(copy)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def _no_backup(error: OSError | sqlite3.Error, path: Path) -> HarvesterError:
+    if isinstance(error, sqlite3.DatabaseError):
+        explained = explain(error, path)
+        if not isinstance(explained, LedgerUnavailable):
+            return explained
+    if isinstance(error, PermissionError):
+        return LedgerUnusable(
+            f"The ledger {path.name} was not brought up to date, since it cannot be copied: {error.strerror}.",
+            state="It was left as it is, at its older version.",
+            next_step="Mend the permissions of its folder, then run harvester init again.",
+        )
+    reason = getattr(error, "strerror", None) or error
+    return LedgerUnavailable(
+        f"The ledger {path.name} was not brought up to date, since it cannot be copied first: {reason}.",
+        state="It was left as it is, at its older version.",
+        next_step="Make room beside it, then run harvester init again.",
+    )
+
+
+def _remove_backup(path: Path) -> None:
+    """The ledger is up to date, and that is on disk."""
+    backup = backup_of(path)
+    for file in (backup, _draft_of(backup)):
+        if file.exists():
+            _remove(file)
+            log.info("%s is at version %s: removed %s", path.name, REVISION, file.name)
+
+
+def _draft_of(backup: Path) -> Path:
+    return backup.with_name(f"{backup.name}.draft")
+
+
+def _remove(file: Path) -> None:
+    # What cannot be removed is in nobody's way.
+    with suppress(OSError):
+        file.unlink(missing_ok=True)
+
+
+def _sync(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,34 +1,53 @@
-"""A bucket to test against: moto's server as a process of its own, one for each pytest worker."""
+"""A bucket to test against, on two implementations: moto's server and `rclone serve s3`, processes of their own."""
 
 from __future__ import annotations
 
+import re
+import shutil
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+from children import Program
+from faulty_s3 import FaultyS3
+
+from harvester.simulator import SimulatorProcess, SimulatorSettings, make_ids
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 # Port 0, and 127.0.0.1 because moto listens on every interface unless told. It ends with its standard input,
 # so a test run that is killed leaves no server behind.
-SERVER = """
+MOTO = """
 import sys
 from moto.server import ThreadedMotoServer
 server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
 server.start()
-print(server.get_host_and_port()[1], flush=True)
+print("http://127.0.0.1:%d" % server.get_host_and_port()[1], flush=True)
 sys.stdin.read()
 server.stop()
+"""
+# rclone does not watch its standard input, so this one does it for it. The address stands in its log.
+RCLONE = """
+import subprocess, sys
+server = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)
+sys.stdin.read()
+server.terminate()
+server.wait()
 """
 
 KEY, SECRET = "AKIAIOSFODNN7EXAMPLE", "not-a-secret-only-a-test"
 REGION: Final = "eu-west-3"
 UNWANTED = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_ENDPOINT_URL_S3")
+START_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,51 +58,138 @@ class S3:
     bucket: str
     client: S3Client
 
+    def content(self, key: str) -> bytes:
+        data: bytes = self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        return data
 
-@pytest.fixture(scope="session")
-def s3_server() -> Iterator[str]:
-    """The address of an S3 server, as in `http://127.0.0.1:43210`."""
-    server = subprocess.Popen(
-        [sys.executable, "-c", SERVER],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
+    def uploads(self) -> list[str]:
+        """The keys of all uploads that were begun and not ended."""
+        try:
+            listed = self.client.list_multipart_uploads(Bucket=self.bucket).get("Uploads", [])
+        except self.client.exceptions.NoSuchUpload:
+            return []  # rclone's word for a bucket that never saw one
+        return [upload["Key"] for upload in listed]
+
+
+@contextmanager
+def _serving(*arguments: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with log.open("wb") as out:
+        server = subprocess.Popen(
+            [sys.executable, "-c", *arguments], stdin=subprocess.PIPE, stdout=out, stderr=subprocess.STDOUT
+        )
     with server:
-        assert server.stdout is not None
-        port = server.stdout.readline().strip()
-        assert port, "moto's server did not start"
-        yield f"http://127.0.0.1:{port}"
-        server.kill()
+        yield server
+        assert server.stdin is not None
+        server.stdin.close()
+        try:
+            server.wait(5)
+        except subprocess.TimeoutExpired:
+            server.kill()
+
+
+def _address_in(log: Path, server: subprocess.Popen[bytes]) -> str:
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end and server.poll() is None:
+        if found := re.search(r"http://127\.0\.0\.1:[1-9][0-9]*\b(?=[\s/\]])", log.read_text()):
+            return found[0]
+        time.sleep(0.01)
+    raise AssertionError(f"the S3 server did not start: {log.read_text()}")
 
 
 @pytest.fixture(scope="session")
-def s3_client(s3_server: str) -> Iterator[S3Client]:
-    """A client of that server; one for all tests, because making one takes long."""
-    import boto3
+def moto_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    log = tmp_path_factory.mktemp("moto") / "log"
+    with _serving(MOTO, log=log) as server:
+        yield _address_in(log, server)
 
-    client = boto3.session.Session(KEY, SECRET, region_name=REGION).client("s3", endpoint_url=s3_server)
-    yield client
-    client.close()
+
+@pytest.fixture(scope="session")
+def rclone_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("rclone")
+    (folder / "buckets").mkdir()
+    program = Path(sys.executable).with_name("rclone")
+    serve = [str(program), "serve", "s3", "--addr", "127.0.0.1:0", "--auth-key", f"{KEY},{SECRET}"]
+    places = ["--config", str(folder / "rclone.conf"), "--cache-dir", str(folder / "cache"), str(folder / "buckets")]
+    log = folder / "log"
+    with _serving(RCLONE, *serve, *places, log=log) as server:
+        yield _address_in(log, server)
+
+
+@cache
+def _loader(search_path: str | None = None) -> Any:
+    from botocore.loaders import create_loader
+
+    return create_loader(search_path)
+
+
+@pytest.fixture(scope="session")
+def s3_clients() -> Iterator[dict[str, S3Client]]:
+    """One client for each server, made when it is first needed, because making one takes long."""
+    clients: dict[str, S3Client] = {}
+    yield clients
+    for client in clients.values():
+        client.close()
 
 
 @pytest.fixture
 def s3(
-    s3_server: str, s3_client: S3Client, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    s3_clients: dict[str, S3Client],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> S3:
-    """A fresh bucket, with the environment set so that only this server can be reached as S3."""
+    """A fresh bucket, with the environment set so that only this server can be reached as S3.
+
+    On moto's server, unless the test is marked with `on_both`.
+    """
+    import boto3
+
+    # The models of AWS's services are read once and not for every client: half of a test's time.
+    monkeypatch.setattr("botocore.session.create_loader", _loader)
+    endpoint: str = request.getfixturevalue(f"{getattr(request, 'param', 'moto')}_address")
     for name in UNWANTED:
         monkeypatch.delenv(name, raising=False)
     nowhere = tmp_path_factory.mktemp("no-aws")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(nowhere / "config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(nowhere / "credentials"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    if endpoint not in s3_clients:
+        session = boto3.session.Session(KEY, SECRET, region_name=REGION)
+        s3_clients[endpoint] = session.client("s3", endpoint_url=endpoint)
+    client = s3_clients[endpoint]
     bucket = f"test-{uuid.uuid4().hex}"
-    s3_client.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
-    return S3(endpoint=s3_server, bucket=bucket, client=s3_client)
+    client.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    return S3(endpoint=endpoint, bucket=bucket, client=client)
+
+
+@pytest.fixture
+def faulty(s3: S3, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyS3]:
+    """A proxy before that server, which the environment leads to; `s3.client` goes past it."""
+    with FaultyS3(s3.endpoint) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.address)
+        yield proxy
+
+
+@pytest.fixture(scope="session")
+def harvested(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ledger whose export has three parts: 5,000 videos of the simulated API."""
+    folder = tmp_path_factory.mktemp("harvested")
+    ids = "\n".join(make_ids(1, 5000))
+    with SimulatorProcess(SimulatorSettings(seed=1)) as simulator:
+        program = Program(folder)
+        program.env |= {"HARVESTER_YOUTUBE__BASE_URL": simulator.base_url, "YOUTUBE_API_KEY": "key-of-the-simulator"}
+        assert program.run("load", "-", stdin=f"song\n{ids}\n".encode()).returncode == 0
+        assert program.run("run").returncode == 0
+    return folder / "harvest.db"
+
+
+@pytest.fixture
+def crawled(harvester: Program, harvested: Path) -> Program:
+    """The program in a folder with that ledger."""
+    shutil.copy(harvested, harvester.folder / "harvest.db")
+    return harvester

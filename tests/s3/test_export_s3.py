@@ -8,43 +8,22 @@ import json
 import socket
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from s3_kit import MemoryBooks, findings, go, large_books, on_both, small_books, stored, target
 
-from harvester.config import ExportSettings
 from harvester.errors import ConfigError, CredentialsError, LedgerDamaged, StorageUnavailable
-from harvester.export import check_published, export
+from harvester.export import check_published
 from harvester.export.s3 import MIB, S3Target
-from harvester.model import Body, Progress, StoredResponse, VideoState
+from harvester.model import Body, StoredResponse
 
-NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
-PART = 5 * MIB
 PUBLIC = "http://acs.amazonaws.com/groups/global/AllUsers"
-
-
-def stored(number: int, raw: bytes) -> StoredResponse:
-    data = gzip.compress(raw, 1)
-    body = Body(data, "gzip", len(raw), hashlib.sha256(data).digest(), 1)
-    return StoredResponse(number, number, body, NOW - timedelta(hours=1))
-
-
-class MemoryBooks:
-    def __init__(self, responses: list[StoredResponse]) -> None:
-        self.stored = responses
-
-    def progress(self) -> Progress:
-        videos = dict.fromkeys(VideoState, 0) | {VideoState.FETCHED: len(self.stored)}
-        return Progress(videos, ())
-
-    def responses(self) -> Iterator[StoredResponse]:
-        yield from self.stored
 
 
 @pytest.fixture
 def books() -> MemoryBooks:
-    return MemoryBooks([stored(n, b'{"items": [{"id": "%d"}]}' % n) for n in range(3)])
+    return small_books()
 
 
 @pytest.fixture
@@ -53,38 +32,22 @@ def big() -> list[bytes]:
     return [bytes([n]) * MIB for n in range(12)]
 
 
-def go(s3: Any, books: MemoryBooks, key: str = "deep/songs.json", **settings: Any) -> Any:
-    chosen = ExportSettings(**({"uri": f"s3://{s3.bucket}/{key}", "region": "eu-west-3"} | settings))
-    return export(books, chosen, ledger_name="harvest.db", now=NOW)  # type: ignore[arg-type]
-
-
-def target(s3: Any, **options: Any) -> S3Target:
-    return S3Target(s3.bucket, "songs.json", **({"region": "eu-west-3", "part_bytes": PART} | options))
-
-
-def content(s3: Any, key: str) -> bytes:
-    data: bytes = s3.client.get_object(Bucket=s3.bucket, Key=key)["Body"].read()
-    return data
-
-
-def uploads(s3: Any) -> list[Any]:
-    return s3.client.list_multipart_uploads(Bucket=s3.bucket).get("Uploads", [])  # type: ignore[no-any-return]
-
-
 def grantees(s3: Any, key: str) -> set[str | None]:
     grants = s3.client.get_object_acl(Bucket=s3.bucket, Key=key)["Grants"]
     return {grant["Grantee"].get("URI") for grant in grants}
 
 
 class TestExport:
+    @on_both
     def test_the_object_and_its_manifest(self, s3: Any, books: MemoryBooks) -> None:
         manifest = go(s3, books)
-        data = content(s3, "deep/songs.json")
+        data = s3.content("deep/songs.json")
         assert json.loads(data)[2]["items"][0]["id"] == "2"
         assert hashlib.sha256(data).hexdigest() == manifest.sha256
-        beside = json.loads(content(s3, "deep/songs.json.manifest.json"))
+        beside = json.loads(s3.content("deep/songs.json.manifest.json"))
         assert (beside["sha256"], beside["bytes"], beside["file"]) == (manifest.sha256, len(data), "songs.json")
 
+    @on_both
     def test_what_the_server_says_it_is(self, s3: Any, books: MemoryBooks) -> None:
         go(s3, books, "songs.json")
         go(s3, books, "songs.json.gz", compression="gzip")
@@ -94,7 +57,7 @@ class TestExport:
         assert packed["ContentType"] == "application/gzip"
         # Many members and this header: some readers would take the first for all.
         assert "ContentEncoding" not in packed
-        assert gzip.decompress(content(s3, "songs.json.gz")) == content(s3, "songs.json")
+        assert gzip.decompress(s3.content("songs.json.gz")) == s3.content("songs.json")
 
     def test_pandas_reads_both_by_their_names(self, s3: Any, books: MemoryBooks) -> None:
         import pandas as pd
@@ -112,51 +75,67 @@ class TestExport:
         assert (PUBLIC in grantees(s3, "songs.json")) is public
         assert (PUBLIC in grantees(s3, "songs.json.manifest.json")) is public
 
+    @on_both
     def test_check_reads_it_back(self, s3: Any, books: MemoryBooks) -> None:
         go(s3, books)
-        uri = f"s3://{s3.bucket}/deep/songs.json"
-        assert check_published(uri, books, region="eu-west-3") == []  # type: ignore[arg-type]
+        assert findings(s3, books) == []
         s3.client.put_object(Bucket=s3.bucket, Key="deep/songs.json", Body=b"[]\n")
-        assert len(check_published(uri, books, region="eu-west-3")) == 2  # type: ignore[arg-type]
+        assert len(findings(s3, books)) == 2
 
+    @on_both
+    def test_a_newer_export_takes_the_place_of_the_old_one(self, s3: Any) -> None:
+        for seed in (1, 2):
+            large = large_books(seed)
+            go(s3, large)
+            assert findings(s3, large) == []
+        assert not s3.uploads()
+
+    @on_both
     def test_check_of_what_is_not_there(self, s3: Any, books: MemoryBooks) -> None:
-        findings = check_published(f"s3://{s3.bucket}/none.json", books)  # type: ignore[arg-type]
-        assert len(findings) == 1
-        assert "no manifest" in findings[0]
+        found = findings(s3, books, "none.json")
+        assert len(found) == 1
+        assert "no manifest" in found[0]
 
+    @on_both
     def test_a_damaged_ledger_publishes_nothing(self, s3: Any, books: MemoryBooks) -> None:
         go(s3, books)
-        before = content(s3, "deep/songs.json"), content(s3, "deep/songs.json.manifest.json")
+        before = s3.content("deep/songs.json"), s3.content("deep/songs.json.manifest.json")
         bad = stored(7, b"{}")
-        books.stored.append(StoredResponse(7, 7, Body(bad.body.data, "gzip", 2, bytes(32), 1), NOW))
+        books.stored.append(StoredResponse(7, 7, Body(bad.body.data, "gzip", 2, bytes(32), 1), bad.fetched_at))
         with pytest.raises(LedgerDamaged, match="call 7"):
             go(s3, books)
-        assert (content(s3, "deep/songs.json"), content(s3, "deep/songs.json.manifest.json")) == before
+        assert (s3.content("deep/songs.json"), s3.content("deep/songs.json.manifest.json")) == before
 
 
 class TestMultipart:
+    @on_both
     def test_the_parts_make_the_whole(self, s3: Any, big: list[bytes]) -> None:
-        published = target(s3, acl="public-read").publish(big, content_type="application/json")
-        data = content(s3, "songs.json")
+        published = target(s3).publish(big, content_type="application/json")
+        data = s3.content("songs.json")
         assert data == b"".join(big)
         assert (published.bytes, published.sha256) == (len(data), hashlib.sha256(data).hexdigest())
         head = s3.client.head_object(Bucket=s3.bucket, Key="songs.json")
-        assert head["ETag"].endswith('-3"')
         assert head["ContentType"] == "application/json"
-        assert PUBLIC in grantees(s3, "songs.json")
-        assert not uploads(s3)
+        assert not s3.uploads()
 
+    def test_full_parts_and_a_rest_under_one_acl(self, s3: Any, big: list[bytes]) -> None:
+        target(s3, acl="public-read").publish(big, content_type="application/json")
+        assert s3.client.head_object(Bucket=s3.bucket, Key="songs.json")["ETag"].endswith('-3"')
+        assert PUBLIC in grantees(s3, "songs.json")
+
+    @on_both
     def test_the_old_object_is_there_until_the_last_part(self, s3: Any, big: list[bytes]) -> None:
         def watching() -> Iterator[bytes]:
             for chunk in big:
-                assert content(s3, "songs.json") == b"old"
+                assert s3.content("songs.json") == b"old"
                 yield chunk
-            assert content(s3, "songs.json") == b"old"
+            assert s3.content("songs.json") == b"old"
 
         s3.client.put_object(Bucket=s3.bucket, Key="songs.json", Body=b"old")
         target(s3).publish(watching(), content_type="application/json")
-        assert content(s3, "songs.json") == b"".join(big)
+        assert s3.content("songs.json") == b"".join(big)
 
+    @on_both
     @pytest.mark.parametrize("error", [LedgerDamaged("call 7"), KeyboardInterrupt(), OSError(5, "ledger's disk")])
     def test_a_failure_halfway_leaves_the_old_object_and_no_parts(
         self, s3: Any, big: list[bytes], error: BaseException
@@ -165,7 +144,7 @@ class TestMultipart:
 
         def failing() -> Iterator[bytes]:
             yield from big
-            seen.extend(uploads(s3))
+            seen.extend(s3.uploads())
             raise error
 
         s3.client.put_object(Bucket=s3.bucket, Key="songs.json", Body=b"old")
@@ -173,9 +152,10 @@ class TestMultipart:
             target(s3).publish(failing(), content_type="application/json")
         assert caught.value is error
         assert seen, "the upload was under way"
-        assert not uploads(s3)
-        assert content(s3, "songs.json") == b"old"
+        assert not s3.uploads()
+        assert s3.content("songs.json") == b"old"
 
+    @on_both
     def test_a_refused_part_stops_the_export_at_once(
         self, s3: Any, big: list[bytes], monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -194,17 +174,19 @@ class TestMultipart:
         with pytest.raises(StorageUnavailable):
             target(s3).publish(endless(), content_type="application/json")
         assert asked < 60
-        assert not uploads(s3)
+        assert not s3.uploads()
 
+    @on_both
     def test_stores_that_know_no_checksums_get_none(
         self, s3: Any, big: list[bytes], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required")
         target(s3).publish(big, content_type="application/json")
-        assert content(s3, "songs.json") == b"".join(big)
+        assert s3.content("songs.json") == b"".join(big)
 
 
 class TestRefusals:
+    @on_both
     def test_no_bucket(self, s3: Any, books: MemoryBooks) -> None:
         with pytest.raises(ConfigError, match="NoSuchBucket") as caught:
             go(s3, books, uri="s3://no-such-bucket-here/songs.json")

@@ -82,6 +82,9 @@ class Sink(BaseHTTPRequestHandler):
             left -= len(self.rfile.read(min(left, 1 << 20)))
         self.answer(b"")
 
+    def do_GET(self) -> None:
+        self.answer(b"<ListMultipartUploadsResult></ListMultipartUploadsResult>")
+
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"] or 0))
         self.answer(b"<Result><UploadId>1</UploadId></Result>")

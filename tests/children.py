@@ -1,0 +1,99 @@
+"""Real harvester processes: started, watched and ended by their own pid."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from subprocess import CompletedProcess, Popen
+
+from harvester.simulator import SimulatorProcess
+
+Simulate = Callable[..., SimulatorProcess]
+"""The fixture `simulate`: starts a simulated API with these settings."""
+
+TIMEOUT_SECONDS = 60.0
+POLL_SECONDS = 0.005
+
+
+def wait_until(condition: Callable[[], object], timeout: float = TIMEOUT_SECONDS) -> None:
+    """Poll until it holds; AssertionError where that takes too long."""
+    end = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < end, f"not within {timeout:.0f} s"
+        time.sleep(POLL_SECONDS)
+
+
+class Child:
+    """A harvester process under way; what it says goes to files, so that no pipe fills up."""
+
+    def __init__(self, arguments: list[str], folder: Path, env: Mapping[str, str], stdin: int | None) -> None:
+        number = len(list(folder.glob("child-*.err")))
+        self._out, self._err = folder / f"child-{number}.out", folder / f"child-{number}.err"
+        with self._out.open("wb") as out, self._err.open("wb") as err:
+            self.process: Popen[bytes] = Popen(
+                arguments, cwd=folder, env=env, stdin=stdin, stdout=out, stderr=err, start_new_session=True
+            )
+
+    @property
+    def stdout(self) -> str:
+        return self._out.read_text(encoding="utf-8")
+
+    @property
+    def stderr(self) -> str:
+        return self._err.read_text(encoding="utf-8")
+
+    def send(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def wait(self, timeout: float = TIMEOUT_SECONDS) -> int:
+        return self.process.wait(timeout)
+
+    def kill(self) -> None:
+        """kill -9, and reap."""
+        self.process.kill()
+        self.process.wait(TIMEOUT_SECONDS)
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+
+
+class Program:
+    """The real `harvester` in a folder of its own; `env` is what its processes get on top of a clean environment."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.env: dict[str, str] = {}
+        self._children: list[Child] = []
+
+    def run(self, *arguments: str, stdin: bytes = b"", timeout: float = TIMEOUT_SECONDS) -> CompletedProcess[str]:
+        """Run it to its end."""
+        done = subprocess.run(
+            self._line(arguments),
+            cwd=self.folder,
+            env=self._environment(),
+            input=stdin,
+            capture_output=True,
+            timeout=timeout,
+        )
+        out, err = done.stdout.decode(), done.stderr.decode()
+        return CompletedProcess(done.args, done.returncode, out, err)
+
+    def start(self, *arguments: str, stdin: int | None = subprocess.DEVNULL) -> Child:
+        """Start it; whatever still runs when the test ends is killed."""
+        child = Child(self._line(arguments), self.folder, self._environment(), stdin)
+        self._children.append(child)
+        return child
+
+    def end_all(self) -> None:
+        for child in self._children:
+            child.kill()
+
+    def _line(self, arguments: tuple[str, ...]) -> list[str]:
+        return [sys.executable, "-m", "harvester", *arguments]
+
+    def _environment(self) -> dict[str, str]:
+        # A warning in a child would be lost otherwise.
+        return os.environ | {"PYTHONWARNINGS": "error", "NO_PROXY": "127.0.0.1"} | self.env

@@ -1,0 +1,84 @@
+"""Every help text ends with an example, and every example runs."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import signal
+
+import click
+import pytest
+from children import Program, Simulate, wait_until
+from command_line import Api, CommandLine
+
+from harvester.cli import main
+from harvester.simulator import make_ids
+
+COMMANDS = ["", *sorted(main.commands)]
+RUN_FOR_EVER = {"simulate"}
+ELSEWHERE = {"s3://bucket/songs.json": "published.json"}
+"""What needs a bucket is published beside: tests/s3 prove the rest."""
+
+
+def command_of(name: str) -> click.Command:
+    return main.commands[name] if name else main
+
+
+def example_of(name: str) -> list[str]:
+    epilog = command_of(name).epilog or ""
+    assert epilog.startswith("Example: harvester ")
+    words = shlex.split(epilog.removeprefix("Example: harvester "))
+    return [ELSEWHERE.get(word, word) for word in words]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_ends_with_an_example(cli: CommandLine, name: str) -> None:
+    lines = cli.ok(*name.split(), "--help").strip().splitlines()
+    assert lines[0].startswith(f"Usage: harvester {name}".rstrip())
+    assert lines[-1].strip().startswith("Example: harvester")
+    assert cli.ok(*name.split(), "-h").strip().splitlines() == lines
+
+
+@pytest.mark.parametrize("name", sorted(main.commands))
+def test_help_explains_the_command_and_each_option(cli: CommandLine, name: str) -> None:
+    command = command_of(name)
+    assert command.help
+    shown = cli.ok(name, "--help")
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.opts[0] in shown
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in RUN_FOR_EVER])
+def test_the_example_runs(cli: CommandLine, api: Api, name: str) -> None:
+    cli.write("songs.csv", "\n".join(["user,song", *(f"1,{video_id}" for video_id in make_ids(0, 120)), ""]))
+    cli.ok("init")
+    cli.write("crawl.toml", (cli.folder / "config.toml").read_text(encoding="utf-8"))
+    for words in ("load", "run", "export songs.json"):
+        cli.ok("-q", *words.split())
+    result = cli(*example_of(name))
+    assert result.exit_code == 0, result.stderr
+
+
+@pytest.mark.parametrize("name", sorted(RUN_FOR_EVER))
+def test_the_example_of_a_server_runs(harvester: Program, name: str) -> None:
+    # Any free port will do for a test.
+    server = harvester.start(*re.sub(r"--port \d+", "--port 0", shlex.join(example_of(name))).split())
+    wait_until(lambda: server.stdout.startswith("http://127.0.0.1:") or server.process.poll() is not None)
+    server.send(signal.SIGTERM)
+    assert server.wait(10) == 0
+
+
+def test_the_version_is_told(cli: CommandLine) -> None:
+    assert re.fullmatch(r"harvester, version \d+\.\d+\.\d+\S*\n", cli.ok("--version"))
+
+
+def test_no_command_takes_a_key(cli: CommandLine) -> None:
+    options = {option for command in main.commands.values() for each in command.params for option in each.opts}
+    assert not [option for option in options if re.search("key|secret|token|password", option)]
+
+
+def test_it_can_be_started_as_a_module(harvester: Program, simulate: Simulate) -> None:
+    done = harvester.run("--help")
+    assert done.returncode == 0
+    assert done.stdout.startswith("Usage: harvester [OPTIONS] COMMAND")

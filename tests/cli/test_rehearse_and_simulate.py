@@ -1,0 +1,112 @@
+"""rehearse and simulate: the whole crawl without a key."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import urllib.request
+
+import pytest
+from children import Program, wait_until
+from command_line import CommandLine
+
+DAY_LINE = re.compile(r"\d{4}-\d\d-\d\d +[\d,]+ +[\d,]+ +[\d,]+ +[\d,]+ +[\d,]+ +\d+%")
+PROMISES = [
+    "no day over its budget",
+    "no id lost",
+    "no id answered twice",
+    "every id in its true state",
+    "the fewest calls",
+    "the key in no address",
+    "the books and the export balance",
+]
+
+
+def verdicts(output: str) -> dict[str, str]:
+    """Each promise with its verdict."""
+    lines = (re.fullmatch(r"(kept|BROKEN) +([^:]+): .+", line) for line in output.splitlines())
+    return {line[2]: line[1] for line in lines if line}
+
+
+@pytest.mark.parametrize("faults", ["none", "mild", "hostile"])
+def test_a_rehearsal_keeps_every_promise(cli: CommandLine, faults: str) -> None:
+    output = cli.ok("rehearse", "--videos", "3000", "--faults", faults)
+    assert verdicts(output) == dict.fromkeys(PROMISES, "kept")
+    assert output.splitlines()[-1] == "passed"
+    assert [line for line in output.splitlines() if DAY_LINE.fullmatch(line)]
+    # It can be looked at afterwards.
+    assert {"harvest.db", "songs.csv", "songs.json.gz", "songs.json.gz.manifest.json"} <= {
+        path.name for path in (cli.folder / "rehearsal").iterdir()
+    }
+
+
+def test_a_rehearsal_of_several_days_has_a_line_for_each(cli: CommandLine) -> None:
+    output = cli.ok("rehearse", "--videos", "47000")
+    days = [line.split() for line in output.splitlines() if DAY_LINE.fullmatch(line)]
+    assert [(day[1], day[2], day[-1]) for day in days] == [("909", "9,999", "97%"), ("31", "341", "100%")]
+
+
+def test_the_same_seed_gives_the_same_verdict_and_another_seed_other_faults(cli: CommandLine) -> None:
+    def play(seed: str, out: str) -> str:
+        return cli.ok("rehearse", "--videos", "3000", "--faults", "mild", "--seed", seed, "--out", out)
+
+    first = play("3", "one")
+    assert play("3", "two") == first
+    assert play("4", "three") != first
+
+
+def test_it_needs_no_key_and_no_settings_and_leaves_the_real_ledger_alone(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli.ok("init")
+    cli.load(100)
+    before = (cli.folder / "harvest.db").read_bytes()
+    monkeypatch.setenv("HARVESTER_LEDGER__URL", f"sqlite:///{cli.folder / 'harvest.db'}")
+    monkeypatch.setenv("HARVESTER_QUOTA__DAILY_UNITS", "11")
+    monkeypatch.setenv("HARVESTER_EXPORT__URI", str(cli.folder / "songs.json"))
+    output = cli.ok("rehearse", "--videos", "1000")
+    assert "       20       220 " in output
+    assert (cli.folder / "harvest.db").read_bytes() == before
+    assert not (cli.folder / "songs.json").exists()
+
+
+def test_it_can_be_repeated_in_its_own_folder(cli: CommandLine) -> None:
+    for _ in range(2):
+        cli.ok("rehearse", "--videos", "100", "--out", "here")
+
+
+@pytest.mark.parametrize("name", [".", "songs"])
+def test_it_refuses_a_folder_that_holds_something_else(cli: CommandLine, name: str) -> None:
+    (cli.folder / "songs").mkdir()
+    cli.write("songs/mine.txt", "mine")
+    result = cli("rehearse", "--videos", "100", "--out", name)
+    assert result.exit_code == 3
+    assert "--out" in result.stderr
+    assert (cli.folder / "songs" / "mine.txt").read_text(encoding="utf-8") == "mine"
+
+
+def test_a_broken_promise_ends_with_5(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A simulated API that holds other videos than the truth says.
+    monkeypatch.setattr("harvester.rehearsal.truth", lambda *_: "missing")
+    result = cli("rehearse", "--videos", "100")
+    assert result.exit_code == 5
+    assert verdicts(result.stdout)["every id in its true state"] == "BROKEN"
+    assert "failed" in result.stdout
+    assert "The rehearsal broke a promise." in result.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_simulate_serves_until_it_is_told_to_stop(harvester: Program, number: signal.Signals) -> None:
+    server = harvester.start("simulate", "--seed", "3", "--daily-units", "22")
+    wait_until(lambda: server.stdout.endswith("\n") or server.process.poll() is not None)
+    base_url = server.stdout.splitlines()[0]
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/youtube/v3", base_url)
+    request = urllib.request.Request(f"{base_url}/videos?part=snippet&id=dQw4w9WgXcQ", headers={"X-Goog-Api-Key": "x"})
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(request, timeout=10) as answer:
+        assert json.load(answer)["kind"] == "youtube#videoListResponse"
+    server.send(number)
+    assert server.wait(10) == 0
+    assert server.stdout.splitlines() == [base_url]
+    assert server.stderr == ""

@@ -1,0 +1,162 @@
+"""run and status: what is done, what is shown, and that looking changes nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import Any
+
+import pytest
+from command_line import Api, CommandLine
+
+KEYS = {
+    "videos": {"total", "pending", "claimed", "fetched", "missing", "failed", "invalid"},
+    "calls": {"total", "ok", "failed", "abandoned"},
+    "quota": {"day", "daily_units", "units_per_call", "spent", "remaining", "closed_by_server", "resets_at"},
+    "responses": {"count", "raw_bytes", "stored_bytes"},
+    "progress": {"percent", "days_run", "days_left", "finishes_on"},
+}
+ADDED = {"calls": {"open"}}
+"""Keys that came later: programs may not rely on there being no others, but here is the list."""
+
+
+def assert_adds_up(status: dict[str, Any]) -> None:
+    assert {section: set(keys) for section, keys in status.items()} == {
+        section: keys | ADDED.get(section, set()) for section, keys in KEYS.items()
+    }
+    videos, calls, quota = status["videos"], status["calls"], status["quota"]
+    assert videos["total"] == sum(count for state, count in videos.items() if state != "total")
+    assert calls["total"] == sum(count for state, count in calls.items() if state != "total")
+    assert quota["spent"] + quota["remaining"] == quota["daily_units"]
+    assert status["responses"]["count"] == calls["ok"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", quota["day"])
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT0[78]:00:00Z", quota["resets_at"])
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", status["progress"]["finishes_on"])
+
+
+def test_status_of_an_empty_ledger(cli: CommandLine) -> None:
+    cli.ok("init")
+    status = cli.status()
+    assert_adds_up(status)
+    assert (status["progress"]["percent"], status["progress"]["days_left"]) == (0.0, 0)
+    assert "The ledger is empty: harvester load fills it." in cli.ok("status")
+
+
+def test_status_of_a_crawl_that_has_begun(cli: CommandLine, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARVESTER_QUOTA__DAILY_UNITS", "45")
+    cli.load(1_000)
+    cli.ok("run")
+    status = cli.status()
+    assert_adds_up(status)
+    assert status["videos"]["pending"] == 800
+    assert status["calls"] | {"open": 0} == {"total": 4, "ok": 4, "failed": 0, "abandoned": 0, "open": 0}
+    assert (status["quota"]["spent"], status["quota"]["remaining"]) == (44, 1)
+    assert status["progress"] == {
+        "percent": 20.0,
+        "days_run": 1,
+        "days_left": 4,
+        "finishes_on": status["progress"]["finishes_on"],
+    }
+    assert 0 < status["responses"]["stored_bytes"] < status["responses"]["raw_bytes"]
+    shown = cli.ok("status")
+    assert "20.0% of 1,000 videos" in shown
+    assert "44 of 45 units spent" in shown
+    assert "Nothing to do until the quota is reset" in shown
+
+
+def test_status_of_a_crawl_that_is_done(cli: CommandLine, api: Api) -> None:
+    cli.load([*cli.load(120), "not an id"])
+    cli.ok("run")
+    status = cli.status()
+    assert_adds_up(status)
+    videos = status["videos"]
+    assert (videos["pending"], videos["claimed"], videos["invalid"]) == (0, 0, 1)
+    assert videos["fetched"] + videos["missing"] == 120
+    assert (status["progress"]["percent"], status["progress"]["days_left"]) == (100.0, 0)
+    shown = cli.ok("status")
+    assert "100.0% of 120 videos" in shown
+    assert "Every id is settled: harvester export publishes them." in shown
+    assert "nothing left" in shown
+
+
+def test_status_tells_of_calls_that_brought_nothing(cli: CommandLine, api: Api) -> None:
+    cli.load(120)
+    api.simulator.script("503", "500")
+    assert "2 calls brought nothing: backendError 2." in cli.ok("run")
+    status = cli.status()
+    assert_adds_up(status)
+    assert (status["calls"]["ok"], status["calls"]["failed"]) == (3, 2)
+    assert "5: 3 good, 2 failed, 0 abandoned" in cli.ok("status")
+
+
+def test_run_says_what_it_did_and_what_is_left(cli: CommandLine, api: Api) -> None:
+    cli.load(1_000)
+    assert cli.ok("run", "--max-calls", "3").splitlines()[0].startswith("Call limit reached: 3 calls, 33 units, ")
+    assert "800 of 1,000 ids are left." in cli.ok("run", "--max-calls", "1")
+    finished = cli.ok("run").splitlines()
+    assert finished[0].startswith("Nothing left: 16 calls, 176 units, ")
+    assert finished[-1] == "Every id is settled."
+    assert api.calls == 20
+
+
+def test_a_spent_day_ends_well_and_says_when_to_come_back(
+    cli: CommandLine, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARVESTER_QUOTA__DAILY_UNITS", "22")
+    cli.load(1_000)
+    lines = cli.ok("run").splitlines()
+    assert lines[0].startswith("Budget spent: 2 calls, 22 units, ")
+    assert lines[1:] == ["900 of 1,000 ids are left.", "Run it again after the quota's reset."]
+    assert cli.ok("run").startswith("Budget spent: 0 calls, 0 units")
+
+
+def test_a_dry_run_sends_spends_and_changes_nothing(cli: CommandLine, api: Api) -> None:
+    cli.load(1_000)
+    cli.ok("run", "--max-calls", "3")
+    path = cli.folder / "harvest.db"
+    before = hashlib.sha256(path.read_bytes()).digest()
+    shown = cli.ok("run", "--dry-run")
+    assert shown.startswith("Would send 17 calls for 850 videos and spend 187 of the 9,967 units left today.")
+    assert "Nothing was sent, spent or changed." in shown
+    limited = cli.ok("run", "--dry-run", "--max-calls", "2")
+    assert limited.startswith("Would send 2 calls for 100 videos and spend 22 of")
+    assert hashlib.sha256(path.read_bytes()).digest() == before
+    # What is not in that file yet would stand in the one beside it.
+    assert (cli.folder / "harvest.db-wal").stat().st_size == 0
+    assert api.calls == 3
+
+
+def test_a_dry_run_needs_no_key_and_promises_what_the_run_then_does(
+    cli: CommandLine, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli.load(777)
+    monkeypatch.delenv("YOUTUBE_API_KEY")
+    promised = re.match(r"Would send (\d+) calls for (\d+) videos and spend (\d+)", cli.ok("run", "--dry-run"))
+    monkeypatch.setenv("YOUTUBE_API_KEY", "any")
+    assert promised is not None
+    cli.ok("run")
+    status = cli.status()
+    done = (status["calls"]["total"], 777 - status["videos"]["pending"], status["quota"]["spent"])
+    assert tuple(int(number) for number in promised.groups()) == done
+
+
+def test_a_dry_run_of_nothing_says_so(cli: CommandLine) -> None:
+    cli.ok("init")
+    assert cli.ok("run", "--dry-run").startswith("Nothing would be sent")
+
+
+@pytest.mark.parametrize("line", ["status", "status --json", "verify", "plan", "run --dry-run"])
+def test_looking_changes_nothing(cli: CommandLine, api: Api, line: str) -> None:
+    cli.load(200)
+    cli.ok("run", "--max-calls", "2")
+    path = cli.folder / "harvest.db"
+    before = path.read_bytes()
+    cli.ok(*line.split())
+    assert path.read_bytes() == before
+    assert api.calls == 2
+
+
+def test_status_for_programs_is_one_json_object(cli: CommandLine) -> None:
+    cli.ok("init")
+    assert isinstance(json.loads(cli.ok("-v", "status", "--json")), dict)

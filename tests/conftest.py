@@ -1,0 +1,63 @@
+"""What every test has: a clean environment, simulated APIs and real processes that end with the test."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from children import Program, Simulate
+
+from harvester.simulator import SimulatorProcess, SimulatorSettings
+
+OURS = ("HARVESTER_", "YOUTUBE_", "AWS_", "SIMULATOR_")
+OF_TERMINALS = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "PYTHONWARNINGS")
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing from outside: no setting, no key, no account."""
+    for name in [name for name in os.environ if name.startswith(OURS) or name in OF_TERMINALS]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def logging_and_signals_as_they_were() -> Iterator[None]:
+    """The command line sets both for its process, which here is the tests' own."""
+    logger = logging.getLogger("harvester")
+    before = logger.handlers[:], logger.level, logger.propagate
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    last = logging.lastResort
+    formatter = last.formatter if last is not None else None
+    yield
+    logger.handlers[:], logger.level, logger.propagate = before
+    if last is not None:
+        last.setFormatter(formatter)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def simulate() -> Iterator[Simulate]:
+    """Starts simulated APIs: `simulate(daily_units=100).base_url`."""
+    with ExitStack() as running:
+
+        def start(**settings: Any) -> SimulatorProcess:
+            return running.enter_context(SimulatorProcess(SimulatorSettings(**settings)))
+
+        yield start
+
+
+@pytest.fixture
+def harvester(tmp_path: Path) -> Iterator[Program]:
+    """The program in an empty folder: `harvester.run("status")`."""
+    folder = tmp_path / "crawl"
+    folder.mkdir()
+    program = Program(folder)
+    yield program
+    program.end_all()

@@ -1,0 +1,130 @@
+"""kill -9 at any moment costs at most the calls under way, and the next run starts at once."""
+
+from __future__ import annotations
+
+import random
+import signal
+import sqlite3
+import subprocess
+import time
+
+from children import Program, wait_until
+from crawl_children import PrepareCrawl
+
+from harvester.simulator import make_ids
+
+VIDEOS, CONCURRENCY, KILLS = 20_000, 10, 5
+
+
+def test_a_run_killed_again_and_again_loses_no_id_and_pays_for_little_twice(prepare_crawl: PrepareCrawl) -> None:
+    least = VIDEOS // 50
+    wasted_most = KILLS * CONCURRENCY
+    crawl = prepare_crawl(VIDEOS, concurrency=CONCURRENCY, units_per_call=1, daily_units=least + wasted_most)
+    chance = random.Random(7)
+    for _ in range(KILLS):
+        run = crawl.start_and_reach(more_calls=chance.randint(1, 60))
+        time.sleep(chance.uniform(0, 0.05))
+        run.kill()
+    last = crawl.start()
+    assert last.wait() == 0, last.stderr
+    assert "Every id is settled." in last.stdout
+    report = crawl.simulator.report()
+    assert report["ids"]["distinct"] == VIDEOS
+    assert report["ids"]["delivered_once"] + report["ids"]["delivered_more"] == VIDEOS
+    assert report["ids"]["delivered_more"] <= wasted_most * 50
+    assert report["refused_by_quota"] == 0
+    assert all(day["units"] <= least + wasted_most for day in report["days"].values())
+    crawl.assert_finished()
+    crawl.ok("verify")
+    status = crawl.status()
+    assert status["calls"]["ok"] == least
+    assert status["calls"]["abandoned"] <= wasted_most
+    # A crash may over-count, never under-count.
+    assert status["quota"]["spent"] >= sum(day["units"] for day in report["days"].values())
+
+
+def test_the_run_after_a_kill_starts_at_once(prepare_crawl: PrepareCrawl) -> None:
+    crawl = prepare_crawl(5_000)
+    crawl.start_and_reach(30).kill()
+    assert crawl.status()["videos"]["claimed"] > 0
+    began = time.monotonic()
+    run = crawl.start_and_reach(1)
+    # Its start-up is all that it takes: a lease would be five minutes.
+    assert time.monotonic() - began < 20
+    assert run.wait() == 0
+    assert "of a run that had died were taken back" in run.stdout
+    crawl.assert_finished()
+
+
+def test_readers_see_a_sound_ledger_right_after_a_kill(prepare_crawl: PrepareCrawl) -> None:
+    crawl = prepare_crawl(5_000)
+    crawl.start_and_reach(40).kill()
+    crawl.ok("verify")
+    videos = crawl.status()["videos"]
+    assert sum(count for state, count in videos.items() if state != "total") == videos["total"] == 5_000
+    crawl.ok("export", "partial.json")
+    crawl.ok("verify", "--export", "partial.json")
+
+
+def test_status_verify_and_export_work_beside_a_running_crawl(prepare_crawl: PrepareCrawl) -> None:
+    crawl = prepare_crawl(50_000, latency_seconds=0.5)
+    run = crawl.start_and_reach(20)
+    videos = crawl.status()["videos"]
+    crawl.ok("verify")
+    crawl.ok("export", "partial.json.gz", "--compression", "gzip")
+    crawl.ok("run", "--dry-run")
+    assert run.process.poll() is None, "the run ended before it was looked at"
+    assert 0 < videos["fetched"] < videos["total"]
+    assert videos["claimed"] > 0
+    crawl.ok("verify", "--export", "partial.json.gz")
+    run.send(signal.SIGTERM)
+    assert run.wait() == 0
+    assert crawl.simulator.report()["ids"]["delivered_more"] == 0
+    crawl.assert_sound()
+
+
+def rows(program: Program) -> list[tuple[int, str, int]]:
+    with sqlite3.connect(program.folder / "harvest.db") as db:
+        found = db.execute("SELECT position, video_id, state FROM videos ORDER BY position").fetchall()
+    db.close()
+    return found
+
+
+def loaded_so_far(program: Program) -> int:
+    try:
+        db = sqlite3.connect(f"file:{program.folder / 'harvest.db'}?mode=ro", uri=True)
+        try:
+            return int(db.execute("SELECT coalesce(max(position), 0) FROM videos").fetchone()[0])
+        finally:
+            db.close()
+    except sqlite3.OperationalError:
+        return 0
+
+
+def test_a_load_killed_halfway_and_repeated_equals_one_that_was_not_cut(harvester: Program) -> None:
+    ids = list(make_ids(0, 200_000))
+    lines = "\n".join(["song", *(f"{video_id}" for video_id in ids + ids[:5_000]), "not an id", ""])
+    songs = harvester.folder / "songs.csv"
+    songs.write_text(lines, encoding="utf-8")
+    cut = harvester.start("load", "-", stdin=subprocess.PIPE)
+    assert cut.process.stdin is not None
+    # The pipe stays open behind the first part, so that the load is in the middle whenever it is killed.
+    cut.process.stdin.write(lines.encode()[: len(lines) * 3 // 4])
+    cut.process.stdin.flush()
+    wait_until(lambda: loaded_so_far(harvester) > 0)
+    cut.kill()
+    kept = loaded_so_far(harvester)
+    assert 0 < kept < 200_000
+    again = harvester.run("load", "songs.csv")
+    assert again.returncode == 0, again.stderr
+    figures = {line.rsplit(maxsplit=1)[0]: line.rsplit(maxsplit=1)[1] for line in again.stdout.splitlines()[:5]}
+    assert figures == {
+        "rows read": "205,001",
+        "distinct": "200,001",
+        "new": f"{200_001 - kept:,}",
+        "already there": f"{kept:,}",
+        "invalid": "1",
+    }
+    assert [video_id for _, video_id, state in rows(harvester) if state == 0] == ids
+    assert [position for position, _, _ in rows(harvester)] == list(range(1, 200_002))
+    assert harvester.run("verify").returncode == 0

@@ -1,0 +1,69 @@
+"""SIGTERM and SIGINT: the first drains, the second ends at once; both leave the books in order and exit with 0."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import pytest
+from children import wait_until
+from crawl_children import PrepareCrawl, assert_quiet
+
+SIGNALS = [signal.SIGTERM, signal.SIGINT]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_one_signal_lets_the_calls_under_way_come_home(prepare_crawl: PrepareCrawl, number: signal.Signals) -> None:
+    crawl = prepare_crawl(10_000, latency_seconds=0.2)
+    run = crawl.start_and_reach(15)
+    run.send(number)
+    assert run.wait(30) == 0
+    report = crawl.simulator.report()
+    assert (report["gone"], report["calls"]) == (0, report["good"])
+    assert run.stdout.startswith("Stopped:")
+    assert_quiet(run)
+    videos = crawl.status()["videos"]
+    assert videos["claimed"] == 0
+    assert videos["fetched"] + videos["missing"] == report["good"] * 50
+    crawl.assert_sound()
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_second_signal_ends_at_once_and_the_books_balance(
+    prepare_crawl: PrepareCrawl, number: signal.Signals
+) -> None:
+    crawl = prepare_crawl(10_000, latency_seconds=25)
+    run = crawl.start_and_reach(10)
+    run.send(number)
+    wait_until(lambda: "stopping" in run.stderr)
+    began = time.monotonic()
+    run.send(number)
+    assert run.wait(30) == 0
+    assert time.monotonic() - began < 15
+    assert_quiet(run)
+    status = crawl.status()
+    assert (status["videos"]["claimed"], status["videos"]["pending"]) == (0, 10_000)
+    assert (status["calls"]["abandoned"], status["quota"]["spent"]) == (10, 110)
+    crawl.assert_sound()
+
+
+def test_a_run_that_sleeps_until_the_next_day_ends_when_it_is_told_to(prepare_crawl: PrepareCrawl) -> None:
+    crawl = prepare_crawl(1_000, latency_seconds=0, daily_units=110)
+    run = crawl.start("--until-done")
+    wait_until(lambda: "sleeping until the quota is reset" in run.stderr)
+    run.send(signal.SIGTERM)
+    assert run.wait(30) == 0
+    assert_quiet(run)
+    assert crawl.status()["quota"]["spent"] == 110
+
+
+def test_what_was_stopped_goes_on_with_the_next_run(prepare_crawl: PrepareCrawl) -> None:
+    crawl = prepare_crawl(5_000)
+    for _ in range(2):
+        run = crawl.start_and_reach(15)
+        run.send(signal.SIGTERM)
+        assert run.wait(30) == 0
+    crawl.ok("run")
+    report = crawl.simulator.report()
+    assert (report["calls"], report["ids"]["delivered_more"]) == (100, 0)
+    crawl.assert_finished()

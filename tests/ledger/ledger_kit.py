@@ -1,0 +1,119 @@
+"""What the ledger's tests are made of: instants, ids, answers and faults, and the databases they run on."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import sqlite3
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import closing
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+from harvester.ledger.books import SqliteBooks
+from harvester.ledger.protocol import Books, Ledger
+from harvester.ledger.sqlite import SqliteLedger
+from harvester.ledger.upgrade import prepare
+from harvester.model import Batch, Body, Budget, Outcome, ProcessIdentity, Verdict, VideoState
+
+NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
+DAY = date(2026, 11, 23)
+LEASE = timedelta(minutes=5)
+PRICE = 11
+
+Dump = dict[str, list[tuple[Any, ...]]]
+Alive = Callable[[ProcessIdentity], bool]
+MakeLedger = Callable[[], Ledger]
+
+
+class Database(Protocol):
+    """A prepared, empty ledger of one kind of database, and three ways into it."""
+
+    def ledger(self, alive: Alive) -> Ledger: ...
+    def books(self) -> Books: ...
+
+    def dump(self) -> Dump:
+        """Every row of every table."""
+        ...
+
+    def damage(self, statement: str, values: Sequence[object] = ()) -> None:
+        """Run this past every constraint."""
+        ...
+
+
+class SqliteDatabase:
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "harvest.db"
+        prepare(self.path)
+
+    def ledger(self, alive: Alive) -> SqliteLedger:
+        return SqliteLedger(self.path, alive)
+
+    def books(self) -> SqliteBooks:
+        return SqliteBooks(self.path)
+
+    def dump(self) -> Dump:
+        with closing(sqlite3.connect(self.path)) as db:
+            tables = db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").fetchall()
+            return {name: db.execute(f"SELECT * FROM {name} ORDER BY 1").fetchall() for (name,) in tables}
+
+    def damage(self, statement: str, values: Sequence[object] = ()) -> None:
+        with closing(sqlite3.connect(self.path, isolation_level=None)) as db:
+            db.execute("PRAGMA ignore_check_constraints = ON")
+            assert db.execute(statement, values).rowcount > 0
+
+
+DATABASES: dict[str, Callable[[Path], Database]] = {"sqlite": SqliteDatabase}
+
+
+def video_ids(count: int, start: int = 0) -> list[str]:
+    return [f"{number:010}A" for number in range(start, start + count)]
+
+
+def a_process(pid: int = 1, *, host: str = "here", boot: str = "boot", started: str = "100") -> ProcessIdentity:
+    return ProcessIdentity(host, boot, pid, started)
+
+
+def a_budget(limit: int = 10_000, price: int = PRICE, day: date = DAY) -> Budget:
+    return Budget(day, limit, price)
+
+
+def a_body(found: Iterable[str], *, encoding: str = "gzip") -> Body:
+    """A response with these ids, as the API would send it."""
+    items = [{"kind": "youtube#video", "id": video_id} for video_id in found]
+    raw = json.dumps({"kind": "youtube#videoListResponse", "items": items}).encode()
+    data = gzip.compress(raw, mtime=0) if encoding == "gzip" else raw
+    return Body(data, encoding, len(raw), hashlib.sha256(data).digest(), len(items))
+
+
+def good(batch: Batch, missing: Collection[str] = ()) -> Outcome:
+    """A good answer to the batch, without the ids of `missing`."""
+    found = [video_id for video_id in batch.ids if video_id not in missing]
+    return Outcome(Verdict.GOOD, "ok", 200, body=a_body(found), found=frozenset(found))
+
+
+def a_fault(reason: str = "backendError", *, sent: bool = True) -> Outcome:
+    return Outcome(Verdict.TRY_AGAIN, reason, 503 if sent else None, "try later", sent=sent)
+
+
+async def a_run(ledger: Ledger, process: ProcessIdentity | None = None, now: datetime = NOW) -> int:
+    return await ledger.open_run(process or a_process(), now, now + LEASE)
+
+
+async def a_batch(ledger: Ledger, run_id: int, among: Sequence[int] | None = None) -> Batch:
+    """Claimed, whatever it costs."""
+    batch = await ledger.claim(run_id, a_budget(limit=1_000_000), NOW, among)
+    assert isinstance(batch, Batch)
+    return batch
+
+
+async def counts(ledger: Ledger) -> dict[str, int]:
+    """The states that hold any id."""
+    return {state.label: count for state, count in (await ledger.progress()).videos.items() if count}
+
+
+async def states(ledger: Ledger, ids: Sequence[str]) -> list[VideoState]:
+    places = await ledger.find(ids)
+    return [places[video_id].state for video_id in ids]

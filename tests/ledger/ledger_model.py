@@ -1,0 +1,126 @@
+"""A ledger in its simplest form: what the real one is compared with. Pure, slow, and short enough to be believed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+
+from harvester.model import Batch, Budget, Denied, GiveBack, VideoState
+
+
+@dataclass
+class Video:
+    position: int
+    state: VideoState
+    call: int | None = None
+    attempts: int = 0
+    suspect: tuple[int, int] | None = None
+    """The refused call and the half that it went to."""
+
+
+@dataclass
+class Call:
+    run: int
+    day: date
+    units: int
+    ids: tuple[str, ...]
+    state: str = "open"
+
+
+@dataclass
+class Day:
+    units: int = 0
+    closed: bool = False
+
+
+@dataclass
+class Model:
+    videos: dict[str, Video] = field(default_factory=dict)
+    """In load order."""
+    calls: dict[int, Call] = field(default_factory=dict)
+    days: dict[date, Day] = field(default_factory=dict)
+    dead: set[int] = field(default_factory=set)
+    """Runs whose process is gone."""
+
+    def counts(self) -> Counter[VideoState]:
+        return Counter(video.state for video in self.videos.values())
+
+    def add(self, ids: Sequence[str], invalid: Collection[str]) -> int:
+        before = len(self.videos)
+        for text in ids:
+            state = VideoState.INVALID if text in invalid else VideoState.PENDING
+            self.videos.setdefault(text, Video(len(self.videos) + 1, state))
+        return len(self.videos) - before
+
+    def next_ids(self) -> tuple[str, ...]:
+        pending = {text: video for text, video in self.videos.items() if video.state is VideoState.PENDING}
+        suspects = {video.suspect for video in pending.values() if video.suspect is not None}
+        first = min(suspects) if suspects else None
+        return tuple(text for text, video in pending.items() if video.suspect == first)[:50]
+
+    def denied(self, budget: Budget) -> Denied | None:
+        day = self.days.get(budget.day, Day())
+        if day.closed:
+            return Denied.DAY_CLOSED
+        return Denied.BUDGET_SPENT if day.units + budget.units_per_call > budget.limit else None
+
+    def claim(self, run: int, budget: Budget) -> Batch | Denied:
+        ids = self.next_ids()
+        if not ids:
+            return Denied.NOTHING_PENDING
+        return self.denied(budget) or self._open(run, ids, budget, attempt=1)
+
+    def retry(self, run: int, batch: Batch, sent: bool, budget: Budget) -> Batch | Denied:
+        if not self.give_back(batch, GiveBack.RELEASE, sent):
+            return Denied.NOTHING_PENDING
+        return self.denied(budget) or self._open(run, batch.ids, budget, batch.attempt + 1)
+
+    def settle(self, batch: Batch, missing: Collection[str]) -> bool:
+        if not self._close(batch.call_id, "ok"):
+            return False
+        for text in batch.ids:
+            self.videos[text].state = VideoState.MISSING if text in missing else VideoState.FETCHED
+        return True
+
+    def give_back(self, batch: Batch, how: GiveBack, sent: bool) -> bool:
+        if not self._close(batch.call_id, "failed"):
+            return False
+        call = self.calls[batch.call_id]
+        if not sent:
+            self.days[call.day].units -= call.units
+            call.units = 0
+        middle = (len(batch) + 1) // 2
+        for index, text in enumerate(batch.ids):
+            video = self.videos[text]
+            video.state = VideoState.FAILED if how is GiveBack.FAIL else VideoState.PENDING
+            if how is GiveBack.SPLIT and len(batch) > 1:
+                video.suspect = (batch.call_id, index // middle)
+        return True
+
+    def abandon(self, runs: Collection[int]) -> int:
+        """The claims of these runs are taken back."""
+        lost = [number for number, call in self.calls.items() if call.run in runs and call.state == "open"]
+        for number in lost:
+            self._close(number, "abandoned")
+            for text in self.calls[number].ids:
+                self.videos[text].state = VideoState.PENDING
+        return len(lost)
+
+    def _open(self, run: int, ids: tuple[str, ...], budget: Budget, attempt: int) -> Batch:
+        number = len(self.calls) + 1
+        self.calls[number] = Call(run, budget.day, budget.units_per_call, ids)
+        self.days.setdefault(budget.day, Day()).units += budget.units_per_call
+        videos = [self.videos[text] for text in ids]
+        asked_before = max(video.attempts for video in videos)
+        for video in videos:
+            video.state, video.call, video.attempts = VideoState.CLAIMED, number, video.attempts + 1
+        positions = tuple(video.position for video in videos)
+        batch = Batch(number, budget.day, budget.units_per_call, attempt, positions, ids)
+        return replace(batch, asked_before=asked_before)
+
+    def _close(self, number: int, state: str) -> bool:
+        call = self.calls[number]
+        was_open, call.state = call.state == "open", state if call.state == "open" else call.state
+        return was_open

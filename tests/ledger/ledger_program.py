@@ -1,0 +1,147 @@
+"""Processes of their own for the tests that share a ledger with others, or are killed at it.
+
+    python ledger_program.py crawl|hold|load|churn|fill_disk|try_actions LEDGER …
+
+Each says a line when something is committed, and waits for its standard input where it must not go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import resource
+import sys
+from pathlib import Path
+
+from ledger_kit import NOW, PRICE, a_batch, a_budget, a_fault, a_run, good, video_ids
+
+from harvester.errors import HarvesterError
+from harvester.ledger.sqlite import SqliteLedger
+from harvester.loader import load
+from harvester.model import Batch, GiveBack
+from harvester.process import this_process
+from harvester.sources.ids import IdChunk
+
+CHUNK = 400
+LOADED = 20_000
+
+
+def say(*words: object) -> None:
+    print(*words, flush=True)
+
+
+def wait_for_a_word() -> None:
+    say("ready")
+    sys.stdin.readline()
+
+
+async def crawl(ledger: SqliteLedger, limit: str) -> None:
+    """Claim and settle until there is no more; then say which ids were claimed."""
+    run = await a_run(ledger, this_process())
+    wait_for_a_word()
+    claimed: list[str] = []
+    while isinstance(batch := await ledger.claim(run, a_budget(int(limit)), NOW), Batch):
+        claimed += batch.ids
+        assert await ledger.settle(batch, good(batch, missing=batch.ids[:1]), NOW)
+    await ledger.close_run(run, NOW, batch.value)
+    say(json.dumps(claimed))
+
+
+async def hold(ledger: SqliteLedger, count: str) -> None:
+    """Claim that many batches and keep them."""
+    run = await a_run(ledger, this_process())
+    for _ in range(int(count)):
+        await a_batch(ledger, run)
+    wait_for_a_word()
+
+
+def loaded_ids() -> list[str]:
+    """Each of them twice, and some that are none."""
+    ids = video_ids(LOADED)
+    return [text for pair in zip(ids, reversed(ids), strict=True) for text in (*pair, f"bad {pair[0][7]}")]
+
+
+def chunks() -> list[IdChunk]:
+    ids = loaded_ids()
+    parts = [list(dict.fromkeys(ids[start : start + CHUNK])) for start in range(0, len(ids), CHUNK)]
+    return [IdChunk(CHUNK, part, frozenset(text for text in part if " " in text), ()) for part in parts]
+
+
+async def load_all(ledger: SqliteLedger) -> None:
+    def told() -> list[IdChunk]:
+        for number, chunk in enumerate(chunks()):
+            say("chunk", number)
+            yield chunk
+
+    await load(ledger, told())  # type: ignore[arg-type]
+
+
+async def churn(ledger: SqliteLedger, seed: str) -> None:
+    """Everything a crawl does, in any order, until killed. Says each call that was settled, after its commit."""
+    chance = random.Random(seed)
+    run = await a_run(ledger, this_process())
+    await ledger.recover(this_process(), NOW)
+    while True:
+        batch = await ledger.claim(run, a_budget(10_000_000 * PRICE), NOW)
+        if not isinstance(batch, Batch):
+            await ledger.add(video_ids(500, start=await ledger.last_position()), [], 0)
+            continue
+        match chance.randrange(6):
+            case 0:
+                await ledger.give_back(batch, a_fault(), chance.choice(list(GiveBack)), NOW)
+            case 1:
+                await ledger.retry(run, batch, a_fault(sent=chance.random() < 0.5), a_budget(), NOW)
+            case 2:
+                pass  # stays claimed
+            case _:
+                await ledger.settle(batch, good(batch, missing=batch.ids[:2]), NOW)
+                say(batch.call_id)
+
+
+async def fill_disk(ledger: SqliteLedger) -> None:
+    """Add until no file may grow any more; then let them grow, and add once more."""
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, hard))
+    start = 0
+    while True:
+        try:
+            await ledger.add(video_ids(500, start), [], 0)
+        except HarvesterError as error:
+            say(type(error).__name__, error.exit_code, error.what)
+            break
+        start += 500
+        say(start)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    await ledger.add(video_ids(500, start), [], 0)
+    say((await ledger.progress()).total, "ids")
+
+
+def try_actions(path: Path, *actions: str) -> None:
+    """As a user who is not root."""
+    # Loaded when they are first needed, where that user may not read them any more.
+    import sqlalchemy.dialects.sqlite.aiosqlite  # noqa: F401
+    import test_ledger_errors as errors
+
+    if os.geteuid() == 0:
+        os.setuid(65534)
+    for action in actions:
+        try:
+            getattr(errors, action)(path)
+            say("ok")
+        except HarvesterError as error:
+            say(type(error).__name__, error.exit_code, error.what)
+
+
+async def main(role: str, path: str, *arguments: str) -> None:
+    roles = {"crawl": crawl, "hold": hold, "load": load_all, "churn": churn, "fill_disk": fill_disk}
+    async with SqliteLedger(Path(path)) as ledger:
+        await roles[role](ledger, *arguments)  # type: ignore[operator]
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "try_actions":
+        try_actions(Path(sys.argv[2]), *sys.argv[3:])
+    else:
+        asyncio.run(main(*sys.argv[1:]))

@@ -1,0 +1,200 @@
+"""How SQLite runs the statements: none that runs once a call, or looks for dead runs, reads more rows than it needs.
+
+Each is explained on a ledger of some thousand rows, as it is and after ANALYZE, which a curious person may have run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ledger_kit import DAY, NOW, SqliteDatabase, a_batch, a_fault, a_run, good, video_ids
+
+from harvester.ledger import reading, statements, tables
+from harvester.ledger.connect import reading_engine
+from harvester.model import GiveBack
+
+PARTIAL = {
+    "ix_runs_open": ("OPEN_RUNS",),
+    "ix_calls_open": ("OPEN_RUNS", "ABANDON_CALLS"),
+    "ix_videos_pending": ("PICK_PENDING",),
+    "ix_videos_suspect": ("FIRST_SUSPECT_BATCH", "PICK_SUSPECTS"),
+}
+"""Each partial index, and the statements that it is there for."""
+
+ROWS = "USING INTEGER PRIMARY KEY"
+USED = {name: index for index, names in PARTIAL.items() for name in names} | {
+    "PICK_AMONG": ROWS,
+    "CLAIM": ROWS,
+    "RECLAIM": ROWS,
+    "SETTLE": ROWS,
+    "RELEASE": ROWS,
+    "SUSPECT": ROWS,
+    "COUNT_STATES": "video_states",
+    "CLOSE_CALL": ROWS,
+    "RENEW_LEASE": ROWS,
+    "CLOSE_RUN": ROWS,
+    "DAY_IS_CLOSED": "sqlite_autoindex_quota_days_1",
+    "COUNT_GOOD_CALL": "sqlite_autoindex_quota_days_1",
+    "COUNT_FAILED_CALL": "sqlite_autoindex_quota_days_1",
+    "COUNT_ABANDONED_CALL": "sqlite_autoindex_quota_days_1",
+    "NEW_INVALID": ROWS,
+    "KNOWN": "ux_videos_video_id",
+}
+PLAIN_INSERTS = {"OPEN_RUN", "OPEN_CALL", "STORE_RESPONSE", "CLOSE_DAY", "RESERVE_UNITS", "ADD_IDS"}
+# Reads one end of the tree, which the plan calls a search without saying by what.
+ENDS = {"LAST_POSITION"}
+
+SCANS_ROWS = re.compile(r"SCAN (videos|v|calls|responses)\b(?!.* USING (COVERING )?INDEX ix_)|AUTOMATIC")
+
+
+class Values(dict[str, Any]):
+    """A plan asks for every value by name, but not for what it is."""
+
+    def __missing__(self, name: str) -> int:
+        return 1
+
+
+VALUES = Values(positions="[1, 2]", ids='["a"]', invalid="[]", codes="[1]", nul="", day=str(DAY), first=1, last=200)
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    database = SqliteDatabase(tmp_path_factory.mktemp("plans"))
+    asyncio.run(fill(database))
+    return database.path
+
+
+async def fill(database: SqliteDatabase) -> None:
+    ledger = database.ledger(lambda _: True)
+    await ledger.add(video_ids(4000), [], 0)
+    for _ in range(5):
+        run = await a_run(ledger)
+        for number in range(12):
+            batch = await a_batch(ledger, run)
+            if number % 4 == 0:
+                await ledger.give_back(batch, a_fault(), GiveBack.SPLIT, NOW)
+            elif number % 4 != 3:
+                await ledger.settle(batch, good(batch), NOW)
+        if run % 2:
+            await ledger.close_run(run, NOW, "stopped")
+    await ledger.close()
+
+
+@pytest.fixture(params=["as it is", "after ANALYZE"])
+def db(request: pytest.FixtureRequest, path: Path) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN")
+        if request.param == "after ANALYZE":
+            connection.execute("ANALYZE")
+        yield connection
+        connection.execute("ROLLBACK")
+
+
+def all_statements() -> dict[str, str]:
+    texts = {name: text for name, text in vars(statements).items() if name.isupper() and not name.startswith("IN_")}
+    ranges = {name: text for name, text in texts.items() if "{which}" in text}
+    by_list = {f"{name} by list": text.format(which=statements.IN_LIST) for name, text in ranges.items()}
+    by_range = {name: text.format(which=statements.IN_RANGE) for name, text in ranges.items()}
+    return texts | by_range | by_list
+
+
+def plan_of(db: sqlite3.Connection, name: str) -> str:
+    return "\n".join(row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {all_statements()[name]}", VALUES))
+
+
+@pytest.mark.parametrize("name", all_statements())
+def test_no_statement_reads_all_ids_or_all_calls(db: sqlite3.Connection, name: str) -> None:
+    plan = plan_of(db, name)
+    assert not SCANS_ROWS.search(plan), plan
+
+
+@pytest.mark.parametrize("name", USED)
+def test_each_statement_uses_the_index_that_is_there_for_it(db: sqlite3.Connection, name: str) -> None:
+    assert USED[name] in plan_of(db, name)
+
+
+def test_every_statement_is_accounted_for() -> None:
+    plain = {name for name in all_statements() if not name.endswith(" by list")}
+    assert plain == set(USED) | PLAIN_INSERTS | ENDS
+
+
+@pytest.mark.parametrize("index", PARTIAL)
+def test_each_partial_index_serves_the_statements_named_for_it(path: Path, index: str) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        for name in PARTIAL[index]:
+            assert index in plan_of(db, name)
+
+
+def test_every_partial_index_is_known_here_and_says_what_it_serves() -> None:
+    partial = {
+        index.name
+        for table in tables.metadata.tables.values()
+        for index in table.indexes
+        if index.dialect_options["sqlite"]["where"] is not None
+    }
+    assert partial == set(PARTIAL)
+    served = re.findall(r"# Serves: .+\nIndex\(\s*\"(\w+)\"", inspect.getsource(tables))
+    assert set(served) == partial
+
+
+def test_a_claim_costs_the_same_at_the_end_of_a_crawl_as_at_its_start(path: Path) -> None:
+    """The pending ids are found at once, however many before them are settled."""
+    with closing(sqlite3.connect(path)) as db:
+        steps = [steps_of(db, statements.PICK_PENDING)]
+        db.execute("UPDATE videos SET state = 5, call_id = NULL, suspect_batch = NULL WHERE position <= 3900")
+        steps.append(steps_of(db, statements.PICK_PENDING))
+        db.rollback()
+    assert max(steps) <= 2
+
+
+def steps_of(db: sqlite3.Connection, statement: str) -> int:
+    """Hundreds of steps of SQLite's machine."""
+    steps = 0
+
+    def step() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    db.set_progress_handler(step, 500)
+    assert len(db.execute(statement).fetchall()) == 50
+    db.set_progress_handler(None, 0)
+    return steps
+
+
+@pytest.mark.parametrize(
+    ("name", "used"),
+    [
+        ("PENDING", "ix_videos_pending"),
+        ("SUSPECTS", "ix_videos_suspect"),
+        ("STATES", "SCAN video_states"),
+        ("DAYS", "SCAN quota_days"),
+    ],
+)
+def test_what_status_and_a_dry_run_ask_is_found_at_once(path: Path, name: str, used: str) -> None:
+    assert used in reading_plan(path, getattr(reading, name))
+
+
+@pytest.mark.parametrize("query", [reading.find(["a", "b"]), reading.bodies([1, 2]), reading.stored_responses([1, 2])])
+def test_look_ups_search(path: Path, query: reading.AnyQuery) -> None:
+    plan = reading_plan(path, query)
+    assert not SCANS_ROWS.search(plan), plan
+
+
+def reading_plan(path: Path, query: reading.AnyQuery) -> str:
+    """As the engine runs it, with its values bound."""
+    engine = reading_engine(path)
+    compiled = query.compile(engine, compile_kwargs={"render_postcompile": True})
+    values = tuple(compiled.params[name] for name in compiled.positiontup or ())
+    with engine.connect() as db:
+        rows = db.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}", values).all()
+    engine.dispose()
+    return "\n".join(row[3] for row in rows)

@@ -1,0 +1,157 @@
+"""Real processes at one ledger, and what is left when they are killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from subprocess import Popen
+
+import ledger_program
+import pytest
+from ledger_kit import DAY, NOW, PRICE, SqliteDatabase, counts, video_ids
+
+from harvester.ledger.books import SqliteBooks
+from harvester.ledger.sqlite import SqliteLedger
+from harvester.loader import load
+from harvester.model import CallState
+from harvester.process import this_process
+
+PROGRAM = Path(__file__).with_name("ledger_program.py")
+Start = Callable[..., "Popen[str]"]
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> SqliteDatabase:
+    return SqliteDatabase(tmp_path)
+
+
+@pytest.fixture
+def start(database: SqliteDatabase, tmp_path: Path) -> Iterator[Start]:
+    """Starts the program in a role; what still runs at the end is killed."""
+    children: list[Popen[str]] = []
+
+    def begin(role: str, *arguments: object) -> Popen[str]:
+        line = [sys.executable, "-W", "error", str(PROGRAM), role, str(database.path), *map(str, arguments)]
+        pipe = subprocess.PIPE
+        children.append(Popen(line, cwd=tmp_path, stdin=pipe, stdout=pipe, text=True, start_new_session=True))
+        return children[-1]
+
+    yield begin
+    for child in children:
+        child.kill()
+        child.communicate()
+
+
+@pytest.fixture
+async def ledger(database: SqliteDatabase) -> SqliteLedger:
+    """This process's own, which sees who lives and who does not."""
+    async with SqliteLedger(database.path) as opened:
+        yield opened  # type: ignore[misc]
+
+
+def said(child: Popen[str]) -> str:
+    assert child.stdout is not None
+    return child.stdout.readline().strip()
+
+
+def kill(child: Popen[str]) -> None:
+    """kill -9, and not reaped: a zombie, as it is when its parent does not look."""
+    os.kill(child.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+
+
+def findings(database: SqliteDatabase) -> list[str]:
+    with SqliteBooks(database.path) as books:
+        return books.findings()
+
+
+async def test_eight_processes_claim_nothing_twice_and_spend_to_the_unit(
+    database: SqliteDatabase, ledger: SqliteLedger, start: Start
+) -> None:
+    affordable = 110
+    await ledger.add(video_ids(6000), [], 0)
+    children = [start("crawl", affordable * PRICE + PRICE - 1) for _ in range(8)]
+    assert [said(child) for child in children] == ["ready"] * 8
+    results = [child.communicate("go\n")[0] for child in reversed(children)]
+    claimed = [video_id for result in results for video_id in json.loads(result)]
+    assert len(claimed) == affordable * 50
+    assert sorted(claimed) == video_ids(affordable * 50)
+    day = (await ledger.progress()).day(DAY)
+    assert day is not None
+    assert (day.units, day.calls, day.ok) == (affordable * PRICE, affordable, affordable)
+    assert await counts(ledger) == {"pending": 500, "fetched": affordable * 49, "missing": affordable}
+    assert findings(database) == []
+
+
+async def test_the_claims_of_a_killed_process_are_taken_back_at_once(
+    database: SqliteDatabase, ledger: SqliteLedger, start: Start
+) -> None:
+    await ledger.add(video_ids(200), [], 0)
+    child = start("hold", 3)
+    assert said(child) == "ready"
+    assert await ledger.recover(this_process(), NOW) == 0
+    os.kill(child.pid, signal.SIGSTOP)
+    assert await ledger.recover(this_process(), NOW) == 0
+    kill(child)
+    assert await ledger.recover(this_process(), NOW) == 3
+    assert await counts(ledger) == {"pending": 200}
+    assert findings(database) == []
+
+
+async def test_a_process_that_is_killed_and_reaped_is_dead_too(ledger: SqliteLedger, start: Start) -> None:
+    await ledger.add(video_ids(50), [], 0)
+    child = start("hold", 1)
+    assert said(child) == "ready"
+    child.kill()
+    child.wait()
+    assert await ledger.recover(this_process(), NOW) == 1
+
+
+async def test_a_load_that_was_killed_and_repeated_is_as_if_uncut(
+    database: SqliteDatabase, ledger: SqliteLedger, start: Start, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    for chunks in (20, 70):
+        child = start("load")
+        for _ in range(chunks):
+            said(child)
+        kill(child)
+        assert findings(database) == []
+    cut_at = await ledger.last_position()
+    assert 0 < cut_at < ledger_program.LOADED
+    repeated = await load(ledger, ledger_program.chunks())
+    distinct = list(dict.fromkeys(ledger_program.loaded_ids()))
+    assert (repeated.distinct, repeated.already_there) == (len(distinct), cut_at)
+    uncut = SqliteDatabase(tmp_path_factory.mktemp("uncut"))
+    async with SqliteLedger(uncut.path) as other:
+        await load(other, ledger_program.chunks())
+    assert database.dump() == uncut.dump()
+    assert [row[1] for row in uncut.dump()["videos"]] == distinct
+
+
+async def test_killed_in_mid_commit_the_books_balance_and_what_was_settled_stays(
+    database: SqliteDatabase, start: Start
+) -> None:
+    chance = random.Random(5)
+    settled: set[int] = set()
+    for kills in range(8):
+        child = start("churn", kills)
+        lines = [said(child) for _ in range(chance.randint(1, 25))]
+        kill(child)
+        # A line that the kill cut has no end, and is not a call.
+        lines += [line.strip() for line in child.communicate()[0].splitlines(keepends=True) if line.endswith("\n")]
+        settled |= {int(line) for line in lines}
+        assert findings(database) == []
+        stored = {row[0] for row in database.dump()["calls"] if row[8] == CallState.OK}
+        with SqliteBooks(database.path) as books:
+            responses = {response.call_id for response in books.responses()}
+        assert settled <= stored == responses
+    async with SqliteLedger(database.path) as ledger:
+        assert await ledger.recover(this_process(), NOW) > 0
+        assert "claimed" not in await counts(ledger)
+    assert findings(database) == []

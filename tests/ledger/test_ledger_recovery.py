@@ -1,0 +1,190 @@
+"""Runs that end and runs that die: what they held is pending again, at once or after the lease."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from ledger_kit import (
+    DAY,
+    LEASE,
+    NOW,
+    PRICE,
+    Database,
+    MakeLedger,
+    a_batch,
+    a_budget,
+    a_fault,
+    a_process,
+    a_run,
+    counts,
+    good,
+    video_ids,
+)
+
+from harvester.ledger.protocol import Books, Ledger
+from harvester.model import Batch, GiveBack, ProcessIdentity, RunRecord
+
+ME = a_process(2)
+LATER = NOW + timedelta(seconds=1)
+AFTER_LEASE = NOW + LEASE + timedelta(seconds=1)
+
+
+async def test_closing_a_run_gives_back_all_it_holds(ledger: Ledger, run: int, books: Books) -> None:
+    await ledger.add(video_ids(200), [], 0)
+    settled, *held = [await a_batch(ledger, run) for _ in range(3)]
+    await ledger.settle(settled, good(settled), NOW)
+    other = await a_run(ledger, ME)
+    await a_batch(ledger, other)
+    await ledger.close_run(run, LATER, "stopped")
+    assert await counts(ledger) == {"pending": 100, "claimed": 50, "fetched": 50}
+    day = (await ledger.progress()).day(DAY)
+    assert day is not None
+    assert (day.units, day.calls, day.ok, day.abandoned) == (4 * PRICE, 4, 1, 2)
+    assert books.runs(1)[0].ended_at is None
+    assert books.runs(2)[1] == RunRecord(run, "here", 1, NOW, NOW + LEASE, LATER, "stopped")
+    assert books.findings() == []
+    assert [(await a_batch(ledger, other)).positions for _ in held] == [batch.positions for batch in held]
+
+
+async def test_closing_a_run_twice_changes_nothing(ledger: Ledger, run: int, database: Database) -> None:
+    await ledger.close_run(run, NOW, "stopped")
+    before = database.dump()
+    await ledger.close_run(run, LATER, "again")
+    assert database.dump() == before
+
+
+async def test_a_dead_process_of_this_host_is_recovered_at_once(
+    ledger: Ledger, run: int, living: set[ProcessIdentity], books: Books
+) -> None:
+    await ledger.add(video_ids(200), [], 0)
+    for _ in range(3):
+        await a_batch(ledger, run)
+    living.remove(a_process(1))
+    assert await ledger.recover(ME, NOW) == 3
+    assert await counts(ledger) == {"pending": 200}
+    day = (await ledger.progress()).day(DAY)
+    assert day is not None
+    assert (day.units, day.abandoned) == (3 * PRICE, 3)
+    (record,) = books.runs(5)
+    assert (record.ended_at, record.reason) == (NOW, "died")
+    assert books.findings() == []
+
+
+async def test_a_living_process_of_this_host_keeps_its_claims_however_old_its_lease(
+    ledger: Ledger, run: int, database: Database
+) -> None:
+    await ledger.add(video_ids(50), [], 0)
+    await a_batch(ledger, run)
+    before = database.dump()
+    assert await ledger.recover(ME, NOW + timedelta(days=30)) == 0
+    assert database.dump() == before
+
+
+async def test_a_pid_that_another_process_has_now_is_a_dead_process(
+    ledger: Ledger, run: int, living: set[ProcessIdentity]
+) -> None:
+    await ledger.add(video_ids(50), [], 0)
+    await a_batch(ledger, run)
+    living.remove(a_process(1))
+    living.add(a_process(1, started="200"))
+    assert await ledger.recover(ME, NOW) == 1
+
+
+@pytest.mark.parametrize("owner", [a_process(1, host="elsewhere"), a_process(1, boot="before")])
+async def test_a_process_that_cannot_be_seen_keeps_its_claims_until_its_lease_is_over(
+    ledger: Ledger, database: Database, owner: ProcessIdentity
+) -> None:
+    """Also where a process with just its pid lives, or none does, on this host."""
+    await ledger.add(video_ids(100), [], 0)
+    await a_batch(ledger, await a_run(ledger, owner))
+    before = database.dump()
+    assert await ledger.recover(ME, NOW + LEASE) == 0
+    assert database.dump() == before
+    assert await ledger.recover(ME, AFTER_LEASE) == 1
+    assert await counts(ledger) == {"pending": 100}
+
+
+async def test_a_lease_that_is_renewed_holds(ledger: Ledger) -> None:
+    await ledger.add(video_ids(100), [], 0)
+    run = await a_run(ledger, a_process(host="elsewhere"))
+    await a_batch(ledger, run)
+    await ledger.renew_lease(run, NOW + 2 * LEASE)
+    assert await ledger.recover(ME, AFTER_LEASE) == 0
+    assert await ledger.recover(ME, NOW + 2 * LEASE + timedelta(seconds=1)) == 1
+
+
+async def test_recovery_is_done_once(
+    ledger: Ledger, run: int, living: set[ProcessIdentity], database: Database
+) -> None:
+    await ledger.add(video_ids(100), [], 0)
+    await a_batch(ledger, run)
+    living.remove(a_process(1))
+    assert await ledger.recover(ME, NOW) == 1
+    before = database.dump()
+    assert await ledger.recover(a_process(3), LATER) == 0
+    assert database.dump() == before
+
+
+async def test_recovery_leaves_settled_ids_and_other_runs_alone(
+    ledger: Ledger, run: int, living: set[ProcessIdentity], books: Books
+) -> None:
+    await ledger.add(video_ids(200), [], 0)
+    settled, refused, _held = [await a_batch(ledger, run) for _ in range(3)]
+    await ledger.settle(settled, good(settled, missing=settled.ids[:2]), NOW)
+    await ledger.give_back(refused, a_fault(), GiveBack.SPLIT, NOW)
+    mine = await a_batch(ledger, await a_run(ledger, ME))
+    assert mine.positions == refused.positions[:25]
+    living.remove(a_process(1))
+    assert await ledger.recover(ME, NOW) == 1
+    assert await counts(ledger) == {"pending": 125, "claimed": 25, "fetched": 48, "missing": 2}
+    assert books.findings() == []
+
+
+async def test_recovery_releases_ids_that_lie_far_apart_and_only_those(
+    ledger: Ledger, run: int, living: set[ProcessIdentity], books: Books
+) -> None:
+    await ledger.add(video_ids(3000), [], 0)
+    await a_batch(ledger, run, among=[1, 1500, 3000])
+    mine = await a_batch(ledger, await a_run(ledger, ME))
+    living.remove(a_process(1))
+    assert await ledger.recover(ME, NOW) == 1
+    assert await counts(ledger) == {"pending": 2950, "claimed": 50}
+    assert await ledger.settle(mine, good(mine), NOW)
+    assert books.findings() == []
+
+
+async def test_a_run_that_was_taken_for_dead_and_then_dies_leaves_nothing_claimed(ledger: Ledger, books: Books) -> None:
+    """A machine that slept through its lease goes on claiming when it wakes; its end must not strand those ids."""
+    await ledger.add(video_ids(100), [], 0)
+    sleeper = await a_run(ledger, a_process(host="elsewhere"))
+    lost = await a_batch(ledger, sleeper)
+    assert await ledger.recover(ME, AFTER_LEASE) == 1
+    assert not await ledger.settle(lost, good(lost), AFTER_LEASE)
+    await a_batch(ledger, sleeper)
+    assert await ledger.recover(ME, AFTER_LEASE + timedelta(days=1)) == 1
+    assert await counts(ledger) == {"pending": 100}
+    assert books.findings() == []
+
+
+async def test_a_run_that_was_taken_for_dead_lives_again_when_it_renews_its_lease(ledger: Ledger, books: Books) -> None:
+    await ledger.add(video_ids(100), [], 0)
+    sleeper = await a_run(ledger, a_process(host="elsewhere"))
+    assert await ledger.recover(ME, AFTER_LEASE) == 0
+    await ledger.renew_lease(sleeper, AFTER_LEASE + LEASE)
+    batch = await a_batch(ledger, sleeper)
+    assert await ledger.recover(ME, AFTER_LEASE + timedelta(seconds=1)) == 0
+    assert await ledger.settle(batch, good(batch), AFTER_LEASE)
+    assert books.runs(1)[0].ended_at is None
+
+
+async def test_two_processes_that_recover_at_once_share_the_work(
+    make_ledger: MakeLedger, run: int, living: set[ProcessIdentity]
+) -> None:
+    one, other = make_ledger(), make_ledger()
+    await one.add(video_ids(500), [], 0)
+    for _ in range(4):
+        assert isinstance(await one.claim(run, a_budget(), NOW), Batch)
+    living.remove(a_process(1))
+    assert await one.recover(ME, NOW) + await other.recover(a_process(3), NOW) == 4
+    assert await counts(one) == {"pending": 500}

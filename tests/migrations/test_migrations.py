@@ -1,0 +1,313 @@
+"""The migrations build just the tables that the code knows, whole or not at all, and keep what is in them."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from datetime import UTC, date, datetime
+from pathlib import Path
+from subprocess import Popen
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import CheckConstraint, create_engine
+
+from harvester.errors import LedgerDamaged, LedgerUnusable
+from harvester.ledger import upgrade
+from harvester.ledger.sqlite import SqliteLedger
+from harvester.ledger.tables import metadata
+from harvester.ledger.upgrade import REVISION, check, migrations_folder, prepare
+from harvester.model import Batch, Budget, VideoState
+from harvester.process import this_process
+
+NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
+PROGRAM = Path(__file__).with_name("migration_program.py")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "harvest.db"
+
+
+def dump(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as db:
+        return list(db.iterdump())
+
+
+def schema(path: Path) -> dict[str, str]:
+    """The text of each table, index and view, as the database keeps it."""
+    with closing(sqlite3.connect(path)) as db:
+        rows = db.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
+    return {name: re.sub(r"\s+", " ", text) for name, text in rows}
+
+
+def fill(path: Path) -> None:
+    """Ids, a run, and a call under way."""
+
+    async def go() -> None:
+        async with SqliteLedger(path) as ledger:
+            await ledger.add([f"{number:010}A" for number in range(120)], [], 0)
+            run = await ledger.open_run(this_process(), NOW, NOW)
+            assert isinstance(await ledger.claim(run, Budget(date(2026, 11, 23), 100, 11), NOW), Batch)
+
+    asyncio.run(go())
+
+
+# --- what they build
+
+
+def test_the_migrated_schema_is_the_schema_of_the_code(path: Path) -> None:
+    """Letter by letter: columns, types, checks, foreign keys, indexes with their conditions, STRICT."""
+    prepare(path)
+    fresh = path.with_name("fresh.db")
+    engine = create_engine(f"sqlite:///{fresh}")
+    metadata.create_all(engine)
+    engine.dispose()
+    migrated = schema(path)
+    views = {name for name, text in migrated.items() if text.startswith("CREATE VIEW")}
+    assert views == {"videos_readable", "calls_readable"}
+    assert {name: migrated[name] for name in set(migrated) - views - {"alembic_version"}} == schema(fresh)
+
+
+def test_alembic_sees_no_difference_either(path: Path) -> None:
+    prepare(path)
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.connect() as connection:
+        options = {"compare_type": True, "compare_server_default": True}
+        assert compare_metadata(MigrationContext.configure(connection, opts=options), metadata) == []
+    engine.dispose()
+
+
+def test_every_check_has_a_name_and_stands_in_the_ledger(path: Path) -> None:
+    prepare(path)
+    tables = schema(path)
+    for table in metadata.tables.values():
+        checks = [constraint for constraint in table.constraints if isinstance(constraint, CheckConstraint)]
+        for constraint in checks:
+            assert f"CONSTRAINT {constraint.name} CHECK ({constraint.sqltext})" in tables[table.name]
+        assert tables[table.name].count("CHECK (") == len(checks)
+
+
+def test_every_table_is_strict(path: Path) -> None:
+    prepare(path)
+    with closing(sqlite3.connect(path)) as db:
+        rows = db.execute("SELECT name, strict FROM pragma_table_list WHERE type = 'table'").fetchall()
+        assert {name for name, strict in rows if strict} == set(metadata.tables)
+        with pytest.raises(sqlite3.IntegrityError, match="cannot store TEXT value in INTEGER column"):
+            db.execute("INSERT INTO videos (video_id, state) VALUES ('x', 'pending')")
+
+
+def test_the_states_have_names_and_the_views_give_them(path: Path) -> None:
+    prepare(path)
+    fill(path)
+    with closing(sqlite3.connect(path)) as db:
+        names = dict(db.execute("SELECT code, name FROM video_states").fetchall())
+        assert names == {state.value: state.label for state in VideoState}
+        videos = db.execute("SELECT state, count(*) FROM videos_readable GROUP BY 1 ORDER BY 1").fetchall()
+        assert videos == [("claimed", 50), ("pending", 70)]
+        calls = db.execute("SELECT quota_day, state, ids, units, item_count FROM calls_readable").fetchall()
+        assert calls == [("2026-11-23", "open", 50, 11, None)]
+
+
+def test_the_file_says_what_it_is(path: Path) -> None:
+    prepare(path)
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA application_id").fetchone() == (upgrade.APPLICATION_ID,)
+        assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+# --- their order
+
+
+def versions() -> dict[str, str | None]:
+    """Each migration and the one before it, by the names of the files."""
+    found: dict[str, str | None] = {}
+    for file in sorted((migrations_folder() / "versions").glob("*.py")):
+        text = file.read_text(encoding="utf-8")
+        revision, before = re.findall(r"^(?:down_)?revision = (.+)$", text, re.MULTILINE)
+        assert file.name[:5] == f"{revision.strip(chr(34))}_"
+        found[revision.strip('"')] = None if before == "None" else before.strip('"')
+    return found
+
+
+def test_the_code_works_with_the_newest_migration() -> None:
+    assert max(versions()) == REVISION
+
+
+def test_the_migrations_are_one_line() -> None:
+    names = sorted(versions())
+    assert [versions()[name] for name in names] == [None, *names[:-1]]
+
+
+def test_preparing_again_writes_nothing(path: Path) -> None:
+    prepare(path)
+    fill(path)
+    before, at = path.read_bytes(), path.stat().st_mtime_ns
+    for _ in range(2):
+        prepare(path)
+        check(path)
+    assert (path.read_bytes(), path.stat().st_mtime_ns) == (before, at)
+
+
+# --- from one version to the next
+
+NEXT = '''
+"""A later version: a table that others refer to is rebuilt, and one is new."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "{revision}"
+down_revision = "{before}"
+
+
+def upgrade() -> None:
+    op.create_table("notes", sa.Column("id", sa.Integer, primary_key=True))
+    op.execute("DROP VIEW videos_readable")
+    op.execute("DROP VIEW calls_readable")
+    with op.batch_alter_table("calls", recreate="always") as calls:
+        calls.add_column(sa.Column("note", sa.Text))
+    {then}
+'''
+LATER = f"{int(REVISION) + 1:04}"
+
+
+@pytest.fixture
+def later(tmp_path: Path) -> Path:
+    """The migrations of a harvester to come: today's and one more."""
+    folder = tmp_path / "migrations"
+    shutil.copytree(migrations_folder(), folder, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+def write_next(folder: Path, then: str = "pass") -> None:
+    text = NEXT.format(revision=LATER, before=REVISION, then=then)
+    (folder / "versions" / f"{LATER}_notes.py").write_text(text, encoding="utf-8")
+
+
+def become(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From here on this harvester is the later one."""
+    monkeypatch.setattr(upgrade, "migrations_folder", lambda: folder)
+    monkeypatch.setattr(upgrade, "REVISION", LATER)
+
+
+def test_an_older_ledger_is_brought_up_to_date_with_all_that_is_in_it(
+    path: Path, later: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare(path)
+    fill(path)
+    before = dump(path)
+    become(later, monkeypatch)
+    write_next(later)
+    with pytest.raises(LedgerUnusable, match=f"of an older version \\({REVISION}; .* {LATER}\\)") as caught:
+        check(path)
+    assert (caught.value.exit_code, "harvester init" in caught.value.next_step) == (3, True)
+    assert dump(path) == before
+    prepare(path)
+    check(path)
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT count(*), sum(call_id) FROM videos").fetchone() == (120, 50)
+        assert db.execute("SELECT id, ids, note FROM calls").fetchall() == [(1, 50, None)]
+        assert db.execute("PRAGMA foreign_key_check").fetchall() == []
+        assert "REFERENCES calls" in schema(path)["videos"]
+
+
+def test_a_new_ledger_gets_every_migration(path: Path, later: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    become(later, monkeypatch)
+    write_next(later)
+    prepare(path)
+    check(path)
+    assert "notes" in schema(path)
+
+
+def test_a_newer_ledger_is_left_alone(path: Path) -> None:
+    prepare(path)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("UPDATE alembic_version SET version_num = '9999'")
+        db.commit()
+    before = path.read_bytes()
+    for action in (prepare, check):
+        with pytest.raises(LedgerUnusable, match="written by a newer harvester \\(version 9999") as caught:
+            action(path)
+        assert (caught.value.exit_code, caught.value.next_step) == (3, "Upgrade harvester.")
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("then", ["raise RuntimeError('halfway')", "op.execute('SELECT nonsense')"])
+def test_a_migration_that_fails_leaves_the_ledger_as_it_was(
+    path: Path, later: Path, monkeypatch: pytest.MonkeyPatch, then: str
+) -> None:
+    prepare(path)
+    fill(path)
+    before = dump(path)
+    become(later, monkeypatch)
+    write_next(later, then)
+    with pytest.raises(Exception, match=r"halfway|nonsense"):
+        prepare(path)
+    assert dump(path) == before
+
+
+def test_a_migration_that_tears_rows_apart_is_undone(path: Path, later: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepare(path)
+    fill(path)
+    before = dump(path)
+    become(later, monkeypatch)
+    write_next(later, "op.execute('DELETE FROM runs')")
+    with pytest.raises(LedgerDamaged):
+        prepare(path)
+    assert dump(path) == before
+
+
+# --- killed, and at once
+
+KILL = f"__import__('os').kill(__import__('os').getpid(), {int(signal.SIGKILL)})"
+
+
+def migrate_and_die(folder: Path, revision: str, path: Path) -> None:
+    line = [sys.executable, "-W", "error", str(PROGRAM), "migrate", str(folder), revision, str(path)]
+    assert subprocess.run(line, stderr=subprocess.DEVNULL).returncode == -signal.SIGKILL
+
+
+def test_killed_in_mid_migration_the_ledger_is_at_its_older_version(path: Path, later: Path) -> None:
+    prepare(path)
+    fill(path)
+    before = dump(path)
+    write_next(later, KILL)
+    migrate_and_die(later, LATER, path)
+    check(path)
+    assert dump(path) == before
+
+
+@pytest.mark.parametrize("step", ["_create_states()", "_create_calls()", "_create_views()"])
+def test_killed_while_it_is_made_it_is_empty_and_can_be_made_again(path: Path, later: Path, step: str) -> None:
+    first = later / "versions" / "0001_ledger.py"
+    text = first.read_text(encoding="utf-8")
+    first.write_text(text.replace(f"    {step}\n", f"    {step}\n    {KILL}\n", 1), encoding="utf-8")
+    migrate_and_die(later, REVISION, path)
+    with pytest.raises(LedgerUnusable, match="is empty"):
+        check(path)
+    prepare(path)
+    check(path)
+
+
+def test_several_processes_may_prepare_at_once(tmp_path: Path) -> None:
+    paths = [str(tmp_path / f"{number}.db") for number in range(12)]
+    line = [sys.executable, "-W", "error", str(PROGRAM), "prepare", *paths]
+    pipe = subprocess.PIPE
+    children = [Popen(line, stdin=pipe, stdout=pipe, stderr=pipe, text=True, bufsize=1) for _ in range(3)]
+    for _ in paths:
+        for child in children:
+            assert child.stdout is not None
+            assert child.stdout.readline() == "ready\n"
+        for child in children:
+            assert child.stdin is not None
+            child.stdin.write("go\n")
+    assert [(child.communicate()[1], child.returncode) for child in children] == [("", 0)] * 3
+    assert len({tuple(dump(Path(path))) for path in paths}) == 1

@@ -1,0 +1,85 @@
+"""What the tests of exports to S3 share: books of bodies, an export, and what must hold after it."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harvester.config import ExportSettings
+from harvester.export import Manifest, check_published, export
+from harvester.export.s3 import MIB, S3Target
+from harvester.model import Body, Progress, StoredResponse, VideoState
+
+if TYPE_CHECKING:
+    from conftest import S3
+
+NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
+FETCHED = NOW - timedelta(hours=1)
+PART = 5 * MIB
+KEY = "deep/songs.json"
+
+on_both = pytest.mark.parametrize("s3", ["moto", "rclone"], indirect=True)
+"""The test is run on both implementations."""
+
+
+def stored(number: int, raw: bytes) -> StoredResponse:
+    data = gzip.compress(raw, 1)
+    body = Body(data, "gzip", len(raw), hashlib.sha256(data).digest(), 1)
+    return StoredResponse(number, number, body, FETCHED)
+
+
+class MemoryBooks:
+    """A ledger's reading side, as far as an export needs one."""
+
+    def __init__(self, responses: list[StoredResponse]) -> None:
+        self.stored = responses
+
+    def progress(self) -> Progress:
+        videos = dict.fromkeys(VideoState, 0) | {VideoState.FETCHED: len(self.stored)}
+        return Progress(videos, ())
+
+    def responses(self) -> Iterator[StoredResponse]:
+        yield from self.stored
+
+
+def small_books() -> MemoryBooks:
+    return MemoryBooks([stored(n, b'{"items": [{"id": "%d"}]}' % n) for n in range(3)])
+
+
+@cache
+def large_books(seed: int) -> MemoryBooks:
+    """Eleven MiB: two full parts of five, and a rest."""
+    text = random.Random(seed).randbytes(MIB // 2).hex().encode()
+    return MemoryBooks([_identity(n, b'{"items": ["%d", "%s"]}' % (n, text)) for n in range(11)])
+
+
+def _identity(number: int, raw: bytes) -> StoredResponse:
+    return StoredResponse(number, number, Body(raw, "identity", len(raw), hashlib.sha256(raw).digest(), 1), FETCHED)
+
+
+def go(s3: S3, books: MemoryBooks, key: str = KEY, **settings: Any) -> Manifest:
+    chosen = ExportSettings(**({"uri": f"s3://{s3.bucket}/{key}", "region": "eu-west-3"} | settings))
+    return export(books, chosen, ledger_name="harvest.db", now=NOW)  # type: ignore[arg-type]
+
+
+def findings(s3: S3, books: MemoryBooks, key: str = KEY) -> list[str]:
+    return check_published(f"s3://{s3.bucket}/{key}", books, region="eu-west-3")  # type: ignore[arg-type]
+
+
+def target(s3: S3, key: str = "songs.json", **options: Any) -> S3Target:
+    return S3Target(s3.bucket, key, **({"region": "eu-west-3", "part_bytes": PART} | options))
+
+
+def pair(s3: S3, key: str = KEY) -> tuple[bytes, bytes]:
+    """The object and its manifest; they must speak of the same bytes."""
+    data, manifest = s3.content(key), s3.content(f"{key}.manifest.json")
+    assert json.loads(manifest)["sha256"] == hashlib.sha256(data).hexdigest()
+    return data, manifest

@@ -1,0 +1,214 @@
+"""S3 on a bad day: what was published stays as it was, nothing is left behind, and the next export succeeds."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+from faulty_s3 import Action, FaultyS3, Hold, error_in_200, lose_answer, refuse, reset, slow
+from s3_kit import KEY, PART, MemoryBooks, findings, go, large_books, on_both, pair, small_books, target
+
+from harvester.errors import ConfigError, CredentialsError, HarvesterError, StorageUnavailable
+from harvester.export import s3 as s3_module
+from harvester.export.s3 import MIB, S3Target
+
+if TYPE_CHECKING:
+    from conftest import S3
+
+pytestmark = on_both
+PASSING: list[tuple[str, Action]] = [
+    ("create", refuse(500, "InternalError")),
+    ("part", refuse(500, "InternalError")),
+    ("part", refuse(503, "SlowDown")),
+    ("part", slow(1)),
+    ("part", reset),
+    ("part", lose_answer),
+    ("complete", refuse(503, "SlowDown")),
+    ("complete", error_in_200("InternalError")),
+    ("complete", lose_answer),
+]
+LASTING: list[tuple[str, Action, type[HarvesterError]]] = [
+    ("create", refuse(503, "SlowDown"), StorageUnavailable),
+    ("part", refuse(500, "InternalError"), StorageUnavailable),
+    ("part", refuse(503, "SlowDown"), StorageUnavailable),
+    ("part", reset, StorageUnavailable),
+    ("part", refuse(403, "ExpiredToken"), CredentialsError),
+    ("part", refuse(400, "ExpiredToken"), CredentialsError),
+    ("part", refuse(404, "NoSuchBucket"), ConfigError),
+    ("complete", refuse(500, "InternalError"), StorageUnavailable),
+    ("complete", error_in_200("InternalError"), StorageUnavailable),
+    ("complete", reset, StorageUnavailable),
+    ("complete", refuse(403, "ExpiredToken"), CredentialsError),
+    ("put", refuse(503, "SlowDown"), StorageUnavailable),
+]
+
+
+def name(value: object) -> str | None:
+    return getattr(value, "__qualname__", str(value)).split(".")[0]
+
+
+@pytest.fixture(autouse=True)
+def small_parts_and_short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(S3Target.__init__.__kwdefaults__, "part_bytes", PART)
+    monkeypatch.setattr(s3_module, "_ATTEMPTS", 2)
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.01)
+
+
+@pytest.fixture
+def old(s3: S3) -> tuple[bytes, bytes]:
+    """An object and its manifest that stand there already."""
+    target(s3, KEY).publish([b"old"], content_type="application/json")
+    go(s3, small_books())
+    return pair(s3)
+
+
+def assert_the_next_export_succeeds(s3: S3, faulty: FaultyS3, books: MemoryBooks) -> None:
+    faulty.heal()
+    go(s3, books)
+    assert findings(s3, books) == []
+    assert s3.uploads() == []
+
+
+@pytest.mark.parametrize(("operation", "action"), PASSING, ids=name)
+def test_a_passing_fault_is_healed(
+    s3: S3, faulty: FaultyS3, old: tuple[bytes, bytes], operation: str, action: Action
+) -> None:
+    faulty.on(operation, action, times=1)
+    books = large_books(1)
+    go(s3, books)
+    assert findings(s3, books) == []
+    assert s3.uploads() == []
+
+
+@pytest.mark.parametrize(("operation", "action", "kind"), LASTING, ids=name)
+def test_a_lasting_fault_changes_nothing(
+    s3: S3,
+    faulty: FaultyS3,
+    old: tuple[bytes, bytes],
+    operation: str,
+    action: Action,
+    kind: type[HarvesterError],
+) -> None:
+    faulty.on(operation, action)
+    books = small_books() if operation == "put" else large_books(1)
+    with pytest.raises(kind) as caught:
+        go(s3, books)
+    assert caught.value.exit_code == (4 if kind is StorageUnavailable else 3)
+    assert pair(s3) == old
+    assert s3.uploads() == []
+    assert_the_next_export_succeeds(s3, faulty, books)
+
+
+def test_where_not_even_the_abort_gets_through_the_next_export_sweeps(
+    s3: S3, faulty: FaultyS3, old: tuple[bytes, bytes]
+) -> None:
+    for operation in ("part", "abort", "list"):
+        faulty.on(operation, refuse(403, "ExpiredToken"))
+    with pytest.raises(CredentialsError, match="ExpiredToken"):
+        go(s3, large_books(1))
+    assert pair(s3) == old
+    assert s3.uploads() == [KEY]
+    assert_the_next_export_succeeds(s3, faulty, small_books())
+
+
+def test_a_manifest_that_fails_is_owned_up_to(s3: S3, faulty: FaultyS3, old: tuple[bytes, bytes]) -> None:
+    faulty.on("put", refuse(503, "SlowDown"))
+    with pytest.raises(StorageUnavailable) as caught:
+        go(s3, large_books(1))
+    assert "its manifest is not" in caught.value.state
+    assert s3.content(KEY) != old[0]
+    assert "not the file that its manifest speaks of" in "".join(findings(s3, large_books(1)))
+    assert_the_next_export_succeeds(s3, faulty, large_books(2))
+
+
+class TestUploadsOfOthers:
+    def test_only_those_to_the_very_key_are_swept(self, s3: S3, old: tuple[bytes, bytes]) -> None:
+        for key in (KEY, f"{KEY}.bak", f"{KEY}/deeper", "deep/song"):
+            s3.client.create_multipart_upload(Bucket=s3.bucket, Key=key)
+        go(s3, small_books())
+        assert sorted(s3.uploads()) == sorted([f"{KEY}.bak", f"{KEY}/deeper", "deep/song"])
+
+    def test_a_failed_export_sweeps_nothing(self, s3: S3, faulty: FaultyS3, old: tuple[bytes, bytes]) -> None:
+        s3.client.create_multipart_upload(Bucket=s3.bucket, Key=KEY)
+        faulty.on("part", refuse(500, "InternalError"))
+        with pytest.raises(StorageUnavailable):
+            go(s3, large_books(1))
+        assert s3.uploads() == [KEY]
+        assert_the_next_export_succeeds(s3, faulty, large_books(1))
+
+    def test_an_account_that_may_not_list_them_exports_all_the_same(
+        self, s3: S3, faulty: FaultyS3, old: tuple[bytes, bytes], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        faulty.on("list", refuse(403, "AccessDenied"))
+        with caplog.at_level(logging.DEBUG, logger="harvester.export"):
+            go(s3, large_books(1))
+        assert findings(s3, large_books(1)) == []
+        assert any("AccessDenied" in message for message in caplog.messages)
+        assert all(record.levelno <= logging.INFO for record in caplog.records)
+
+    @pytest.mark.parametrize("code", ["AccessDenied", "NoSuchUpload"])
+    def test_one_that_cannot_be_aborted_does_no_harm(self, s3: S3, faulty: FaultyS3, code: str) -> None:
+        s3.client.create_multipart_upload(Bucket=s3.bucket, Key=KEY)
+        faulty.on("abort", refuse(403 if code == "AccessDenied" else 404, code))
+        go(s3, large_books(1))
+        assert findings(s3, large_books(1)) == []
+        assert_the_next_export_succeeds(s3, faulty, large_books(1))
+
+
+class TestTwoAtOnce:
+    def test_the_one_that_began_first_and_ends_first_is_left_alone(self, s3: S3) -> None:
+        def chunks() -> Iterator[bytes]:
+            yield b"b" * 11 * MIB
+            first.join()
+            assert s3.content("songs.json") == b"a" * 11 * MIB
+
+        def begun() -> Iterator[bytes]:
+            yield b"a" * 11 * MIB
+            under_way.set()
+            second_began.wait(30)
+
+        under_way, second_began = threading.Event(), threading.Event()
+
+        def publish_first() -> None:
+            target(s3).publish(begun(), content_type="application/json")
+
+        def noting() -> Iterator[bytes]:
+            for chunk in chunks():
+                second_began.set()
+                yield chunk
+
+        first = threading.Thread(target=publish_first)
+        first.start()
+        under_way.wait(30)
+        target(s3).publish(noting(), content_type="application/json")
+        assert s3.content("songs.json") == b"b" * 11 * MIB
+        assert s3.uploads() == []
+
+    def test_one_that_was_overtaken_does_not_put_the_older_state_back(self, s3: S3) -> None:
+        def overtaken() -> Iterator[bytes]:
+            yield b"older" * 3 * MIB
+            target(s3).publish([b"newer" * 3 * MIB], content_type="application/json")
+
+        # NoSuchUpload; moto's server says 500.
+        with pytest.raises(StorageUnavailable, match="refused CompleteMultipartUpload"):
+            target(s3).publish(overtaken(), content_type="application/json")
+        assert s3.content("songs.json") == b"newer" * 3 * MIB
+        assert s3.uploads() == []
+
+
+def test_a_part_on_its_way_when_the_export_is_told_to_stop(s3: S3, faulty: FaultyS3) -> None:
+    hold = Hold()
+    faulty.on("part", hold, times=1)
+
+    def interrupted() -> Iterator[bytes]:
+        yield b"x" * 11 * MIB
+        assert hold.arrived.wait(30)
+        threading.Timer(0.2, hold.release).start()
+        raise SystemExit(143)
+
+    with pytest.raises(SystemExit):
+        target(s3).publish(interrupted(), content_type="application/json")
+    assert s3.uploads() == []

@@ -1,0 +1,206 @@
+"""A crawl in process: the real worker, ledger and client, against a simulated API that shares its clock."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from harvester.clock import Clock
+from harvester.config import QuotaSettings, RunSettings, YouTubeSettings
+from harvester.ledger.books import SqliteBooks
+from harvester.ledger.sqlite import SqliteLedger
+from harvester.ledger.upgrade import prepare
+from harvester.model import Outcome, Progress, VideoState
+from harvester.process import this_process
+from harvester.rehearsal import ScaledClock
+from harvester.run import RunReport, Stop
+from harvester.simulator import SimulatorProcess, make_ids, truth
+from harvester.worker import Worker
+from harvester.youtube.client import YouTubeClient
+
+NOON = datetime(2026, 6, 2, 19, tzinfo=UTC)
+"""Midday in California, far from both ends of a quota day."""
+SPEED = 200.0
+LEAP_SECONDS = 100.0
+"""Longer than any pause between two calls."""
+KEY = "a-key-that-is-in-no-address"
+
+
+class SharedClock(ScaledClock):
+    """The simulator's time. Sleeping until another day leaps there, and takes the simulator along."""
+
+    def __init__(self, simulator: SimulatorProcess) -> None:
+        super().__init__(datetime.fromisoformat(simulator.report()["now"]), simulator.settings.clock_speed)
+        self._simulator = simulator
+
+    async def sleep(self, seconds: float) -> None:
+        if seconds < LEAP_SECONDS:
+            await super().sleep(seconds)
+        else:
+            self.leap_to(self.now() + timedelta(seconds=seconds))
+
+    def leap_to(self, instant: datetime) -> None:
+        # The API first: its clock is never behind.
+        self._simulator.jump_clock(instant)
+        self.jump_to(instant)
+
+
+class NoJitter(random.Random):
+    """Every backoff is nothing, so that what is waited is what the API asked for."""
+
+    def uniform(self, a: float, b: float) -> float:
+        return 0.0
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One call as the crawl saw it, on the crawl's clock; `under_way` counts it too."""
+
+    ids: tuple[str, ...]
+    sent_at: float
+    under_way: int
+    ended_at: float
+    outcome: Outcome
+
+
+class Watched:
+    """The real client, with its calls written down."""
+
+    def __init__(self, client: YouTubeClient, clock: Clock, calls: list[Sent]) -> None:
+        self._client = client
+        self._clock = clock
+        self._calls = calls
+        self._under_way = 0
+
+    async def fetch(self, ids: Sequence[str]) -> Outcome:
+        self._under_way += 1
+        sent_at, under_way = self._clock.monotonic(), self._under_way
+        try:
+            outcome = await self._client.fetch(ids)
+        finally:
+            self._under_way -= 1
+        self._calls.append(Sent(tuple(ids), sent_at, under_way, self._clock.monotonic(), outcome))
+        return outcome
+
+
+@dataclass
+class CrawlSetup:
+    """One ledger with its ids, and the API that they are asked of. `settings` are those of [run]."""
+
+    path: Path
+    simulator: SimulatorProcess
+    clock: Clock
+    ids: tuple[str, ...]
+    settings: dict[str, Any] = field(default_factory=dict)
+    base_url: str = ""
+    key: str = KEY
+    daily_units: int | None = None
+    chance: random.Random = field(default_factory=lambda: random.Random(1))
+    calls: list[Sent] = field(default_factory=list)
+    report: RunReport = field(default_factory=RunReport)
+
+    async def load(self) -> None:
+        prepare(self.path)
+        async with SqliteLedger(self.path) as ledger:
+            await ledger.add(self.ids, (), 0)
+
+    async def run(self, stop: Stop | None = None, **how: Any) -> RunReport:
+        """One run to its end; `report` keeps what it did even where it raised."""
+        run = RunSettings(**{"concurrency": 4, "timeout_seconds": 20} | self.settings)
+        api = self.simulator.settings
+        quota = QuotaSettings(daily_units=self.daily_units or api.daily_units, units_per_call=api.units_per_call)
+        youtube = YouTubeSettings(base_url=self.base_url or self.simulator.base_url)
+        client = YouTubeClient(
+            youtube,
+            SecretStr(self.key),
+            concurrency=run.concurrency,
+            timeout_seconds=run.timeout_seconds,
+            clock=self.clock,
+        )
+        async with SqliteLedger(self.path) as ledger, client:
+            worker = Worker(
+                ledger,
+                Watched(client, self.clock, self.calls),
+                self.clock,
+                run=run,
+                quota=quota,
+                process=this_process(),
+                stop=stop,
+                chance=self.chance,
+            )
+            self.report = worker.report
+            return await worker.run(**how)
+
+    # --- what became of it
+
+    @property
+    def progress(self) -> Progress:
+        with SqliteBooks(self.path) as books:
+            return books.progress()
+
+    @property
+    def states(self) -> dict[str, str]:
+        with SqliteBooks(self.path) as books:
+            return {video_id: state.label for video_id, state in books.states()}
+
+    @property
+    def findings(self) -> list[str]:
+        with SqliteBooks(self.path) as books:
+            return books.findings()
+
+    @property
+    def units(self) -> int:
+        """What the ledger holds to be spent, over all days."""
+        return sum(day.units for day in self.progress.days)
+
+    def untrue(self) -> dict[str, str]:
+        """The ids whose state is another than the simulated API made them for."""
+        api = self.simulator.settings
+        return {
+            video_id: state
+            for video_id, state in self.states.items()
+            if state != truth(video_id, api.seed, api.faults, api.missing_share)
+        }
+
+    def count_of(self, state: str) -> int:
+        return self.progress.videos[VideoState[state.upper()]]
+
+
+SetUp = Callable[..., Awaitable[CrawlSetup]]
+"""The fixture `set_up`."""
+
+
+def assert_all_true(setup: CrawlSetup) -> None:
+    """Every id is in its true state, and the books balance, here and with the API's."""
+    assert setup.untrue() == {}
+    assert setup.findings == []
+    report = setup.simulator.report()
+    assert report["in_flight"] == 0
+    assert report["ids"]["delivered_more"] == 0
+    assert report["keys_in_urls"] == 0
+
+
+def assert_handed_back(setup: CrawlSetup) -> None:
+    """Every id is pending again, and the books balance."""
+    assert set(setup.states.values()) == {"pending"}
+    assert setup.findings == []
+
+
+async def stopped_after(setup: CrawlSetup, calls: int, stop: Stop) -> None:
+    """Ask for a stop once the API has seen so many calls."""
+    async with asyncio.timeout(20):
+        while setup.simulator.report()["calls"] < calls:
+            await asyncio.sleep(0.005)
+    stop.ask()
+
+
+def make_setup(path: Path, simulator: SimulatorProcess, videos: int | Iterable[str], **more: Any) -> CrawlSetup:
+    ids = tuple(make_ids(simulator.settings.seed, videos) if isinstance(videos, int) else videos)
+    return CrawlSetup(path, simulator, SharedClock(simulator), ids, **more)
