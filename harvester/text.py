@@ -9,7 +9,8 @@ from collections.abc import Iterable
 # Cc: terminal escapes and newlines. Cf: bidi marks and other invisible characters. Cs, Co, Cn: nothing to see.
 _UNSHOWABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _MOST_CHARS_A_LINE = 2000
-_USER_IN_ADDRESS = re.compile(r"(?<=://)[^\s/?#@'\"]+@")
+# `user:password@`, with a scheme before it or without, and `token@` after one.
+_USER_IN_ADDRESS = re.compile(r"(?<=://)[^\s/?#@'\"]+@|[^\s/:@'\"]+:[^\s/:@'\"]+@")
 
 
 def shown(text: str, most: int = 300) -> str:

@@ -6,6 +6,7 @@ needs is imported when it runs, so that `--help` answers at once.
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -44,7 +45,9 @@ class Program(click.Group):
         state = ctx.find_object(State)
         if state is not None and state.verbosity > 0:
             click.echo(safe(traceback.format_exc()), err=True, nl=False)
-        click.echo(f"{click.style('Error:', fg='red')} {safe(message)}", err=True)
+        # click knows terminals, but not NO_COLOR
+        colour = False if os.environ.get("NO_COLOR") else None
+        click.echo(f"{click.style('Error:', fg='red')} {safe(message)}", err=True, color=colour)
 
 
 @click.group(

@@ -66,11 +66,13 @@ def status(state: State, as_json: bool) -> None:
 @click.pass_obj
 def verify(state: State, published: str | None) -> None:
     """Prove the books: ids, states, calls, units and stored responses agree. Reads only; exit code 5 if they don't."""
+    from harvester.report.terminal import count
+
     progress = state.harvester().verify(published)
     responses = sum(day.ok for day in progress.days)
     click.echo(
-        f"The books balance: {progress.total:,} ids, {progress.calls:,} calls on {len(progress.days)} days, "
-        f"{responses:,} stored responses."
+        f"The books balance: {count(progress.total, 'id')}, {count(progress.calls, 'call')} on "
+        f"{count(len(progress.days), 'day')}, {count(responses, 'stored response')}."
     )
     if published:
         click.echo(f"{published} is what its manifest says.")

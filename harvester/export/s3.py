@@ -188,10 +188,10 @@ def _connected(uri: str, region: str | None) -> Iterator[S3Client]:
         try:
             # boto3's default session keeps the credentials it found first: a long-lived process must not.
             client: S3Client = boto3.session.Session().client("s3", region_name=region, config=config)
-        except ValueError as error:
-            # The address itself is not repeated: it may hold a password.
+        except ValueError:
+            # The address itself is not repeated, nor is the cause, which does: it may hold a password.
             what = "AWS_ENDPOINT_URL or export.region is not valid."
-            raise ConfigError(what, state="Nothing was written.") from error
+            raise ConfigError(what, state="Nothing was written.") from None
         try:
             yield client
         finally:

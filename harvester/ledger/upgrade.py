@@ -222,6 +222,7 @@ def _back_up(path: Path, found: str) -> None:
     try:
         _remove(draft)
         _copy(path, draft)
+        _remove(backup)
         draft.replace(backup)
         _sync(backup.parent)
     except (OSError, sqlite3.Error) as error:
@@ -284,10 +285,11 @@ def _draft_of(backup: Path) -> Path:
     return backup.with_name(f"{backup.name}.draft")
 
 
-def _remove(file: Path) -> None:
-    # What cannot be removed is in nobody's way.
-    with suppress(OSError):
-        file.unlink(missing_ok=True)
+def _remove(database: Path) -> None:
+    """With what SQLite leaves beside it where somebody looked inside: it would be taken for part of the next copy."""
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        with suppress(OSError):
+            database.with_name(database.name + suffix).unlink()
 
 
 def _sync(folder: Path) -> None:

@@ -82,5 +82,6 @@ def test_exporting_spends_nothing(cli: CommandLine, api: Api) -> None:
 
 def test_verify_tells_what_it_proved(cli: CommandLine, api: Api) -> None:
     cli.load(120)
+    assert cli.ok("verify") == "The books balance: 120 ids, 0 calls on 0 days, 0 stored responses.\n"
     cli.ok("run")
-    assert cli.ok("verify") == "The books balance: 120 ids, 3 calls on 1 days, 3 stored responses.\n"
+    assert cli.ok("verify") == "The books balance: 120 ids, 3 calls on 1 day, 3 stored responses.\n"

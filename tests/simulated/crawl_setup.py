@@ -64,6 +64,7 @@ class Sent:
     """One call as the crawl saw it, on the crawl's clock; `under_way` counts it too."""
 
     ids: tuple[str, ...]
+    sent_on: datetime
     sent_at: float
     under_way: int
     ended_at: float
@@ -81,12 +82,12 @@ class Watched:
 
     async def fetch(self, ids: Sequence[str]) -> Outcome:
         self._under_way += 1
-        sent_at, under_way = self._clock.monotonic(), self._under_way
+        sent_on, sent_at, under_way = self._clock.now(), self._clock.monotonic(), self._under_way
         try:
             outcome = await self._client.fetch(ids)
         finally:
             self._under_way -= 1
-        self._calls.append(Sent(tuple(ids), sent_at, under_way, self._clock.monotonic(), outcome))
+        self._calls.append(Sent(tuple(ids), sent_on, sent_at, under_way, self._clock.monotonic(), outcome))
         return outcome
 
 

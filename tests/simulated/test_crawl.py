@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 from crawl_setup import SetUp, assert_all_true
 
 from harvester.ledger.books import SqliteBooks
 from harvester.model import BATCH_SIZE
+from harvester.quota import PACIFIC
 from harvester.run import Ending
 
 
@@ -84,6 +85,8 @@ async def test_until_done_goes_on_after_each_pacific_midnight(set_up: SetUp, sta
         first + timedelta(days=2): 22,
     }
     assert report["refused_by_quota"] == 0
+    sent_on = sorted(call.sent_on.astimezone(PACIFIC) for call in setup.calls)
+    assert all(time(0, 0) < sent_on[first_of_day].time() < time(0, 20) for first_of_day in (9, 18))
     assert_all_true(setup)
 
 

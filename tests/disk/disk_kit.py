@@ -1,0 +1,131 @@
+"""Real harvester processes on a disk that is full, read-only or damaged, and what they must say of it."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from harvester.ledger.books import SqliteBooks
+
+FULL_AT = Path(__file__).with_name("full_at.py")
+TIMEOUT_SECONDS = 60.0
+PR_CAPBSET_DROP = 24
+RIGHTS_OF_ROOT = (1, 2, 3)
+"""CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER: what lets root pass over permissions."""
+
+Before = Callable[[], None]
+
+
+def harvester(folder: Path, *arguments: str, before: Before | None = None, full_at: str = "") -> CompletedProcess[str]:
+    """Run it to its end. `before` is done in the child; `full_at` names a point of `full_at.py`."""
+    program = [str(FULL_AT), full_at] if full_at else ["-m", "harvester"]
+    return subprocess.run(
+        [sys.executable, *program, *arguments],
+        cwd=folder,
+        env=os.environ | {"PYTHONWARNINGS": "error", "NO_PROXY": "127.0.0.1"},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+        preexec_fn=before,
+    )
+
+
+def ok(folder: Path, *arguments: str) -> str:
+    done = harvester(folder, *arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def assert_says(done: CompletedProcess[str], exit_code: int, *words: str) -> None:
+    """One error, in a few readable lines: what, the state, what to do."""
+    assert done.returncode == exit_code, done.stderr
+    before, _, message = done.stderr.partition("Error: ")
+    assert message, done.stderr
+    lines = message.splitlines()
+    assert 2 <= len(lines) <= 4, message
+    assert all(line.endswith((".", "?")) or "sqlite3" in line for line in lines), message
+    for word in words:
+        assert word in message, message
+    for word in ("Traceback", "bug in harvester", "never retrieved", "Exception ignored"):
+        assert word not in before + message, done.stderr
+
+
+def files_of_at_most(size: int) -> Before:
+    """A disk that is full for every file that would grow larger. Python ignores the signal that comes with it."""
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+def without_rights_of_root() -> None:
+    """Permissions hold for this process, even if it is root's. Where it is not, there is nothing to drop."""
+    prctl = ctypes.CDLL(None).prctl
+    for right in RIGHTS_OF_ROOT:
+        prctl(PR_CAPBSET_DROP, right, 0, 0, 0)
+
+
+class SmallDisk:
+    """A tmpfs of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def resize(self, size: str) -> None:
+        self._remount(f"size={size}")
+
+    def make_read_only(self) -> None:
+        self._remount("ro")
+
+    def fill(self) -> Path:
+        """A file that takes all the room that is left."""
+        filler = self.folder / "filler"
+        with filler.open("wb", buffering=0) as file:
+            try:
+                while file.write(bytes(1 << 16)):
+                    pass
+            except OSError:
+                pass
+        return filler
+
+    def _remount(self, options: str) -> None:
+        subprocess.run(["mount", "-o", f"remount,{options}", str(self.folder)], check=True, timeout=10)
+
+
+@contextmanager
+def small_disk(folder: Path, options: str) -> Iterator[SmallDisk]:
+    """Skips the test where none may be mounted."""
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, timeout=10).returncode != 0:
+        pytest.skip("needs the right to mount a tmpfs")
+    try:
+        yield SmallDisk(folder)
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True, timeout=10)
+
+
+def assert_sound(ledger: Path) -> None:
+    with SqliteBooks(ledger) as books:
+        assert books.findings() == []
+
+
+def fingerprints(folder: Path) -> dict[str, str]:
+    """What every file of the folder holds, but for the shared memory that SQLite makes to read."""
+    return {
+        str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in folder.rglob("*")
+        if file.is_file() and not file.name.endswith("-shm") and not (file.name.endswith("-wal") and is_empty(file))
+    }
+
+
+def is_empty(file: Path) -> bool:
+    return file.stat().st_size == 0

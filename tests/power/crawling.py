@@ -1,0 +1,36 @@
+"""A crawl that tells what it has settled: `python crawling.py SETTINGS`, the settings as JSON.
+
+The number of each call is written to standard output as soon as `settle` has said that it is done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from typing import Any
+
+from pydantic import SecretStr
+
+from harvester.app import Harvester
+from harvester.config import isolated_config
+from harvester.ledger.sqlite import SqliteLedger
+
+
+def tell_what_is_settled() -> None:
+    settle = SqliteLedger.settle
+
+    async def settle_and_tell(ledger: SqliteLedger, batch: Any, outcome: Any, now: Any) -> bool:
+        settled = await settle(ledger, batch, outcome, now)
+        if settled:
+            os.write(1, b"%d\n" % batch.call_id)
+        return settled
+
+    SqliteLedger.settle = settle_and_tell  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    tell_what_is_settled()
+    harvester = Harvester(isolated_config(json.loads(sys.argv[1])), key=SecretStr("any"))
+    asyncio.run(harvester.run())

@@ -1,0 +1,53 @@
+"""Runs of the command line that end by kill -9 at a named point of `mortal.py`."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from harvester.ledger.books import SqliteBooks
+
+PROGRAM = Path(__file__).with_name("mortal.py")
+TIMEOUT_SECONDS = 60.0
+
+Rows = dict[str, list[tuple[Any, ...]]]
+
+
+def run_mortal(folder: Path, death: dict[str, Any], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run it to its end, whichever that is."""
+    return subprocess.run(
+        [sys.executable, str(PROGRAM), json.dumps(death), *arguments],
+        cwd=folder,
+        env=os.environ | {"PYTHONWARNINGS": "error"},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+    )
+
+
+def dies(folder: Path, death: dict[str, Any], *arguments: str) -> None:
+    done = run_mortal(folder, death, *arguments)
+    assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
+
+
+def rows(path: Path, *tables: str) -> Rows:
+    """What stands in these tables, in all of them where none is named."""
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+        everything = db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").fetchall()
+        return {name: db.execute(f"SELECT * FROM {name} ORDER BY 1").fetchall() for name in tables or names(everything)}
+
+
+def names(found: list[tuple[str]]) -> list[str]:
+    return [name for (name,) in found]
+
+
+def assert_sound(path: Path) -> None:
+    with SqliteBooks(path) as books:
+        assert books.findings() == []

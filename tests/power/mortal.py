@@ -1,0 +1,129 @@
+"""The command line in a process that dies: `python mortal.py '{"point": "between chunks", "visit": 2}' load ids.txt`.
+
+It kills itself at the `visit`-th time that the named point of the real code is passed, `delay_seconds` after that
+where they are given. `chunk_rows` makes a load's chunks small; `migrations` and `revision` make it a later harvester.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event
+
+from harvester import sources
+from harvester.cli import main
+from harvester.export import local, publish
+from harvester.ledger import connect, transactions, upgrade
+from harvester.ledger.sqlite import SqliteLedger
+
+Strike = Callable[[], None]
+
+
+class Countdown:
+    """Strikes once."""
+
+    def __init__(self, visit: int, delay_seconds: float | None) -> None:
+        self._left = visit
+        self._delay_seconds = delay_seconds
+
+    def __call__(self) -> None:
+        self._left -= 1
+        if self._left == 0:
+            if self._delay_seconds is None:
+                die()
+            threading.Thread(target=self._die_later, daemon=True).start()
+
+    def _die_later(self) -> None:
+        assert self._delay_seconds is not None
+        time.sleep(self._delay_seconds)
+        die()
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def before(owner: Any, name: str, strike: Strike) -> None:
+    original = getattr(owner, name)
+
+    @functools.wraps(original)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        strike()
+        return original(*args, **kwargs)
+
+    setattr(owner, name, wrapped)
+
+
+def after(owner: Any, name: str, strike: Strike) -> None:
+    original = getattr(owner, name)
+
+    @functools.wraps(original)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        result = original(*args, **kwargs)
+        strike()
+        return result
+
+    setattr(owner, name, wrapped)
+
+
+def between_chunks(strike: Strike) -> None:
+    add = SqliteLedger.add
+
+    async def added(*args: Any) -> Any:
+        addition = await add(*args)
+        strike()
+        return addition
+
+    SqliteLedger.add = added  # type: ignore[method-assign]
+
+
+def within_the_commit(strike: Strike) -> None:
+    """Of a migration: SQLAlchemy commits that one."""
+    writing_engine = connect.writing_engine
+
+    def watched(path: Path) -> Any:
+        engine = writing_engine(path)
+        event.listen(engine, "commit", lambda _: strike())
+        return engine
+
+    upgrade.writing_engine = watched
+
+
+POINTS: dict[str, Callable[[Strike], None]] = {
+    "between chunks": between_chunks,
+    "within the transaction": lambda strike: after(transactions, "add", strike),
+    "while the draft is written": lambda strike: after(local._Draft, "write", strike),
+    "before the draft is on disk": lambda strike: before(os, "fsync", strike),
+    "before the draft takes its place": lambda strike: before(local._Draft, "take_place", strike),
+    "before the manifest": lambda strike: before(publish, "_publish_manifest", strike),
+    "before the copy is on disk": lambda strike: before(os, "fsync", strike),
+    "before the copy has its name": lambda strike: after(upgrade, "_copy", strike),
+    "before the migration": lambda strike: before(upgrade, "_migrate", strike),
+    "after the migration": lambda strike: after(upgrade, "_migrate", strike),
+    "within the commit": within_the_commit,
+    "before the copy is removed": lambda strike: before(upgrade, "_remove_backup", strike),
+}
+
+
+def arm(death: dict[str, Any]) -> None:
+    if "chunk_rows" in death:
+        sources.read_ids = functools.partial(sources.read_ids, chunk_rows=death["chunk_rows"])
+    if "migrations" in death:
+        upgrade.migrations_folder = lambda: Path(death["migrations"])
+        upgrade.REVISION = death["revision"]
+    if "point" in death:
+        POINTS[death["point"]](Countdown(death.get("visit", 1), death.get("delay_seconds")))
+
+
+if __name__ == "__main__":
+    arm(json.loads(sys.argv.pop(1)))
+    main(prog_name="harvester")

@@ -1,0 +1,99 @@
+"""kill -9 in the middle of an export to a local file: the name holds the old file or the new one, whole."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from children import Program, Simulate
+from dying import dies
+
+from harvester.simulator import make_ids
+
+EXPORT = ["export", "songs.json"]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A ledger that has grown since it was last exported."""
+
+    harvester: Program
+    old: bytes
+    old_manifest: bytes
+    new: bytes
+    """What an export that nothing cuts off publishes now."""
+
+    @property
+    def folder(self) -> Path:
+        return self.harvester.folder
+
+    @property
+    def file(self) -> Path:
+        return self.folder / "songs.json"
+
+    @property
+    def manifest(self) -> Path:
+        return self.folder / "songs.json.manifest.json"
+
+    def drafts(self) -> list[str]:
+        return [file.name for file in self.folder.iterdir() if file.name.endswith("draft")]
+
+
+def ok(harvester: Program, *arguments: str) -> None:
+    done = harvester.run(*arguments)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def exported(harvester: Program, simulate: Simulate) -> Exported:
+    harvester.env |= {"YOUTUBE_API_KEY": "any", "HARVESTER_YOUTUBE__BASE_URL": simulate().base_url}
+    folder = harvester.folder
+    (folder / "ids.txt").write_text("\n".join(make_ids(1, 500)), encoding="ascii")
+    ok(harvester, "load", "ids.txt")
+    ok(harvester, "run", "--max-calls", "4")
+    ok(harvester, *EXPORT)
+    ok(harvester, "run")
+    ok(harvester, "export", "uncut.json")
+    old, manifest = (folder / "songs.json").read_bytes(), (folder / "songs.json.manifest.json").read_bytes()
+    return Exported(harvester, old, manifest, (folder / "uncut.json").read_bytes())
+
+
+def assert_next_export_is_right(exported: Exported) -> None:
+    """It tidies up after the one that was cut off, and publishes what that one would have."""
+    ok(exported.harvester, *EXPORT)
+    assert exported.file.read_bytes() == exported.new
+    assert exported.drafts() == []
+    ok(exported.harvester, "verify", "--export", "songs.json")
+
+
+@pytest.mark.parametrize(
+    ("point", "visit"),
+    [
+        ("while the draft is written", 1),
+        ("while the draft is written", 9),
+        ("before the draft takes its place", 1),
+        ("before the draft is on disk", 1),
+    ],
+)
+def test_killed_before_the_rename_the_old_file_stands(exported: Exported, point: str, visit: int) -> None:
+    dies(exported.folder, {"point": point, "visit": visit}, *EXPORT)
+    assert (exported.file.read_bytes(), exported.manifest.read_bytes()) == (exported.old, exported.old_manifest)
+    assert len(exported.drafts()) == 1
+    assert_next_export_is_right(exported)
+
+
+@pytest.mark.parametrize(
+    ("point", "visit", "drafts"), [("before the manifest", 1, 0), ("before the draft takes its place", 2, 1)]
+)
+def test_killed_before_the_manifest_the_new_file_stands_and_verify_tells(
+    exported: Exported, point: str, visit: int, drafts: int
+) -> None:
+    dies(exported.folder, {"point": point, "visit": visit}, *EXPORT)
+    assert (exported.file.read_bytes(), exported.manifest.read_bytes()) == (exported.new, exported.old_manifest)
+    assert json.loads(exported.file.read_bytes())
+    assert len(exported.drafts()) == drafts
+    told = exported.harvester.run("verify", "--export", "songs.json")
+    assert (told.returncode, "manifest" in told.stderr) == (5, True), told.stderr
+    assert_next_export_is_right(exported)

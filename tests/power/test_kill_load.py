@@ -1,0 +1,92 @@
+"""kill -9 in the middle of `load`: whole chunks stand, and loading again ends as if nothing had been cut off."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from children import Program
+from dying import assert_sound, dies, rows, run_mortal
+
+from harvester.simulator import make_ids
+
+CHUNK_ROWS = 500
+CHUNKS = 12
+SOURCE = ["load", "ids.txt"]
+
+
+@pytest.fixture
+def folder(harvester: Program) -> Path:
+    """A source with duplicates, within a chunk and across chunks, and texts that are no ids."""
+    ids = list(make_ids(1, 4_000))
+    chance = random.Random(1)
+    lines = [*ids, *chance.choices(ids, k=CHUNKS * CHUNK_ROWS - len(ids) - 90), *(f"no id {n % 45}" for n in range(90))]
+    chance.shuffle(lines)
+    (harvester.folder / "ids.txt").write_text("\n".join(lines), encoding="ascii")
+    return harvester.folder
+
+
+@pytest.fixture
+def uncut(folder: Path) -> dict[str, list[tuple[Any, ...]]]:
+    """What stands in a ledger that was loaded in one go."""
+    other = folder / "uncut"
+    other.mkdir()
+    (other / "ids.txt").write_bytes((folder / "ids.txt").read_bytes())
+    done = run_mortal(other, {"chunk_rows": CHUNK_ROWS}, *SOURCE)
+    assert done.returncode == 0, done.stderr
+    return rows(other / "harvest.db", "videos", "video_states")
+
+
+def assert_whole_chunks(path: Path, uncut: dict[str, list[tuple[Any, ...]]]) -> int:
+    """What is there is a beginning of the uncut ledger, and the books balance."""
+    assert_sound(path)
+    loaded = rows(path, "videos")["videos"]
+    assert loaded == uncut["videos"][: len(loaded)]
+    return len(loaded)
+
+
+def assert_loaded(harvester: Program, uncut: dict[str, list[tuple[Any, ...]]]) -> None:
+    """The real command, once more: the ledger is what it would be."""
+    done = harvester.run(*SOURCE)
+    assert done.returncode == 0, done.stderr
+    figures = dict(
+        line.rsplit(None, 1) for line in done.stdout.replace(",", "").splitlines() if line.split()[-1].isdigit()
+    )
+    assert int(figures["new"]) + int(figures["already there"]) == int(figures["distinct"]) == 4_045
+    assert rows(harvester.folder / "harvest.db", "videos", "video_states") == uncut
+    assert_sound(harvester.folder / "harvest.db")
+
+
+@pytest.mark.parametrize(
+    ("point", "visit", "chunks"),
+    [
+        ("within the transaction", 1, 0),
+        ("within the transaction", 7, 6),
+        ("between chunks", 1, 1),
+        ("between chunks", 7, 7),
+    ],
+)
+def test_killed_at_a_named_point_whole_chunks_stand(
+    harvester: Program, folder: Path, uncut: dict[str, list[tuple[Any, ...]]], point: str, visit: int, chunks: int
+) -> None:
+    dies(folder, {"point": point, "visit": visit, "chunk_rows": CHUNK_ROWS}, *SOURCE)
+    lines = (folder / "ids.txt").read_text(encoding="ascii").splitlines()[: chunks * CHUNK_ROWS]
+    assert assert_whole_chunks(folder / "harvest.db", uncut) == len(set(lines))
+    assert_loaded(harvester, uncut)
+
+
+def test_killed_at_any_moment_again_and_again(
+    harvester: Program, folder: Path, uncut: dict[str, list[tuple[Any, ...]]]
+) -> None:
+    chance = random.Random(7)
+    before = 0
+    for _ in range(6):
+        delay = chance.uniform(0.0, 0.02)
+        death = {"point": "within the transaction", "delay_seconds": delay, "chunk_rows": CHUNK_ROWS}
+        dies(folder, death, *SOURCE)
+        now = assert_whole_chunks(folder / "harvest.db", uncut)
+        assert now >= before
+        before = now
+    assert_loaded(harvester, uncut)
