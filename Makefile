@@ -11,7 +11,7 @@ READY := $(VENV)/.ready
 help:
 	@echo "make rehearse   the whole multi-day crawl against the simulated API: no key, no account"
 	@echo "make test       every test"
-	@echo "make check      lint, format and types"
+	@echo "make check      lint, format, types, and known vulnerabilities of the dependencies"
 	@echo "make soak       two weeks of cron on a machine that keeps dying; SEED=7 replays one"
 	@echo "make bench      measurements"
 	@echo "make lock       resolve the dependencies anew into requirements.lock"
@@ -34,6 +34,7 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python .ci/audit.py
 
 soak: $(READY)
 	$(BIN)/python tests/soak/soak.py $(if $(SEED),--seed $(SEED))

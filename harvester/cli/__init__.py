@@ -20,6 +20,9 @@ from harvester.cli.logs import safe
 from harvester.cli.state import State
 from harvester.errors import HarvesterError
 
+INTERRUPTED = 130
+"""As shells say it of a program that SIGINT ended."""
+
 
 class Program(click.Group):
     """Says errors in a few readable lines and ends with the exit code that they carry."""
@@ -32,6 +35,9 @@ class Program(click.Group):
             ctx.exit(error.exit_code)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
+        except KeyboardInterrupt:
+            click.echo("Interrupted. What was committed before is safe; run the command again to go on.", err=True)
+            ctx.exit(INTERRUPTED)
         except BrokenPipeError:
             # The reader went away, as `head` does: nothing is wrong, and there is nobody to tell.
             sys.stdout = None

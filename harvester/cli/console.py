@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
+
+import click
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+PIPE_COLUMNS = 200
+"""Wide enough that no line is folded where a program reads."""
+
+
+def on_terminal() -> bool:
+    return sys.stdout.isatty()
 
 
 def show(result: RenderableType) -> None:
     from rich.console import Console
 
     # Highlighting would colour numbers at random; what has a colour has it for a reason.
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(result)
+    if on_terminal():
+        Console(highlight=False).print(result)
+        return
+    console = Console(highlight=False, width=PIPE_COLUMNS, force_terminal=False)
+    with console.capture() as printed:
+        console.print(result)
+    for line in printed.get().splitlines():
+        click.echo(line.rstrip())

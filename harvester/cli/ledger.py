@@ -8,7 +8,7 @@ import sys
 
 import click
 
-from harvester.cli.console import show
+from harvester.cli.console import on_terminal, show
 from harvester.cli.state import State
 
 
@@ -58,7 +58,7 @@ def status(state: State, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(summary.as_json(overview.summary), indent=2))
     else:
-        show(terminal.status(overview.summary, overview.runs))
+        show(terminal.status(overview.summary, overview.runs, bar=on_terminal()))
 
 
 @click.command(epilog="Example: harvester verify --export songs.json")

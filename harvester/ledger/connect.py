@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 BUSY_TIMEOUT_SECONDS = 60.0
 """How long a transaction waits for another process's; each takes about a millisecond."""
+_LOCKED_PAUSE_SECONDS = 0.005
 
 _WRITING = (
     "PRAGMA journal_mode = WAL",
@@ -103,8 +105,22 @@ def _prepare_connections(engine: Engine, pragmas: tuple[str, ...]) -> None:
         connection.isolation_level = None
         cursor = connection.cursor()
         for pragma in pragmas:
-            cursor.execute(pragma)
+            _patiently(cursor, pragma)
         cursor.close()
+
+
+def _patiently(cursor: Any, pragma: str) -> None:
+    """Run it, and again while the file is locked: turning a new file to WAL does not wait for others that do so too."""
+    give_up_at = time.monotonic() + BUSY_TIMEOUT_SECONDS
+    while True:
+        try:
+            cursor.execute(pragma)
+            return
+        except sqlite3.OperationalError as error:
+            code = getattr(error, "sqlite_errorcode", None)
+            if code != sqlite3.SQLITE_BUSY or time.monotonic() >= give_up_at:
+                raise
+            time.sleep(_LOCKED_PAUSE_SECONDS)
 
 
 @contextmanager

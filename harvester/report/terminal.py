@@ -32,9 +32,9 @@ MEANINGS = {
 }
 
 
-def status(summary: Summary, runs: Sequence[RunRecord]) -> RenderableType:
-    """One screen: how far, today's units, when it will be done, the last runs."""
-    parts: list[RenderableType] = [_bar(summary), Text(), _videos(summary), Text(), _facts(summary)]
+def status(summary: Summary, runs: Sequence[RunRecord], *, bar: bool) -> RenderableType:
+    """One screen: how far, today's units, when it will be done, the last runs. `bar` is for terminals."""
+    parts: list[RenderableType] = [_how_far(summary, bar), Text(), _videos(summary), Text(), _facts(summary)]
     if runs:
         parts += [Text(), _runs(runs)]
     return Group(*parts, Text(), Text(next_step(summary), style="bold"))
@@ -51,14 +51,14 @@ def next_step(summary: Summary) -> str:
     return "harvester run goes on."
 
 
-def _bar(summary: Summary) -> RenderableType:
-    line = Table.grid(padding=(0, 2))
+def _how_far(summary: Summary, bar: bool) -> RenderableType:
     settled = summary.total - summary.unasked - summary.videos[VideoState.INVALID]
     asked_for = summary.total - summary.videos[VideoState.INVALID]
-    line.add_row(
-        ProgressBar(total=max(1, asked_for), completed=settled, width=30),
-        f"{summary.percent:.1f}% of {asked_for:,} videos",
-    )
+    words = f"{summary.percent:.1f}% of {asked_for:,} videos"
+    if not bar:
+        return Text(words)
+    line = Table.grid(padding=(0, 2))
+    line.add_row(ProgressBar(total=max(1, asked_for), completed=settled, width=30), words)
     return line
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import hashlib
 import os
@@ -9,14 +10,16 @@ import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
 
 from harvester.ledger.books import SqliteBooks
+from harvester.ledger.sqlite import SqliteLedger
+from harvester.ledger.upgrade import prepare
 
 FULL_AT = Path(__file__).with_name("full_at.py")
 TIMEOUT_SECONDS = 60.0
@@ -85,15 +88,13 @@ class SmallDisk:
     def make_read_only(self) -> None:
         self._remount("ro")
 
-    def fill(self) -> Path:
-        """A file that takes all the room that is left."""
+    def fill(self, but: int = 0) -> Path:
+        """A file that takes all the room that is left, but for some bytes."""
         filler = self.folder / "filler"
-        with filler.open("wb", buffering=0) as file:
-            try:
-                while file.write(bytes(1 << 16)):
-                    pass
-            except OSError:
+        with filler.open("wb", buffering=0) as file, suppress(OSError):
+            while file.write(bytes(4096)):
                 pass
+        os.truncate(filler, filler.stat().st_size - but)
         return filler
 
     def _remount(self, options: str) -> None:
@@ -111,6 +112,17 @@ def small_disk(folder: Path, options: str) -> Iterator[SmallDisk]:
         yield SmallDisk(folder)
     finally:
         subprocess.run(["umount", "--lazy", str(folder)], check=True, timeout=10)
+
+
+def load(folder: Path, ids: Iterable[str]) -> None:
+    """As `harvester load` does, in this process."""
+    prepare(folder / "harvest.db")
+
+    async def add() -> None:
+        async with SqliteLedger(folder / "harvest.db") as ledger:
+            await ledger.add(list(ids), [], 0)
+
+    asyncio.run(add())
 
 
 def assert_sound(ledger: Path) -> None:

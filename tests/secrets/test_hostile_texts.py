@@ -111,8 +111,8 @@ class TestNames:
 
     def test_a_ledger_of_that_name(self, guarded: Guarded) -> None:
         guarded.env["HARVESTER_LEDGER__URL"] = f"sqlite:///none/{ONE_LINE}.db"
-        assert_harmless(guarded.run("-v", "status"))
-        assert_harmless(guarded.run("-v", "load", "-"))
+        for command in (["status"], ["load", "-"]):
+            assert_harmless(guarded.run("-v", *command), says="ledger")
 
     def test_a_manifest_from_a_stranger(self, guarded: Guarded) -> None:
         assert guarded.run("export", "songs.json").returncode == 0
@@ -141,6 +141,12 @@ class TestNames:
         done = guarded.run("status")
         assert done.returncode == 0
         assert_harmless(done)
+
+    @pytest.mark.xfail(reason="report/terminal.py and cli/ledger.py print the destination as it is")
+    def test_of_an_export_that_succeeds(self, guarded: Guarded) -> None:
+        name = f"{ONE_LINE}.json"
+        assert_harmless(guarded.run("export", name))
+        assert_harmless(guarded.run("verify", "--export", name))
 
 
 class TestNewlinesInNames:

@@ -109,7 +109,7 @@ def shown(renderable: object, width: int = 100) -> str:
 
 
 def test_status_says_how_far_what_today_and_what_next() -> None:
-    text = shown(terminal.status(summary(), []))
+    text = shown(terminal.status(summary(), [], bar=True))
     for said in ("7.2% of 631,348 videos", "585,898", "9,999 of 10,000 units", "2026-11-24 08:00 UTC", "13 left"):
         assert said in text
     assert "Nothing to do until the quota is reset" in text
@@ -129,7 +129,7 @@ def test_status_ends_with_the_next_step(changes: dict[str, object], step: str) -
 
 def test_texts_from_outside_cannot_act_on_the_terminal() -> None:
     run = RunRecord(1, "host\x1b[31m\u202e", 7, NOW, NOW, NOW, "bad\x07\nreason")
-    text = shown(terminal.status(summary(), [run]))
+    text = shown(terminal.status(summary(), [run], bar=False))
     assert "\x1b" not in text
     assert "\u202e" not in text
     assert "\x07" not in text
