@@ -26,6 +26,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, SettingsError
 
 from harvester.errors import ConfigError, CredentialsError
+from harvester.text import shown
 
 ENV_PREFIX = "HARVESTER_"
 PARTS = frozenset(
@@ -245,12 +246,12 @@ def _read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(
-            f"There is no configuration at {path}.", next_step="harvester init writes one to begin from."
+            f"There is no configuration at {shown(str(path))}.", next_step="harvester init writes one to begin from."
         ) from None
     except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from None
+        raise ConfigError(f"{shown(str(path))} cannot be read: {error.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}.") from None
+        raise ConfigError(f"{shown(str(path))} is not valid TOML: {shown(str(error))}.") from None
 
 
 def _from_environment() -> dict[str, Any]:
@@ -277,9 +278,9 @@ def _merged(*layers: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any
 
 
 def _explain(error: ValidationError, path: Path | None) -> str:
-    lines = [f"The settings do not work ({path or 'environment and defaults'}):"]
+    lines = [f"The settings do not work ({shown(str(path or 'environment and defaults'))}):"]
     for problem in error.errors():
-        key = ".".join(str(part) for part in problem["loc"])
+        key = shown(".".join(str(part) for part in problem["loc"]))
         message = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden":
             message = "there is no such setting"

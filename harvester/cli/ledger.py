@@ -67,6 +67,7 @@ def status(state: State, as_json: bool) -> None:
 def verify(state: State, published: str | None) -> None:
     """Prove the books: ids, states, calls, units and stored responses agree. Reads only; exit code 5 if they don't."""
     from harvester.report.terminal import count
+    from harvester.text import shown
 
     progress = state.harvester().verify(published)
     responses = sum(day.ok for day in progress.days)
@@ -75,7 +76,7 @@ def verify(state: State, published: str | None) -> None:
         f"{count(len(progress.days), 'day')}, {count(responses, 'stored response')}."
     )
     if published:
-        click.echo(f"{published} is what its manifest says.")
+        click.echo(f"{shown(published)} is what its manifest says.")
 
 
 COMMANDS = [init, load, status, verify]

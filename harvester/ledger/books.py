@@ -13,6 +13,7 @@ from harvester.errors import LedgerDamaged, LedgerUnavailable
 from harvester.ledger import audit, reading
 from harvester.ledger.connect import damaged, is_read_unlocked, ledger_errors, reading_engine
 from harvester.model import Progress, RunRecord, StoredResponse, VideoState
+from harvester.text import shown
 
 BODIES_AT_ONCE = 16
 """Responses read in one go: about a megabyte, as they are stored."""
@@ -93,7 +94,7 @@ class SqliteBooks:
     def _see_that_nobody_wrote(self) -> None:
         if self._unlocked and _footprint(self._path) != self._footprint:
             raise LedgerUnavailable(
-                f"The ledger {self._path.name} was written to while it was read, where it cannot be locked.",
+                f"The ledger {shown(self._path.name)} was written to while it was read, where it cannot be locked.",
                 state="Nothing was changed.",
                 next_step="Run the command again.",
             )

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from harvester.errors import HarvesterError, LedgerDamaged, LedgerUnavailable, LedgerUnusable
+from harvester.text import shown
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -131,6 +132,9 @@ def ledger_errors(path: Path) -> Iterator[None]:
     except UnicodeDecodeError as error:
         # Where the schema or a text is garbage, so is SQLite's own sentence about it.
         raise damaged(path, "it holds text that is none") from error
+    except MemoryError as error:
+        # The length of a row is garbage.
+        raise damaged(path, "a row of it asks for more memory than there is") from error
     except sqlite3.DatabaseError as error:
         raise explain(error, path) from error
     except DBAPIError as error:
@@ -145,13 +149,13 @@ def explain(error: sqlite3.DatabaseError, path: Path) -> HarvesterError:
     primary = code & 0xFF if isinstance(code, int) else None
     if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return LedgerUnavailable(
-            f"The ledger {path.name} was locked by another process for {BUSY_TIMEOUT_SECONDS:.0f} s.",
+            f"The ledger {shown(path.name)} was locked by another process for {BUSY_TIMEOUT_SECONDS:.0f} s.",
             state=_SAFE,
             next_step="See what holds it open (fuser, lsof), then run the command again.",
         )
     if code in _UNREADABLE:
         return LedgerUnavailable(
-            f"The ledger {path.name} could not be read: {error}.",
+            f"The ledger {shown(path.name)} could not be read: {error}.",
             state="Nothing was changed.",
             next_step="Look at the disk and at the system's log, then run the command again.",
         )
@@ -159,15 +163,15 @@ def explain(error: sqlite3.DatabaseError, path: Path) -> HarvesterError:
         primary == sqlite3.SQLITE_CANTOPEN and _has_no_room(path.parent)
     ):
         return LedgerUnavailable(
-            f"The ledger {path.name} could not be written: {error}.",
+            f"The ledger {shown(path.name)} could not be written: {error}.",
             state=_SAFE,
             next_step="Make room on the disk, then run the command again: it goes on where it stopped.",
         )
-    if primary == sqlite3.SQLITE_CORRUPT or "Could not decode to UTF-8" in str(error):
+    if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_TOOBIG) or "Could not decode to UTF-8" in str(error):
         return damaged(path, str(error))
     if code == sqlite3.SQLITE_READONLY_ROLLBACK:
         return LedgerUnusable(
-            f"A change to {path.name} was cut off, and has not been undone yet.",
+            f"A change to {shown(path.name)} was cut off, and has not been undone yet.",
             state="It was left as it is.",
             next_step="Where it was harvester init, run that again; where it was another program, that one.",
         )
@@ -176,28 +180,28 @@ def explain(error: sqlite3.DatabaseError, path: Path) -> HarvesterError:
 
 def damaged(path: Path, how: str) -> LedgerDamaged:
     return LedgerDamaged(
-        f"The ledger {path.name} is damaged: {how}.",
+        f"The ledger {shown(path.name)} is damaged: {how}.",
         state="Nothing was repaired or thrown away.",
-        next_step=f"Restore it from a backup, or rescue what can be read of it with: sqlite3 {path.name} .recover",
+        next_step=f"Restore it from a backup, or rescue what can be read: sqlite3 {shown(path.name)} .recover",
     )
 
 
 def _unusable(primary: int | None, path: Path) -> HarvesterError | None:
     if primary == sqlite3.SQLITE_READONLY:
         return LedgerUnusable(
-            f"The ledger {path.name} cannot be written by this user.",
+            f"The ledger {shown(path.name)} cannot be written by this user.",
             state="Nothing was changed.",
             next_step="Mend the permissions of the file and of its folder.",
         )
     if primary == sqlite3.SQLITE_CANTOPEN:
         return LedgerUnusable(
-            f"The ledger {path} cannot be opened.",
+            f"The ledger {shown(str(path))} cannot be opened.",
             state="Nothing was changed.",
             next_step="See that its folder exists and is writable by this user.",
         )
     if primary == sqlite3.SQLITE_NOTADB:
         return LedgerUnusable(
-            f"{path} is not a ledger, or its first bytes are damaged.",
+            f"{shown(str(path))} is not a ledger, or its first bytes are damaged.",
             state="It was left as it is.",
             next_step="Set ledger.url to another file, or restore the ledger from a backup.",
         )

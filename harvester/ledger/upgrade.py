@@ -29,6 +29,7 @@ from harvester.ledger.connect import (
     writing_engine,
 )
 from harvester.ledger.tables import metadata
+from harvester.text import shown
 
 log = logging.getLogger(__name__)
 
@@ -55,9 +56,13 @@ def prepare(path: Path) -> None:
     Raises LedgerUnusable where the file is something else, or was written by a newer harvester.
     """
     if not path.parent.is_dir():
-        raise LedgerUnusable(f"There is no folder {path.parent} for it.", next_step="Make it, or set ledger.url.")
+        raise LedgerUnusable(
+            f"There is no folder {shown(str(path.parent))} for it.", next_step="Make it, or set ledger.url."
+        )
     if path.exists() and not path.is_file():
-        raise LedgerUnusable(f"{path} is not a file.", state="It was left as it is.", next_step="Set ledger.url.")
+        raise LedgerUnusable(
+            f"{shown(str(path))} is not a file.", state="It was left as it is.", next_step="Set ledger.url."
+        )
     # Looked at before it is touched: opening it for writing would change the journal mode of a foreign database.
     if path.is_file() and not _was_being_made(path) and _found(path) == REVISION:
         _remove_backup(path)
@@ -81,14 +86,14 @@ def prepare(path: Path) -> None:
 def check(path: Path) -> None:
     """Raise LedgerUnusable, with what to do, where there is no ledger or not one that this program works with."""
     if not path.is_file():
-        what = f"{path} is not a file." if path.exists() else f"There is no ledger at {path}."
+        what = f"{shown(str(path))} is not a file." if path.exists() else f"There is no ledger at {shown(str(path))}."
         raise LedgerUnusable(what, next_step="harvester init makes it, harvester load fills it.")
     found = _found(path)
     if found is None:
-        raise LedgerUnusable(f"The ledger {path} is empty.", next_step="harvester init prepares it.")
+        raise LedgerUnusable(f"The ledger {shown(str(path))} is empty.", next_step="harvester init prepares it.")
     if found != REVISION:
         raise LedgerUnusable(
-            f"The ledger {path.name} is of an older version ({found}; this harvester works with {REVISION}).",
+            f"The ledger {shown(path.name)} is of an older version ({found}; this harvester works with {REVISION}).",
             state="It was left as it is.",
             next_step="harvester init brings it up to date.",
         )
@@ -105,7 +110,7 @@ def _bring_up_to_date(connection: Connection, driver: sqlite3.Connection, path: 
     driver.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     if driver.execute("PRAGMA foreign_key_check").fetchone() is not None:
         raise LedgerDamaged(
-            f"The ledger {path.name} has rows that refer to others that are not there.",
+            f"The ledger {shown(path.name)} has rows that refer to others that are not there.",
             state="It was left as it is, at its older version.",
             next_step="Restore it from a backup.",
         )
@@ -117,7 +122,7 @@ def _make_file(path: Path) -> None:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     except OSError as error:
         raise LedgerUnusable(
-            f"The ledger {path} cannot be written: {error.strerror}.",
+            f"The ledger {shown(str(path))} cannot be written: {error.strerror}.",
             state="Nothing was changed.",
             next_step="Mend the permissions of the file and of its folder, or set ledger.url.",
         ) from error
@@ -159,7 +164,7 @@ def _revision(db: sqlite3.Connection, path: Path) -> str | None:
         return None
     if "alembic_version" not in tables or "video_states" not in tables:
         raise LedgerUnusable(
-            f"{path} is a database, but not a ledger.",
+            f"{shown(str(path))} is a database, but not a ledger.",
             state="It was left as it is.",
             next_step="Set ledger.url to another file.",
         )
@@ -170,7 +175,7 @@ def _revision(db: sqlite3.Connection, path: Path) -> str | None:
     if revision not in known:
         by = "by a newer harvester" if revision > REVISION else "by another harvester"
         raise LedgerUnusable(
-            f"The ledger {path.name} was written {by} (version {revision}; this one knows {REVISION}).",
+            f"The ledger {shown(path.name)} was written {by} (version {revision}; this one knows {REVISION}).",
             state="It was left as it is.",
             next_step="Upgrade harvester.",
         )
@@ -184,9 +189,9 @@ def _refuse_where_only_the_wal_is_left(path: Path) -> None:
     # In this order: while another process makes the ledger, it has its first page before it has a WAL.
     if _size(path.with_name(f"{path.name}-wal")) and not _size(path):
         raise LedgerDamaged(
-            f"The ledger {path.name} is empty, but the {path.name}-wal beside it is not.",
+            f"The ledger {shown(path.name)} is empty, but the {shown(path.name)}-wal beside it is not.",
             state="Both were left as they are.",
-            next_step=f"Restore {path.name} from a backup; to begin a new ledger, remove both.",
+            next_step=f"Restore {shown(path.name)} from a backup; to begin a new ledger, remove both.",
         )
 
 
@@ -260,13 +265,13 @@ def _no_backup(error: OSError | sqlite3.Error, path: Path) -> HarvesterError:
             return explained
     if isinstance(error, PermissionError):
         return LedgerUnusable(
-            f"The ledger {path.name} was not brought up to date, since it cannot be copied: {error.strerror}.",
+            f"The ledger {shown(path.name)} was not brought up to date, since it cannot be copied: {error.strerror}.",
             state="It was left as it is, at its older version.",
             next_step="Mend the permissions of its folder, then run harvester init again.",
         )
     reason = getattr(error, "strerror", None) or error
     return LedgerUnavailable(
-        f"The ledger {path.name} was not brought up to date, since it cannot be copied first: {reason}.",
+        f"The ledger {shown(path.name)} was not brought up to date, since it cannot be copied first: {reason}.",
         state="It was left as it is, at its older version.",
         next_step="Make room beside it, then run harvester init again.",
     )

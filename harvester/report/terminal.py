@@ -183,7 +183,7 @@ def run(report: RunReport, progress: Progress) -> RenderableType:
 def exported(manifest: Manifest, uri: str) -> RenderableType:
     """What was published where."""
     lines = [
-        f"{uri}: {count(manifest.videos, 'video')} in {count(manifest.responses, 'response')}, "
+        f"{shown(uri)}: {count(manifest.videos, 'video')} in {count(manifest.responses, 'response')}, "
         f"{size(manifest.bytes)}, sha256 {manifest.sha256[:16]}…"
     ]
     if not manifest.complete:

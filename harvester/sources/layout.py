@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from harvester import text
 from harvester.errors import ConfigError
 from harvester.sources.ids import KNOWN_ID
 
@@ -112,7 +113,7 @@ def no_such_column(head: bytes, column: str, path: str, shown: str) -> ConfigErr
 
 
 def column_missing(names: Sequence[str], column: str, shown: str, hint: str) -> ConfigError:
-    listed = ", ".join(name[:SHOWN_CHARACTERS] for name in names[:SHOWN_COLUMNS])
+    listed = ", ".join(text.shown(name, SHOWN_CHARACTERS) for name in names[:SHOWN_COLUMNS])
     more = f" and {len(names) - SHOWN_COLUMNS} more" if len(names) > SHOWN_COLUMNS else ""
     return ConfigError(f"{shown} has no column {column!r}. Its columns: {listed}{more}.", next_step=hint)
 

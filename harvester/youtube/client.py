@@ -21,6 +21,9 @@ from harvester.youtube.transport import NETWORK_FAULTS, outcome_of
 MAX_WIRE_BYTES = 8 * 1024 * 1024
 """Most bytes of a body as they come from the wire; a full batch has 50 KB."""
 
+KEY_BEGINNING = 4
+"""So many characters of a key are enough to tell that it is one."""
+
 _READ_BUFFER_BYTES = 256 * 1024
 
 
@@ -96,7 +99,8 @@ class YouTubeClient:
         if len(answer.body) > self._max_wire_bytes:
             return Outcome(Verdict.TRY_AGAIN, "body_too_large", http_status=answer.status)
         # In the loop's thread: a hop to another one costs more than it frees.
-        return self._without_key(classify(answer, ids, self._clock.now()))
+        outcome = classify(answer, ids, self._clock.now())
+        return outcome if outcome.verdict is Verdict.GOOD else self._without_key(outcome)
 
     async def _get(self, url: URL) -> Answer:
         """One GET. The body ends soon after the bound is passed, and then the connection is dropped."""
@@ -117,7 +121,10 @@ class YouTubeClient:
     def _without_key(self, outcome: Outcome) -> Outcome:
         """Google names a suspended consumer by its key; whatever else repeats it is covered too."""
         key = self._key.get_secret_value()
-        if not key or (key not in outcome.message and key not in outcome.reason):
+        if not key:
             return outcome
         message = outcome.message.replace(key, "[hidden]")
+        # Where the message was cut at its most characters, it may end with the beginning of the key.
+        for length in range(len(key) - 1, KEY_BEGINNING - 1, -1):
+            message = message.replace(f"{key[:length]}…", "[hidden]…")
         return replace(outcome, message=message, reason=outcome.reason.replace(key, "hidden"))

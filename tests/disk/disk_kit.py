@@ -57,7 +57,7 @@ def assert_says(done: CompletedProcess[str], exit_code: int, *words: str) -> Non
     assert message, done.stderr
     lines = message.splitlines()
     assert 2 <= len(lines) <= 4, message
-    assert all(line.endswith((".", "?")) or "sqlite3" in line for line in lines), message
+    assert all(line.endswith((".", ":")) or "sqlite3" in line for line in lines), message
     for word in words:
         assert word in message, message
     for word in ("Traceback", "bug in harvester", "never retrieved", "Exception ignored"):

@@ -320,6 +320,18 @@ def test_the_ledger_is_its_owners_alone(tmp_path: Path) -> None:
         os.umask(before)
 
 
+def test_committed_means_on_disk_and_checked(database: SqliteDatabase) -> None:
+    """FULL: a NORMAL commit survives a killed process, but not a power cut."""
+    engine = connect.writing_engine(database.path)
+    with engine.connect() as connection:
+        values = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        }
+    engine.dispose()
+    assert values == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+
+
 def test_an_error_that_is_none_of_these_is_a_bug_and_says_so(filled: SqliteDatabase) -> None:
     with pytest.raises(HarvesterError) as caught, connect.ledger_errors(filled.path):
         sqlite3.connect(filled.path).execute("SELECT * FROM nonsense")

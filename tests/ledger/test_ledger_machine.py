@@ -220,7 +220,7 @@ def test_the_ledger_does_what_the_model_does(kind: str, monkeypatch: pytest.Monk
     monkeypatch.setattr(connect, "_WRITING", (*connect._WRITING, "PRAGMA synchronous = OFF"))
     machine = type("Machine", (LedgerMachine,), {"kind": kind})
     limits = settings(
-        max_examples=50,
+        max_examples=40,
         stateful_step_count=60,
         derandomize=True,
         deadline=None,

@@ -22,9 +22,11 @@ from ledger_kit import (
     good,
     video_ids,
 )
+from sqlalchemy import event
 
 from harvester.ledger.books import SqliteBooks
 from harvester.ledger.protocol import Books, Ledger
+from harvester.ledger.sqlite import SqliteLedger
 from harvester.model import GiveBack, Progress, VideoState, Whereabouts
 
 
@@ -74,6 +76,22 @@ async def test_progress_is_the_same_from_both_sides(ledger: Ledger, run: int, bo
     assert [day.closed_by_server_at for day in progress.days] == [None, NOW]
 
 
+async def test_progress_is_one_snapshot(ledger: Ledger, run: int, database: Database) -> None:
+    """The states and the days are read one after the other; what is committed between them is not seen."""
+    await settled(ledger, run, 120)
+    if not isinstance(ledger, SqliteLedger):
+        pytest.skip("looks between two statements of this database's")
+    before = await ledger.progress()
+
+    @event.listens_for(ledger._reader.sync_engine, "after_cursor_execute")
+    def write(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if "video_states" in statement:
+            database.damage("UPDATE quota_days SET calls = calls + 1")
+
+    assert await ledger.progress() == before
+    assert await ledger.progress() != before
+
+
 async def test_progress_names_every_state_of_an_empty_ledger(ledger: Ledger, books: Books) -> None:
     assert await ledger.progress() == books.progress() == Progress(dict.fromkeys(VideoState, 0), ())
 
@@ -88,6 +106,15 @@ async def test_responses_come_in_load_order_whatever_the_order_of_the_calls(
         await ledger.settle(batch, good(batch), NOW)
     assert [stored.first_position for stored in books.responses()] == sorted(starts)
     assert [stored.call_id for stored in books.responses()] == [2, 4, 3, 1, 5]
+
+
+async def test_many_responses_come_in_load_order(ledger: Ledger, run: int, books: Books) -> None:
+    """More of them than are read in one go."""
+    await ledger.add(video_ids(60), [], 0)
+    for position in reversed(range(1, 61)):
+        batch = await a_batch(ledger, run, among=[position])
+        await ledger.settle(batch, good(batch), NOW)
+    assert [stored.first_position for stored in books.responses()] == list(range(1, 61))
 
 
 async def test_responses_come_in_load_order_after_retries_and_splits(ledger: Ledger, run: int, books: Books) -> None:

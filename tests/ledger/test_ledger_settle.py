@@ -24,6 +24,7 @@ from ledger_kit import (
     video_ids,
 )
 
+from harvester.errors import HarvesterError
 from harvester.ledger.protocol import Books, Ledger
 from harvester.model import Batch, Denied, GiveBack, QuotaDay, VideoState
 
@@ -60,6 +61,18 @@ async def test_the_stored_body_is_what_the_api_sent(ledger: Ledger, run: int, bo
     assert stored.body == body
     assert stored.body.raw() == a_body(batch.ids, encoding="identity").data
     assert (stored.call_id, stored.first_position, stored.fetched_at) == (batch.call_id, 1, LATER)
+
+
+async def test_a_transaction_that_fails_halfway_leaves_nothing(ledger: Ledger, run: int, database: Database) -> None:
+    await ledger.add(video_ids(60), [], 0)
+    batch = await a_batch(ledger, run)
+    outcome = good(batch)
+    assert outcome.body is not None
+    before = database.dump()
+    with pytest.raises(HarvesterError):
+        await ledger.settle(batch, replace(outcome, body=replace(outcome.body, sha256=b"too short")), LATER)
+    assert database.dump() == before
+    assert await ledger.settle(batch, outcome, LATER)
 
 
 async def test_an_answer_without_any_of_the_ids_makes_all_of_them_missing(ledger: Ledger, run: int) -> None:
@@ -193,6 +206,13 @@ async def test_attempts_are_counted_beyond_one_claim(ledger: Ledger, run: int) -
     batch = await a_batch(ledger, run)
     assert (batch.attempt, batch.asked_before) == (1, 3)
     assert (await a_batch(ledger, run)).asked_before == 0
+
+
+async def test_a_batch_was_asked_for_as_often_as_any_of_its_ids(ledger: Ledger, run: int) -> None:
+    await ledger.add(video_ids(50), [], 0)
+    some = await a_batch(ledger, run, among=range(20, 30))
+    await ledger.give_back(some, a_fault(), GiveBack.RELEASE, NOW)
+    assert (await a_batch(ledger, run)).asked_before == 1
 
 
 @pytest.mark.parametrize("closed", [False, True])

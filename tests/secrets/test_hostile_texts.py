@@ -142,7 +142,6 @@ class TestNames:
         assert done.returncode == 0
         assert_harmless(done)
 
-    @pytest.mark.xfail(reason="report/terminal.py and cli/ledger.py print the destination as it is")
     def test_of_an_export_that_succeeds(self, guarded: Guarded) -> None:
         name = f"{ONE_LINE}.json"
         assert_harmless(guarded.run("export", name))
@@ -152,18 +151,15 @@ class TestNames:
 class TestNewlinesInNames:
     """Each of these sentences is made of several lines on purpose, so only its author can tell them from others."""
 
-    @pytest.mark.xfail(reason="sources/layout.py quotes the header as it is")
     def test_of_columns(self, guarded: Guarded) -> None:
         (guarded.folder / "songs.csv").write_text(f'a,"{HOSTILE}"\n1,2\n', encoding="utf-8")
         assert_harmless(guarded.run("load", "songs.csv"))
 
-    @pytest.mark.xfail(reason="config.py quotes keys and paths as they are")
     @pytest.mark.parametrize("place", ["key", "path"])
     def test_of_settings(self, guarded: Guarded, place: str) -> None:
         (guarded.folder / "config.toml").write_text(f"[youtube]\n{json.dumps(HOSTILE)} = 1")
         assert_harmless(guarded.run(*(["--config", HOSTILE] if place == "path" else []), "status"))
 
-    @pytest.mark.xfail(reason="ledger/connect.py and upgrade.py quote the path as it is")
     def test_of_ledgers(self, guarded: Guarded) -> None:
         guarded.env["HARVESTER_LEDGER__URL"] = f"sqlite:///{HOSTILE}.db"
         assert_harmless(guarded.run("status"))
