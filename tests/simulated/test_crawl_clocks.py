@@ -1,0 +1,93 @@
+"""Clocks that are set, that differ, and hosts that are anywhere."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from crawl_setup import NOON, SetUp, SharedClock, assert_all_true
+
+from harvester import quota
+from harvester.model import BATCH_SIZE
+from harvester.run import Ending
+
+MIDNIGHT = datetime(2026, 6, 3, 7, tzinfo=UTC)
+
+
+class SetClock(SharedClock):
+    """The simulator's time, until somebody sets it: after so many looks it is off by `error`."""
+
+    looks_left = 60
+    error = timedelta()
+
+    def now(self) -> datetime:
+        self.looks_left -= 1
+        return super().now() + (self.error if self.looks_left < 0 else timedelta())
+
+    def monotonic(self) -> float:
+        # What counts seconds is not set with the clock.
+        return (super().now() - NOON).total_seconds()
+
+
+@pytest.mark.parametrize(
+    "error", [timedelta(days=-1), timedelta(hours=-1), timedelta(hours=2), timedelta(days=1)], ids=str
+)
+async def test_a_clock_that_is_set_in_mid_run_costs_nothing(set_up: SetUp, error: timedelta) -> None:
+    setup = await set_up(2_000, api={"daily_units": 20 * 11})
+    clock = SetClock(setup.simulator)
+    clock.error = error
+    setup.clock = clock
+    await setup.run()
+    assert clock.looks_left < 0
+    report = setup.simulator.report()
+    assert all(day.units <= 20 * 11 for day in setup.progress.days)
+    assert all(day["units"] <= 20 * 11 for day in report["days"].values())
+    assert report["ids"]["delivered_more"] == 0
+    assert (setup.count_of("claimed"), setup.findings) == (0, [])
+    # The clock is right again, and the API has a new day.
+    clock.error = timedelta()
+    clock.leap_to(quota.resets_at(clock.now()) + timedelta(hours=1))
+    while setup.count_of("pending"):
+        await setup.run(until_done=True)
+    assert_all_true(setup)
+
+
+async def test_an_api_whose_midnight_is_two_minutes_later_is_waited_for(set_up: SetUp) -> None:
+    """Our day has begun, the API's has not, and the API's is spent."""
+    setup = await set_up(
+        500, api={"clock_start": MIDNIGHT - timedelta(seconds=90), "daily_units": 200, "clock_speed": 100}
+    )
+    setup.simulator.spend(200)
+    ahead = SetClock(setup.simulator)
+    ahead.looks_left, ahead.error = 0, timedelta(minutes=2)
+    setup.clock = ahead
+    setup.settings["concurrency"] = 1
+    assert (await setup.run()).ending is Ending.NOTHING_LEFT
+    assert [day.day for day in setup.progress.days if day.closed_by_server_at] == []
+    assert setup.simulator.report()["refused_by_quota"] <= 4
+    assert_all_true(setup)
+
+
+async def test_a_run_that_begins_in_the_last_second_of_a_day_goes_on_in_the_next(set_up: SetUp) -> None:
+    start = MIDNIGHT - timedelta(seconds=1)
+    setup = await set_up(
+        1_000, api={"clock_start": start, "clock_speed": 1.0, "daily_units": 20 * 11, "latency_seconds": 0.3}
+    )
+    setup.settings["concurrency"] = 2
+    assert (await setup.run()).ending is Ending.NOTHING_LEFT
+    assert len(setup.progress.days) == 2
+    assert sum(day.calls for day in setup.progress.days) == 1_000 / BATCH_SIZE
+    assert_all_true(setup)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo", "America/Los_Angeles", "Pacific/Kiritimati"])
+def test_the_zone_of_the_host_plays_no_part(monkeypatch: pytest.MonkeyPatch, zone: str) -> None:
+    try:
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+        assert quota.quota_day(MIDNIGHT - timedelta(seconds=1)).isoformat() == "2026-06-02"
+        assert quota.resets_at(NOON) == MIDNIGHT
+    finally:
+        monkeypatch.undo()
+        time.tzset()
