@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
-from harvester.errors import ConfigError
+from harvester.errors import ConfigError, OutsideError
+from harvester.text import shown
 
 TEMPLATE = """\
 # harvester's settings. Each can be overridden by HARVESTER_<SECTION>__<KEY> in the environment, and the most used ones
@@ -49,11 +51,19 @@ format = "text"                  # or "json"
 
 
 def write_config(path: Path | None) -> Path:
-    """Write the template where there is nothing yet. Raises ConfigError where it cannot be written."""
+    """Write the template where there is nothing yet.
+
+    Raises ConfigError where it cannot be written, OutsideError where the disk is full.
+    """
     path = path or Path("config.toml")
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(TEMPLATE)
     except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror}.") from None
+        what = f"{shown(str(path))} cannot be written: {error.strerror}."
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise ConfigError(what) from None
+        # Half a file would be kept by the next init.
+        path.unlink(missing_ok=True)
+        raise OutsideError(what, next_step="Make room on the disk, then run harvester init again.") from None
     return path

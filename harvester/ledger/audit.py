@@ -42,7 +42,7 @@ def findings(db: Connection) -> Iterator[str]:
 
 def _database(db: Connection) -> Iterator[str]:
     """The database's own checks: its pages, and its foreign keys."""
-    for (line,) in db.execute(text("PRAGMA quick_check(5)")):
+    for (line,) in db.execute(text("PRAGMA integrity_check(5)")):
         if line != "ok":
             yield f"The database file is damaged: {line}."
     for table, row, parent, _ in db.execute(text("PRAGMA foreign_key_check")).fetchmany(MOST_EXAMPLES):

@@ -89,7 +89,7 @@ def is_read_unlocked(path: Path) -> bool:
     every commit, and as long as the file stays the same, which the reader has to see to.
     """
     real = path.resolve()
-    if os.access(real.parent, os.W_OK):
+    if os.access(real.parent, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
         return False
     try:
         return real.with_name(f"{real.name}-wal").stat().st_size == 0

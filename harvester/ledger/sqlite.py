@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Self
 
+from harvester.errors import HarvesterError
 from harvester.ledger import reading, transactions
 from harvester.ledger.connect import async_reading_engine, ledger_errors
 from harvester.ledger.writer import Writer
@@ -24,6 +25,10 @@ from harvester.model import (
     Whereabouts,
 )
 from harvester.process import is_alive
+
+# Runs of this process whose closing failed, as on a full disk. Recovery sees their process alive, so nobody else would
+# give their claims back while it lives.
+_UNCLOSED: dict[Path, dict[int, str]] = {}
 
 
 class SqliteLedger:
@@ -42,13 +47,20 @@ class SqliteLedger:
         await self.close()
 
     async def open_run(self, process: ProcessIdentity, now: datetime, lease_until: datetime) -> int:
+        for unclosed, reason in list(_UNCLOSED.get(self._path, {}).items()):
+            await self._writer.run(transactions.close_run, unclosed, now, reason)
+            del _UNCLOSED[self._path][unclosed]
         return await self._writer.run(transactions.open_run, process, now, lease_until)
 
     async def renew_lease(self, run_id: int, lease_until: datetime) -> None:
         await self._writer.run(transactions.renew_lease, run_id, lease_until)
 
     async def close_run(self, run_id: int, now: datetime, reason: str) -> None:
-        await self._writer.run(transactions.close_run, run_id, now, reason)
+        try:
+            await self._writer.run(transactions.close_run, run_id, now, reason)
+        except HarvesterError:
+            _UNCLOSED.setdefault(self._path, {})[run_id] = reason
+            raise
 
     async def recover(self, process: ProcessIdentity, now: datetime) -> int:
         return await self._writer.run(transactions.recover, process, now, self._alive)

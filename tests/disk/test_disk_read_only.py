@@ -22,7 +22,7 @@ from harvester.ledger import books as books_module
 from harvester.ledger.books import SqliteBooks
 from harvester.simulator import make_ids
 
-READING = [["status"], ["verify"], ["run", "--dry-run"]]
+READING = [["status"], ["verify"]]
 WRITING = [["load", "ids.txt"], ["run"]]
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from pathlib import Path
-from typing import Any
 
 import pytest
 from children import Program
-from dying import assert_sound, dies, rows, run_mortal
+from dying import Rows, assert_sound, dies, rows
 
+from harvester.ledger.sqlite import SqliteLedger
+from harvester.ledger.upgrade import prepare
+from harvester.loader import load
 from harvester.simulator import make_ids
+from harvester.sources import read_ids
 
 CHUNK_ROWS = 500
 CHUNKS = 12
@@ -29,17 +33,20 @@ def folder(harvester: Program) -> Path:
 
 
 @pytest.fixture
-def uncut(folder: Path) -> dict[str, list[tuple[Any, ...]]]:
+def uncut(folder: Path) -> Rows:
     """What stands in a ledger that was loaded in one go."""
-    other = folder / "uncut"
-    other.mkdir()
-    (other / "ids.txt").write_bytes((folder / "ids.txt").read_bytes())
-    done = run_mortal(other, {"chunk_rows": CHUNK_ROWS}, *SOURCE)
-    assert done.returncode == 0, done.stderr
-    return rows(other / "harvest.db", "videos", "video_states")
+    path = folder / "uncut.db"
+    prepare(path)
+
+    async def load_it() -> None:
+        async with SqliteLedger(path) as ledger:
+            await load(ledger, read_ids(str(folder / "ids.txt"), column="song", chunk_rows=CHUNK_ROWS))
+
+    asyncio.run(load_it())
+    return rows(path, "videos", "video_states")
 
 
-def assert_whole_chunks(path: Path, uncut: dict[str, list[tuple[Any, ...]]]) -> int:
+def assert_whole_chunks(path: Path, uncut: Rows) -> int:
     """What is there is a beginning of the uncut ledger, and the books balance."""
     assert_sound(path)
     loaded = rows(path, "videos")["videos"]
@@ -47,7 +54,7 @@ def assert_whole_chunks(path: Path, uncut: dict[str, list[tuple[Any, ...]]]) -> 
     return len(loaded)
 
 
-def assert_loaded(harvester: Program, uncut: dict[str, list[tuple[Any, ...]]]) -> None:
+def assert_loaded(harvester: Program, uncut: Rows) -> None:
     """The real command, once more: the ledger is what it would be."""
     done = harvester.run(*SOURCE)
     assert done.returncode == 0, done.stderr
@@ -69,7 +76,7 @@ def assert_loaded(harvester: Program, uncut: dict[str, list[tuple[Any, ...]]]) -
     ],
 )
 def test_killed_at_a_named_point_whole_chunks_stand(
-    harvester: Program, folder: Path, uncut: dict[str, list[tuple[Any, ...]]], point: str, visit: int, chunks: int
+    harvester: Program, folder: Path, uncut: Rows, point: str, visit: int, chunks: int
 ) -> None:
     dies(folder, {"point": point, "visit": visit, "chunk_rows": CHUNK_ROWS}, *SOURCE)
     lines = (folder / "ids.txt").read_text(encoding="ascii").splitlines()[: chunks * CHUNK_ROWS]
@@ -77,12 +84,10 @@ def test_killed_at_a_named_point_whole_chunks_stand(
     assert_loaded(harvester, uncut)
 
 
-def test_killed_at_any_moment_again_and_again(
-    harvester: Program, folder: Path, uncut: dict[str, list[tuple[Any, ...]]]
-) -> None:
+def test_killed_at_any_moment_again_and_again(harvester: Program, folder: Path, uncut: Rows) -> None:
     chance = random.Random(7)
     before = 0
-    for _ in range(6):
+    for _ in range(4):
         delay = chance.uniform(0.0, 0.02)
         death = {"point": "within the transaction", "delay_seconds": delay, "chunk_rows": CHUNK_ROWS}
         dies(folder, death, *SOURCE)

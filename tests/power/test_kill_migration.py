@@ -194,7 +194,7 @@ def test_killed_after_the_commit_the_new_ledger_and_the_copy_stand(old: Upgrade)
 def test_killed_around_the_commit_it_is_the_one_or_the_other(old: Upgrade) -> None:
     chance = random.Random(3)
     outcomes = set()
-    for _ in range(5):
+    for _ in range(3):
         work = old.folder / "work"
         shutil.copytree(old.folder, work, ignore=shutil.ignore_patterns("work"))
         cut = Upgrade(work, old.before)
