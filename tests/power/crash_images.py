@@ -52,6 +52,9 @@ class Image:
 
     def frames(self) -> list[Frame]:
         """The frames of the WAL that belong to its present generation, whole commits or not."""
+        if not self.wal.exists():
+            # Taken when the crawl had closed the ledger already.
+            return []
         data = self.wal.read_bytes()
         salts = data[16:24]
         found = []
