@@ -15,7 +15,7 @@ from subprocess import CompletedProcess
 
 from children import Program
 
-API_KEY = "AIzaSyThe0Very-Distinctive_Key0Of0These0"
+API_KEY = "AIza" + "SyThe0Very-Distinctive_Key0Of0These0"
 PLAIN_KEY = "zebra0quartz0violin0jigsaw0breakfast0wax"
 """A key that no pattern knows."""
 AWS = {

@@ -1,0 +1,21 @@
+"""Two loads at once, of lists that overlap, into a ledger that neither finds made."""
+
+from __future__ import annotations
+
+from children import Program
+
+from harvester.ledger.books import SqliteBooks
+from harvester.simulator import make_ids
+
+
+def test_two_loads_at_once_bring_every_id_once(harvester: Program) -> None:
+    ids = list(make_ids(1, 60_000))
+    for name, part in (("one.txt", ids[:40_000]), ("two.txt", ids[20_000:])):
+        (harvester.folder / name).write_text("\n".join(part), encoding="ascii")
+    loads = [harvester.start("load", name) for name in ("one.txt", "two.txt")]
+    assert [load.wait() for load in loads] == [0, 0], [load.stderr for load in loads]
+    with SqliteBooks(harvester.folder / "harvest.db") as books:
+        loaded = [video_id for video_id, _ in books.states()]
+        assert len(loaded) == 60_000
+        assert set(loaded) == set(ids)
+        assert books.findings() == []
