@@ -93,14 +93,22 @@ class Harvester:
             return await load(ledger, chunks)
 
     async def run(
-        self, *, until_done: bool = False, max_calls: int | None = None, stop: Stop | None = None
+        self,
+        *,
+        until_done: bool = False,
+        max_calls: int | None = None,
+        stop: Stop | None = None,
+        report: RunReport | None = None,
     ) -> tuple[RunReport, Progress]:
-        """Crawl until the day's units are spent, nothing is left, or `stop`. What was done, and how far it is."""
+        """Crawl until the day's units are spent, nothing is left, or `stop`. What was done, and how far it is.
+
+        `report` is written as the run goes, so that it tells what was done even where the run raises.
+        """
         check(self.config.ledger.path)
         async with SqliteLedger(self.config.ledger.path) as ledger:
             before = summarize(await ledger.progress(), self.config.quota, self._clock.now())
             log.info("%d ids left, %d of %d units left today", before.unasked, before.remaining, before.daily_units)
-            report = await self.crawl(ledger, until_done=until_done, max_calls=max_calls, stop=stop)
+            report = await self.crawl(ledger, until_done=until_done, max_calls=max_calls, stop=stop, report=report)
             return report, await ledger.progress()
 
     async def crawl(
@@ -111,6 +119,7 @@ class Harvester:
         max_calls: int | None = None,
         stop: Stop | None = None,
         among: Iterator[Sequence[int]] | None = None,
+        report: RunReport | None = None,
     ) -> RunReport:
         """The run itself, over a ledger that is open already."""
         from harvester.worker import Worker
@@ -133,6 +142,7 @@ class Harvester:
             process=this_process(),
             stop=stop,
             chance=self._chance,
+            report=report,
         )
         async with client:
             return await worker.run(until_done=until_done, max_calls=max_calls, among=among)

@@ -126,13 +126,14 @@ class Rehearsal:
         runs_most = 3 * plan.days + 10
         for _ in range(runs_most):
             day = quota.quota_day(self._clock.now())
+            report = RunReport()
             try:
-                report, progress = await harvester.run()
-                self._note(report)
+                _, progress = await harvester.run(report=report)
                 again_at = quota.resets_at(self._clock.now()) + CRON_DELAY
             except OutsideError:
                 progress = harvester.verify()
                 again_at = self._clock.now() + RERUN_AFTER
+            self._note(report)
             if (line := progress.day(day)) is not None:
                 wasted = line.calls - line.ok
                 settled = progress.settled

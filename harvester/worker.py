@@ -42,8 +42,10 @@ class Worker:
         process: ProcessIdentity,
         stop: Stop | None = None,
         chance: random.Random | None = None,
+        report: RunReport | None = None,
     ) -> None:
-        self.report = RunReport()
+        """`report` is written as the run goes, so that it tells what was done even where the run raises."""
+        self.report = report or RunReport()
         self._ledger = ledger
         self._api = api
         self._clock = clock
