@@ -13,6 +13,7 @@ from pathlib import Path
 
 from harvester.errors import ConfigError, HarvesterError, StorageUnavailable
 from harvester.export.target import Meter, Published
+from harvester.files import sync_folder
 from harvester.text import shown
 
 _DRAFT_SUFFIX = ".harvester-draft"
@@ -94,7 +95,7 @@ class _Draft:
         os.fchmod(self._file.fileno(), self._mode)
         os.fsync(self._file.fileno())
         self._path.replace(self._place)
-        _sync_folder(self._place.parent)
+        sync_folder(self._place.parent)
         self._file.close()
 
     def discard(self) -> None:
@@ -174,14 +175,6 @@ def _check_place(place: Path) -> None:
                 state="Nothing was written.",
                 next_step="Choose another destination.",
             )
-
-
-def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from urllib.parse import quote
 from sqlalchemy import Connection
 
 from harvester.errors import HarvesterError, LedgerDamaged, LedgerUnavailable, LedgerUnusable
+from harvester.files import sync_folder
 from harvester.ledger.connect import (
     damaged,
     explain,
@@ -229,7 +230,7 @@ def _back_up(path: Path, found: str) -> None:
         _copy(path, draft)
         _remove(backup)
         draft.replace(backup)
-        _sync(backup.parent)
+        sync_folder(backup.parent)
     except (OSError, sqlite3.Error) as error:
         _remove(draft)
         raise _no_backup(error, path) from error
@@ -295,11 +296,3 @@ def _remove(database: Path) -> None:
     for suffix in ("", "-wal", "-shm", "-journal"):
         with suppress(OSError):
             database.with_name(database.name + suffix).unlink()
-
-
-def _sync(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
