@@ -22,6 +22,7 @@ from harvester.model import BATCH_SIZE, Loaded, Progress, RunRecord
 from harvester.process import this_process
 from harvester.report.summary import Summary, summarize
 from harvester.run import RunReport, Stop
+from harvester.watch import Watch, nobody
 
 if TYPE_CHECKING:
     from harvester.export import Manifest
@@ -194,7 +195,9 @@ class Harvester:
             now=self._clock.now(),
         )
 
-    def export(self, settings: ExportSettings | None = None, *, require_complete: bool = False) -> Manifest:
+    def export(
+        self, settings: ExportSettings | None = None, *, require_complete: bool = False, watch: Watch = nobody
+    ) -> Manifest:
         """Publish the stored responses, then the manifest beside them."""
         from harvester.export import export
 
@@ -206,16 +209,17 @@ class Harvester:
                 now=self._clock.now(),
                 require_complete=require_complete,
                 source=self.config.source.uri,
+                watch=watch,
             )
 
-    def verify(self, published: str | None = None) -> Progress:
+    def verify(self, published: str | None = None, *, watch: Watch = nobody) -> Progress:
         """Prove the books, and a published file where one is named. Raises BooksError with what does not balance."""
         with self.books() as books:
             findings = books.findings()
             if published is not None:
                 from harvester.export import check_published
 
-                findings += check_published(published, books, region=self.config.export.region)
+                findings += check_published(published, books, self.config.export, watch=watch)
             if findings:
                 raise BooksError(
                     "The books do not balance:\n" + "\n".join(f"  {finding}" for finding in findings),

@@ -146,13 +146,18 @@ class RunSettings(_Section):
 
 
 class ExportSettings(_Section):
-    """Where the stored responses are published."""
+    """Where the stored responses are published, and how. The last five are for S3."""
 
     uri: str = "songs.json"
-    format: Literal["json"] = "json"
-    compression: Literal["none", "gzip"] = "none"
+    format: Literal["json", "jsonl", "parquet"] = "json"
+    compression: Literal["none", "gzip", "zstd"] = "none"
+    max_part_bytes: PositiveInt | None = None
+    """Where it is set, `uri` names a folder of numbered parts, none of them larger."""
     region: str | None = None
     acl: str = "private"
+    encryption: Literal["AES256", "aws:kms", "aws:kms:dsse"] | None = None
+    kms_key_id: str | None = None
+    storage_class: str | None = None
 
     @field_validator("acl")
     @classmethod
@@ -160,6 +165,14 @@ class ExportSettings(_Section):
         if acl not in CANNED_ACLS:
             raise ValueError(f"must be one of {', '.join(CANNED_ACLS)}")
         return acl
+
+    @model_validator(mode="after")
+    def _no_contradiction(self) -> Self:
+        if self.format == "parquet" and self.compression != "none":
+            raise ValueError("export.compression is for json and jsonl: parquet is compressed within")
+        if self.kms_key_id is not None and self.encryption in (None, "AES256"):
+            raise ValueError('export.kms_key_id needs export.encryption = "aws:kms"')
+        return self
 
 
 class LogSettings(_Section):

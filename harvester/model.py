@@ -229,6 +229,29 @@ class StoredResponse:
 
 
 @dataclass(frozen=True, slots=True)
+class ResponseSize:
+    """What is known of a stored response without reading its body. Sizes are bytes, plain and as stored."""
+
+    first_position: int
+    raw_bytes: int
+    stored_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Positions of the load order, from `first` to `last`, both included. `last` may lie past the end."""
+
+    first: int = 1
+    last: int = 2**62
+
+    def __contains__(self, position: int) -> bool:
+        return self.first <= position <= self.last
+
+
+EVERYTHING = Span()
+
+
+@dataclass(frozen=True, slots=True)
 class Addition:
     """What one chunk of ids did to the ledger."""
 

@@ -66,14 +66,17 @@ def status(state: State, as_json: bool) -> None:
 @click.pass_obj
 def verify(state: State, published: str | None) -> None:
     """Prove the books: ids, states, calls, units and stored responses agree. Reads only; exit code 5 if they don't."""
+    from harvester.cli.progress import progress
     from harvester.report.terminal import count
     from harvester.text import shown
 
-    progress = state.harvester().verify(published)
-    responses = sum(day.ok for day in progress.days)
+    harvester = state.harvester()
+    with progress("verify", "videos", state.verbosity) as watch:
+        books = harvester.verify(published, watch=watch)
+    responses = sum(day.ok for day in books.days)
     click.echo(
-        f"The books balance: {count(progress.total, 'id')}, {count(progress.calls, 'call')} on "
-        f"{count(len(progress.days), 'day')}, {count(responses, 'stored response')}."
+        f"The books balance: {count(books.total, 'id')}, {count(books.calls, 'call')} on "
+        f"{count(len(books.days), 'day')}, {count(responses, 'stored response')}."
     )
     if published:
         click.echo(f"{shown(published)} is what its manifest says.")

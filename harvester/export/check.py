@@ -1,55 +1,75 @@
-"""Proof of a published file: against its manifest, and against a ledger that has not moved on."""
+"""Proof of what was published: against its manifest, and against a ledger that has not moved on."""
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from contextlib import closing
 
+from harvester.config import ExportSettings
 from harvester.errors import ConfigError, LedgerDamaged
-from harvester.export.assemble import Tally
 from harvester.export.formats import Format, format_of
-from harvester.export.manifest import SUFFIX, Manifest, counts_of, from_json
-from harvester.export.storage import target_at
-from harvester.export.target import Meter, Target
+from harvester.export.ids import Unreadable, ids_in
+from harvester.export.manifest import SUFFIX, Manifest, Part, counts_of, from_json, sum_of
+from harvester.export.parts import survey
+from harvester.export.storage import folder_at, target_at
+from harvester.export.tally import Tally
+from harvester.export.target import Folder, Meter, Target
 from harvester.ledger.protocol import Books
-from harvester.model import StoredResponse
+from harvester.model import EVERYTHING, Span
 from harvester.text import shown
+from harvester.watch import Advance, Watch, nobody
 
 log = logging.getLogger(__name__)
 
-_MOST_MANIFEST_BYTES = 1 << 20
+_MOST_MANIFEST_BYTES = 8 << 20
 _MOST_FINDING_CHARS = 1000
+_IDS_AT_ONCE = 5000
 
 
-def check_published(uri: str, books: Books, *, region: str | None = None) -> list[str]:
-    """What is wrong with the file at `uri`, a sentence each; empty where all is well. Writes nothing.
+def check_published(uri: str, books: Books, settings: ExportSettings, *, watch: Watch = nobody) -> list[str]:
+    """What is wrong with the file or folder at `uri`, a sentence each; empty where all is well. Writes nothing.
 
-    The file is read through once and must have the length and the sha256 that its manifest states. Then the
-    ledger: it has moved on where a response was fetched after the export began, or where the counts by state
-    are others now; an older file is no fault, and nothing more is asked of it. Where the ledger has not
-    moved, it is assembled once more and must give as many responses and videos and, byte for byte, the
-    published file.
+    Every file is read through and must have the length and the sha256 that the manifest states; then it is read as
+    what it is, JSON or Parquet, and must hold as many videos as the manifest says. Then the ledger: it has moved on
+    where a response was fetched after the export began, or where the counts by state are others now; an older
+    export is no fault, and nothing more is asked of it. Where the ledger has not moved, the published ids must
+    be its fetched ids, each once, and assembled once more it must give, byte for byte, the published file
+    (Parquet and what is compressed anew are left out: another version of a library may write other bytes).
 
     Raises ConfigError, CredentialsError or StorageUnavailable where the place itself can't be read.
     """
     # A manifest may come from anywhere: what it says is quoted, and shown.
-    return [shown(finding, _MOST_FINDING_CHARS) for finding in _findings(target_at(uri, region=region), books)]
+    return [shown(finding, _MOST_FINDING_CHARS) for finding in _findings(uri, books, settings, watch)]
 
 
-def _findings(target: Target, books: Books) -> list[str]:
-    manifest, findings = _read_manifest(target)
+def _findings(uri: str, books: Books, settings: ExportSettings, watch: Watch) -> list[str]:
+    folder = folder_at(uri, settings)
+    manifest, findings = _read_manifest(folder.beside(SUFFIX))
     if manifest is None:
         return findings
     try:
         form = format_of(manifest.format, manifest.compression)
     except ConfigError as error:
-        return [f"{target.beside(SUFFIX).uri}: {error.what}"]
-    return _against_manifest(target, manifest) or _against_ledger(books, manifest, form)
+        return [f"{folder.beside(SUFFIX).uri}: {error.what}"]
+    files = _files(uri, folder, manifest, settings)
+    findings = [*_against_manifest(folder, manifest), *_read_through(files, manifest, watch)]
+    if findings:
+        return findings
+    ids = _Ids()
+    try:
+        for target, _ in files:
+            with closing(target.open()) as file:
+                ids.count(ids_in(file, manifest.format, manifest.compression))
+    except Unreadable as error:
+        return [f"{target.uri} can't be read as {manifest.format}: {error}."]
+    if ids.number != manifest.videos:
+        return [f"{uri} holds {ids.number:,} videos, its manifest says {manifest.videos:,}."]
+    return _against_ledger(books, manifest, form, ids)
 
 
-def _read_manifest(target: Target) -> tuple[Manifest | None, list[str]]:
-    place = target.beside(SUFFIX)
+def _read_manifest(place: Target) -> tuple[Manifest | None, list[str]]:
     text = bytearray()
     try:
         for chunk in place.read():
@@ -63,58 +83,99 @@ def _read_manifest(target: Target) -> tuple[Manifest | None, list[str]]:
         return None, [f"{place.uri} is no manifest: {error}."]
 
 
-def _against_manifest(target: Target, manifest: Manifest) -> list[str]:
-    meter = Meter()
-    try:
-        meter.drain(target.read())
-    except FileNotFoundError:
-        return [f"There is a manifest, but no file at {target.uri}."]
-    findings = []
-    if meter.bytes != manifest.bytes:
-        findings.append(f"{target.uri} holds {meter.bytes:,} bytes, its manifest says {manifest.bytes:,}.")
-    if meter.sha256 != manifest.sha256:
-        findings.append(
-            f"{target.uri} is not the file that its manifest speaks of (sha256 {meter.sha256}, not "
-            f"{manifest.sha256[:64]}): it was changed, or an export was cut off before its manifest. Export again."
-        )
+def _files(uri: str, folder: Folder, manifest: Manifest, settings: ExportSettings) -> list[tuple[Target, Part]]:
+    """Every published file, with what the manifest says of it."""
+    if manifest.parts is not None:
+        return [(folder.file(part.file), part) for part in manifest.parts]
+    whole = Part(manifest.file, manifest.videos, manifest.bytes, manifest.sha256, EVERYTHING.first, None)
+    return [(target_at(uri, settings), whole)]
+
+
+def _against_manifest(folder: Folder, manifest: Manifest) -> Iterator[str]:
+    """What contradicts itself, or lies in the folder without being spoken of."""
     if manifest.complete != (manifest.counts.get("pending", 0) + manifest.counts.get("claimed", 0) == 0):
-        findings.append("The manifest's `complete` contradicts its own counts.")
-    return findings
+        yield "The manifest's `complete` contradicts its own counts."
+    if manifest.parts is None:
+        return
+    if strange := sorted(set(folder.names()) - {part.file for part in manifest.parts}):
+        yield f"{folder.uri} holds {strange[0]}, of which its manifest does not speak; readers take it for a part."
+    if (sum(part.bytes for part in manifest.parts), sum(part.videos for part in manifest.parts)) != (
+        manifest.bytes,
+        manifest.videos,
+    ) or sum_of(manifest.parts) != manifest.sha256:
+        yield "The manifest's sums contradict its own parts."
 
 
-def _against_ledger(books: Books, manifest: Manifest, form: Format) -> list[str]:
-    tally, meter, newest = Tally(), Meter(), _Newest()
-    progress = books.progress()
+def _read_through(files: Iterable[tuple[Target, Part]], manifest: Manifest, watch: Watch) -> Iterator[str]:
+    seen = videos = 0
+    for target, part in files:
+        meter = Meter()
+        try:
+            for chunk in meter.over(target.read()):
+                seen += len(chunk)
+                watch(Advance(videos, manifest.videos, seen))
+        except FileNotFoundError:
+            yield f"There is a manifest, but no file at {target.uri}."
+            continue
+        videos += part.videos
+        if meter.bytes != part.bytes:
+            yield f"{target.uri} holds {meter.bytes:,} bytes, its manifest says {part.bytes:,}."
+        if meter.sha256 != part.sha256:
+            yield (
+                f"{target.uri} is not the file that its manifest speaks of (sha256 {meter.sha256}, not "
+                f"{part.sha256[:64]}): it was changed, or an export was cut off before its manifest. Export again."
+            )
+
+
+def _against_ledger(books: Books, manifest: Manifest, form: Format, ids: _Ids) -> list[str]:
+    progress, newest = books.progress(), books.newest_response()
     if any(manifest.counts.get(state) != count for state, count in counts_of(progress).items()):
-        log.info("the ledger has moved on since the export: the file was compared with its manifest alone")
+        log.info("the ledger has moved on since the export: it was compared with its manifest alone")
         return []
-    try:
-        meter.drain(form.assemble(newest.over(tally.over(books.responses()))))
-    except LedgerDamaged as error:
-        return [error.what]
-    if newest.fetched_at is not None and newest.fetched_at > manifest.exported_at:
-        log.info("responses were fetched after the export: the file was compared with its manifest alone")
+    if newest is not None and newest > manifest.exported_at:
+        log.info("responses were fetched after the export: it was compared with its manifest alone")
         return []
-    findings = []
-    for what, published, now in (
-        ("responses", manifest.responses, tally.responses),
-        ("videos", manifest.videos, tally.videos),
-    ):
-        if published != now:
-            findings.append(f"The file holds {published:,} {what}, the ledger {now:,}.")
-    if not findings and meter.sha256 != manifest.sha256:
-        findings.append("The ledger, exported again, gives other bytes than the manifest speaks of.")
-    return findings
+    responses = survey(books, form, None).responses
+    if responses != manifest.responses:
+        return [f"The export was made of {manifest.responses:,} responses, the ledger holds {responses:,}."]
+    stored = _Ids()
+    for chunk in books.fetched(EVERYTHING, _IDS_AT_ONCE):
+        stored.count(video_id for video_id, _ in chunk)
+    if ids != stored:
+        return ["The published ids are not the ledger's fetched ids, each of them once."]
+    return _assembled_again(books, manifest, form) if form.stable else []
 
 
-class _Newest:
-    """Remembers when the newest response that flows by was fetched."""
+def _assembled_again(books: Books, manifest: Manifest, form: Format) -> list[str]:
+    spans = [(EVERYTHING, manifest.sha256)]
+    if manifest.parts is not None:
+        spans = [
+            (Span(part.first_position, part.last_position or EVERYTHING.last), part.sha256) for part in manifest.parts
+        ]
+    for span, sha256 in spans:
+        meter = Meter()
+        try:
+            meter.drain(form.assemble(books, span, Tally()))
+        except LedgerDamaged as error:
+            return [error.what]
+        if meter.sha256 != sha256:
+            return ["The ledger, exported again, gives other bytes than the manifest speaks of."]
+    return []
+
+
+class _Ids:
+    """Ids by number and by a sum of their hashes: whichever order they come in, the same ids come to the same."""
 
     def __init__(self) -> None:
-        self.fetched_at: datetime | None = None
+        self.number = 0
+        self._sum = 0
 
-    def over(self, responses: Iterable[StoredResponse]) -> Iterator[StoredResponse]:
-        for response in responses:
-            if self.fetched_at is None or response.fetched_at > self.fetched_at:
-                self.fetched_at = response.fetched_at
-            yield response
+    def count(self, ids: Iterable[str]) -> None:
+        for video_id in ids:
+            self.number += 1
+            self._sum += int.from_bytes(hashlib.blake2b(video_id.encode(), digest_size=16).digest())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Ids) and (self.number, self._sum) == (other.number, other._sum)
+
+    __hash__ = None  # type: ignore[assignment]

@@ -10,13 +10,14 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from harvester.errors import ConfigError, HarvesterError, StorageUnavailable
 from harvester.export.target import Meter, Published
 from harvester.files import sync_folder
 from harvester.text import shown
 
-_DRAFT_SUFFIX = ".harvester-draft"
+DRAFT_SUFFIX = ".harvester-draft"
 _READ_BYTES = 1 << 20
 _WRITE_BUFFER_BYTES = 1 << 16
 """Smaller than a body: those go straight to the file, which is three times as fast as through a large buffer."""
@@ -42,16 +43,16 @@ class LocalTarget:
     def publish(self, chunks: Iterable[bytes], *, content_type: str, expected_bytes: int = 0) -> Published:
         """See Target. The bytes and their name are on disk when this returns. An old file's mode is kept."""
         meter = Meter()
-        with _explained(self.path):
+        with explained(self.path):
             place = Path(os.path.realpath(self.path))
             _check_place(place)
             _remove_abandoned_drafts(place)
             draft = _Draft(place)
         try:
             for chunk in meter.over(chunks):
-                with _explained(self.path):
+                with explained(self.path):
                     draft.write(chunk)
-            with _explained(self.path):
+            with explained(self.path):
                 draft.take_place()
         except BaseException:
             draft.discard()
@@ -68,6 +69,16 @@ class LocalTarget:
             raise
         except OSError as error:
             raise _explanation(f"Can't read {shown(self.uri)}", error) from error
+
+    def open(self) -> BinaryIO:
+        """See Target."""
+        with explained(self.path, "read"):
+            return self.path.open("rb")
+
+    def remove(self) -> None:
+        """See Target."""
+        with explained(self.path):
+            self.path.unlink(missing_ok=True)
 
     def beside(self, suffix: str) -> LocalTarget:
         """See Target."""
@@ -108,13 +119,13 @@ class _Draft:
 def _create_locked(place: Path) -> tuple[Path, int, int]:
     """A new locked draft, readable by this user alone, and the mode of an ordinary new file here."""
     while True:
-        path = place.with_name(f".{place.name}.{secrets.token_hex(6)}{_DRAFT_SUFFIX}")
+        path = place.with_name(f".{place.name}.{secrets.token_hex(6)}{DRAFT_SUFFIX}")
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:
             # The umask can't be asked for without changing it, in every thread: a new file shows it.
             ordinary_mode = stat.S_IMODE(os.fstat(fd).st_mode)
             os.fchmod(fd, 0o600)
-            if _lock(fd, unsupported=True) and _still_named(path, fd):
+            if lock(fd, unsupported=True) and _still_named(path, fd):
                 return path, fd, ordinary_mode
         except BaseException:
             os.close(fd)
@@ -125,18 +136,18 @@ def _create_locked(place: Path) -> tuple[Path, int, int]:
 
 def _remove_abandoned_drafts(place: Path) -> None:
     for path in place.parent.iterdir():
-        if not (path.name.startswith(f".{place.name}.") and path.name.endswith(_DRAFT_SUFFIX)):
+        if not (path.name.startswith(f".{place.name}.") and path.name.endswith(DRAFT_SUFFIX)):
             continue
         with suppress(OSError):
             fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:
-                if _lock(fd, unsupported=False):
+                if lock(fd, unsupported=False):
                     path.unlink()
             finally:
                 os.close(fd)
 
 
-def _lock(fd: int, *, unsupported: bool) -> bool:
+def lock(fd: int, *, unsupported: bool) -> bool:
     """Whether the lock is ours now; `unsupported` is the answer on a file system that has no locks."""
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -178,12 +189,12 @@ def _check_place(place: Path) -> None:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def explained(path: Path, doing: str = "write") -> Iterator[None]:
     """Turn the operating system's refusals into the house's errors."""
     try:
         yield
     except OSError as error:
-        raise _explanation(f"Can't write {shown(str(path))}", error) from error
+        raise _explanation(f"Can't {doing} {shown(str(path))}", error) from error
 
 
 def _explanation(failure: str, error: OSError) -> HarvesterError:

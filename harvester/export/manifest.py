@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePosixPath
@@ -15,6 +17,20 @@ SUFFIX = ".manifest.json"
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """One file of a folder of parts."""
+
+    file: str
+    videos: int
+    bytes: int
+    sha256: str
+    first_position: int
+    """Where it begins in the load order."""
+    last_position: int | None
+    """Where it ends; None for the last part, which has all that is left."""
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """What `DEST.manifest.json` says. Keys may be added, never renamed.
 
@@ -24,7 +40,7 @@ class Manifest:
     """
 
     file: str
-    """The published file's name, without its folder or bucket."""
+    """The published file's name, or the folder's, without what it lies in."""
     format: str
     compression: str
     complete: bool
@@ -32,12 +48,13 @@ class Manifest:
     counts: dict[str, int]
     """Ids by state, and their `total`, when the export began."""
     responses: int
+    """Stored responses that the ledger held when the export began."""
     videos: int
-    """Video resources in the file."""
+    """Video resources in the file, or in all parts."""
     bytes: int
-    """Length of the published file, as it is stored."""
+    """Length of the published file, or of all parts, as they are stored."""
     sha256: str
-    """Hex, of the published file, as it is stored."""
+    """Hex, of the published file, as it is stored; of a folder, see `sum_of`."""
     exported_at: datetime
     """When the export began, in UTC."""
     ledger: str
@@ -46,10 +63,20 @@ class Manifest:
     """Where the ids came from, if known; a local path without its folder."""
     harvester: str
     """The version that wrote the file."""
+    parts: tuple[Part, ...] | None = None
+    """The files of a folder, in load order; not there where a single file was published."""
 
 
 def to_json(manifest: Manifest) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
+    said = msgspec.to_builtins(manifest)
+    if manifest.parts is None:
+        del said["parts"]
+    return msgspec.json.format(msgspec.json.encode(said), indent=2) + b"\n"
+
+
+def sum_of(parts: Iterable[Part]) -> str:
+    """The sha256 of a folder: of its parts' sha256 (32 bytes each) in order."""
+    return hashlib.sha256(b"".join(bytes.fromhex(part.sha256) for part in parts)).hexdigest()
 
 
 def from_json(text: bytes) -> Manifest:

@@ -1,64 +1,38 @@
-"""S3 objects, streamed in parts: the object appears, or changes, when the upload is completed.
-
-The parts are sent by this module and not by boto3's `upload_fileobj`, for three things it does not give: the
-ledger is read in the calling thread alone, a refused part stops the export at once and not at the end of the
-ledger, and whatever ends the export, Ctrl-C and SIGTERM included, aborts the upload. Only a killed process
-leaves parts behind: the next export to that key sweeps them (see s3_uploads), and so does a lifecycle rule
-`AbortIncompleteMultipartUpload` on the bucket.
-"""
+"""S3 objects, streamed in parts: the object appears, or changes, when the upload is completed."""
 
 from __future__ import annotations
 
+import io
 import itertools
 import logging
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from harvester.errors import ConfigError, HarvesterError
+from harvester.errors import HarvesterError
+from harvester.export.s3_client import S3Options, as_header, connected, crc32, wants_checksums
 from harvester.export.s3_errors import explained, is_absence
+from harvester.export.s3_upload import MIB, PART_BYTES, Upload, cut, part_size
 from harvester.export.target import Meter, Published
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
-    from types_boto3_s3.type_defs import CompletedPartTypeDef
 
 log = logging.getLogger(__name__)
 
-MIB = 1 << 20
-PART_BYTES = 8 * MIB
-"""The least size of a part; S3 itself refuses less than 5 MiB for any but the last."""
-MOST_PARTS = 10_000
-IN_FLIGHT_BYTES = 32 * MIB
-"""Under way at the same time, at most, besides the part being filled; a single part may be larger."""
 _READ_BYTES = MIB
-_ATTEMPTS = 4
-_CONNECT_SECONDS = 5
-_READ_SECONDS = 60
+_SEEK_BUFFER_BYTES = 4 * MIB
 
 
 class S3Target:
-    """One object. Credentials and endpoint come from AWS's usual chain, the region too where it is None.
-
-    `private` is what S3 gives an object unasked, so it is not sent as an ACL: a bucket with ACLs switched
-    off, as new buckets are, refuses even that one.
-    """
+    """One object. Credentials and endpoint come from AWS's usual chain."""
 
     def __init__(
-        self,
-        bucket: str,
-        key: str,
-        *,
-        region: str | None = None,
-        acl: str = "private",
-        part_bytes: int = PART_BYTES,
+        self, bucket: str, key: str, options: S3Options | None = None, *, part_bytes: int = PART_BYTES
     ) -> None:
         self.bucket = bucket
         self.key = key
-        self.region = region
-        self.acl = acl
+        self.options = options or S3Options()
         self.part_bytes = part_bytes
 
     @property
@@ -71,31 +45,27 @@ class S3Target:
 
     def publish(self, chunks: Iterable[bytes], *, content_type: str, expected_bytes: int = 0) -> Published:
         """See Target. One request where all fits one part, a multipart upload otherwise."""
-        from harvester.export.s3_uploads import abort_all, open_uploads
+        with connected(self.uri, self.options.region) as client:
+            from harvester.export.s3_sweep import abort_all, open_uploads
 
-        meter = Meter()
-        size = part_size(expected_bytes, self.part_bytes)
-        parts: Iterator[bytes] = cut(meter.over(chunks), size)
-        headers: dict[str, Any] = {"ContentType": content_type}
-        if self.acl != "private":
-            headers["ACL"] = self.acl
-        with _connected(self.uri, self.region) as client:
             begun_before = open_uploads(client, self.bucket, self.key)
-            first, second = next(parts), next(parts, None)
+            pieces = cut(chunks, part_size(expected_bytes, self.part_bytes))
+            first, second = next(pieces), next(pieces, None)
             if second is None:
-                client.put_object(Bucket=self.bucket, Key=self.key, Body=first, **headers)
+                published = self._put(client, first, content_type)
             else:
-                parts = itertools.chain((first, second), parts)
+                whole = itertools.chain((first, second), pieces)
                 del first, second  # freed as they are sent, like the others
-                self._multipart(client, parts, meter, max(1, IN_FLIGHT_BYTES // size), headers)
-            abort_all(client, self.bucket, self.key, begun_before)
-        return meter.published(self.uri)
+                upload, published = self.upload(client, whole, content_type=content_type, expected_bytes=expected_bytes)
+                self.finish(upload, published)
+            abort_all(client, self.bucket, begun_before)
+        return published
 
     def read(self) -> Iterator[bytes]:
         """See Target."""
         from botocore.exceptions import ClientError
 
-        with _connected(self.uri, self.region) as client:
+        with connected(self.uri, self.options.region) as client:
             try:
                 body = client.get_object(Bucket=self.bucket, Key=self.key)["Body"]
             except ClientError as error:
@@ -105,126 +75,100 @@ class S3Target:
             with body:
                 yield from body.iter_chunks(_READ_BYTES)
 
+    def open(self) -> BinaryIO:
+        """See Target."""
+        return io.BufferedReader(_Ranges(self), _SEEK_BUFFER_BYTES)
+
     def beside(self, suffix: str) -> S3Target:
         """See Target."""
-        return S3Target(self.bucket, self.key + suffix, region=self.region, acl=self.acl, part_bytes=self.part_bytes)
+        options = replace(self.options, metadata={})
+        return S3Target(self.bucket, self.key + suffix, options, part_bytes=self.part_bytes)
 
-    def _multipart(
-        self, client: S3Client, parts: Iterable[bytes], meter: Meter, width: int, headers: dict[str, Any]
-    ) -> None:
-        upload = client.create_multipart_upload(
-            Bucket=self.bucket, Key=self.key, **headers, **_checksum_wanted(client)
-        )["UploadId"]
+    def remove(self) -> None:
+        """See Target."""
+        with connected(self.uri, self.options.region) as client:
+            client.delete_object(Bucket=self.bucket, Key=self.key)
+
+    def _put(self, client: S3Client, data: bytes, content_type: str) -> Published:
+        meter = Meter()
+        meter.drain([data])
+        checksum: dict[str, Any] = {"ChecksumCRC32": as_header(crc32(data))} if wants_checksums(client) else {}
+        client.put_object(Bucket=self.bucket, Key=self.key, Body=data, **self.options.headers(content_type), **checksum)
+        return meter.published(self.uri)
+
+    def upload(
+        self, client: S3Client, chunks: Iterable[bytes], *, content_type: str, expected_bytes: int
+    ) -> tuple[Upload, Published]:
+        """Send it all, and let nothing be seen of it yet: see `finish`."""
+        meter = Meter()
+        size = part_size(expected_bytes, self.part_bytes)
+        upload = Upload(client, self.bucket, self.key, self.options.headers(content_type))
         try:
-            done = self._send(client, upload, parts, width)
-            client.complete_multipart_upload(
-                Bucket=self.bucket, Key=self.key, UploadId=upload, MultipartUpload={"Parts": done}
-            )
+            upload.send(cut(meter.over(chunks), size), size)
+        except BaseException:
+            upload.abort()
+            raise
+        return upload, meter.published(self.uri)
+
+    def finish(self, upload: Upload, published: Published) -> None:
+        """Let the object appear."""
+        try:
+            upload.complete()
         except BaseException as error:
-            gone = self._abort(client, upload)
-            if not (gone and isinstance(error, Exception) and self._stands(meter)):
+            gone = upload.abort()
+            if not (gone and isinstance(error, Exception) and self._stands(published)):
                 raise
             log.info("%s: the answer to its completion was lost, but the object stands", self.uri)
 
-    def _abort(self, client: S3Client, upload: str) -> bool:
-        """Take the upload back. Whether it was gone already: then it may have been completed."""
-        from harvester.export.s3_uploads import is_gone
-
-        try:
-            client.abort_multipart_upload(Bucket=self.bucket, Key=self.key, UploadId=upload)
-        except Exception as error:  # noqa: BLE001 (what went wrong before is worth more to the user than this)
-            return is_gone(error)
-        return False
-
-    def _stands(self, meter: Meter) -> bool:
+    def _stands(self, sent: Published) -> bool:
         """Whether the object is, byte for byte, what was sent."""
         there = Meter()
         try:
             there.drain(self.read())
         except (HarvesterError, OSError):
             return False
-        return (there.bytes, there.sha256) == (meter.bytes, meter.sha256)
-
-    def _send(self, client: S3Client, upload: str, parts: Iterable[bytes], width: int) -> list[CompletedPartTypeDef]:
-        """Send the parts, `width` of them at a time; the next one is filled meanwhile."""
-        done: list[CompletedPartTypeDef] = []
-        under_way: deque[Future[CompletedPartTypeDef]] = deque()
-        with ThreadPoolExecutor(width, thread_name_prefix="export") as pool:
-            for number, part in enumerate(parts, 1):
-                if len(under_way) == width:
-                    done.append(under_way.popleft().result())
-                under_way.append(pool.submit(self._send_part, client, upload, number, part))
-            done.extend(future.result() for future in under_way)
-        return done
-
-    def _send_part(self, client: S3Client, upload: str, number: int, part: bytes) -> CompletedPartTypeDef:
-        answer = client.upload_part(
-            Bucket=self.bucket,
-            Key=self.key,
-            UploadId=upload,
-            PartNumber=number,
-            Body=part,
-            **_checksum_wanted(client),
-        )
-        completed: CompletedPartTypeDef = {"PartNumber": number, "ETag": answer["ETag"]}
-        if checksum := answer.get("ChecksumCRC32"):
-            completed["ChecksumCRC32"] = checksum
-        return completed
+        return (there.bytes, there.sha256) == (sent.bytes, sent.sha256)
 
 
-@contextmanager
-def _connected(uri: str, region: str | None) -> Iterator[S3Client]:
-    """A client that gives up soon, and gives its connections back at the end; its errors are the house's."""
-    import boto3
-    from botocore.config import Config
+class _Ranges(io.RawIOBase):
+    """An object read at any place, by requests for ranges."""
 
-    config = Config(
-        connect_timeout=_CONNECT_SECONDS,
-        read_timeout=_READ_SECONDS,
-        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
-        user_agent_extra="harvester",
-    )
-    with explained(uri):
-        try:
-            # boto3's default session keeps the credentials it found first: a long-lived process must not.
-            client: S3Client = boto3.session.Session().client("s3", region_name=region, config=config)
-        except ValueError:
-            # The address itself is not repeated, nor is the cause, which does: it may hold a password.
-            what = "AWS_ENDPOINT_URL or export.region is not valid."
-            raise ConfigError(what, state="Nothing was written.") from None
-        try:
-            yield client
-        finally:
-            client.close()
+    def __init__(self, target: S3Target) -> None:
+        self._target = target
+        self._context = connected(target.uri, target.options.region)
+        self._client = self._context.__enter__()
+        with explained(target.uri):
+            about = self._client.head_object(Bucket=target.bucket, Key=target.key)
+        self._length = about["ContentLength"]
+        self._place = 0
 
+    def readable(self) -> bool:
+        return True
 
-def part_size(expected_bytes: int, least: int = PART_BYTES) -> int:
-    """Bytes to a part, so that half as much again as expected still fits S3's ten thousand parts.
+    def seekable(self) -> bool:
+        return True
 
-    It is chosen once for the whole object: some stores that speak S3 want all parts alike.
-    """
-    needed = -(-expected_bytes * 3 // 2 // MOST_PARTS)
-    return max(least, -(-needed // MIB) * MIB)
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._length}[whence]
+        self._place = max(0, base + offset)
+        return self._place
 
+    def tell(self) -> int:
+        return self._place
 
-def cut(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:
-    """The same bytes in pieces of exactly `size`, the last one shorter; one empty piece for nothing."""
-    held = bytearray()
-    cuts = 0
-    for chunk in chunks:
-        held += chunk
-        while len(held) >= size:
-            with memoryview(held) as view:
-                piece = bytes(view[:size])
-            del held[:size]
-            cuts += 1
-            yield piece
-    if held or not cuts:
-        yield bytes(held)
+    def readinto(self, buffer: Any, /) -> int:
+        end = min(self._place + len(buffer), self._length)
+        if self._place >= end:
+            return 0
+        wanted = f"bytes={self._place}-{end - 1}"
+        with explained(self._target.uri):
+            answer = self._client.get_object(Bucket=self._target.bucket, Key=self._target.key, Range=wanted)
+            data = answer["Body"].read()
+        buffer[: len(data)] = data
+        self._place += len(data)
+        return len(data)
 
-
-def _checksum_wanted(client: S3Client) -> dict[str, Any]:
-    """For the upload and each part alike: S3 refuses parts whose checksum it was not told to expect."""
-    # The stubs do not know this attribute of botocore's Config.
-    wanted = getattr(client.meta.config, "request_checksum_calculation", None) == "when_supported"
-    return {"ChecksumAlgorithm": "CRC32"} if wanted else {}
+    def close(self) -> None:
+        if not self.closed:
+            self._context.__exit__(None, None, None)
+        super().close()

@@ -3,26 +3,79 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
 
+from harvester._version import __version__
+from harvester.config import ExportSettings
 from harvester.errors import ConfigError
 from harvester.export.local import LocalTarget
-from harvester.export.s3 import S3Target
-from harvester.export.target import Target
+from harvester.export.local_folder import LocalFolder
+from harvester.export.manifest import SUFFIX
+from harvester.export.target import Folder, Target
 from harvester.text import shown
 
+if TYPE_CHECKING:
+    from harvester.export.s3_client import S3Options
 
-def target_at(uri: str, *, region: str | None = None, acl: str = "private") -> Target:
+
+def target_at(uri: str, settings: ExportSettings) -> Target:
     """A local path, or `s3://bucket/key`. Raises ConfigError for anything else. Touches nothing yet."""
+    place = _on_s3(uri)
+    if place is None:
+        return LocalTarget(Path(uri))
+    bucket, key = place
+    if key.endswith("/"):
+        raise _no_object(uri)
+    from harvester.export.s3 import S3Target
+
+    return S3Target(bucket, key, _options(settings, key))
+
+
+def folder_at(uri: str, settings: ExportSettings) -> Folder:
+    """A local folder, or `s3://bucket/folder`. Raises ConfigError for anything else. Touches nothing yet."""
+    place = _on_s3(uri)
+    if place is None:
+        return LocalFolder(Path(uri))
+    from harvester.export.s3_folder import S3Folder
+
+    bucket, prefix = place
+    prefix = prefix.rstrip("/")
+    return S3Folder(bucket, prefix, _options(settings, prefix))
+
+
+def _on_s3(uri: str) -> tuple[str, str] | None:
+    """Bucket and key; None where the address is a local path."""
     scheme, separator, rest = uri.partition("://")
     if separator and scheme.lower() == "s3":
         bucket, _, key = rest.partition("/")
-        if not bucket or not key or key.endswith("/"):
-            raise ConfigError(
-                f"{shown(uri)} names no object.",
-                state="Nothing was written.",
-                next_step="Write it as s3://bucket/folder/songs.json.",
-            )
-        return S3Target(bucket, key, region=region, acl=acl)
+        if not bucket or not key.strip("/"):
+            raise _no_object(uri)
+        return bucket, key
     if separator or uri in ("", "-"):
         raise ConfigError(f"Can't export to {shown(uri)!r}: it is neither a local path nor s3://bucket/key.")
-    return LocalTarget(Path(uri))
+    return None
+
+
+def _no_object(uri: str) -> ConfigError:
+    return ConfigError(
+        f"{shown(uri)} names no object.",
+        state="Nothing was written.",
+        next_step="Write it as s3://bucket/folder/songs.json.",
+    )
+
+
+def _options(settings: ExportSettings, key: str) -> S3Options:
+    from harvester.export.s3_client import S3Options
+
+    return S3Options(
+        region=settings.region,
+        acl=settings.acl,
+        encryption=settings.encryption,
+        kms_key_id=settings.kms_key_id,
+        storage_class=settings.storage_class,
+        metadata={
+            "harvester-version": __version__,
+            "harvester-manifest": quote(key.rpartition("/")[2] + SUFFIX),
+        },
+    )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,59 @@ class Target(Protocol):
         """What is published, in chunks. Raises FileNotFoundError where nothing is."""
         ...
 
+    def open(self) -> BinaryIO:
+        """What is published, to be read at any place."""
+        ...
+
+    def remove(self) -> None:
+        """Take away what is published here, if anything is."""
+        ...
+
     def beside(self, suffix: str) -> Target:
         """The place next to this one whose name is longer by `suffix`."""
+        ...
+
+
+class Draft(Protocol):
+    """The files of a folder while they are written: nothing is seen of them before `commit`."""
+
+    def add(self, name: str, chunks: Iterable[bytes], *, content_type: str, expected_bytes: int) -> Published:
+        """Write one file of it. Where `chunks` raise, that file is not part of the draft."""
+        ...
+
+    def drop(self, name: str) -> None:
+        """Take one file out of it again."""
+        ...
+
+    def commit(self) -> None:
+        """Put the files of the draft, and no others, in place of what was in the folder."""
+        ...
+
+
+class Folder(Protocol):
+    """A folder that holds nothing but the numbered parts of one export."""
+
+    @property
+    def uri(self) -> str: ...
+
+    @property
+    def name(self) -> str: ...
+
+    def draft(self) -> AbstractContextManager[Draft]:
+        """Begin to replace what is in the folder; whatever is not committed at the end is discarded.
+
+        Raises ConfigError where the folder holds files that are no parts of an export.
+        """
+        ...
+
+    def names(self) -> list[str]:
+        """Of the files in the folder, in order; hidden ones are passed over."""
+        ...
+
+    def file(self, name: str) -> Target:
+        """One file of the folder."""
+        ...
+
+    def beside(self, suffix: str) -> Target:
+        """The place next to the folder whose name is longer by `suffix`."""
         ...

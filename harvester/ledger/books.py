@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import groupby, islice
+from datetime import datetime
+from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 from typing import Self
@@ -12,7 +14,7 @@ from typing import Self
 from harvester.errors import LedgerDamaged, LedgerUnavailable
 from harvester.ledger import audit, reading
 from harvester.ledger.connect import damaged, is_read_unlocked, ledger_errors, reading_engine
-from harvester.model import Progress, RunRecord, StoredResponse, VideoState
+from harvester.model import EVERYTHING, Progress, ResponseSize, RunRecord, Span, StoredResponse, VideoState
 from harvester.text import shown
 
 BODIES_AT_ONCE = 16
@@ -46,12 +48,33 @@ class SqliteBooks:
         with self._reading():
             return [reading.as_run(row) for row in self._db.execute(reading.newest_runs(newest))]
 
-    def responses(self) -> Iterator[StoredResponse]:
+    def responses(self, span: Span = EVERYTHING) -> Iterator[StoredResponse]:
         with self._reading():
             # The order is read first, without the bodies: sorting those would need room for all of them.
-            order = iter(self._db.execute(reading.RESPONSE_ORDER).scalars().all())
-            while call_ids := list(islice(order, BODIES_AT_ONCE)):
-                yield from self._read_responses(call_ids)
+            order = array("q", self._db.execute(reading.response_order(span)).scalars())
+            for start in range(0, len(order), BODIES_AT_ONCE):
+                yield from self._read_responses(order[start : start + BODIES_AT_ONCE])
+
+    def fetched(self, span: Span, size: int) -> Iterator[Sequence[tuple[str, int]]]:
+        with self._reading():
+            query = self._db.execution_options(yield_per=size).execute(reading.fetched(span))
+            for rows in query.partitions(size):
+                yield [(row[0], row[1]) for row in rows]
+
+    def bodies(self, call_ids: Sequence[int]) -> Iterator[StoredResponse]:
+        with self._reading():
+            for start in range(0, len(call_ids), BODIES_AT_ONCE):
+                yield from self._read_responses(call_ids[start : start + BODIES_AT_ONCE])
+
+    def sizes(self) -> Iterator[ResponseSize]:
+        with self._reading():
+            for row in self._db.execution_options(yield_per=5000).execute(reading.RESPONSE_SIZES):
+                yield reading.as_size(row)
+
+    def newest_response(self) -> datetime | None:
+        with self._reading():
+            newest = self._db.execute(reading.NEWEST_RESPONSE).scalar()
+            return reading.moment(newest) if newest else None
 
     def pending(self, size: int) -> Iterator[tuple[str, ...]]:
         with self._reading():

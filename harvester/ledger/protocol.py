@@ -11,6 +11,7 @@ from datetime import date, datetime
 from typing import Protocol
 
 from harvester.model import (
+    EVERYTHING,
     Addition,
     Batch,
     Body,
@@ -20,7 +21,9 @@ from harvester.model import (
     Outcome,
     ProcessIdentity,
     Progress,
+    ResponseSize,
     RunRecord,
+    Span,
     StoredResponse,
     Whereabouts,
 )
@@ -99,8 +102,24 @@ class Books(Protocol):
         """The newest runs, newest first."""
         ...
 
-    def responses(self) -> Iterator[StoredResponse]:
-        """Every stored response in load order, streamed: memory does not grow with the crawl."""
+    def responses(self, span: Span = EVERYTHING) -> Iterator[StoredResponse]:
+        """The stored responses whose first id lies in `span`, in load order, streamed."""
+        ...
+
+    def fetched(self, span: Span, size: int) -> Iterator[Sequence[tuple[str, int]]]:
+        """The fetched ids of `span` in load order, each with the call that brought it, at most `size` at a time."""
+        ...
+
+    def bodies(self, call_ids: Sequence[int]) -> Iterator[StoredResponse]:
+        """The stored responses of those calls, in any order."""
+        ...
+
+    def sizes(self) -> Iterator[ResponseSize]:
+        """Of every stored response, in load order."""
+        ...
+
+    def newest_response(self) -> datetime | None:
+        """When the newest stored response was fetched."""
         ...
 
     def pending(self, size: int) -> Iterator[tuple[str, ...]]:

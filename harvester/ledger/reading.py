@@ -6,10 +6,20 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any, TypeAlias
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Row, Select, func, select
 
 from harvester.ledger.tables import calls, quota_days, responses, runs, video_states, videos
-from harvester.model import Body, Progress, QuotaDay, RunRecord, StoredResponse, VideoState, Whereabouts
+from harvester.model import (
+    Body,
+    Progress,
+    QuotaDay,
+    ResponseSize,
+    RunRecord,
+    Span,
+    StoredResponse,
+    VideoState,
+    Whereabouts,
+)
 
 AnyRow: TypeAlias = Row[*tuple[Any, ...]]
 AnyQuery: TypeAlias = Select[*tuple[Any, ...]]
@@ -49,11 +59,12 @@ SUSPECTS = (
     .order_by(videos.c.suspect_batch, videos.c.position)
 )
 VIDEO_STATES = select(videos.c.video_id, videos.c.state).order_by(videos.c.position)
-RESPONSE_ORDER = (
-    select(responses.c.call_id)
+RESPONSE_SIZES = (
+    select(calls.c.first_position, responses.c.raw_bytes, responses.c.stored_bytes)
     .join_from(responses, calls, calls.c.id == responses.c.call_id)
     .order_by(calls.c.first_position, responses.c.call_id)
 )
+NEWEST_RESPONSE = select(func.max(responses.c.fetched_at))
 
 
 def newest_runs(count: int) -> AnyQuery:
@@ -68,6 +79,23 @@ def find(ids: Sequence[str]) -> AnyQuery:
 
 def bodies(call_ids: Sequence[int]) -> AnyQuery:
     return select(responses).where(responses.c.call_id.in_(call_ids))
+
+
+def response_order(span: Span) -> AnyQuery:
+    return (
+        select(responses.c.call_id)
+        .join_from(responses, calls, calls.c.id == responses.c.call_id)
+        .where(calls.c.first_position.between(span.first, span.last))
+        .order_by(calls.c.first_position, responses.c.call_id)
+    )
+
+
+def fetched(span: Span) -> AnyQuery:
+    return (
+        select(videos.c.video_id, videos.c.call_id)
+        .where(videos.c.position.between(span.first, span.last), videos.c.state == VideoState.FETCHED)
+        .order_by(videos.c.position)
+    )
 
 
 def stored_responses(call_ids: Sequence[int]) -> AnyQuery:
@@ -113,6 +141,10 @@ def as_body(row: AnyRow) -> Body:
 
 def as_response(row: AnyRow) -> StoredResponse:
     return StoredResponse(row.call_id, row.first_position, as_body(row), moment(row.fetched_at))
+
+
+def as_size(row: AnyRow) -> ResponseSize:
+    return ResponseSize(row.first_position, row.raw_bytes, row.stored_bytes)
 
 
 def as_whereabouts(row: AnyRow) -> Whereabouts:

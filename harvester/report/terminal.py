@@ -182,12 +182,14 @@ def run(report: RunReport, progress: Progress) -> RenderableType:
 
 def exported(manifest: Manifest, uri: str) -> RenderableType:
     """What was published where."""
+    parts = "" if manifest.parts is None else f" in {count(len(manifest.parts), 'part')}"
     lines = [
-        f"{shown(uri)}: {count(manifest.videos, 'video')} in {count(manifest.responses, 'response')}, "
+        f"{shown(uri)}: {count(manifest.videos, 'video')} of {count(manifest.responses, 'response')}{parts}, "
         f"{size(manifest.bytes)}, sha256 {manifest.sha256[:16]}…"
     ]
     if not manifest.complete:
-        lines.append("The crawl is not complete: the manifest says so.")
+        left = manifest.counts["pending"] + manifest.counts["claimed"]
+        lines.append(f"The crawl is not complete: {left:,} ids are left to ask for. The manifest says so.")
     return Text("\n".join(lines))
 
 

@@ -59,7 +59,7 @@ def test_the_same_ledger_exports_the_same_bytes(cli: CommandLine, api: Api) -> N
 def test_an_export_that_is_not_complete_says_so(cli: CommandLine, api: Api) -> None:
     cli.load(120)
     shown = by_hand(cli, "run --max-calls 1", "export songs.json")
-    assert "The crawl is not complete: the manifest says so." in shown
+    assert "The crawl is not complete: 70 ids are left to ask for. The manifest says so." in shown
     assert manifest(cli, "songs.json")["complete"] is False
     assert len(json.loads((cli.folder / "songs.json").read_bytes())) == 1
     cli.ok("verify", "--export", "songs.json")

@@ -16,7 +16,7 @@ from harvester.simulator import make_ids
 
 COMMANDS = ["", *sorted(main.commands)]
 RUN_FOR_EVER = {"simulate"}
-ELSEWHERE = {"s3://bucket/songs.json": "published.json"}
+ELSEWHERE = {"s3://bucket/songs.parquet": "published.parquet"}
 """What needs a bucket is published beside: tests/s3 prove the rest."""
 
 

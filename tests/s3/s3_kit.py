@@ -6,17 +6,19 @@ import gzip
 import hashlib
 import json
 import random
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from memory_books import MemoryBooks
 
 from harvester.config import ExportSettings
 from harvester.export import Manifest, check_published, export
-from harvester.export.s3 import MIB, S3Target
-from harvester.model import Body, Progress, StoredResponse, VideoState
+from harvester.export.s3 import S3Target
+from harvester.export.s3_client import S3Options
+from harvester.export.s3_upload import MIB
+from harvester.model import Body, StoredResponse
 
 if TYPE_CHECKING:
     from conftest import S3
@@ -36,29 +38,15 @@ def stored(number: int, raw: bytes) -> StoredResponse:
     return StoredResponse(number, number, body, FETCHED)
 
 
-class MemoryBooks:
-    """A ledger's reading side, as far as an export needs one."""
-
-    def __init__(self, responses: list[StoredResponse]) -> None:
-        self.stored = responses
-
-    def progress(self) -> Progress:
-        videos = dict.fromkeys(VideoState, 0) | {VideoState.FETCHED: len(self.stored)}
-        return Progress(videos, ())
-
-    def responses(self) -> Iterator[StoredResponse]:
-        yield from self.stored
-
-
 def small_books() -> MemoryBooks:
-    return MemoryBooks([stored(n, b'{"items": [{"id": "%d"}]}' % n) for n in range(3)])
+    return MemoryBooks([stored(n + 1, b'{"items": [{"id": "%d"}]}' % n) for n in range(3)])
 
 
 @cache
 def large_books(seed: int) -> MemoryBooks:
     """Eleven MiB: two full parts of five, and a rest."""
     text = random.Random(seed).randbytes(MIB // 2).hex().encode()
-    return MemoryBooks([_identity(n, b'{"items": ["%d", "%s"]}' % (n, text)) for n in range(11)])
+    return MemoryBooks([_identity(n + 1, b'{"items": [{"id": "%d", "text": "%s"}]}' % (n, text)) for n in range(11)])
 
 
 def _identity(number: int, raw: bytes) -> StoredResponse:
@@ -71,11 +59,11 @@ def go(s3: S3, books: MemoryBooks, key: str = KEY, **settings: Any) -> Manifest:
 
 
 def findings(s3: S3, books: MemoryBooks, key: str = KEY) -> list[str]:
-    return check_published(f"s3://{s3.bucket}/{key}", books, region="eu-west-3")  # type: ignore[arg-type]
+    return check_published(f"s3://{s3.bucket}/{key}", books, ExportSettings(region="eu-west-3"))  # type: ignore[arg-type]
 
 
 def target(s3: S3, key: str = "songs.json", **options: Any) -> S3Target:
-    return S3Target(s3.bucket, key, **({"region": "eu-west-3", "part_bytes": PART} | options))
+    return S3Target(s3.bucket, key, S3Options(**({"region": "eu-west-3"} | options)), part_bytes=PART)
 
 
 def pair(s3: S3, key: str = KEY) -> tuple[bytes, bytes]:

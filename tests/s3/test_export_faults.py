@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from faulty_s3 import Action, FaultyS3, Hold, error_in_200, lose_answer, refuse, reset, slow
-from s3_kit import KEY, PART, MemoryBooks, findings, go, large_books, on_both, pair, small_books, target
+from memory_books import MemoryBooks
+from s3_kit import KEY, PART, findings, go, large_books, on_both, pair, small_books, target
 
 from harvester.errors import ConfigError, CredentialsError, HarvesterError, StorageUnavailable
-from harvester.export import s3 as s3_module
-from harvester.export.s3 import MIB, S3Target
+from harvester.export import s3_client
+from harvester.export.s3 import S3Target
+from harvester.export.s3_upload import MIB
 
 if TYPE_CHECKING:
     from conftest import S3
@@ -53,7 +55,7 @@ def name(value: object) -> str | None:
 @pytest.fixture(autouse=True)
 def small_parts_and_short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(S3Target.__init__.__kwdefaults__, "part_bytes", PART)
-    monkeypatch.setattr(s3_module, "_ATTEMPTS", 2)
+    monkeypatch.setattr(s3_client, "_ATTEMPTS", 2)
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.01)
 
 

@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from s3_kit import MemoryBooks, findings, go, large_books, on_both, small_books, stored, target
+from memory_books import MemoryBooks
+from s3_kit import findings, go, large_books, on_both, small_books, stored, target
 
+from harvester.config import ExportSettings
 from harvester.errors import ConfigError, CredentialsError, LedgerDamaged, StorageUnavailable
 from harvester.export import check_published
-from harvester.export.s3 import MIB, S3Target
+from harvester.export.s3_upload import MIB, Upload
 from harvester.model import Body, StoredResponse
 
 PUBLIC = "http://acs.amazonaws.com/groups/global/AllUsers"
@@ -167,10 +169,10 @@ class TestMultipart:
                 asked += 1
                 yield big[0]
 
-        def refuse(self: S3Target, client: Any, upload: str, number: int, part: bytes) -> Any:
+        def refuse(self: Upload, number: int, part: bytes, checksum: bytes) -> Any:
             raise StorageUnavailable("S3 refused the part.")
 
-        monkeypatch.setattr(S3Target, "_send_part", refuse)
+        monkeypatch.setattr(Upload, "_send_part", refuse)
         with pytest.raises(StorageUnavailable):
             target(s3).publish(endless(), content_type="application/json")
         assert asked < 60
@@ -192,7 +194,7 @@ class TestRefusals:
             go(s3, books, uri="s3://no-such-bucket-here/songs.json")
         assert caught.value.exit_code == 3
         with pytest.raises(ConfigError, match="NoSuchBucket"):
-            check_published("s3://no-such-bucket-here/songs.json", books)  # type: ignore[arg-type]
+            check_published("s3://no-such-bucket-here/songs.json", books, ExportSettings())  # type: ignore[arg-type]
 
     def test_a_name_that_no_bucket_has(self, s3: Any, books: MemoryBooks) -> None:
         with pytest.raises(ConfigError):

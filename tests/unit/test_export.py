@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from memory_books import MemoryBooks
 
 from harvester._version import __version__
 from harvester.config import ExportSettings
@@ -23,7 +24,7 @@ from harvester.export import Manifest, check_published, export
 from harvester.export.assemble import json_array, json_array_gzip
 from harvester.export.local import LocalTarget
 from harvester.export.manifest import from_json, to_json, without_secrets
-from harvester.model import Body, Progress, StoredResponse, VideoState
+from harvester.model import Body, StoredResponse, VideoState
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
 FETCHED_AT = NOW - timedelta(hours=1)
@@ -45,22 +46,6 @@ def stored(number: int, raw: bytes | None = None, *, encoding: str = "gzip", vid
 
 def damaged(response: StoredResponse, **changes: Any) -> StoredResponse:
     return replace(response, body=replace(response.body, **changes))
-
-
-class MemoryBooks:
-    """What an export asks of a ledger."""
-
-    def __init__(self, responses: list[StoredResponse], **counts: int) -> None:
-        self.stored = responses
-        fetched = sum(response.body.item_count for response in responses)
-        states = {"fetched": fetched} | counts
-        self.videos = {state: states.get(state.label, 0) for state in VideoState}
-
-    def progress(self) -> Progress:
-        return Progress(self.videos, ())
-
-    def responses(self) -> Iterator[StoredResponse]:
-        yield from self.stored
 
 
 @pytest.fixture
@@ -287,10 +272,10 @@ class TestCheck:
     @pytest.mark.parametrize("compression", ["none", "gzip"])
     def test_a_fresh_export_is_fine(self, books: MemoryBooks, tmp_path: Path, compression: str) -> None:
         go(books, tmp_path / "songs.json", compression)
-        assert check_published(str(tmp_path / "songs.json"), books) == []  # type: ignore[arg-type]
+        assert check_published(str(tmp_path / "songs.json"), books, ExportSettings()) == []  # type: ignore[arg-type]
 
     def check(self, path: Path, books: MemoryBooks) -> str:
-        return "\n".join(check_published(str(path), books))  # type: ignore[arg-type]
+        return "\n".join(check_published(str(path), books, ExportSettings()))  # type: ignore[arg-type]
 
     def test_it_writes_nothing(self, path: Path, books: MemoryBooks) -> None:
         before = {file.name: file.stat().st_mtime_ns for file in path.parent.iterdir()}
@@ -340,11 +325,15 @@ class TestCheck:
 
     def test_a_ledger_that_lost_a_response(self, path: Path, books: MemoryBooks) -> None:
         books.stored.pop()
-        assert "holds 4 responses, the ledger 3" in self.check(path, books)
+        assert "made of 4 responses, the ledger holds 3" in self.check(path, books)
 
     def test_a_ledger_whose_bodies_were_changed(self, path: Path, books: MemoryBooks) -> None:
-        books.stored[0] = stored(1, body_text(1).replace(b"001", b"002"))
+        books.stored[0] = stored(1, body_text(1).replace(b"title", b"other"))
         assert "gives other bytes" in self.check(path, books)
+
+    def test_a_ledger_that_fetched_other_ids(self, path: Path, books: MemoryBooks) -> None:
+        books.stored[0] = stored(1, body_text(1).replace(b"001", b"009"))
+        assert "published ids are not the ledger's fetched ids" in self.check(path, books)
 
     def test_a_ledger_that_is_damaged(self, path: Path, books: MemoryBooks) -> None:
         books.stored[0] = damaged(books.stored[0], sha256=bytes(32))

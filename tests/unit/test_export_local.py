@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from harvester.config import ExportSettings
 from harvester.errors import ConfigError, StorageUnavailable
 from harvester.export.local import LocalTarget
 from harvester.export.storage import target_at
@@ -213,6 +214,6 @@ class TestPlacesThatWillNotDo:
 
 
 def test_an_address_without_a_scheme_is_a_path(tmp_path: Path) -> None:
-    target = target_at(str(tmp_path / "a.json"))
+    target = target_at(str(tmp_path / "a.json"), ExportSettings())
     assert isinstance(target, LocalTarget)
     assert target.beside(".manifest.json").uri == str(tmp_path / "a.json.manifest.json")

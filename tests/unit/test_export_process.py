@@ -21,7 +21,7 @@ from pathlib import Path
 from harvester.config import ExportSettings
 from harvester.errors import HarvesterError
 from harvester.export import export
-from harvester.model import Body, Progress, StoredResponse, VideoState
+from harvester.model import EVERYTHING, Body, Progress, ResponseSize, StoredResponse, VideoState
 
 uri, responses = sys.argv[1], int(sys.argv[2])
 path = Path(uri)
@@ -32,7 +32,10 @@ NOW = datetime(2026, 11, 23, tzinfo=UTC)
 class Books:
     def progress(self):
         return Progress({state: 0 for state in VideoState}, ())
-    def responses(self):
+    def sizes(self):
+        for number in range(responses):
+            yield ResponseSize(number, len(raw), len(data))
+    def responses(self, span=EVERYTHING):
         for number in range(responses):
             # A copy of its own, as each row read from a database is.
             body = Body(bytes(bytearray(data)), "gzip", len(raw), hashlib.sha256(data).digest(), 1)
@@ -44,7 +47,7 @@ def go(compression="none"):
 
 KILLED = """
 class Books(Books):
-    def responses(self):
+    def responses(self, span=EVERYTHING):
         for number, response in enumerate(super().responses()):
             if number == responses // 2:
                 print("halfway", flush=True)

@@ -6,9 +6,11 @@ import pytest
 from botocore import exceptions as boto
 from botocore.exceptions import BotoCoreError, ClientError
 
+from harvester.config import ExportSettings
 from harvester.errors import ConfigError, CredentialsError, HarvesterError, LedgerDamaged, StorageUnavailable
-from harvester.export.s3 import MIB, MOST_PARTS, PART_BYTES, S3Target, cut, part_size
+from harvester.export.s3 import S3Target
 from harvester.export.s3_errors import explained
+from harvester.export.s3_upload import MIB, MOST_PARTS, PART_BYTES, cut, part_size
 from harvester.export.storage import target_at
 
 URI = "s3://bucket/songs.json"
@@ -100,13 +102,14 @@ def test_what_is_not_s3s_passes(error: BaseException) -> None:
 
 
 def test_an_s3_address_is_a_bucket_and_a_key() -> None:
-    target = target_at("s3://bucket/folder/songs.json", region="eu-west-3", acl="public-read")
+    target = target_at("s3://bucket/folder/songs.json", ExportSettings(region="eu-west-3", acl="public-read"))
     assert isinstance(target, S3Target)
     assert (target.bucket, target.key, target.name) == ("bucket", "folder/songs.json", "songs.json")
-    assert target_at("S3://bucket/folder/songs.json").uri == target.uri
+    assert target_at("S3://bucket/folder/songs.json", ExportSettings()).uri == target.uri
+    assert target.options.metadata["harvester-manifest"] == "songs.json.manifest.json"
     beside = target.beside(".manifest.json")
     assert beside.uri == "s3://bucket/folder/songs.json.manifest.json"
-    assert (beside.region, beside.acl) == ("eu-west-3", "public-read")
+    assert (beside.options.region, beside.options.acl) == ("eu-west-3", "public-read")
 
 
 @pytest.mark.parametrize("chunks", [[], [b""], [b"abc"], [b"abcd"], [b"abcde", b"", b"f"], [b"abcdefghijkl"]])

@@ -19,13 +19,14 @@ PACKAGE = CHECKOUT / "harvester"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # Each room, and the rooms below it that it may import. What is missing here is a decision to be made.
-PURE = {"model", "errors", "body", "text", "_version", "quota", "pacing", "clock", "run"}
+PURE = {"model", "errors", "body", "text", "_version", "quota", "pacing", "clock", "run", "watch"}
 ROOMS = {
     "_version": set(),
     "errors": set(),
     "body": set(),
     "text": set(),
     "files": set(),
+    "watch": set(),
     "clock": set(),
     "model": {"body"},
     "quota": {"model"},
@@ -36,7 +37,7 @@ ROOMS = {
     "sources": {"errors", "config", "model", "text"},
     "youtube": {"errors", "model", "clock", "config", "body", "text", "_version"},
     "ledger": {"errors", "files", "model", "body", "process", "text"},
-    "export": {"errors", "files", "model", "config", "body", "text", "ledger.protocol", "_version"},
+    "export": {"errors", "files", "model", "config", "body", "text", "watch", "ledger.protocol", "_version"},
     "gate": {"clock", "pacing"},
     "crawl": PURE | {"gate", "config", "ledger.protocol", "youtube"},
     "worker": PURE | {"crawl", "config", "ledger.protocol", "youtube"},

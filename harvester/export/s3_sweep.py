@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -20,22 +20,29 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+OpenUpload: TypeAlias = tuple[str, str]
+"""Key and upload id."""
 
-def open_uploads(client: S3Client, bucket: str, key: str) -> list[str]:
-    """The ids of the uploads to exactly this key that are open now; none where the account may not list them."""
+
+def open_uploads(client: S3Client, bucket: str, key: str, *, folder: bool = False) -> list[OpenUpload]:
+    """The uploads to exactly this key that are open now, or to any key that begins so where it is a folder's.
+
+    None where the account may not list them.
+    """
     pages = client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=key)
     try:
-        return [upload["UploadId"] for page in pages for upload in page.get("Uploads", []) if upload["Key"] == key]
+        found = [(upload["Key"], upload["UploadId"]) for page in pages for upload in page.get("Uploads", [])]
     except ClientError as error:
         # Not this step's to judge: where the bucket is the problem, publishing says so.
         code = error.response.get("Error", {}).get("Code", "unknown")
         log.debug("open uploads to s3://%s/%s can't be listed (%s): none is swept", bucket, key, code)
         return []
+    return [upload for upload in found if folder or upload[0] == key]
 
 
-def abort_all(client: S3Client, bucket: str, key: str, uploads: Iterable[str]) -> None:
+def abort_all(client: S3Client, bucket: str, uploads: Iterable[OpenUpload]) -> None:
     """Abort those that are still open. Failing is no fault of the export: the next one tries again."""
-    for upload in uploads:
+    for key, upload in uploads:
         try:
             client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload)
         except ClientError as error:

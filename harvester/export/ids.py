@@ -1,0 +1,117 @@
+"""The ids in a published file, read back as the people downstream would."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO, TextIO, cast
+
+import msgspec
+
+_STEP_CHARACTERS = 1 << 20
+
+
+class Unreadable(ValueError):
+    """The file is not of its format; the text says why."""
+
+
+class _Item(msgspec.Struct):
+    id: str
+
+
+def ids_in(file: BinaryIO, name: str, compression: str) -> Iterator[str]:
+    """Every video's id, in the order of the file; memory does not grow with it. Raises Unreadable."""
+    try:
+        yield from _READERS[name](_unpacked(file, compression))
+    except Unreadable:
+        raise
+    except (ValueError, EOFError, OSError, KeyError, TypeError) as error:
+        raise Unreadable(str(error) or type(error).__name__) from error
+
+
+def _unpacked(file: BinaryIO, compression: str) -> BinaryIO:
+    if compression == "gzip":
+        return cast(BinaryIO, gzip.GzipFile(fileobj=file))
+    if compression == "zstd":
+        import zstandard
+
+        return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(file, closefd=False), _STEP_CHARACTERS)
+    return file
+
+
+def _of_json(file: BinaryIO) -> Iterator[str]:
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+    try:
+        for response in _array_entries(text):
+            for item in response["items"]:
+                yield item["id"]
+    finally:
+        text.detach()  # the file is closed by who opened it
+
+
+def _array_entries(text: TextIO) -> Iterator[Any]:
+    """The entries of a JSON array one by one: the standard library reads whole documents only."""
+    decoder = json.JSONDecoder()
+    held = text.read(_STEP_CHARACTERS)
+    if not held.startswith("["):
+        raise Unreadable("it is no JSON array")
+    place, separator = 1, ""
+    while True:
+        held, place = _at_least(text, held, place, 2)
+        if held[place : place + 1] == "]":
+            break
+        if separator and held[place : place + 1] != ",":
+            raise Unreadable("its entries are not separated by commas")
+        place += len(separator)
+        separator = ","
+        entry, held, place = _entry(decoder, text, held, place)
+        yield entry
+    if held[place + 1 :].strip() or text.read(1).strip():
+        raise Unreadable("something stands after its end")
+
+
+def _entry(decoder: json.JSONDecoder, text: TextIO, held: str, place: int) -> tuple[Any, str, int]:
+    """The entry that begins at `place`, with as much more of the text as it needs."""
+    step = _STEP_CHARACTERS
+    while True:
+        try:
+            entry, place = decoder.raw_decode(held, place)
+            return entry, held, place
+        except ValueError:
+            more = text.read(step)
+            if not more:
+                raise
+            held, place = held[place:] + more, 0
+            # Each try begins anew: twice as much each time, so that all tries together cost twice the last one.
+            step *= 2
+
+
+def _at_least(text: TextIO, held: str, place: int, characters: int) -> tuple[str, int]:
+    if len(held) - place >= characters:
+        return held, place
+    return held[place:] + text.read(_STEP_CHARACTERS), 0
+
+
+def _of_jsonl(file: BinaryIO) -> Iterator[str]:
+    decoder = msgspec.json.Decoder(_Item)
+    for line in file:
+        if not line.endswith(b"\n"):
+            raise Unreadable("its last line is cut")
+        yield decoder.decode(line).id
+
+
+def _of_parquet(file: BinaryIO) -> Iterator[str]:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(file, pre_buffer=False) as table:
+        for batch in table.iter_batches(columns=["id"]):
+            yield from batch.column(0).to_pylist()
+
+
+_READERS: dict[str, Callable[[BinaryIO], Iterator[str]]] = {
+    "json": _of_json,
+    "jsonl": _of_jsonl,
+    "parquet": _of_parquet,
+}

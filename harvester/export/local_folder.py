@@ -1,0 +1,155 @@
+"""Folders of parts on this machine: written beside, and put in place of the old folder whole."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from harvester.errors import ConfigError
+from harvester.export.local import DRAFT_SUFFIX, LocalTarget, explained, lock
+from harvester.export.parts import refuse_strangers
+from harvester.export.target import Meter, Published
+from harvester.files import sync_folder
+from harvester.text import shown
+
+_LOCK, _NEW, _OLD = "lock", "new", "old"
+
+
+class LocalFolder:
+    """A folder on this machine. Where `path` is a symbolic link, the folder that it leads to is replaced.
+
+    Two renames put a new folder in place of an old one. Between them, for some microseconds, there is none; a process
+    that was killed just there left the old one hidden, and the next export begins by putting it back.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def uri(self) -> str:
+        return str(self.path)
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @contextmanager
+    def draft(self) -> Iterator[_Draft]:
+        """See Folder."""
+        with explained(self.path):
+            place = Path(os.path.realpath(self.path))
+            _check_place(place)
+            _clear_up(place)
+            refuse_strangers(self.uri, self.names())
+            draft = _Draft(place)
+        try:
+            yield draft
+        finally:
+            draft.discard()
+
+    def names(self) -> list[str]:
+        """See Folder."""
+        with explained(self.path, "read"):
+            if not self.path.exists():
+                return []
+            return sorted(file.name for file in self.path.iterdir() if not file.name.startswith((".", "_")))
+
+    def file(self, name: str) -> LocalTarget:
+        """See Folder."""
+        return LocalTarget(self.path / name)
+
+    def beside(self, suffix: str) -> LocalTarget:
+        """See Folder."""
+        return LocalTarget(self.path.with_name(self.path.name + suffix))
+
+
+class _Draft:
+    """A hidden folder beside the one to be replaced, and locked while its writer lives."""
+
+    def __init__(self, place: Path) -> None:
+        self._place = place
+        self._folder = place.with_name(f".{place.name}.{secrets.token_hex(6)}{DRAFT_SUFFIX}")
+        self._folder.mkdir()
+        self._lock = os.open(self._folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock(self._lock, unsupported=True)
+        (self._folder / _NEW).mkdir()
+
+    def add(self, name: str, chunks: Iterable[bytes], *, content_type: str, expected_bytes: int) -> Published:
+        """See Draft. The bytes are on disk when this returns."""
+        meter = Meter()
+        path = self._folder / _NEW / name
+        try:
+            with explained(self._place):
+                file = path.open("wb")
+            with file:
+                for chunk in meter.over(chunks):
+                    with explained(self._place):
+                        file.write(chunk)
+                with explained(self._place):
+                    file.flush()
+                    os.fsync(file.fileno())
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        return meter.published(str(self._place / name))
+
+    def drop(self, name: str) -> None:
+        """See Draft."""
+        with explained(self._place):
+            (self._folder / _NEW / name).unlink()
+
+    def commit(self) -> None:
+        """See Draft."""
+        with explained(self._place):
+            new, old = self._folder / _NEW, self._folder / _OLD
+            sync_folder(new)
+            if self._place.exists():
+                self._place.rename(old)
+            try:
+                new.rename(self._place)
+            except OSError:
+                if old.exists():
+                    old.rename(self._place)
+                raise
+            sync_folder(self._place.parent)
+
+    def discard(self) -> None:
+        with suppress(OSError):
+            shutil.rmtree(self._folder)
+        os.close(self._lock)
+
+
+def _check_place(place: Path) -> None:
+    name = shown(str(place))
+    if not place.parent.is_dir():
+        raise ConfigError(
+            f"Can't export to {name}: there is no folder {shown(str(place.parent))}.",
+            state="Nothing was written.",
+            next_step="Create the folder, or choose another destination.",
+        )
+    if place.exists() and not place.is_dir():
+        raise ConfigError(
+            f"Can't export parts to {name}: it is not a folder.",
+            state="Nothing was written.",
+            next_step="Name a folder for the parts, or leave out --max-part-bytes.",
+        )
+
+
+def _clear_up(place: Path) -> None:
+    """Remove what killed exports left, and undo what one of them had half done."""
+    for folder in place.parent.iterdir():
+        if not (folder.name.startswith(f".{place.name}.") and folder.name.endswith(DRAFT_SUFFIX) and folder.is_dir()):
+            continue
+        with suppress(OSError):
+            fd = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                if lock(fd, unsupported=False):
+                    if (folder / _OLD).exists() and not place.exists():
+                        (folder / _OLD).rename(place)
+                    shutil.rmtree(folder)
+            finally:
+                os.close(fd)

@@ -1,0 +1,91 @@
+"""A connection to S3, or to what speaks like it."""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from harvester.errors import ConfigError
+from harvester.export.s3_errors import explained
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+_ATTEMPTS = 4
+_CONNECT_SECONDS = 5
+_READ_SECONDS = 60
+CONNECTIONS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class S3Options:
+    """How objects are to be stored. What is None is left to the bucket; the region to AWS's usual chain.
+
+    `private` is what S3 gives an object unasked, so it is not sent as an ACL: a bucket with ACLs switched
+    off, as new buckets are, refuses even that one.
+    """
+
+    region: str | None = None
+    acl: str = "private"
+    encryption: str | None = None
+    kms_key_id: str | None = None
+    storage_class: str | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+    """Sent with the object as `x-amz-meta-…`; ASCII."""
+
+    def headers(self, content_type: str) -> dict[str, Any]:
+        """As the operations that begin an object take them."""
+        wanted: dict[str, Any] = {
+            "ContentType": content_type,
+            "ACL": None if self.acl == "private" else self.acl,
+            "ServerSideEncryption": self.encryption,
+            "SSEKMSKeyId": self.kms_key_id,
+            "StorageClass": self.storage_class,
+            "Metadata": self.metadata or None,
+        }
+        return {name: value for name, value in wanted.items() if value is not None}
+
+
+@contextmanager
+def connected(uri: str, region: str | None) -> Iterator[S3Client]:
+    """A client that gives up soon, and gives its connections back at the end; its errors are the house's."""
+    import boto3
+    from botocore.config import Config
+
+    config = Config(
+        connect_timeout=_CONNECT_SECONDS,
+        read_timeout=_READ_SECONDS,
+        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+        max_pool_connections=CONNECTIONS,
+        user_agent_extra="harvester",
+    )
+    with explained(uri):
+        try:
+            # boto3's default session keeps the credentials it found first: a long-lived process must not.
+            client: S3Client = boto3.session.Session().client("s3", region_name=region, config=config)
+        except ValueError:
+            # The address itself is not repeated, nor is the cause, which does: it may hold a password.
+            what = "AWS_ENDPOINT_URL or export.region is not valid."
+            raise ConfigError(what, state="Nothing was written.") from None
+        try:
+            yield client
+        finally:
+            client.close()
+
+
+def wants_checksums(client: S3Client) -> bool:
+    """Whether checksums are sent: some stores that speak S3 know none, and AWS's own setting switches them off."""
+    # The stubs do not know this attribute of botocore's Config.
+    return getattr(client.meta.config, "request_checksum_calculation", None) == "when_supported"
+
+
+def crc32(data: bytes) -> bytes:
+    return zlib.crc32(data).to_bytes(4, "big")
+
+
+def as_header(checksum: bytes) -> str:
+    return base64.b64encode(checksum).decode()

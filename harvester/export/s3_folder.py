@@ -1,0 +1,113 @@
+"""Folders of parts on S3: all are uploaded first, and then all completed, so that they appear together or not at all.
+
+S3 knows no rename. What stands between the completion of the first part and of the last is a matter of requests, not
+of a whole export; a reader who waits for the manifest sees no part of that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from harvester.export.parts import refuse_strangers
+from harvester.export.s3 import S3Target
+from harvester.export.s3_client import CONNECTIONS, S3Options, connected
+from harvester.export.s3_sweep import abort_all, open_uploads
+from harvester.export.s3_upload import Upload
+from harvester.export.target import Published
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+    from types_boto3_s3.type_defs import ObjectIdentifierTypeDef
+
+_DELETED_AT_ONCE = 1000
+
+
+class S3Folder:
+    """All keys that begin with `prefix` and a slash."""
+
+    def __init__(self, bucket: str, prefix: str, options: S3Options | None = None) -> None:
+        self.bucket = bucket
+        self.prefix = prefix
+        self.options = options or S3Options()
+
+    @property
+    def uri(self) -> str:
+        return f"s3://{self.bucket}/{self.prefix}"
+
+    @property
+    def name(self) -> str:
+        return self.prefix.rpartition("/")[2]
+
+    @contextmanager
+    def draft(self) -> Iterator[_Draft]:
+        """See Folder."""
+        refuse_strangers(self.uri, self.names())
+        with connected(self.uri, self.options.region) as client:
+            begun_before = open_uploads(client, self.bucket, f"{self.prefix}/", folder=True)
+            draft = _Draft(self, client)
+            try:
+                yield draft
+            finally:
+                draft.discard()
+            abort_all(client, self.bucket, begun_before)
+
+    def names(self) -> list[str]:
+        """See Folder."""
+        with connected(self.uri, self.options.region) as client:
+            pages = client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=f"{self.prefix}/")
+            keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+        names = sorted(key.removeprefix(f"{self.prefix}/") for key in keys)
+        return [name for name in names if name and not name.startswith((".", "_"))]
+
+    def file(self, name: str) -> S3Target:
+        """See Folder."""
+        return S3Target(self.bucket, f"{self.prefix}/{name}", self.options)
+
+    def beside(self, suffix: str) -> S3Target:
+        """See Folder."""
+        return S3Target(self.bucket, self.prefix + suffix, replace(self.options, metadata={}))
+
+
+class _Draft:
+    """Uploads that are sent, and not yet completed."""
+
+    def __init__(self, folder: S3Folder, client: S3Client) -> None:
+        self._folder = folder
+        self._client = client
+        self._uploads: dict[str, tuple[Upload, Published]] = {}
+
+    def add(self, name: str, chunks: Iterable[bytes], *, content_type: str, expected_bytes: int) -> Published:
+        """See Draft."""
+        target = self._folder.file(name)
+        upload, published = target.upload(
+            self._client, chunks, content_type=content_type, expected_bytes=expected_bytes
+        )
+        self._uploads[name] = (upload, published)
+        return published
+
+    def drop(self, name: str) -> None:
+        """See Draft."""
+        self._uploads.pop(name)[0].abort()
+
+    def commit(self) -> None:
+        """See Draft."""
+        surplus = set(self._folder.names()) - set(self._uploads)
+        with ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="export") as pool:
+            list(pool.map(self._finish, list(self._uploads)))
+        keys: list[ObjectIdentifierTypeDef] = [{"Key": f"{self._folder.prefix}/{name}"} for name in sorted(surplus)]
+        for start in range(0, len(keys), _DELETED_AT_ONCE):
+            batch = keys[start : start + _DELETED_AT_ONCE]
+            self._client.delete_objects(Bucket=self._folder.bucket, Delete={"Objects": batch, "Quiet": True})
+
+    def discard(self) -> None:
+        for upload, _ in self._uploads.values():
+            upload.abort()
+        self._uploads.clear()
+
+    def _finish(self, name: str) -> None:
+        self._folder.file(name).finish(*self._uploads[name])
+        del self._uploads[name]

@@ -1,0 +1,24 @@
+"""How far a long piece of work is, for whoever looks on. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """Where a piece of work stands: `done` of `total`, in its own unit, and the bytes that went through."""
+
+    done: int
+    total: int
+    bytes: int = 0
+
+
+Watch: TypeAlias = Callable[[Advance], None]
+"""Called often: it has to be quick."""
+
+
+def nobody(_: Advance) -> None:
+    """A Watch for when nobody looks on."""

@@ -1,0 +1,51 @@
+"""A ledger's reading side, held in memory, as far as an export needs one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from harvester.body import decompress
+from harvester.model import EVERYTHING, Progress, ResponseSize, Span, StoredResponse, VideoState
+
+
+class MemoryBooks:
+    """Each item of a response stands at a position of its own, from the response's first one on."""
+
+    def __init__(self, responses: list[StoredResponse], **counts: int) -> None:
+        self.stored = responses
+        fetched = sum(response.body.item_count for response in responses)
+        states = {"fetched": fetched} | counts
+        self.videos = {state: states.get(state.label, 0) for state in VideoState}
+
+    def progress(self) -> Progress:
+        return Progress(self.videos, ())
+
+    def responses(self, span: Span = EVERYTHING) -> Iterator[StoredResponse]:
+        yield from (response for response in self.stored if response.first_position in span)
+
+    def sizes(self) -> Iterator[ResponseSize]:
+        for response in self.stored:
+            yield ResponseSize(response.first_position, response.body.raw_bytes, len(response.body.data))
+
+    def bodies(self, call_ids: Sequence[int]) -> Iterator[StoredResponse]:
+        yield from (response for response in self.stored if response.call_id in call_ids)
+
+    def newest_response(self) -> datetime | None:
+        return max((response.fetched_at for response in self.stored), default=None)
+
+    def fetched(self, span: Span, size: int) -> Iterator[Sequence[tuple[str, int]]]:
+        rows = [
+            (item["id"], response.call_id)
+            for response in self.stored
+            for place, item in enumerate(_items(response))
+            if response.first_position + place in span
+        ]
+        yield from (rows[start : start + size] for start in range(0, len(rows), size))
+
+
+def _items(response: StoredResponse) -> list[dict[str, str]]:
+    body = response.body
+    items: list[dict[str, str]] = json.loads(decompress(body.data, body.encoding, body.raw_bytes))["items"]
+    return items
