@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import zlib
+from isal import igzip_lib, isal_zlib
 
-_GZIP = 16 + zlib.MAX_WBITS
+_GZIP = 16 + isal_zlib.MAX_WBITS
+_MAGIC = b"\x1f\x8b"
 
 MOST_MEMBERS = 64
 """Servers send one. Reading very many small ones would take time in the square of their number."""
@@ -32,10 +33,13 @@ def decompress(data: bytes, encoding: str, most_bytes: int) -> bytes:
     while data:
         if len(pieces) == MOST_MEMBERS:
             raise BodyError("bad_gzip", f"the body has more than {MOST_MEMBERS} gzip members")
-        member = zlib.decompressobj(_GZIP)
+        if not data.startswith(_MAGIC[: len(data)]):
+            # Said here, for isa-l takes a few such bytes for a header that is still to come.
+            raise BodyError("bad_gzip", "the body is not valid gzip: it does not begin as such")
+        member = isal_zlib.decompressobj(_GZIP)
         try:
             piece = member.decompress(data, room + 1)
-        except zlib.error as error:
+        except igzip_lib.IsalError as error:  # type: ignore[misc] (its stubs call it a value)
             raise BodyError("bad_gzip", f"the body is not valid gzip: {error}") from None
         if len(piece) > room:
             raise BodyError("body_too_large", f"the body is larger than {most_bytes} bytes")

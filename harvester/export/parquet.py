@@ -20,7 +20,7 @@ from harvester.model import Span
 
 BATCH_ROWS = 1000
 """Converted at once: so many hold as Python objects no more than their JSON does."""
-ROW_GROUP_ROWS = 20_000
+ROW_GROUP_ROWS = 10_000
 """About 40 MB as columns in memory: enough for readers to skip by, and bounded for the writer."""
 
 
