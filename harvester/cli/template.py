@@ -38,11 +38,18 @@ max_attempts = 5                 # per batch, before it is split and tried small
 patience_seconds = 600           # how long nothing may succeed before a run ends and says that the API is down
 
 [export]
-uri = "songs.json"               # or s3://bucket/key
+uri = "songs.json"               # a path, or s3://bucket/key
+# json: the responses as the API sent them; jsonl: one video a line; parquet: one video a row, columns typed.
 format = "json"
-compression = "none"             # or "gzip"
-# region = "eu-west-3"           # for S3
+compression = "none"             # or "gzip", "zstd", for json and jsonl; parquet is compressed within
+# Set, it makes of uri a folder of numbered parts, none of them larger: for readers that share the work.
+# max_part_bytes = 256_000_000
+# The rest is for S3. What is left out, the bucket and AWS's usual settings decide.
 acl = "private"
+# region = "eu-west-3"
+# encryption = "aws:kms"         # or "AES256", "aws:kms:dsse"
+# kms_key_id = "alias/songs"     # which key for aws:kms
+# storage_class = "STANDARD_IA"
 
 [log]
 level = "INFO"

@@ -59,9 +59,19 @@ def test_the_config_that_init_writes_says_the_defaults(cli: CommandLine) -> None
     assert Config.model_validate(written) == Config().model_copy(
         update={"source": Config().source.model_copy(update={"uri": "songs.csv"})}
     )
-    # Each setting that has a default stands there, to be found.
+
+
+def test_the_config_that_init_writes_names_every_setting(cli: CommandLine) -> None:
+    cli.ok("init")
+    path = cli.folder / "config.toml"
+    written = tomllib.loads(path.read_text(encoding="utf-8"))
+    # The settings without a default stand there as comments, with values that go together.
+    path.write_text(re.sub(r"^# (?=\w+ = )", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE))
+    uncommented = tomllib.loads(path.read_text(encoding="utf-8"))
     for section, model in load_config(path):
-        assert set(type(model).model_fields) - set(written[section]) <= {"region"}
+        assert set(uncommented[section]) == set(type(model).model_fields)
+        for name in uncommented[section].keys() - written[section].keys():
+            assert getattr(getattr(Config(), section), name) is None
 
 
 def test_the_ledger_is_its_owners_alone(cli: CommandLine) -> None:

@@ -1,0 +1,136 @@
+"""docs/export.md says what is so: its snippets run, its tables are those of the code."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+from command_line import Api, CommandLine
+
+from harvester.config import ExportSettings
+from harvester.export.columns import schema, seconds
+from harvester.export.formats import FORMATS
+from harvester.export.leftovers import decode_video
+from harvester.export.manifest import Manifest, Part
+from harvester.export.video import MOST_COUNT
+
+CHECKOUT = Path(__file__).parents[2]
+TEXT = (CHECKOUT / "docs" / "export.md").read_text(encoding="utf-8")
+
+
+def table(heading: str) -> list[list[str]]:
+    """The rows of the table that begins with this heading."""
+    rows = TEXT.partition(f"| {heading} |")[2].split("\n\n")[0].splitlines()[2:]
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in rows]
+
+
+def snippet(language: str) -> str:
+    found = re.findall(rf"executed by tests[^\n]*\n```{language}\n(.*?)```", TEXT, re.DOTALL)
+    assert len(found) == 1
+    return str(found[0])
+
+
+@pytest.fixture
+def crawl(cli: CommandLine, api: Api) -> CommandLine:
+    cli.ok("init")
+    cli.load(220)
+    cli.ok("-q", "run")
+    return cli
+
+
+def run_as_written(folder: Path, script: str) -> str:
+    if shutil.which("jq") is None:
+        script = "\n".join(re.sub(r"\| jq .*", "", line) for line in script.splitlines() if not line.startswith("jq "))
+    env = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(["bash", "-e", "-c", script], cwd=folder, env=env, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_snippets_run_as_written(crawl: CommandLine) -> None:
+    said = run_as_written(crawl.folder, snippet("sh"))
+    assert "songs is what its manifest says." in said
+    names: dict[str, Any] = {}
+    exec(snippet("python"), names)
+
+    videos = crawl.status()["videos"]["fetched"]
+    responses = json.loads((crawl.folder / "songs.json").read_bytes())
+    if shutil.which("jq"):
+        assert responses[0]["items"][0]["snippet"]["title"] in said
+        with gzip.open(crawl.folder / "songs.jsonl.gz") as file:
+            assert json.loads(said[said.index("{") :]) == json.loads(file.readline())["statistics"]
+    assert len(names["responses"]) == len(responses) == 5
+    ids = list(names["lines"]["id"])
+    assert len(ids) == videos
+    assert ids == list(names["songs"]["id"]) == list(names["parts"]["id"])
+    assert pd.ArrowDtype(pa.int64()) == names["songs"]["statistics_viewCount"].dtype
+
+    counts = [int(item["statistics"].get("viewCount", 0)) for each in responses for item in each["items"]]
+    assert sum(row[1] or 0 for row in names["views"]) == sum(counts)
+    tagless = sum("tags" not in item["snippet"] for each in responses for item in each["items"])
+    assert 0 < tagless == names["nulls"]["snippet_tags"]
+    assert names["oldest"][0][0] == names["songs"]["fetched_at"].min()
+
+
+def test_the_formats_are_those_that_there_are() -> None:
+    told = {(name, packing): (suffix, stable) for name, packing, suffix, _, stable in table("format")}
+    assert told == {key: (form.suffix, "yes" if form.stable else "no") for key, form in FORMATS.items()}
+
+
+def test_the_columns_are_those_of_the_schema() -> None:
+    told = [(name, words) for names, words in table("columns") for name in names.split(", ")]
+    actual = [(field.name, in_words(field.type)) for field in schema()]
+    assert [(name, words.replace("\\", "")) for name, words in told] == actual
+
+
+def in_words(kind: pa.DataType) -> str:
+    """A type as the document writes it: the thumbnails, all alike, in one go."""
+    if pa.types.is_struct(kind) and kind.num_fields > 2:
+        names = ", ".join(f"`{field.name}`" for field in kind)
+        (each,) = {str(field.type) for field in kind}
+        return f"struct of {names}, each {each}"
+    return str(kind).replace("list<item: ", "list<")
+
+
+def test_a_count_that_no_column_holds_is_kept_as_it_is_told() -> None:
+    told = re.search(r'`(\{"statistics".*?\})`', TEXT)
+    assert told is not None
+    too_many = json.loads(told[1])["statistics"]["viewCount"]
+    assert int(too_many) == MOST_COUNT + 1
+    assert f"{MOST_COUNT:,}" in TEXT
+    video, rest = decode_video(b'{"id":"x","statistics":{"viewCount":"%s"}}' % too_many.encode())
+    assert (video.statistics.viewCount, rest) == (None, told[1])
+
+
+def test_durations_are_as_they_are_told() -> None:
+    told = re.search(r"`(PT\w+)` is (\d+)\.", TEXT)
+    assert told is not None
+    assert seconds(told[1]) == int(told[2])
+    assert seconds("P1M") is None
+
+
+def test_the_manifests_keys_are_all_explained() -> None:
+    told = {key: says for keys, says in table("key") for key in keys.split(", ")}
+    assert list(told) == [field.name for field in fields(Manifest)]
+    assert set(re.findall(r"`(\w+)`", told["parts"])) == {field.name for field in fields(Part)}
+
+
+def test_the_settings_of_s3_are_all_there() -> None:
+    for name in set(ExportSettings.model_fields) - {"uri", "format", "compression", "max_part_bytes"}:
+        assert f"`{name}`" in TEXT
+
+
+def test_links_lead_somewhere() -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", TEXT):
+        assert (CHECKOUT / "docs" / target).exists(), target
