@@ -1,12 +1,17 @@
 # make rehearse: the whole crawl, simulated.  make test: every test.  Both make .venv where it is missing.
 .DEFAULT_GOAL := help
-.PHONY: help rehearse test check soak bench lock clean
+.PHONY: help rehearse test check soak bench bench-peers lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 # Re-made when what it was made from has changed.
 READY := $(VENV)/.ready
+SPARK_LOCK := tests/spark/requirements.lock
+SPARK_READY := $(VENV)/.spark-ready
+JAVA_17 = $(shell java -version 2>&1 | awk -F'[".]' '/ version "/ && $$2 >= 17 { print "yes" }')
+# Other tools want other versions of what harvester uses.
+PEERS := .venv-peers
 
 help:
 	@echo "make rehearse   the whole multi-day crawl against the simulated API: no key, no account"
@@ -14,6 +19,7 @@ help:
 	@echo "make check      lint, format, types, and known vulnerabilities of the dependencies"
 	@echo "make soak       two weeks of cron on a machine that keeps dying; SEED=7 replays one"
 	@echo "make bench      measurements"
+	@echo "make bench-peers   crawling speed beside Scrapy, crawlee and others, in an environment of their own"
 	@echo "make lock       resolve the dependencies anew into requirements.lock"
 	@echo "make clean      remove what the others made"
 
@@ -27,7 +33,15 @@ $(READY): requirements.lock pyproject.toml
 rehearse: $(READY)
 	$(BIN)/harvester rehearse
 
-test: $(READY)
+# Spark reads what is exported, where there is a Java for it; elsewhere those tests are skipped, saying so. It comes
+# as sources, which are built by the setuptools of the same lock file.
+$(SPARK_READY): $(SPARK_LOCK) $(READY)
+	$(BIN)/pip install --quiet --require-hashes --constraint $(SPARK_LOCK) setuptools
+	$(BIN)/pip install --quiet --require-hashes --no-build-isolation --requirement $(SPARK_LOCK)
+	@touch $@
+
+.SECONDEXPANSION:
+test: $(READY) $$(if $$(JAVA_17),$$(SPARK_READY))
 	$(BIN)/pytest --numprocesses 2
 
 check: $(READY)
@@ -42,10 +56,18 @@ soak: $(READY)
 bench: $(READY)
 	$(BIN)/python -m benchmarks
 
+$(PEERS)/.ready: benchmarks/peers/requirements.lock
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/pip install --quiet --require-hashes --requirement benchmarks/peers/requirements.lock
+	@touch $@
+
+bench-peers: $(READY) $(PEERS)/.ready
+	$(BIN)/python -m benchmarks.peers_run $(if $(CALLS),--calls $(CALLS)) $(if $(JSON),--json $(JSON))
+
 lock: $(READY)
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
 		--generate-hashes --no-header --no-emit-index-url --no-emit-find-links --output-file requirements.lock
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -13,7 +13,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import msgspec
 import pyarrow as pa
 
-from harvester.export.video import CountryRestriction, Known, RegionRestriction, Thumbnails, Video
+from harvester.export.video import CountryRestriction, Known, Moment, RegionRestriction, Thumbnails, Video
 
 NESTED = (Thumbnails, RegionRestriction, CountryRestriction)
 """Objects that stay one column each, as structs: their fields mean something together only."""
@@ -25,10 +25,11 @@ _SCALARS: dict[Any, pa.DataType] = {
     int: pa.int64(),
     bool: pa.bool_(),
     float: pa.float64(),
-    datetime: _TIMESTAMP,
+    Moment: _TIMESTAMP,
 }
 # RFC 3339, appendix A, without years and months, whose length in seconds is not known.
-_DURATION = re.compile(r"P(?=.)(?:(\d+)W)?(?:(\d+)D)?(?:T(?=.)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", re.ASCII)
+_NUMBER = r"([0-9]{1,18})"
+_DURATION = re.compile(rf"P(?=.)(?:{_NUMBER}W)?(?:{_NUMBER}D)?(?:T(?=.)(?:{_NUMBER}H)?(?:{_NUMBER}M)?(?:{_NUMBER}S)?)?")
 _SECONDS = (604_800, 86_400, 3_600, 60, 1)
 
 
@@ -76,22 +77,15 @@ def _flattened(struct: type[Known], above: tuple[str, ...] = ()) -> Iterator[tup
     """Name, path and type of each column."""
     for name, hint in _fields(struct).items():
         path = (*above, name)
-        kind = _bare(hint)
-        if _is_struct(kind) and kind not in NESTED:
-            yield from _flattened(kind, path)
+        if _is_struct(hint) and hint not in NESTED:
+            yield from _flattened(hint, path)
         else:
-            yield "_".join(path), path, kind
+            yield "_".join(path), path, hint
 
 
 def _fields(struct: type[Known]) -> dict[str, Any]:
     hints = get_type_hints(struct)
     return {field.name: hints[field.name] for field in msgspec.structs.fields(struct)}
-
-
-def _bare(hint: Any) -> Any:
-    """`X` of `X | None`."""
-    rest = [kind for kind in get_args(hint) if kind is not type(None)]
-    return rest[0] if type(None) in get_args(hint) else hint
 
 
 def _is_struct(kind: Any) -> bool:
@@ -102,7 +96,7 @@ def _arrow(kind: Any) -> pa.DataType:
     if kind in _SCALARS:
         return _SCALARS[kind]
     if _is_struct(kind):
-        return pa.struct([pa.field(name, _arrow(_bare(hint))) for name, hint in _fields(kind).items()])
+        return pa.struct([pa.field(name, _arrow(hint)) for name, hint in _fields(kind).items()])
     if get_origin(kind) is list:
         return pa.list_(_arrow(get_args(kind)[0]))
     assert get_origin(kind) is dict, kind
@@ -115,6 +109,8 @@ def _array(values: list[Any], kind: Any) -> pa.Array:
         return pa.nulls(len(values), _arrow_of(kind))
     if _is_struct(kind):
         return _struct_array(values, kind)
+    if kind is Moment:
+        return pa.array(values, pa.string()).cast(_TIMESTAMP)
     if get_origin(kind) is dict:
         values = [None if value is None else [(k, _plain(v)) for k, v in value.items()] for value in values]
     return pa.array(values, _arrow_of(kind))
@@ -123,7 +119,7 @@ def _array(values: list[Any], kind: Any) -> pa.Array:
 def _struct_array(values: list[Any], kind: type[Known]) -> pa.Array:
     """Field by field: as dicts of Python objects it would take four times as long."""
     children = [
-        _array([None if value is None else getattr(value, name) for value in values], _bare(hint))
+        _array([None if value is None else getattr(value, name) for value in values], hint)
         for name, hint in _fields(kind).items()
     ]
     absent = pa.array([value is None for value in values], pa.bool_())

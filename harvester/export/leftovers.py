@@ -45,6 +45,8 @@ def _sort(raw: bytes | msgspec.Raw, struct: type[Known]) -> tuple[Any, Leftover]
             known[name] = fitting
         if unfit is not None:
             rest[name] = unfit
+    if struct is Video and "id" not in known:
+        raise msgspec.ValidationError("a video without an id")
     return struct(**known), rest
 
 
@@ -54,29 +56,18 @@ def _fit(value: msgspec.Raw, hint: Any) -> tuple[Any, msgspec.Raw | Leftover | N
         return msgspec.json.decode(value, type=hint, strict=False), None
     except _UNFIT:
         pass
-    struct = _struct_in(hint)
     if not bytes(value).startswith(b"{"):
         return None, value
-    if struct is not None:
-        known, rest = _sort(value, struct)
-        return known, rest
-    if (of := _map_in(hint)) is not None:
-        fitted = {name: _fit(entry, of) for name, entry in _object.decode(value).items()}
+    if isinstance(hint, type) and issubclass(hint, Known):
+        known, rest = _sort(value, hint)
+        return known, rest or None
+    if get_origin(hint) is dict:
+        fitted = {name: _fit(entry, get_args(hint)[1]) for name, entry in _object.decode(value).items()}
         known = {name: fitting for name, (fitting, _) in fitted.items() if fitting is not None}
-        return known, {name: unfit for name, (_, unfit) in fitted.items() if unfit is not None}
+        return known, {name: unfit for name, (_, unfit) in fitted.items() if unfit is not None} or None
     return None, value
 
 
 @cache
 def _fields(struct: type[Known]) -> dict[str, Any]:
     return get_type_hints(struct, include_extras=True)
-
-
-def _struct_in(hint: Any) -> type[Known] | None:
-    """The struct in `Struct | None`."""
-    return next((kind for kind in (hint, *get_args(hint)) if isinstance(kind, type) and issubclass(kind, Known)), None)
-
-
-def _map_in(hint: Any) -> Any:
-    """The type of the values in `dict[str, X] | None`."""
-    return next((get_args(kind)[1] for kind in (hint, *get_args(hint)) if get_origin(kind) is dict), None)

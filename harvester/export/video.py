@@ -1,14 +1,14 @@
 """A video resource as the API's discovery document describes it (youtube v3, revision 20261104).
 
-Every field is optional, as in the API. The parts that only a video's owner may ask for (fileDetails, processingDetails,
-suggestions, monetizationDetails, ageGating, projectDetails, brandPartner) are left out: an API key never gets them.
+Every field is optional, as in the API, and ABSENT where it was not sent. The parts that only a video's owner may ask
+for (fileDetails, processingDetails, suggestions, monetizationDetails, ageGating, projectDetails, brandPartner) are left
+out: an API key never gets them.
 A field that is not known here, or holds what its type can't, is not lost: see `leftovers`.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, NewType, TypeAlias
 
 import msgspec
 
@@ -16,7 +16,22 @@ MOST_COUNT = 2**63 - 1
 """Counts are uint64 in the API; this is the most that an int64 column holds."""
 
 Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=MOST_COUNT)]
-Moment: TypeAlias = Annotated[datetime, msgspec.Meta(tz=True)]
+
+# What a timestamp of microseconds in UTC holds exactly, and Python's datetime too: no finer fraction, no 30th of
+# February, no leap second, no year that a shift to UTC could take out of 1 to 9999.
+_ODD_YEAR = r"(?!0000|(?:0001|9999).*[^Z]\Z)"
+_ANY_YEAR_DAY = (
+    r"[0-9]{4}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
+)
+_LEAP_DAY = r"(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)-02-29"
+_TIME = r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
+MOMENT_PATTERN = rf"\A{_ODD_YEAR}(?:{_ANY_YEAR_DAY}|{_LEAP_DAY}){_TIME}\Z"
+Moment = NewType("Moment", Annotated[str, msgspec.Meta(pattern=MOMENT_PATTERN)])
+"""An instant as RFC 3339 writes it, still as text: the column makes of it a timestamp."""
+
+ABSENT: Any = None
+"""Stands for a field that was not sent. The types leave it out: a null that was sent, or lax decoding's text `"null"`,
+is then no value of them and is kept as a leftover."""
 
 
 class Known(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
@@ -24,132 +39,132 @@ class Known(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
 
 
 class Thumbnail(Known, frozen=True):
-    url: str | None = None
-    width: int | None = None
-    height: int | None = None
+    url: str = ABSENT
+    width: Count = ABSENT
+    height: Count = ABSENT
 
 
 class Thumbnails(Known, frozen=True):
-    default: Thumbnail | None = None
-    medium: Thumbnail | None = None
-    high: Thumbnail | None = None
-    standard: Thumbnail | None = None
-    maxres: Thumbnail | None = None
-    fhd: Thumbnail | None = None
-    qhd: Thumbnail | None = None
-    uhd: Thumbnail | None = None
-    shortsAspectRatio: Thumbnail | None = None
+    default: Thumbnail = ABSENT
+    medium: Thumbnail = ABSENT
+    high: Thumbnail = ABSENT
+    standard: Thumbnail = ABSENT
+    maxres: Thumbnail = ABSENT
+    fhd: Thumbnail = ABSENT
+    qhd: Thumbnail = ABSENT
+    uhd: Thumbnail = ABSENT
+    shortsAspectRatio: Thumbnail = ABSENT
 
 
 class Localization(Known, frozen=True):
-    title: str | None = None
-    description: str | None = None
+    title: str = ABSENT
+    description: str = ABSENT
 
 
 class Snippet(Known, frozen=True):
-    publishedAt: Moment | None = None
-    channelId: str | None = None
-    channelTitle: str | None = None
-    title: str | None = None
-    description: str | None = None
-    tags: list[str] | None = None
-    categoryId: str | None = None
-    liveBroadcastContent: str | None = None
-    defaultLanguage: str | None = None
-    defaultAudioLanguage: str | None = None
+    publishedAt: Moment = ABSENT
+    channelId: str = ABSENT
+    channelTitle: str = ABSENT
+    title: str = ABSENT
+    description: str = ABSENT
+    tags: list[str] = ABSENT
+    categoryId: str = ABSENT
+    liveBroadcastContent: str = ABSENT
+    defaultLanguage: str = ABSENT
+    defaultAudioLanguage: str = ABSENT
     localized: Localization = Localization()
-    thumbnails: Thumbnails | None = None
+    thumbnails: Thumbnails = ABSENT
 
 
 class RegionRestriction(Known, frozen=True):
-    allowed: list[str] | None = None
-    blocked: list[str] | None = None
+    allowed: list[str] = ABSENT
+    blocked: list[str] = ABSENT
 
 
 class CountryRestriction(Known, frozen=True):
-    allowed: bool | None = None
-    exception: list[str] | None = None
+    allowed: bool = ABSENT
+    exception: list[str] = ABSENT
 
 
 class ContentDetails(Known, frozen=True):
-    duration: str | None = None
-    dimension: str | None = None
-    definition: str | None = None
-    caption: bool | None = None
-    licensedContent: bool | None = None
-    projection: str | None = None
-    hasCustomThumbnail: bool | None = None
-    regionRestriction: RegionRestriction | None = None
-    countryRestriction: CountryRestriction | None = None
+    duration: str = ABSENT
+    dimension: str = ABSENT
+    definition: str = ABSENT
+    caption: bool = ABSENT
+    licensedContent: bool = ABSENT
+    projection: str = ABSENT
+    hasCustomThumbnail: bool = ABSENT
+    regionRestriction: RegionRestriction = ABSENT
+    countryRestriction: CountryRestriction = ABSENT
     # Seventy rating systems, of which a video has one or none. Two of their properties are lists: leftovers.
-    contentRating: dict[str, str] | None = None
+    contentRating: dict[str, str] = ABSENT
 
 
 class Status(Known, frozen=True):
-    uploadStatus: str | None = None
-    privacyStatus: str | None = None
-    license: str | None = None
-    embeddable: bool | None = None
-    publicStatsViewable: bool | None = None
-    madeForKids: bool | None = None
-    selfDeclaredMadeForKids: bool | None = None
-    containsSyntheticMedia: bool | None = None
-    publishAt: Moment | None = None
-    failureReason: str | None = None
-    rejectionReason: str | None = None
+    uploadStatus: str = ABSENT
+    privacyStatus: str = ABSENT
+    license: str = ABSENT
+    embeddable: bool = ABSENT
+    publicStatsViewable: bool = ABSENT
+    madeForKids: bool = ABSENT
+    selfDeclaredMadeForKids: bool = ABSENT
+    containsSyntheticMedia: bool = ABSENT
+    publishAt: Moment = ABSENT
+    failureReason: str = ABSENT
+    rejectionReason: str = ABSENT
 
 
 class Statistics(Known, frozen=True):
-    viewCount: Count | None = None
-    likeCount: Count | None = None
-    dislikeCount: Count | None = None
-    favoriteCount: Count | None = None
-    commentCount: Count | None = None
+    viewCount: Count = ABSENT
+    likeCount: Count = ABSENT
+    dislikeCount: Count = ABSENT
+    favoriteCount: Count = ABSENT
+    commentCount: Count = ABSENT
 
 
 class TopicDetails(Known, frozen=True):
-    topicCategories: list[str] | None = None
-    topicIds: list[str] | None = None
-    relevantTopicIds: list[str] | None = None
+    topicCategories: list[str] = ABSENT
+    topicIds: list[str] = ABSENT
+    relevantTopicIds: list[str] = ABSENT
 
 
 class LiveStreamingDetails(Known, frozen=True):
-    scheduledStartTime: Moment | None = None
-    scheduledEndTime: Moment | None = None
-    actualStartTime: Moment | None = None
-    actualEndTime: Moment | None = None
-    concurrentViewers: Count | None = None
-    activeLiveChatId: str | None = None
+    scheduledStartTime: Moment = ABSENT
+    scheduledEndTime: Moment = ABSENT
+    actualStartTime: Moment = ABSENT
+    actualEndTime: Moment = ABSENT
+    concurrentViewers: Count = ABSENT
+    activeLiveChatId: str = ABSENT
 
 
 class Location(Known, frozen=True):
-    latitude: float | None = None
-    longitude: float | None = None
-    altitude: float | None = None
+    latitude: float = ABSENT
+    longitude: float = ABSENT
+    altitude: float = ABSENT
 
 
 class RecordingDetails(Known, frozen=True):
-    recordingDate: Moment | None = None
-    locationDescription: str | None = None
+    recordingDate: Moment = ABSENT
+    locationDescription: str = ABSENT
     location: Location = Location()
 
 
 class Player(Known, frozen=True):
-    embedHtml: str | None = None
-    embedWidth: int | None = None
-    embedHeight: int | None = None
+    embedHtml: str = ABSENT
+    embedWidth: Count = ABSENT
+    embedHeight: Count = ABSENT
 
 
 class PaidProductPlacementDetails(Known, frozen=True):
-    hasPaidProductPlacement: bool | None = None
+    hasPaidProductPlacement: bool = ABSENT
 
 
 class Video(Known, frozen=True):
     """One `youtube#video`. An object of it that is not there is an empty one, but for those that stay nested."""
 
     id: str
-    etag: str | None = None
-    kind: str | None = None
+    etag: str = ABSENT
+    kind: str = ABSENT
     snippet: Snippet = Snippet()
     contentDetails: ContentDetails = ContentDetails()
     status: Status = Status()
@@ -159,4 +174,4 @@ class Video(Known, frozen=True):
     recordingDetails: RecordingDetails = RecordingDetails()
     paidProductPlacementDetails: PaidProductPlacementDetails = PaidProductPlacementDetails()
     player: Player = Player()
-    localizations: dict[str, Localization] | None = None
+    localizations: dict[str, Localization] = ABSENT

@@ -1,0 +1,29 @@
+"""Videos as they were sent: the simulator's, and real ones where they are."""
+
+from __future__ import annotations
+
+import gzip
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from harvester.simulator import Content, make_ids
+
+RECORDED = Path(__file__).parents[3] / "shared" / "data" / "recorded_videos.jsonl.gz"
+
+
+@cache
+def synthetic_videos(count: int = 400) -> tuple[bytes, ...]:
+    """The simulator's."""
+    items = Content(1).items(list(make_ids(1, count)))
+    return tuple(head + tail + ending for head, tail, _, ending in items)
+
+
+@cache
+def recorded_videos() -> tuple[bytes, ...]:
+    """As the API sent them, each id once."""
+    if not RECORDED.exists():
+        pytest.skip("the recorded videos are not there")
+    by_id = {line.partition(b'"id": "')[2][:11]: line for line in gzip.decompress(RECORDED.read_bytes()).splitlines()}
+    return tuple(by_id.values())
