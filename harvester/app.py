@@ -9,23 +9,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
-from pydantic import SecretStr
-
 from harvester import quota
 from harvester.clock import Clock, SystemClock
 from harvester.config import Config, ExportSettings, api_key
 from harvester.errors import BooksError, ConfigError
 from harvester.ledger.books import SqliteBooks
-from harvester.ledger.sqlite import SqliteLedger
 from harvester.ledger.upgrade import check, prepare
 from harvester.model import BATCH_SIZE, Loaded, Progress, RunRecord
-from harvester.process import this_process
 from harvester.report.summary import Summary, summarize
-from harvester.run import RunReport, Stop
 from harvester.watch import Watch, nobody
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
     from harvester.export import Manifest
+    from harvester.ledger.sqlite import SqliteLedger
+    from harvester.run import RunReport, Stop
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +80,7 @@ class Harvester:
         stdin: BinaryIO | None = None,
     ) -> Loaded:
         """Read the ids of a source, by default the configured one, into the ledger, which is made if need be."""
+        from harvester.ledger.sqlite import SqliteLedger
         from harvester.loader import load
         from harvester.sources import read_ids
 
@@ -105,6 +105,8 @@ class Harvester:
 
         `report` is written as the run goes, so that it tells what was done even where the run raises.
         """
+        from harvester.ledger.sqlite import SqliteLedger
+
         check(self.config.ledger.path)
         async with SqliteLedger(self.config.ledger.path) as ledger:
             before = summarize(await ledger.progress(), self.config.quota, self._clock.now())
@@ -123,6 +125,7 @@ class Harvester:
         report: RunReport | None = None,
     ) -> RunReport:
         """The run itself, over a ledger that is open already."""
+        from harvester.process import this_process
         from harvester.worker import Worker
         from harvester.youtube.client import YouTubeClient
 

@@ -23,7 +23,6 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, SettingsError
 
 from harvester.errors import ConfigError, CredentialsError
 from harvester.text import shown
@@ -192,12 +191,6 @@ class Config(_Section):
     log: LogSettings = LogSettings()
 
 
-class _Variables(Config, BaseSettings):
-    """Tells the environment's reader which variables there are."""
-
-    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, env_nested_delimiter="__", env_ignore_empty=True)
-
-
 def find_config(explicit: Path | None) -> Path | None:
     """The file to read: the option, `$HARVESTER_CONFIG`, then `./config.toml` if it is there."""
     named = explicit or (Path(value) if (value := os.environ.get("HARVESTER_CONFIG")) else None)
@@ -268,13 +261,28 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 
 def _from_environment() -> dict[str, Any]:
+    any_set = False
     for name in os.environ:
         upper = name.upper()
-        if not upper.startswith(ENV_PREFIX) or "__" not in upper:
+        if not upper.startswith(ENV_PREFIX):
             continue
         section = upper.removeprefix(ENV_PREFIX).partition("__")[0].lower()
-        if section not in Config.model_fields:
+        if section in Config.model_fields:
+            any_set = True
+        elif "__" in upper:
             raise ConfigError(f"{name}: there is no section [{section}].", next_step="Unset or rename the variable.")
+    return _read_variables() if any_set else {}
+
+
+def _read_variables() -> dict[str, Any]:
+    # Mostly there is no variable, and then this need not be imported.
+    from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, SettingsError
+
+    class _Variables(Config, BaseSettings):
+        """Tells the environment's reader which variables there are."""
+
+        model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, env_nested_delimiter="__", env_ignore_empty=True)
+
     try:
         return EnvSettingsSource(_Variables)()
     except SettingsError as error:

@@ -21,11 +21,11 @@ def on_terminal() -> bool:
 def show(result: RenderableType) -> None:
     from rich.console import Console
 
-    # Highlighting would colour numbers at random; what has a colour has it for a reason.
+    # Highlighting would colour numbers at random; what has a colour has it for a reason. A text is shown as it is.
     if on_terminal():
-        Console(highlight=False).print(result)
+        Console(highlight=False, markup=False, emoji=False).print(result)
         return
-    console = Console(highlight=False, width=PIPE_COLUMNS, force_terminal=False)
+    console = Console(highlight=False, markup=False, emoji=False, width=PIPE_COLUMNS, force_terminal=False)
     with console.capture() as printed:
         console.print(result)
     for line in printed.get().splitlines():

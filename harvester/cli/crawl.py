@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
 from typing import TYPE_CHECKING
 
 import click
@@ -38,6 +36,8 @@ def run(state: State, max_calls: int | None, until_done: bool, dry_run: bool) ->
 
     SIGINT and SIGTERM let the calls under way come home; a second one stops at once. Either way nothing is lost.
     """
+    import asyncio
+
     from harvester.report import terminal
 
     harvester = state.harvester()
@@ -49,6 +49,9 @@ def run(state: State, max_calls: int | None, until_done: bool, dry_run: bool) ->
 
 
 async def _run(harvester: Harvester, max_calls: int | None, until_done: bool) -> tuple[RunReport, Progress]:
+    import asyncio
+    import signal
+
     from harvester.run import Stop
 
     stop = Stop()

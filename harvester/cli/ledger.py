@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import sys
 
 import click
@@ -40,6 +38,8 @@ def load(state: State, source: str | None, column: str | None, limit: int | None
     SOURCE is CSV, Parquet or one id a line, plain, gzip or zstd: a path, s3://, https://, or - for standard input.
     Without it, source.uri of the settings is read.
     """
+    import asyncio
+
     from harvester.report import terminal
 
     stdin = sys.stdin.buffer if source == "-" else None
@@ -52,12 +52,16 @@ def load(state: State, source: str | None, column: str | None, limit: int | None
 @click.pass_obj
 def status(state: State, as_json: bool) -> None:
     """Show how far the crawl is, today's units, and the days left. Reads only."""
-    from harvester.report import summary, terminal
-
-    overview = state.harvester().overview()
     if as_json:
-        click.echo(json.dumps(summary.as_json(overview.summary), indent=2))
+        import json
+
+        from harvester.report import summary
+
+        click.echo(json.dumps(summary.as_json(state.harvester().overview().summary), indent=2))
     else:
+        from harvester.report import terminal
+
+        overview = state.harvester().overview()
         show(terminal.status(overview.summary, overview.runs, bar=on_terminal()))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,11 @@ class State:
         return config
 
     def harvester(self, **overrides: dict[str, Any]) -> Harvester:
-        from harvester.app import Harvester
+        # Nothing that is imported here becomes garbage: searching it for some would take a tenth of `status`.
+        gc.disable()
+        try:
+            from harvester.app import Harvester
 
-        return Harvester(self.config(**overrides))
+            return Harvester(self.config(**overrides))
+        finally:
+            gc.enable()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import click
@@ -33,6 +32,8 @@ def rehearse(state: State, videos: int, seed: int, faults: str, out: Path) -> No
     The code is the real one, with its own ledger in its own folder. No key, no network. It ends with a verdict that
     is computed from what the simulated API counted; exit code 5 if a promise was broken.
     """
+    import asyncio
+
     from harvester.cli.logs import set_up_logging
     from harvester.config import LogSettings
     from harvester.errors import BooksError

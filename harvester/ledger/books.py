@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Self
 
 from harvester.errors import LedgerDamaged, LedgerUnavailable
-from harvester.ledger import audit, reading
+from harvester.ledger import reading
 from harvester.ledger.connect import damaged, is_read_unlocked, ledger_errors, reading_engine
 from harvester.model import EVERYTHING, Progress, ResponseSize, RunRecord, Span, StoredResponse, VideoState
 from harvester.text import shown
 
-BODIES_AT_ONCE = 16
-"""Responses read in one go: about a megabyte, as they are stored."""
+BODIES_AT_ONCE = 32
+"""Responses read in one go: about two megabytes, as they are stored."""
 
 
 class SqliteBooks:
@@ -92,6 +92,8 @@ class SqliteBooks:
                 yield row.video_id, VideoState(row.state)
 
     def findings(self) -> list[str]:
+        from harvester.ledger import audit
+
         with self._reading():
             return list(audit.findings(self._db))
 

@@ -30,7 +30,11 @@ LOOKUP = 500
 
 def moment(text: str) -> datetime:
     """An instant as the ledger writes it."""
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+    # strptime takes ten times as long.
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is not UTC:
+        raise ValueError(f"{text!r} is no instant in UTC")
+    return moment
 
 
 STATES = select(video_states.c.code, video_states.c.videos)

@@ -15,9 +15,8 @@ import shutil
 import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
-
-from sqlalchemy import Connection
 
 from harvester.errors import HarvesterError, LedgerDamaged, LedgerUnavailable, LedgerUnusable
 from harvester.files import sync_folder
@@ -31,6 +30,9 @@ from harvester.ledger.connect import (
 )
 from harvester.ledger.tables import metadata
 from harvester.text import shown
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 log = logging.getLogger(__name__)
 
@@ -172,8 +174,7 @@ def _revision(db: sqlite3.Connection, path: Path) -> str | None:
     revision = next((version for (version,) in db.execute("SELECT version_num FROM alembic_version")), None)
     if revision is None:
         raise damaged(path, "it does not say its version")
-    known = {file.name[:4] for file in (migrations_folder() / "versions").glob("[0-9]*.py")}
-    if revision not in known:
+    if revision != REVISION and revision not in _known_revisions():
         by = "by a newer harvester" if revision > REVISION else "by another harvester"
         raise LedgerUnusable(
             f"The ledger {shown(path.name)} was written {by} (version {revision}; this one knows {REVISION}).",
@@ -183,6 +184,10 @@ def _revision(db: sqlite3.Connection, path: Path) -> str | None:
     if revision == REVISION and (lost := set(metadata.tables) - tables):
         raise damaged(path, f"its table {min(lost)} is not there")
     return str(revision)
+
+
+def _known_revisions() -> set[str]:
+    return {file.name[:4] for file in (migrations_folder() / "versions").glob("[0-9]*.py")}
 
 
 def _refuse_where_only_the_wal_is_left(path: Path) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harvester import quota
-from harvester.config import QuotaSettings
 from harvester.model import Progress, VideoState
+
+if TYPE_CHECKING:
+    from harvester.config import QuotaSettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
-from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
@@ -57,6 +56,8 @@ def _how_far(summary: Summary, bar: bool) -> RenderableType:
     words = f"{summary.percent:.1f}% of {asked_for:,} videos"
     if not bar:
         return Text(words)
+    from rich.progress_bar import ProgressBar
+
     line = Table.grid(padding=(0, 2))
     line.add_row(ProgressBar(total=max(1, asked_for), completed=settled, width=30), words)
     return line

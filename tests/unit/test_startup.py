@@ -1,0 +1,106 @@
+"""What a command imports, which is what it takes to begin. Each runs in a process of its own; no clock is read."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Iterable
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from children import Program
+
+from harvester.cli.state import State
+from harvester.errors import ConfigError
+
+# Slow to import, and not needed to say how far a crawl is.
+NOT_FOR_STATUS = (
+    "aiohttp",
+    "aiosqlite",
+    "alembic",
+    "boto3",
+    "botocore",
+    "dotenv",
+    "fsspec",
+    "greenlet",
+    "harvester.export",
+    "harvester.ledger.audit",
+    "harvester.ledger.sqlite",
+    "harvester.simulator",
+    "harvester.sources",
+    "harvester.worker",
+    "harvester.youtube",
+    "msgspec",
+    "numpy",
+    "pandas",
+    "psutil",
+    "pyarrow",
+    "pydantic_settings",
+    "rich._emoji_codes",
+    "rich.progress",
+    "s3fs",
+    "sqlalchemy.ext.asyncio",
+    "sqlalchemy.orm",
+    "zstandard",
+)
+# From the standard library, and half of what `--help` would take with them.
+NOT_FOR_HELP = ("asyncio", "importlib.metadata", "json", "logging", "sqlite3", "traceback")
+
+
+def imported(program: Program, *arguments: str) -> set[str]:
+    """Every module that the command imported, as Python itself tells on stderr."""
+    program.env["PYTHONPROFILEIMPORTTIME"] = "1"
+    done = program.run(*arguments)
+    assert done.returncode == 0, done.stderr
+    told = (line for line in done.stderr.splitlines() if line.startswith("import time:"))
+    return {line.rpartition("|")[2].strip() for line in told}
+
+
+def of_others(modules: Iterable[str]) -> set[str]:
+    """The third-party packages among them that are there; what the site runs at every start is not ours to choose."""
+    known = sys.stdlib_module_names | {"harvester", "sitecustomize", "usercustomize"}
+    tops = {name.split(".")[0] for name in modules} - known
+    return {top for top in tops if not top.startswith("_") and find_spec(top) is not None}
+
+
+@pytest.fixture
+def ledger(harvester: Program) -> Program:
+    assert harvester.run("init").returncode == 0
+    return harvester
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("status", "--help"), ("--version",)], ids=" ".join)
+def test_help_imports_click_and_little_else(harvester: Program, arguments: tuple[str, ...]) -> None:
+    modules = imported(harvester, *arguments)
+    assert of_others(modules) == {"click"}
+    assert modules.isdisjoint(NOT_FOR_HELP)
+
+
+def test_status_imports_what_reads_the_ledger_and_no_more(ledger: Program) -> None:
+    modules = imported(ledger, "status")
+    assert {"sqlalchemy", "pydantic", "rich.table"} <= modules
+    assert modules.isdisjoint(NOT_FOR_STATUS)
+
+
+def test_status_for_programs_draws_nothing(ledger: Program) -> None:
+    modules = imported(ledger, "status", "--json")
+    assert "sqlalchemy" in modules
+    assert modules.isdisjoint(("rich", *NOT_FOR_STATUS))
+
+
+def test_variables_are_read_with_pydantic_settings_once_there_are_any(ledger: Program) -> None:
+    ledger.env["HARVESTER_QUOTA__DAILY_UNITS"] = "77"
+    assert "pydantic_settings" in imported(ledger, "status", "--json")
+
+
+def test_what_is_kept_out_exists() -> None:
+    assert [name for name in (*NOT_FOR_STATUS, *NOT_FOR_HELP) if find_spec(name) is None] == []
+
+
+def test_garbage_is_collected_again_once_the_settings_were_read(tmp_path: Path) -> None:
+    State(None, 0, None).harvester()
+    assert gc.isenabled()
+    with pytest.raises(ConfigError, match="There is no configuration"):
+        State(tmp_path / "nowhere.toml", 0, None).harvester()
+    assert gc.isenabled()
