@@ -1,97 +1,51 @@
-"""`make bench`: what harvester costs above the wire, measured in turn with the floor in the same run.
+"""`make bench`: the figures that harvester is held to. Prints a table, and ends with 1 where a must is missed.
 
-The floor is a bare aiohttp client that reads every body, gunzips it and throws it away. Ours is a whole `run`: claim,
-reserve, fetch, check, store and settle, each transaction on disk before the next step. Both ask the same simulated
-API, in a process of its own on 127.0.0.1.
+Every figure is a ratio against something that is measured in the same run, in turn with it, or a size: machines differ,
+and the same machine differs from hour to hour. What is in each section stands in its module.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
+import importlib
 import json
-import random
-import statistics
-import tempfile
-import time
-from collections.abc import Sequence
+import os
+import platform
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-import aiohttp
-from pydantic import SecretStr
+from benchmarks.figures import Figure, as_json, table
 
-from harvester.app import Harvester
-from harvester.config import isolated_config
-from harvester.simulator import SimulatorProcess, SimulatorSettings, make_ids
-
-BATCH = 50
-CONCURRENCY = 50
-PARTS = "snippet,contentDetails,status,statistics,topicDetails"
+SECTIONS = ("export",)
+"""Modules, each with a `measure(rounds)`."""
 
 
-async def floor(base_url: str, ids: Sequence[str]) -> None:
-    """Ask for all ids with nothing behind it."""
-    batches = iter([ids[start : start + BATCH] for start in range(0, len(ids), BATCH)])
-    headers = {"X-Goog-Api-Key": "any", "User-Agent": "floor (gzip)", "Accept-Encoding": "gzip"}
-    async with aiohttp.ClientSession(headers=headers, connector=aiohttp.TCPConnector(limit=CONCURRENCY)) as session:
-
-        async def lane() -> None:
-            for batch in batches:
-                query = {"part": PARTS, "id": ",".join(batch), "prettyPrint": "false"}
-                async with session.get(f"{base_url}/videos", params=query) as response:
-                    await response.read()
-
-        await asyncio.gather(*(lane() for _ in range(CONCURRENCY)))
-
-
-async def ours(base_url: str, ids: Sequence[str], folder: Path) -> float:
-    """Load the ids, then run; seconds of the run alone."""
-    source = folder / "songs.csv"
-    source.write_text("song\n" + "\n".join(ids) + "\n", encoding="ascii")
-    config = isolated_config(
-        {
-            "source": {"uri": str(source)},
-            "ledger": {"url": f"sqlite:///{folder / 'harvest.db'}"},
-            "youtube": {"base_url": base_url},
-            "quota": {"daily_units": 1_000_000_000},
-            "run": {"concurrency": CONCURRENCY},
-        }
-    )
-    harvester = Harvester(config, chance=random.Random(1), key=SecretStr("any"))
-    await harvester.load()
-    began = time.perf_counter()
-    report, _ = await harvester.run()
-    seconds = time.perf_counter() - began
-    assert report.good == len(ids) // BATCH, report
-    return seconds
-
-
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--calls", type=int, default=1000)
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)}; by default all")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path, help="keep the figures here")
     arguments = parser.parse_args()
-    ids = list(make_ids(1, arguments.calls * BATCH))
-    rates: dict[str, list[float]] = {"floor": [], "harvester run": []}
-    with SimulatorProcess(SimulatorSettings(daily_units=1_000_000_000)) as simulator:
-        for _ in range(arguments.rounds):
-            began = time.perf_counter()
-            asyncio.run(floor(simulator.base_url, ids))
-            rates["floor"].append(arguments.calls / (time.perf_counter() - began))
-            with tempfile.TemporaryDirectory() as folder:
-                seconds = asyncio.run(ours(simulator.base_url, ids, Path(folder)))
-            rates["harvester run"].append(arguments.calls / seconds)
-    ratios = [mine / bare for mine, bare in zip(rates["harvester run"], rates["floor"], strict=True)]
-    print(f"{'calls a second':<16}{'median':>9}{'least':>9}{'most':>9}")
-    for name, values in rates.items():
-        print(f"{name:<16}{statistics.median(values):>9,.0f}{min(values):>9,.0f}{max(values):>9,.0f}")
-    print(f"{'ratio':<16}{statistics.median(ratios):>9.2f}{min(ratios):>9.2f}{max(ratios):>9.2f}")
+    if unknown := set(arguments.sections) - set(SECTIONS):
+        parser.error(f"there is no section {', '.join(unknown)}")
+    figures: list[Figure] = []
+    for name in arguments.sections or SECTIONS:
+        print(f"measuring {name} …", flush=True)
+        figures += importlib.import_module(f"benchmarks.{name}").measure(arguments.rounds)
+    about = {
+        "date": datetime.now(UTC).date().isoformat(),
+        "python": platform.python_version(),
+        "processors": os.cpu_count(),
+        "machine": platform.machine(),
+        "rounds": arguments.rounds,
+    }
+    print(table(figures))
+    print(", ".join(f"{key} {value}" for key, value in about.items()))
     if arguments.json:
-        figures = {"when": datetime.now(UTC).isoformat(), "calls": arguments.calls, "rates": rates, "ratios": ratios}
-        arguments.json.write_text(json.dumps(figures, indent=2))
+        arguments.json.write_text(json.dumps({**about, "figures": as_json(figures)}, indent=2))
+    return 0 if all(figure.held for figure in figures) else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

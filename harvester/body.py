@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from isal import igzip_lib, isal_zlib
+from isal import isal_zlib
 
 _GZIP = 16 + isal_zlib.MAX_WBITS
 _MAGIC = b"\x1f\x8b"
@@ -39,7 +39,7 @@ def decompress(data: bytes, encoding: str, most_bytes: int) -> bytes:
         member = isal_zlib.decompressobj(_GZIP)
         try:
             piece = member.decompress(data, room + 1)
-        except igzip_lib.IsalError as error:  # type: ignore[misc] (its stubs call it a value)
+        except isal_zlib.error as error:  # type: ignore[misc]  # its stubs call it a value
             raise BodyError("bad_gzip", f"the body is not valid gzip: {error}") from None
         if len(piece) > room:
             raise BodyError("body_too_large", f"the body is larger than {most_bytes} bytes")

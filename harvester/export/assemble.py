@@ -32,12 +32,13 @@ def json_array_gzip(responses: Iterable[StoredResponse]) -> Iterator[bytes]:
     `Content-Encoding: gzip`, stop after the first.
     Raises LedgerDamaged at the first body that is not what was stored.
     """
-    opening = b"["
+    opening, comma = gzip_member(b"["), gzip_member(b",")
+    empty = True
     for response in responses:
-        yield gzip_member(opening)
+        yield opening if empty else comma
         yield _gzip_body(response)
-        opening = b","
-    yield gzip_member(b"[]\n" if opening == b"[" else b"]\n")
+        empty = False
+    yield gzip_member(b"[]\n" if empty else b"]\n")
 
 
 def _gzip_body(response: StoredResponse) -> bytes:

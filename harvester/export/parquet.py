@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import msgspec
@@ -37,19 +38,36 @@ _loose_page = msgspec.json.Decoder(_LoosePage)
 
 
 def parquet_file(books: Books, span: Span, tally: Tally) -> Iterator[bytes]:
-    """The fetched videos of the span in load order, as one Parquet file."""
+    """The fetched videos of the span in load order, as one Parquet file.
+
+    A row group is compressed in a thread of its own while the next one is read.
+    """
     sink = _Sink()
-    with pq.ParquetWriter(sink, schema(), compression="zstd", use_dictionary=_DICTIONARY) as writer:
-        group: list[pa.RecordBatch] = []
-        for rows in _in_batches(fetched_videos(books, span, _videos)):
-            tally.videos += len(rows)
-            group.append(batch(rows))
-            if len(group) * BATCH_ROWS >= ROW_GROUP_ROWS:
-                _write(writer, group)
+    with (
+        pq.ParquetWriter(sink, schema(), compression="zstd", use_dictionary=_DICTIONARY) as writer,
+        ThreadPoolExecutor(1, thread_name_prefix="export-parquet") as other,
+    ):
+        written: Future[None] | None = None
+        for group in _row_groups(books, span, tally):
+            if written is not None:
+                written.result()
                 yield from sink.taken()
-        if group:
-            _write(writer, group)
+            written = other.submit(writer.write_table, group, row_group_size=2 * ROW_GROUP_ROWS)
+        if written is not None:
+            written.result()
     yield from sink.taken()
+
+
+def _row_groups(books: Books, span: Span, tally: Tally) -> Iterator[pa.Table]:
+    batches: list[pa.RecordBatch] = []
+    for rows in _in_batches(fetched_videos(books, span, _videos)):
+        tally.videos += len(rows)
+        batches.append(batch(rows))
+        if len(batches) * BATCH_ROWS >= ROW_GROUP_ROWS:
+            yield pa.Table.from_batches(batches)
+            batches.clear()
+    if batches:
+        yield pa.Table.from_batches(batches)
 
 
 def _videos(plain: bytes) -> dict[str, Decoded]:
@@ -70,12 +88,6 @@ def _in_batches(chunks: Iterable[list[tuple[Decoded, Any]]]) -> Iterator[list[Ro
             rows = []
     if rows:
         yield rows
-
-
-def _write(writer: pq.ParquetWriter, group: list[pa.RecordBatch]) -> None:
-    """One row group, and the memory of its batches let go."""
-    writer.write_table(pa.Table.from_batches(group), row_group_size=2 * ROW_GROUP_ROWS)
-    group.clear()
 
 
 class _Sink(io.RawIOBase):

@@ -12,9 +12,10 @@ from datetime import datetime
 from typing import Generic, TypeAlias, TypeVar
 
 from harvester.errors import LedgerDamaged
+from harvester.export.ahead import ahead
 from harvester.export.stored import damaged, plain_body
 from harvester.ledger.protocol import Books
-from harvester.model import Span
+from harvester.model import Span, StoredResponse
 
 T = TypeVar("T")
 Fetched: TypeAlias = tuple[T, datetime]
@@ -24,7 +25,7 @@ Reader: TypeAlias = Callable[[bytes], dict[str, T]]
 
 ROWS_AT_ONCE = 250
 """Five calls' worth. Where every id came by another call, so many responses are held at once."""
-PAGES_HELD = 64
+PAGES_HELD = 24
 HELD_BYTES = 32 << 20
 """Of decoded responses, counted as plain JSON. Ids that were asked for again lie in a response far from the others'."""
 
@@ -50,8 +51,8 @@ def fetched_videos(books: Books, span: Span, reader: Reader[T]) -> Iterator[list
 
 def _hold(held: OrderedDict[int, _Page[T]], books: Books, ids: Sequence[tuple[str, int]], reader: Reader[T]) -> None:
     calls = dict.fromkeys(call_id for _, call_id in ids)
-    for response in books.bodies([call_id for call_id in calls if call_id not in held]):
-        plain = plain_body(response)
+    wanted = books.bodies([call_id for call_id in calls if call_id not in held])
+    for response, plain in ahead(_unpacked, wanted):
         try:
             held[response.call_id] = _Page(reader(plain), response.fetched_at, len(plain))
         except ValueError as error:
@@ -60,6 +61,10 @@ def _hold(held: OrderedDict[int, _Page[T]], books: Books, ids: Sequence[tuple[st
         if call_id not in held:
             raise _lost(f"The response of call {call_id} is not there.")
         held.move_to_end(call_id)
+
+
+def _unpacked(response: StoredResponse) -> tuple[StoredResponse, bytes]:
+    return response, plain_body(response)
 
 
 def _let_go(held: OrderedDict[int, _Page[T]]) -> None:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from harvester.errors import HarvesterError
 from harvester.export.s3_client import S3Options, as_header, connected, crc32, wants_checksums
 from harvester.export.s3_errors import explained, is_absence
-from harvester.export.s3_upload import MIB, PART_BYTES, Upload, cut, part_size
+from harvester.export.s3_sweep import abort_all, open_uploads
+from harvester.export.s3_upload import MIB, PART_BYTES, Buffers, Upload, cut, part_size
 from harvester.export.target import Meter, Published
 
 if TYPE_CHECKING:
@@ -45,18 +46,17 @@ class S3Target:
 
     def publish(self, chunks: Iterable[bytes], *, content_type: str, expected_bytes: int = 0) -> Published:
         """See Target. One request where all fits one part, a multipart upload otherwise."""
+        size = part_size(expected_bytes, self.part_bytes)
+        buffers = Buffers()
         with connected(self.uri, self.options.region) as client:
-            from harvester.export.s3_sweep import abort_all, open_uploads
-
             begun_before = open_uploads(client, self.bucket, self.key)
-            pieces = cut(chunks, part_size(expected_bytes, self.part_bytes))
+            pieces = cut(chunks, size, buffers.take)
             first, second = next(pieces), next(pieces, None)
             if second is None:
                 published = self._put(client, first, content_type)
             else:
                 whole = itertools.chain((first, second), pieces)
-                del first, second  # freed as they are sent, like the others
-                upload, published = self.upload(client, whole, content_type=content_type, expected_bytes=expected_bytes)
+                upload, published = self._upload(client, whole, size, buffers, content_type)
                 self.finish(upload, published)
             abort_all(client, self.bucket, begun_before)
         return published
@@ -89,22 +89,29 @@ class S3Target:
         with connected(self.uri, self.options.region) as client:
             client.delete_object(Bucket=self.bucket, Key=self.key)
 
-    def _put(self, client: S3Client, data: bytes, content_type: str) -> Published:
+    def _put(self, client: S3Client, data: bytearray, content_type: str) -> Published:
         meter = Meter()
-        meter.drain([data])
+        meter.add(data)
         checksum: dict[str, Any] = {"ChecksumCRC32": as_header(crc32(data))} if wants_checksums(client) else {}
-        client.put_object(Bucket=self.bucket, Key=self.key, Body=data, **self.options.headers(content_type), **checksum)
+        body: Any = data
+        client.put_object(Bucket=self.bucket, Key=self.key, Body=body, **self.options.headers(content_type), **checksum)
         return meter.published(self.uri)
 
     def upload(
         self, client: S3Client, chunks: Iterable[bytes], *, content_type: str, expected_bytes: int
     ) -> tuple[Upload, Published]:
         """Send it all, and let nothing be seen of it yet: see `finish`."""
-        meter = Meter()
         size = part_size(expected_bytes, self.part_bytes)
+        buffers = Buffers()
+        return self._upload(client, cut(chunks, size, buffers.take), size, buffers, content_type)
+
+    def _upload(
+        self, client: S3Client, pieces: Iterable[bytearray], size: int, buffers: Buffers, content_type: str
+    ) -> tuple[Upload, Published]:
+        meter = Meter()
         upload = Upload(client, self.bucket, self.key, self.options.headers(content_type))
         try:
-            upload.send(cut(meter.over(chunks), size), size)
+            upload.send(pieces, size, meter, buffers)
         except BaseException:
             upload.abort()
             raise
@@ -135,7 +142,7 @@ class _Ranges(io.RawIOBase):
 
     def __init__(self, target: S3Target) -> None:
         self._target = target
-        self._context = connected(target.uri, target.options.region)
+        self._context = connected(target.uri, target.options.region, ranges=True)
         self._client = self._context.__enter__()
         with explained(target.uri):
             about = self._client.head_object(Bucket=target.bucket, Key=target.key)

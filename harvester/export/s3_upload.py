@@ -10,17 +10,21 @@ leaves parts behind: the next export to that key sweeps them (see s3_sweep), and
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from harvester.errors import StorageUnavailable
 from harvester.export.s3_client import CONNECTIONS, as_header, crc32, wants_checksums
 from harvester.export.s3_sweep import is_gone
+from harvester.export.target import Meter
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
     from types_boto3_s3.type_defs import CompletedPartTypeDef
+
+    _Sent: TypeAlias = tuple[CompletedPartTypeDef, bytes]
 
 MIB = 1 << 20
 PART_BYTES = 8 * MIB
@@ -28,6 +32,19 @@ PART_BYTES = 8 * MIB
 MOST_PARTS = 10_000
 IN_FLIGHT_BYTES = 32 * MIB
 """Under way at the same time, at most, besides the part being filled; a single part may be larger."""
+
+
+class Buffers:
+    """Memory for parts, used again: fresh memory comes page by page, which costs more than to fill it."""
+
+    def __init__(self) -> None:
+        self._free: list[bytearray] = []
+
+    def take(self, size: int) -> bytearray:
+        return self._free.pop() if self._free else bytearray(size)
+
+    def give_back(self, buffer: bytearray) -> None:
+        self._free.append(buffer)
 
 
 class Upload:
@@ -43,18 +60,31 @@ class Upload:
         self._parts: list[CompletedPartTypeDef] = []
         self._checksums: list[bytes] = []
 
-    def send(self, parts: Iterable[bytes], size: int) -> None:
-        """Send the parts, of `size` bytes but the last, several at a time; the next one is filled meanwhile."""
+    def send(self, parts: Iterable[bytearray], size: int, meter: Meter, buffers: Buffers) -> None:
+        """Send the parts, of `size` bytes but the last, several at a time; the next one is filled meanwhile.
+
+        `meter` sees them in order, in a thread of its own. Each part is given back to `buffers` when it is done with.
+        """
         width = min(CONNECTIONS, max(1, IN_FLIGHT_BYTES // size))
-        under_way: deque[Future[CompletedPartTypeDef]] = deque()
-        with ThreadPoolExecutor(width, thread_name_prefix="export") as pool:
+        under_way: deque[_Part] = deque()
+        with (
+            ThreadPoolExecutor(width, thread_name_prefix="export") as senders,
+            ThreadPoolExecutor(1, thread_name_prefix="export-meter") as counter,
+        ):
             for number, part in enumerate(parts, 1):
+                sent = senders.submit(self._send_part, number, part)
+                under_way.append(_Part(part, sent, counter.submit(meter.add, part)))
                 if len(under_way) == width:
-                    self._parts.append(under_way.popleft().result())
-                checksum = crc32(part)
-                self._checksums.append(checksum)
-                under_way.append(pool.submit(self._send_part, number, part, checksum))
-            self._parts.extend(future.result() for future in under_way)
+                    self._finish(under_way.popleft(), buffers)
+            while under_way:
+                self._finish(under_way.popleft(), buffers)
+
+    def _finish(self, part: _Part, buffers: Buffers) -> None:
+        completed, checksum = part.sent.result()
+        self._parts.append(completed)
+        self._checksums.append(checksum)
+        part.counted.result()
+        buffers.give_back(part.data)
 
     def complete(self) -> None:
         """Let the object appear. Raises StorageUnavailable where S3 counts another checksum than was sent."""
@@ -72,14 +102,26 @@ class Upload:
             return is_gone(error)
         return False
 
-    def _send_part(self, number: int, part: bytes, checksum: bytes) -> CompletedPartTypeDef:
+    def _send_part(self, number: int, part: bytearray) -> _Sent:
+        checksum = crc32(part)
         sent: dict[str, Any] = {"ChecksumCRC32": as_header(checksum)} if self._checked else {}
-        answer = self._client.upload_part(**self._which, PartNumber=number, Body=part, **sent)
+        # botocore takes a bytearray, though its stubs don't say so, and sends it whole; bytes it sends in small pieces.
+        body: Any = part
+        answer = self._client.upload_part(**self._which, PartNumber=number, Body=body, **sent)
         completed: CompletedPartTypeDef = {"PartNumber": number, "ETag": answer["ETag"]}
         if stored := answer.get("ChecksumCRC32"):
             _compare(stored, checksum)
             completed["ChecksumCRC32"] = stored
-        return completed
+        return completed, checksum
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A part under way: being sent, and being counted."""
+
+    data: bytearray
+    sent: Future[_Sent]
+    counted: Future[None]
 
 
 def _compare(stored: str, sent: bytes) -> None:
@@ -100,17 +142,24 @@ def part_size(expected_bytes: int, least: int = PART_BYTES) -> int:
     return max(least, -(-needed // MIB) * MIB)
 
 
-def cut(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:
-    """The same bytes in pieces of exactly `size`, the last one shorter; one empty piece for nothing."""
-    held = bytearray()
-    cuts = 0
+def cut(chunks: Iterable[bytes], size: int, buffer_of: Callable[[int], bytearray] = bytearray) -> Iterator[bytearray]:
+    """The same bytes in pieces of exactly `size`, the last one shorter; one empty piece for nothing.
+
+    Each piece lies in a buffer that `buffer_of` gave, of `size` bytes.
+    """
+    piece, filled, cuts = buffer_of(size), 0, 0
     for chunk in chunks:
-        held += chunk
-        while len(held) >= size:
-            with memoryview(held) as view:
-                piece = bytes(view[:size])
-            del held[:size]
-            cuts += 1
-            yield piece
-    if held or not cuts:
-        yield bytes(held)
+        rest = memoryview(chunk)
+        while rest:
+            taken = rest[: size - filled]
+            # Through a view, for a bytearray would copy what it is given once more.
+            with memoryview(piece) as view:
+                view[filled : filled + len(taken)] = taken
+            filled += len(taken)
+            rest = rest[len(taken) :]
+            if filled == size:
+                yield piece
+                piece, filled, cuts = buffer_of(size), 0, cuts + 1
+    if filled or not cuts:
+        del piece[filled:]
+        yield piece

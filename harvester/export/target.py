@@ -27,9 +27,12 @@ class Meter:
 
     def over(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         for chunk in chunks:
-            self.bytes += len(chunk)
-            self._hash.update(chunk)
+            self.add(chunk)
             yield chunk
+
+    def add(self, chunk: bytes | bytearray) -> None:
+        self.bytes += len(chunk)
+        self._hash.update(chunk)
 
     def drain(self, chunks: Iterable[bytes]) -> None:
         for _ in self.over(chunks):

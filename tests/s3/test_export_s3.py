@@ -169,7 +169,7 @@ class TestMultipart:
                 asked += 1
                 yield big[0]
 
-        def refuse(self: Upload, number: int, part: bytes, checksum: bytes) -> Any:
+        def refuse(self: Upload, number: int, part: bytearray) -> Any:
             raise StorageUnavailable("S3 refused the part.")
 
         monkeypatch.setattr(Upload, "_send_part", refuse)
