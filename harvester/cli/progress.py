@@ -27,8 +27,21 @@ def progress(task: str, noun: str, verbosity: int = 0) -> Iterator[Watch]:
     if verbosity < 0 or not sys.stderr.isatty():
         yield _Lines(task, noun)
         return
-    with _bar() as bar:
+    with _bar() as bar, _logging_above_it():
         yield _Drawn(bar, task, noun)
+
+
+@contextmanager
+def _logging_above_it() -> Iterator[None]:
+    """rich puts itself in place of `sys.stderr` while it draws; the log's handlers hold the one from before."""
+    handlers = [h for h in logging.getLogger("harvester").handlers if isinstance(h, logging.StreamHandler)]
+    before = [handler.setStream(sys.stderr) for handler in handlers]
+    try:
+        yield
+    finally:
+        for handler, stream in zip(handlers, before, strict=True):
+            if stream is not None:
+                handler.setStream(stream)
 
 
 class _Lines:
@@ -70,7 +83,7 @@ class _Drawn:
         if now - self._drawn < DRAW_SECONDS and advance.done != advance.total:
             return
         self._drawn = now
-        self._bar.update(self._task, completed=advance.done, total=advance.total, size=advance.bytes)
+        self._bar.update(self._task, completed=advance.done, total=advance.total, size=advance.bytes, refresh=True)
 
 
 def _bar() -> Progress:

@@ -6,13 +6,14 @@ import hashlib
 import logging
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from pathlib import Path
 
 from harvester.config import ExportSettings
 from harvester.errors import ConfigError, LedgerDamaged
 from harvester.export.formats import Format, format_of
 from harvester.export.ids import Unreadable, ids_in
 from harvester.export.manifest import SUFFIX, Manifest, Part, counts_of, from_json, sum_of
-from harvester.export.parts import survey
+from harvester.export.parts import is_part, survey
 from harvester.export.storage import folder_at, target_at
 from harvester.export.tally import Tally
 from harvester.export.target import Folder, Meter, Target
@@ -53,20 +54,24 @@ def _findings(uri: str, books: Books, settings: ExportSettings, watch: Watch) ->
         form = format_of(manifest.format, manifest.compression)
     except ConfigError as error:
         return [f"{folder.beside(SUFFIX).uri}: {error.what}"]
+    if misfit := _misfit(uri, folder, manifest):
+        return [misfit]
     files = _files(uri, folder, manifest, settings)
-    findings = [*_against_manifest(folder, manifest), *_read_through(files, manifest, watch)]
+    way = _Way(watch, manifest, times=3 if form.stable else 2)
+    findings = [*_against_manifest(folder, manifest), *_read_through(files, way)]
     if findings:
         return findings
     ids = _Ids()
-    try:
-        for target, _ in files:
+    for target, part in files:
+        before = ids.number
+        try:
             with closing(target.open()) as file:
-                ids.count(ids_in(file, manifest.format, manifest.compression))
-    except Unreadable as error:
-        return [f"{target.uri} can't be read as {manifest.format}: {error}."]
-    if ids.number != manifest.videos:
-        return [f"{uri} holds {ids.number:,} videos, its manifest says {manifest.videos:,}."]
-    return _against_ledger(books, manifest, form, ids)
+                ids.count(way.over_ids(ids_in(file, manifest.format, manifest.compression)))
+        except Unreadable as error:
+            return [f"{target.uri} can't be read as {manifest.format}: {error}."]
+        if ids.number - before != part.videos:
+            return [f"{target.uri} holds {ids.number - before:,} videos, its manifest says {part.videos:,}."]
+    return _against_ledger(books, manifest, form, ids, way)
 
 
 def _read_manifest(place: Target) -> tuple[Manifest | None, list[str]]:
@@ -81,6 +86,18 @@ def _read_manifest(place: Target) -> tuple[Manifest | None, list[str]]:
         return None, [f"There is no manifest at {place.uri}: the export never came to its end, or was moved."]
     except ValueError as error:
         return None, [f"{place.uri} is no manifest: {error}."]
+
+
+def _misfit(uri: str, folder: Folder, manifest: Manifest) -> str:
+    """What is wrong where the manifest can't be of what stands there, whatever is in it; empty where nothing is."""
+    if manifest.parts is None:
+        return f"{uri} is a folder, its manifest speaks of one file." if Path(uri).is_dir() else ""
+    if Path(uri).is_file():
+        return f"{uri} is one file, its manifest speaks of a folder of parts."
+    names = [part.file for part in manifest.parts]
+    if names != sorted(set(names)) or not all(map(is_part, names)):
+        return f"{folder.beside(SUFFIX).uri} does not name numbered parts in order, each of them once."
+    return ""
 
 
 def _files(uri: str, folder: Folder, manifest: Manifest, settings: ExportSettings) -> list[tuple[Target, Part]]:
@@ -106,18 +123,14 @@ def _against_manifest(folder: Folder, manifest: Manifest) -> Iterator[str]:
         yield "The manifest's sums contradict its own parts."
 
 
-def _read_through(files: Iterable[tuple[Target, Part]], manifest: Manifest, watch: Watch) -> Iterator[str]:
-    seen = videos = 0
+def _read_through(files: Iterable[tuple[Target, Part]], way: _Way) -> Iterator[str]:
     for target, part in files:
         meter = Meter()
         try:
-            for chunk in meter.over(target.read()):
-                seen += len(chunk)
-                watch(Advance(videos, manifest.videos, seen))
+            meter.drain(way.over_bytes(target.read()))
         except FileNotFoundError:
             yield f"There is a manifest, but no file at {target.uri}."
             continue
-        videos += part.videos
         if meter.bytes != part.bytes:
             yield f"{target.uri} holds {meter.bytes:,} bytes, its manifest says {part.bytes:,}."
         if meter.sha256 != part.sha256:
@@ -127,7 +140,7 @@ def _read_through(files: Iterable[tuple[Target, Part]], manifest: Manifest, watc
             )
 
 
-def _against_ledger(books: Books, manifest: Manifest, form: Format, ids: _Ids) -> list[str]:
+def _against_ledger(books: Books, manifest: Manifest, form: Format, ids: _Ids, way: _Way) -> list[str]:
     progress, newest = books.progress(), books.newest_response()
     if any(manifest.counts.get(state) != count for state, count in counts_of(progress).items()):
         log.info("the ledger has moved on since the export: it was compared with its manifest alone")
@@ -143,10 +156,10 @@ def _against_ledger(books: Books, manifest: Manifest, form: Format, ids: _Ids) -
         stored.count(video_id for video_id, _ in chunk)
     if ids != stored:
         return ["The published ids are not the ledger's fetched ids, each of them once."]
-    return _assembled_again(books, manifest, form) if form.stable else []
+    return _assembled_again(books, manifest, form, way) if form.stable else []
 
 
-def _assembled_again(books: Books, manifest: Manifest, form: Format) -> list[str]:
+def _assembled_again(books: Books, manifest: Manifest, form: Format, way: _Way) -> list[str]:
     spans = [(EVERYTHING, manifest.sha256)]
     if manifest.parts is not None:
         spans = [
@@ -155,12 +168,41 @@ def _assembled_again(books: Books, manifest: Manifest, form: Format) -> list[str
     for span, sha256 in spans:
         meter = Meter()
         try:
-            meter.drain(form.assemble(books, span, Tally()))
+            meter.drain(way.over_bytes(form.assemble(books, span, Tally())))
         except LedgerDamaged as error:
             return [error.what]
         if meter.sha256 != sha256:
             return ["The ledger, exported again, gives other bytes than the manifest speaks of."]
     return []
+
+
+class _Way:
+    """How far the proof is. What was published is gone through several times: each is an equal share of the way."""
+
+    def __init__(self, watch: Watch, manifest: Manifest, times: int) -> None:
+        self._watch = watch
+        self._videos = manifest.videos
+        self._bytes_in_all = times * manifest.bytes
+        self._bytes = 0
+        self._bytes_a_video = manifest.bytes / manifest.videos if manifest.videos else 0.0
+        self._ids = 0
+
+    def over_bytes(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            yield chunk
+            self._bytes += len(chunk)
+            self._tell()
+
+    def over_ids(self, ids: Iterable[str]) -> Iterator[str]:
+        for video_id in ids:
+            yield video_id
+            self._ids += 1
+            self._tell()
+
+    def _tell(self) -> None:
+        done = self._bytes + int(self._ids * self._bytes_a_video)
+        share = min(1.0, done / self._bytes_in_all) if self._bytes_in_all else 1.0
+        self._watch(Advance(int(share * self._videos), self._videos, done))
 
 
 class _Ids:
@@ -173,7 +215,8 @@ class _Ids:
     def count(self, ids: Iterable[str]) -> None:
         for video_id in ids:
             self.number += 1
-            self._sum += int.from_bytes(hashlib.blake2b(video_id.encode(), digest_size=16).digest())
+            spelled = video_id.encode(errors="surrogatepass")
+            self._sum += int.from_bytes(hashlib.blake2b(spelled, digest_size=16).digest())
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Ids) and (self.number, self._sum) == (other.number, other._sum)

@@ -10,6 +10,8 @@ from typing import Any, BinaryIO, TextIO, cast
 
 import msgspec
 
+from harvester.errors import HarvesterError
+
 _STEP_CHARACTERS = 1 << 20
 
 
@@ -25,9 +27,9 @@ def ids_in(file: BinaryIO, name: str, compression: str) -> Iterator[str]:
     """Every video's id, in the order of the file; memory does not grow with it. Raises Unreadable."""
     try:
         yield from _READERS[name](_unpacked(file, compression))
-    except Unreadable:
+    except (Unreadable, HarvesterError):
         raise
-    except (ValueError, EOFError, OSError, KeyError, TypeError) as error:
+    except Exception as error:  # zlib's, zstandard's and Arrow's errors have no base in common
         raise Unreadable(str(error) or type(error).__name__) from error
 
 
@@ -46,9 +48,16 @@ def _of_json(file: BinaryIO) -> Iterator[str]:
     try:
         for response in _array_entries(text):
             for item in response["items"]:
-                yield item["id"]
+                yield _id_of(item)
     finally:
         text.detach()  # the file is closed by who opened it
+
+
+def _id_of(item: Any) -> str:
+    if not isinstance(item, dict) or not isinstance(item.get("id"), str):
+        raise Unreadable("a video in it has no id")
+    video_id: str = item["id"]
+    return video_id
 
 
 def _array_entries(text: TextIO) -> Iterator[Any]:
@@ -103,11 +112,17 @@ def _of_jsonl(file: BinaryIO) -> Iterator[str]:
 
 
 def _of_parquet(file: BinaryIO) -> Iterator[str]:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(file, pre_buffer=False) as table:
         for batch in table.iter_batches(columns=["id"]):
-            yield from batch.column(0).to_pylist()
+            if not batch.num_columns or not pa.types.is_string(batch.schema.field(0).type):
+                raise Unreadable("it has no column of ids")
+            for video_id in batch.column(0).to_pylist():
+                if video_id is None:
+                    raise Unreadable("a video in it has no id")
+                yield video_id
 
 
 _READERS: dict[str, Callable[[BinaryIO], Iterator[str]]] = {

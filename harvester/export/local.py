@@ -125,7 +125,7 @@ def _create_locked(place: Path) -> tuple[Path, int, int]:
             # The umask can't be asked for without changing it, in every thread: a new file shows it.
             ordinary_mode = stat.S_IMODE(os.fstat(fd).st_mode)
             os.fchmod(fd, 0o600)
-            if lock(fd, unsupported=True) and _still_named(path, fd):
+            if lock(fd, unsupported=True) and still_named(path, fd):
                 return path, fd, ordinary_mode
         except BaseException:
             os.close(fd)
@@ -158,7 +158,7 @@ def lock(fd: int, *, unsupported: bool) -> bool:
     return True
 
 
-def _still_named(path: Path, fd: int) -> bool:
+def still_named(path: Path, fd: int) -> bool:
     try:
         return os.path.samestat(path.stat(), os.fstat(fd))
     except FileNotFoundError:

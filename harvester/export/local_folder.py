@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from harvester.errors import ConfigError
-from harvester.export.local import DRAFT_SUFFIX, LocalTarget, explained, lock
+from harvester.errors import ConfigError, StorageUnavailable
+from harvester.export.local import DRAFT_SUFFIX, LocalTarget, explained, lock, still_named
 from harvester.export.parts import refuse_strangers
 from harvester.export.target import Meter, Published
 from harvester.files import sync_folder
 from harvester.text import shown
 
 _LOCK, _NEW, _OLD = "lock", "new", "old"
+_OVERTAKEN = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT)
 
 
 class LocalFolder:
@@ -44,7 +47,8 @@ class LocalFolder:
             place = Path(os.path.realpath(self.path))
             _check_place(place)
             _clear_up(place)
-            refuse_strangers(self.uri, self.names())
+            # Hidden files too: the whole old folder goes.
+            refuse_strangers(self.uri, _everything_in(place))
             draft = _Draft(place)
         try:
             yield draft
@@ -54,9 +58,7 @@ class LocalFolder:
     def names(self) -> list[str]:
         """See Folder."""
         with explained(self.path, "read"):
-            if not self.path.exists():
-                return []
-            return sorted(file.name for file in self.path.iterdir() if not file.name.startswith((".", "_")))
+            return [name for name in _everything_in(self.path) if not name.startswith((".", "_"))]
 
     def file(self, name: str) -> LocalTarget:
         """See Folder."""
@@ -72,10 +74,7 @@ class _Draft:
 
     def __init__(self, place: Path) -> None:
         self._place = place
-        self._folder = place.with_name(f".{place.name}.{secrets.token_hex(6)}{DRAFT_SUFFIX}")
-        self._folder.mkdir()
-        self._lock = os.open(self._folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        lock(self._lock, unsupported=True)
+        self._folder, self._lock = _create_locked(place)
         (self._folder / _NEW).mkdir()
 
     def add(self, name: str, chunks: Iterable[bytes], *, content_type: str, expected_bytes: int) -> Published:
@@ -107,20 +106,50 @@ class _Draft:
         with explained(self._place):
             new, old = self._folder / _NEW, self._folder / _OLD
             sync_folder(new)
-            if self._place.exists():
-                self._place.rename(old)
             try:
-                new.rename(self._place)
-            except OSError:
-                if old.exists():
-                    old.rename(self._place)
-                raise
+                self._swap(new, old)
+            except OSError as error:
+                if error.errno not in _OVERTAKEN:
+                    raise
+                raise StorageUnavailable(
+                    f"Another export put its parts at {shown(str(self._place))} at the same moment.",
+                    next_step="Export again, one after another.",
+                ) from error
             sync_folder(self._place.parent)
+
+    def _swap(self, new: Path, old: Path) -> None:
+        if self._place.exists():
+            new.chmod(stat.S_IMODE(self._place.stat().st_mode))
+            self._place.rename(old)
+        try:
+            new.rename(self._place)
+        except OSError:
+            # Where another export was faster, its folder stands, and that is newer than this old one.
+            if old.exists() and not self._place.exists():
+                old.rename(self._place)
+            raise
 
     def discard(self) -> None:
         with suppress(OSError):
             shutil.rmtree(self._folder)
         os.close(self._lock)
+
+
+def _create_locked(place: Path) -> tuple[Path, int]:
+    """A new hidden folder, open to this user alone, and its lock."""
+    while True:
+        folder = place.with_name(f".{place.name}.{secrets.token_hex(6)}{DRAFT_SUFFIX}")
+        folder.mkdir(0o700)
+        with suppress(FileNotFoundError):
+            fd = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            if lock(fd, unsupported=True) and still_named(folder / _LOCK, fd):
+                return folder, fd
+            os.close(fd)
+        # Another export took it for abandoned before it was locked.
+
+
+def _everything_in(folder: Path) -> list[str]:
+    return sorted(file.name for file in folder.iterdir()) if folder.exists() else []
 
 
 def _check_place(place: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePosixPath
+from typing import Annotated, TypeAlias
 from urllib.parse import urlsplit
 
 import msgspec
@@ -15,19 +16,23 @@ from harvester.model import Progress, VideoState
 
 SUFFIX = ".manifest.json"
 
+# A manifest may come from anywhere: what is decoded keeps to these.
+Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+Sha256: TypeAlias = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
     """One file of a folder of parts."""
 
     file: str
-    videos: int
-    bytes: int
-    sha256: str
-    first_position: int
+    videos: Count
+    bytes: Count
+    sha256: Sha256
+    first_position: Count
     """Where it begins in the load order."""
-    last_position: int | None
-    """Where it ends; None for the last part, which has all that is left."""
+    last_position: Count | None
+    """Where it ends; None where it has all that is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +52,13 @@ class Manifest:
     """No id was left to ask for: none pending, none claimed."""
     counts: dict[str, int]
     """Ids by state, and their `total`, when the export began."""
-    responses: int
+    responses: Count
     """Stored responses that the ledger held when the export began."""
-    videos: int
+    videos: Count
     """Video resources in the file, or in all parts."""
-    bytes: int
+    bytes: Count
     """Length of the published file, or of all parts, as they are stored."""
-    sha256: str
+    sha256: Sha256
     """Hex, of the published file, as it is stored; of a folder, see `sum_of`."""
     exported_at: datetime
     """When the export began, in UTC."""

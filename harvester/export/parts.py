@@ -8,11 +8,14 @@ from dataclasses import dataclass
 
 from harvester.errors import ConfigError
 from harvester.export.formats import Format
+from harvester.export.tally import Tally
 from harvester.ledger.protocol import Books
 from harvester.model import EVERYTHING, Span
 from harvester.text import shown
 
 _PART = re.compile(r"part-[0-9]{12}\.(json|jsonl|parquet)(\.gz|\.zst)?")
+MOST_PARTS = 10_000
+"""More are of no use to a reader, and their manifest would be as large as a part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,20 +31,41 @@ def survey(books: Books, form: Format, most_bytes: int | None) -> Survey:
     """Cut the load order so that each span comes to about `most_bytes` at most, or not at all where that is None.
 
     The cut depends on what is stored alone, so that whoever assembles a span, alone or beside others, gets the same.
+    Raises ConfigError where `most_bytes` is so small that it can't be meant.
     """
     spans: list[Span] = []
-    responses = total = held = 0
+    responses = total = 0
+    empty = held = 0 if most_bytes is None else _empty_bytes(books, form, most_bytes)
     first = EVERYTHING.first
     for size in books.sizes():
         expected = form.expected_bytes(size)
-        if most_bytes is not None and held + expected > most_bytes and size.first_position > first and held:
+        if most_bytes is not None and held + expected > most_bytes and size.first_position > first and held > empty:
             spans.append(Span(first, size.first_position - 1))
-            first, held = size.first_position, 0
+            first, held = size.first_position, empty
+            if len(spans) == MOST_PARTS:
+                raise _too_small(most_bytes, f"the export would have more than {MOST_PARTS:,} parts")
         responses += 1
         total += expected
         held += expected
     spans.append(Span(first, EVERYTHING.last))
     return Survey(responses, total, tuple(spans))
+
+
+def _empty_bytes(books: Books, form: Format, most_bytes: int) -> int:
+    """The length of a file that holds no video: a Parquet file's columns alone take some thousands."""
+    nothing = Span(EVERYTHING.last, EVERYTHING.last)
+    length = sum(map(len, form.assemble(books, nothing, Tally())))
+    if length > most_bytes:
+        raise _too_small(most_bytes, f"a part without any video has {length:,} bytes")
+    return length
+
+
+def _too_small(most_bytes: int, why: str) -> ConfigError:
+    return ConfigError(
+        f"export.max_part_bytes is too small at {most_bytes:,}: {why}.",
+        state="Nothing was written.",
+        next_step="Choose larger parts: 100,000,000 bytes and more suit most readers.",
+    )
 
 
 def halves(span: Span, last_position: int) -> tuple[Span, Span] | None:
@@ -58,9 +82,14 @@ def part_name(span: Span, form: Format) -> str:
     return f"part-{span.first:012}{form.suffix}"
 
 
+def is_part(name: str) -> bool:
+    """Whether a file is named as a part is."""
+    return _PART.fullmatch(name) is not None
+
+
 def refuse_strangers(uri: str, names: Iterable[str]) -> None:
     """Readers take a folder for one table: raises ConfigError where other files lie in it, which would be lost too."""
-    stranger = next((name for name in names if not _PART.fullmatch(name)), None)
+    stranger = next((name for name in names if not is_part(name)), None)
     if stranger is not None:
         raise ConfigError(
             f"Can't export to {shown(uri)}: it holds {shown(stranger, 100)!r}, which is no part of an export.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -116,7 +117,7 @@ class _Export:
             try:
                 draft.commit()
             except HarvesterError as error:
-                error.state = "Some parts may be new and some old, and no manifest speaks of them."
+                error.state = "The folder may hold the old parts, the new ones or some of both: it has no manifest now."
                 raise
         return replace(
             begun,
@@ -130,14 +131,14 @@ class _Export:
     def _parts(self, draft: Draft, span: Span, most_bytes: int) -> Iterator[Part]:
         """The span as one part, or as several where it comes out larger than its figures promised."""
         smaller = parts.halves(span, self.progress.total)
-        try:
+        with suppress(_TooLargeError):
             part, tally = self._part(draft, span, most_bytes if smaller else None)
-        except _TooLargeError:
-            assert smaller is not None
+            smaller = None
+        # The error is gone by now: it kept alive what the part was made of, and attempts may stand in one another.
+        if smaller:
             for half in smaller:
                 yield from self._parts(draft, half, most_bytes)
-            return
-        if tally.videos or tally.responses:
+        elif tally.videos or tally.responses:
             self.videos_written += part.videos
             self.bytes_written += part.bytes
             yield part

@@ -19,7 +19,8 @@ _WHOLE = "What stands there is whole, if perhaps the old one; the ledger was onl
 _IDENTITY = "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the profile that AWS_PROFILE names."
 _CREDENTIALS = {
     "AccessDenied": "Let this user have s3:PutObject and s3:AbortMultipartUpload on that key "
-    "(s3:PutObjectAcl for an ACL, s3:GetObject to verify), or use another account.",
+    "(s3:PutObjectAcl for an ACL, s3:GetObject to verify; s3:ListBucket and s3:DeleteObject for a folder of parts), "
+    "or use another account.",
     "403": "Let this user have s3:GetObject on that key.",
     "InvalidAccessKeyId": _IDENTITY,
     "SignatureDoesNotMatch": _IDENTITY,
@@ -39,6 +40,9 @@ _CONFIG = {
     "PermanentRedirect": "Set export.region to the bucket's region.",
     "IllegalLocationConstraintException": "Set export.region to the bucket's region.",
     "AccessControlListNotSupported": 'The bucket has ACLs switched off: set export.acl = "private".',
+    "InvalidStorageClass": "Mend export.storage_class.",
+    "KMS.NotFoundException": "Mend export.kms_key_id: it names no key of the bucket's region.",
+    "KMS.DisabledException": "Switch the key of export.kms_key_id on, or name another.",
     "EntityTooLarge": "S3 takes no object of that size: export with --compression gzip.",
 }
 

@@ -12,10 +12,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harvester.export.parts import refuse_strangers
+from harvester.export.parts import is_part, refuse_strangers
 from harvester.export.s3 import S3Target
 from harvester.export.s3_client import CONNECTIONS, S3Options, connected
-from harvester.export.s3_sweep import abort_all, open_uploads
+from harvester.export.s3_errors import explained
+from harvester.export.s3_sweep import OpenUpload, abort_all, open_uploads
 from harvester.export.s3_upload import Upload
 from harvester.export.target import Published
 
@@ -47,7 +48,7 @@ class S3Folder:
         """See Folder."""
         refuse_strangers(self.uri, self.names())
         with connected(self.uri, self.options.region) as client:
-            begun_before = open_uploads(client, self.bucket, f"{self.prefix}/", folder=True)
+            begun_before = self._open_uploads(client)
             draft = _Draft(self, client)
             try:
                 yield draft
@@ -62,6 +63,11 @@ class S3Folder:
             keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
         names = sorted(key.removeprefix(f"{self.prefix}/") for key in keys)
         return [name for name in names if name and not name.startswith((".", "_"))]
+
+    def _open_uploads(self, client: S3Client) -> list[OpenUpload]:
+        """Of parts alone: others may be uploading other things to keys that begin so."""
+        found = open_uploads(client, self.bucket, f"{self.prefix}/", folder=True)
+        return [upload for upload in found if is_part(upload[0].removeprefix(f"{self.prefix}/"))]
 
     def file(self, name: str) -> S3Target:
         """See Folder."""
@@ -95,6 +101,11 @@ class _Draft:
 
     def commit(self) -> None:
         """See Draft."""
+        # Explained here, so that whoever commits can say in what state this leaves the folder.
+        with explained(self._folder.uri):
+            self._commit()
+
+    def _commit(self) -> None:
         surplus = set(self._folder.names()) - set(self._uploads)
         with ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="export") as pool:
             list(pool.map(self._finish, list(self._uploads)))

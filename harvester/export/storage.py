@@ -23,7 +23,7 @@ def target_at(uri: str, settings: ExportSettings) -> Target:
     """A local path, or `s3://bucket/key`. Raises ConfigError for anything else. Touches nothing yet."""
     place = _on_s3(uri)
     if place is None:
-        return LocalTarget(Path(uri))
+        return LocalTarget(_local(uri))
     bucket, key = place
     if key.endswith("/"):
         raise _no_object(uri)
@@ -36,7 +36,7 @@ def folder_at(uri: str, settings: ExportSettings) -> Folder:
     """A local folder, or `s3://bucket/folder`. Raises ConfigError for anything else. Touches nothing yet."""
     place = _on_s3(uri)
     if place is None:
-        return LocalFolder(Path(uri))
+        return LocalFolder(_local(uri))
     from harvester.export.s3_folder import S3Folder
 
     bucket, prefix = place
@@ -55,6 +55,16 @@ def _on_s3(uri: str) -> tuple[str, str] | None:
     if separator or uri in ("", "-"):
         raise ConfigError(f"Can't export to {shown(uri)!r}: it is neither a local path nor s3://bucket/key.")
     return None
+
+
+def _local(uri: str) -> Path:
+    """`.` has a name once it is absolute; the root has none, and no manifest can lie beside it."""
+    path = Path(uri)
+    if not path.name:
+        path = path.absolute()
+    if not path.name:
+        raise ConfigError(f"{shown(uri)} names no file.", state="Nothing was written.")
+    return path
 
 
 def _no_object(uri: str) -> ConfigError:

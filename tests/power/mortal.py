@@ -1,7 +1,8 @@
 """The command line in a process that dies: `python mortal.py '{"point": "between chunks", "visit": 2}' load ids.txt`.
 
 It kills itself at the `visit`-th time that the named point of the real code is passed, `delay_seconds` after that
-where they are given. `chunk_rows` makes a load's chunks small; `migrations` and `revision` make it a later harvester.
+where they are given; with `signal` it sends itself that one. `chunk_rows` makes a load's chunks small; `migrations`
+and `revision` make it a later harvester.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from sqlalchemy import event
 
 from harvester import sources
 from harvester.cli import main
-from harvester.export import local, publish
+from harvester.export import local, local_folder, publish
 from harvester.ledger import connect, transactions, upgrade
 from harvester.ledger.sqlite import SqliteLedger
 
@@ -31,25 +32,22 @@ Strike = Callable[[], None]
 class Countdown:
     """Strikes once."""
 
-    def __init__(self, visit: int, delay_seconds: float | None) -> None:
+    def __init__(self, visit: int, delay_seconds: float | None, number: int) -> None:
         self._left = visit
+        self._number = number
         self._delay_seconds = delay_seconds
 
     def __call__(self) -> None:
         self._left -= 1
         if self._left == 0:
             if self._delay_seconds is None:
-                die()
+                os.kill(os.getpid(), self._number)
             threading.Thread(target=self._die_later, daemon=True).start()
 
     def _die_later(self) -> None:
         assert self._delay_seconds is not None
         time.sleep(self._delay_seconds)
-        die()
-
-
-def die() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), self._number)
 
 
 def before(owner: Any, name: str, strike: Strike) -> None:
@@ -104,6 +102,11 @@ POINTS: dict[str, Callable[[Strike], None]] = {
     "while the draft is written": lambda strike: after(local._Draft, "write", strike),
     "before the draft is on disk": lambda strike: before(os, "fsync", strike),
     "before the draft takes its place": lambda strike: before(local._Draft, "take_place", strike),
+    "before a part is written": lambda strike: before(local_folder._Draft, "add", strike),
+    "before the old manifest is removed": lambda strike: before(local.LocalTarget, "remove", strike),
+    "before the parts take their place": lambda strike: before(local_folder._Draft, "commit", strike),
+    "before a folder is renamed": lambda strike: before(Path, "rename", strike),
+    "before the old parts are removed": lambda strike: before(local_folder._Draft, "discard", strike),
     "before the manifest": lambda strike: before(publish, "_publish_manifest", strike),
     "before the copy is on disk": lambda strike: before(os, "fsync", strike),
     "before the copy has its name": lambda strike: after(upgrade, "_copy", strike),
@@ -121,7 +124,8 @@ def arm(death: dict[str, Any]) -> None:
         upgrade.migrations_folder = lambda: Path(death["migrations"])
         upgrade.REVISION = death["revision"]
     if "point" in death:
-        POINTS[death["point"]](Countdown(death.get("visit", 1), death.get("delay_seconds")))
+        number = death.get("signal", signal.SIGKILL)
+        POINTS[death["point"]](Countdown(death.get("visit", 1), death.get("delay_seconds"), number))
 
 
 if __name__ == "__main__":

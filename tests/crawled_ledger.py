@@ -1,0 +1,61 @@
+"""Real ledgers of a crawl that is over or under way, made without an API: which call asked for which ids is chosen."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from harvester.ledger.sqlite import SqliteLedger
+from harvester.ledger.upgrade import prepare
+from harvester.model import Batch, Body, Budget, Outcome, ProcessIdentity, Verdict
+from harvester.simulator import Content, make_ids
+
+NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
+FETCHED_AT = NOW - timedelta(hours=1)
+BATCH = 50
+
+Calls = Sequence[Sequence[int]]
+"""The load positions that each call asked for, the first id being at position 1."""
+
+
+def in_order(videos: int, size: int = BATCH) -> Calls:
+    """As an undisturbed crawl asks."""
+    return [range(first, min(first + size, videos + 1)) for first in range(1, videos + 1, size)]
+
+
+def scattered(videos: int, size: int = BATCH) -> Calls:
+    """The worst that can be: neighbours in the load order never come by the same call."""
+    calls = -(-videos // size)
+    return [range(first, videos + 1, calls) for first in range(1, calls + 1)]
+
+
+def crawled_ledger(path: Path, videos: int, calls: Calls, *, missing_share: float = 0.07) -> list[str]:
+    """A ledger at `path` of so many ids, after those calls; what none of them asked for is pending. The ids."""
+    ids = list(make_ids(1, videos))
+    prepare(path)
+    asyncio.run(_crawl(path, ids, calls, Content(1, missing_share)))
+    return ids
+
+
+async def _crawl(path: Path, ids: list[str], calls: Calls, content: Content) -> None:
+    async with SqliteLedger(path) as ledger:
+        await ledger.add(ids, [], 0)
+        run_id = await ledger.open_run(ProcessIdentity("here", "boot", 1, "1"), FETCHED_AT, NOW)
+        for positions in calls:
+            batch = await ledger.claim(run_id, Budget(date(2026, 11, 23), 1_000_000, 1), FETCHED_AT, list(positions))
+            assert isinstance(batch, Batch)
+            await ledger.settle(batch, _answer(batch.ids, content), FETCHED_AT)
+        await ledger.close_run(run_id, FETCHED_AT, "done")
+
+
+def _answer(ids: Sequence[str], content: Content) -> Outcome:
+    found = [video_id for video_id in ids if content.exists(video_id)]
+    items = b",".join(head + tail + ending for head, tail, _, ending in content.items(found))
+    raw = b'{"kind":"youtube#videoListResponse","items":[%b]}' % items
+    data = gzip.compress(raw, 1, mtime=0)
+    body = Body(data, "gzip", len(raw), hashlib.sha256(data).digest(), len(found))
+    return Outcome(Verdict.GOOD, "ok", 200, body=body, found=frozenset(found))

@@ -1,0 +1,279 @@
+"""Folders of parts on S3: they appear together, no old part stays behind, and no other's file or upload is touched."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from children import Program, wait_until
+from crawled_ledger import crawled_ledger, in_order
+from faulty_s3 import FaultyS3, Hold, lose_answer, refuse
+from memory_books import MemoryBooks
+from s3_kit import NOW, findings, go, large_books, on_both, small_books, stored
+
+from harvester.config import ExportSettings
+from harvester.errors import ConfigError, CredentialsError, ExportIncomplete, LedgerDamaged, StorageUnavailable
+from harvester.export import export, s3_client
+from harvester.ledger.books import SqliteBooks
+from harvester.model import Body, StoredResponse
+
+if TYPE_CHECKING:
+    from conftest import S3
+
+FOLDER = "deep/songs"
+PARTS = [f"{FOLDER}/part-{number:012}.json" for number in (1, 2, 3)]
+MANIFEST = f"{FOLDER}.manifest.json"
+JSONL: dict[str, Any] = {"format": "jsonl", "max_part_bytes": 300_000}
+
+
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(s3_client, "_ATTEMPTS", 2)
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.01)
+
+
+@pytest.fixture(scope="module")
+def ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("ledger") / "harvest.db"
+    crawled_ledger(path, 200, in_order(200))
+    return path
+
+
+@pytest.fixture
+def books() -> MemoryBooks:
+    return small_books()
+
+
+def publish(s3: S3, books: MemoryBooks, most: int = 40) -> None:
+    """A response a part, unless more is let in."""
+    go(s3, books, FOLDER, max_part_bytes=most)
+
+
+def everything(s3: S3) -> dict[str, bytes]:
+    listed = s3.client.list_objects_v2(Bucket=s3.bucket).get("Contents", [])
+    return {entry["Key"]: s3.content(entry["Key"]) for entry in listed}
+
+
+@on_both
+def test_the_parts_and_the_manifest_beside_them(s3: S3, books: MemoryBooks) -> None:
+    publish(s3, books)
+    assert sorted(everything(s3)) == sorted([*PARTS, MANIFEST])
+    responses = [response for key in PARTS for response in json.loads(s3.content(key))]
+    assert responses == [json.loads(gzip.decompress(response.body.data)) for response in books.stored]
+    manifest = json.loads(s3.content(MANIFEST))
+    assert (manifest["file"], [part["file"] for part in manifest["parts"]]) == (
+        "songs",
+        [key.rpartition("/")[2] for key in PARTS],
+    )
+    assert [part["sha256"] for part in manifest["parts"]] == [
+        hashlib.sha256(s3.content(key)).hexdigest() for key in PARTS
+    ]
+    assert findings(s3, books, FOLDER) == findings(s3, books, f"{FOLDER}/") == []
+    assert s3.uploads() == []
+
+
+@on_both
+def test_fewer_parts_leave_no_old_one_behind(s3: S3, books: MemoryBooks) -> None:
+    publish(s3, books)
+    fewer = MemoryBooks(books.stored[:1])
+    publish(s3, fewer)
+    assert sorted(everything(s3)) == sorted([PARTS[0], MANIFEST])
+    assert findings(s3, fewer, FOLDER) == []
+
+
+def test_parts_that_are_sent_in_several_requests(s3: S3) -> None:
+    books = large_books(3)
+    publish(s3, books, 10 << 20)
+    assert findings(s3, books, FOLDER) == []
+    assert s3.uploads() == []
+
+
+@pytest.mark.parametrize("stranger", ["notes.txt", "deeper/part-000000000001.json"])
+def test_files_of_others_are_refused_and_untouched(s3: S3, books: MemoryBooks, stranger: str) -> None:
+    s3.client.put_object(Bucket=s3.bucket, Key=f"{FOLDER}/{stranger}", Body=b"dear to somebody")
+    before = everything(s3)
+    with pytest.raises(ConfigError, match="no part of an export") as caught:
+        publish(s3, books)
+    assert caught.value.exit_code == 3
+    assert everything(s3) == before
+
+
+def test_neighbours_with_a_longer_name_are_no_strangers(s3: S3, books: MemoryBooks) -> None:
+    s3.client.put_object(Bucket=s3.bucket, Key=f"{FOLDER}-of-2025/notes.txt", Body=b"x")
+    publish(s3, books)
+    assert findings(s3, books, FOLDER) == []
+
+
+@on_both
+def test_verify_tells_what_was_done_to_a_part(s3: S3, books: MemoryBooks) -> None:
+    publish(s3, books)
+    first, second = s3.content(PARTS[0]), s3.content(PARTS[1])
+    s3.client.put_object(Bucket=s3.bucket, Key=PARTS[0], Body=second)
+    assert "is not the file that its manifest speaks of" in "".join(findings(s3, books, FOLDER))
+    s3.client.put_object(Bucket=s3.bucket, Key=PARTS[0], Body=first)
+    s3.client.delete_object(Bucket=s3.bucket, Key=PARTS[2])
+    assert "no file at" in "".join(findings(s3, books, FOLDER))
+    publish(s3, books)
+    s3.client.put_object(Bucket=s3.bucket, Key=f"{FOLDER}/part-000000000009.json", Body=first)
+    assert "of which its manifest does not speak" in "".join(findings(s3, books, FOLDER))
+
+
+@on_both
+def test_damage_in_the_last_part_publishes_none_of_them(s3: S3, books: MemoryBooks) -> None:
+    publish(s3, books)
+    before = everything(s3)
+    bad = stored(7, b'{"items": []}')
+    books.stored = [stored(1, b'{"items": [{"id": "new"}]}'), *books.stored[1:]]
+    books.stored.append(StoredResponse(7, 7, Body(bad.body.data, "gzip", 13, bytes(32), 0), bad.fetched_at))
+    with pytest.raises(LedgerDamaged, match="call 7"):
+        publish(s3, books)
+    assert everything(s3) == before
+    assert s3.uploads() == []
+
+
+def test_an_incomplete_crawl(s3: S3) -> None:
+    books = MemoryBooks(small_books().stored, pending=2)
+    chosen = ExportSettings(uri=f"s3://{s3.bucket}/{FOLDER}", max_part_bytes=40)
+    with pytest.raises(ExportIncomplete) as caught:
+        export(books, chosen, ledger_name="l", now=NOW, require_complete=True)  # type: ignore[arg-type]
+    assert caught.value.exit_code == 5
+    assert everything(s3) == {}
+    publish(s3, books)
+    assert json.loads(s3.content(MANIFEST))["complete"] is False
+
+
+@on_both
+class TestUploadsOfOthers:
+    def test_only_those_of_parts_are_swept(self, s3: S3, books: MemoryBooks) -> None:
+        others = [
+            f"{FOLDER}/video.mp4",
+            f"{FOLDER}/deeper/part-000000000001.json",
+            f"{FOLDER}-2/part-000000000001.json",
+        ]
+        for key in (f"{FOLDER}/part-000000000777.json.gz", PARTS[0], *others):
+            s3.client.create_multipart_upload(Bucket=s3.bucket, Key=key)
+        publish(s3, books)
+        assert sorted(s3.uploads()) == sorted(others)
+
+
+class TestFaults:
+    def test_a_part_that_is_refused_changes_nothing(self, s3: S3, faulty: FaultyS3, books: MemoryBooks) -> None:
+        publish(s3, books)
+        before = everything(s3)
+        books.stored[0] = stored(1, b'{"items": [{"id": "new"}]}')
+        faulty.on("part", refuse(403, "ExpiredToken"))
+        with pytest.raises(CredentialsError):
+            publish(s3, books)
+        assert everything(s3) == before
+        assert s3.uploads() == []
+
+    def test_a_manifest_that_may_not_be_removed_changes_nothing(
+        self, s3: S3, faulty: FaultyS3, books: MemoryBooks
+    ) -> None:
+        publish(s3, books)
+        before = everything(s3)
+        books.stored[0] = stored(1, b'{"items": [{"id": "new"}]}')
+        faulty.on("delete", refuse(403, "AccessDenied"))
+        with pytest.raises(CredentialsError, match="DeleteObject") as caught:
+            publish(s3, books)
+        assert "s3:DeleteObject" in caught.value.next_step
+        assert everything(s3) == before
+        assert s3.uploads() == []
+
+    @on_both
+    def test_a_completion_that_fails_is_owned_up_to(self, s3: S3, faulty: FaultyS3, books: MemoryBooks) -> None:
+        publish(s3, books)
+        books.stored[0] = stored(1, b'{"items": [{"id": "new"}]}')
+        faulty.on("complete", refuse(403, "AccessDenied"), times=1)
+        with pytest.raises(CredentialsError) as caught:
+            publish(s3, books)
+        assert "has no manifest now" in caught.value.state
+        assert "as it was" not in str(caught.value)
+        assert "There is no manifest" in "".join(findings(s3, books, FOLDER))
+        assert s3.uploads() == []
+        publish(s3, books)
+        assert findings(s3, books, FOLDER) == []
+
+    @on_both
+    def test_a_completion_whose_answer_is_lost(self, s3: S3, faulty: FaultyS3, books: MemoryBooks) -> None:
+        faulty.on("complete", lose_answer, times=1)
+        publish(s3, books)
+        assert findings(s3, books, FOLDER) == []
+
+    def test_an_account_that_may_not_list_the_folder(self, s3: S3, faulty: FaultyS3, books: MemoryBooks) -> None:
+        faulty.on("get", refuse(403, "AccessDenied"))
+        with pytest.raises(CredentialsError, match="ListObjectsV2") as caught:
+            publish(s3, books)
+        assert "s3:ListBucket" in caught.value.next_step
+        assert everything(s3) == {}
+
+    def test_a_faltering_store(self, s3: S3, faulty: FaultyS3, books: MemoryBooks) -> None:
+        faulty.on("complete", refuse(503, "SlowDown"))
+        with pytest.raises(StorageUnavailable) as caught:
+            publish(s3, books)
+        assert caught.value.exit_code == 4
+        assert s3.uploads() == []
+
+
+class TestProcesses:
+    @pytest.fixture
+    def crawled(self, harvester: Program, ledger: Path) -> Iterator[SqliteBooks]:
+        shutil.copy(ledger, harvester.folder / "harvest.db")
+        with SqliteBooks(ledger) as books:
+            yield books
+
+    @on_both
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+    def test_ended_while_parts_are_sent(
+        self, s3: S3, faulty: FaultyS3, harvester: Program, crawled: SqliteBooks, number: int
+    ) -> None:
+        go(s3, crawled, FOLDER, **JSONL)  # type: ignore[arg-type]
+        before = everything(s3)
+        hold = Hold()
+        faulty.on("part", Later(hold, 3))
+        child = harvester.start(*line(s3))
+        wait_until(hold.arrived.is_set)
+        assert len(s3.uploads()) == 3
+        child.send(number)
+        hold.release()
+        assert child.wait() == (128 + number if number == signal.SIGTERM else -number)
+        assert everything(s3) == before
+        assert len(s3.uploads()) == (0 if number == signal.SIGTERM else 3)
+        faulty.heal()
+        go(s3, crawled, FOLDER, **JSONL)  # type: ignore[arg-type]
+        assert findings(s3, crawled, FOLDER) == []  # type: ignore[arg-type]
+        assert s3.uploads() == []
+
+    def test_two_at_once_leave_one_whole_result(self, s3: S3, harvester: Program, crawled: SqliteBooks) -> None:
+        children = [harvester.start(*line(s3)) for _ in range(2)]
+        ended = [child.wait() for child in children]
+        # One that was overtaken says so, and is to be run again.
+        assert set(ended) <= {0, 4}, [child.stderr for child in children]
+        assert 0 in ended
+        assert findings(s3, crawled, FOLDER) == []  # type: ignore[arg-type]
+        assert s3.uploads() == []
+
+
+def line(s3: S3) -> list[str]:
+    return ["export", f"s3://{s3.bucket}/{FOLDER}", "--format", "jsonl", "--max-part-bytes", "300000"]
+
+
+class Later:
+    """Holds the request that comes as number so many; lets the ones before pass."""
+
+    def __init__(self, hold: Hold, number: int) -> None:
+        self._hold, self._left = hold, number
+
+    def __call__(self, request: Any) -> None:
+        self._left -= 1
+        if self._left == 0:
+            self._hold(request)
+        else:
+            request.forward()
