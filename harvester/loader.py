@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from typing import TYPE_CHECKING
 
 from harvester.ledger.protocol import Ledger
-from harvester.model import Loaded
+from harvester.model import Addition, Loaded
 
 if TYPE_CHECKING:
     from harvester.sources import IdChunk
@@ -21,16 +22,15 @@ async def load(ledger: Ledger, chunks: Iterable[IdChunk]) -> Loaded:
     """Add the ids that are new, in first-seen order, a transaction a chunk.
 
     Cut off and repeated, it ends as if it had not been cut off: what a chunk added stands, and is found again.
-    Memory: one chunk, and one bit for each id that an earlier load had brought.
+    Memory: two chunks, and one bit for each id that an earlier load had brought.
     """
     start = await ledger.last_position()
     seen = bytearray(start // 8 + 1)
     rows = new = already_there = invalid = 0
     invalid_examples: list[str] = []
     unusual_examples: list[str] = []
-    for chunk in chunks:
+    async for chunk, addition in _added(ledger, chunks, start):
         rows += chunk.rows
-        addition = await ledger.add(chunk.ids, chunk.invalid, start)
         new += addition.new
         invalid += addition.new_invalid
         for position, is_invalid in addition.known:
@@ -52,6 +52,22 @@ async def load(ledger: Ledger, chunks: Iterable[IdChunk]) -> Loaded:
         invalid_examples=tuple(invalid_examples),
         unusual_examples=tuple(unusual_examples),
     )
+
+
+async def _added(ledger: Ledger, chunks: Iterable[IdChunk], start: int) -> AsyncIterator[tuple[IdChunk, Addition]]:
+    """Each chunk, once it is in the ledger, which takes it while the next one is read."""
+    rest = iter(chunks)
+    chunk = next(rest, None)
+    while chunk is not None:
+        adding = asyncio.create_task(ledger.add(chunk.ids, chunk.invalid, start))
+        await asyncio.sleep(0)  # it begins
+        try:
+            following = next(rest, None)
+        finally:
+            # what follows may fail to be read: this one is told of as being in the ledger
+            addition = await adding
+        yield chunk, addition
+        chunk = following
 
 
 def _keep(examples: list[str], more: Iterable[str]) -> None:

@@ -20,26 +20,37 @@ SELECT id, host, boot, pid, process_started, lease_until FROM runs
 WHERE id IN (SELECT run_id FROM calls INDEXED BY ix_calls_open WHERE state = 'open')
 """
 
-# --- choosing a batch
+# --- choosing a batch. Each comes as one row that holds a JSON list: fifty rows would be fifty turns for Python's lock.
+
+_AS_LIST = "SELECT json_group_array(json_array({columns})) FROM ({rows})"
 
 FIRST_SUSPECT_BATCH = """
 SELECT suspect_batch FROM videos INDEXED BY ix_videos_suspect
 WHERE state = 0 AND suspect_batch IS NOT NULL ORDER BY suspect_batch LIMIT 1
 """
-PICK_SUSPECTS = """
+PICK_SUSPECTS = _AS_LIST.format(
+    columns="position, video_id, attempts",
+    rows="""
 SELECT position, video_id, attempts FROM videos INDEXED BY ix_videos_suspect
 WHERE state = 0 AND suspect_batch = :suspect_batch ORDER BY position LIMIT 50
-"""
-PICK_PENDING = """
+""",
+)
+PICK_PENDING = _AS_LIST.format(
+    columns="position, video_id, attempts",
+    rows="""
 SELECT position, video_id, attempts FROM videos INDEXED BY ix_videos_pending
 WHERE state = 0 AND suspect_batch IS NULL ORDER BY position LIMIT 50
-"""
+""",
+)
 # Of the rows it gives, those that share the first one's suspect_batch make the batch.
-PICK_AMONG = """
+PICK_AMONG = _AS_LIST.format(
+    columns="position, video_id, attempts, suspect_batch",
+    rows="""
 SELECT position, video_id, attempts, suspect_batch FROM videos
 WHERE position IN (SELECT value FROM json_each(:positions)) AND state = 0
 ORDER BY suspect_batch IS NULL, suspect_batch, position LIMIT 50
-"""
+""",
+)
 
 # --- reserving and claiming
 
@@ -79,12 +90,7 @@ SUSPECT = """
 UPDATE videos SET state = 0, suspect_batch = :suspect_batch WHERE {which} AND state = 1 AND call_id = :call_id
 """
 
-COUNT_STATES = """
-UPDATE video_states SET videos = videos + CASE code
-    WHEN 0 THEN :pending WHEN 1 THEN :claimed WHEN 2 THEN :fetched
-    WHEN 3 THEN :missing WHEN 4 THEN :failed WHEN 5 THEN :invalid END
-WHERE code IN (SELECT value FROM json_each(:codes))
-"""
+COUNT_STATE = "UPDATE video_states SET videos = videos + :change WHERE code = :state"
 
 # --- closing a call
 
@@ -122,11 +128,13 @@ ON CONFLICT (day) DO UPDATE SET closed_by_server_at = coalesce(closed_by_server_
 LAST_POSITION = "SELECT coalesce(max(position), 0) FROM videos"
 # json_each keeps the order of the list, and an ignored row takes no position: positions stay dense, in load order.
 # It ends a text at a NUL, so `:nul` stands for it in both lists; where there is none it is empty and replaces nothing.
-ADD_IDS = """
+ADD_TEXTS = """
 INSERT OR IGNORE INTO videos (video_id, state)
 SELECT replace(value, :nul, char(0)), CASE WHEN value IN (SELECT value FROM json_each(:invalid)) THEN 5 ELSE 0 END
 FROM json_each(:ids)
 """
+# The same where all are ids: a third faster.
+ADD_IDS = "INSERT OR IGNORE INTO videos (video_id, state) SELECT value, 0 FROM json_each(:ids)"
 NEW_INVALID = "SELECT count(*) FROM videos WHERE position > :last_position AND state = 5"
 KNOWN = """
 SELECT v.position, v.state = 5

@@ -21,11 +21,13 @@ from harvester.model import (
     VideoState,
 )
 
-Picked = list[tuple[int, str, int]]
+Picked = list[list[Any]]
 """Position, id and attempts so far of each id of a batch."""
 
 SPARSE = 4
 """Where the ids of a batch lie further apart than this, they are named one by one instead of as a range."""
+
+_CODES = {state.label: int(state) for state in VideoState}
 
 PRIVATE_USE = range(0xF0000, 0xFFFFE)
 """Code points that stand for nothing: more of them than a chunk has ids."""
@@ -33,7 +35,7 @@ PRIVATE_USE = range(0xF0000, 0xFFFFE)
 
 def instant(moment: datetime) -> str:
     """UTC as the ledger writes it: it sorts as text."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 # --- runs
@@ -142,12 +144,17 @@ def retry(
 def _pick(db: sqlite3.Connection, among: Sequence[int] | None) -> tuple[int | None, Picked]:
     """The next batch: half of a refused one before all else, so that the id at fault is found soon."""
     if among is not None:
-        rows = db.execute(sql.PICK_AMONG, {"positions": json.dumps(list(among))}).fetchall()
+        rows = _rows(db, sql.PICK_AMONG, {"positions": json.dumps(list(among))})
         suspect_batch = rows[0][3] if rows else None
         return suspect_batch, [row[:3] for row in rows if row[3] == suspect_batch]
     if (row := db.execute(sql.FIRST_SUSPECT_BATCH).fetchone()) is not None:
-        return row[0], db.execute(sql.PICK_SUSPECTS, {"suspect_batch": row[0]}).fetchall()
-    return None, db.execute(sql.PICK_PENDING).fetchall()
+        return row[0], _rows(db, sql.PICK_SUSPECTS, {"suspect_batch": row[0]})
+    return None, _rows(db, sql.PICK_PENDING, {})
+
+
+def _rows(db: sqlite3.Connection, pick: str, values: dict[str, Any]) -> Picked:
+    rows: Picked = json.loads(db.execute(pick, values).fetchone()[0])
+    return rows
 
 
 def _reserve_call(
@@ -271,9 +278,8 @@ def _move(db: sqlite3.Connection, statement: str, positions: Sequence[int], by_r
 
 
 def _count(db: sqlite3.Connection, **changes: int) -> None:
-    values: dict[str, Any] = {state.label: changes.get(state.label, 0) for state in VideoState}
-    values["codes"] = json.dumps([VideoState[name.upper()] for name in changes])
-    db.execute(sql.COUNT_STATES, values)
+    """Move the counts kept by state, named in lower case, by so much."""
+    db.executemany(sql.COUNT_STATE, [{"state": _CODES[name], "change": change} for name, change in changes.items()])
 
 
 # --- loading
@@ -288,7 +294,10 @@ def add(db: sqlite3.Connection, ids: Sequence[str], invalid: Collection[str], kn
     before = last_position(db)
     nul = _stand_in_for_nul(ids)
     given = {"ids": _listed(ids, nul), "nul": nul}
-    new = db.execute(sql.ADD_IDS, given | {"invalid": _listed(invalid, nul)}).rowcount
+    if invalid or nul:
+        new = db.execute(sql.ADD_TEXTS, given | {"invalid": _listed(invalid, nul)}).rowcount
+    else:
+        new = db.execute(sql.ADD_IDS, given).rowcount
     new_invalid = 0
     if invalid and new:
         new_invalid = db.execute(sql.NEW_INVALID, {"last_position": before}).fetchone()[0]

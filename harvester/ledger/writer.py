@@ -4,47 +4,70 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from harvester.ledger.connect import ledger_errors, writing_engine
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+MOST_AT_ONCE = 64
+"""Transactions that may share a commit: as long as a tenth of a second, for another process that waits to write."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A transaction, and who waits for it."""
+
+    transaction: Callable[[sqlite3.Connection], Any]
+    waiting: asyncio.Future[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    job: _Job
+    result: Any = None
+    error: BaseException | None = None
+
 
 class Writer:
-    """Runs whole transactions, one after another, each one hop away from the event loop."""
+    """Runs whole transactions, one after another, a hop away from the event loop.
+
+    Those that wait at the same time share one commit, and so one wait for the disk. To each of them it is its own: its
+    result is told after the commit, and where one of them fails, all are undone and each is run again by itself.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger-writer")
         self._engine = writing_engine(path)
         self._pooled = self._thread.submit(self._connect).result()
+        self._jobs: deque[_Job] = deque()
+        self._at_work = False
+        self._lock = threading.Lock()
 
     async def run(
         self, transaction: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """The transaction's result, once it is committed. A cancelled caller does not stop it halfway."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, lambda: self._run(transaction, *args, **kwargs))
+        """The transaction's result, once it is committed. A cancelled caller does not stop it halfway.
 
-    def _run(
-        self, transaction: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        with ledger_errors(self._path):
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                result = transaction(self._db, *args, **kwargs)
-                self._db.execute("COMMIT")
-            except BaseException:
-                # A full disk makes SQLite roll back by itself.
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
-            return result
+        It may be run twice, the first time undone, so it must do nothing but read and write the database.
+        """
+        loop = asyncio.get_running_loop()
+        waiting: asyncio.Future[T] = loop.create_future()
+        with self._lock:
+            self._jobs.append(_Job(lambda db: transaction(db, *args, **kwargs), waiting))
+            begin, self._at_work = not self._at_work, True
+        if begin:
+            self._thread.submit(self._work, loop)
+        return await waiting
 
     async def close(self) -> None:
         """Wait for what is under way, then close the connection."""
@@ -57,3 +80,50 @@ class Writer:
             pooled = self._engine.raw_connection()
         self._db: sqlite3.Connection = pooled.driver_connection  # type: ignore[assignment]
         return pooled
+
+    # --- in the thread
+
+    def _work(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Until nothing waits."""
+        while jobs := self._take():
+            done = self._commit(jobs)
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(_tell, done)
+
+    def _take(self) -> list[_Job]:
+        with self._lock:
+            jobs = [self._jobs.popleft() for _ in range(min(MOST_AT_ONCE, len(self._jobs)))]
+            self._at_work = bool(jobs)
+            return jobs
+
+    def _commit(self, jobs: Sequence[_Job]) -> list[_Done]:
+        try:
+            results = self._run([job.transaction for job in jobs])
+        except BaseException as error:  # noqa: BLE001 (whatever it is, it is raised where the transaction is awaited)
+            if len(jobs) == 1:
+                return [_Done(jobs[0], error=error)]
+            return [done for job in jobs for done in self._commit([job])]
+        return [_Done(job, result) for job, result in zip(jobs, results, strict=True)]
+
+    def _run(self, transactions: Sequence[Callable[[sqlite3.Connection], Any]]) -> list[Any]:
+        with ledger_errors(self._path):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                results = [transaction(self._db) for transaction in transactions]
+                self._db.execute("COMMIT")
+            except BaseException:
+                # A full disk makes SQLite roll back by itself.
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+            return results
+
+
+def _tell(done: Sequence[_Done]) -> None:
+    for one in done:
+        if one.job.waiting.done():
+            continue  # cancelled meanwhile
+        if one.error is not None:
+            one.job.waiting.set_exception(one.error)
+        else:
+            one.job.waiting.set_result(one.result)

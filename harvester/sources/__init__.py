@@ -4,10 +4,13 @@
     places.py    local files and standard input; s3.py and web.py the others
     packing.py   gzip and zstd, told apart by their first bytes
     layout.py    which format it is, and where the header stands
-    readers.py   puts these together into chunks of texts, by table.py, parquet.py and lines.py
+    readers.py   puts these together into chunks of texts, by plain.py, table.py, parquet.py and lines.py
+    plain.py     CSV without quotes and surprises, by numpy; recent.py leaves out what has just been there
+    table.py     any CSV, by pandas
     ids.py       texts as ids: distinct, stripped, valid or not
 
-Memory is bounded by the chunk, not by the file. Importing this costs nothing: pandas comes with the first read.
+Memory is bounded by the chunk, not by the file. Importing this costs nothing: numpy comes with the
+first CSV, pandas with the first that is not plain.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from harvester.errors import HarvesterError
-from harvester.sources.ids import IdChunk, Limit, is_video_id, make_chunk
+from harvester.sources.ids import Earlier, IdChunk, Limit, is_video_id, make_chunk
 from harvester.sources.places import open_source
 from harvester.sources.readers import read_texts
 
@@ -31,14 +34,14 @@ def read_ids(
     column: str,
     anonymous: bool = False,
     limit: int | None = None,
-    chunk_rows: int = 250_000,
+    chunk_rows: int = 1_000_000,
     stdin: BinaryIO | None = None,
 ) -> Iterator[IdChunk]:
-    """Read the ids of a source in chunks of at most `chunk_rows` rows, in the order of the file.
+    """Read the ids of a source in chunks of at most `chunk_rows` rows, fewer where these hold much, in its order.
 
     `uri` is a local path, `s3://`, `http://` or `https://`, or `-` for standard input. `column` names the ids in CSV
     and Parquet. `anonymous` sends unsigned requests to S3. `limit` ends after the first `limit` distinct ids; ids
-    are distinct within a chunk, and may come again in the next one.
+    are distinct within a chunk; one that came in an earlier chunk may come again, or not.
 
     Raises ConfigError where the source cannot be read as it is named (no such file, column or right), and
     SourceUnavailable where it may work later (network, a file that ends in the middle).
@@ -54,13 +57,14 @@ def _chunks(
     uri: str, column: str, anonymous: bool, limit: int | None, chunk_rows: int, stdin: BinaryIO | None
 ) -> Iterator[IdChunk]:
     rest = Limit(limit) if limit is not None else None
+    earlier = Earlier()
     rows = 0
     try:
         with open_source(uri, anonymous=anonymous, stdin=stdin) as source:
-            for texts in read_texts(source, column, chunk_rows):
-                chunk = make_chunk(texts)
+            for texts in read_texts(source, column, chunk_rows, every_row=rest is not None):
+                chunk = make_chunk(texts, earlier)
                 if rest is not None:
-                    chunk = rest.cut(chunk, texts)
+                    chunk = rest.cut(chunk, texts.texts)
                 if chunk.rows:
                     yield chunk
                     rows += chunk.rows

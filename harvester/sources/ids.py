@@ -6,18 +6,28 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import islice
 
-if TYPE_CHECKING:
-    import pandas as pd
-
+ID_CHARACTERS = 11
 VIDEO_ID = re.compile("[A-Za-z0-9_-]{11}")
 KNOWN_ID = re.compile("[A-Za-z0-9_-]{10}[048AEIMQUYcgkosw]")
 """What every known id looks like: 64 bits leave the last character sixteen choices."""
 
+KNOWN_LINES = re.compile(rf"(?:{KNOWN_ID.pattern}\n)*")
+REMEMBERED_IDS = 1 << 20
+
 UNUSUAL_SHOWN = 5
 KEPT_CHARACTERS = 200
 CUT_TEXT = re.compile(r".{200}…sha256:[0-9a-f]{12}", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """A column of some consecutive rows of a source."""
+
+    rows: int
+    texts: list[str]
+    """In the order of the rows; those that have come in earlier rows may be left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +49,34 @@ def is_video_id(text: str) -> bool:
     return VIDEO_ID.fullmatch(text) is not None
 
 
-def make_chunk(texts: pd.Series[str]) -> IdChunk:
-    """The chunk that a column of texts, duplicates and all, comes to."""
-    import pandas as pd
+def make_chunk(texts: Texts, earlier: Earlier) -> IdChunk:
+    """The chunk that these texts come to. What an earlier chunk brought is left out, as far as it is remembered."""
+    ids = earlier.without(dict.fromkeys(texts.texts))
+    all_known = are_known(ids)
+    if not all_known:
+        ids = earlier.without(dict.fromkeys(text if KNOWN_ID.fullmatch(text) else tidy(text) for text in ids))
+    chunk = _chunk(texts.rows, ids, all_known=all_known)
+    earlier.remember(chunk.ids if all_known else filter(KNOWN_ID.fullmatch, chunk.ids))
+    return chunk
 
-    distinct = pd.Series(texts.unique(), dtype="str")
-    known = distinct.str.fullmatch(KNOWN_ID.pattern).tolist()
-    ids: list[str] = distinct.tolist()
-    if not all(known):
-        ids = list(dict.fromkeys(text if fits else tidy(text) for text, fits in zip(ids, known, strict=True)))
-    return _chunk(len(texts), ids, all_known=all(known))
+
+def are_known(ids: list[str]) -> bool:
+    """Whether all of them look as every known id does: in one go, which a line end within a text cannot cheat."""
+    lines = "\n".join([*ids, ""])
+    return len(lines) == len(ids) * (ID_CHARACTERS + 1) and KNOWN_LINES.fullmatch(lines) is not None
+
+
+class Earlier:
+    """The first million known ids of a source: later chunks need not bring them again."""
+
+    def __init__(self) -> None:
+        self._ids: set[str] = set()
+
+    def without(self, texts: Iterable[str]) -> list[str]:
+        return [text for text in texts if text not in self._ids]
+
+    def remember(self, ids: Iterable[str]) -> None:
+        self._ids.update(islice(ids, REMEMBERED_IDS - len(self._ids)))
 
 
 def tidy(text: str) -> str:

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from harvester.sources.ids import cut
-
-if TYPE_CHECKING:
-    import pandas as pd
+from harvester.sources.ids import Texts, cut
 
 LINE_BYTES = 1024
 """A longer line is no id: it is cut as it is read."""
@@ -17,7 +13,7 @@ LINE_BYTES = 1024
 ENDS = (b"\n", b"\r")
 
 
-def line_texts(blocks: Iterator[bytes], chunk_rows: int) -> Iterator[pd.Series[str]]:
+def line_texts(blocks: Iterator[bytes], chunk_rows: int) -> Iterator[Texts]:
     """The lines that are not blank."""
     pending: list[bytes] = []
     for lines in _lines(blocks):
@@ -29,11 +25,9 @@ def line_texts(blocks: Iterator[bytes], chunk_rows: int) -> Iterator[pd.Series[s
         yield _decoded(pending)
 
 
-def _decoded(lines: list[bytes]) -> pd.Series[str]:
-    import pandas as pd
-
+def _decoded(lines: list[bytes]) -> Texts:
     # All at once is many times faster than one by one, and damage in a line cannot reach the next.
-    return pd.Series(b"\n".join(lines).decode(errors="replace").split("\n"), dtype="str")
+    return Texts(len(lines), b"\n".join(lines).decode(errors="replace").split("\n"))
 
 
 def _lines(blocks: Iterator[bytes]) -> Iterator[list[bytes]]:

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from harvester.errors import ConfigError, SourceUnavailable
+from harvester.sources.ids import Texts
 from harvester.sources.layout import column_missing
 from harvester.sources.source import Source
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pyarrow as pa
 
 READ_BYTES = 1 << 20
@@ -43,7 +43,7 @@ def _write(copy: IO[bytes], block: bytes) -> None:
         ) from error
 
 
-def parquet_texts(file: IO[bytes], column: str, shown: str, chunk_rows: int) -> Iterator[pd.Series[str]]:
+def parquet_texts(file: IO[bytes], column: str, shown: str, chunk_rows: int) -> Iterator[Texts]:
     """A column of a Parquet file, as text; a null is the empty text."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -53,7 +53,7 @@ def parquet_texts(file: IO[bytes], column: str, shown: str, chunk_rows: int) -> 
         with pq.ParquetFile(file, buffer_size=READ_BYTES) as table:
             name = _column(table.schema_arrow, column, shown)
             for batch in table.iter_batches(batch_size=chunk_rows, columns=[name]):
-                yield _texts(batch.column(0))
+                yield Texts(batch.num_rows, _texts(batch.column(0)))
     except pa.ArrowNotImplementedError as error:
         raise ConfigError(f"{shown} cannot be read as text: {_first_line(error)}.", next_step=HINT) from error
     except (pa.ArrowException, OSError) as error:
@@ -77,9 +77,8 @@ def _column(schema: pa.Schema, column: str, shown: str) -> str:
     return str(name)
 
 
-def _texts(values: Any) -> pd.Series[str]:
+def _texts(values: Any) -> list[str]:
     """Any flat column as text that is valid Unicode, which pyarrow does not see to by itself."""
-    import pandas as pd
     import pyarrow as pa
 
     if pa.types.is_dictionary(values.type):
@@ -88,10 +87,10 @@ def _texts(values: Any) -> pd.Series[str]:
         values = values.cast(pa.string())
     as_bytes = values.cast(pa.large_binary())
     try:
-        texts = as_bytes.cast(pa.large_string()).fill_null("").to_pylist()
+        texts: list[str] = as_bytes.cast(pa.large_string()).fill_null("").to_pylist()
     except pa.ArrowInvalid:
         texts = [(value or b"").decode(errors="replace") for value in as_bytes.to_pylist()]
-    return pd.Series(texts, dtype="str")
+    return texts
 
 
 def _is_bytes(kind: Any) -> bool:

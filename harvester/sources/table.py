@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from harvester.errors import ConfigError
+from harvester.sources.ids import Texts
 from harvester.sources.layout import Header
 
 if TYPE_CHECKING:
-    import pandas as pd
     from pandas.io.parsers import TextFileReader
 
 FIRST_ROWS = 10_000
@@ -22,28 +22,30 @@ CHUNK_BYTES_MOST = 512 << 20
 """A chunk that has not ended after this is an endless row: a quote that nobody closed."""
 
 
-def table_texts(blocks: Iterator[bytes], header: Header, shown: str, chunk_rows: int) -> Iterator[pd.Series[str]]:
+def table_texts(
+    blocks: Iterator[bytes], header: Header, shown: str, chunk_rows: int, rows_before: int = 0
+) -> Iterator[Texts]:
     """A column of the rows in `blocks`, where the header no longer stands.
 
-    A row with too few fields has the empty text; fields past the header's are let go.
+    A row with too few fields has the empty text; fields past the header's are let go. `rows_before` is for errors.
     """
     feed = _Feed(blocks)
     wanted = min(chunk_rows, FIRST_ROWS)
-    with _explained(feed, shown), io.BufferedReader(feed) as file, _csv_reader(file, header) as reader:
+    with _explained(feed, shown, rows_before), io.BufferedReader(feed) as file, _csv_reader(file, header) as reader:
         while True:
             before = feed.delivered
             feed.budget = before + CHUNK_BYTES_MOST
             try:
-                texts = reader.get_chunk(wanted)[header.index]
+                texts: list[str] = reader.get_chunk(wanted)[header.index].tolist()
             except StopIteration:
                 return
-            if texts.empty:
+            if not texts:
                 return
             feed.rows += len(texts)
             # both, because bytes come by the buffer: a small chunk may seem to have cost none
             row_bytes = max(feed.delivered // feed.rows, (feed.delivered - before) // len(texts), 1)
             wanted = max(1, min(chunk_rows, CHUNK_BYTES // row_bytes))
-            yield texts
+            yield Texts(len(texts), texts)
 
 
 def _csv_reader(file: io.BufferedReader[_Feed], header: Header) -> TextFileReader:
@@ -68,7 +70,7 @@ def _csv_reader(file: io.BufferedReader[_Feed], header: Header) -> TextFileReade
 
 
 @contextmanager
-def _explained(feed: _Feed, shown: str) -> Iterator[None]:
+def _explained(feed: _Feed, shown: str, rows_before: int) -> Iterator[None]:
     import pandas as pd
 
     try:
@@ -76,7 +78,7 @@ def _explained(feed: _Feed, shown: str) -> Iterator[None]:
     except (pd.errors.ParserError, _EndlessRowError) as error:
         how = "a row has no end" if isinstance(error, _EndlessRowError) else str(error)
         raise ConfigError(
-            f"{shown} is broken CSV somewhere after row {feed.rows:,} of its data: {how}.",
+            f"{shown} is broken CSV somewhere after row {rows_before + feed.rows:,} of its data: {how}.",
             next_step="Look there for a quotation mark that is never closed, mend the file and load it again.",
         ) from error
 

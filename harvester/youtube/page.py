@@ -5,8 +5,10 @@ from __future__ import annotations
 import codecs
 import hashlib
 from collections.abc import Collection
+from typing import Any
 
 import msgspec
+import simdjson
 
 from harvester.body import BodyError, decompress
 from harvester.model import BATCH_SIZE, Answer, Body
@@ -37,6 +39,8 @@ class _LoosePage(msgspec.Struct):
 
 _page = msgspec.json.Decoder(_Page)
 _loose_page = msgspec.json.Decoder(_LoosePage)
+_parser = simdjson.Parser(max_capacity=4 * 1024 * 1024)
+"""It keeps the room that its largest document took, so that has a bound: five times what 50 videos of 17 KB take."""
 
 
 def read_good(answer: Answer, asked: Collection[str]) -> tuple[Body, frozenset[str]]:
@@ -66,6 +70,37 @@ def encoding_of(answer: Answer) -> str:
 
 
 def _ids(raw: bytes, asked: frozenset[str]) -> frozenset[str]:
+    quick = _quick_ids(raw)
+    if quick is not None and len(quick) <= BATCH_SIZE and asked.issuperset(quick) and len(ids := frozenset(quick)) == len(quick):
+        return ids
+    return _slow_ids(raw, asked)
+
+
+def _quick_ids(raw: bytes) -> list[str] | None:
+    """The ids of a page that is plainly in order; None where it has to be looked at more closely.
+
+    simdjson reads and checks all of the JSON and of the UTF-8 in half the time that it takes to look at each alone.
+    """
+    if not raw.startswith(b"{"):
+        return None  # it would let a byte order mark pass
+    try:
+        page: Any = _parser.parse(raw)
+        if page["kind"] != LIST_KIND or not _once(page, "kind", "items"):
+            return None
+        items = list(page["items"]) if isinstance(page["items"], simdjson.Array) else [None]
+        return [item["id"] for item in items] if all(_once(item, "id") for item in items) else None
+    except (ValueError, TypeError, LookupError, RuntimeError):
+        return None
+
+
+def _once(thing: Any, *names: str) -> bool:
+    """Whether it is an object that has each of these once: of a name that comes twice, parsers take either."""
+    names_there = list(thing) if isinstance(thing, simdjson.Object) else []
+    return all(names_there.count(name) == 1 for name in names)
+
+
+def _slow_ids(raw: bytes, asked: frozenset[str]) -> frozenset[str]:
+    """As `_quick_ids`, and why a page is not in order: raises BodyError."""
     page = _parse(raw)
     if page.kind != LIST_KIND:
         raise BodyError("wrong_kind", f"the body is no {LIST_KIND}")

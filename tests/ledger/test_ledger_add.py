@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ledger_kit import NOW, Database, a_batch, counts, good, states, video_ids
 
+from harvester.errors import SourceUnavailable
 from harvester.ledger.protocol import Books, Ledger
 from harvester.loader import load
 from harvester.model import Addition, Loaded, VideoState
@@ -115,6 +116,32 @@ async def test_repeated_after_a_cut_it_ends_as_if_it_had_not_been_cut(ledger: Le
     repeated = await load(ledger, chunks_of(ids))
     assert repeated == Loaded(320, 221, 0, 221, 1, ("bad",))
     assert database.dump() == before
+
+
+async def test_what_was_read_before_the_source_failed_is_in_the_ledger(ledger: Ledger, database: Database) -> None:
+    ids = video_ids(80)
+
+    def failing() -> Iterator[IdChunk]:
+        yield from chunks_of(ids)
+        raise SourceUnavailable("It ended in the middle.")
+
+    with pytest.raises(SourceUnavailable):
+        await load(ledger, failing())
+    assert load_order(database) == list(enumerate(ids, 1))
+
+
+async def test_a_ledger_that_fails_is_told_even_if_the_source_fails_too(ledger: Ledger) -> None:
+    def failing() -> Iterator[IdChunk]:
+        yield IdChunk(1, ["\ud800"], frozenset({"\ud800"}), ())
+        raise SourceUnavailable("It ended in the middle.")
+
+    with pytest.raises(UnicodeEncodeError) as caught:
+        await load(ledger, failing())
+    assert isinstance(caught.value.__context__, SourceUnavailable)
+
+
+async def test_a_source_without_rows(ledger: Ledger) -> None:
+    assert await load(ledger, []) == Loaded(0, 0, 0, 0, 0)
 
 
 TEXTS = st.one_of(

@@ -37,7 +37,7 @@ USED = {name: index for index, names in PARTIAL.items() for name in names} | {
     "SETTLE": ROWS,
     "RELEASE": ROWS,
     "SUSPECT": ROWS,
-    "COUNT_STATES": "video_states",
+    "COUNT_STATE": ROWS,
     "CLOSE_CALL": ROWS,
     "RENEW_LEASE": ROWS,
     "CLOSE_RUN": ROWS,
@@ -48,7 +48,7 @@ USED = {name: index for index, names in PARTIAL.items() for name in names} | {
     "NEW_INVALID": ROWS,
     "KNOWN": "ux_videos_video_id",
 }
-PLAIN_INSERTS = {"OPEN_RUN", "OPEN_CALL", "STORE_RESPONSE", "CLOSE_DAY", "RESERVE_UNITS", "ADD_IDS"}
+PLAIN_INSERTS = {"OPEN_RUN", "OPEN_CALL", "STORE_RESPONSE", "CLOSE_DAY", "RESERVE_UNITS", "ADD_IDS", "ADD_TEXTS"}
 # Reads one end of the tree, which the plan calls a search without saying by what.
 ENDS = {"LAST_POSITION"}
 
