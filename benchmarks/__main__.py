@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks.figures import Figure, as_json, table
 
-SECTIONS = ("export",)
+SECTIONS = ("run", "load", "startup", "size", "rehearse", "export")
 """Modules, each with a `measure(rounds)`."""
 
 

@@ -1,4 +1,4 @@
-"""`harvester load` of the course's play log beside the course's own line: `python -m benchmarks.load [--rounds N]`.
+"""`harvester load` of the course's play log beside the course's own line: `python -m benchmarks load`.
 
 Ours is the whole command: from the start of Python to a new ledger that is on disk. Theirs is
 `pd.read_csv(path)["song"].unique().tolist()` in a process of its own, which writes nothing; `seconds` is its whole
@@ -7,7 +7,6 @@ process too, `inner_seconds` that line alone, without the import of pandas. The 
 
 from __future__ import annotations
 
-import argparse
 import sqlite3
 import sys
 import tempfile
@@ -16,7 +15,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.figures import Figure, ratios, table
+from benchmarks.figures import Figure, ratios
 from benchmarks.measure import Measured, run_process
 
 CACHE = Path(tempfile.gettempdir()) / "harvester-bench"
@@ -55,8 +54,13 @@ def play_log() -> Path:
     return path
 
 
-def measure(rounds: int) -> list[Round]:
-    """The figures of each round. Raises AssertionError where the ledger does not hold the songs in first-seen order."""
+def measure(rounds: int) -> list[Figure]:
+    """The lines of the table, with what they must be."""
+    return _figures(_rounds(rounds))
+
+
+def _rounds(rounds: int) -> list[Round]:
+    """One after the other. Raises AssertionError where the ledger does not hold the songs in first-seen order."""
     path = play_log()
     with tempfile.TemporaryDirectory(dir=CACHE) as name:
         folder = Path(name)
@@ -77,8 +81,7 @@ def _round(path: Path, folder: Path, songs: Sequence[str]) -> Round:
     return Round(ours, run_process([sys.executable, "-c", THEIRS, path]))
 
 
-def figures(rounds: Sequence[Round]) -> list[Figure]:
-    """The lines of the table, with what they must be."""
+def _figures(rounds: Sequence[Round]) -> list[Figure]:
     ours = [each.ours.seconds for each in rounds]
     theirs = [each.inner_seconds for each in rounds]
     return [
@@ -91,15 +94,3 @@ def figures(rounds: Sequence[Round]) -> list[Figure]:
         Figure("its whole process, CPU", [each.theirs.cpu_seconds for each in rounds], "s"),
         Figure("its peak memory", [each.theirs.peak_bytes / 1e6 for each in rounds], "MB"),
     ]
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.load", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    measured = figures(measure(parser.parse_args().rounds))
-    print(table(measured))
-    sys.exit(not all(figure.held for figure in measured))
-
-
-if __name__ == "__main__":
-    main()

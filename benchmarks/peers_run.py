@@ -74,7 +74,9 @@ class Result:
         self.peak_bytes.append(measured.peak_bytes)
 
 
-def measure(calls: int, rounds: int, *, latency_ms: int = 0, peers: Sequence[str] = PEERS) -> list[Result]:
+def measure(
+    calls: int, rounds: int, *, latency_ms: int = 0, concurrency: int = CONCURRENCY, peers: Sequence[str] = PEERS
+) -> list[Result]:
     """The floor, ours and each peer, one after another, `rounds` times. A peer that fails is told, and left out."""
     names = (FLOOR, OURS, *peers)
     results = {name: Result(name, min(calls, MOST_CALLS.get(name, calls))) for name in names}
@@ -82,18 +84,18 @@ def measure(calls: int, rounds: int, *, latency_ms: int = 0, peers: Sequence[str
         for _ in range(rounds):
             for result in results.values():
                 if not result.failure:
-                    _one(server, result)
+                    _one(server, result, concurrency)
     return list(results.values())
 
 
-def _one(server: BenchServer, result: Result) -> None:
+def _one(server: BenchServer, result: Result, concurrency: int) -> None:
     """One crawl. What it says of itself is held against what the server has counted."""
     before = server.counts()
     ids = server.ids[: result.calls * BATCH]
     with tempfile.TemporaryDirectory() as folder:
         try:
             crawl = _ours if result.name == OURS else _script
-            result.add(*crawl(result.name, server.base_url, ids, Path(folder)))
+            result.add(*crawl(result.name, server.base_url, ids, Path(folder), concurrency))
         except RuntimeError as error:
             if result.name in (OURS, FLOOR):
                 raise
@@ -104,26 +106,30 @@ def _one(server: BenchServer, result: Result) -> None:
     assert (asked, unknown) == (result.calls, 0), f"{result.name} asked {asked} times, and {unknown} for no batch"
 
 
-def _script(name: str, base_url: str, ids: Sequence[str], folder: Path) -> tuple[Measured, dict[str, Any]]:
+def _script(
+    name: str, base_url: str, ids: Sequence[str], folder: Path, concurrency: int
+) -> tuple[Measured, dict[str, Any]]:
     python = sys.executable if name == FLOOR else PEERS_PYTHON
     given, out = folder / "ids.txt", folder / "out"
     given.write_text("\n".join(ids), encoding="ascii")
     out.mkdir()
-    measured = run_process([python, SCRIPTS / f"{name}.py", base_url, given, out, str(CONCURRENCY)], cwd=folder)
+    measured = run_process([python, SCRIPTS / f"{name}.py", base_url, given, out, str(concurrency)], cwd=folder)
     told: dict[str, Any] = json.loads(measured.stdout.splitlines()[-1])
     if "skipped" in told:
         raise RuntimeError(f"skipped: {told['skipped']}")
     return measured, told
 
 
-def _ours(name: str, base_url: str, ids: Sequence[str], folder: Path) -> tuple[Measured, dict[str, Any]]:
+def _ours(
+    name: str, base_url: str, ids: Sequence[str], folder: Path, concurrency: int
+) -> tuple[Measured, dict[str, Any]]:
     """`harvester load`, then `harvester run`; the run alone is measured. The crawl's own time is by its ledger."""
     (folder / "songs.csv").write_text("\n".join(["song", *ids, ""]), encoding="ascii")
     settings = {
         "HARVESTER_LEDGER__URL": f"sqlite:///{folder / 'harvest.db'}",
         "HARVESTER_YOUTUBE__BASE_URL": base_url,
         "HARVESTER_QUOTA__DAILY_UNITS": "1000000000",
-        "HARVESTER_RUN__CONCURRENCY": str(CONCURRENCY),
+        "HARVESTER_RUN__CONCURRENCY": str(concurrency),
         "YOUTUBE_API_KEY": "any",
     }
     run_process([HARVESTER, "-q", "load", "songs.csv"], env=settings, cwd=folder)

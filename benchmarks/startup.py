@@ -1,4 +1,4 @@
-"""How long a command takes to begin: `python -m benchmarks.startup [--rounds N]`.
+"""How long a command takes to begin: `python -m benchmarks startup`.
 
 Whole processes in turn: `harvester --help` beside Python that imports click, and `harvester status` on the ledger of
 the course's list beside Python that imports click and SQLAlchemy, which is what the two cannot do without.
@@ -6,12 +6,11 @@ the course's list beside Python that imports click and SQLAlchemy, which is what
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import sys
 from pathlib import Path
 
-from benchmarks.figures import Figure, ratios, table
+from benchmarks.figures import Figure, ratios
 from benchmarks.ledgers import CACHE
 from benchmarks.measure import run_process
 from benchmarks.playlog import SONGS
@@ -22,8 +21,12 @@ HARVESTER = Path(sys.executable).with_name("harvester")
 ENVIRONMENT = {"PYTHONDONTWRITEBYTECODE": ""}
 
 
-def measure(rounds: int = 15) -> list[Figure]:
-    """Each command once a round, after one round that does not count."""
+STARTS = 5
+"""A start is short: so many a round."""
+
+
+def measure(rounds: int) -> list[Figure]:
+    """Each command in turn, after one turn that does not count."""
     harvester = [HARVESTER, "--config", loaded_ledger() / "config.toml"]
     commands = {
         "import click": [sys.executable, "-c", "import click"],
@@ -33,7 +36,7 @@ def measure(rounds: int = 15) -> list[Figure]:
         "status --json": [*harvester, "status", "--json"],
     }
     seconds: dict[str, list[float]] = {name: [] for name in commands}
-    for number in range(rounds + 1):
+    for number in range(STARTS * rounds + 1):
         for name, argv in commands.items():
             measured = run_process(argv, env=ENVIRONMENT)
             if number:
@@ -61,13 +64,3 @@ def loaded_ledger() -> Path:
         ids.unlink()
         draft.rename(folder)
     return folder
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.startup", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=15)
-    print(table(measure(parser.parse_args().rounds)))
-
-
-if __name__ == "__main__":
-    main()

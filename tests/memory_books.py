@@ -29,6 +29,10 @@ class MemoryBooks:
         for response in self.stored:
             yield ResponseSize(response.first_position, response.body.raw_bytes, len(response.body.data))
 
+    def totals(self) -> tuple[int, int, int]:
+        sizes = list(self.sizes())
+        return len(sizes), sum(size.raw_bytes for size in sizes), sum(size.stored_bytes for size in sizes)
+
     def bodies(self, call_ids: Sequence[int]) -> Iterator[StoredResponse]:
         yield from (response for response in self.stored if response.call_id in call_ids)
 

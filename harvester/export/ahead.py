@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from typing import TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-WORKERS = 2
+WORKERS = max(1, (os.cpu_count() or 1) // 2)
+"""One core in two: the others hash, send and write."""
 DEPTH = 4
-"""Items under way or waiting to be taken, at most."""
+"""Hops under way or waiting to be taken, at most."""
 
 
-def ahead(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """`map`, a few items ahead of the reader. The items are taken in the calling thread, since ledgers ask for that."""
-    under_way: deque[Future[R]] = deque()
+def ahead(function: Callable[[T], R], items: Iterable[T], *, at_a_hop: int = 1) -> Iterator[R]:
+    """`map`, some items ahead of the reader. The items are taken in the calling thread, since ledgers ask for that.
+
+    A hop to another thread costs about as much as to unpack a body: `at_a_hop` items share one.
+    """
+    under_way: deque[Future[list[R]]] = deque()
+    rest = iter(items)
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="export-ahead") as pool:
         try:
-            for item in items:
+            while taken := list(islice(rest, at_a_hop)):
                 if len(under_way) == DEPTH:
-                    yield under_way.popleft().result()
-                under_way.append(pool.submit(function, item))
+                    yield from under_way.popleft().result()
+                under_way.append(pool.submit(lambda some: [function(item) for item in some], taken))
             while under_way:
-                yield under_way.popleft().result()
+                yield from under_way.popleft().result()
         finally:
             for future in under_way:
                 future.cancel()

@@ -9,6 +9,8 @@ from harvester.export.packing import gzip_member
 from harvester.export.stored import check_sum, plain_body
 from harvester.model import StoredResponse
 
+BODIES_AT_A_HOP = 8
+
 
 def json_array(responses: Iterable[StoredResponse]) -> Iterator[bytes]:
     """One UTF-8 JSON array of the bodies as the API sent them, decompressed. Nothing stored is `[]`.
@@ -16,7 +18,7 @@ def json_array(responses: Iterable[StoredResponse]) -> Iterator[bytes]:
     Raises LedgerDamaged at the first body that is not what was stored.
     """
     opening = b"["
-    for body in ahead(plain_body, responses):
+    for body in ahead(plain_body, responses, at_a_hop=BODIES_AT_A_HOP):
         yield opening
         yield body
         opening = b","
@@ -34,9 +36,9 @@ def json_array_gzip(responses: Iterable[StoredResponse]) -> Iterator[bytes]:
     """
     opening, comma = gzip_member(b"["), gzip_member(b",")
     empty = True
-    for response in responses:
+    for body in ahead(_gzip_body, responses, at_a_hop=BODIES_AT_A_HOP):
         yield opening if empty else comma
-        yield _gzip_body(response)
+        yield body
         empty = False
     yield gzip_member(b"[]\n" if empty else b"]\n")
 

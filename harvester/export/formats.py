@@ -9,7 +9,7 @@ from typing import NoReturn
 from harvester.errors import ConfigError
 from harvester.export.tally import Tally
 from harvester.ledger.protocol import Books
-from harvester.model import ResponseSize, Span
+from harvester.model import Span
 from harvester.text import shown
 
 _FRAME_BYTES = 64
@@ -35,9 +35,9 @@ class Format:
     stable: bool = True
     """Whether every version of every library gives the same bytes."""
 
-    def expected_bytes(self, size: ResponseSize) -> int:
-        """About what a response adds to a file."""
-        return _FRAME_BYTES + (size.stored_bytes if self.compressed else size.raw_bytes)
+    def expected_bytes(self, responses: int, raw_bytes: int, stored_bytes: int) -> int:
+        """About what so many responses add to a file."""
+        return responses * _FRAME_BYTES + (stored_bytes if self.compressed else raw_bytes)
 
 
 def _json(books: Books, span: Span, tally: Tally) -> Iterator[bytes]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from harvester.errors import ConfigError
@@ -28,27 +28,29 @@ class Survey:
 
 
 def survey(books: Books, form: Format, most_bytes: int | None) -> Survey:
-    """Cut the load order so that each span comes to about `most_bytes` at most, or not at all where that is None.
+    """What there is, and where to cut it: not at all where `most_bytes` is None."""
+    responses, raw_bytes, stored_bytes = books.totals()
+    spans = (EVERYTHING,) if most_bytes is None else tuple(_cut(books, form, most_bytes))
+    return Survey(responses, form.expected_bytes(responses, raw_bytes, stored_bytes), spans)
+
+
+def _cut(books: Books, form: Format, most_bytes: int) -> Iterator[Span]:
+    """Cut the load order so that each span comes to about `most_bytes` at most.
 
     The cut depends on what is stored alone, so that whoever assembles a span, alone or beside others, gets the same.
     Raises ConfigError where `most_bytes` is so small that it can't be meant.
     """
-    spans: list[Span] = []
-    responses = total = 0
-    empty = held = 0 if most_bytes is None else _empty_bytes(books, form, most_bytes)
-    first = EVERYTHING.first
+    held = empty = _empty_bytes(books, form, most_bytes)
+    first, cuts = EVERYTHING.first, 0
     for size in books.sizes():
-        expected = form.expected_bytes(size)
-        if most_bytes is not None and held + expected > most_bytes and size.first_position > first and held > empty:
-            spans.append(Span(first, size.first_position - 1))
-            first, held = size.first_position, empty
-            if len(spans) == MOST_PARTS:
+        expected = form.expected_bytes(1, size.raw_bytes, size.stored_bytes)
+        if held + expected > most_bytes and size.first_position > first and held > empty:
+            yield Span(first, size.first_position - 1)
+            first, held, cuts = size.first_position, empty, cuts + 1
+            if cuts == MOST_PARTS:
                 raise _too_small(most_bytes, f"the export would have more than {MOST_PARTS:,} parts")
-        responses += 1
-        total += expected
         held += expected
-    spans.append(Span(first, EVERYTHING.last))
-    return Survey(responses, total, tuple(spans))
+    yield Span(first, EVERYTHING.last)
 
 
 def _empty_bytes(books: Books, form: Format, most_bytes: int) -> int:

@@ -55,7 +55,7 @@ def _hold(held: OrderedDict[int, _Page[T]], books: Books, ids: Sequence[tuple[st
     for response, plain in ahead(_unpacked, wanted):
         try:
             held[response.call_id] = _Page(reader(plain), response.fetched_at, len(plain))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise damaged(response, f"it is no page of videos ({error})") from error
     for call_id in calls:
         if call_id not in held:

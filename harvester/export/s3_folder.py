@@ -6,12 +6,13 @@ of a whole export; a reader who waits for the manifest sees no part of that.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from harvester.errors import CredentialsError
 from harvester.export.parts import is_part, refuse_strangers
 from harvester.export.s3 import S3Target
 from harvester.export.s3_client import CONNECTIONS, S3Options, connected
@@ -19,6 +20,7 @@ from harvester.export.s3_errors import explained
 from harvester.export.s3_sweep import OpenUpload, abort_all, open_uploads
 from harvester.export.s3_upload import Upload
 from harvester.export.target import Published
+from harvester.text import shown
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -109,10 +111,20 @@ class _Draft:
         surplus = set(self._folder.names()) - set(self._uploads)
         with ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="export") as pool:
             list(pool.map(self._finish, list(self._uploads)))
-        keys: list[ObjectIdentifierTypeDef] = [{"Key": f"{self._folder.prefix}/{name}"} for name in sorted(surplus)]
+        self._delete(sorted(surplus))
+
+    def _delete(self, names: Sequence[str]) -> None:
+        keys: list[ObjectIdentifierTypeDef] = [{"Key": f"{self._folder.prefix}/{name}"} for name in names]
         for start in range(0, len(keys), _DELETED_AT_ONCE):
             batch = keys[start : start + _DELETED_AT_ONCE]
-            self._client.delete_objects(Bucket=self._folder.bucket, Delete={"Objects": batch, "Quiet": True})
+            answer = self._client.delete_objects(Bucket=self._folder.bucket, Delete={"Objects": batch, "Quiet": True})
+            # A refusal of one key comes within an answer that is none.
+            if refused := answer.get("Errors"):
+                raise CredentialsError(
+                    f"S3 refused to delete {shown(refused[0].get('Key', 'a part'))} of the export before: "
+                    f"{shown(refused[0].get('Code', 'unknown'))}.",
+                    next_step="Let this user have s3:DeleteObject on the folder's keys, and export again.",
+                )
 
     def discard(self) -> None:
         for upload, _ in self._uploads.values():

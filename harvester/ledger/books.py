@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
+import sqlite3
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
-from typing import Self
+from typing import Self, cast
 
 from harvester.errors import LedgerDamaged, LedgerUnavailable
 from harvester.ledger import reading
 from harvester.ledger.connect import damaged, is_read_unlocked, ledger_errors, reading_engine
 from harvester.model import EVERYTHING, Progress, ResponseSize, RunRecord, Span, StoredResponse, VideoState
 from harvester.text import shown
-
-BODIES_AT_ONCE = 32
-"""Responses read in one go: about two megabytes, as they are stored."""
 
 
 class SqliteBooks:
@@ -52,8 +50,7 @@ class SqliteBooks:
         with self._reading():
             # The order is read first, without the bodies: sorting those would need room for all of them.
             order = array("q", self._db.execute(reading.response_order(span)).scalars())
-            for start in range(0, len(order), BODIES_AT_ONCE):
-                yield from self._read_responses(order[start : start + BODIES_AT_ONCE])
+            yield from self._read_responses(order)
 
     def fetched(self, span: Span, size: int) -> Iterator[Sequence[tuple[str, int]]]:
         with self._reading():
@@ -63,13 +60,17 @@ class SqliteBooks:
 
     def bodies(self, call_ids: Sequence[int]) -> Iterator[StoredResponse]:
         with self._reading():
-            for start in range(0, len(call_ids), BODIES_AT_ONCE):
-                yield from self._read_responses(call_ids[start : start + BODIES_AT_ONCE])
+            yield from self._read_responses(call_ids)
 
     def sizes(self) -> Iterator[ResponseSize]:
         with self._reading():
             for row in self._db.execution_options(yield_per=5000).execute(reading.RESPONSE_SIZES):
                 yield reading.as_size(row)
+
+    def totals(self) -> tuple[int, int, int]:
+        with self._reading():
+            count, raw_bytes, stored_bytes = self._db.execute(reading.RESPONSE_TOTALS).one()
+            return count, raw_bytes, stored_bytes
 
     def newest_response(self) -> datetime | None:
         with self._reading():
@@ -124,8 +125,12 @@ class SqliteBooks:
                 next_step="Run the command again.",
             )
 
-    def _read_responses(self, call_ids: Sequence[int]) -> list[StoredResponse]:
-        return [reading.as_response(row) for row in self._db.execute(reading.stored_responses(call_ids))]
+    def _read_responses(self, call_ids: Iterable[int]) -> Iterator[StoredResponse]:
+        read = cast(sqlite3.Connection, self._db.connection.driver_connection).execute
+        for call_id in call_ids:
+            row = read(reading.RESPONSE, (call_id,)).fetchone()
+            if row is not None:
+                yield reading.as_response(row)
 
 
 def _footprint(path: Path) -> tuple[int, int, int] | None:

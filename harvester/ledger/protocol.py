@@ -118,6 +118,10 @@ class Books(Protocol):
         """Of every stored response, in load order."""
         ...
 
+    def totals(self) -> tuple[int, int, int]:
+        """How many responses are stored, and their bytes, plain and as stored."""
+        ...
+
     def newest_response(self) -> datetime | None:
         """When the newest stored response was fetched."""
         ...

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any, TypeAlias
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import Row, Select, bindparam, func, select
+from sqlalchemy.dialects import sqlite
 
 from harvester.ledger.tables import calls, quota_days, responses, runs, video_states, videos
 from harvester.model import (
@@ -54,6 +55,10 @@ RESPONSES = (
     .join_from(responses, calls, calls.c.id == responses.c.call_id)
     .order_by(calls.c.first_position, responses.c.call_id)
 )
+# One at a time, and past SQLAlchemy: an export reads all of them, and its rows would take most of the time.
+RESPONSE = str(
+    RESPONSES.where(responses.c.call_id == bindparam("call_id")).order_by(None).compile(dialect=sqlite.dialect())
+)
 PENDING = (
     select(videos.c.video_id).where(videos.c.state == 0, videos.c.suspect_batch.is_(None)).order_by(videos.c.position)
 )
@@ -68,6 +73,11 @@ RESPONSE_SIZES = (
     .join_from(responses, calls, calls.c.id == responses.c.call_id)
     .order_by(calls.c.first_position, responses.c.call_id)
 )
+RESPONSE_TOTALS = select(
+    func.count(),
+    func.coalesce(func.sum(responses.c.raw_bytes), 0),
+    func.coalesce(func.sum(responses.c.stored_bytes), 0),
+).select_from(responses)
 NEWEST_RESPONSE = select(func.max(responses.c.fetched_at))
 
 
@@ -100,10 +110,6 @@ def fetched(span: Span) -> AnyQuery:
         .where(videos.c.position.between(span.first, span.last), videos.c.state == VideoState.FETCHED)
         .order_by(videos.c.position)
     )
-
-
-def stored_responses(call_ids: Sequence[int]) -> AnyQuery:
-    return RESPONSES.where(responses.c.call_id.in_(call_ids))
 
 
 def as_progress(states: Sequence[AnyRow], days: Sequence[AnyRow]) -> Progress:
@@ -143,8 +149,12 @@ def as_body(row: AnyRow) -> Body:
     return Body(row.body, row.encoding, row.raw_bytes, row.sha256, row.item_count)
 
 
-def as_response(row: AnyRow) -> StoredResponse:
-    return StoredResponse(row.call_id, row.first_position, as_body(row), moment(row.fetched_at))
+def as_response(row: tuple[Any, ...]) -> StoredResponse:
+    """Of a row of RESPONSES."""
+    first_position, call_id, encoding, raw_bytes, item_count, fetched_at, sha256, body = row
+    return StoredResponse(
+        call_id, first_position, Body(body, encoding, raw_bytes, sha256, item_count), moment(fetched_at)
+    )
 
 
 def as_size(row: AnyRow) -> ResponseSize:

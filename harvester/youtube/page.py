@@ -70,10 +70,17 @@ def encoding_of(answer: Answer) -> str:
 
 
 def _ids(raw: bytes, asked: frozenset[str]) -> frozenset[str]:
-    quick = _quick_ids(raw)
-    if quick is not None and len(quick) <= BATCH_SIZE and asked.issuperset(quick) and len(ids := frozenset(quick)) == len(quick):
-        return ids
-    return _slow_ids(raw, asked)
+    found = _quick_ids(raw)
+    if found is None:
+        found = _slow_ids(raw)
+    if len(found) > BATCH_SIZE:
+        raise BodyError("too_many_items", f"the body has more than {BATCH_SIZE} items")
+    ids = frozenset(found)
+    if not ids <= asked:
+        raise BodyError("stranger", "the body has a video that was not asked for")
+    if len(ids) != len(found):
+        raise BodyError("id_twice", "the body has a video twice")
+    return ids
 
 
 def _quick_ids(raw: bytes) -> list[str] | None:
@@ -85,12 +92,13 @@ def _quick_ids(raw: bytes) -> list[str] | None:
         return None  # it would let a byte order mark pass
     try:
         page: Any = _parser.parse(raw)
-        if page["kind"] != LIST_KIND or not _once(page, "kind", "items"):
+        if not _once(page, "kind", "items") or page["kind"] != LIST_KIND:
             return None
-        items = list(page["items"]) if isinstance(page["items"], simdjson.Array) else [None]
-        return [item["id"] for item in items] if all(_once(item, "id") for item in items) else None
+        items: list[Any] = list(page["items"]) if isinstance(page["items"], simdjson.Array) else [None]
+        ids: list[Any] = [item["id"] if _once(item, "id") else None for item in items]
     except (ValueError, TypeError, LookupError, RuntimeError):
         return None
+    return ids if all(isinstance(id_, str) for id_ in ids) else None
 
 
 def _once(thing: Any, *names: str) -> bool:
@@ -99,21 +107,14 @@ def _once(thing: Any, *names: str) -> bool:
     return all(names_there.count(name) == 1 for name in names)
 
 
-def _slow_ids(raw: bytes, asked: frozenset[str]) -> frozenset[str]:
-    """As `_quick_ids`, and why a page is not in order: raises BodyError."""
+def _slow_ids(raw: bytes) -> list[str]:
+    """As `_quick_ids`, but that raises BodyError, and tells why a page is not in order."""
     page = _parse(raw)
     if page.kind != LIST_KIND:
         raise BodyError("wrong_kind", f"the body is no {LIST_KIND}")
     if page.items is msgspec.UNSET:
         raise BodyError("no_items", "the body has no items")
-    if len(page.items) > BATCH_SIZE:
-        raise BodyError("too_many_items", f"the body has more than {BATCH_SIZE} items")
-    ids = frozenset(item.id for item in page.items)
-    if not ids <= asked:
-        raise BodyError("stranger", "the body has a video that was not asked for")
-    if len(ids) != len(page.items):
-        raise BodyError("id_twice", "the body has a video twice")
-    return ids
+    return [item.id for item in page.items]
 
 
 def _parse(raw: bytes) -> _Page:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import json
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -165,7 +166,7 @@ def steps_of(db: sqlite3.Connection, statement: str) -> int:
         return 0
 
     db.set_progress_handler(step, 500)
-    assert len(db.execute(statement).fetchall()) == 50
+    assert len(json.loads(db.execute(statement).fetchone()[0])) == 50
     db.set_progress_handler(None, 0)
     return steps
 
@@ -183,9 +184,15 @@ def test_what_status_and_a_dry_run_ask_is_found_at_once(path: Path, name: str, u
     assert used in reading_plan(path, getattr(reading, name))
 
 
-@pytest.mark.parametrize("query", [reading.find(["a", "b"]), reading.bodies([1, 2]), reading.stored_responses([1, 2])])
+@pytest.mark.parametrize("query", [reading.find(["a", "b"]), reading.bodies([1, 2])])
 def test_look_ups_search(path: Path, query: reading.AnyQuery) -> None:
     plan = reading_plan(path, query)
+    assert not SCANS_ROWS.search(plan), plan
+
+
+def test_reading_a_response_searches(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        plan = "\n".join(row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {reading.RESPONSE}", (1,)))
     assert not SCANS_ROWS.search(plan), plan
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from harvester.config import ExportSettings
 from harvester.errors import HarvesterError
 from harvester.export import export
-from harvester.model import EVERYTHING, Body, Progress, ResponseSize, StoredResponse, VideoState
+from harvester.model import EVERYTHING, Body, Progress, StoredResponse, VideoState
 
 uri, responses = sys.argv[1], int(sys.argv[2])
 path = Path(uri)
@@ -32,9 +32,8 @@ NOW = datetime(2026, 11, 23, tzinfo=UTC)
 class Books:
     def progress(self):
         return Progress({state: 0 for state in VideoState}, ())
-    def sizes(self):
-        for number in range(responses):
-            yield ResponseSize(number, len(raw), len(data))
+    def totals(self):
+        return responses, responses * len(raw), responses * len(data)
     def responses(self, span=EVERYTHING):
         for number in range(responses):
             # A copy of its own, as each row read from a database is.

@@ -102,6 +102,7 @@ def test_what_is_imported_is_declared() -> None:
         "yarl": "aiohttp",
         "s3transfer": "boto3",
         "alembic": "alembic",
+        "simdjson": "pysimdjson",
     }
     tops = {name.split(".")[0] for module in MODULES for name in imports_of(module)}
     third_party = tops - set(sys.stdlib_module_names) - {"harvester", "__future__"}
