@@ -22,20 +22,23 @@ WHERE id IN (SELECT run_id FROM calls INDEXED BY ix_calls_open WHERE state = 'op
 
 # --- choosing a batch. Each comes as one row that holds a JSON list: fifty rows would be fifty turns for Python's lock.
 
-_AS_LIST = "SELECT json_group_array(json_array({columns})) FROM ({rows})"
+
+def _as_list(columns: str, rows: str) -> str:
+    return f"SELECT json_group_array(json_array({columns})) FROM ({rows})"  # noqa: S608 (the texts are those below)
+
 
 FIRST_SUSPECT_BATCH = """
 SELECT suspect_batch FROM videos INDEXED BY ix_videos_suspect
 WHERE state = 0 AND suspect_batch IS NOT NULL ORDER BY suspect_batch LIMIT 1
 """
-PICK_SUSPECTS = _AS_LIST.format(
+PICK_SUSPECTS = _as_list(
     columns="position, video_id, attempts",
     rows="""
 SELECT position, video_id, attempts FROM videos INDEXED BY ix_videos_suspect
 WHERE state = 0 AND suspect_batch = :suspect_batch ORDER BY position LIMIT 50
 """,
 )
-PICK_PENDING = _AS_LIST.format(
+PICK_PENDING = _as_list(
     columns="position, video_id, attempts",
     rows="""
 SELECT position, video_id, attempts FROM videos INDEXED BY ix_videos_pending
@@ -43,7 +46,7 @@ WHERE state = 0 AND suspect_batch IS NULL ORDER BY position LIMIT 50
 """,
 )
 # Of the rows it gives, those that share the first one's suspect_batch make the batch.
-PICK_AMONG = _AS_LIST.format(
+PICK_AMONG = _as_list(
     columns="position, video_id, attempts, suspect_batch",
     rows="""
 SELECT position, video_id, attempts, suspect_batch FROM videos
