@@ -49,3 +49,18 @@ def decompress(data: bytes, encoding: str, most_bytes: int) -> bytes:
         pieces.append(piece)
         data = member.unused_data
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def unpack(data: bytes, encoding: str, raw_bytes: int) -> bytes:
+    """As `decompress`, of a body that was found to have `raw_bytes` before: a quarter quicker where it still has.
+
+    For what is trusted by its checksum: a body that has more is only refused once it is unpacked.
+    """
+    if encoding == "gzip":
+        try:
+            plain = isal_zlib.decompress(data, _GZIP, bufsize=raw_bytes + 1)
+        except isal_zlib.error:  # type: ignore[misc]  # its stubs call it a value
+            return decompress(data, encoding, raw_bytes)  # which says why
+        if len(plain) == raw_bytes:
+            return plain
+    return decompress(data, encoding, raw_bytes)

@@ -9,7 +9,8 @@ from harvester.export.packing import gzip_member
 from harvester.export.stored import check_sum, plain_body
 from harvester.model import StoredResponse
 
-BODIES_AT_A_HOP = 8
+PLAIN_AT_A_HOP, PACKED_AT_A_HOP = 8, 32
+"""Bodies to a hop between threads: one or two megabytes of them."""
 
 
 def json_array(responses: Iterable[StoredResponse]) -> Iterator[bytes]:
@@ -18,7 +19,7 @@ def json_array(responses: Iterable[StoredResponse]) -> Iterator[bytes]:
     Raises LedgerDamaged at the first body that is not what was stored.
     """
     opening = b"["
-    for body in ahead(plain_body, responses, at_a_hop=BODIES_AT_A_HOP):
+    for body in ahead(plain_body, responses, at_a_hop=PLAIN_AT_A_HOP):
         yield opening
         yield body
         opening = b","
@@ -36,7 +37,7 @@ def json_array_gzip(responses: Iterable[StoredResponse]) -> Iterator[bytes]:
     """
     opening, comma = gzip_member(b"["), gzip_member(b",")
     empty = True
-    for body in ahead(_gzip_body, responses, at_a_hop=BODIES_AT_A_HOP):
+    for body in ahead(_gzip_body, responses, at_a_hop=PACKED_AT_A_HOP):
         yield opening if empty else comma
         yield body
         empty = False

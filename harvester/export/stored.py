@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from harvester.body import BodyError, decompress
+from harvester.body import BodyError, unpack
 from harvester.errors import LedgerDamaged
 from harvester.model import StoredResponse
 
@@ -14,7 +14,7 @@ def plain_body(response: StoredResponse) -> bytes:
     body = response.body
     check_sum(response)
     try:
-        plain = decompress(body.data, body.encoding, body.raw_bytes)
+        plain = unpack(body.data, body.encoding, body.raw_bytes)
     except BodyError as error:
         raise damaged(response, str(error)) from error
     if len(plain) != body.raw_bytes:

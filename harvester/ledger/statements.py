@@ -93,7 +93,12 @@ SUSPECT = """
 UPDATE videos SET state = 0, suspect_batch = :suspect_batch WHERE {which} AND state = 1 AND call_id = :call_id
 """
 
-COUNT_STATE = "UPDATE video_states SET videos = videos + :change WHERE code = :state"
+# All six at once, most of them by nothing: a statement for each would cost more.
+COUNT_STATES = """
+UPDATE video_states SET videos = videos + CASE code
+    WHEN 0 THEN :pending WHEN 1 THEN :claimed WHEN 2 THEN :fetched
+    WHEN 3 THEN :missing WHEN 4 THEN :failed WHEN 5 THEN :invalid END
+"""
 
 # --- closing a call
 

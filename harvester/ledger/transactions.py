@@ -27,7 +27,7 @@ Picked = list[list[Any]]
 SPARSE = 4
 """Where the ids of a batch lie further apart than this, they are named one by one instead of as a range."""
 
-_CODES = {state.label: int(state) for state in VideoState}
+_NO_CHANGE = {state.label: 0 for state in VideoState}
 
 PRIVATE_USE = range(0xF0000, 0xFFFFE)
 """Code points that stand for nothing: more of them than a chunk has ids."""
@@ -279,7 +279,7 @@ def _move(db: sqlite3.Connection, statement: str, positions: Sequence[int], by_r
 
 def _count(db: sqlite3.Connection, **changes: int) -> None:
     """Move the counts kept by state, named in lower case, by so much."""
-    db.executemany(sql.COUNT_STATE, [{"state": _CODES[name], "change": change} for name, change in changes.items()])
+    db.execute(sql.COUNT_STATES, _NO_CHANGE | changes)
 
 
 # --- loading

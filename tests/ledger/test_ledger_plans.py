@@ -38,7 +38,7 @@ USED = {name: index for index, names in PARTIAL.items() for name in names} | {
     "SETTLE": ROWS,
     "RELEASE": ROWS,
     "SUSPECT": ROWS,
-    "COUNT_STATE": ROWS,
+    "COUNT_STATES": "SCAN video_states",
     "CLOSE_CALL": ROWS,
     "RENEW_LEASE": ROWS,
     "CLOSE_RUN": ROWS,
