@@ -26,6 +26,8 @@ BUSY_TIMEOUT_SECONDS = 60.0
 _LOCKED_PAUSE_SECONDS = 0.005
 
 _WRITING = (
+    # Of a new file: a body is read and written in half as many steps as with SQLite's own 4096.
+    "PRAGMA page_size = 8192",
     "PRAGMA journal_mode = WAL",
     # Committed means on disk: NORMAL survives a killed process but not a power cut.
     "PRAGMA synchronous = FULL",

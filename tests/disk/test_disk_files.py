@@ -19,7 +19,7 @@ from harvester.config import isolated_config
 from harvester.ledger.upgrade import REVISION
 from harvester.simulator import SimulatorProcess, make_ids
 
-PAGE_BYTES = 4096
+PAGE_BYTES = 8192
 READING = [["status"], ["verify"], ["export", "out.json"]]
 WRITING = [["init"], ["load", "more.txt"], ["run", "--max-calls", "2"]]
 EVERYTHING = READING + WRITING
@@ -245,5 +245,5 @@ def half_made(path: Path) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute("PRAGMA journal_mode = WAL")
     journal = bytes.fromhex("d9d505f920a163d7") + bytes(4) + b"nonce"[:4] + bytes(4)
-    journal += (512).to_bytes(4, "big") + PAGE_BYTES.to_bytes(4, "big")
+    journal += (512).to_bytes(4, "big") + (4096).to_bytes(4, "big")
     path.with_name("harvest.db-journal").write_bytes(journal.ljust(512, b"\0"))

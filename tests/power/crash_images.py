@@ -22,7 +22,7 @@ from harvester.ledger.sqlite import SqliteLedger
 from harvester.model import VideoState
 from harvester.process import ProcessIdentity, this_process
 
-PAGE_BYTES = 4096
+PAGE_BYTES = 8192
 SECTOR_BYTES = 512
 WAL_HEADER_BYTES = 32
 FRAME_HEADER_BYTES = 24
