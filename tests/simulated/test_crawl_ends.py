@@ -62,7 +62,7 @@ async def test_a_poisonous_video_fails_alone_and_costs_few_calls(set_up: SetUp, 
     setup = await set_up(
         ids,
         api={"faults": "hostile", "seed": 5},
-        settings={"concurrency": 3, "max_attempts": attempts, "timeout_seconds": 3},
+        settings={"concurrency": 2, "max_attempts": attempts, "timeout_seconds": 3},
     )
     await setup.run()
     assert [video_id for video_id, state in setup.states.items() if state == "failed"] == [poison]
