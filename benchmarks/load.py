@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.figures import Figure, ratios
+from benchmarks.ledgers import CACHE
 from benchmarks.measure import Measured, run_process
 
-CACHE = Path(tempfile.gettempdir()) / "harvester-bench"
 MIB = 1 << 20
 
 THEIRS = """

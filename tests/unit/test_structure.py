@@ -128,8 +128,11 @@ print([name for name in {heavy!r} if name in sys.modules])
     assert done.stdout.strip() == "[]"
 
 
-def test_the_lock_file_pins_with_hashes_and_names_no_host() -> None:
-    text = (CHECKOUT / "requirements.lock").read_text(encoding="utf-8")
+@pytest.mark.parametrize(
+    "lock", ["requirements.lock", "tests/spark/requirements.lock", "benchmarks/peers/requirements.lock"]
+)
+def test_a_lock_file_pins_with_hashes_and_names_no_host(lock: str) -> None:
+    text = (CHECKOUT / lock).read_text(encoding="utf-8")
     assert "://" not in text
     assert "--index-url" not in text
     for block in re.split(r"\n(?=[a-z])", text):
