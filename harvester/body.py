@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import cast
+
+import deflate
 from isal import isal_zlib
 
 _GZIP = 16 + isal_zlib.MAX_WBITS
@@ -58,8 +61,9 @@ def unpack(data: bytes, encoding: str, raw_bytes: int) -> bytes:
     """
     if encoding == "gzip":
         try:
-            plain = isal_zlib.decompress(data, _GZIP, bufsize=raw_bytes + 1)
-        except isal_zlib.error:  # type: ignore[misc]  # its stubs call it a value
+            # It is a bytearray, of which nobody else knows: to make bytes of it would cost what is gained.
+            plain = cast(bytes, deflate.gzip_decompress(data, raw_bytes))
+        except deflate.DeflateError:
             return decompress(data, encoding, raw_bytes)  # which says why
         if len(plain) == raw_bytes:
             return plain

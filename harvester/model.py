@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import NamedTuple
 
 from harvester.body import BodyError, decompress
 
@@ -88,8 +89,7 @@ class Verdict(enum.Enum):
     """The API refuses these ids: asking the same again only costs."""
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(NamedTuple):
     """A response as it came from the wire: `encoding` is `gzip` or `identity`, `sha256` is of `data`."""
 
     data: bytes
@@ -218,8 +218,7 @@ class Progress:
         return next((d for d in self.days if d.day == day), None)
 
 
-@dataclass(frozen=True, slots=True)
-class StoredResponse:
+class StoredResponse(NamedTuple):
     """One stored body and the call that brought it."""
 
     call_id: int

@@ -12,10 +12,9 @@ from typing import TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 
-WORKERS = max(1, (os.cpu_count() or 1) // 2)
-"""One core in two: the others hash, send and write."""
 DEPTH = 4
 """Hops under way or waiting to be taken, at most."""
+WORKERS = min(DEPTH, os.cpu_count() or 1)
 
 
 def ahead(function: Callable[[T], R], items: Iterable[T], *, at_a_hop: int = 1) -> Iterator[R]:

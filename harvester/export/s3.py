@@ -51,11 +51,11 @@ class S3Target:
         with connected(self.uri, self.options.region) as client:
             begun_before = open_uploads(client, self.bucket, self.key)
             pieces = cut(chunks, size, buffers.take)
-            first, second = next(pieces), next(pieces, None)
-            if second is None:
+            first = next(pieces)
+            if len(first) < size:
                 published = self._put(client, first, content_type)
             else:
-                whole = itertools.chain((first, second), pieces)
+                whole = itertools.chain((first,), pieces)
                 upload, published = self._upload(client, whole, size, buffers, content_type)
                 self.finish(upload, published)
             abort_all(client, self.bucket, begun_before)

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     _Sent: TypeAlias = tuple[CompletedPartTypeDef, bytes]
 
 MIB = 1 << 20
-PART_BYTES = 8 * MIB
+PART_BYTES = 12 * MIB
 """The least size of a part; S3 itself refuses less than 5 MiB for any but the last."""
 MOST_PARTS = 10_000
-IN_FLIGHT_BYTES = 32 * MIB
+IN_FLIGHT_BYTES = 36 * MIB
 """Under way at the same time, at most, besides the part being filled; a single part may be larger."""
 
 

@@ -70,7 +70,7 @@ async def test_a_transaction_that_fails_halfway_leaves_nothing(ledger: Ledger, r
     assert outcome.body is not None
     before = database.dump()
     with pytest.raises(HarvesterError):
-        await ledger.settle(batch, replace(outcome, body=replace(outcome.body, sha256=b"too short")), LATER)
+        await ledger.settle(batch, replace(outcome, body=outcome.body._replace(sha256=b"too short")), LATER)
     assert database.dump() == before
     assert await ledger.settle(batch, outcome, LATER)
 

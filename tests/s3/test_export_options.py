@@ -17,7 +17,7 @@ from harvester.config import ExportSettings, load_config
 from harvester.errors import ConfigError, CredentialsError, StorageUnavailable
 from harvester.export import check_published, s3_client
 from harvester.export.s3 import S3Target
-from harvester.export.s3_upload import MIB, MOST_PARTS, part_size
+from harvester.export.s3_upload import MIB, MOST_PARTS, PART_BYTES, part_size
 
 if TYPE_CHECKING:
     from conftest import S3
@@ -262,9 +262,9 @@ def test_parts_are_sent_several_at_once(s3: S3, faulty: FaultyS3) -> None:
 def test_half_as_much_again_as_expected_fits_ten_thousand_parts(expected: int) -> None:
     size = part_size(expected)
     assert size * MOST_PARTS >= expected * 3 // 2
-    assert 8 * MIB <= size <= 5 * 2**30
+    assert PART_BYTES <= size <= 5 * 2**30
     assert size % MIB == 0
-    assert size == 8 * MIB or (size - MIB) * MOST_PARTS < expected * 3 / 2
+    assert size == PART_BYTES or (size - MIB) * MOST_PARTS < expected * 3 / 2
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -32,8 +31,8 @@ def books() -> MemoryBooks:
     for number, start in enumerate(range(0, len(VIDEOS), 50), 1):
         videos = VIDEOS[start : start + 50]
         response = stored(number, b'{"items":[%b]}' % b",".join(videos))
-        body = replace(response.body, item_count=len(videos))
-        responses.append(replace(response, first_position=start + 1, body=body))
+        body = response.body._replace(item_count=len(videos))
+        responses.append(response._replace(first_position=start + 1, body=body))
     return MemoryBooks(responses)
 
 

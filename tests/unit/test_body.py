@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvester.body import MOST_MEMBERS, BodyError, decompress
+from harvester.body import MOST_MEMBERS, BodyError, decompress, unpack
 from harvester.model import Body
 
 
@@ -18,6 +18,16 @@ from harvester.model import Body
 def test_members_end_to_end_are_one_body(pieces: list[bytes]) -> None:
     whole = b"".join(pieces)
     assert decompress(b"".join(gzip.compress(piece) for piece in pieces), "gzip", len(whole)) == whole
+
+
+@given(st.lists(st.binary(max_size=200), min_size=1, max_size=5))
+def test_what_was_unpacked_before_is_unpacked_again(pieces: list[bytes]) -> None:
+    whole = b"".join(pieces)
+    members = b"".join(gzip.compress(piece) for piece in pieces)
+    assert unpack(members, "gzip", len(whole)) == whole == unpack(whole, "identity", len(whole))
+    for broken in (members[:-1], members + b"x"):
+        with pytest.raises(BodyError):
+            unpack(broken, "gzip", len(whole) + 1)
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "identity"])

@@ -45,7 +45,7 @@ def stored(number: int, raw: bytes | None = None, *, encoding: str = "gzip", vid
 
 
 def damaged(response: StoredResponse, **changes: Any) -> StoredResponse:
-    return replace(response, body=replace(response.body, **changes))
+    return response._replace(body=response.body._replace(**changes))
 
 
 @pytest.fixture
@@ -346,7 +346,7 @@ class TestCheck:
 
     def test_a_refreshed_response_is_no_fault(self, path: Path, books: MemoryBooks) -> None:
         fresh = stored(9, body_text(1).replace(b"001", b"002"))
-        books.stored[0] = replace(fresh, fetched_at=NOW + timedelta(days=25))
+        books.stored[0] = fresh._replace(fetched_at=NOW + timedelta(days=25))
         assert self.check(path, books) == ""
 
     def test_a_moved_ledger_does_not_excuse_the_file(self, path: Path, books: MemoryBooks) -> None:
