@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from harvester.errors import HarvesterError
-from harvester.ledger import reading, transactions
+from harvester.ledger import claiming, loading, reading, running, settling
 from harvester.ledger.connect import async_reading_engine, ledger_errors
 from harvester.ledger.writer import Writer
 from harvester.model import (
@@ -48,45 +48,45 @@ class SqliteLedger:
 
     async def open_run(self, process: ProcessIdentity, now: datetime, lease_until: datetime) -> int:
         for unclosed, reason in list(_UNCLOSED.get(self._path, {}).items()):
-            await self._writer.run(transactions.close_run, unclosed, now, reason)
+            await self._writer.run(running.close_run, unclosed, now, reason)
             del _UNCLOSED[self._path][unclosed]
-        return await self._writer.run(transactions.open_run, process, now, lease_until)
+        return await self._writer.run(running.open_run, process, now, lease_until)
 
     async def renew_lease(self, run_id: int, lease_until: datetime) -> None:
-        await self._writer.run(transactions.renew_lease, run_id, lease_until)
+        await self._writer.run(running.renew_lease, run_id, lease_until)
 
     async def close_run(self, run_id: int, now: datetime, reason: str) -> None:
         try:
-            await self._writer.run(transactions.close_run, run_id, now, reason)
+            await self._writer.run(running.close_run, run_id, now, reason)
         except HarvesterError:
             _UNCLOSED.setdefault(self._path, {})[run_id] = reason
             raise
 
     async def recover(self, process: ProcessIdentity, now: datetime) -> int:
-        return await self._writer.run(transactions.recover, process, now, self._alive)
+        return await self._writer.run(running.recover, process, now, self._alive)
 
     async def claim(
         self, run_id: int, budget: Budget, now: datetime, among: Sequence[int] | None = None
     ) -> Batch | Denied:
-        return await self._writer.run(transactions.claim, run_id, budget, now, among)
+        return await self._writer.run_together(claiming.claim_all, claiming.Claim(run_id, budget, now, among))
 
     async def retry(self, run_id: int, batch: Batch, fault: Outcome, budget: Budget, now: datetime) -> Batch | Denied:
-        return await self._writer.run(transactions.retry, run_id, batch, fault, budget, now)
+        return await self._writer.run(settling.retry, run_id, batch, fault, budget, now)
 
     async def settle(self, batch: Batch, outcome: Outcome, now: datetime) -> bool:
-        return await self._writer.run(transactions.settle, batch, outcome, now)
+        return await self._writer.run_together(settling.settle_all, settling.Settlement(batch, outcome, now))
 
     async def give_back(self, batch: Batch, fault: Outcome, how: GiveBack, now: datetime) -> bool:
-        return await self._writer.run(transactions.give_back, batch, fault, how, now)
+        return await self._writer.run(settling.give_back, batch, fault, how, now)
 
     async def close_day(self, day: date, now: datetime) -> None:
-        await self._writer.run(transactions.close_day, day, now)
+        await self._writer.run(settling.close_day, day, now)
 
     async def add(self, ids: Sequence[str], invalid: Collection[str], known_up_to: int) -> Addition:
-        return await self._writer.run(transactions.add, ids, invalid, known_up_to)
+        return await self._writer.run(loading.add, ids, invalid, known_up_to)
 
     async def last_position(self) -> int:
-        return await self._writer.run(transactions.last_position)
+        return await self._writer.run(loading.last_position)
 
     async def progress(self) -> Progress:
         states, days = await self._read(reading.STATES, reading.DAYS)

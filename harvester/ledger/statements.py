@@ -42,7 +42,7 @@ PICK_PENDING = _as_list(
     columns="position, video_id, attempts",
     rows="""
 SELECT position, video_id, attempts FROM videos INDEXED BY ix_videos_pending
-WHERE state = 0 AND suspect_batch IS NULL ORDER BY position LIMIT 50
+WHERE state = 0 AND suspect_batch IS NULL ORDER BY position LIMIT :most
 """,
 )
 # Of the rows it gives, those that share the first one's suspect_batch make the batch.
@@ -57,41 +57,54 @@ ORDER BY suspect_batch IS NULL, suspect_batch, position LIMIT 50
 
 # --- reserving and claiming
 
+SPENT = "SELECT units_reserved, closed_by_server_at IS NOT NULL FROM quota_days WHERE day = :day"
 # The condition is the budget: where it does not hold, nothing is changed and nothing may be sent. It is said twice,
 # since the row to insert is checked before the conflict is seen.
 RESERVE_UNITS = """
-INSERT INTO quota_days (day, units_limit, units_reserved, calls) SELECT :day, :limit, :units, 1 WHERE :units <= :limit
+INSERT INTO quota_days (day, units_limit, units_reserved, calls)
+SELECT :day, :limit, :units, :calls WHERE :units <= :limit
 ON CONFLICT (day) DO UPDATE
-SET units_reserved = units_reserved + excluded.units_reserved, units_limit = excluded.units_limit, calls = calls + 1
+SET units_reserved = units_reserved + excluded.units_reserved, units_limit = excluded.units_limit,
+    calls = calls + excluded.calls
 WHERE units_reserved + excluded.units_reserved <= excluded.units_limit AND closed_by_server_at IS NULL
 """
-DAY_IS_CLOSED = "SELECT count(*) FROM quota_days WHERE day = :day AND closed_by_server_at IS NOT NULL"
-OPEN_CALL = """
-INSERT INTO calls (run_id, quota_day, units, ids, attempt, first_position, last_position, started_at)
-VALUES (:run_id, :day, :units, :ids, :attempt, :first, :last, :now)
+NEXT_CALL = "SELECT coalesce(max(id), 0) + 1 FROM calls"
+# Each call as a list: id, ids, attempt, first position, last position, beginning.
+OPEN_CALLS = """
+INSERT INTO calls (id, run_id, quota_day, units, ids, attempt, first_position, last_position, started_at)
+SELECT json_extract(value, '$[0]'), :run_id, :day, :units, json_extract(value, '$[1]'), json_extract(value, '$[2]'),
+    json_extract(value, '$[3]'), json_extract(value, '$[4]'), json_extract(value, '$[5]')
+FROM json_each(:calls)
 """
 
-# --- moving ids. {which} is one of the two clauses below.
+# --- moving ids: of each range of positions, those that the other conditions leave. Each range as a list: its first and
+# its last position, and a call.
 
-IN_RANGE = "position BETWEEN :first AND :last"
-IN_LIST = "position IN (SELECT value FROM json_each(:positions))"
+
+def _moving(change: str, condition: str) -> str:
+    return f"""
+UPDATE videos SET {change}
+FROM (
+    SELECT json_extract(value, '$[0]') AS first, json_extract(value, '$[1]') AS last,
+        json_extract(value, '$[2]') AS call
+    FROM json_each(:moves)
+) AS given
+WHERE videos.position BETWEEN given.first AND given.last AND {condition}
+"""  # noqa: S608 (the texts are those below)
+
 
 # pending -> claimed. Picked in order, so the pending ids within the range are the picked ones and no others.
-CLAIM = """
-UPDATE videos SET state = 1, call_id = :call_id, attempts = attempts + 1
-WHERE {which} AND state = 0 AND suspect_batch IS :suspect_batch
-"""
+CLAIM = _moving(
+    "state = 1, call_id = given.call, attempts = attempts + 1", "state = 0 AND suspect_batch IS :suspect_batch"
+)
+_OF_CALL = "state = 1 AND call_id = given.call"
 # claimed -> claimed, by the next call for the same ids
-RECLAIM = """
-UPDATE videos SET call_id = :call_id, attempts = attempts + 1 WHERE {which} AND state = 1 AND call_id = :old_call_id
-"""
+RECLAIM = _moving("call_id = :new_call_id, attempts = attempts + 1", _OF_CALL)
 # claimed -> fetched | missing | failed
-SETTLE = "UPDATE videos SET state = :state, suspect_batch = NULL WHERE {which} AND state = 1 AND call_id = :call_id"
+SETTLE = _moving("state = :state, suspect_batch = NULL", _OF_CALL)
 # claimed -> pending
-RELEASE = "UPDATE videos SET state = 0 WHERE {which} AND state = 1 AND call_id = :call_id"
-SUSPECT = """
-UPDATE videos SET state = 0, suspect_batch = :suspect_batch WHERE {which} AND state = 1 AND call_id = :call_id
-"""
+RELEASE = _moving("state = 0", _OF_CALL)
+SUSPECT = _moving("state = 0, suspect_batch = :suspect_batch", _OF_CALL)
 
 # All six at once, most of them by nothing: a statement for each would cost more.
 COUNT_STATES = """
@@ -102,17 +115,39 @@ UPDATE video_states SET videos = videos + CASE code
 
 # --- closing a call
 
-# The fence: a call that is no longer open has lost its claim, and whoever comes late changes nothing.
-CLOSE_CALL = """
-UPDATE calls SET state = :state, http_status = :http_status, reason = :reason, finished_at = :now, units = :units
+# The fence: a call that is no longer open has lost its claim, and whoever comes late changes nothing. The plus keeps
+# SQLite from going through all open calls.
+OPEN_AMONG = """
+SELECT json_group_array(calls.id) FROM json_each(:calls) AS given CROSS JOIN calls ON calls.id = given.value
+WHERE +calls.state = 'open'
+"""
+# Each call as a list: id, status, end.
+CLOSE_GOOD_CALLS = """
+UPDATE calls SET state = 'ok', http_status = given.status, finished_at = given.finished_at
+FROM (
+    SELECT json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS status,
+        json_extract(value, '$[2]') AS finished_at
+    FROM json_each(:calls)
+) AS given
+WHERE calls.id = given.id AND +calls.state = 'open'
+"""
+CLOSE_FAILED_CALL = """
+UPDATE calls SET state = 'failed', http_status = :http_status, reason = :reason, finished_at = :now, units = :units
 WHERE id = :call_id AND state = 'open'
 """
-STORE_RESPONSE = """
+STORE_RESPONSES = """
 INSERT INTO responses (call_id, encoding, raw_bytes, stored_bytes, item_count, fetched_at, sha256, body)
-VALUES (:call_id, :encoding, :raw_bytes, :stored_bytes, :item_count, :now, :sha256, :body)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 """
-COUNT_GOOD_CALL = """
-UPDATE quota_days SET calls_ok = calls_ok + 1, videos_fetched = videos_fetched + :fetched,
+
+
+def store_responses(number: int) -> str:
+    """STORE_RESPONSES for so many rows: values by their place, row by row."""
+    return STORE_RESPONSES + ", (?, ?, ?, ?, ?, ?, ?, ?)" * (number - 1)
+
+
+COUNT_GOOD_CALLS = """
+UPDATE quota_days SET calls_ok = calls_ok + :calls, videos_fetched = videos_fetched + :fetched,
     videos_missing = videos_missing + :missing, raw_bytes = raw_bytes + :raw_bytes,
     stored_bytes = stored_bytes + :stored_bytes
 WHERE day = :day

@@ -6,27 +6,33 @@ import asyncio
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 
 from harvester.ledger.connect import ledger_errors, writing_engine
 
 P = ParamSpec("P")
+S = TypeVar("S")
 T = TypeVar("T")
 
 MOST_AT_ONCE = 64
 """Transactions that may share a commit: as long as a tenth of a second, for another process that waits to write."""
 
 
+Transactions: TypeAlias = Callable[[sqlite3.Connection, Sequence[Any]], Sequence[Any]]
+"""Does for each item what is asked, and gives its result."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """A transaction, and who waits for it."""
+    """What is to be done to an item, and who waits for it."""
 
-    transaction: Callable[[sqlite3.Connection], Any]
+    transactions: Transactions
+    item: Any
     waiting: asyncio.Future[Any]
 
 
@@ -60,10 +66,17 @@ class Writer:
 
         It may be run twice, the first time undone, so it must do nothing but read and write the database.
         """
+        return await self.run_together(lambda db, _: [transaction(db, *args, **kwargs)], None)
+
+    async def run_together(self, transactions: Callable[[sqlite3.Connection, Sequence[S]], Sequence[T]], item: S) -> T:
+        """As `run`, of a function that does for many items at once what it does for one: it is given all that wait.
+
+        Each item is a transaction of its own to whoever asks: where one fails, each is done again by itself.
+        """
         loop = asyncio.get_running_loop()
         waiting: asyncio.Future[T] = loop.create_future()
         with self._lock:
-            self._jobs.append(_Job(lambda db: transaction(db, *args, **kwargs), waiting))
+            self._jobs.append(_Job(transactions, item, waiting))
             begin, self._at_work = not self._at_work, True
         if begin:
             self._thread.submit(self._work, loop)
@@ -98,25 +111,36 @@ class Writer:
 
     def _commit(self, jobs: Sequence[_Job]) -> list[_Done]:
         try:
-            results = self._run([job.transaction for job in jobs])
+            return self._run(jobs)
         except BaseException as error:  # noqa: BLE001 (whatever it is, it is raised where the transaction is awaited)
             if len(jobs) == 1:
                 return [_Done(jobs[0], error=error)]
             return [done for job in jobs for done in self._commit([job])]
-        return [_Done(job, result) for job, result in zip(jobs, results, strict=True)]
 
-    def _run(self, transactions: Sequence[Callable[[sqlite3.Connection], Any]]) -> list[Any]:
+    def _run(self, jobs: Sequence[_Job]) -> list[_Done]:
         with ledger_errors(self._path):
             self._db.execute("BEGIN IMMEDIATE")
             try:
-                results = [transaction(self._db) for transaction in transactions]
+                done = [one for alike in _alike(jobs) for one in self._run_alike(alike)]
                 self._db.execute("COMMIT")
             except BaseException:
                 # A full disk makes SQLite roll back by itself.
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
-            return results
+            return done
+
+    def _run_alike(self, jobs: Sequence[_Job]) -> list[_Done]:
+        results = jobs[0].transactions(self._db, [job.item for job in jobs])
+        return [_Done(job, result) for job, result in zip(jobs, results, strict=True)]
+
+
+def _alike(jobs: Sequence[_Job]) -> Iterable[Sequence[_Job]]:
+    """Those that the same function does, together, in the order of the first of each."""
+    by_function: dict[Transactions, list[_Job]] = {}
+    for job in jobs:
+        by_function.setdefault(job.transactions, []).append(job)
+    return by_function.values()
 
 
 def _tell(done: Sequence[_Done]) -> None:

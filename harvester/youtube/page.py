@@ -92,19 +92,15 @@ def _quick_ids(raw: bytes) -> list[str] | None:
         return None  # it would let a byte order mark pass
     try:
         page: Any = _parser.parse(raw)
-        if not _once(page, "kind", "items") or page["kind"] != LIST_KIND:
+        names = list(page)
+        if names.count("kind") != 1 or names.count("items") != 1 or page["kind"] != LIST_KIND:
             return None
         items: list[Any] = list(page["items"]) if isinstance(page["items"], simdjson.Array) else [None]
-        ids: list[Any] = [item["id"] if _once(item, "id") else None for item in items]
+        # Of a name that comes twice, parsers take either.
+        ids: list[Any] = [item["id"] if list(item).count("id") == 1 else None for item in items]
     except (ValueError, TypeError, LookupError, RuntimeError):
         return None
     return ids if all(isinstance(id_, str) for id_ in ids) else None
-
-
-def _once(thing: Any, *names: str) -> bool:
-    """Whether it is an object that has each of these once: of a name that comes twice, parsers take either."""
-    names_there = list(thing) if isinstance(thing, simdjson.Object) else []
-    return all(names_there.count(name) == 1 for name in names)
 
 
 def _slow_ids(raw: bytes) -> list[str]:

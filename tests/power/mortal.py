@@ -23,7 +23,7 @@ from sqlalchemy import event
 from harvester import sources
 from harvester.cli import main
 from harvester.export import local, local_folder, publish
-from harvester.ledger import connect, transactions, upgrade
+from harvester.ledger import connect, loading, upgrade
 from harvester.ledger.sqlite import SqliteLedger
 
 Strike = Callable[[], None]
@@ -98,7 +98,7 @@ def within_the_commit(strike: Strike) -> None:
 
 POINTS: dict[str, Callable[[Strike], None]] = {
     "between chunks": between_chunks,
-    "within the transaction": lambda strike: after(transactions, "add", strike),
+    "within the transaction": lambda strike: after(loading, "add", strike),
     "while the draft is written": lambda strike: after(local._Draft, "write", strike),
     "before the draft is on disk": lambda strike: before(os, "fsync", strike),
     "before the draft takes its place": lambda strike: before(local._Draft, "take_place", strike),

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from harvester.ledger import transactions
+from harvester.ledger import claiming, settling
 from harvester.ledger.writer import Writer
 from harvester.youtube.client import YouTubeClient
 
@@ -56,7 +56,7 @@ def _die() -> None:
 
 
 def _before_reserve(strike: Strike) -> None:
-    _wrap(transactions, "claim", before=strike)
+    _wrap(claiming, "claim_all", before=strike)
 
 
 def _between_reserve_and_send(strike: Strike) -> None:
@@ -68,11 +68,11 @@ def _while_the_answer_arrives(strike: Strike) -> None:
 
 
 def _between_answer_and_commit(strike: Strike) -> None:
-    _wrap(transactions, "settle", after=strike)
+    _wrap(settling, "settle_all", after=strike)
 
 
 def _before_a_retry_is_paid(strike: Strike) -> None:
-    _wrap(transactions, "retry", after=strike)
+    _wrap(settling, "retry", after=strike)
 
 
 def _within_a_commit(strike: Strike) -> None:

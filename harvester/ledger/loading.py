@@ -1,0 +1,52 @@
+"""The transactions that bring ids into the ledger."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Collection, Sequence
+
+from harvester.ledger import statements as sql
+from harvester.ledger.moving import count
+from harvester.model import Addition
+
+PRIVATE_USE = range(0xF0000, 0xFFFFE)
+"""Code points that stand for nothing: more of them than a chunk has ids."""
+
+
+def last_position(db: sqlite3.Connection) -> int:
+    position: int = db.execute(sql.LAST_POSITION).fetchone()[0]
+    return position
+
+
+def add(db: sqlite3.Connection, ids: Sequence[str], invalid: Collection[str], known_up_to: int) -> Addition:
+    before = last_position(db)
+    nul = _stand_in_for_nul(ids)
+    given = {"ids": _listed(ids, nul), "nul": nul}
+    if invalid or nul:
+        new = db.execute(sql.ADD_TEXTS, given | {"invalid": _listed(invalid, nul)}).rowcount
+    else:
+        new = db.execute(sql.ADD_IDS, given).rowcount
+    new_invalid = 0
+    if invalid and new:
+        new_invalid = db.execute(sql.NEW_INVALID, {"last_position": before}).fetchone()[0]
+    count(db, pending=new - new_invalid, invalid=new_invalid)
+    known: list[tuple[int, bool]] = []
+    if known_up_to and new < len(ids):
+        rows = db.execute(sql.KNOWN, given | {"known_up_to": known_up_to})
+        known = [(position, bool(is_invalid)) for position, is_invalid in rows]
+    return Addition(new, new_invalid, known)
+
+
+def _stand_in_for_nul(texts: Sequence[str]) -> str:
+    """A character that none of the texts holds; empty where no stand-in is needed."""
+    together = "".join(texts)
+    if "\0" not in together:
+        return ""
+    present = set(together)
+    return next(character for character in map(chr, PRIVATE_USE) if character not in present)
+
+
+def _listed(texts: Collection[str], nul: str) -> str:
+    """As a JSON list, unescaped: what is no Unicode text is refused when it is bound, before anything is stored."""
+    return json.dumps([text.replace("\0", nul) for text in texts] if nul else list(texts), ensure_ascii=False)

@@ -1,0 +1,61 @@
+"""The transactions that enter runs and end them, the dead ones too."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from datetime import datetime
+
+from harvester.ledger import statements as sql
+from harvester.ledger.moving import count, instant, move
+from harvester.model import ProcessIdentity
+
+
+def open_run(db: sqlite3.Connection, process: ProcessIdentity, now: datetime, lease_until: datetime) -> int:
+    values = {
+        "host": process.host,
+        "boot": process.boot,
+        "pid": process.pid,
+        "process_started": process.started,
+        "now": instant(now),
+        "lease_until": instant(lease_until),
+    }
+    run_id = db.execute(sql.OPEN_RUN, values).lastrowid
+    assert run_id is not None
+    return run_id
+
+
+def renew_lease(db: sqlite3.Connection, run_id: int, lease_until: datetime) -> None:
+    db.execute(sql.RENEW_LEASE, {"run_id": run_id, "lease_until": instant(lease_until)})
+
+
+def close_run(db: sqlite3.Connection, run_id: int, now: datetime, reason: str) -> None:
+    _abandon(db, run_id, now, reason)
+    db.execute(sql.CLOSE_RUN, {"run_id": run_id, "now": instant(now), "reason": reason})
+
+
+def recover(
+    db: sqlite3.Connection, me: ProcessIdentity, now: datetime, is_alive: Callable[[ProcessIdentity], bool]
+) -> int:
+    abandoned = 0
+    for run_id, host, boot, pid, started, lease_until in db.execute(sql.OPEN_RUNS).fetchall():
+        owner = ProcessIdentity(host, boot, pid, started)
+        if (owner.host, owner.boot) == (me.host, me.boot):
+            dead = not is_alive(owner)
+        else:
+            dead = lease_until < instant(now)
+        if dead:
+            abandoned += _abandon(db, run_id, now, "process died")
+            db.execute(sql.CLOSE_RUN, {"run_id": run_id, "now": instant(now), "reason": "died"})
+    return abandoned
+
+
+def _abandon(db: sqlite3.Connection, run_id: int, now: datetime, reason: str) -> int:
+    """Give back all that a run still holds. The units stay spent: the API may have counted them."""
+    lost = db.execute(sql.ABANDON_CALLS, {"run_id": run_id, "now": instant(now), "reason": reason}).fetchall()
+    if lost:
+        released = move(db, sql.RELEASE, [(first, last, call_id) for call_id, _, first, last in lost])
+        count(db, pending=released, claimed=-released)
+    for _, day, _, _ in lost:
+        db.execute(sql.COUNT_ABANDONED_CALL, {"day": day})
+    return len(lost)
