@@ -58,6 +58,12 @@ def _states(db: Connection) -> Iterator[str]:
     for state in VideoState:
         if kept.get(state, 0) != counted.get(state, 0):
             yield f"{kept.get(state, 0)} ids are counted as {state.label}, but {counted.get(state, 0)} are."
+    look_from = select(video_states.c.first_position).where(video_states.c.code == 0).scalar_subquery()
+    overlooked = select(videos.c.video_id).where(
+        videos.c.position < look_from, videos.c.state == 0, videos.c.suspect_batch.is_(None)
+    )
+    for video_id in db.execute(overlooked.limit(MOST_EXAMPLES)).scalars():
+        yield f"{video_id} is pending, but lies before the place from where claims look: it would never be asked for."
 
 
 def _claims(db: Connection) -> Iterator[str]:

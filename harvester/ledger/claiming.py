@@ -57,7 +57,13 @@ def _claim_alike(db: sqlite3.Connection, claims: Sequence[Claim]) -> list[Batch 
 def _claim_pending(db: sqlite3.Connection, claims: Sequence[Claim]) -> list[Batch | Denied]:
     picked = _rows(db, sql.PICK_PENDING, most=BATCH_SIZE * len(claims))
     batches = [picked[start : start + BATCH_SIZE] for start in range(0, len(picked), BATCH_SIZE)]
-    return _claim(db, claims, batches)
+    claimed = _claim(db, claims, batches)
+    last = next((batch.positions[-1] for batch in reversed(claimed) if isinstance(batch, Batch)), None)
+    if last is not None:
+        db.execute(sql.LOOK_FROM, {"position": last + 1})
+    elif not picked:
+        db.execute(sql.LOOK_FROM_END)
+    return claimed
 
 
 def _claim_among(db: sqlite3.Connection, claim: Claim) -> Batch | Denied:

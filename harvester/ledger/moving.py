@@ -45,3 +45,10 @@ def moves_of(positions: Sequence[int], call_id: int, *, by_range: bool = True) -
 def count(db: sqlite3.Connection, **changes: int) -> None:
     """Move the counts kept by state, named in lower case, by so much."""
     db.execute(sql.COUNT_STATES, _NO_CHANGE | changes)
+
+
+def release(db: sqlite3.Connection, moves: Sequence[Move]) -> None:
+    """Claimed ids become pending again. The next claim reads from the first of them on, over all that is settled."""
+    released = move(db, sql.RELEASE, moves)
+    db.execute(sql.LOOK_BACK, {"position": min(first for first, _, _ in moves)})
+    count(db, claimed=-released, pending=released)

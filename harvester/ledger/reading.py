@@ -59,8 +59,11 @@ RESPONSES = (
 RESPONSE = str(
     RESPONSES.where(responses.c.call_id == bindparam("call_id")).order_by(None).compile(dialect=sqlite.dialect())
 )
+_LOOK_FROM = select(video_states.c.first_position).where(video_states.c.code == 0).scalar_subquery()
 PENDING = (
-    select(videos.c.video_id).where(videos.c.state == 0, videos.c.suspect_batch.is_(None)).order_by(videos.c.position)
+    select(videos.c.video_id)
+    .where(videos.c.position >= _LOOK_FROM, videos.c.state == 0, videos.c.suspect_batch.is_(None))
+    .order_by(videos.c.position)
 )
 SUSPECTS = (
     select(videos.c.suspect_batch, videos.c.video_id)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from harvester.ledger import statements as sql
-from harvester.ledger.moving import count, instant, move
+from harvester.ledger.moving import instant, release
 from harvester.model import ProcessIdentity
 
 
@@ -54,8 +54,7 @@ def _abandon(db: sqlite3.Connection, run_id: int, now: datetime, reason: str) ->
     """Give back all that a run still holds. The units stay spent: the API may have counted them."""
     lost = db.execute(sql.ABANDON_CALLS, {"run_id": run_id, "now": instant(now), "reason": reason}).fetchall()
     if lost:
-        released = move(db, sql.RELEASE, [(first, last, call_id) for call_id, _, first, last in lost])
-        count(db, pending=released, claimed=-released)
+        release(db, [(first, last, call_id) for call_id, _, first, last in lost])
     for _, day, _, _ in lost:
         db.execute(sql.COUNT_ABANDONED_CALL, {"day": day})
     return len(lost)

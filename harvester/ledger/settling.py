@@ -14,7 +14,7 @@ from itertools import chain
 
 from harvester.ledger import statements as sql
 from harvester.ledger.claiming import open_calls, reserve
-from harvester.ledger.moving import count, instant, move, moves_of
+from harvester.ledger.moving import count, instant, move, moves_of, release
 from harvester.model import Batch, Body, Budget, Denied, GiveBack, Outcome, VideoState
 
 
@@ -99,7 +99,7 @@ def retry(
     attempt = batch.attempt + 1
     paid, refusal = reserve(db, budget, 1)
     if not paid:
-        _release(db, batch)
+        release(db, moves_of(batch.positions, batch.call_id))
         return refusal
     call_id = open_calls(db, run_id, budget, [(batch.positions, attempt, now)])
     move(db, sql.RECLAIM, moves_of(batch.positions, batch.call_id), new_call_id=call_id)
@@ -127,17 +127,12 @@ def give_back(db: sqlite3.Connection, batch: Batch, fault: Outcome, how: GiveBac
             move(db, sql.SUSPECT, moves_of(positions, batch.call_id), suspect_batch=2 * batch.call_id + half)
         count(db, claimed=-len(batch), pending=len(batch))
     else:
-        _release(db, batch)
+        release(db, moves_of(batch.positions, batch.call_id))
     return True
 
 
 def close_day(db: sqlite3.Connection, day: date, now: datetime) -> None:
     db.execute(sql.CLOSE_DAY, {"day": day.isoformat(), "now": instant(now)})
-
-
-def _release(db: sqlite3.Connection, batch: Batch) -> None:
-    released = move(db, sql.RELEASE, moves_of(batch.positions, batch.call_id))
-    count(db, claimed=-released, pending=released)
 
 
 def _close_failed(db: sqlite3.Connection, batch: Batch, fault: Outcome, now: datetime) -> bool:

@@ -41,10 +41,17 @@ WHERE state = 0 AND suspect_batch = :suspect_batch ORDER BY position LIMIT 50
 PICK_PENDING = _as_list(
     columns="position, video_id, attempts",
     rows="""
-SELECT position, video_id, attempts FROM videos INDEXED BY ix_videos_pending
-WHERE state = 0 AND suspect_batch IS NULL ORDER BY position LIMIT :most
+SELECT position, video_id, attempts FROM videos
+WHERE position >= (SELECT first_position FROM video_states WHERE code = 0) AND state = 0 AND suspect_batch IS NULL
+ORDER BY position LIMIT :most
 """,
 )
+# Where PICK_PENDING begins to look: no pending id that is no suspect lies before it.
+LOOK_FROM = "UPDATE video_states SET first_position = :position WHERE code = 0"
+LOOK_FROM_END = """
+UPDATE video_states SET first_position = (SELECT coalesce(max(position), 0) + 1 FROM videos) WHERE code = 0
+"""
+LOOK_BACK = "UPDATE video_states SET first_position = min(first_position, :position) WHERE code = 0"
 # Of the rows it gives, those that share the first one's suspect_batch make the batch.
 PICK_AMONG = _as_list(
     columns="position, video_id, attempts, suspect_batch",

@@ -21,7 +21,8 @@ from sqlalchemy import (
 metadata = MetaData()
 
 # What each state is called and how many ids are in it. The counts are kept by the same transactions that move
-# ids, so that asking for them costs nothing however large the crawl; `verify` counts afresh and compares.
+# ids, so that asking for them costs nothing however large the crawl; `verify` counts afresh and compares. Claims
+# begin to look for pending ids at the `first_position` of that state: none but suspects lies before it.
 video_states = Table(
     "video_states",
     metadata,
@@ -29,6 +30,7 @@ video_states = Table(
     Column("name", Text, nullable=False, unique=True),
     Column("meaning", Text, nullable=False),
     Column("videos", Integer, nullable=False, server_default="0"),
+    Column("first_position", Integer, nullable=False, server_default="1"),
     CheckConstraint("videos >= 0", name="ck_video_states_videos"),
     sqlite_strict=True,
 )
@@ -118,10 +120,7 @@ videos = Table(
     sqlite_strict=True,
 )
 Index("ux_videos_video_id", videos.c.video_id, unique=True)
-_PENDING = (videos.c.state == 0) & videos.c.suspect_batch.is_(None)
 _SUSPECT = (videos.c.state == 0) & videos.c.suspect_batch.is_not(None)
-# Serves: the claim of a full batch.
-Index("ix_videos_pending", videos.c.position, sqlite_where=_PENDING, postgresql_where=_PENDING)
 # Serves: the claim of half of a refused batch.
 Index(
     "ix_videos_suspect",

@@ -58,6 +58,10 @@ DAMAGE = {
         "UPDATE video_states SET videos = videos + 1 WHERE name = 'pending'",
         ["161 ids are counted as pending, but 160 are."],
     ),
+    "from where claims look": (
+        "UPDATE video_states SET first_position = first_position + 1 WHERE code = 0",
+        [f"{IDS[100]} is pending, but lies before the place from where claims look: it would never be asked for."],
+    ),
     "a state": (
         "UPDATE videos SET state = 3 WHERE position = 3",
         [

@@ -21,6 +21,7 @@ from sqlalchemy import CheckConstraint, create_engine
 
 from harvester.errors import LedgerDamaged, LedgerUnusable
 from harvester.ledger import upgrade
+from harvester.ledger.books import SqliteBooks
 from harvester.ledger.sqlite import SqliteLedger
 from harvester.ledger.tables import metadata
 from harvester.ledger.upgrade import REVISION, check, migrations_folder, prepare
@@ -263,6 +264,29 @@ def test_a_migration_that_tears_rows_apart_is_undone(path: Path, later: Path, mo
     with pytest.raises(LedgerDamaged):
         prepare(path)
     assert dump(path) == before
+
+
+@pytest.mark.parametrize(("settled", "place"), [(60, 61), (119, 120), (120, 121)])
+def test_claims_go_on_where_the_index_of_pending_ids_had_them_look(
+    path: Path, later: Path, settled: int, place: int
+) -> None:
+    """From the first version, whose pending ids had an index of their own."""
+    (later / "versions" / "0002_first_position.py").unlink()
+    line = [sys.executable, "-W", "error", str(PROGRAM), "migrate", str(later), "0001", str(path)]
+    subprocess.run(line, check=True)
+    with closing(sqlite3.connect(path)) as db:
+        db.executemany("INSERT INTO videos (video_id, state) VALUES (?, 5)", [(f"{n:011}",) for n in range(settled)])
+        db.executemany("INSERT INTO videos (video_id) VALUES (?)", [(f"{n:011}",) for n in range(settled, 120)])
+        db.execute("UPDATE video_states SET videos = ? WHERE code = 0", (120 - settled,))
+        db.execute("UPDATE video_states SET videos = ? WHERE code = 5", (settled,))
+        db.commit()
+    prepare(path)
+    assert "ix_videos_pending" not in schema(path)
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT first_position FROM video_states WHERE code = 0").fetchone() == (place,)
+    with SqliteBooks(path) as books:
+        assert sum(len(ids) for ids in books.pending(50)) == 120 - settled
+        assert books.findings() == []
 
 
 # --- killed, and at once
