@@ -21,7 +21,7 @@ from harvester.config import QuotaSettings, RunSettings
 from harvester.errors import ApiUnavailable, ConfigError, CredentialsError, HarvesterError
 from harvester.gate import Gate
 from harvester.ledger.protocol import Ledger
-from harvester.model import Batch, Budget, Denied, GiveBack, Outcome, Verdict
+from harvester.model import Batch, Budget, Denied, GiveBack, Outcome, Verdict, VideoState
 from harvester.pacing import Backoff, Pacer
 from harvester.run import Ending, RunReport
 from harvester.youtube import Api
@@ -256,6 +256,8 @@ class Crawl:
         tries = self._run.max_attempts if len(batch) > 1 else HOPELESS * self._run.max_attempts
         if batch.asked_before + 1 >= tries:
             await self._give_up(batch, fault)
+            if await self._all_settled():
+                return
         else:
             await self._release(batch, fault)
         await self._fail(
@@ -266,6 +268,10 @@ class Crawl:
                 next_step="Run harvester run again later: it goes on where it stopped.",
             )
         )
+
+    async def _all_settled(self) -> bool:
+        videos = (await self._ledger.progress()).videos
+        return not videos[VideoState.PENDING] and not videos[VideoState.CLAIMED]
 
     async def _on_push_back(self, batch: Batch, fault: Outcome, sent_at: float, since: float) -> _Again | None:
         now = self._clock.monotonic()

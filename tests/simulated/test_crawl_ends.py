@@ -75,6 +75,21 @@ async def test_a_poisonous_video_fails_alone_and_costs_few_calls(set_up: SetUp, 
     assert len(for_mates) <= halvings
 
 
+async def test_the_last_id_of_all_may_be_the_one_at_fault(set_up: SetUp) -> None:
+    """Alone it looks like an API that is down; once it is given up, there is nothing left that would be."""
+    _, poison = first_poison("503", seed=5)
+    setup = await set_up([poison], api={"faults": "hostile", "seed": 5}, settings={"max_attempts": 1})
+    outages = 0
+    while setup.states[poison] != "failed":
+        assert outages < 10
+        try:
+            await setup.run()
+        except ApiUnavailable:
+            outages += 1
+            assert setup.states[poison] == "pending"
+    assert_all_true(setup)
+
+
 # --- the API down
 
 
