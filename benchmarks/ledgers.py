@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from harvester.ledger.sqlite import SqliteLedger
-from harvester.ledger.upgrade import prepare
+from harvester.ledger.upgrade import REVISION, prepare
 from harvester.model import BATCH_SIZE, Batch, Body, Budget, Outcome, Verdict
 from harvester.process import this_process
 from harvester.simulator import make_ids
@@ -27,7 +27,7 @@ _AT_ONCE = 64
 
 def finished_ledger(calls: int) -> Path:
     """The ledger of a crawl of that many calls, done in a day; made once and kept in CACHE."""
-    path = CACHE / f"finished-{calls}.db"
+    path = CACHE / f"finished-{calls}-{REVISION}.db"
     if not path.exists():
         CACHE.mkdir(exist_ok=True)
         print(f"making {path} …", flush=True)

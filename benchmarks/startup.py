@@ -14,6 +14,7 @@ from benchmarks.figures import Figure, ratios
 from benchmarks.ledgers import CACHE
 from benchmarks.measure import run_process
 from benchmarks.playlog import SONGS
+from harvester.ledger.upgrade import REVISION
 from harvester.simulator import make_ids
 
 HARVESTER = Path(sys.executable).with_name("harvester")
@@ -52,7 +53,7 @@ def measure(rounds: int) -> list[Figure]:
 
 def loaded_ledger() -> Path:
     """A folder with a config.toml and the ledger of 631,348 ids; made once and kept in CACHE."""
-    folder = CACHE / f"loaded-{SONGS}"
+    folder = CACHE / f"loaded-{SONGS}-{REVISION}"
     if not folder.exists():
         draft = folder.with_suffix(".draft")
         shutil.rmtree(draft, ignore_errors=True)
