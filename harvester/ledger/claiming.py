@@ -12,14 +12,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from harvester.ledger import statements as sql
 from harvester.ledger.moving import count, instant, move, moves_of
 from harvester.model import BATCH_SIZE, Batch, Budget, Denied
 
-Picked = Sequence[Sequence[Any]]
-"""Position, id and attempts so far of each id of a batch."""
+
+class _Picked(NamedTuple):
+    """Of each id of a batch: its position, itself, and its attempts so far."""
+
+    positions: list[int]
+    ids: list[str]
+    attempts: list[int]
+
+    def part(self, start: int) -> _Picked:
+        """A batch of it, from that one on."""
+        those = slice(start, start + BATCH_SIZE)
+        return _Picked(self.positions[those], self.ids[those], self.attempts[those])
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +56,7 @@ def _claim_alike(db: sqlite3.Connection, claims: Sequence[Claim]) -> list[Batch 
         return [_claim_among(db, claim) for claim in claims]
     halves: list[Batch | Denied] = []
     while len(halves) < len(claims) and (half := db.execute(sql.FIRST_SUSPECT_BATCH).fetchone()) is not None:
-        picked = _rows(db, sql.PICK_SUSPECTS, suspect_batch=half[0])
+        picked = _Picked(*_columns(db, sql.PICK_SUSPECTS, suspect_batch=half[0]))
         halves += (claimed := _claim(db, [claims[len(halves)]], [picked], suspect_batch=half[0]))
         if isinstance(claimed[0], Denied):
             break
@@ -55,31 +65,33 @@ def _claim_alike(db: sqlite3.Connection, claims: Sequence[Claim]) -> list[Batch 
 
 
 def _claim_pending(db: sqlite3.Connection, claims: Sequence[Claim]) -> list[Batch | Denied]:
-    picked = _rows(db, sql.PICK_PENDING, most=BATCH_SIZE * len(claims))
-    batches = [picked[start : start + BATCH_SIZE] for start in range(0, len(picked), BATCH_SIZE)]
+    picked = _Picked(*_columns(db, sql.PICK_PENDING, most=BATCH_SIZE * len(claims)))
+    batches = [picked.part(start) for start in range(0, len(picked.ids), BATCH_SIZE)]
     claimed = _claim(db, claims, batches)
     last = next((batch.positions[-1] for batch in reversed(claimed) if isinstance(batch, Batch)), None)
     if last is not None:
         db.execute(sql.LOOK_FROM, {"position": last + 1})
-    elif not picked:
+    elif not batches:
         db.execute(sql.LOOK_FROM_END)
     return claimed
 
 
 def _claim_among(db: sqlite3.Connection, claim: Claim) -> Batch | Denied:
-    rows = _rows(db, sql.PICK_AMONG, positions=json.dumps(list(claim.among or ())))
-    suspect_batch = rows[0][3] if rows else None
-    picked = [row[:3] for row in rows if row[3] == suspect_batch]
-    return _claim(db, [claim], [picked] if picked else [], suspect_batch=suspect_batch)[0]
+    *columns, batches = _columns(db, sql.PICK_AMONG, positions=json.dumps(list(claim.among or ())))
+    if not batches:
+        return Denied.NOTHING_PENDING
+    # They come in the order of their suspect_batch.
+    alike = batches.count(batches[0])
+    picked = _Picked(*(column[:alike] for column in columns))
+    return _claim(db, [claim], [picked], suspect_batch=batches[0])[0]
 
 
-def _rows(db: sqlite3.Connection, pick: str, **values: Any) -> Picked:
-    rows: Picked = json.loads(db.execute(pick, values).fetchone()[0])
-    return rows
+def _columns(db: sqlite3.Connection, pick: str, **values: Any) -> list[list[Any]]:
+    return [json.loads(column) for column in db.execute(pick, values).fetchone()]
 
 
 def _claim(
-    db: sqlite3.Connection, claims: Sequence[Claim], batches: Sequence[Picked], suspect_batch: int | None = None
+    db: sqlite3.Connection, claims: Sequence[Claim], batches: Sequence[_Picked], suspect_batch: int | None = None
 ) -> list[Batch | Denied]:
     """What was picked, for those who asked first; nothing for those for whom nothing was left, or no units."""
     nothing = [Denied.NOTHING_PENDING] * (len(claims) - len(batches))
@@ -94,9 +106,9 @@ def _claim(
     return [*opened, *[refusal] * (len(batches) - paid), *nothing]
 
 
-def _open(db: sqlite3.Connection, lots: Sequence[tuple[Claim, Picked]], suspect_batch: int | None) -> Sequence[Batch]:
+def _open(db: sqlite3.Connection, lots: Sequence[tuple[Claim, _Picked]], suspect_batch: int | None) -> Sequence[Batch]:
     budget, run_id = lots[0][0].budget, lots[0][0].run_id
-    positions = [tuple(position for position, _, _ in picked) for _, picked in lots]
+    positions = [tuple(picked.positions) for _, picked in lots]
     first_call = open_calls(
         db, run_id, budget, [(where, 1, claim.now) for where, (claim, _) in zip(positions, lots, strict=True)]
     )
@@ -117,8 +129,8 @@ def _open(db: sqlite3.Connection, lots: Sequence[tuple[Claim, Picked]], suspect_
             units=budget.units_per_call,
             attempt=1,
             positions=where,
-            ids=tuple(video_id for _, video_id, _ in picked),
-            asked_before=max(attempts for _, _, attempts in picked),
+            ids=tuple(picked.ids),
+            asked_before=max(picked.attempts),
         )
         for call_id, where, (_, picked) in zip(range(first_call, first_call + len(lots)), positions, lots, strict=True)
     ]

@@ -35,6 +35,8 @@ class Settlement:
     def missing(self) -> list[int]:
         """The positions of the ids that the answer does not hold."""
         batch, found = self.batch, self.outcome.found
+        if len(found) == len(batch):  # no answer holds what was not asked for
+            return []
         return [place for place, video_id in zip(batch.positions, batch.ids, strict=True) if video_id not in found]
 
 

@@ -20,25 +20,27 @@ SELECT id, host, boot, pid, process_started, lease_until FROM runs
 WHERE id IN (SELECT run_id FROM calls INDEXED BY ix_calls_open WHERE state = 'open')
 """
 
-# --- choosing a batch. Each comes as one row that holds a JSON list: fifty rows would be fifty turns for Python's lock.
+# --- choosing a batch. Each comes as one row with a JSON list for each column: fifty rows would be fifty turns for
+# Python's lock, and fifty lists.
 
 
-def _as_list(columns: str, rows: str) -> str:
-    return f"SELECT json_group_array(json_array({columns})) FROM ({rows})"  # noqa: S608 (the texts are those below)
+def _as_lists(columns: str, rows: str) -> str:
+    lists = ", ".join(f"json_group_array({column})" for column in columns.split(", "))
+    return f"SELECT {lists} FROM ({rows})"  # noqa: S608 (the texts are those below)
 
 
 FIRST_SUSPECT_BATCH = """
 SELECT suspect_batch FROM videos INDEXED BY ix_videos_suspect
 WHERE state = 0 AND suspect_batch IS NOT NULL ORDER BY suspect_batch LIMIT 1
 """
-PICK_SUSPECTS = _as_list(
+PICK_SUSPECTS = _as_lists(
     columns="position, video_id, attempts",
     rows="""
 SELECT position, video_id, attempts FROM videos INDEXED BY ix_videos_suspect
 WHERE state = 0 AND suspect_batch = :suspect_batch ORDER BY position LIMIT 50
 """,
 )
-PICK_PENDING = _as_list(
+PICK_PENDING = _as_lists(
     columns="position, video_id, attempts",
     rows="""
 SELECT position, video_id, attempts FROM videos
@@ -53,7 +55,7 @@ UPDATE video_states SET first_position = (SELECT coalesce(max(position), 0) + 1 
 """
 LOOK_BACK = "UPDATE video_states SET first_position = min(first_position, :position) WHERE code = 0"
 # Of the rows it gives, those that share the first one's suspect_batch make the batch.
-PICK_AMONG = _as_list(
+PICK_AMONG = _as_lists(
     columns="position, video_id, attempts, suspect_batch",
     rows="""
 SELECT position, video_id, attempts, suspect_batch FROM videos
