@@ -28,6 +28,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+PAGE_RUNS = 10
+PAGE_FAULTS = 20
+PAGE_CALLS = 10_000
+"""How many of the newest calls the page's latencies are of."""
+PAGE_RESPONSES = 2
+PAGE_VIDEOS = 20
+
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
@@ -180,6 +187,35 @@ class Harvester:
         with self.books() as books:
             summary = summarize(books.progress(), self.config.quota, self._clock.now())
             return Overview(summary, books.runs(newest_runs))
+
+    def page(self) -> str:
+        """The whole crawl as one page of HTML. Reads only."""
+        from harvester.report.page import PageData, render
+        from harvester.report.sample import sample
+
+        now, settings = self._clock.now(), self.config.quota
+        with self.books() as books:
+            progress = books.progress()
+            data = PageData(
+                summary=summarize(progress, settings, now),
+                progress=progress,
+                plan=self.plan(progress.asked_for),
+                runs=books.runs(PAGE_RUNS),
+                faults=books.faults(PAGE_FAULTS),
+                seconds=books.good_call_seconds(PAGE_CALLS),
+                newest=sample(books.newest_responses(PAGE_RESPONSES), PAGE_VIDEOS),
+                ledger_name=self.config.ledger.path.name,
+                now=now,
+            )
+        return render(data)
+
+    def publish_page(self, uri: str) -> None:
+        """Write the page to a local path or `s3://bucket/key`: a reader sees the old one or the new one, whole."""
+        from harvester.export.storage import target_at
+        from harvester.report.page import CONTENT_TYPE
+
+        target = target_at(uri, self.config.export, manifest=False)
+        target.publish([self.page().encode()], content_type=CONTENT_TYPE)
 
     def plan(self, videos: int | None = None, units_per_call: int | None = None) -> quota.Plan:
         """The arithmetic of a crawl of `videos` ids, by default those that the ledger still has to ask for."""

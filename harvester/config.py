@@ -174,9 +174,50 @@ class ExportSettings(_Section):
         return self
 
 
+class ReportSettings(_Section):
+    """What is written at the end of each run."""
+
+    html: str | None = None
+    """The page of `status --html`: a path, or s3://bucket/key, which is stored as [export] says."""
+
+    @field_validator("html")
+    @classmethod
+    def _a_place(cls, uri: str | None) -> str | None:
+        if uri is None:
+            return None
+        scheme, separator, rest = uri.partition("://")
+        on_s3 = separator and scheme.lower() == "s3" and all(rest.partition("/")[::2]) and not rest.endswith("/")
+        if not uri or (separator and not on_s3):
+            raise ValueError("must be a local path or s3://bucket/key")
+        return uri
+
+
 class LogSettings(_Section):
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     format: Literal["text", "json"] = "text"
+
+
+class NotifySettings(_Section):
+    """Who is told that a run began, ended well or failed."""
+
+    url: SecretStr | None = None
+    """It may hold a token, so it is treated as a secret."""
+
+    @field_validator("url")
+    @classmethod
+    def _web_address(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is None:
+            return None
+        text = url.get_secret_value()
+        try:
+            parsed = urlsplit(text)
+            known = parsed.scheme in ("http", "https") and bool(parsed.hostname) and parsed.port != 0
+        except ValueError:
+            known = False
+        # What stands in the address is not repeated.
+        if not known or not text.isascii() or not text.isprintable() or " " in text or parsed.fragment:
+            raise ValueError("must be an http or https address, in ASCII and without a fragment")
+        return url
 
 
 class Config(_Section):
@@ -188,7 +229,15 @@ class Config(_Section):
     quota: QuotaSettings = QuotaSettings()
     run: RunSettings = RunSettings()
     export: ExportSettings = ExportSettings()
+    report: ReportSettings = ReportSettings()
+    notify: NotifySettings = NotifySettings()
     log: LogSettings = LogSettings()
+
+    @model_validator(mode="after")
+    def _page_beside_export(self) -> Self:
+        if self.report.html is not None and self.report.html == self.export.uri:
+            raise ValueError("report.html and export.uri must be two places")
+        return self
 
 
 def find_config(explicit: Path | None) -> Path | None:
@@ -245,6 +294,12 @@ def api_key() -> SecretStr:
     if not key.isascii() or not key.isprintable() or " " in key:
         raise CredentialsError("The API key holds characters that no key has.", state="Nothing was sent.")
     return SecretStr(key)
+
+
+def api_key_file() -> Path | None:
+    """The file that the key is read from; None where the environment itself holds it, or where there is none."""
+    file = os.environ.get("YOUTUBE_API_KEY_FILE")
+    return Path(file) if file and not os.environ.get("YOUTUBE_API_KEY", "").strip() else None
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -305,7 +360,7 @@ def _explain(error: ValidationError, path: Path | None) -> str:
         message = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden":
             message = "there is no such setting"
-        lines.append(f"  {key}: {message}")
+        lines.append(f"  {key}: {message}" if key else f"  {message}")
     return "\n".join(lines)
 
 
@@ -315,7 +370,8 @@ def _anchor_paths(config: Config, folder: Path) -> Config:
     source = config.source.model_copy(update={"uri": _anchor(config.source.uri, base)})
     ledger = config.ledger.model_copy(update={"url": f"sqlite:///{base / config.ledger.path}"})
     export = config.export.model_copy(update={"uri": _anchor(config.export.uri, base)})
-    return config.model_copy(update={"source": source, "ledger": ledger, "export": export})
+    report = config.report.model_copy(update={"html": _anchor(config.report.html, base)})
+    return config.model_copy(update={"source": source, "ledger": ledger, "export": export, "report": report})
 
 
 def _anchor(uri: str | None, base: Path) -> str | None:

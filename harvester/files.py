@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from pathlib import Path
 
 
@@ -13,3 +14,25 @@ def sync_folder(folder: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Put `data` in place of what `path` holds, all of it or none: whoever reads sees the old file or the new one.
+
+    Where `path` is a symbolic link, the file that it leads to is replaced. Raises OSError, and leaves nothing behind.
+    """
+    place = Path(os.path.realpath(path))
+    # Another suffix, and hidden: what reads a folder of such files takes a draft for none.
+    draft = place.with_name(f".{place.name}.{secrets.token_hex(6)}.draft")
+    try:
+        # Others may read it, as far as the umask lets them: node_exporter and web servers are other users.
+        fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        with os.fdopen(fd, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(place)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    sync_folder(place.parent)

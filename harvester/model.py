@@ -189,6 +189,16 @@ class RunRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class FaultCount:
+    """Calls that brought nothing for one reason, their units, and when the newest of them ended."""
+
+    reason: str
+    calls: int
+    units: int
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """The ledger at a glance."""
 

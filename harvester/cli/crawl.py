@@ -44,21 +44,55 @@ def run(state: State, max_calls: int | None, until_done: bool, dry_run: bool) ->
     if dry_run:
         show(terminal.dry_run(harvester.dry_run(max_calls)))
         return
-    report, progress = asyncio.run(_run(harvester, max_calls, until_done))
+    try:
+        report, progress = asyncio.run(_run(harvester, max_calls, until_done))
+    finally:
+        _write_page(harvester)
     show(terminal.run(report, progress))
+
+
+def _write_page(harvester: Harvester) -> None:
+    """After a run, however it ended. What goes wrong with that is a warning, and never an exception."""
+    import logging
+
+    uri = harvester.config.report.html
+    if uri is None:
+        return
+    try:
+        harvester.publish_page(uri)
+    except Exception as error:  # noqa: BLE001 (the run is over, and what it did stays done)
+        logging.getLogger(__name__).warning("the page of report.html was not written: %s", error)
 
 
 async def _run(harvester: Harvester, max_calls: int | None, until_done: bool) -> tuple[RunReport, Progress]:
     import asyncio
     import signal
 
+    from harvester.notify import Notifier
+    from harvester.report import terminal
     from harvester.run import Stop
 
     stop = Stop()
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signal_number, stop.ask)
-    return await harvester.run(until_done=until_done, max_calls=max_calls, stop=stop)
+    notifier = Notifier(harvester.config.notify.url)
+    await notifier.started()
+    try:
+        report, progress = await harvester.run(until_done=until_done, max_calls=max_calls, stop=stop)
+    except Exception as error:
+        await notifier.failed(_sentence(error))
+        raise
+    await notifier.succeeded(terminal.run(report, progress).plain)
+    return report, progress
+
+
+def _sentence(error: Exception) -> str:
+    """What may be told of it elsewhere: our own words; those of a bug stay here."""
+    from harvester.cli.logs import safe
+    from harvester.errors import HarvesterError
+
+    return safe(str(error)) if isinstance(error, HarvesterError) else f"A bug in harvester: {type(error).__name__}."
 
 
 COMMANDS = [plan, run]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import click
 
@@ -49,9 +50,27 @@ def load(state: State, source: str | None, column: str | None, limit: int | None
 
 @click.command(epilog="Example: harvester status --json")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option(
+    "--prometheus",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Write metrics for node_exporter to PATH (*.prom), and print nothing.",
+)
+@click.option("--html", metavar="DEST", help="Write a page to DEST, a path or s3://bucket/key, and print nothing.")
 @click.pass_obj
-def status(state: State, as_json: bool) -> None:
+def status(state: State, as_json: bool, prometheus: Path | None, html: str | None) -> None:
     """Show how far the crawl is, today's units, and the days left. Reads only."""
+    if html is not None:
+        state.harvester().publish_page(html)
+        if prometheus is None and not as_json:
+            return
+    if prometheus is not None:
+        from harvester.cli.writing import write_whole
+        from harvester.report.prometheus import render
+
+        write_whole(prometheus, render(state.harvester().overview()))
+        if not as_json:
+            return
     if as_json:
         import json
 

@@ -14,7 +14,13 @@ if TYPE_CHECKING:
     from harvester.config import LogSettings
 
 MOST_CHARACTERS = 2000
-_SECRETS = ("YOUTUBE_API_KEY", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ACCESS_KEY_ID")
+_SECRETS = (
+    "YOUTUBE_API_KEY",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_ACCESS_KEY_ID",
+    "HARVESTER_NOTIFY__URL",
+)
 _LEAST_SECRET_CHARACTERS = 8
 """What is shorter is no real key, and hiding every occurrence of it would only garble the lines."""
 

@@ -51,6 +51,15 @@ acl = "private"
 # kms_key_id = "alias/songs"     # which key for aws:kms
 # storage_class = "STANDARD_IA"
 
+[report]
+# The page of harvester status --html, written at the end of each run: a path, or s3://bucket/key.
+# html = "report.html"
+
+[notify]
+# Called as a run begins (url/start), ends well (url) or fails (url/fail), as healthchecks.io and its like expect it.
+# It may hold a token: HARVESTER_NOTIFY__URL in the environment keeps it out of this file.
+# url = "https://hc-ping.com/your-uuid"
+
 [log]
 level = "INFO"
 format = "text"                  # or "json"

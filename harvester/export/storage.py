@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
     from harvester.export.s3_client import S3Options
 
 
-def target_at(uri: str, settings: ExportSettings) -> Target:
-    """A local path, or `s3://bucket/key`. Raises ConfigError for anything else. Touches nothing yet."""
+def target_at(uri: str, settings: ExportSettings, *, manifest: bool = True) -> Target:
+    """A local path, or `s3://bucket/key`. Raises ConfigError for anything else. Touches nothing yet.
+
+    `manifest` is whether one will lie beside it, which an object on S3 says of itself.
+    """
     place = _on_s3(uri)
     if place is None:
         return LocalTarget(_local(uri))
@@ -29,7 +33,8 @@ def target_at(uri: str, settings: ExportSettings) -> Target:
         raise _no_object(uri)
     from harvester.export.s3 import S3Target
 
-    return S3Target(bucket, key, _options(settings, key))
+    options = _options(settings, key)
+    return S3Target(bucket, key, options if manifest else replace(options, metadata={}))
 
 
 def folder_at(uri: str, settings: ExportSettings) -> Folder:

@@ -15,7 +15,16 @@ from typing import Self, cast
 from harvester.errors import LedgerDamaged, LedgerUnavailable
 from harvester.ledger import reading
 from harvester.ledger.connect import damaged, is_read_unlocked, ledger_errors, reading_engine
-from harvester.model import EVERYTHING, Progress, ResponseSize, RunRecord, Span, StoredResponse, VideoState
+from harvester.model import (
+    EVERYTHING,
+    FaultCount,
+    Progress,
+    ResponseSize,
+    RunRecord,
+    Span,
+    StoredResponse,
+    VideoState,
+)
 from harvester.text import shown
 
 
@@ -45,6 +54,21 @@ class SqliteBooks:
     def runs(self, newest: int) -> list[RunRecord]:
         with self._reading():
             return [reading.as_run(row) for row in self._db.execute(reading.newest_runs(newest))]
+
+    def faults(self, most: int) -> list[FaultCount]:
+        with self._reading():
+            return [reading.as_fault(row) for row in self._db.execute(reading.faults(most))]
+
+    def good_call_seconds(self, among_newest: int) -> list[float]:
+        with self._reading():
+            times = self._db.execute(reading.good_call_times(among_newest))
+            # A clock that was set back is no call that took less than nothing.
+            return [max(0.0, (reading.moment(end) - reading.moment(start)).total_seconds()) for start, end in times]
+
+    def newest_responses(self, count: int) -> Iterator[StoredResponse]:
+        with self._reading():
+            newest = self._db.execute(reading.newest_responses(count)).scalars().all()
+            yield from self._read_responses(newest)
 
     def responses(self, span: Span = EVERYTHING) -> Iterator[StoredResponse]:
         with self._reading():

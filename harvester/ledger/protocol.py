@@ -17,6 +17,7 @@ from harvester.model import (
     Body,
     Budget,
     Denied,
+    FaultCount,
     GiveBack,
     Outcome,
     ProcessIdentity,
@@ -100,6 +101,18 @@ class Books(Protocol):
 
     def runs(self, newest: int) -> list[RunRecord]:
         """The newest runs, newest first."""
+        ...
+
+    def faults(self, most: int) -> list[FaultCount]:
+        """Why calls brought nothing, the most frequent reason first."""
+        ...
+
+    def good_call_seconds(self, among_newest: int) -> list[float]:
+        """How long the good ones of the newest calls took, from claim to settlement."""
+        ...
+
+    def newest_responses(self, count: int) -> Iterator[StoredResponse]:
+        """The newest stored responses that hold any video, newest first."""
         ...
 
     def responses(self, span: Span = EVERYTHING) -> Iterator[StoredResponse]:

@@ -12,6 +12,8 @@ from sqlalchemy.dialects import sqlite
 from harvester.ledger.tables import calls, quota_days, responses, runs, video_states, videos
 from harvester.model import (
     Body,
+    CallState,
+    FaultCount,
     Progress,
     QuotaDay,
     ResponseSize,
@@ -88,6 +90,34 @@ def newest_runs(count: int) -> AnyQuery:
     return select(runs).order_by(runs.c.id.desc()).limit(count)
 
 
+def faults(most: int) -> AnyQuery:
+    """Reads every call, but none of their ids: a fiftieth of the crawl."""
+    reason = func.coalesce(calls.c.reason, calls.c.state)
+    return (
+        select(
+            reason.label("reason"),
+            func.count().label("calls"),
+            func.sum(calls.c.units).label("units"),
+            func.max(calls.c.finished_at).label("last_at"),
+        )
+        .where(calls.c.state.in_((CallState.FAILED, CallState.ABANDONED)))
+        .group_by(reason)
+        .order_by(func.count().desc(), reason)
+        .limit(most)
+    )
+
+
+def good_call_times(among_newest: int) -> AnyQuery:
+    newest = select(calls).order_by(calls.c.id.desc()).limit(among_newest).subquery()
+    return select(newest.c.started_at, newest.c.finished_at).where(newest.c.state == CallState.OK)
+
+
+def newest_responses(count: int) -> AnyQuery:
+    """The calls of those that hold any video."""
+    query = select(responses.c.call_id).where(responses.c.item_count > 0)
+    return query.order_by(responses.c.call_id.desc()).limit(count)
+
+
 def find(ids: Sequence[str]) -> AnyQuery:
     return select(videos.c.video_id, videos.c.position, videos.c.state, videos.c.call_id).where(
         videos.c.video_id.in_(ids)
@@ -146,6 +176,10 @@ def as_run(row: AnyRow) -> RunRecord:
         ended_at=moment(row.ended_at) if row.ended_at else None,
         reason=row.reason,
     )
+
+
+def as_fault(row: AnyRow) -> FaultCount:
+    return FaultCount(row.reason, row.calls, row.units, moment(row.last_at))
 
 
 def as_body(row: AnyRow) -> Body:

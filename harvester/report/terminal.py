@@ -163,7 +163,7 @@ def dry_run(result: DryRun) -> RenderableType:
     )
 
 
-def run(report: RunReport, progress: Progress) -> RenderableType:
+def run(report: RunReport, progress: Progress) -> Text:
     """What a run did, and what is left."""
     lines = [
         f"{report.ending.capitalize()}: {count(report.calls, 'call')}, {report.units:,} units, "

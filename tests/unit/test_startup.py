@@ -24,6 +24,7 @@ NOT_FOR_STATUS = (
     "dotenv",
     "fsspec",
     "greenlet",
+    "harvester.doctor",
     "harvester.export",
     "harvester.ledger.audit",
     "harvester.ledger.sqlite",
@@ -31,12 +32,15 @@ NOT_FOR_STATUS = (
     "harvester.sources",
     "harvester.worker",
     "harvester.youtube",
+    "jinja2",
     "msgspec",
     "numpy",
     "pandas",
+    "prometheus_client",
     "psutil",
     "pyarrow",
     "pydantic_settings",
+    "pygal",
     "rich._emoji_codes",
     "rich.progress",
     "s3fs",
@@ -87,6 +91,12 @@ def test_status_for_programs_draws_nothing(ledger: Program) -> None:
     modules = imported(ledger, "status", "--json")
     assert "sqlalchemy" in modules
     assert modules.isdisjoint(("rich", *NOT_FOR_STATUS))
+
+
+def test_metrics_need_neither_a_terminal_nor_the_page(ledger: Program) -> None:
+    modules = imported(ledger, "status", "--prometheus", "crawl.prom")
+    assert "prometheus_client" in modules
+    assert modules.isdisjoint({"rich", *NOT_FOR_STATUS} - {"prometheus_client"})
 
 
 def test_variables_are_read_with_pydantic_settings_once_there_are_any(ledger: Program) -> None:

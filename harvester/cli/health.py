@@ -1,0 +1,83 @@
+"""doctor: whether a crawl would work here, and what to do where it would not."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from harvester.cli.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harvester.doctor import Finding
+
+COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
+
+
+@click.command(epilog="Example: harvester doctor --offline")
+@click.option("--offline", is_flag=True, help="Leave out what needs the network.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option(
+    "--spend-unit",
+    is_flag=True,
+    help="Prove the key by one call of the crawl: its units are reserved in the ledger, its videos kept.",
+)
+@click.pass_context
+def doctor(ctx: click.Context, offline: bool, as_json: bool, spend_unit: bool) -> None:
+    """Check settings, key, time zone, versions, ledger, disk, source, export and the API's clock.
+
+    Each finding is a line, and says what to do. Nothing is changed or spent, unless --spend-unit is given. The exit
+    code is 0 where there is no problem, and otherwise that of the first: 3 for the settings, 4 for the outside world,
+    5 for the ledger.
+    """
+    from harvester.config import find_config
+    from harvester.doctor import examine, exit_code
+
+    if offline and spend_unit:
+        raise click.UsageError("--spend-unit needs the network, which --offline leaves out.")
+    state: State = ctx.obj
+    findings = []
+    for finding in examine(find_config(state.config_path), state.config, offline=offline, spend_unit=spend_unit):
+        findings.append(finding)
+        if not as_json:
+            _show(finding)
+    if as_json:
+        _print_json(findings, offline)
+    else:
+        click.echo(_in_all(findings, offline))
+    ctx.exit(exit_code(findings))
+
+
+def _show(finding: Finding) -> None:
+    from harvester.cli.logs import safe
+
+    level = click.style(f"{finding.level:<8}", fg=COLOURS[finding.level])
+    line = " ".join(text for text in (finding.what, finding.next_step) if text)
+    # click knows terminals, but not NO_COLOR
+    click.echo(f"{level} {finding.check:<10} {safe(line)}", color=False if os.environ.get("NO_COLOR") else None)
+
+
+def _print_json(findings: Sequence[Finding], offline: bool) -> None:
+    import json
+
+    from harvester.cli.logs import safe
+    from harvester.doctor import as_json, exit_code, found
+
+    lines = [
+        {key: safe(value) if isinstance(value, str) else value for key, value in as_json(finding).items()}
+        for finding in findings
+    ]
+    told = {"findings": lines, "exit_code": exit_code(findings), "offline": offline, "versions": found()}
+    click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+
+
+def _in_all(findings: Sequence[Finding], offline: bool) -> str:
+    numbers = [(sum(f.level == level for f in findings), level) for level in ("problem", "warning")]
+    what = ", ".join(f"{n} {level}{'s' if n > 1 else ''}" for n, level in numbers if n) or "All is well"
+    return f"{what}.{' What needs the network was left out.' if offline else ''}"
+
+
+COMMANDS = [doctor]

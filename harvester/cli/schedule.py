@@ -1,0 +1,154 @@
+"""schedule: the daily run for cron or systemd."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harvester.cli.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date
+    from zoneinfo import ZoneInfo
+
+    from harvester.schedule import Job
+
+
+@click.command(epilog="Example: harvester schedule --cron")
+@click.option("--cron", is_flag=True, help="The lines for your crontab. [default]")
+@click.option("--systemd", is_flag=True, help="A timer, its service, and a notice for when that fails.")
+@click.option("--zone", help="This machine's time zone, for cron. [default: that of /etc/localtime]")
+@click.option(
+    "--env-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where YOUTUBE_API_KEY=... stands. [default: harvester.env beside the settings]",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Write systemd's units to this folder instead."
+)
+@click.pass_obj
+def schedule(
+    state: State, cron: bool, systemd: bool, zone: str | None, env_file: Path | None, out: Path | None
+) -> None:
+    """Print what starts a run each day shortly after the quota's reset, whatever this machine's time zone.
+
+    Nothing is installed, and no key is printed: it stays in a file that only you can read.
+    """
+    from harvester.errors import ConfigError
+    from harvester.schedule import Unprintable, crontab, units
+
+    if cron and systemd:
+        raise click.UsageError("--cron or --systemd, not both.")
+    if out and not systemd:
+        raise click.UsageError("--out is for --systemd.")
+    job = _job(state, env_file)
+    try:
+        if systemd:
+            _show_units(units(job), out)
+        else:
+            click.echo(crontab(job, _zone(zone), _today()), nl=False)
+    except Unprintable as error:
+        raise ConfigError(
+            f"No schedule can be printed: {error}.", next_step="Move the crawl to another folder."
+        ) from None
+
+
+def _job(state: State, env_file: Path | None) -> Job:
+    from harvester.config import find_config
+    from harvester.errors import ConfigError
+    from harvester.schedule import ENV_NAME, Job
+
+    found = find_config(state.config_path)
+    if found is None:
+        raise ConfigError("There are no settings here to run with.", next_step="harvester init writes a config.toml.")
+    config = _straight(found)
+    settings = state.config()
+    return Job(
+        program=_program(),
+        config=config,
+        env_file=_straight(env_file) if env_file else config.with_name(ENV_NAME),
+        ledger=_straight(settings.ledger.path),
+        user=_user(),
+    )
+
+
+def _straight(path: Path) -> Path:
+    """Absolute and without `..`, which systemd refuses; a link of that name stays one."""
+    return path.parent.resolve() / path.name
+
+
+def _user() -> str:
+    import os
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())  # as in containers; systemd takes numbers too
+
+
+def _program() -> list[str]:
+    """What starts this very harvester from anywhere."""
+    for script in (Path(sys.argv[0]).absolute(), Path(sys.executable).with_name("harvester")):
+        if script.name == "harvester" and script.is_file():
+            return [str(script)]
+    # -P: no folder called harvester in the working directory is taken for it.
+    return [sys.executable, "-P", "-m", "harvester"]
+
+
+def _show_units(units: Mapping[str, str], out: Path | None) -> None:
+    from harvester.errors import ConfigError
+    from harvester.text import shown
+
+    if out is None:
+        click.echo("\n".join(f"# /etc/systemd/system/{name}\n{text}" for name, text in units.items()), nl=False)
+        return
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, text in units.items():
+            (out / name).write_text(text, encoding="utf-8")
+            click.echo(f"wrote {out / name}")
+    except OSError as error:
+        raise ConfigError(f"{shown(str(out))} cannot be written: {error.strerror}.") from None
+
+
+def _today() -> date:
+    from datetime import UTC, datetime
+
+    return datetime.now(UTC).date()
+
+
+def _zone(named: str | None) -> ZoneInfo:
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    name = named or host_zone(Path("/"))
+    if name is None:
+        raise click.UsageError("This machine's time zone can't be found out: name it, as in --zone Europe/Paris.")
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise click.UsageError(f"There is no time zone {name!r}: name one as in --zone Europe/Paris.") from None
+
+
+def host_zone(root: Path) -> str | None:
+    """The zone that cron goes by: the machine's, not that of $TZ in this shell. None where it can't be told."""
+    localtime = root / "etc/localtime"
+    if localtime.is_symlink():
+        _, found, name = str(localtime.readlink()).partition("zoneinfo/")
+        return name if found else None
+    if not localtime.exists():
+        return "UTC"  # as localtime(5) has it
+    # A copy tells no name; Debian notes it beside, and what is noted may be out of date.
+    try:
+        name = (root / "etc/timezone").read_text(encoding="ascii").strip()
+        noted = (root / "usr/share/zoneinfo" / name).read_bytes()
+    except (OSError, UnicodeDecodeError):
+        return None
+    return name if noted == localtime.read_bytes() else None
+
+
+COMMANDS = [schedule]

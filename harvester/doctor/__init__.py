@@ -1,0 +1,79 @@
+"""`harvester doctor`: whether a crawl would work here, one check after another, and what to do where it would not.
+
+    finding.py    what a check says: ok, a warning or a problem
+    settings.py   config.toml, the key, the time zone
+    books.py      the ledger, and the room beside it
+    places.py     the source, and where the export goes
+    network.py    the API and its clock
+    versions.py   harvester, Python, SQLite, the libraries
+
+A check asks what a command would meet later, through the same code. None of them changes the ledger or spends a unit,
+but for the one call that is asked for by name. What a check needs is imported when it runs: with a broken time zone,
+half of harvester can't be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harvester.doctor import settings
+from harvester.doctor.finding import Finding, Level, as_json, exit_code, warning
+from harvester.doctor.versions import found, versions
+
+if TYPE_CHECKING:
+    from harvester.config import Config
+
+__all__ = ["Finding", "Level", "as_json", "examine", "exit_code", "found"]
+
+
+def examine(
+    path: Path | None, read_config: Callable[[], Config], *, offline: bool = False, spend_unit: bool = False
+) -> Iterator[Finding]:
+    """The findings, one by one as they are made. `path` is where `read_config` reads, if from a file."""
+    well = True
+    for finding in _findings(path, read_config, offline):
+        well = well and finding.level is not Level.PROBLEM
+        yield finding
+    if spend_unit:
+        yield _one_call(read_config, well)
+
+
+def _findings(path: Path | None, read_config: Callable[[], Config], offline: bool) -> Iterator[Finding]:
+    finding, config = settings.config(path, read_config)
+    yield finding
+    yield settings.key(config)
+    zone = settings.time_zone()
+    yield zone
+    yield versions()
+    if config is None or zone.level is Level.PROBLEM:
+        yield warning("the rest", "It was not looked at: it needs what is broken above.", "Mend that, and ask again.")
+    else:
+        yield from _of_the_crawl(config, offline)
+
+
+def _of_the_crawl(config: Config, offline: bool) -> Iterator[Finding]:
+    from harvester.clock import SystemClock
+    from harvester.doctor import books, places
+
+    ledger, unasked = books.ledger(config)
+    yield ledger
+    if (disk := books.disk(config, unasked, SystemClock().now())) is not None:
+        yield disk
+    if not (offline and places.is_remote(config.source.uri)):
+        yield places.source(config)
+    if not (offline and places.is_remote(config.export.uri)):
+        yield places.export(config)
+    if not offline:
+        from harvester.doctor import network
+
+        yield network.clock(config)
+
+
+def _one_call(read_config: Callable[[], Config], well: bool) -> Finding:
+    if not well:
+        return warning("call", "No call was made: there are problems.", "Mend them first.")
+    from harvester.doctor import network
+
+    return network.one_call(read_config())

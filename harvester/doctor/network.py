@@ -1,0 +1,93 @@
+"""The API: whether it answers, what time it is there, and on request whether it takes the key."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from harvester import quota
+from harvester._version import __version__
+from harvester.doctor.finding import Finding, misconfigured, ok, problem, warning
+from harvester.errors import ApiUnavailable, HarvesterError
+from harvester.text import shown
+from harvester.youtube.transport import NETWORK_FAULTS, outcome_of
+
+if TYPE_CHECKING:
+    from harvester.config import Config
+
+PATIENCE_SECONDS = 10.0
+TOLERATED_SECONDS = 30.0
+"""The header has whole seconds, and the way there and back takes some of one."""
+
+SET_THE_CLOCK = "Let this machine set its clock by NTP (timedatectl set-ntp true)."
+
+
+def clock(config: Config) -> Finding:
+    """Ask the API's host for its time: without the key and for no method of the API, so that it costs nothing."""
+    address = urlsplit(config.youtube.base_url)
+    host = shown(address.netloc)
+    began = time.time()
+    try:
+        date = asyncio.run(_date(f"{address.scheme}://{address.netloc}/"))
+    except NETWORK_FAULTS as fault:
+        outcome = outcome_of(fault)
+        what = f"The API can't be reached at {host}: {outcome.message} ({outcome.reason})."
+        return problem("api", ApiUnavailable(what, next_step="Check the network and youtube.base_url, then ask again."))
+    ended = time.time()
+    try:
+        # Cut to whole seconds, which is half a second less than it was in the mean.
+        server = _as_utc(parsedate_to_datetime(date)).timestamp() + 0.5
+    except (ValueError, TypeError):
+        what = f"{host} answers, but does not say what time it is."
+        return warning("clock", what, "See yourself that this machine's clock is right.")
+    return _judged((began + ended) / 2 - server, host)
+
+
+def one_call(config: Config) -> Finding:
+    """One call of the crawl itself: its units are reserved in the books before it is sent, and its answer is kept."""
+    from harvester.app import Harvester
+
+    try:
+        report, _ = asyncio.run(Harvester(config).run(max_calls=1))
+    except HarvesterError as error:
+        return problem("call", error)
+    if not report.calls:
+        return warning("call", f"No call was made: {report.ending}.", "Ask again when there are ids and units.")
+    if not report.good:
+        why = ", ".join(report.wasted) or "no good answer"
+        return warning("call", f"One call was made, and brought nothing: {shown(why)}.", "Ask again, or harvester run.")
+    found = f"{report.fetched} videos fetched, {report.missing} missing"
+    return ok("call", f"The API takes the key: one call of the crawl, {report.units} units, {found}.")
+
+
+async def _date(url: str) -> str:
+    timeout = aiohttp.ClientTimeout(total=PATIENCE_SECONDS)
+    headers = {"User-Agent": f"harvester/{__version__}"}
+    async with (
+        aiohttp.ClientSession(timeout=timeout, headers=headers, trust_env=False) as session,
+        session.head(url, allow_redirects=False) as response,
+    ):
+        return response.headers.get("Date", "")
+
+
+def _as_utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _judged(ahead_seconds: float, host: str) -> Finding:
+    """`ahead_seconds`: how far our clock is ahead of theirs."""
+    off = abs(ahead_seconds)
+    if off <= TOLERATED_SECONDS:
+        return ok("clock", f"{host} answers, and agrees about what time it is.")
+    how = f"{off / 60:,.1f} minutes {'ahead of' if ahead_seconds > 0 else 'behind'} that of {host}"
+    if off <= quota.RESET_GRACE.total_seconds():
+        return warning("clock", f"This machine's clock is {how}.", SET_THE_CLOCK)
+    return misconfigured(
+        "clock", f"This machine's clock is {how}: quota days would begin at the wrong time.", SET_THE_CLOCK
+    )

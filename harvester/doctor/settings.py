@@ -1,0 +1,74 @@
+"""What this machine brings along: the settings, the key, the time zone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from harvester.doctor.finding import Finding, misconfigured, ok, problem, warning
+from harvester.errors import HarvesterError
+from harvester.text import shown
+
+if TYPE_CHECKING:
+    from harvester.config import Config
+
+PACIFIC = "America/Los_Angeles"
+"""Read here and not from `quota`, which can't even be imported where there is no such zone."""
+
+_KEY_SHAPES = re.compile(r"AIza[0-9A-Za-z_-]{35}|AQ\.[0-9A-Za-z_-]{20,}")
+"""Google's keys, of old and of late. It makes no promise, so that another shape is worth no more than a warning."""
+
+_OTHERS_READ = 0o044
+
+
+def config(path: Path | None, read: Callable[[], Config]) -> tuple[Finding, Config | None]:
+    """`read` gives the settings; `path` is where they come from, if from a file."""
+    try:
+        settings = read()
+    except HarvesterError as error:
+        return problem("config", error), None
+    if path is None:
+        return warning(
+            "config", "There is no config.toml: the defaults are used.", "harvester init writes one."
+        ), settings
+    return ok("config", f"{shown(str(path.absolute()))} works."), settings
+
+
+def key(settings: Config | None) -> Finding:
+    """Whether there is one that can be sent. It is never shown, nor how long it is."""
+    from harvester.config import api_key, api_key_file
+
+    try:
+        value = api_key().get_secret_value()
+    except HarvesterError as error:
+        return problem("key", error)
+    host = urlsplit(settings.youtube.base_url).hostname if settings else None
+    if host and not host.endswith(".googleapis.com"):
+        return ok("key", "There is a key; what it must look like, the API at youtube.base_url knows.")
+    if not _KEY_SHAPES.fullmatch(value):
+        return warning(
+            "key", "There is a key, but it does not look like one of Google's.", "Copy it from the console again."
+        )
+    file = api_key_file()
+    if file is not None and file.stat().st_mode & _OTHERS_READ:
+        name = shown(str(file))
+        return warning("key", f"There is a key, but others on this machine may read {name}.", f"chmod 600 {name}")
+    return ok("key", "There is a key, and it looks like one of Google's.")
+
+
+def time_zone() -> Finding:
+    """Whether this machine knows when the quota's day begins."""
+    mend = "Install the package tzdata, and look at PYTHONTZPATH if it is set."
+    try:
+        zone = ZoneInfo(PACIFIC)
+        winter, summer = (datetime(2026, month, 15, 12, tzinfo=zone).utcoffset() for month in (1, 7))
+    except (LookupError, ValueError, OSError):
+        return misconfigured("time zone", f"The time zone {PACIFIC} can't be read.", mend)
+    if (winter, summer) != (timedelta(hours=-8), timedelta(hours=-7)):
+        return misconfigured("time zone", f"The time zone {PACIFIC} is not what it should be.", mend)
+    return ok("time zone", f"{PACIFIC} is known, with its summer time.")

@@ -1,0 +1,51 @@
+"""A crawl's days beside each other and beside the plan. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from itertools import accumulate
+
+from harvester.model import QuotaDay
+from harvester.quota import Plan
+
+MOST_DAYS = 31
+"""As many as a chart and its table show."""
+_AHEAD = 7
+"""Days to come that a long crawl's chart still shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class DayLine:
+    """One calendar day, whether anything was called on it or not."""
+
+    day: date
+    books: QuotaDay | None
+    settled: int | None
+    """Ids fetched or missing by its end, None for days to come."""
+    planned: int
+    """Ids that full days from the first one on would have settled by its end."""
+
+
+def day_lines(days: Sequence[QuotaDay], today: date, asked_for: int, plan: Plan, *, done: bool) -> list[DayLine]:
+    """From the first day of the crawl, or today, to the end of the plan or the last day; MOST_DAYS of them at most.
+
+    `plan` is of the whole crawl. A crawl that is `done` has no days after its last one but the plan's.
+    """
+    first = days[0].day if days else today
+    newest = days[-1].day if days else today
+    reached = newest if done else max(newest, today)
+    last = max(reached, first + timedelta(days=max(0, plan.days - 1)))
+    last = min(last, max(first + timedelta(days=MOST_DAYS - 1), reached + timedelta(days=_AHEAD)))
+    start = max(first, last - timedelta(days=MOST_DAYS - 1))
+    by_day = {day.day: day for day in days}
+    sums = dict(zip(by_day, accumulate(day.fetched + day.missing for day in days), strict=True))
+    lines = []
+    settled = max((total for day, total in sums.items() if day < start), default=0)
+    for number in range((last - start).days + 1):
+        day = start + timedelta(days=number)
+        settled = sums.get(day, settled)
+        planned = min(asked_for, ((day - first).days + 1) * plan.videos_a_day)
+        lines.append(DayLine(day, by_day.get(day), settled if day <= reached else None, planned))
+    return lines

@@ -1,0 +1,191 @@
+"""`harvester status --html`: the whole crawl on one page that needs nothing but a browser. Pure.
+
+Jinja2 escapes every text; `shown` takes out what acts on a reader even when escaped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import pairwise
+from math import inf
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from harvester._version import __version__
+from harvester.model import FaultCount, Progress, RunRecord, VideoState
+from harvester.quota import Plan
+from harvester.report import charts
+from harvester.report.days import DayLine, day_lines
+from harvester.report.sample import Sampled
+from harvester.report.summary import Summary
+from harvester.report.terminal import MEANINGS, count, next_step, size
+from harvester.text import shown
+
+CONTENT_TYPE = "text/html; charset=utf-8"
+_EDGES = (0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+_PERCENTILES = (50, 90, 99)
+_ENDINGS_OF_ERRORS = {
+    "CredentialsError": "The API refused the last run's key: set one that it takes.",
+    "ApiUnavailable": "The last run ended because the API gave no good answer.",
+    "died": "The last run died on its way: nothing that it had stored is lost.",
+    "interrupted": "The last run was cut off: nothing that it had stored is lost.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PageData:
+    """What the page tells, read from the ledger in one snapshot."""
+
+    summary: Summary
+    progress: Progress
+    plan: Plan
+    """Of the whole crawl, from its first id."""
+    runs: Sequence[RunRecord]
+    """Newest first."""
+    faults: Sequence[FaultCount]
+    seconds: Sequence[float]
+    """How long the newest good calls took."""
+    newest: Sequence[Sampled]
+    ledger_name: str
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Calls that took about as long."""
+
+    label: str
+    below: str
+    calls: int
+
+
+def render(data: PageData) -> str:
+    """The page, as one text of HTML."""
+    environment = Environment(
+        loader=PackageLoader("harvester.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    filters: dict[str, Any] = {"number": "{:,}".format, "utc": _utc, "shown": shown, "size": size}
+    environment.filters |= filters
+    summary = data.summary
+    days = day_lines(
+        data.progress.days,
+        summary.day,
+        data.progress.asked_for,
+        data.plan,
+        done=bool(summary.total) and not summary.unasked,
+    )
+    buckets = _buckets(data.seconds)
+    return environment.get_template("page.html").render(
+        data=data,
+        summary=summary,
+        version=__version__,
+        states=[(state, summary.videos[state], MEANINGS[state]) for state in VideoState],
+        bar=_bar(data.progress),
+        steps=_steps(data),
+        days=days,
+        began=bool(data.progress.days),
+        charts=_charts(data, days, buckets),
+        buckets=buckets,
+        percentiles=_percentiles(data.seconds),
+        ending=_ending,
+        count=count,
+    )
+
+
+def _charts(data: PageData, days: Sequence[DayLine], buckets: Sequence[Bucket]) -> dict[str, Any]:
+    labels = [f"{line.day:%m-%d}" for line in days]
+    units = [line.books.units if line.books else 0 for line in days]
+    limit = data.summary.daily_units
+    span = f"{days[0].day} to {days[-1].day}"
+    # The sums are those of each day's end: a crawl's first day begins at 0.
+    from_nothing = days[0].planned <= data.plan.videos_a_day
+    settled = max((line.settled for line in days if line.settled is not None), default=0)
+    return {
+        "units": charts.bars_below(
+            "chart-units",
+            "Units a day",
+            f"Bars, {span}: at most {max(units):,} units on a day, of {limit:,} allowed.",
+            labels,
+            units,
+            limit,
+        ),
+        "course": charts.lines(
+            "chart-course",
+            "Ids settled over time, against the plan",
+            f"Lines, {span}: {settled:,} ids settled, {data.progress.asked_for:,} to settle.",
+            ["", *labels] if from_nothing else labels,
+            {
+                "settled": [0] * from_nothing + [line.settled for line in days],
+                "planned": [0] * from_nothing + [line.planned for line in days],
+            },
+        ),
+        "calls": charts.stacks(
+            "chart-calls",
+            "Calls a day, by outcome",
+            f"Stacked bars, {span}: {data.summary.calls_ok:,} good calls in all, {data.summary.calls_failed:,} failed, "
+            f"{data.summary.calls_abandoned:,} abandoned.",
+            labels,
+            {
+                name: [getattr(line.books, name) if line.books else 0 for line in days]
+                for name in ("ok", "failed", "abandoned")
+            },
+        ),
+        "latency": charts.bars(
+            "chart-latency",
+            "Good calls by how long they took",
+            f"Bars of {len(data.seconds):,} calls; each is labelled with the seconds that its calls stayed below.",
+            [bucket.below for bucket in buckets],
+            [bucket.calls for bucket in buckets],
+        ),
+    }
+
+
+def _bar(progress: Progress) -> list[tuple[str, int]]:
+    """The ids that can be asked for, by what became of them; what is nothing takes no room."""
+    parts = [
+        (state.label, progress.videos[state]) for state in (VideoState.FETCHED, VideoState.MISSING, VideoState.FAILED)
+    ]
+    return [(name, ids) for name, ids in (*parts, ("left", progress.asked_for - progress.settled)) if ids]
+
+
+def _steps(data: PageData) -> list[str]:
+    """What to do next: first what the last run needs, then what the crawl needs."""
+    last = data.runs[0].reason if data.runs else None
+    steps = [_ENDINGS_OF_ERRORS[last]] if last in _ENDINGS_OF_ERRORS else []
+    return [*steps, next_step(data.summary)]
+
+
+def _ending(run: RunRecord, now: datetime) -> str:
+    if run.reason is not None:
+        return shown(run.reason)
+    return "under way" if run.lease_until >= now else "silent: it may have died"
+
+
+def _buckets(seconds: Sequence[float]) -> list[Bucket]:
+    buckets = []
+    for low, high in pairwise((0.0, *_EDGES, inf)):
+        calls = sum(low <= each < high for each in seconds)
+        if high == inf:
+            buckets.append(Bucket(f"{low:g} and more", "more", calls))
+        else:
+            buckets.append(Bucket(f"{low:g} to {high:g}", f"{high:g}", calls))
+    return buckets
+
+
+def _percentiles(seconds: Sequence[float]) -> list[tuple[str, float]]:
+    """By nearest rank: each is a call that was made."""
+    ranked = sorted(seconds)
+    found = [(f"{percent}% within", ranked[-(-percent * len(ranked) // 100) - 1]) for percent in _PERCENTILES if ranked]
+    return [*found, ("the slowest", ranked[-1])] if ranked else []
+
+
+def _utc(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")

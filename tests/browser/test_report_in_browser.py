@@ -1,0 +1,142 @@
+"""The page as its readers have it: on a phone and a desk, light and dark, by keyboard, by screen reader."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from page_ledgers import HOSTILE_TITLES, OWNED
+from playwright.sync_api import Page
+
+from harvester.text import shown
+
+PHONE, DESK = 360, 1440
+LEDGERS = ("empty", "hostile", "failed", "long")
+SECTIONS = 9
+ACTIVE = "script, img, iframe, object, embed, link[rel=stylesheet], [onerror], [onload]"
+CUT_OFF = """() => [...document.querySelectorAll('.chart text')].filter(text => {
+    const [inner, outer] = [text, text.closest('svg')].map(element => element.getBoundingClientRect());
+    const beyond = [outer.left - inner.left, inner.right - outer.right, inner.bottom - outer.bottom];
+    return inner.width && Math.max(...beyond) > 1;
+}).map(text => text.textContent)"""
+"""The labels of charts that stand across an edge."""
+CHARTS = {
+    "units": "Units a day",
+    "course": "Ids settled over time, against the plan",
+    "calls": "Calls a day, by outcome",
+    "latency": "Good calls by how long they took",
+}
+
+
+def cells(page: Page, table: str, column: int) -> list[str]:
+    found: list[str] = page.locator(f"table:has(#table-{table}) tbody tr > *:nth-child({column})").all_inner_texts()
+    return found
+
+
+def style_of(page: Page, selector: str, what: str) -> str:
+    value: str = page.locator(selector).first.evaluate("(element, what) => getComputedStyle(element)[what]", what)
+    return value
+
+
+@pytest.mark.parametrize("ledger", LEDGERS)
+def test_nothing_is_asked_for_complained_of_or_wider_than_the_screen(
+    open_page: Any, pages: dict[str, Path], ledger: str
+) -> None:
+    seen = open_page(ledger)
+    for width in (PHONE, DESK):
+        seen.page.set_viewport_size({"width": width, "height": 800})
+        assert seen.page.evaluate("document.documentElement.scrollWidth") == width
+        assert seen.page.evaluate(CUT_OFF) == []
+    assert seen.requests == [pages[ledger].as_uri()]
+    assert seen.complaints == []
+    assert seen.page.locator(ACTIVE).count() == 0
+    assert seen.page.locator("main section").count() == SECTIONS
+
+
+def test_texts_of_strangers_are_shown_and_do_nothing(open_page: Any) -> None:
+    page = open_page("hostile").page
+    assert page.evaluate("window.owned") is None
+    assert page.title() == "15.0% · hostile.db · harvester"
+    texts = [shown(title, 120) if isinstance(title, str) else "" for title in HOSTILE_TITLES]
+    assert cells(page, "newest", 2)[: len(texts)] == texts
+    assert cells(page, "newest", 3)[: len(texts)] == texts
+    assert cells(page, "faults", 1) == [f"backend{OWNED}"]
+    assert cells(page, "runs", 2) == [f"stopped{OWNED}"]
+    assert cells(page, "runs", 5) == [f"here{OWNED} 1"]
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(PHONE, "dark"), (DESK, "light")])
+def test_it_is_accessible(open_page: Any, width: int, scheme: str) -> None:
+    """axe: contrast AA, landmarks, headings, tables, names, places that scroll by keyboard."""
+    found = Axe().run(open_page("long", width, scheme).page)
+    assert found.violations_count == 0, found.generate_report()
+
+
+def test_a_screen_reader_finds_its_way(open_page: Any) -> None:
+    page = open_page("long").page
+    for role in ("banner", "navigation", "main", "contentinfo"):
+        assert page.get_by_role(role).count() == 1
+    for link in page.locator("nav a").all():
+        assert page.locator(f"h2{link.get_attribute('href')}").count() == 1
+    assert page.locator("table").count() == page.locator("table > caption").count() == 8
+    for name, title in CHARTS.items():
+        chart = page.get_by_role("img", name=title, exact=False).and_(page.locator(f"#chart-{name}"))
+        assert chart.count() == 1
+        assert len(chart.locator("desc").text_content()) > len("Bars of")
+
+
+def test_the_keyboard_reaches_what_scrolls(open_page: Any) -> None:
+    page = open_page("long", PHONE).page
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    assert page.evaluate("document.activeElement.getBoundingClientRect().left") >= 0
+    hidden = page.locator(".scroll").filter(has=page.locator("#table-calls"))
+    assert hidden.evaluate("element => element.scrollWidth > element.clientWidth")
+    hidden.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("element => element.scrollLeft > 0", arg=hidden.element_handle())
+
+
+def test_charts_are_drawn_of_what_their_tables_say(open_page: Any) -> None:
+    page = open_page("long").page
+    heights = [box.bounding_box()["height"] for box in page.locator("#chart-units .series .rect").all()]
+    units = [int(text.replace(",", "")) for text in cells(page, "units", 2)]
+    assert len(heights) == len(units) == 14
+    for height, number in zip(heights, units, strict=True):
+        assert height / max(heights) == pytest.approx(number / max(units), abs=0.01)
+    assert sum(int(text.replace(",", "")) for text in cells(page, "calls", 2)) == 12_627
+    assert page.locator("#chart-course .series .line").count() == 2
+    drawn = [round(box.bounding_box()["height"]) for box in page.locator("#chart-latency .series .rect").all()]
+    assert [height > 0 for height in drawn] == [text != "0" for text in cells(page, "latency", 2)]
+
+
+def test_light_and_dark_follow_the_reader(open_page: Any) -> None:
+    page = open_page("long").page
+    places = (
+        ("body", "backgroundColor"),
+        ("body", "color"),
+        ("#chart-units .rect", "fill"),
+        ("#chart-units text", "fill"),
+        ("#chart-course .series .line", "stroke"),
+    )
+    light = [style_of(page, *place) for place in places]
+    page.emulate_media(color_scheme="dark")
+    dark = [style_of(page, *place) for place in places]
+    assert [place for place, before, after in zip(places, light, dark, strict=True) if before == after] == []
+
+
+@pytest.mark.parametrize(
+    ("ledger", "says"),
+    [
+        (
+            "empty",
+            ["The ledger is empty: harvester load fills it.", "No call has been made yet.", "There was no run yet."],
+        ),
+        ("failed", ["The last run ended because the API gave no good answer.", "There is no good call yet."]),
+    ],
+)
+def test_ledgers_with_little_in_them_say_so(open_page: Any, ledger: str, says: list[str]) -> None:
+    text = open_page(ledger).page.inner_text("main")
+    assert [sentence for sentence in says if sentence not in text] == []

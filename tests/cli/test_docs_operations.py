@@ -1,0 +1,63 @@
+"""docs/operations.md says what is so: its commands run as written, one after another."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from command_line import Api, CommandLine
+
+from harvester import errors
+from harvester.notify import TIMEOUT_SECONDS, TRIES
+
+DOCS = Path(__file__).parents[2] / "docs"
+TEXT = (DOCS / "operations.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(shutil.which("sqlite3") is None, reason="there is no sqlite3 command here for the backup")
+def test_the_commands_run_as_written(cli: CommandLine, api: Api) -> None:
+    cli.ok("init")
+    cli.load(120)
+    cli.ok("-q", "run", "--max-calls", "1")
+    scripts = re.findall(r"executed by tests[^\n]*\n```sh\n(.*?)```", TEXT, re.DOTALL)
+    assert len(scripts) == 4
+    env = os.environ | {"HOME": str(cli.folder.parent)}
+    env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
+    done = subprocess.run(
+        ["sh", "-e", "-c", "\n".join(scripts)],
+        cwd="/",
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "The books balance: 120 ids, 1 call" in done.stdout
+    assert re.search(r"^\d+ [\d,]+ \* \* \* cd ", done.stdout, re.MULTILINE)
+    assert "ExecStart=" in done.stdout
+    env_file = cli.folder / "harvester.env"
+    assert (env_file.read_text(), env_file.stat().st_mode & 0o777) == ("YOUTUBE_API_KEY=any\n", 0o600)
+
+
+def test_each_exit_code_is_explained() -> None:
+    told = {int(code) for code in re.findall(r"^\| (\d) \|", TEXT, re.MULTILINE)}
+    kinds = [
+        kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.HarvesterError)
+    ]
+    assert told == {0, 2} | {kind.exit_code for kind in kinds}
+
+
+def test_the_monitor_s_patience_is_as_it_is_told() -> None:
+    assert (TIMEOUT_SECONDS, TRIES) == (4, 2)
+    assert "within four seconds is tried once more" in " ".join(TEXT.split())
+
+
+def test_links_lead_somewhere() -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", TEXT):
+        assert (DOCS / target).exists(), target

@@ -1,0 +1,147 @@
+"""The page of `status --html` before a browser sees it: its size, its days, its figures, its queries."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import sqlite3
+from contextlib import closing
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from page_ledgers import DAY, NOW, OWNED, SECONDS, answer, failed_ledger, hostile_ledger, long_ledger
+
+from harvester.app import Harvester
+from harvester.config import isolated_config
+from harvester.ledger.books import SqliteBooks
+from harvester.model import Body, FaultCount, QuotaDay, StoredResponse
+from harvester.quota import make_plan
+from harvester.report.days import MOST_DAYS, DayLine, day_lines
+from harvester.report.sample import Sampled, sample
+
+MOST_BYTES = 300_000
+
+
+def page_of(ledger: Path) -> str:
+    return Harvester(isolated_config({"ledger": {"url": f"sqlite:///{ledger}"}})).page()
+
+
+def a_day(day: date, settled: int) -> QuotaDay:
+    return QuotaDay(day, 10_000, 99, 9, 9, 0, 0, settled - 1, 1, 1, 1)
+
+
+def lines_of(days: list[QuotaDay], today: date, videos: int = 1000, *, done: bool = False) -> list[DayLine]:
+    plan = make_plan(videos, daily_units=22, units_per_call=11, reserve_units=0, concurrency=1, now=NOW)
+    return day_lines(days, today, videos, plan, done=done)
+
+
+class TestThePage:
+    @pytest.mark.parametrize(("days", "calls"), [(14, 12_627), (200, 20_000)])
+    def test_stays_small(self, tmp_path: Path, days: int, calls: int) -> None:
+        long_ledger(tmp_path / "harvest.db", days, calls)
+        assert len(page_of(tmp_path / "harvest.db").encode()) < MOST_BYTES
+
+    def test_escapes_what_strangers_wrote(self, tmp_path: Path) -> None:
+        hostile_ledger(tmp_path / "harvest.db")
+        page = page_of(tmp_path / "harvest.db")
+        assert OWNED not in page
+        assert page.count("&lt;script&gt;window.owned") == 7
+        assert "\0" not in page
+        assert "\u202e" not in page
+
+    def test_is_the_same_for_the_same_ledger_and_instant(self, tmp_path: Path) -> None:
+        hostile_ledger(tmp_path / "harvest.db")
+        one, other = (page_of(tmp_path / "harvest.db").splitlines() for _ in range(2))
+        assert [line for line in one if "<time" not in line] == [line for line in other if "<time" not in line]
+
+
+class TestDays:
+    def test_run_from_the_first_one_to_the_end_of_the_plan(self) -> None:
+        lines = lines_of([a_day(DAY, 90), a_day(DAY + timedelta(days=2), 60)], DAY + timedelta(days=3))
+        assert [line.settled for line in lines] == [90, 90, 150, 150, *[None] * 6]
+        assert [line.planned for line in lines] == [100 * number for number in range(1, 11)]
+        assert [line.books is None for line in lines] == [False, True, False, *[True] * 7]
+
+    def test_begin_today_where_there_was_none(self) -> None:
+        (line,) = lines_of([], DAY, 70)
+        assert line == DayLine(DAY, None, 0, 70)
+
+    def test_of_a_late_crawl_go_on_to_today_and_of_one_that_is_done_do_not(self) -> None:
+        days, later = [a_day(DAY, 70)], DAY + timedelta(days=20)
+        assert len(lines_of(days, later, 70)) == 21
+        assert len(lines_of(days, later, 70, done=True)) == 1
+
+    def test_of_a_long_crawl_are_the_newest_with_the_sums_of_all(self) -> None:
+        days = [a_day(DAY + timedelta(days=number), 100) for number in range(100)]
+        lines = lines_of(days, days[-1].day, 20_000)
+        assert len(lines) == MOST_DAYS
+        assert lines[-1].day == days[-1].day + timedelta(days=7)
+        assert lines[-8].settled == 10_000
+        assert lines[0].settled == lines[0].planned == 7_700
+
+
+class TestTheSample:
+    def test_leaves_out_bodies_that_cannot_be_read(self) -> None:
+        good = answer(["a", "b", "c"], [f"{OWNED}\0", 7]).body
+        assert good is not None
+        bodies = [Body(b"no gzip", "gzip", 9, b"", 1), *(plain(raw) for raw in (b"{", b"[]", b'{"items": [1]}')), good]
+        responses = [StoredResponse(number, 1, body, NOW) for number, body in enumerate(bodies)]
+        assert sample(responses, 2) == [Sampled("a", OWNED, OWNED), Sampled("b", "", "")]
+
+
+def plain(raw: bytes) -> Body:
+    data = gzip.compress(raw)
+    return Body(data, "gzip", len(raw), hashlib.sha256(data).digest(), 1)
+
+
+class TestTheBooks:
+    def test_count_faults_by_reason(self, tmp_path: Path) -> None:
+        failed_ledger(tmp_path / "harvest.db")
+        end = NOW + timedelta(seconds=SECONDS)
+        with SqliteBooks(tmp_path / "harvest.db") as books:
+            assert books.faults(5) == [FaultCount("backendError", 4, 44, end)]
+            assert books.faults(0) == []
+            assert books.good_call_seconds(100) == []
+            assert list(books.newest_responses(3)) == []
+
+    def test_tell_an_abandoned_call_without_a_reason(self, tmp_path: Path) -> None:
+        failed_ledger(tmp_path / "harvest.db")
+        with closing(sqlite3.connect(tmp_path / "harvest.db")) as db, db:
+            db.execute("UPDATE calls SET state = 'abandoned', reason = NULL WHERE id = 1")
+        with SqliteBooks(tmp_path / "harvest.db") as books:
+            assert [(fault.reason, fault.calls) for fault in books.faults(5)] == [("backendError", 3), ("abandoned", 1)]
+
+    def test_time_good_calls_alone_and_none_below_nothing(self, tmp_path: Path) -> None:
+        hostile_ledger(tmp_path / "harvest.db")
+        with closing(sqlite3.connect(tmp_path / "harvest.db")) as db, db:
+            db.execute("UPDATE calls SET started_at = '2027-01-01T00:00:00.000000Z' WHERE id = 5")
+        with SqliteBooks(tmp_path / "harvest.db") as books:
+            assert sorted(books.good_call_seconds(100)) == [0.0, SECONDS, SECONDS]
+            assert sorted(books.good_call_seconds(2)) == [0.0, SECONDS]
+
+    def test_give_the_newest_responses_that_hold_a_video(self, tmp_path: Path) -> None:
+        hostile_ledger(tmp_path / "harvest.db")
+        with closing(sqlite3.connect(tmp_path / "harvest.db")) as db, db:
+            db.execute("UPDATE responses SET item_count = 0 WHERE call_id = 4")
+        with SqliteBooks(tmp_path / "harvest.db") as books:
+            assert [response.call_id for response in books.newest_responses(5)] == [5, 3]
+            assert [response.call_id for response in books.newest_responses(1)] == [5]
+
+
+def test_percentiles_are_of_calls_that_were_made(tmp_path: Path) -> None:
+    hostile_ledger(tmp_path / "harvest.db")
+    page = page_of(tmp_path / "harvest.db")
+    assert "The newest 3 good calls, from claim to stored: 50% within 0.25 s, 90% within 0.25 s" in page
+    assert '<th scope="row" class="when">0.2 to 0.5</th><td class="n">3</td><td class="n">100.0%</td>' in page
+
+
+def test_a_run_that_is_silent_is_said_to_be(tmp_path: Path) -> None:
+    failed_ledger(tmp_path / "harvest.db")
+    with closing(sqlite3.connect(tmp_path / "harvest.db")) as db, db:
+        db.execute("UPDATE runs SET ended_at = NULL, reason = NULL")
+    assert "silent: it may have died" in page_of(tmp_path / "harvest.db")
+    with closing(sqlite3.connect(tmp_path / "harvest.db")) as db, db:
+        later = datetime.now(UTC) + timedelta(hours=1)
+        db.execute("UPDATE runs SET lease_until = ?", (later.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),))
+    assert "under way" in page_of(tmp_path / "harvest.db")
