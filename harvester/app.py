@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, BinaryIO
 
 from harvester import quota
@@ -15,7 +16,7 @@ from harvester.config import Config, ExportSettings, api_key
 from harvester.errors import BooksError, ConfigError
 from harvester.ledger.books import SqliteBooks
 from harvester.ledger.upgrade import check, prepare
-from harvester.model import BATCH_SIZE, Loaded, Progress, RunRecord
+from harvester.model import BATCH_SIZE, FailedId, FaultCount, Loaded, Progress, RunRecord, Stored, VideoState
 from harvester.report.summary import Summary, summarize
 from harvester.watch import Watch, nobody
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from harvester.run import RunReport, Stop
 
 log = logging.getLogger(__name__)
+
+STATUS_CALLS = 50_000
+"""How many of the newest calls `status` looks through for reasons: those of 2.5 million ids, in a few milliseconds."""
 
 PAGE_RUNS = 10
 PAGE_FAULTS = 20
@@ -56,6 +60,9 @@ class Overview:
 
     summary: Summary
     runs: Sequence[RunRecord]
+    now: datetime
+    faults: Sequence[FaultCount] = ()
+    """Why calls brought nothing, where that was asked for."""
 
 
 class Harvester:
@@ -85,20 +92,29 @@ class Harvester:
         column: str | None = None,
         limit: int | None = None,
         stdin: BinaryIO | None = None,
+        watch: Watch = nobody,
     ) -> Loaded:
         """Read the ids of a source, by default the configured one, into the ledger, which is made if need be."""
         from harvester.ledger.sqlite import SqliteLedger
-        from harvester.loader import load
+        from harvester.loader import Reading, load
         from harvester.sources import read_ids
 
         source = self.config.source
         uri = uri or source.uri
         if uri is None:
             raise ConfigError("There is no source.", next_step="Name one: harvester load ids.csv, or set source.uri.")
-        chunks = read_ids(uri, column=column or source.column, anonymous=source.anonymous, limit=limit, stdin=stdin)
+        reading = Reading(watch)
+        chunks = read_ids(
+            uri,
+            column=column or source.column,
+            anonymous=source.anonymous,
+            limit=limit,
+            stdin=stdin,
+            on_read=reading.read,
+        )
         self.init()
         async with SqliteLedger(self.config.ledger.path) as ledger:
-            return await load(ledger, chunks)
+            return await load(ledger, chunks, reading)
 
     async def run(
         self,
@@ -117,7 +133,8 @@ class Harvester:
         check(self.config.ledger.path)
         async with SqliteLedger(self.config.ledger.path) as ledger:
             before = summarize(await ledger.progress(), self.config.quota, self._clock.now())
-            log.info("%d ids left, %d of %d units left today", before.unasked, before.remaining, before.daily_units)
+            left = (f"{number:,}" for number in (before.unasked, before.remaining, before.daily_units))
+            log.info("%s ids left, %s of %s units left today", *left)
             report = await self.crawl(ledger, until_done=until_done, max_calls=max_calls, stop=stop, report=report)
             return report, await ledger.progress()
 
@@ -182,11 +199,19 @@ class Harvester:
             seconds=math.ceil(calls / self.config.run.concurrency) * quota.SECONDS_PER_CALL,
         )
 
-    def overview(self, newest_runs: int = 5) -> Overview:
-        """How far the crawl is. Reads only."""
+    def overview(self, newest_runs: int = 5, *, reasons: int = 0) -> Overview:
+        """How far the crawl is, with so many `reasons` of wasted calls. Reads only."""
+        now = self._clock.now()
         with self.books() as books:
-            summary = summarize(books.progress(), self.config.quota, self._clock.now())
-            return Overview(summary, books.runs(newest_runs))
+            summary = summarize(books.progress(), self.config.quota, now)
+            wanted = bool(reasons and summary.calls_wasted)
+            faults = books.faults(reasons, STATUS_CALLS) if wanted else []
+            return Overview(summary, books.runs(newest_runs), now, faults)
+
+    def failed(self) -> Iterator[FailedId]:
+        """The ids that were given up, one by one. Reads only."""
+        with self.books() as books:
+            yield from books.failed()
 
     def page(self) -> str:
         """The whole crawl as one page of HTML. Reads only."""
@@ -216,6 +241,33 @@ class Harvester:
 
         target = target_at(uri, self.config.export, manifest=False)
         target.publish([self.page().encode()], content_type=CONTENT_TYPE)
+
+    async def put_back(
+        self, states: Collection[VideoState], reasons: Collection[str] | None = None, *, dry_run: bool = False
+    ) -> dict[VideoState, int]:
+        """Make failed or missing ids pending again, of `reasons` alone where given; how many of each state."""
+        from harvester import again
+        from harvester.ledger.sqlite import SqliteLedger
+
+        if dry_run:
+            with self.books() as books:
+                return books.put_back(states, reasons)
+        check(self.config.ledger.path)
+        async with SqliteLedger(self.config.ledger.path) as ledger:
+            return await again.put_back(ledger, states, reasons)
+
+    async def prune(self, older_than: timedelta, *, dry_run: bool = False) -> Stored:
+        """Delete the responses that were fetched longer ago than that; the ids they hold are pending again."""
+        from harvester import again
+        from harvester.ledger.sqlite import SqliteLedger
+
+        now = self._clock.now()
+        if dry_run:
+            with self.books() as books:
+                return books.older(now - older_than)
+        check(self.config.ledger.path)
+        async with SqliteLedger(self.config.ledger.path) as ledger:
+            return await again.prune(ledger, now - older_than, now)
 
     def plan(self, videos: int | None = None, units_per_call: int | None = None) -> quota.Plan:
         """The arithmetic of a crawl of `videos` ids, by default those that the ledger still has to ask for."""

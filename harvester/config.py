@@ -292,7 +292,11 @@ def api_key() -> SecretStr:
             "To try without one: harvester rehearse.",
         )
     if not key.isascii() or not key.isprintable() or " " in key:
-        raise CredentialsError("The API key holds characters that no key has.", state="Nothing was sent.")
+        raise CredentialsError(
+            "The API key holds characters that no key has.",
+            state="Nothing was sent.",
+            next_step="Let YOUTUBE_API_KEY, or the file of YOUTUBE_API_KEY_FILE, hold the key alone.",
+        )
     return SecretStr(key)
 
 

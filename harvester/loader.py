@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from harvester.ledger.protocol import Ledger
 from harvester.model import Addition, Loaded
+from harvester.watch import Advance, Watch, nobody
 
 if TYPE_CHECKING:
     from harvester.sources import IdChunk
@@ -18,7 +19,29 @@ log = logging.getLogger(__name__)
 EXAMPLES = 5
 
 
-async def load(ledger: Ledger, chunks: Iterable[IdChunk]) -> Loaded:
+class Reading:
+    """How far a load is, put together for a Watch from its two sides: bytes that were read, rows that were added."""
+
+    def __init__(self, watch: Watch = nobody) -> None:
+        self._watch = watch
+        self._rows = self._new = self._bytes = 0
+        self._size: int | None = None
+
+    def read(self, done: int, size: int | None) -> None:
+        """The source's side, a block at a time."""
+        self._bytes, self._size = done, size
+        self._tell()
+
+    def added(self, rows: int, new: int) -> None:
+        """The ledger's side, a chunk at a time."""
+        self._rows, self._new = rows, new
+        self._tell()
+
+    def _tell(self) -> None:
+        self._watch(Advance(self._rows, bytes=self._bytes, all_bytes=self._size, note=f"{self._new:,} new"))
+
+
+async def load(ledger: Ledger, chunks: Iterable[IdChunk], reading: Reading | None = None) -> Loaded:
     """Add the ids that are new, in first-seen order, a transaction a chunk.
 
     Cut off and repeated, it ends as if it had not been cut off: what a chunk added stands, and is found again.
@@ -42,7 +65,9 @@ async def load(ledger: Ledger, chunks: Iterable[IdChunk]) -> Loaded:
         if len(invalid_examples) < EXAMPLES:
             _keep(invalid_examples, [text for text in chunk.ids if text in chunk.invalid])
         _keep(unusual_examples, chunk.unusual)
-        log.info("%d rows read, %d new ids", rows, new)
+        log.debug("%s rows read, %s new ids", f"{rows:,}", f"{new:,}")
+        if reading is not None:
+            reading.added(rows, new)
     return Loaded(
         rows=rows,
         distinct=new + already_there,

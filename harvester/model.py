@@ -198,6 +198,32 @@ class FaultCount:
     last_at: datetime
 
 
+class FailedId(NamedTuple):
+    """An id that was given up, and how its last call ended."""
+
+    video_id: str
+    reason: str
+    http_status: int | None
+    failed_at: datetime
+    attempts: int
+    """Calls that it was part of."""
+
+
+class Stored(NamedTuple):
+    """How many stored responses, the fetched ids in them, and their bytes, plain and as stored."""
+
+    responses: int = 0
+    videos: int = 0
+    raw_bytes: int = 0
+    stored_bytes: int = 0
+
+    def plus(self, other: Stored) -> Stored:
+        return Stored(*map(sum, zip(self, other, strict=True)))
+
+
+NOTHING_STORED = Stored()
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """The ledger at a glance."""
@@ -205,6 +231,8 @@ class Progress:
     videos: dict[VideoState, int]
     days: tuple[QuotaDay, ...]
     """Every quota day on which a call was made, oldest first."""
+    pruned: Stored = NOTHING_STORED
+    """What was deleted for its age of what those days stored."""
 
     @property
     def total(self) -> int:
@@ -226,6 +254,13 @@ class Progress:
 
     def day(self, day: date) -> QuotaDay | None:
         return next((d for d in self.days if d.day == day), None)
+
+
+class OldResponse(NamedTuple):
+    """The call of a response that is to be deleted, and over how many positions its ids lie."""
+
+    call_id: int
+    reach: int
 
 
 class StoredResponse(NamedTuple):

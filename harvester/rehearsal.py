@@ -11,7 +11,7 @@ import math
 import random
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from harvester.ledger.books import SqliteBooks
 from harvester.model import BATCH_SIZE, Progress, VideoState
 from harvester.run import RunReport
 from harvester.simulator import SimulatedClock, SimulatorProcess, SimulatorSettings, make_ids, truth
+from harvester.watch import Advance, Watch, nobody
 
 START = datetime(2026, 3, 5, 8, 5, tzinfo=UTC)
 """Five minutes into a quota day, three days before a night on which the clocks change."""
@@ -93,9 +94,15 @@ class Rehearsal:
         self._faults = faults
         self._clock = ScaledClock(START, SPEED)
         self._split = self._failed = 0
+        self._run = RunReport()
+        self._settled = 0
+        """By the runs before."""
 
-    async def play(self, on_day: Callable[[DayReport], None]) -> list[Check]:
-        """Crawl, export and verify; the promises, each kept or broken. `on_day` hears of each day as it ends."""
+    async def play(self, on_day: Callable[[DayReport], None], watch: Watch = nobody) -> list[Check]:
+        """Crawl, export and verify; the promises, each kept or broken. `on_day` hears of each day as it ends.
+
+        `watch` hears of the export and its proof; how far the crawl is, `standing` tells.
+        """
         self._make_folder()
         settings = SimulatorSettings(
             seed=self._seed,
@@ -109,14 +116,20 @@ class Rehearsal:
             await harvester.load()
             progress = await self._crawl(harvester, simulator, on_day)
             report = simulator.report()
-        manifest = harvester.export()
+        manifest = harvester.export(watch=lambda advance: watch(replace(advance, note="exporting")))
         checks = self._checks(report, progress, config)
         try:
-            harvester.verify(config.export.uri)
+            harvester.verify(config.export.uri, watch=lambda advance: watch(replace(advance, note="verifying")))
             checks.append(Check("the books and the export balance", True, f"{manifest.videos:,} videos exported"))
         except BooksError as error:
             checks.append(Check("the books and the export balance", False, error.what))
         return checks
+
+    def standing(self) -> Advance:
+        """How far it is, at any moment."""
+        run, day = self._run, quota.quota_day(self._clock.now())
+        settled = self._settled + run.fetched + run.missing + run.failed
+        return Advance(settled, self._videos, note=f"day {day}, {run.calls:,} calls, {run.wasted.total():,} wasted")
 
     async def _crawl(
         self, harvester: Harvester, simulator: SimulatorProcess, on_day: Callable[[DayReport], None]
@@ -126,7 +139,7 @@ class Rehearsal:
         runs_most = 3 * plan.days + 10
         for _ in range(runs_most):
             day = quota.quota_day(self._clock.now())
-            report = RunReport()
+            self._run = report = RunReport()
             try:
                 _, progress = await harvester.run(report=report)
                 again_at = quota.resets_at(self._clock.now()) + CRON_DELAY
@@ -134,6 +147,7 @@ class Rehearsal:
                 progress = harvester.verify()
                 again_at = self._clock.now() + RERUN_AFTER
             self._note(report)
+            self._run, self._settled = RunReport(), progress.settled
             if (line := progress.day(day)) is not None:
                 wasted = line.calls - line.ok
                 settled = progress.settled

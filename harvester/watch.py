@@ -12,8 +12,13 @@ class Advance:
     """Where a piece of work stands: `done` of `total`, in its own unit, and the bytes that went through."""
 
     done: int
-    total: int
+    total: int | None = None
+    """None where only the end tells."""
     bytes: int = 0
+    all_bytes: int | None = None
+    """Of the whole, where that is known and `total` is not."""
+    note: str = ""
+    """What else is worth a word."""
 
 
 Watch: TypeAlias = Callable[[Advance], None]

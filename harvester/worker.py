@@ -105,7 +105,7 @@ class Worker:
             if not until_done or ending not in (Ending.BUDGET_SPENT, Ending.DAY_CLOSED):
                 return ending
             resets_at = quota.resets_at(self._clock.now())
-            log.info("%s: sleeping until the quota is reset, %s", ending, resets_at.isoformat())
+            log.info("%s: sleeping until the quota is reset, %s UTC", ending, f"{resets_at:%Y-%m-%d %H:%M}")
             await crawl.sleep_until(resets_at + RESET_MARGIN)
 
     async def _beside(self, *coroutines: Coroutine[Any, Any, Ending]) -> Ending:
@@ -125,7 +125,7 @@ class Worker:
             await self._ledger.renew_lease(run_id, self._clock.now() + LEASE)
             self.report.recovered += await self._recover()
             report = self.report
-            log.info("%d calls: %d fetched, %d missing", report.calls, report.fetched, report.missing)
+            log.debug("%d calls: %d fetched, %d missing", report.calls, report.fetched, report.missing)
 
     async def _recover(self) -> int:
         return await self._ledger.recover(self._process, self._clock.now())
@@ -133,7 +133,7 @@ class Worker:
     async def _watch_stop(self, crawl: Crawl) -> Ending:
         """The first stop drains; the second ends the run here and now."""
         await self._stop.draining.wait()
-        log.info("stopping: waiting for the calls under way")
+        log.info("stopping: waiting for the calls under way; told again, it stops at once")
         await crawl.close()
         await self._stop.at_once.wait()
         return Ending.STOPPED

@@ -62,6 +62,31 @@ def failed_ledger(path: Path) -> None:
     asyncio.run(_crawl(path, good=0, faults=4, reason="backendError", host="here", titles=()))
 
 
+def given_up_ledger(path: Path, reasons: Sequence[str] = ("backendError", "http_400"), host: str = "here") -> None:
+    """300 ids: for each reason a call whose ids were given up, one good call, one let go, and a run under way."""
+    asyncio.run(_give_up(path, reasons, host))
+
+
+async def _give_up(path: Path, reasons: Sequence[str], host: str) -> None:
+    prepare(path)
+    async with SqliteLedger(path) as ledger:
+        await ledger.add([*make_ids(1, 300), "no id"], ["no id"], 0)
+        run_id = await ledger.open_run(ProcessIdentity(host, "boot", 1, "1"), NOW, NOW + timedelta(minutes=5))
+        for number, reason in enumerate(reasons):
+            batch = await ledger.claim(run_id, Budget(DAY, 10_000, 11), NOW, [3 * number + 1, 3 * number + 2])
+            assert isinstance(batch, Batch)
+            end = NOW + timedelta(seconds=number + 1)
+            await ledger.give_back(batch, Outcome(Verdict.TRY_AGAIN, reason, 500), GiveBack.FAIL, end)
+        for outcome in ("good", "timeout", "under way"):
+            batch = await ledger.claim(run_id, Budget(DAY, 10_000, 11), NOW)
+            assert isinstance(batch, Batch)
+            if outcome == "good":
+                await ledger.settle(batch, answer(batch.ids), NOW)
+            elif outcome == "timeout":
+                await ledger.give_back(batch, Outcome(Verdict.TRY_AGAIN, "timeout"), GiveBack.RELEASE, NOW)
+        # The run is left open, and so is its last call, as kill -9 leaves them.
+
+
 async def _crawl(path: Path, *, good: int, faults: int, reason: str, host: str, titles: Sequence[Any]) -> None:
     prepare(path)
     async with SqliteLedger(path) as ledger:

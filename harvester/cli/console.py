@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
 
 PIPE_COLUMNS = 200
 """Wide enough that no line is folded where a program reads."""
@@ -18,12 +18,18 @@ def on_terminal() -> bool:
     return sys.stdout.isatty()
 
 
-def show(result: RenderableType) -> None:
+def plain_console() -> Console:
     from rich.console import Console
 
     # Highlighting would colour numbers at random; what has a colour has it for a reason. A text is shown as it is.
+    return Console(highlight=False, markup=False, emoji=False)
+
+
+def show(result: RenderableType) -> None:
+    from rich.console import Console
+
     if on_terminal():
-        Console(highlight=False, markup=False, emoji=False).print(result)
+        plain_console().print(result)
         return
     console = Console(highlight=False, markup=False, emoji=False, width=PIPE_COLUMNS, force_terminal=False)
     with console.capture() as printed:

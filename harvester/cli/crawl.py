@@ -45,7 +45,7 @@ def run(state: State, max_calls: int | None, until_done: bool, dry_run: bool) ->
         show(terminal.dry_run(harvester.dry_run(max_calls)))
         return
     try:
-        report, progress = asyncio.run(_run(harvester, max_calls, until_done))
+        report, progress = asyncio.run(_run(harvester, max_calls, until_done, state.verbosity))
     finally:
         _write_page(harvester)
     show(terminal.run(report, progress))
@@ -64,13 +64,16 @@ def _write_page(harvester: Harvester) -> None:
         logging.getLogger(__name__).warning("the page of report.html was not written: %s", error)
 
 
-async def _run(harvester: Harvester, max_calls: int | None, until_done: bool) -> tuple[RunReport, Progress]:
+async def _run(
+    harvester: Harvester, max_calls: int | None, until_done: bool, verbosity: int
+) -> tuple[RunReport, Progress]:
     import asyncio
     import signal
 
+    from harvester.cli.beside import shown_run
     from harvester.notify import Notifier
     from harvester.report import terminal
-    from harvester.run import Stop
+    from harvester.run import RunReport, Stop
 
     stop = Stop()
     loop = asyncio.get_running_loop()
@@ -79,7 +82,8 @@ async def _run(harvester: Harvester, max_calls: int | None, until_done: bool) ->
     notifier = Notifier(harvester.config.notify.url)
     await notifier.started()
     try:
-        report, progress = await harvester.run(until_done=until_done, max_calls=max_calls, stop=stop)
+        async with shown_run(harvester, so_far := RunReport(), verbosity):
+            report, progress = await harvester.run(until_done=until_done, max_calls=max_calls, stop=stop, report=so_far)
     except Exception as error:
         await notifier.failed(_sentence(error))
         raise

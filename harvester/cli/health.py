@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 
 
-@click.command(epilog="Example: harvester doctor --offline")
+@click.command(epilog="\b\nExample: harvester doctor --offline --json\nExample: harvester doctor --offline")
 @click.option("--offline", is_flag=True, help="Leave out what needs the network.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.option(

@@ -1,13 +1,12 @@
-"""init, load, status, verify: the ledger, before and after."""
+"""init, load, verify: the ledger, before and after."""
 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import click
 
-from harvester.cli.console import on_terminal, show
+from harvester.cli.console import show
 from harvester.cli.state import State
 
 
@@ -41,47 +40,14 @@ def load(state: State, source: str | None, column: str | None, limit: int | None
     """
     import asyncio
 
+    from harvester.cli.progress import progress
     from harvester.report import terminal
 
+    harvester = state.harvester()
     stdin = sys.stdin.buffer if source == "-" else None
-    loaded = asyncio.run(state.harvester().load(source, column=column, limit=limit, stdin=stdin))
+    with progress("load", "rows", state.verbosity) as watch:
+        loaded = asyncio.run(harvester.load(source, column=column, limit=limit, stdin=stdin, watch=watch))
     show(terminal.loaded(loaded))
-
-
-@click.command(epilog="Example: harvester status --json")
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
-@click.option(
-    "--prometheus",
-    type=click.Path(path_type=Path),
-    metavar="PATH",
-    help="Write metrics for node_exporter to PATH (*.prom), and print nothing.",
-)
-@click.option("--html", metavar="DEST", help="Write a page to DEST, a path or s3://bucket/key, and print nothing.")
-@click.pass_obj
-def status(state: State, as_json: bool, prometheus: Path | None, html: str | None) -> None:
-    """Show how far the crawl is, today's units, and the days left. Reads only."""
-    if html is not None:
-        state.harvester().publish_page(html)
-        if prometheus is None and not as_json:
-            return
-    if prometheus is not None:
-        from harvester.cli.writing import write_whole
-        from harvester.report.prometheus import render
-
-        write_whole(prometheus, render(state.harvester().overview()))
-        if not as_json:
-            return
-    if as_json:
-        import json
-
-        from harvester.report import summary
-
-        click.echo(json.dumps(summary.as_json(state.harvester().overview().summary), indent=2))
-    else:
-        from harvester.report import terminal
-
-        overview = state.harvester().overview()
-        show(terminal.status(overview.summary, overview.runs, bar=on_terminal()))
 
 
 @click.command(epilog="Example: harvester verify --export songs.json")
@@ -96,7 +62,7 @@ def verify(state: State, published: str | None) -> None:
     harvester = state.harvester()
     with progress("verify", "videos", state.verbosity) as watch:
         books = harvester.verify(published, watch=watch)
-    responses = sum(day.ok for day in books.days)
+    responses = sum(day.ok for day in books.days) - books.pruned.responses
     click.echo(
         f"The books balance: {count(books.total, 'id')}, {count(books.calls, 'call')} on "
         f"{count(len(books.days), 'day')}, {count(responses, 'stored response')}."
@@ -105,4 +71,4 @@ def verify(state: State, published: str | None) -> None:
         click.echo(f"{shown(published)} is what its manifest says.")
 
 
-COMMANDS = [init, load, status, verify]
+COMMANDS = [init, load, verify]

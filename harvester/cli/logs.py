@@ -26,11 +26,13 @@ _LEAST_SECRET_CHARACTERS = 8
 
 
 def set_up_logging(settings: LogSettings, verbosity: int) -> None:
-    """Let harvester's loggers write to stderr. `verbosity` above 0 is DEBUG, below 0 WARNING."""
+    """Let harvester's loggers write to stderr. `verbosity` above 0 is DEBUG, below 0 no more than WARNING."""
     lines = _JsonLines() if settings.format == "json" else _TextLines()
     handler = logging.StreamHandler()
     handler.setFormatter(lines)
-    level = settings.level if verbosity == 0 else "DEBUG" if verbosity > 0 else "WARNING"
+    level = logging.DEBUG if verbosity > 0 else logging.getLevelName(settings.level)
+    if verbosity < 0:
+        level = max(level, logging.WARNING)
     root = logging.getLogger("harvester")
     root.handlers[:] = [handler]
     root.setLevel(level)
@@ -38,6 +40,11 @@ def set_up_logging(settings: LogSettings, verbosity: int) -> None:
     # The warnings of the libraries, which Python would write as they are, may repeat what a server said.
     if logging.lastResort is not None:
         logging.lastResort.setFormatter(lines)
+
+
+def for_programs() -> bool:
+    """Whether log lines are JSON: then nothing else belongs between them."""
+    return any(isinstance(handler.formatter, _JsonLines) for handler in logging.getLogger("harvester").handlers)
 
 
 def safe(text: str) -> str:

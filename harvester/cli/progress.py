@@ -1,34 +1,84 @@
-"""How far a long command is: a bar on a terminal, a log line now and then without one."""
+"""How far a long command is: a line at the foot of a terminal, a log line now and then without one.
+
+The line is drawn on stderr for people only: not for `-q`, not where log lines are JSON, which a program reads, and not
+on a terminal that can't take a line back.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from harvester.watch import Advance, Watch
+from harvester.report.figures import Figures, Rate, advanced, duration
+from harvester.watch import Advance, Watch, nobody
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
 log = logging.getLogger(__name__)
 
 LINE_SECONDS = 30.0
 """Between two log lines."""
 DRAW_SECONDS = 0.1
+BAR_COLUMNS = 20
+LEAST_COLUMNS_FOR_A_BAR = 60
+
+
+class Display(Protocol):
+    """Where figures are shown."""
+
+    @property
+    def seconds(self) -> float:
+        """How long to wait between two of them."""
+        ...
+
+    @property
+    def redraws(self) -> bool:
+        """Whether the newest figures take the place of those before."""
+        ...
+
+    def show(self, figures: Figures) -> None: ...
 
 
 @contextmanager
 def progress(task: str, noun: str, verbosity: int = 0) -> Iterator[Watch]:
     """A Watch that shows on stderr how far `task` is, counted in `noun`: done of total, bytes, rate and time left."""
-    if verbosity < 0 or not sys.stderr.isatty():
-        yield _Lines(task, noun)
-        return
-    with _bar() as bar, _logging_above_it():
-        yield _Drawn(bar, task, noun)
+    with display(task, verbosity) as shown_at:
+        yield nobody if shown_at is None else _Watching(shown_at, noun)
+
+
+@contextmanager
+def display(task: str, verbosity: int = 0) -> Iterator[Display | None]:
+    """Where to show how far `task` is; None where nobody wants to know."""
+    if verbosity < 0:
+        yield None
+    elif (console := _terminal()) is None:
+        yield _Lines(task)
+    else:
+        from rich.live import Live
+
+        line = _Line(task)
+        # What is printed meanwhile goes above the line; stdout stays itself where it is no terminal.
+        stdout = sys.stdout.isatty()
+        with Live(line, console=console, transient=True, redirect_stdout=stdout) as live, _logging_above_it():
+            line.redraw = live.refresh
+            yield line
+
+
+def _terminal() -> Console | None:
+    """The terminal to draw on, if there is one that can be drawn on and whose reader is a person."""
+    from harvester.cli.logs import for_programs
+
+    if not sys.stderr.isatty() or for_programs():
+        return None
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    return console if console.is_interactive and not console.is_dumb_terminal else None
 
 
 @contextmanager
@@ -44,61 +94,92 @@ def _logging_above_it() -> Iterator[None]:
                 handler.setStream(stream)
 
 
+class _Watching:
+    """A Watch that shows what it is told, as often as its display wants."""
+
+    def __init__(self, shown_at: Display, noun: str) -> None:
+        self._display, self._noun = shown_at, noun
+        self._spoke = time.monotonic()
+        self._rate, self._byte_rate = Rate(), Rate()
+        self._rate.at(self._spoke, 0)
+        self._byte_rate.at(self._spoke, 0)
+
+    def __call__(self, advance: Advance) -> None:
+        now = time.monotonic()
+        at_its_end = self._display.redraws and advance.done == advance.total
+        if now - self._spoke < self._display.seconds and not at_its_end:
+            return
+        self._spoke = now
+        rate, byte_rate = self._rate.at(now, advance.done), self._byte_rate.at(now, advance.bytes)
+        self._display.show(advanced(advance, self._noun, rate, byte_rate))
+
+
 class _Lines:
     """For logs and cron."""
 
-    def __init__(self, task: str, noun: str) -> None:
-        self._task, self._noun = task, noun
-        self._began = self._spoke = time.monotonic()
+    def __init__(self, task: str) -> None:
+        self._task = task
 
-    def __call__(self, advance: Advance) -> None:
-        now = time.monotonic()
-        if now - self._spoke < LINE_SECONDS:
-            return
-        self._spoke = now
-        rate = advance.done / (now - self._began)
-        left = f", about {(advance.total - advance.done) / rate:,.0f} s left" if rate else ""
-        log.info(
-            "%s: %s of %s %s, %.1f MB, %s a second%s",
-            self._task,
-            f"{advance.done:,}",
-            f"{advance.total:,}",
-            self._noun,
-            advance.bytes / 1e6,
-            f"{rate:,.0f}",
-            left,
-        )
+    @property
+    def seconds(self) -> float:
+        return LINE_SECONDS
+
+    @property
+    def redraws(self) -> bool:
+        return False
+
+    def show(self, figures: Figures) -> None:
+        left = "" if figures.seconds_left is None else f", {duration(figures.seconds_left)} left"
+        log.info("%s: %s%s", self._task, ", ".join(figures.parts), left)
 
 
-class _Drawn:
-    """For people."""
+class _Line:
+    """For people: as much as fits into one line. rich draws it too, four times a second, so that it is seen to live."""
 
-    def __init__(self, bar: Progress, task: str, noun: str) -> None:
-        self._bar = bar
-        self._task = bar.add_task(task, total=None, noun=noun, size=0)
-        self._drawn = 0.0
+    def __init__(self, task: str) -> None:
+        self._task = task
+        self._figures = Figures(())
+        self.redraw: Callable[[], None] = lambda: None
 
-    def __call__(self, advance: Advance) -> None:
-        now = time.monotonic()
-        if now - self._drawn < DRAW_SECONDS and advance.done != advance.total:
-            return
-        self._drawn = now
-        self._bar.update(self._task, completed=advance.done, total=advance.total, size=advance.bytes, refresh=True)
+    @property
+    def seconds(self) -> float:
+        return DRAW_SECONDS
+
+    @property
+    def redraws(self) -> bool:
+        return True
+
+    def show(self, figures: Figures) -> None:
+        self._figures = figures
+        self.redraw()
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+
+        # The last column stays free: some terminals go to the next line once it is written to.
+        width = options.max_width - 1
+        cells: list[RenderableType] = [self._task]
+        if width >= LEAST_COLUMNS_FOR_A_BAR:
+            share = self._figures.share
+            cells.append(
+                ProgressBar(1.0 if share is not None else None, share or 0.0, BAR_COLUMNS, pulse=share is None)
+            )
+            width -= BAR_COLUMNS + 1
+        left = "" if self._figures.seconds_left is None else f", {duration(self._figures.seconds_left)} left"
+        cells.append(_fitting(self._figures.parts, width - len(self._task) - 1 - len(left)) + left)
+        line = Table.grid(padding=(0, 1, 0, 0))
+        for _ in cells:
+            line.add_column(no_wrap=True, overflow="crop")
+        line.add_row(*cells)
+        yield line
 
 
-def _bar() -> Progress:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
-    from rich.text import Text
-
-    class Figures(ProgressColumn):
-        """Done of total, rate and bytes."""
-
-        def render(self, task: Task) -> Text:
-            total = f" of {task.total:,.0f}" if task.total is not None else ""
-            rate = f", {task.speed:,.0f}/s" if task.speed else ""
-            size = f", {task.fields['size'] / 1e6:,.1f} MB" if task.fields["size"] else ""
-            return Text(f"{task.completed:,.0f}{total} {task.fields['noun']}{rate}{size}")
-
-    columns = (TextColumn("{task.description}"), BarColumn(20), Figures(), TimeRemainingColumn(compact=True))
-    return Progress(*columns, console=Console(stderr=True), transient=True)
+def _fitting(parts: tuple[str, ...], width: int) -> str:
+    """As many of the parts as fit, from the first on."""
+    text = parts[0][: max(0, width)] if parts else ""
+    for part in parts[1:]:
+        if len(text) + 2 + len(part) > width:
+            break
+        text += f", {part}"
+    return text

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from harvester.schedule import Job
 
 
-@click.command(epilog="Example: harvester schedule --cron")
+@click.command(
+    epilog="\b\nExample: harvester schedule --systemd\nExample: harvester schedule --cron --zone Europe/Paris"
+)
 @click.option("--cron", is_flag=True, help="The lines for your crontab. [default]")
 @click.option("--systemd", is_flag=True, help="A timer, its service, and a notice for when that fails.")
 @click.option("--zone", help="This machine's time zone, for cron. [default: that of /etc/localtime]")

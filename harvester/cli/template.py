@@ -22,18 +22,21 @@ anonymous = false                # true for a public bucket: unsigned requests
 url = "sqlite:///harvest.db"     # the checkpoint database: keep it, it is the crawl
 
 [youtube]
-base_url = "https://youtube.googleapis.com/youtube/v3"   # or what `harvester simulate` prints
+base_url = "https://youtube.googleapis.com/youtube/v3"   # the API, or what harvester simulate prints
+# What is asked for of each video: the parts of videos.list.
 parts = ["snippet", "contentDetails", "status", "statistics", "topicDetails"]
 
 [quota]
-daily_units = 10_000             # see the API console: APIs & Services, YouTube Data API v3, Quotas
-# 1 + 2 for each of the five parts. The price list of 2026 says 1: set it once your console agrees.
+# What your project may spend a day: see Quotas of the YouTube Data API v3 in the console.
+daily_units = 10_000
+# The price of one call of up to 50 ids. 11 is 1 + 2 for each of the five parts. The price list of 2026 says 1: set it
+# once your console agrees.
 units_per_call = 11
 reserve_units = 0                # left for other users of the same key
 
 [run]
 concurrency = 50                 # most calls under way at once; fewer when the API pushes back
-timeout_seconds = 30
+timeout_seconds = 30             # how long one call may take
 max_attempts = 5                 # per batch, before it is split and tried smaller
 patience_seconds = 600           # how long nothing may succeed before a run ends and says that the API is down
 
@@ -41,15 +44,15 @@ patience_seconds = 600           # how long nothing may succeed before a run end
 uri = "songs.json"               # a path, or s3://bucket/key
 # json: the responses as the API sent them; jsonl: one video a line; parquet: one video a row, columns typed.
 format = "json"
-compression = "none"             # or "gzip", "zstd", for json and jsonl; parquet is compressed within
-# Set, it makes of uri a folder of numbered parts, none of them larger: for readers that share the work.
+compression = "none"             # none, gzip or zstd, for json and jsonl; parquet is compressed within
+# Set, it makes of uri a folder of numbered parts, none of them larger in bytes: for readers that share the work.
 # max_part_bytes = 256_000_000
 # The rest is for S3. What is left out, the bucket and AWS's usual settings decide.
-acl = "private"
-# region = "eu-west-3"
-# encryption = "aws:kms"         # or "AES256", "aws:kms:dsse"
+acl = "private"                  # one of S3's canned ACLs
+# region = "eu-west-3"           # where the bucket is
+# encryption = "aws:kms"         # AES256, aws:kms or aws:kms:dsse
 # kms_key_id = "alias/songs"     # which key for aws:kms
-# storage_class = "STANDARD_IA"
+# storage_class = "STANDARD_IA"  # one of S3's storage classes
 
 [report]
 # The page of harvester status --html, written at the end of each run: a path, or s3://bucket/key.
@@ -61,8 +64,8 @@ acl = "private"
 # url = "https://hc-ping.com/your-uuid"
 
 [log]
-level = "INFO"
-format = "text"                  # or "json"
+level = "INFO"                   # the least that is logged
+format = "text"                  # text, or json for programs
 """
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from harvester.cli.console import show
 from harvester.cli.state import State
+
+if TYPE_CHECKING:
+    from harvester.rehearsal import Check, DayReport
 
 FAULTS = click.Choice(["none", "mild", "hostile"])
 REHEARSED_VIDEOS = 91_234
@@ -34,7 +39,9 @@ def rehearse(state: State, videos: int, seed: int, faults: str, out: Path) -> No
     """
     import asyncio
 
+    from harvester.cli.beside import told
     from harvester.cli.logs import set_up_logging
+    from harvester.cli.progress import progress
     from harvester.config import LogSettings
     from harvester.errors import BooksError
     from harvester.rehearsal import Rehearsal
@@ -44,7 +51,17 @@ def rehearse(state: State, videos: int, seed: int, faults: str, out: Path) -> No
     set_up_logging(LogSettings(level="ERROR", format="json" if state.log_format == "json" else "text"), state.verbosity)
     click.echo(terminal.REHEARSED_HEADING)
     rehearsal = Rehearsal(out, videos=videos, seed=seed, faults=faults)
-    checks = asyncio.run(rehearsal.play(lambda day: click.echo(terminal.rehearsed_day(day, videos))))
+
+    def day_ended(day: DayReport) -> None:
+        # Named, stdout is what it is at this moment, which keeps the line clear of the bar.
+        click.echo(terminal.rehearsed_day(day, videos), file=sys.stdout)
+
+    async def play() -> list[Check]:
+        with progress("rehearse", "videos", state.verbosity) as watch:
+            async with told(watch, rehearsal.standing):
+                return await rehearsal.play(day_ended, watch)
+
+    checks = asyncio.run(play())
     show(terminal.verdict(checks))
     if not all(check.kept for check in checks):
         raise BooksError("The rehearsal broke a promise.", state=f"Its ledger and export are in {out}.")

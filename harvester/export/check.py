@@ -83,7 +83,10 @@ def _read_manifest(place: Target) -> tuple[Manifest | None, list[str]]:
                 return None, [f"{place.uri} is too long for a manifest."]
         return from_json(bytes(text)), []
     except FileNotFoundError:
-        return None, [f"There is no manifest at {place.uri}: the export never came to its end, or was moved."]
+        return None, [
+            f"There is no manifest at {place.uri}: the export never came to its end, or was moved. "
+            "harvester export publishes it anew."
+        ]
     except ValueError as error:
         return None, [f"{place.uri} is no manifest: {error}."]
 

@@ -76,7 +76,7 @@ def export(
         folder = folder_at(settings.uri, settings)
         manifest = export.to_folder(folder, begun, settings.max_part_bytes)
         _publish_manifest(folder.beside(SUFFIX), manifest)
-    log.info("published %s: %d videos, %d bytes", settings.uri, manifest.videos, manifest.bytes)
+    log.info("published %s: %s videos, %s bytes", settings.uri, f"{manifest.videos:,}", f"{manifest.bytes:,}")
     return manifest
 
 

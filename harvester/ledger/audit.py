@@ -14,7 +14,7 @@ from sqlalchemy import Connection, and_, func, not_, or_, select, text
 
 from harvester.body import BodyError
 from harvester.ledger.reading import AnyRow, as_body
-from harvester.ledger.tables import calls, quota_days, responses, video_states, videos
+from harvester.ledger.tables import calls, pruned_responses, prunings, quota_days, responses, video_states, videos
 from harvester.model import VideoState
 
 MOST_EXAMPLES = 5
@@ -37,6 +37,7 @@ def findings(db: Connection) -> Iterator[str]:
     yield from _states(db)
     yield from _claims(db)
     yield from _units(db)
+    yield from _pruned(db)
     yield from _stored(db)
 
 
@@ -112,9 +113,26 @@ def _units(db: Connection) -> Iterator[str]:
             yield f"{day.day} spent {day.units_reserved} of {day.units_limit} units."
 
 
+def _pruned(db: Connection) -> Iterator[str]:
+    """What was deleted for its age is marked, call by call, and none of it is stored."""
+    both = select(pruned_responses.c.call_id).where(pruned_responses.c.call_id.in_(select(responses.c.call_id)))
+    for call_id in db.execute(both.limit(MOST_EXAMPLES)).scalars():
+        yield f"The response of call {call_id} is marked as deleted, but it is stored."
+    marked = (
+        select(func.count()).where(pruned_responses.c.pruning_id == prunings.c.id).scalar_subquery().label("marked")
+    )
+    for pruning in db.execute(select(prunings.c.id, prunings.c.responses, marked)):
+        if pruning.responses != pruning.marked:
+            yield f"Pruning {pruning.id} counts {pruning.responses} responses, but {pruning.marked} are marked."
+
+
 def _stored(db: Connection) -> Iterator[str]:
-    """Every good call has one stored body, whole; its items are just the fetched ids of that call."""
-    without = select(calls.c.id).where(calls.c.state == "ok", calls.c.id.not_in(select(responses.c.call_id)))
+    """Every good call that was not pruned has one stored body, whole; its items are just that call's fetched ids."""
+    without = select(calls.c.id).where(
+        calls.c.state == "ok",
+        calls.c.id.not_in(select(responses.c.call_id)),
+        calls.c.id.not_in(select(pruned_responses.c.call_id)),
+    )
     for call_id in db.execute(without.limit(MOST_EXAMPLES)).scalars():
         yield f"Call {call_id} was answered, but its response is not stored."
     rows = db.execution_options(yield_per=16).execute(select(responses).order_by(responses.c.call_id))
@@ -122,7 +140,8 @@ def _stored(db: Connection) -> Iterator[str]:
     ahead = next(settled, None)
     for row in rows:
         while ahead is not None and ahead[0] < row.call_id:
-            yield f"{len(ahead[1])} ids are fetched by call {ahead[0]}, which has no stored response."
+            if ahead[1]:
+                yield f"{len(ahead[1])} ids are fetched by call {ahead[0]}, which has no stored response."
             ahead = next(settled, None)
         fetched: set[str] = set()
         missing: set[str] = set()

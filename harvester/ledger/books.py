@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import groupby
@@ -17,11 +17,13 @@ from harvester.ledger import reading
 from harvester.ledger.connect import damaged, is_read_unlocked, ledger_errors, reading_engine
 from harvester.model import (
     EVERYTHING,
+    FailedId,
     FaultCount,
     Progress,
     ResponseSize,
     RunRecord,
     Span,
+    Stored,
     StoredResponse,
     VideoState,
 )
@@ -48,16 +50,20 @@ class SqliteBooks:
 
     def progress(self) -> Progress:
         with self._reading():
-            states = self._db.execute(reading.STATES).all()
-            return reading.as_progress(states, self._db.execute(reading.DAYS).all())
+            return reading.as_progress(*(self._db.execute(query).all() for query in reading.PROGRESS))
 
     def runs(self, newest: int) -> list[RunRecord]:
         with self._reading():
             return [reading.as_run(row) for row in self._db.execute(reading.newest_runs(newest))]
 
-    def faults(self, most: int) -> list[FaultCount]:
+    def faults(self, most: int, among_newest: int | None = None) -> list[FaultCount]:
         with self._reading():
-            return [reading.as_fault(row) for row in self._db.execute(reading.faults(most))]
+            return [reading.as_fault(row) for row in self._db.execute(reading.faults(most, among_newest))]
+
+    def failed(self) -> Iterator[FailedId]:
+        with self._reading():
+            for row in self._db.execution_options(yield_per=5000).execute(reading.FAILED):
+                yield reading.as_failed(row)
 
     def good_call_seconds(self, among_newest: int) -> list[float]:
         with self._reading():
@@ -115,6 +121,15 @@ class SqliteBooks:
         with self._reading():
             for row in self._db.execution_options(yield_per=5000).execute(reading.VIDEO_STATES):
                 yield row.video_id, VideoState(row.state)
+
+    def put_back(self, states: Collection[VideoState], reasons: Collection[str] | None) -> dict[VideoState, int]:
+        with self._reading():
+            found = {row.state: row.videos for row in self._db.execute(reading.put_back(states, reasons))}
+            return {state: found.get(state, 0) for state in states}
+
+    def older(self, before: datetime) -> Stored:
+        with self._reading():
+            return Stored(*self._db.execute(reading.older(before)).one())
 
     def findings(self) -> list[str]:
         from harvester.ledger import audit

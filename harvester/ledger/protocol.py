@@ -17,15 +17,19 @@ from harvester.model import (
     Body,
     Budget,
     Denied,
+    FailedId,
     FaultCount,
     GiveBack,
+    OldResponse,
     Outcome,
     ProcessIdentity,
     Progress,
     ResponseSize,
     RunRecord,
     Span,
+    Stored,
     StoredResponse,
+    VideoState,
     Whereabouts,
 )
 
@@ -83,6 +87,22 @@ class Ledger(Protocol):
         """The position of the newest id, 0 in an empty ledger."""
         ...
 
+    async def put_back(
+        self, span: Span, states: Collection[VideoState], reasons: Collection[str] | None
+    ) -> dict[VideoState, int]:
+        """Make the failed or missing ids of `span` pending again; how many of each. Of `reasons` alone, where given:
+        those why the last call of an id failed."""
+        ...
+
+    async def old_responses(self, before: datetime, after_call: int, most: int) -> Sequence[OldResponse]:
+        """The first responses of later calls than that one which were fetched before then, by call."""
+        ...
+
+    async def prune(self, call_ids: Sequence[int], before: datetime, now: datetime) -> Stored:
+        """Delete the responses of those calls that were fetched before then, and note it; the ids they hold are
+        pending again, and missing ones stay missing."""
+        ...
+
     async def progress(self) -> Progress: ...
 
     async def find(self, ids: Sequence[str]) -> dict[str, Whereabouts]:
@@ -103,8 +123,12 @@ class Books(Protocol):
         """The newest runs, newest first."""
         ...
 
-    def faults(self, most: int) -> list[FaultCount]:
-        """Why calls brought nothing, the most frequent reason first."""
+    def faults(self, most: int, among_newest: int | None = None) -> list[FaultCount]:
+        """Why calls brought nothing, the most frequent reason first. Of all calls, or of so many of the newest."""
+        ...
+
+    def failed(self) -> Iterator[FailedId]:
+        """The ids that were given up, in load order, streamed."""
         ...
 
     def good_call_seconds(self, among_newest: int) -> list[float]:
@@ -144,6 +168,14 @@ class Books(Protocol):
 
         Halves of refused batches come first, each by itself; then all others in load order.
         """
+        ...
+
+    def put_back(self, states: Collection[VideoState], reasons: Collection[str] | None) -> dict[VideoState, int]:
+        """How many ids `Ledger.put_back` would make pending again."""
+        ...
+
+    def older(self, before: datetime) -> Stored:
+        """What `Ledger.prune` would delete."""
         ...
 
     def findings(self) -> list[str]:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, TypeAlias
 
 from sqlalchemy import Row, Select, bindparam, func, select
 from sqlalchemy.dialects import sqlite
 
-from harvester.ledger.tables import calls, quota_days, responses, runs, video_states, videos
+from harvester.ledger.moving import instant
+from harvester.ledger.tables import calls, prunings, quota_days, responses, runs, video_states, videos
 from harvester.model import (
     Body,
     CallState,
+    FailedId,
     FaultCount,
     Progress,
     QuotaDay,
     ResponseSize,
     RunRecord,
     Span,
+    Stored,
     StoredResponse,
     VideoState,
     Whereabouts,
@@ -42,6 +45,10 @@ def moment(text: str) -> datetime:
 
 STATES = select(video_states.c.code, video_states.c.videos)
 DAYS = select(quota_days).order_by(quota_days.c.day)
+PRUNED = select(
+    *(func.coalesce(func.sum(prunings.c[name]), 0) for name in ("responses", "videos", "raw_bytes", "stored_bytes"))
+)
+PROGRESS = (STATES, DAYS, PRUNED)
 # In load order; the call breaks ties, so that the order is always the same.
 RESPONSES = (
     select(
@@ -72,6 +79,18 @@ SUSPECTS = (
     .where(videos.c.state == 0, videos.c.suspect_batch.is_not(None))
     .order_by(videos.c.suspect_batch, videos.c.position)
 )
+FAILED = (
+    select(
+        videos.c.video_id,
+        func.coalesce(calls.c.reason, calls.c.state).label("reason"),
+        calls.c.http_status,
+        calls.c.finished_at,
+        videos.c.attempts,
+    )
+    .join_from(videos, calls, calls.c.id == videos.c.call_id)
+    .where(videos.c.state == VideoState.FAILED)
+    .order_by(videos.c.position)
+)
 VIDEO_STATES = select(videos.c.video_id, videos.c.state).order_by(videos.c.position)
 RESPONSE_SIZES = (
     select(calls.c.first_position, responses.c.raw_bytes, responses.c.stored_bytes)
@@ -90,10 +109,10 @@ def newest_runs(count: int) -> AnyQuery:
     return select(runs).order_by(runs.c.id.desc()).limit(count)
 
 
-def faults(most: int) -> AnyQuery:
-    """Reads every call, but none of their ids: a fiftieth of the crawl."""
+def faults(most: int, among_newest: int | None = None) -> AnyQuery:
+    """Reads every call, but none of their ids: a fiftieth of the crawl. Or no more than so many of the newest calls."""
     reason = func.coalesce(calls.c.reason, calls.c.state)
-    return (
+    query = (
         select(
             reason.label("reason"),
             func.count().label("calls"),
@@ -105,6 +124,10 @@ def faults(most: int) -> AnyQuery:
         .order_by(func.count().desc(), reason)
         .limit(most)
     )
+    if among_newest is None:
+        return query
+    newest = select(func.max(calls.c.id)).correlate(None).scalar_subquery()
+    return query.where(calls.c.id > newest - among_newest)
 
 
 def good_call_times(among_newest: int) -> AnyQuery:
@@ -145,8 +168,34 @@ def fetched(span: Span) -> AnyQuery:
     )
 
 
-def as_progress(states: Sequence[AnyRow], days: Sequence[AnyRow]) -> Progress:
-    return Progress({VideoState(row.code): row.videos for row in states}, tuple(as_day(row) for row in days))
+def put_back(states: Collection[VideoState], reasons: Collection[str] | None) -> AnyQuery:
+    query = select(videos.c.state, func.count().label("videos")).where(videos.c.state.in_(states))
+    if reasons:
+        query = query.join(calls, calls.c.id == videos.c.call_id).where(calls.c.reason.in_(reasons))
+    return query.group_by(videos.c.state)
+
+
+def old_responses(before: datetime, after_call: int, most: int) -> AnyQuery:
+    return (
+        select(calls.c.id, (calls.c.last_position - calls.c.first_position + 1).label("reach"))
+        .join_from(responses, calls, calls.c.id == responses.c.call_id)
+        .where(responses.c.call_id > after_call, responses.c.fetched_at < instant(before))
+        .order_by(responses.c.call_id)
+        .limit(most)
+    )
+
+
+def older(before: datetime) -> AnyQuery:
+    sums = (func.coalesce(func.sum(responses.c[name]), 0) for name in ("item_count", "raw_bytes", "stored_bytes"))
+    return select(func.count(), *sums).where(responses.c.fetched_at < instant(before))
+
+
+def as_progress(states: Sequence[AnyRow], days: Sequence[AnyRow], pruned: Sequence[AnyRow]) -> Progress:
+    return Progress(
+        {VideoState(row.code): row.videos for row in states},
+        tuple(as_day(row) for row in days),
+        Stored(*pruned[0]),
+    )
 
 
 def as_day(row: AnyRow) -> QuotaDay:
@@ -180,6 +229,10 @@ def as_run(row: AnyRow) -> RunRecord:
 
 def as_fault(row: AnyRow) -> FaultCount:
     return FaultCount(row.reason, row.calls, row.units, moment(row.last_at))
+
+
+def as_failed(row: AnyRow) -> FailedId:
+    return FailedId(row.video_id, row.reason, row.http_status, moment(row.finished_at), row.attempts)
 
 
 def as_body(row: AnyRow) -> Body:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from harvester.errors import HarvesterError
-from harvester.ledger import claiming, loading, reading, running, settling
+from harvester.ledger import again, claiming, loading, reading, running, settling
 from harvester.ledger.connect import async_reading_engine, ledger_errors
 from harvester.ledger.writer import Writer
 from harvester.model import (
@@ -19,9 +19,13 @@ from harvester.model import (
     Budget,
     Denied,
     GiveBack,
+    OldResponse,
     Outcome,
     ProcessIdentity,
     Progress,
+    Span,
+    Stored,
+    VideoState,
     Whereabouts,
 )
 from harvester.process import is_alive
@@ -88,9 +92,20 @@ class SqliteLedger:
     async def last_position(self) -> int:
         return await self._writer.run(loading.last_position)
 
+    async def put_back(
+        self, span: Span, states: Collection[VideoState], reasons: Collection[str] | None
+    ) -> dict[VideoState, int]:
+        return await self._writer.run(again.put_back, span, states, reasons)
+
+    async def old_responses(self, before: datetime, after_call: int, most: int) -> Sequence[OldResponse]:
+        (rows,) = await self._read(reading.old_responses(before, after_call, most))
+        return [OldResponse(row.id, row.reach) for row in rows]
+
+    async def prune(self, call_ids: Sequence[int], before: datetime, now: datetime) -> Stored:
+        return await self._writer.run(again.prune, call_ids, before, now)
+
     async def progress(self) -> Progress:
-        states, days = await self._read(reading.STATES, reading.DAYS)
-        return reading.as_progress(states, days)
+        return reading.as_progress(*await self._read(*reading.PROGRESS))
 
     async def find(self, ids: Sequence[str]) -> dict[str, Whereabouts]:
         found: dict[str, Whereabouts] = {}

@@ -193,3 +193,30 @@ SELECT v.position, v.state = 5
 FROM json_each(:ids) AS given JOIN videos v ON v.video_id = replace(given.value, :nul, char(0))
 WHERE v.position <= :known_up_to
 """
+
+# --- asking again
+
+# failed | missing -> pending
+PUT_BACK = """
+UPDATE videos SET state = 0, attempts = 0, suspect_batch = NULL
+WHERE position BETWEEN :first AND :last AND state = :state AND (
+    :reasons IS NULL
+    OR (SELECT reason FROM calls WHERE calls.id = videos.call_id) IN (SELECT value FROM json_each(:reasons))
+)
+RETURNING position
+"""
+# Those of the calls whose response is still there and old enough.
+PICK_OLD = """
+SELECT calls.id, calls.first_position, calls.last_position, responses.raw_bytes, responses.stored_bytes
+FROM json_each(:calls) AS given CROSS JOIN responses ON responses.call_id = given.value
+CROSS JOIN calls ON calls.id = responses.call_id
+WHERE responses.fetched_at < :before
+"""
+# fetched -> pending
+UNFETCH = _moving("state = 0, attempts = 0", "state = 2 AND call_id = given.call")
+DELETE_RESPONSE = "DELETE FROM responses WHERE call_id = :call_id"
+ENTER_PRUNING = """
+INSERT INTO prunings (pruned_at, fetched_before, responses, videos, raw_bytes, stored_bytes)
+VALUES (:now, :before, :responses, :videos, :raw_bytes, :stored_bytes)
+"""
+MARK_PRUNED = "INSERT INTO pruned_responses (call_id, pruning_id) SELECT value, :pruning FROM json_each(:calls)"

@@ -147,3 +147,28 @@ responses = Table(
     CheckConstraint("length(sha256) = 32", name="ck_responses_sha256"),
     sqlite_strict=True,
 )
+
+# Append-only: what was deleted for its age, a row a transaction. The days keep what they stored; status takes this off.
+prunings = Table(
+    "prunings",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("pruned_at", Text, nullable=False),
+    Column("fetched_before", Text, nullable=False),
+    Column("responses", Integer, nullable=False),
+    Column("videos", Integer, nullable=False),
+    Column("raw_bytes", Integer, nullable=False),
+    Column("stored_bytes", Integer, nullable=False),
+    CheckConstraint("responses >= 1", name="ck_prunings_responses"),
+    CheckConstraint("videos >= 0", name="ck_prunings_videos"),
+    sqlite_strict=True,
+)
+
+# The good calls whose response is stored no more. Every other good call has one.
+pruned_responses = Table(
+    "pruned_responses",
+    metadata,
+    Column("call_id", ForeignKey("calls.id"), primary_key=True, autoincrement=False),
+    Column("pruning_id", ForeignKey("prunings.id"), nullable=False),
+    sqlite_strict=True,
+)

@@ -16,6 +16,10 @@ _AHEAD = 7
 """Days to come that a long crawl's chart still shows."""
 
 
+PACE_DAYS = 7
+"""Days that the pace seen is of."""
+
+
 @dataclass(frozen=True, slots=True)
 class DayLine:
     """One calendar day, whether anything was called on it or not."""
@@ -49,3 +53,18 @@ def day_lines(days: Sequence[QuotaDay], today: date, asked_for: int, plan: Plan,
         planned = min(asked_for, ((day - first).days + 1) * plan.videos_a_day)
         lines.append(DayLine(day, by_day.get(day), settled if day <= reached else None, planned))
     return lines
+
+
+def settled_a_day(days: Sequence[QuotaDay], today: date) -> float:
+    """Ids fetched or missing a calendar day, in the PACE_DAYS before today; today alone where the crawl began on it.
+
+    A day without a call counts: that a run was left out is part of the pace.
+    """
+    if not days:
+        return 0.0
+    first = min(days[0].day, today)
+    before = min(PACE_DAYS, (today - first).days)
+    if not before:
+        return sum(day.fetched + day.missing for day in days if day.day == today)
+    since = today - timedelta(days=before)
+    return sum(day.fetched + day.missing for day in days if since <= day.day < today) / before

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import pairwise
 from math import inf
 from typing import Any
@@ -20,19 +20,14 @@ from harvester.quota import Plan
 from harvester.report import charts
 from harvester.report.days import DayLine, day_lines
 from harvester.report.sample import Sampled
+from harvester.report.steps import ending, steps, utc
 from harvester.report.summary import Summary
-from harvester.report.terminal import MEANINGS, count, next_step, size
+from harvester.report.terminal import MEANINGS, count, size
 from harvester.text import shown
 
 CONTENT_TYPE = "text/html; charset=utf-8"
 _EDGES = (0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 _PERCENTILES = (50, 90, 99)
-_ENDINGS_OF_ERRORS = {
-    "CredentialsError": "The API refused the last run's key: set one that it takes.",
-    "ApiUnavailable": "The last run ended because the API gave no good answer.",
-    "died": "The last run died on its way: nothing that it had stored is lost.",
-    "interrupted": "The last run was cut off: nothing that it had stored is lost.",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +67,7 @@ def render(data: PageData) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    filters: dict[str, Any] = {"number": "{:,}".format, "utc": _utc, "shown": shown, "size": size}
+    filters: dict[str, Any] = {"number": "{:,}".format, "utc": utc, "shown": shown, "size": size}
     environment.filters |= filters
     summary = data.summary
     days = day_lines(
@@ -89,13 +84,13 @@ def render(data: PageData) -> str:
         version=__version__,
         states=[(state, summary.videos[state], MEANINGS[state]) for state in VideoState],
         bar=_bar(data.progress),
-        steps=_steps(data),
+        steps=steps(data.summary, data.runs, data.now),
         days=days,
         began=bool(data.progress.days),
         charts=_charts(data, days, buckets),
         buckets=buckets,
         percentiles=_percentiles(data.seconds),
-        ending=_ending,
+        ending=ending,
         count=count,
     )
 
@@ -156,19 +151,6 @@ def _bar(progress: Progress) -> list[tuple[str, int]]:
     return [(name, ids) for name, ids in (*parts, ("left", progress.asked_for - progress.settled)) if ids]
 
 
-def _steps(data: PageData) -> list[str]:
-    """What to do next: first what the last run needs, then what the crawl needs."""
-    last = data.runs[0].reason if data.runs else None
-    steps = [_ENDINGS_OF_ERRORS[last]] if last in _ENDINGS_OF_ERRORS else []
-    return [*steps, next_step(data.summary)]
-
-
-def _ending(run: RunRecord, now: datetime) -> str:
-    if run.reason is not None:
-        return shown(run.reason)
-    return "under way" if run.lease_until >= now else "silent: it may have died"
-
-
 def _buckets(seconds: Sequence[float]) -> list[Bucket]:
     buckets = []
     for low, high in pairwise((0.0, *_EDGES, inf)):
@@ -185,7 +167,3 @@ def _percentiles(seconds: Sequence[float]) -> list[tuple[str, float]]:
     ranked = sorted(seconds)
     found = [(f"{percent}% within", ranked[-(-percent * len(ranked) // 100) - 1]) for percent in _PERCENTILES if ranked]
     return [*found, ("the slowest", ranked[-1])] if ranked else []
-
-
-def _utc(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")

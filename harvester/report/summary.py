@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from harvester import quota
-from harvester.model import Progress, VideoState
+from harvester.model import BATCH_SIZE, Progress, VideoState
+from harvester.report.days import settled_a_day
 
 if TYPE_CHECKING:
     from harvester.config import QuotaSettings
+
+MOST_DAYS_AHEAD = 36_500
+"""A date further off says nothing, and at last there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,18 @@ class Summary:
     days_run: int
     days_left: int
     finishes_on: date
+    """At the pace that the quota allows."""
+    possible_a_day: int
+    """Ids that a whole day's units settle."""
+    settled_a_day: float
+    """Ids that the last days did settle; 0 before the first."""
+    finishes_at_pace_on: date | None
+    """None where nothing was settled, the first day still has calls, or it is not within MOST_DAYS_AHEAD."""
+
+    @property
+    def calls_wasted(self) -> int:
+        """Those that brought nothing."""
+        return self.calls_failed + self.calls_abandoned
 
     @property
     def calls_open(self) -> int:
@@ -58,11 +75,17 @@ def summarize(progress: Progress, settings: QuotaSettings, now: datetime) -> Sum
     remaining = 0 if closed else max(0, limit - spent)
     unasked = progress.videos[VideoState.PENDING] + progress.videos[VideoState.CLAIMED]
     calls_left_today = remaining // settings.units_per_call
-    days_left = quota.days_to_finish(
-        unasked, calls_left_today=calls_left_today, calls_a_day=limit // settings.units_per_call
-    )
+    calls_a_day = limit // settings.units_per_call
+    days_left = quota.days_to_finish(unasked, calls_left_today=calls_left_today, calls_a_day=calls_a_day)
+    pace = settled_a_day(progress.days, day)
     # Today is one of the days left only while it has calls left.
     ahead = days_left - (1 if calls_left_today and days_left else 0)
+    finishes_on = day + timedelta(days=ahead)
+    settled_today = today.fetched + today.missing if today else 0
+    today_still = max(0.0, min(pace - settled_today, calls_left_today * BATCH_SIZE))
+    # What a first day has brought so far is no pace yet.
+    whole_day_seen = bool(progress.days) and (progress.days[0].day < day or not calls_left_today)
+    at_pace = _at_pace(unasked, pace, day, today_still) if whole_day_seen else None
     return Summary(
         videos=progress.videos,
         total=progress.total,
@@ -77,14 +100,25 @@ def summarize(progress: Progress, settings: QuotaSettings, now: datetime) -> Sum
         remaining=remaining,
         closed_by_server=closed,
         resets_at=quota.resets_at(now),
-        responses=sum(d.ok for d in progress.days),
-        raw_bytes=sum(d.raw_bytes for d in progress.days),
-        stored_bytes=sum(d.stored_bytes for d in progress.days),
+        responses=sum(d.ok for d in progress.days) - progress.pruned.responses,
+        raw_bytes=sum(d.raw_bytes for d in progress.days) - progress.pruned.raw_bytes,
+        stored_bytes=sum(d.stored_bytes for d in progress.days) - progress.pruned.stored_bytes,
         percent=100 * progress.settled / progress.asked_for if progress.asked_for else 0.0,
         days_run=sum(1 for d in progress.days if d.calls),
         days_left=days_left,
-        finishes_on=day + timedelta(days=ahead),
+        finishes_on=finishes_on,
+        possible_a_day=calls_a_day * BATCH_SIZE,
+        settled_a_day=pace,
+        # No pace of before is kept up beyond what the quota allows now.
+        finishes_at_pace_on=max(finishes_on, at_pace) if at_pace else None,
     )
+
+
+def _at_pace(unasked: int, pace: float, today: date, today_still: float) -> date | None:
+    """The day on which the last of these ids is settled, if today brings `today_still` more of them."""
+    beyond_today = max(0.0, unasked - today_still)
+    days = math.ceil(beyond_today / pace) if pace else math.inf
+    return today + timedelta(days=int(days)) if days <= MOST_DAYS_AHEAD else None
 
 
 def as_json(summary: Summary) -> dict[str, Any]:
@@ -117,5 +151,10 @@ def as_json(summary: Summary) -> dict[str, Any]:
             "days_run": summary.days_run,
             "days_left": summary.days_left,
             "finishes_on": summary.finishes_on.isoformat(),
+        },
+        "pace": {
+            "videos_a_day": round(summary.settled_a_day),
+            "possible_a_day": summary.possible_a_day,
+            "finishes_on": summary.finishes_at_pace_on.isoformat() if summary.finishes_at_pace_on else None,
         },
     }

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from harvester.model import Loaded, Progress, RunRecord, VideoState
+from harvester.model import Loaded, Progress, VideoState
 from harvester.quota import SECONDS_PER_CALL, Plan
-from harvester.report.summary import Summary
 from harvester.run import Ending, RunReport
 from harvester.text import shown
 
@@ -21,6 +19,7 @@ if TYPE_CHECKING:
     from harvester.export import Manifest
     from harvester.rehearsal import Check, DayReport
 
+EMPTY = "The ledger is empty: harvester load fills it."
 MEANINGS = {
     VideoState.PENDING: "not yet asked for",
     VideoState.CLAIMED: "in a call under way",
@@ -29,84 +28,6 @@ MEANINGS = {
     VideoState.FAILED: "given up after every attempt",
     VideoState.INVALID: "not a video id, never sent",
 }
-
-
-def status(summary: Summary, runs: Sequence[RunRecord], *, bar: bool) -> RenderableType:
-    """One screen: how far, today's units, when it will be done, the last runs. `bar` is for terminals."""
-    parts: list[RenderableType] = [_how_far(summary, bar), Text(), _videos(summary), Text(), _facts(summary)]
-    if runs:
-        parts += [Text(), _runs(runs)]
-    return Group(*parts, Text(), Text(next_step(summary), style="bold"))
-
-
-def next_step(summary: Summary) -> str:
-    """What the user would do now."""
-    if summary.total == 0:
-        return "The ledger is empty: harvester load fills it."
-    if summary.unasked == 0:
-        return "Every id is settled: harvester export publishes them."
-    if summary.remaining < summary.units_per_call:
-        return f"Nothing to do until the quota is reset at {_utc(summary.resets_at)}: then harvester run."
-    return "harvester run goes on."
-
-
-def _how_far(summary: Summary, bar: bool) -> RenderableType:
-    settled = summary.total - summary.unasked - summary.videos[VideoState.INVALID]
-    asked_for = summary.total - summary.videos[VideoState.INVALID]
-    words = f"{summary.percent:.1f}% of {asked_for:,} videos"
-    if not bar:
-        return Text(words)
-    from rich.progress_bar import ProgressBar
-
-    line = Table.grid(padding=(0, 2))
-    line.add_row(ProgressBar(total=max(1, asked_for), completed=settled, width=30), words)
-    return line
-
-
-def _videos(summary: Summary) -> Table:
-    table = _grid()
-    for state in VideoState:
-        count = summary.videos[state]
-        if count or state in (VideoState.PENDING, VideoState.FETCHED, VideoState.MISSING):
-            style = "red" if state is VideoState.FAILED else ""
-            table.add_row(Text(state.label, style), Text(f"{count:,}", style), Text(MEANINGS[state], "dim"))
-    table.add_row("total", f"{summary.total:,}", "")
-    return table
-
-
-def _facts(summary: Summary) -> Table:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim")
-    table.add_column()
-    closed = ", closed by the API" if summary.closed_by_server else ""
-    table.add_row(
-        "today", f"{summary.spent:,} of {summary.daily_units:,} units spent on {summary.day} (Pacific){closed}"
-    )
-    table.add_row("resets", f"{_utc(summary.resets_at)}, {_local(summary.resets_at)} here")
-    under_way = f", {summary.calls_open:,} under way" if summary.calls_open else ""
-    table.add_row(
-        "calls",
-        f"{summary.calls:,}: {summary.calls_ok:,} good, {summary.calls_failed:,} failed, "
-        f"{summary.calls_abandoned:,} abandoned{under_way}",
-    )
-    table.add_row("stored", f"{size(summary.stored_bytes)} ({size(summary.raw_bytes)} of JSON)")
-    days = f"{count(summary.days_run, 'day')} run"
-    if summary.unasked:
-        table.add_row("days", f"{days}, {summary.days_left} left: done on {summary.finishes_on}")
-    else:
-        table.add_row("days", f"{days}, none left")
-    return table
-
-
-def _runs(runs: Sequence[RunRecord]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), title="last runs", title_justify="left", title_style="dim")
-    for heading in ("run", "started", "ended", "how", "where"):
-        table.add_column(heading, style="dim" if heading == "where" else "", header_style="dim")
-    for run in runs:
-        ended = _utc(run.ended_at) if run.ended_at else ""
-        where = shown(f"{run.host} {run.pid}")
-        table.add_row(str(run.id), _utc(run.started_at), ended, shown(run.reason or "under way"), where)
-    return table
 
 
 def loaded(result: Loaded) -> RenderableType:
@@ -145,14 +66,17 @@ def plan(result: Plan) -> RenderableType:
     )
     for row in rows:
         table.add_row(*row)
-    return table
+    if result.videos:
+        return table
+    return Group(table, Text("No id is pending: harvester load brings some, and --videos N plans without any."))
 
 
 def dry_run(result: DryRun) -> RenderableType:
     """What a run would do."""
     if not result.calls:
         left = f"{result.remaining_units:,} units are left today"
-        return Text(f"Nothing would be sent: {left}, or no id is pending.")
+        what = f"Nothing would be sent: {left}, or no id is pending."
+        return Text(f"{what}\nharvester status says which; harvester load brings ids.")
     first = result.first_ids
     return Text(
         f"Would send {count(result.calls, 'call')} for {count(result.videos, 'video')} and spend {result.units:,} of "
@@ -175,7 +99,10 @@ def run(report: RunReport, progress: Progress) -> Text:
     if report.recovered:
         lines.append(f"{count(report.recovered, 'call')} of a run that had died were taken back first.")
     left = progress.videos[VideoState.PENDING] + progress.videos[VideoState.CLAIMED]
-    lines.append(f"{left:,} of {progress.asked_for:,} ids are left." if left else "Every id is settled.")
+    if left:
+        lines.append(f"{left:,} of {progress.asked_for:,} ids are left.")
+    else:
+        lines.append("Every id is settled." if progress.total else EMPTY)
     if left and report.ending in (Ending.BUDGET_SPENT, Ending.DAY_CLOSED):
         lines.append("Run it again after the quota's reset.")
     return Text("\n".join(lines))
@@ -188,6 +115,10 @@ def exported(manifest: Manifest, uri: str) -> RenderableType:
         f"{shown(uri)}: {count(manifest.videos, 'video')} of {count(manifest.responses, 'response')}{parts}, "
         f"{size(manifest.bytes)}, sha256 {manifest.sha256[:16]}…"
     ]
+    if not manifest.counts["total"]:
+        lines.append(EMPTY)
+    elif not manifest.responses:
+        lines.append("No response is stored yet: harvester run fetches them.")
     if not manifest.complete:
         left = manifest.counts["pending"] + manifest.counts["claimed"]
         lines.append(f"The crawl is not complete: {left:,} ids are left to ask for. The manifest says so.")
@@ -240,11 +171,3 @@ def _grid() -> Table:
 
 def _examples(texts: Iterable[str]) -> str:
     return ", ".join(repr(shown(text, 40)) for text in texts)
-
-
-def _utc(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def _local(moment: datetime) -> str:
-    return moment.astimezone().strftime("%H:%M")

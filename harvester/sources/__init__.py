@@ -15,13 +15,16 @@ first CSV, pandas with the first that is not plain.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import BinaryIO
 
 from harvester.errors import HarvesterError
 from harvester.sources.ids import Earlier, IdChunk, Limit, is_video_id, make_chunk
 from harvester.sources.places import open_source
 from harvester.sources.readers import read_texts
+from harvester.sources.source import OnRead, Source
 
 __all__ = ["IdChunk", "is_video_id", "read_ids"]
 
@@ -36,12 +39,14 @@ def read_ids(
     limit: int | None = None,
     chunk_rows: int = 1_000_000,
     stdin: BinaryIO | None = None,
+    on_read: OnRead | None = None,
 ) -> Iterator[IdChunk]:
     """Read the ids of a source in chunks of at most `chunk_rows` rows, fewer where these hold much, in its order.
 
     `uri` is a local path, `s3://`, `http://` or `https://`, or `-` for standard input. `column` names the ids in CSV
     and Parquet. `anonymous` sends unsigned requests to S3. `limit` ends after the first `limit` distinct ids; ids
-    are distinct within a chunk; one that came in an earlier chunk may come again, or not.
+    are distinct within a chunk; one that came in an earlier chunk may come again, or not. `on_read` hears of the
+    bytes, a block at a time.
 
     Raises ConfigError where the source cannot be read as it is named (no such file, column or right), and
     SourceUnavailable where it may work later (network, a file that ends in the middle).
@@ -50,17 +55,23 @@ def read_ids(
         raise ValueError("chunk_rows must be positive, and limit not negative")
     if limit is not None:
         chunk_rows = min(chunk_rows, max(MIN_LIMITED_ROWS, limit))
-    return _chunks(uri, column, anonymous, limit, chunk_rows, stdin)
+    opening = partial(open_source, uri, anonymous=anonymous, stdin=stdin)
+    return _chunks(opening, column, limit, chunk_rows, on_read)
 
 
 def _chunks(
-    uri: str, column: str, anonymous: bool, limit: int | None, chunk_rows: int, stdin: BinaryIO | None
+    opening: Callable[[], AbstractContextManager[Source]],
+    column: str,
+    limit: int | None,
+    chunk_rows: int,
+    on_read: OnRead | None,
 ) -> Iterator[IdChunk]:
     rest = Limit(limit) if limit is not None else None
     earlier = Earlier()
     rows = 0
     try:
-        with open_source(uri, anonymous=anonymous, stdin=stdin) as source:
+        with opening() as source:
+            source.file.on_read = on_read or source.file.on_read
             for texts in read_texts(source, column, chunk_rows, every_row=rest is not None):
                 chunk = make_chunk(texts, earlier)
                 if rest is not None:

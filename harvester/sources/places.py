@@ -50,14 +50,17 @@ def _local_file(name: str) -> Iterator[Source]:
         yield Source(str(path), str(path), file)
 
 
+NAME_IT = "Name the source: harvester load SOURCE, or set source.uri."
+
+
 def _explain(error: Exception, shown: str) -> HarvesterError:
     if isinstance(error, FileNotFoundError):
-        return ConfigError(f"There is no file {shown}.", next_step="Name the source: harvester load SOURCE.")
+        return ConfigError(f"There is no file {shown}.", next_step=NAME_IT)
     if isinstance(error, IsADirectoryError):
         return ConfigError(f"{shown} is a folder.", next_step="Name one file in it.")
     if isinstance(error, PermissionError):
         return ConfigError(f"{shown} may not be read by this user.", next_step="Give this user the right to read it.")
     if isinstance(error, ValueError):
-        return ConfigError(f"{shown} cannot be read: {error}.", next_step="Name the source: harvester load SOURCE.")
+        return ConfigError(f"{shown} cannot be read: {error}.", next_step=NAME_IT)
     reason = error.strerror if isinstance(error, OSError) else error
     return SourceUnavailable(f"{shown} cannot be read: {reason}.", next_step="Look at the disk, then load again.")

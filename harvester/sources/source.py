@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +15,8 @@ from harvester.errors import HarvesterError
 AGAIN = "Run harvester load again; if it goes on, look at the network: harvester doctor."
 Failures = tuple[type[Exception], ...]
 Explain = Callable[[Exception], HarvesterError]
+OnRead = Callable[[int, int | None], None]
+"""Told of each block: how many bytes were read so far, and of how many, where that is known."""
 
 
 class Guarded(io.RawIOBase):
@@ -22,6 +26,9 @@ class Guarded(io.RawIOBase):
         self._file = file
         self._failures = failures
         self._explain = explain
+        self._bytes_read = 0
+        self.size = _size(file)
+        self.on_read: OnRead = lambda _, __: None
 
     def readable(self) -> bool:
         return True
@@ -31,15 +38,29 @@ class Guarded(io.RawIOBase):
 
     def read(self, size: int = -1, /) -> bytes:
         try:
-            return bytes(self._file.read(size))
+            data = bytes(self._file.read(size))
         except self._failures as error:
             raise self._explain(error) from error
+        self._bytes_read += len(data)
+        self.on_read(self._bytes_read, self.size)
+        return data
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
         return int(self._file.seek(offset, whence))
 
     def tell(self) -> int:
         return int(self._file.tell())
+
+
+def _size(file: Any) -> int | None:
+    """How many bytes it holds, where that can be told before they are read: s3fs's and the web's files say it."""
+    if hasattr(file, "size"):
+        return None if file.size is None else int(file.size)
+    try:
+        found = os.fstat(file.fileno())
+    except (OSError, AttributeError):
+        return None  # nothing that the system knows as a file
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
 @dataclass(frozen=True, slots=True)

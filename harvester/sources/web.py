@@ -48,7 +48,8 @@ class _Whole(io.RawIOBase):
     def __init__(self, response: HTTPResponse) -> None:
         self._response = response
         length = response.headers.get("Content-Length", "")
-        self._missing = int(length) if length.isdecimal() and not response.chunked else None
+        self.size = int(length) if length.isdecimal() and not response.chunked else None
+        self._missing = self.size
 
     def read(self, size: int = -1, /) -> bytes:
         data = self._response.read(size)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from command_line import Api, CommandLine
+from docs_kit import dead_links, run_as_written, snippets, text_of
 
 from harvester import errors
 from harvester.notify import TIMEOUT_SECONDS, TRIES
 
-DOCS = Path(__file__).parents[2] / "docs"
-TEXT = (DOCS / "operations.md").read_text(encoding="utf-8")
+PAGE = "operations.md"
+TEXT = text_of(PAGE)
 
 
 @pytest.mark.skipif(shutil.which("sqlite3") is None, reason="there is no sqlite3 command here for the backup")
@@ -24,20 +22,10 @@ def test_the_commands_run_as_written(cli: CommandLine, api: Api) -> None:
     cli.ok("init")
     cli.load(120)
     cli.ok("-q", "run", "--max-calls", "1")
-    scripts = re.findall(r"executed by tests[^\n]*\n```sh\n(.*?)```", TEXT, re.DOTALL)
+    scripts = snippets(PAGE)
     assert len(scripts) == 4
-    env = os.environ | {"HOME": str(cli.folder.parent)}
-    env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
-    done = subprocess.run(
-        ["sh", "-e", "-c", "\n".join(scripts)],
-        cwd="/",
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
+    done = run_as_written("\n".join(scripts), Path("/"), shell="sh", HOME=str(cli.folder.parent))
+    assert done.stderr == ""
     assert "The books balance: 120 ids, 1 call" in done.stdout
     assert re.search(r"^\d+ [\d,]+ \* \* \* cd ", done.stdout, re.MULTILINE)
     assert "ExecStart=" in done.stdout
@@ -59,5 +47,4 @@ def test_the_monitor_s_patience_is_as_it_is_told() -> None:
 
 
 def test_links_lead_somewhere() -> None:
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)", TEXT):
-        assert (DOCS / target).exists(), target
+    assert dead_links(PAGE) == []

@@ -291,7 +291,7 @@ def test_a_traceback_is_shown_on_request_only(cli: CommandLine) -> None:
 
 
 def test_a_bug_is_called_one_and_ends_with_1(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise RuntimeError("it is broken")
 
     cli.load(1)

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import logging
-import os
-import pty
 import re
-import select
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from crawled_ledger import crawled_ledger, in_order
+from eager import on_a_terminal, piped
 
 from harvester.cli import progress as shown
 from harvester.cli.progress import progress
@@ -22,13 +18,6 @@ from harvester.watch import Advance
 
 EXPORT = ["export", "songs", "--format", "jsonl", "--max-part-bytes", "500000"]
 VERIFY = ["verify", "--export", "songs"]
-# An export of a few megabytes is over before the first line or the second bar, unless they come more often.
-EAGER = """
-import sys
-from harvester.cli import main, progress
-progress.DRAW_SECONDS, progress.LINE_SECONDS = 0.005, 0.0
-main(sys.argv[1:], prog_name="harvester")
-"""
 
 
 @pytest.fixture
@@ -37,46 +26,21 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def on_a_terminal(folder: Path, *line: str) -> tuple[str, str]:
-    """What `harvester` writes to stdout, a pipe, and to stderr, a terminal."""
-    ours, theirs = pty.openpty()
-    child = subprocess.Popen(
-        [sys.executable, "-c", EAGER, *line],
-        cwd=folder,
-        env=os.environ | {"TERM": "xterm-256color", "COLUMNS": "160", "PYTHONWARNINGS": "error"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=theirs,
-    )
-    os.close(theirs)
-    written = b""
-    with child:
-        while select.select([ours], [], [], 30)[0]:
-            try:
-                block = os.read(ours, 65536)
-            except OSError:
-                break
-            written += block
-        assert child.stdout is not None
-        out = child.stdout.read().decode()
-    os.close(ours)
-    assert child.returncode == 0, written.decode()
-    return out, re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", written.decode())
-
-
 def test_a_terminal_shows_videos_of_all_bytes_rate_and_time_left(folder: Path) -> None:
     out, bar = on_a_terminal(folder, *EXPORT)
     total = re.search(r"([\d,]+) videos of", out)
     assert total
     assert len(out.splitlines()) == 1
-    assert re.search(rf"export .*[1-9][\d,]* of {total[1]} videos, [\d,]+/s, [\d.]+ MB +\d+:\d\d", bar), bar[-2000:]
+    assert re.search(rf"export .*[1-9][\d,]* of {total[1]} videos, [\d,]+/s, [\d.]+ MB, \d+:\d\d left", bar), bar[
+        -2000:
+    ]
     assert re.search(rf"{total[1]} of {total[1]} videos", bar)
     out, bar = on_a_terminal(folder, *VERIFY)
     assert len(out.splitlines()) == 2
     done = [int(text.replace(",", "")) for text in re.findall(rf"verify .*?([\d,]+) of {total[1]} videos", bar)]
     assert len(set(done)) > 3
     assert done == sorted(done)
-    assert re.search(r"videos, [\d,]+/s, [\d.]+ MB +\d+:\d\d", bar), bar[-2000:]
+    assert re.search(r"videos, [\d,]+/s, [\d.]+ MB, \d+:\d\d left", bar), bar[-2000:]
 
 
 def test_log_lines_keep_clear_of_the_bar(folder: Path) -> None:
@@ -91,17 +55,13 @@ def test_quiet_is_quiet_on_a_terminal_too(folder: Path) -> None:
         assert on_a_terminal(folder, "-q", *line)[1] == ""
 
 
-def run(folder: Path, *line: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", EAGER, *line], cwd=folder, capture_output=True, text=True, check=True)
-
-
 def test_without_a_terminal_a_log_line_now_and_then(folder: Path) -> None:
     for name, line in (("export", EXPORT), ("verify", VERIFY)):
-        done = run(folder, *line)
-        figures = rf"INFO +{name}: [\d,]+ of [\d,]+ videos, [\d.]+ MB, [\d,]+ a second, about [\d,]+ s left"
+        done = piped(folder, *line)
+        figures = rf"INFO +{name}: [\d,]+ of [\d,]+ videos, [\d,]+/s, [\d.]+ MB, \d+:\d\d left"
         assert len(re.findall(figures, done.stderr)) > 2, done.stderr
         assert name + ": " not in done.stdout
-        assert run(folder, "-q", *line).stderr == ""
+        assert piped(folder, "-q", *line).stderr == ""
 
 
 class TestLines:
@@ -124,8 +84,8 @@ class TestLines:
                 watch(Advance(10 * second, 2000, 1_000_000 * second))
         assert shown.LINE_SECONDS == 30
         assert caplog.messages == [
-            f"export: {10 * second} of 2,000 videos, {second}.0 MB, 10 a second, about {200 - second} s left"
-            for second in (30, 60, 90)
+            f"export: {10 * second} of 2,000 videos, 10/s, {second}.0 MB, {left} left"
+            for second, left in ((30, "2:50"), (60, "2:20"), (90, "1:50"))
         ]
 
     def test_before_anything_is_done_no_time_is_foretold(
@@ -134,7 +94,7 @@ class TestLines:
         with caplog.at_level(logging.INFO, "harvester"), progress("export", "videos") as watch:
             at(31)
             watch(Advance(0, 2000, 5))
-        assert caplog.messages == ["export: 0 of 2,000 videos, 0.0 MB, 0 a second"]
+        assert caplog.messages == ["export: 0 of 2,000 videos, 0/s, 0.0 MB"]
 
     def test_a_short_one_says_nothing(self, at: Callable[[float], None], caplog: pytest.LogCaptureFixture) -> None:
         with caplog.at_level(logging.INFO, "harvester"), progress("export", "videos") as watch:

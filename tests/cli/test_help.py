@@ -24,11 +24,12 @@ def command_of(name: str) -> click.Command:
     return main.commands[name] if name else main
 
 
-def example_of(name: str) -> list[str]:
-    epilog = command_of(name).epilog or ""
-    assert epilog.startswith("Example: harvester ")
-    words = shlex.split(epilog.removeprefix("Example: harvester "))
-    return [ELSEWHERE.get(word, word) for word in words]
+def examples_of(name: str) -> list[list[str]]:
+    lines = (command_of(name).epilog or "").removeprefix("\b\n").splitlines()
+    assert lines
+    assert all(line.startswith(f"Example: harvester {name}") for line in lines if name)
+    examples = [shlex.split(line.removeprefix("Example: harvester ")) for line in lines]
+    return [[ELSEWHERE.get(word, word) for word in words] for words in examples]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -50,20 +51,21 @@ def test_help_explains_the_command_and_each_option(cli: CommandLine, name: str) 
 
 
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name not in RUN_FOR_EVER])
-def test_the_example_runs(cli: CommandLine, api: Api, name: str) -> None:
+def test_the_examples_run(cli: CommandLine, api: Api, name: str) -> None:
     cli.write("songs.csv", "\n".join(["user,song", *(f"1,{video_id}" for video_id in make_ids(0, 120)), ""]))
     cli.ok("init")
     cli.write("crawl.toml", (cli.folder / "config.toml").read_text(encoding="utf-8"))
     for words in ("load", "run", "export songs.json"):
         cli.ok("-q", *words.split())
-    result = cli(*example_of(name))
-    assert result.exit_code == 0, result.stderr
+    for example in examples_of(name):
+        result = cli(*example)
+        assert result.exit_code == 0, result.stderr
 
 
 @pytest.mark.parametrize("name", sorted(RUN_FOR_EVER))
 def test_the_example_of_a_server_runs(harvester: Program, name: str) -> None:
     # Any free port will do for a test.
-    server = harvester.start(*re.sub(r"--port \d+", "--port 0", shlex.join(example_of(name))).split())
+    server = harvester.start(*re.sub(r"--port \d+", "--port 0", shlex.join(examples_of(name)[0])).split())
     wait_until(lambda: server.stdout.startswith("http://127.0.0.1:") or server.process.poll() is not None)
     server.send(signal.SIGTERM)
     assert server.wait(10) == 0

@@ -16,6 +16,7 @@ KEYS = {
     "quota": {"day", "daily_units", "units_per_call", "spent", "remaining", "closed_by_server", "resets_at"},
     "responses": {"count", "raw_bytes", "stored_bytes"},
     "progress": {"percent", "days_run", "days_left", "finishes_on"},
+    "pace": {"videos_a_day", "possible_a_day", "finishes_on"},
 }
 ADDED = {"calls": {"open"}}
 """Keys that came later: programs may not rely on there being no others, but here is the list."""

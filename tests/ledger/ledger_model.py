@@ -108,6 +108,19 @@ class Model:
                 self.videos[text].state = VideoState.PENDING
         return len(lost)
 
+    def put_back(self, states: Collection[VideoState], first: int, last: int) -> int:
+        chosen = [v for v in self.videos.values() if v.state in states and first <= v.position <= last]
+        return self._forget(chosen)
+
+    def prune(self, calls: Collection[int]) -> int:
+        return self._forget([v for v in self.videos.values() if v.state is VideoState.FETCHED and v.call in calls])
+
+    def _forget(self, chosen: Sequence[Video]) -> int:
+        """As if never asked for."""
+        for video in chosen:
+            video.state, video.attempts, video.suspect = VideoState.PENDING, 0, None
+        return len(chosen)
+
     def _open(self, run: int, ids: tuple[str, ...], budget: Budget, attempt: int) -> Batch:
         number = len(self.calls) + 1
         self.calls[number] = Call(run, budget.day, budget.units_per_call, ids)

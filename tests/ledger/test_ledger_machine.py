@@ -26,7 +26,7 @@ from ledger_kit import DATABASES, DAY, LEASE, NOW, Dump, a_fault, a_process, goo
 from ledger_model import Day, Model
 
 from harvester.ledger import connect
-from harvester.model import Batch, Budget, Denied, GiveBack, ProcessIdentity, VideoState
+from harvester.model import Batch, Budget, Denied, GiveBack, ProcessIdentity, Span, VideoState
 
 RUNS = st.integers(1, 3)
 ANY = st.integers(0, 10_000)
@@ -148,6 +148,22 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def held(self) -> list[Batch]:
         return [batch for batch in self.batches if self.model.calls[batch.call_id].state == "open"]
+
+    # --- ids that are to be asked for again
+
+    @rule(which=st.sets(st.sampled_from([VideoState.FAILED, VideoState.MISSING]), min_size=1), first=ANY)
+    def put_back(self, which: set[VideoState], first: int) -> None:
+        first = first % (self.loaded + 1)
+        moved = self.do(self.ledger.put_back(Span(first, first + 200), which, None))
+        assert sum(moved.values()) == self.model.put_back(which, first, first + 200)
+
+    @precondition(lambda self: self.batches)
+    @rule(which=ANY)
+    def prune(self, which: int) -> None:
+        """The responses of some calls, if they have any; deleting one twice deletes nothing."""
+        calls = [self.batches[(which + more) % len(self.batches)].call_id for more in (0, 1, 3)]
+        pruned = self.do(self.ledger.prune(calls, NOW + timedelta(days=1), NOW))
+        assert pruned.videos == self.model.prune(calls)
 
     # --- how runs end
 

@@ -55,8 +55,15 @@ USED = {name: index for index, names in PARTIAL.items() for name in names} | {
     "COUNT_ABANDONED_CALL": "sqlite_autoindex_quota_days_1",
     "NEW_INVALID": ROWS,
     "KNOWN": "ux_videos_video_id",
+    "PUT_BACK": ROWS,
+    "PICK_OLD": ROWS,
+    "UNFETCH": ROWS,
+    "DELETE_RESPONSE": ROWS,
 }
-PLAIN_INSERTS = {"OPEN_RUN", "OPEN_CALLS", "STORE_RESPONSES", "CLOSE_DAY", "RESERVE_UNITS", "ADD_IDS", "ADD_TEXTS"}
+PLAIN_INSERTS = {
+    *("OPEN_RUN", "OPEN_CALLS", "STORE_RESPONSES", "CLOSE_DAY", "RESERVE_UNITS", "ADD_IDS", "ADD_TEXTS"),
+    *("ENTER_PRUNING", "MARK_PRUNED"),
+}
 # Reads one end of the tree, which the plan calls a search without saying by what.
 ENDS = {"LAST_POSITION", "NEXT_CALL"}
 
@@ -202,6 +209,13 @@ def steps_of(db: sqlite3.Connection, statement: str) -> int:
 )
 def test_what_status_and_a_dry_run_ask_is_found_at_once(path: Path, name: str, used: str) -> None:
     assert used in reading_plan(path, getattr(reading, name))
+
+
+def test_the_newest_faults_and_what_failed_read_no_more_than_they_need(path: Path) -> None:
+    assert "SEARCH calls USING INTEGER PRIMARY KEY (rowid>?)" in reading_plan(path, reading.faults(3, 100))
+    plan = reading_plan(path, reading.FAILED)
+    assert "SEARCH calls USING INTEGER PRIMARY KEY (rowid=?)" in plan
+    assert "TEMP B-TREE" not in plan, "nothing is sorted, so that it can be streamed"
 
 
 @pytest.mark.parametrize("query", [reading.find(["a", "b"]), reading.bodies([1, 2])])

@@ -1,8 +1,8 @@
 """The command line in a process that dies: `python mortal.py '{"point": "between chunks", "visit": 2}' load ids.txt`.
 
 It kills itself at the `visit`-th time that the named point of the real code is passed, `delay_seconds` after that
-where they are given; with `signal` it sends itself that one. `chunk_rows` makes a load's chunks small; `migrations`
-and `revision` make it a later harvester.
+where they are given; with `signal` it sends itself that one. `chunk_rows` makes a load's chunks small,
+`again_at_once` those of retry and prune; `migrations` and `revision` make it a later harvester.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from typing import Any
 
 from sqlalchemy import event
 
-from harvester import sources
+from harvester import again, sources
 from harvester.cli import main
 from harvester.export import local, local_folder, publish
+from harvester.ledger import again as putting_back
 from harvester.ledger import connect, loading, upgrade
 from harvester.ledger.sqlite import SqliteLedger
 
@@ -99,6 +100,10 @@ def within_the_commit(strike: Strike) -> None:
 POINTS: dict[str, Callable[[Strike], None]] = {
     "between chunks": between_chunks,
     "within the transaction": lambda strike: after(loading, "add", strike),
+    "before ids are put back": lambda strike: before(putting_back, "put_back", strike),
+    "within the transaction that puts back": lambda strike: after(putting_back, "put_back", strike),
+    "before responses are deleted": lambda strike: before(putting_back, "prune", strike),
+    "within the transaction that deletes": lambda strike: after(putting_back, "prune", strike),
     "while the draft is written": lambda strike: after(local._Draft, "write", strike),
     "before the draft is on disk": lambda strike: before(os, "fsync", strike),
     "before the draft takes its place": lambda strike: before(local._Draft, "take_place", strike),
@@ -120,6 +125,8 @@ POINTS: dict[str, Callable[[Strike], None]] = {
 def arm(death: dict[str, Any]) -> None:
     if "chunk_rows" in death:
         sources.read_ids = functools.partial(sources.read_ids, chunk_rows=death["chunk_rows"])
+    if "again_at_once" in death:
+        again.POSITIONS = again.RESPONSES = death["again_at_once"]
     if "migrations" in death:
         upgrade.migrations_folder = lambda: Path(death["migrations"])
         upgrade.REVISION = death["revision"]

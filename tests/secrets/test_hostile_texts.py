@@ -170,7 +170,7 @@ class TestTheGates:
         guarded.code = f"""
 from harvester.cli import main
 from harvester.app import Harvester
-def broken(self):
+def broken(self, *_, **__):
     raise RuntimeError({HOSTILE!r})
 Harvester.overview = broken
 main()

@@ -102,6 +102,7 @@ class TestTheBooks:
         with SqliteBooks(tmp_path / "harvest.db") as books:
             assert books.faults(5) == [FaultCount("backendError", 4, 44, end)]
             assert books.faults(0) == []
+            assert books.faults(5, among_newest=3) == [FaultCount("backendError", 3, 33, end)]
             assert books.good_call_seconds(100) == []
             assert list(books.newest_responses(3)) == []
 

@@ -43,9 +43,11 @@ ROOMS = {
     "notify": {"_version"},
     "crawl": PURE | {"gate", "config", "ledger.protocol", "youtube"},
     "worker": PURE | {"crawl", "config", "ledger.protocol", "youtube"},
-    "loader": {"model", "ledger.protocol", "sources"},
+    "again": {"model", "ledger.protocol"},
+    "loader": {"model", "watch", "ledger.protocol", "sources"},
     "report": PURE | {"config", "app", "export", "rehearsal"},
-    "app": PURE | {"config", "process", "worker", "loader", "sources", "youtube", "ledger", "export", "report"},
+    "app": PURE
+    | {"again", "config", "process", "worker", "loader", "sources", "youtube", "ledger", "export", "report"},
     "doctor": PURE | {"app", "config", "export", "ledger", "report", "sources", "youtube"},
     "course": PURE | {"app", "config", "ledger", "sources"},
     "rehearsal": PURE | {"app", "config", "ledger", "simulator"},

@@ -11,6 +11,8 @@ from rich.console import Console
 from harvester.config import QuotaSettings
 from harvester.model import Loaded, Progress, QuotaDay, RunRecord, VideoState
 from harvester.report import terminal
+from harvester.report.screen import Screen
+from harvester.report.steps import next_step
 from harvester.report.summary import Summary, as_json, summarize
 
 NOW = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)
@@ -67,6 +69,7 @@ def test_the_documented_example_word_for_word() -> None:
         },
         "responses": {"count": 909, "raw_bytes": 190_000_000, "stored_bytes": 38_000_000},
         "progress": {"percent": 7.2, "days_run": 1, "days_left": 13, "finishes_on": "2026-12-06"},
+        "pace": {"videos_a_day": 45_450, "possible_a_day": 45_450, "finishes_on": "2026-12-06"},
     }
 
 
@@ -109,8 +112,8 @@ def shown(renderable: object, width: int = 100) -> str:
 
 
 def test_status_says_how_far_what_today_and_what_next() -> None:
-    text = shown(terminal.status(summary(), [], bar=True))
-    for said in ("7.2% of 631,348 videos", "585,898", "9,999 of 10,000 units", "2026-11-24 08:00 UTC", "13 left"):
+    text = shown(Screen(summary(), [], NOW, bar=True))
+    for said in ("7.2% of 631,348 videos", "585,898", "9,999 of 10,000 units", "2026-11-24 08:00 UTC", "13 days left"):
         assert said in text
     assert "Nothing to do until the quota is reset" in text
 
@@ -124,12 +127,12 @@ def test_status_says_how_far_what_today_and_what_next() -> None:
     ],
 )
 def test_status_ends_with_the_next_step(changes: dict[str, object], step: str) -> None:
-    assert step in terminal.next_step(summary(**changes))
+    assert step in next_step(summary(**changes))
 
 
 def test_texts_from_outside_cannot_act_on_the_terminal() -> None:
     run = RunRecord(1, "host\x1b[31m\u202e", 7, NOW, NOW, NOW, "bad\x07\nreason")
-    text = shown(terminal.status(summary(), [run], bar=False))
+    text = shown(Screen(summary(), [run], NOW))
     assert "\x1b" not in text
     assert "\u202e" not in text
     assert "\x07" not in text

@@ -1,0 +1,83 @@
+"""How far a crawl is, looked up beside it while it goes: nothing in the crawl knows."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from harvester.cli.progress import Display, display
+from harvester.errors import HarvesterError
+from harvester.report.figures import Outlook, Rate
+from harvester.watch import Advance, Watch
+
+if TYPE_CHECKING:
+    from harvester.app import Harvester
+    from harvester.run import RunReport
+
+log = logging.getLogger(__name__)
+
+LEDGER_SECONDS = 10.0
+"""How often the ledger is asked what other runs have done, and which day it is."""
+LOOK_SECONDS = 0.2
+
+
+@asynccontextmanager
+async def shown_run(harvester: Harvester, report: RunReport, verbosity: int) -> AsyncIterator[None]:
+    """Show how far the run is that writes `report`, for as long as this lasts."""
+    with display("run", verbosity) as shown_at:
+        if shown_at is None:
+            yield
+            return
+        looking = asyncio.create_task(_look(harvester, report, shown_at))
+        try:
+            yield
+        finally:
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
+
+
+async def _look(harvester: Harvester, report: RunReport, shown_at: Display) -> None:
+    calls = Rate()
+    calls.at(time.monotonic(), report.calls)
+    shown_calls = 0
+    outlook, asked_at = await _outlook(harvester, report), time.monotonic()
+    while True:
+        await asyncio.sleep(max(LOOK_SECONDS, shown_at.seconds))
+        now = time.monotonic()
+        if outlook is None or now - asked_at >= LEDGER_SECONDS:
+            outlook, asked_at = await _outlook(harvester, report), now
+        # Asleep until the quota's reset, a run has nothing new to say to a log.
+        if outlook is not None and (report.calls != shown_calls or shown_at.redraws):
+            shown_at.show(outlook.figures(report, calls.at(now, report.calls)))
+            shown_calls = report.calls
+
+
+async def _outlook(harvester: Harvester, report: RunReport) -> Outlook | None:
+    """What the ledger says now. None where it can't be read: the run itself will tell of that."""
+    try:
+        overview = await asyncio.to_thread(harvester.overview, 1)
+    except HarvesterError as error:
+        log.debug("how far the run is can't be looked up: %s", error.what)
+        return None
+    return Outlook(overview.summary, report)
+
+
+@asynccontextmanager
+async def told(watch: Watch, standing: Callable[[], Advance]) -> AsyncIterator[None]:
+    """Tell `watch` several times a second how things stand, for as long as this lasts."""
+
+    async def tell() -> None:
+        while True:
+            watch(standing())
+            await asyncio.sleep(LOOK_SECONDS)
+
+    telling = asyncio.create_task(tell())
+    try:
+        yield
+    finally:
+        telling.cancel()
+        await asyncio.gather(telling, return_exceptions=True)

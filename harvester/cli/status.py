@@ -1,0 +1,103 @@
+"""status: how far the crawl is, for people, programs, browsers and monitors; and the ids that were given up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harvester.cli.console import on_terminal, show
+from harvester.cli.state import State
+
+if TYPE_CHECKING:
+    from harvester.app import Harvester
+    from harvester.report.screen import Screen
+
+INTERVAL_SECONDS = 2.0
+
+
+@click.command(
+    epilog="\b\nExample: harvester status --html crawl.html --prometheus crawl.prom\n"
+    "Example: harvester status --json\nExample: harvester status --failed"
+)
+@click.option("--json", "as_json", is_flag=True, help="For programs; with --failed, one object a line.")
+@click.option("--failed", is_flag=True, help="List the ids that were given up, with tabs where a program reads.")
+@click.option("--watch", is_flag=True, help="Look again and again, until Ctrl-C. Needs a terminal.")
+@click.option(
+    "--interval",
+    type=click.FloatRange(min=0.1, max=86_400),
+    metavar="SECONDS",
+    help=f"Between two looks of --watch. [default: {INTERVAL_SECONDS:g}]",
+)
+@click.option(
+    "--prometheus",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Write metrics for node_exporter to PATH (*.prom), and print nothing.",
+)
+@click.option("--html", metavar="DEST", help="Write a page to DEST, a path or s3://bucket/key, and print nothing.")
+@click.pass_obj
+def status(
+    state: State,
+    as_json: bool,
+    failed: bool,
+    watch: bool,
+    interval: float | None,
+    prometheus: Path | None,
+    html: str | None,
+) -> None:
+    """Show how far the crawl is, today's units, and the days left. Reads only."""
+    written = html is not None or prometheus is not None
+    _refuse_contradictions(as_json=as_json, failed=failed, watch=watch, interval=interval, written=written)
+    harvester = state.harvester()
+    if written:
+        _write(harvester, prometheus, html)
+    if failed:
+        from harvester.cli.failed import list_failed
+
+        list_failed(harvester.failed(), as_json=as_json)
+    elif as_json:
+        import json
+
+        from harvester.report import summary
+
+        click.echo(json.dumps(summary.as_json(harvester.overview().summary), indent=2))
+    elif watch:
+        from harvester.cli.look import keep_looking
+
+        keep_looking(lambda: screen(harvester), INTERVAL_SECONDS if interval is None else interval)
+    elif not written:
+        show(screen(harvester))
+
+
+def screen(harvester: Harvester) -> Screen:
+    """From a snapshot of the ledger as it is now."""
+    from harvester.report.screen import REASONS, RUNS, Screen
+
+    overview = harvester.overview(RUNS, reasons=REASONS)
+    return Screen(overview.summary, overview.runs, overview.now, overview.faults, bar=on_terminal())
+
+
+def _refuse_contradictions(*, as_json: bool, failed: bool, watch: bool, interval: float | None, written: bool) -> None:
+    if interval is not None and not watch:
+        raise click.UsageError("--interval is for --watch.")
+    if watch and (as_json or failed or written):
+        raise click.UsageError("--watch goes with no other option than --interval.")
+    if failed and written:
+        raise click.UsageError("--failed goes with no other option than --json.")
+    if watch and not on_terminal():
+        raise click.UsageError("--watch needs a terminal. A program asks again by itself: harvester status --json")
+
+
+def _write(harvester: Harvester, prometheus: Path | None, html: str | None) -> None:
+    if html is not None:
+        harvester.publish_page(html)
+    if prometheus is not None:
+        from harvester.cli.writing import write_whole
+        from harvester.report.prometheus import render
+
+        write_whole(prometheus, render(harvester.overview()))
+
+
+COMMANDS = [status]

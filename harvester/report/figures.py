@@ -1,0 +1,103 @@
+"""How far something is, as the few figures that a bar or a log line has room for. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass
+
+from harvester.model import BATCH_SIZE, VideoState
+from harvester.report.summary import Summary
+from harvester.run import RunReport
+from harvester.watch import Advance
+
+RATE_SECONDS = 30.0
+"""How far back a rate looks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What to show: `parts` from the most to the least telling, so that a narrow place can leave out the last."""
+
+    parts: tuple[str, ...]
+    share: float | None = None
+    """Of the whole, from 0 to 1; None where nobody can know."""
+    seconds_left: float | None = None
+
+
+class Rate:
+    """How much a second, lately."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, float]] = deque()
+
+    def at(self, now: float, done: float) -> float:
+        """The rate, now that so much is done."""
+        seen = self._seen
+        if seen and done < seen[-1][1]:
+            seen.clear()  # something else has begun
+        seen.append((now, done))
+        while len(seen) > 2 and seen[1][0] <= now - RATE_SECONDS:
+            seen.popleft()
+        seconds = now - seen[0][0]
+        return (done - seen[0][1]) / seconds if seconds > 0 else 0.0
+
+
+def advanced(advance: Advance, noun: str, rate: float, byte_rate: float) -> Figures:
+    """`advance`, counted in `noun`. Where no total is known, the bytes tell how far it is."""
+    left, share = None, None
+    if advance.total is not None:
+        share = advance.done / advance.total if advance.total else 1.0
+        left = (advance.total - advance.done) / rate if rate > 0 else None
+    elif advance.all_bytes:
+        share = min(1.0, advance.bytes / advance.all_bytes)
+        left = max(0, advance.all_bytes - advance.bytes) / byte_rate if byte_rate > 0 else None
+    total = f" of {advance.total:,}" if advance.total is not None else ""
+    parts = [f"{advance.done:,}{total} {noun}"]
+    if advance.note:
+        parts.append(advance.note)
+    parts.append(f"{rate:,.0f}/s")
+    if advance.bytes:
+        size = f" of {advance.all_bytes / 1e6:,.1f}" if advance.all_bytes else ""
+        parts.append(f"{advance.bytes / 1e6:,.1f}{size} MB")
+    return Figures(tuple(parts), share, left)
+
+
+class Outlook:
+    """A run: what the ledger said at some moment, and what the run's own report has added to it since."""
+
+    def __init__(self, summary: Summary, report: RunReport) -> None:
+        self._summary = summary
+        self._settled, self._units = _settled(report), report.units
+        self._total = summary.total - summary.videos[VideoState.INVALID]
+        self._done = self._total - summary.unasked
+
+    def figures(self, report: RunReport, calls_a_second: float) -> Figures:
+        """Videos settled of all, the budget of today, calls; the time left is that of today's budget or of the ids."""
+        price = self._summary.units_per_call
+        done = min(self._total, self._done + _settled(report) - self._settled)
+        units = max(0, self._summary.remaining - (report.units - self._units))
+        calls_left = min(units // price, math.ceil((self._total - done) / BATCH_SIZE))
+        wasted = report.wasted.total()
+        spent = units < price and done < self._total
+        resets_at = f"{self._summary.resets_at:%H:%M} UTC"
+        parts = (
+            f"{done:,} of {self._total:,} videos",
+            f"units are spent until {resets_at}" if spent else f"{units:,} units left today",
+            f"{report.calls:,} calls",
+            f"{calls_a_second:,.1f}/s",
+            f"{wasted:,} wasted",
+        )
+        share = done / self._total if self._total else 1.0
+        return Figures(parts, share, calls_left / calls_a_second if calls_a_second > 0 and not spent else None)
+
+
+def _settled(report: RunReport) -> int:
+    return report.fetched + report.missing + report.failed
+
+
+def duration(seconds: float) -> str:
+    """`0:07`, `12:34`, `3:25:45`."""
+    minutes, second = divmod(math.ceil(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours:,}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"

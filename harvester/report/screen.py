@@ -1,0 +1,184 @@
+"""`harvester status` for a person who looks once a day: one screen of 80 columns by 24 lines, and right at 40."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from harvester.model import FaultCount, RunRecord, VideoState
+from harvester.report.steps import ending, steps, utc
+from harvester.report.summary import Summary
+from harvester.report.terminal import count, size
+from harvester.text import shown
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderableType
+
+NARROW = 72
+"""Columns below which explanations are left out and long lines are put on two."""
+ROOMY = 130
+"""Columns from which hosts and endings may be long."""
+RUN_HEADINGS = ("run", "began (UTC)", "took", "how it ended", "where")
+BAR_COLUMNS = 30
+REASON_CHARS = 24
+RUNS = 3
+REASONS = 3
+
+SHORT_MEANINGS = {
+    VideoState.PENDING: "not yet asked for",
+    VideoState.CLAIMED: "in a call under way",
+    VideoState.FETCHED: "stored",
+    VideoState.MISSING: "the API has none: deleted, private or never there",
+    VideoState.FAILED: "given up after every attempt",
+    VideoState.INVALID: "not a video id, never sent",
+}
+
+
+@dataclass(frozen=True)
+class Screen:
+    """How far, today's units, when it will be done, what was wasted, the last runs, what to do. For rich to print.
+
+    `bar` is for terminals. `runs` are newest first.
+    """
+
+    summary: Summary
+    runs: Sequence[RunRecord]
+    now: datetime
+    faults: Sequence[FaultCount] = ()
+    bar: bool = False
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterable[RenderableType]:
+        narrow = options.max_width < NARROW
+        yield from _how_far(self.summary, bar=self.bar, narrow=narrow)
+        yield Text()
+        yield _videos(self.summary, narrow)
+        yield Text()
+        yield _facts(self.summary, self.faults, self.now)
+        if self.runs:
+            yield Text()
+            yield _runs(self.runs[:RUNS], self.now, options.max_width)
+        yield Text()
+        for step in steps(self.summary, self.runs, self.now):
+            yield Text(step, style="bold")
+
+
+def _how_far(summary: Summary, *, bar: bool, narrow: bool) -> Iterable[RenderableType]:
+    invalid = summary.videos[VideoState.INVALID]
+    asked_for = summary.total - invalid
+    words = Text(f"{summary.percent:.1f}% of {asked_for:,} videos")
+    if not bar:
+        yield words
+        return
+    from rich.progress_bar import ProgressBar
+
+    drawn = ProgressBar(total=max(1, asked_for), completed=asked_for - summary.unasked, width=BAR_COLUMNS)
+    line = Table.grid(padding=(0, 2))
+    if narrow:
+        line.add_row(drawn)
+        line.add_row(words)
+    else:
+        line.add_row(drawn, words)
+    yield line
+
+
+def _videos(summary: Summary, narrow: bool) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column()
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(style="dim")
+    for state in VideoState:
+        number = summary.videos[state]
+        if number or state in (VideoState.PENDING, VideoState.FETCHED, VideoState.MISSING):
+            style = "red" if state is VideoState.FAILED else ""
+            meaning = "" if narrow else SHORT_MEANINGS[state]
+            table.add_row(Text(state.label, style), Text(f"{number:,}", style), meaning)
+    table.add_row("total", f"{summary.total:,}", "")
+    return table
+
+
+def _facts(summary: Summary, faults: Sequence[FaultCount], now: datetime) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column()
+    closed = ", closed by the API" if summary.closed_by_server else ""
+    table.add_row(
+        "today", f"{summary.spent:,} of {summary.daily_units:,} units spent on {summary.day} (Pacific){closed}"
+    )
+    table.add_row("resets", _resets(summary.resets_at, now))
+    for row in _pace(summary):
+        table.add_row(*row)
+    under_way = f", {summary.calls_open:,} under way" if summary.calls_open else ""
+    table.add_row(
+        "calls",
+        f"{summary.calls:,}: {summary.calls_ok:,} good, {summary.calls_failed:,} failed, "
+        f"{summary.calls_abandoned:,} abandoned{under_way}",
+    )
+    if summary.calls_wasted:
+        table.add_row("wasted", _wasted(summary.calls_wasted, faults))
+    table.add_row("stored", f"{size(summary.stored_bytes)} ({size(summary.raw_bytes)} of JSON)")
+    return table
+
+
+def _pace(summary: Summary) -> Iterable[tuple[str, str]]:
+    """What was seen, beside what the quota allows."""
+    run = f"{count(summary.days_run, 'day')} run"
+    if not summary.unasked:
+        yield "days", f"{run}, none left"
+        return
+    seen = f"{summary.settled_a_day:,.0f} ids a day seen"
+    if not summary.settled_a_day:
+        yield "pace", f"none seen yet, {run}"
+    elif summary.finishes_at_pace_on is None:
+        yield "pace", f"{seen}, {run}: no end foreseen yet"
+    else:
+        yield "pace", f"{seen}, {run}: done on {summary.finishes_at_pace_on}"
+    left = f"{count(summary.days_left, 'day')} left: done on {summary.finishes_on}"
+    yield "at best", f"{summary.possible_a_day:,} ids a day, {left}"
+
+
+def _wasted(calls: int, faults: Sequence[FaultCount]) -> str:
+    reasons = [(shown(fault.reason, REASON_CHARS), fault.calls) for fault in faults]
+    others = calls - sum(number for _, number in reasons)
+    if others > 0:
+        reasons.append(("others", others))
+    return f"{count(calls, 'call')}: " + ", ".join(f"{reason} {number:,}" for reason, number in reasons)
+
+
+def _runs(runs: Sequence[RunRecord], now: datetime, columns: int) -> Table:
+    """Texts of the ledger get what the others leave: run, beginning and length are always whole."""
+    narrow = columns < NARROW
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for heading in ("run", "began (UTC)", "how it ended") if narrow else RUN_HEADINGS:
+        table.add_column(heading, style="dim" if heading == "where" else "", header_style="dim", no_wrap=True)
+    for run in runs:
+        began = utc(run.started_at).removesuffix(" UTC")
+        if narrow:
+            cells = [str(run.id), began[5:], shown(ending(run, now), 20)]
+        else:
+            length = took((run.ended_at or now) - run.started_at)
+            where = shown(f"{run.host} {run.pid}", 18 if columns < ROOMY else 60)
+            cells = [str(run.id), began, length, shown(ending(run, now), 24 if columns < ROOMY else 40), where]
+        table.add_row(*(Text(cell) for cell in cells))
+    return table
+
+
+def took(span: timedelta) -> str:
+    """In its two largest units, and never less than nothing: a clock may have been set back."""
+    seconds = max(0, int(span.total_seconds()))
+    for unit, length, smaller, part in (("d", 86_400, "h", 3_600), ("h", 3_600, "min", 60), ("min", 60, "s", 1)):
+        if seconds >= length:
+            rest = seconds % length // part
+            return f"{seconds // length} {unit}" + (f" {rest} {smaller}" if rest else "")
+    return f"{seconds} s"
+
+
+def _resets(at: datetime, now: datetime) -> str:
+    """In UTC and here, with the weekday where the date is another one."""
+    here = at.astimezone()
+    local = here.strftime("%H:%M" if here.date() == now.astimezone().date() else "%a %H:%M")
+    return f"{utc(at)}, {local} here, in {took(at - now)}"

@@ -1,0 +1,56 @@
+"""What a person makes of a crawl's state: how runs ended, and what to do now. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from harvester.model import RunRecord, VideoState
+from harvester.report.summary import Summary
+from harvester.report.terminal import EMPTY
+from harvester.text import shown
+
+_ENDINGS_OF_ERRORS = {
+    "CredentialsError": "The API refused the last run's key: set one that it takes.",
+    "ApiUnavailable": "The last run ended because the API gave no good answer.",
+    "died": "The last run died on its way: nothing that it had stored is lost.",
+    "interrupted": "The last run was cut off: nothing that it had stored is lost.",
+}
+
+
+def steps(summary: Summary, runs: Sequence[RunRecord], now: datetime) -> list[str]:
+    """What to do next: first what the last run needs, then what the crawl needs. `runs` are newest first."""
+    last = runs[0].reason if runs else None
+    found = [_ENDINGS_OF_ERRORS[last]] if last in _ENDINGS_OF_ERRORS else []
+    given_up = summary.videos[VideoState.FAILED]
+    if given_up:
+        found.append(f"{given_up:,} failed: harvester status --failed lists them, harvester retry asks again.")
+    if runs and summary.unasked and _under_way(runs[0], now):
+        return [*found, "A run is under way: harvester status --watch follows it."]
+    return [*found, next_step(summary)]
+
+
+def next_step(summary: Summary) -> str:
+    """What the user would do now."""
+    if summary.total == 0:
+        return EMPTY
+    if summary.unasked == 0:
+        return "Every id is settled: harvester export publishes them."
+    if summary.remaining < summary.units_per_call:
+        return f"Nothing to do until the quota is reset at {utc(summary.resets_at)[11:]}: then harvester run."
+    return "harvester run goes on."
+
+
+def ending(run: RunRecord, now: datetime) -> str:
+    """How a run ended, or that it has not."""
+    if run.reason is not None:
+        return shown(run.reason)
+    return "under way" if _under_way(run, now) else "silent: it may have died"
+
+
+def _under_way(run: RunRecord, now: datetime) -> bool:
+    return run.ended_at is None and run.lease_until >= now
+
+
+def utc(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -1,0 +1,58 @@
+"""Documents are held to what they say: their blocks run in a real shell, their links lead somewhere."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from subprocess import CompletedProcess
+
+CHECKOUT = Path(__file__).parents[2]
+DOCS = CHECKOUT / "docs"
+TIMEOUT_SECONDS = 60.0
+
+
+def text_of(document: str) -> str:
+    return (DOCS / document).read_text(encoding="utf-8")
+
+
+def snippets(document: str, language: str = "sh") -> list[str]:
+    """The blocks of a page that it marks as executed."""
+    return re.findall(rf"executed by tests[^\n]*\n```{language}\n(.*?)```", text_of(document), re.DOTALL)
+
+
+def run_as_written(script: str, folder: Path, *, shell: str = "bash", **env: str) -> CompletedProcess[str]:
+    """The script's output, with this harvester first in the path. What it leaves in the background ends with it."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        process = subprocess.Popen(
+            [shell, "-e", "-c", script],
+            cwd=folder,
+            env=os.environ | {"PATH": path, "NO_PROXY": "127.0.0.1"} | env,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            start_new_session=True,
+        )
+        try:
+            process.wait(TIMEOUT_SECONDS)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        out.seek(0)
+        err.seek(0)
+        done = CompletedProcess(process.args, process.returncode, out.read(), err.read())
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def dead_links(document: str) -> list[str]:
+    """The links of a page, or of a notebook, to files that are not there."""
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)", text_of(document))
+    return [target for target in targets if not (DOCS / target).exists()]

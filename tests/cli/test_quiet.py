@@ -1,0 +1,72 @@
+"""Under -q no command says anything on stderr when all is well; with -v there are debug lines."""
+
+from __future__ import annotations
+
+import logging
+import signal
+
+import pytest
+from children import Program, wait_until
+from command_line import Api, CommandLine
+
+from harvester.cli import main
+from harvester.cli.logs import set_up_logging
+from harvester.config import LogSettings
+
+LINES = {
+    "init": "init",
+    "load": "load songs.csv",
+    "plan": "plan",
+    "run": "run",
+    "status": "status",
+    "export": "export songs.json",
+    "verify": "verify --export songs.json",
+    "retry": "retry --missing",
+    "refresh": "refresh --older-than 25d",
+    "prune": "prune --older-than 30d",
+    "doctor": "doctor --offline",
+    "schedule": "schedule --zone Europe/Paris",
+    "rehearse": "rehearse --videos 200 --faults hostile",
+}
+BY_ITSELF = {"simulate"}
+
+
+def test_every_command_is_here() -> None:
+    assert set(main.commands) <= set(LINES) | BY_ITSELF
+
+
+@pytest.fixture
+def session(cli: CommandLine, api: Api) -> CommandLine:
+    cli.ok("init")
+    cli.load(120)
+    cli.ok("-q", "run")
+    cli.ok("-q", "export", "songs.json")
+    return cli
+
+
+@pytest.mark.parametrize("name", sorted(set(main.commands) - BY_ITSELF))
+def test_quiet_says_nothing_where_nothing_is_wrong(session: CommandLine, name: str) -> None:
+    result = session("-q", *LINES[name].split())
+    assert result.exit_code == 0
+    assert result.stderr == ""
+
+
+def test_a_quiet_server_says_where_it_is_and_no_more(harvester: Program) -> None:
+    server = harvester.start("-q", "simulate")
+    wait_until(lambda: server.stdout.endswith("\n") or server.process.poll() is not None)
+    server.send(signal.SIGTERM)
+    assert server.wait(10) == 0
+    assert server.stderr == ""
+
+
+def test_quiet_never_says_more_than_the_settings_do() -> None:
+    set_up_logging(LogSettings(level="ERROR"), -1)
+    assert logging.getLogger("harvester").level == logging.ERROR
+    set_up_logging(LogSettings(level="DEBUG"), -1)
+    assert logging.getLogger("harvester").level == logging.WARNING
+
+
+@pytest.mark.parametrize("line", ["load songs.csv", "run", "run --dry-run", "rehearse --videos 200"])
+def test_more_is_said_on_request(cli: CommandLine, api: Api, line: str) -> None:
+    cli.load(120)
+    assert "DEBUG" in cli("-v", *line.split()).stderr
