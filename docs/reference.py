@@ -116,8 +116,9 @@ def of_command(command: click.Command, parent: click.Context) -> str:
     context = click.Context(command, info_name=command.name, parent=parent)
     usage = f"{context.command_path} {' '.join(command.collect_usage_pieces(context))}"
     about = inspect.cleandoc(command.help or "")
-    example = (command.epilog or "").removeprefix("Example: ")
-    return f"### harvester {command.name}\n\n`{usage}`\n\n{about}\n\n{options(command, context)}Example: `{example}`\n"
+    examples = re.findall(r"Example: (.+)", command.epilog or "")
+    told = f"```sh\n{chr(10).join(examples)}\n```\n"
+    return f"### harvester {command.name}\n\n`{usage}`\n\n{about}\n\n{options(command, context)}{told}"
 
 
 def options(command: click.Command, context: click.Context) -> str:

@@ -8,6 +8,7 @@ import random
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain, islice
 from typing import TYPE_CHECKING, BinaryIO
 
 from harvester import quota
@@ -112,9 +113,11 @@ class Harvester:
             stdin=stdin,
             on_read=reading.read,
         )
+        # A source that can't be read leaves no ledger behind.
+        first = list(islice(chunks, 1))
         self.init()
         async with SqliteLedger(self.config.ledger.path) as ledger:
-            return await load(ledger, chunks, reading)
+            return await load(ledger, chain(first, chunks), reading)
 
     async def run(
         self,

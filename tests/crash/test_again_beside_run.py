@@ -15,7 +15,9 @@ VIDEOS = 3_000
 
 
 def test_ids_are_put_back_under_a_run_which_fetches_them(prepare_crawl: PrepareCrawl) -> None:
-    crawl = prepare_crawl(VIDEOS, concurrency=4, daily_units=10_000, units_per_call=1, missing_share=0.2)
+    crawl = prepare_crawl(
+        VIDEOS, concurrency=4, daily_units=10_000, units_per_call=1, missing_share=0.2, latency_seconds=0.25
+    )
     crawl.ok("run", "--max-calls", "30")
     with closing(sqlite3.connect(crawl.ledger)) as db:
         db.execute("UPDATE responses SET fetched_at = '2020-01-01T00:00:00.000000Z'")

@@ -48,7 +48,7 @@ class TestIds:
         done = guarded.run("-v", "--log-format", "json", "load", "songs.csv")
         assert done.returncode == 0
         assert_harmless(done)
-        assert [line["level"] for line in lines_of(done)] == ["INFO"]
+        assert [line["level"] for line in lines_of(done)] == ["DEBUG"]
         for command in ("status", "verify", "run --dry-run"):
             assert_harmless(guarded.run("-v", *command.split()), says="")
 

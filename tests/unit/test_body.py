@@ -30,6 +30,12 @@ def test_what_was_unpacked_before_is_unpacked_again(pieces: list[bytes]) -> None
             unpack(broken, "gzip", len(whole) + 1)
 
 
+def test_two_members_of_one_length_are_both_read() -> None:
+    one, two = (gzip.compress(piece) for piece in (b"[1,2]", b"[3,4]"))
+    assert decompress(one + two, "gzip", 100) == b"[1,2][3,4]"
+    assert decompress(one + one, "gzip", 100) == b"[1,2][1,2]"
+
+
 @pytest.mark.parametrize("encoding", ["gzip", "identity"])
 def test_a_body_over_the_bound_is_refused(encoding: str) -> None:
     body = b"x" * 1001
