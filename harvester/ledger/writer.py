@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
-import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar, cast
 
+from harvester.hop import Done, Hop
 from harvester.ledger.connect import ledger_errors, writing_engine
 
 P = ParamSpec("P")
@@ -29,18 +25,10 @@ Transactions: TypeAlias = Callable[[sqlite3.Connection, Sequence[Any]], Sequence
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """What is to be done to an item, and who waits for it."""
+    """What is to be done to an item."""
 
     transactions: Transactions
     item: Any
-    waiting: asyncio.Future[Any]
-
-
-@dataclass(frozen=True, slots=True)
-class _Done:
-    job: _Job
-    result: Any = None
-    error: BaseException | None = None
 
 
 class Writer:
@@ -52,12 +40,9 @@ class Writer:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger-writer")
+        self._hop: Hop[_Job, Any] = Hop("ledger-writer", self._commit, MOST_AT_ONCE)
         self._engine = writing_engine(path)
-        self._pooled = self._thread.submit(self._connect).result()
-        self._jobs: deque[_Job] = deque()
-        self._at_work = False
-        self._lock = threading.Lock()
+        self._pooled = self._hop.in_thread(self._connect)
 
     async def run(
         self, transaction: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
@@ -73,20 +58,11 @@ class Writer:
 
         Each item is a transaction of its own to whoever asks: where one fails, each is done again by itself.
         """
-        loop = asyncio.get_running_loop()
-        waiting: asyncio.Future[T] = loop.create_future()
-        with self._lock:
-            self._jobs.append(_Job(transactions, item, waiting))
-            begin, self._at_work = not self._at_work, True
-        if begin:
-            self._thread.submit(self._work, loop)
-        return await waiting
+        return cast(T, await self._hop(_Job(transactions, item)))
 
     async def close(self) -> None:
         """Wait for what is under way, then close the connection."""
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._thread, self._pooled.close)
-        self._thread.shutdown()
+        await self._hop.close(self._pooled.close)
 
     def _connect(self):  # type: ignore[no-untyped-def]
         with ledger_errors(self._path):
@@ -96,32 +72,19 @@ class Writer:
 
     # --- in the thread
 
-    def _work(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Until nothing waits."""
-        while jobs := self._take():
-            done = self._commit(jobs)
-            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                loop.call_soon_threadsafe(_tell, done)
-
-    def _take(self) -> list[_Job]:
-        with self._lock:
-            jobs = [self._jobs.popleft() for _ in range(min(MOST_AT_ONCE, len(self._jobs)))]
-            self._at_work = bool(jobs)
-            return jobs
-
-    def _commit(self, jobs: Sequence[_Job]) -> list[_Done]:
+    def _commit(self, jobs: Sequence[_Job]) -> list[Done[Any]]:
         try:
             return self._run(jobs)
         except BaseException as error:  # noqa: BLE001 (whatever it is, it is raised where the transaction is awaited)
             if len(jobs) == 1:
-                return [_Done(jobs[0], error=error)]
+                return [Done(error=error)]
             return [done for job in jobs for done in self._commit([job])]
 
-    def _run(self, jobs: Sequence[_Job]) -> list[_Done]:
+    def _run(self, jobs: Sequence[_Job]) -> list[Done[Any]]:
         with ledger_errors(self._path):
             self._db.execute("BEGIN IMMEDIATE")
             try:
-                done = [one for alike in _alike(jobs) for one in self._run_alike(alike)]
+                done = self._run_all(jobs)
                 self._db.execute("COMMIT")
             except BaseException:
                 # A full disk makes SQLite roll back by itself.
@@ -130,24 +93,18 @@ class Writer:
                 raise
             return done
 
-    def _run_alike(self, jobs: Sequence[_Job]) -> list[_Done]:
-        results = jobs[0].transactions(self._db, [job.item for job in jobs])
-        return [_Done(job, result) for job, result in zip(jobs, results, strict=True)]
+    def _run_all(self, jobs: Sequence[_Job]) -> list[Done[Any]]:
+        results: list[Any] = [None] * len(jobs)
+        for alike in _alike(jobs):
+            items = [jobs[place].item for place in alike]
+            for place, result in zip(alike, jobs[alike[0]].transactions(self._db, items), strict=True):
+                results[place] = result
+        return [Done(result) for result in results]
 
 
-def _alike(jobs: Sequence[_Job]) -> Iterable[Sequence[_Job]]:
-    """Those that the same function does, together, in the order of the first of each."""
-    by_function: dict[Transactions, list[_Job]] = {}
-    for job in jobs:
-        by_function.setdefault(job.transactions, []).append(job)
+def _alike(jobs: Sequence[_Job]) -> Iterable[Sequence[int]]:
+    """The places of those that the same function does, together, in the order of the first of each."""
+    by_function: dict[Transactions, list[int]] = {}
+    for place, job in enumerate(jobs):
+        by_function.setdefault(job.transactions, []).append(place)
     return by_function.values()
-
-
-def _tell(done: Sequence[_Done]) -> None:
-    for one in done:
-        if one.job.waiting.done():
-            continue  # cancelled meanwhile
-        if one.error is not None:
-            one.job.waiting.set_exception(one.error)
-        else:
-            one.job.waiting.set_result(one.result)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 
@@ -14,6 +15,7 @@ from yarl import URL
 from harvester._version import __version__
 from harvester.clock import Clock
 from harvester.config import YouTubeSettings
+from harvester.hop import Done, Hop
 from harvester.model import BATCH_SIZE, Answer, Outcome, Verdict
 from harvester.youtube.classify import classify
 from harvester.youtube.transport import NETWORK_FAULTS, outcome_of
@@ -25,6 +27,9 @@ KEY_BEGINNING = 4
 """So many characters of a key are enough to tell that it is one."""
 
 _READ_BUFFER_BYTES = 256 * 1024
+
+ANSWERS_AT_ONCE = 8
+"""So many answers share a hop."""
 
 
 class YouTubeClient:
@@ -54,6 +59,7 @@ class YouTubeClient:
         self._clock = clock
         self._max_wire_bytes = max_wire_bytes
         self._session: aiohttp.ClientSession | None = None
+        self._classify = Hop("answers", _classify_all, ANSWERS_AT_ONCE)
 
     def __repr__(self) -> str:
         return f"YouTubeClient({self._base_url!r}, concurrency={self._concurrency})"
@@ -87,6 +93,7 @@ class YouTubeClient:
         if self._session is not None:
             await self._session.close()
             self._session = None
+            await self._classify.close()
 
     async def fetch(self, ids: Sequence[str]) -> Outcome:
         """Ask once for `ids`, 1 to 50 of them. Network faults are outcomes."""
@@ -98,8 +105,7 @@ class YouTubeClient:
             return outcome_of(fault)
         if len(answer.body) > self._max_wire_bytes:
             return Outcome(Verdict.TRY_AGAIN, "body_too_large", http_status=answer.status)
-        # In the loop's thread: a hop to another one costs more than it frees.
-        outcome = classify(answer, ids, self._clock.now())
+        outcome = await self._classify((answer, ids, self._clock.now()))
         return outcome if outcome.verdict is Verdict.GOOD else self._without_key(outcome)
 
     async def _get(self, url: URL) -> Answer:
@@ -128,3 +134,7 @@ class YouTubeClient:
         for length in range(len(key) - 1, KEY_BEGINNING - 1, -1):
             message = message.replace(f"{key[:length]}…", "[hidden]…")
         return replace(outcome, message=message, reason=outcome.reason.replace(key, "hidden"))
+
+
+def _classify_all(answers: Sequence[tuple[Answer, Sequence[str], datetime]]) -> list[Done[Outcome]]:
+    return [Done(classify(*each)) for each in answers]

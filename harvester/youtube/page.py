@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import hashlib
+import threading
 from collections.abc import Collection
 from typing import Any
 
@@ -39,8 +40,18 @@ class _LoosePage(msgspec.Struct):
 
 _page = msgspec.json.Decoder(_Page)
 _loose_page = msgspec.json.Decoder(_LoosePage)
-_parser = simdjson.Parser(max_capacity=4 * 1024 * 1024)
-"""It keeps the room that its largest document took, so that has a bound: five times what 50 videos of 17 KB take."""
+_MOST_KEPT_BYTES = 4 * 1024 * 1024
+"""simdjson keeps the room that its largest document took: at most five times what 50 videos of 17 KB take."""
+
+
+class _OfThread(threading.local):
+    """simdjson's parser holds one document at a time."""
+
+    def __init__(self) -> None:
+        self.parser = simdjson.Parser(max_capacity=_MOST_KEPT_BYTES)
+
+
+_of_thread = _OfThread()
 
 
 def read_good(answer: Answer, asked: Collection[str]) -> tuple[Body, frozenset[str]]:
@@ -91,7 +102,7 @@ def _quick_ids(raw: bytes) -> list[str] | None:
     if not raw.startswith(b"{"):
         return None  # it would let a byte order mark pass
     try:
-        page: Any = _parser.parse(raw)
+        page: Any = _of_thread.parser.parse(raw)
         names = list(page)
         if names.count("kind") != 1 or names.count("items") != 1 or page["kind"] != LIST_KIND:
             return None

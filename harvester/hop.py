@@ -1,0 +1,91 @@
+"""A thread beside the event loop, for work that would hold it up and lets go of Python's lock meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+S = TypeVar("S")
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Generic[T]):
+    """How one item came out: `error`, where there is one, is raised where it is awaited."""
+
+    result: T | None = None
+    error: BaseException | None = None
+
+
+class Hop(Generic[S, T]):
+    """Does in its thread what tasks of one event loop ask for, as many items at once as wait: a hop there and back
+    costs as much as a small piece of work.
+
+    `work` gives a Done for each item; what it raises instead is raised for all of them.
+    """
+
+    def __init__(self, name: str, work: Callable[[Sequence[S]], Sequence[Done[T]]], most_at_once: int) -> None:
+        self._work = work
+        self._most_at_once = most_at_once
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._items: deque[S] = deque()
+        self._waiting: deque[asyncio.Future[T]] = deque()
+        self._at_work = False
+        self._lock = threading.Lock()
+
+    async def __call__(self, item: S) -> T:
+        """The item's result. A cancelled caller does not stop the work halfway."""
+        loop = asyncio.get_running_loop()
+        waiting: asyncio.Future[T] = loop.create_future()
+        with self._lock:
+            self._items.append(item)
+            self._waiting.append(waiting)
+            begin, self._at_work = not self._at_work, True
+        if begin:
+            self._thread.submit(self._until_nothing_waits, loop)
+        return await waiting
+
+    def in_thread(self, function: Callable[[], U]) -> U:
+        """Do this there too, and wait for it here."""
+        return self._thread.submit(function).result()
+
+    async def close(self, function: Callable[[], object] = lambda: None) -> None:
+        """When all that was asked for is done, do this there and end the thread."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, function)
+        self._thread.shutdown()
+
+    # --- in the thread
+
+    def _until_nothing_waits(self, loop: asyncio.AbstractEventLoop) -> None:
+        while taken := self._take():
+            items, waiting = zip(*taken, strict=True)
+            try:
+                done = self._work(items)
+            except BaseException as error:  # noqa: BLE001 (it is raised where the items are awaited)
+                done = [Done(error=error)] * len(items)
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(_tell, waiting, done)
+
+    def _take(self) -> list[tuple[S, asyncio.Future[T]]]:
+        with self._lock:
+            number = min(self._most_at_once, len(self._items))
+            taken = [(self._items.popleft(), self._waiting.popleft()) for _ in range(number)]
+            self._at_work = bool(taken)
+            return taken
+
+
+def _tell(waiting: Sequence[asyncio.Future[T]], done: Sequence[Done[T]]) -> None:
+    for future, one in zip(waiting, done, strict=True):
+        if future.done():
+            continue  # cancelled meanwhile
+        if one.error is not None:
+            future.set_exception(one.error)
+        else:
+            future.set_result(one.result)  # type: ignore[arg-type]
