@@ -19,6 +19,7 @@ from harvester.ledger.books import SqliteBooks
 from harvester.ledger.upgrade import check, prepare
 from harvester.model import BATCH_SIZE, FailedId, FaultCount, Loaded, Progress, RunRecord, Stored, VideoState
 from harvester.report.summary import Summary, summarize
+from harvester.text import count
 from harvester.watch import Watch, nobody
 
 if TYPE_CHECKING:
@@ -48,7 +49,10 @@ class DryRun:
     calls: int
     videos: int
     units: int
+    units_per_call: int
     remaining_units: int
+    pending: int
+    """Ids not yet asked for, whether or not today's units pay for them."""
     first_ids: tuple[str, ...]
     """The ids of the first call."""
     seconds: float
@@ -136,8 +140,8 @@ class Harvester:
         check(self.config.ledger.path)
         async with SqliteLedger(self.config.ledger.path) as ledger:
             before = summarize(await ledger.progress(), self.config.quota, self._clock.now())
-            left = (f"{number:,}" for number in (before.unasked, before.remaining, before.daily_units))
-            log.info("%s ids left, %s of %s units left today", *left)
+            units = f"{before.remaining:,} of {count(before.daily_units, 'unit')}"
+            log.info("%s left, %s left today", count(before.unasked, "id"), units)
             report = await self.crawl(ledger, until_done=until_done, max_calls=max_calls, stop=stop, report=report)
             return report, await ledger.progress()
 
@@ -192,12 +196,14 @@ class Harvester:
                 first_ids = first_ids or ids
                 calls += 1
                 videos += len(ids)
-                log.debug("would ask for %d videos: %s … %s", len(ids), ids[0], ids[-1])
+                log.debug("would ask for %d ids: %s … %s", len(ids), ids[0], ids[-1])
         return DryRun(
             calls=calls,
             videos=videos,
             units=calls * summary.units_per_call,
+            units_per_call=summary.units_per_call,
             remaining_units=summary.remaining,
+            pending=summary.videos[VideoState.PENDING],
             first_ids=first_ids,
             seconds=math.ceil(calls / self.config.run.concurrency) * quota.SECONDS_PER_CALL,
         )
@@ -273,10 +279,12 @@ class Harvester:
             return await again.prune(ledger, now - older_than, now)
 
     def plan(self, videos: int | None = None, units_per_call: int | None = None) -> quota.Plan:
-        """The arithmetic of a crawl of `videos` ids, by default those that the ledger still has to ask for."""
+        """The arithmetic of a new crawl of `videos` ids, by default of those that the ledger still has to ask for."""
         settings = self.config.quota
+        units_left_today = None
         if videos is None:
-            videos = self.overview().summary.unasked
+            summary = self.overview().summary
+            videos, units_left_today = summary.unasked, summary.remaining
         units_per_call = units_per_call or settings.units_per_call
         if units_per_call > settings.daily_units - settings.reserve_units:
             raise ConfigError(f"A day's units do not pay for one call of {units_per_call}.")
@@ -287,6 +295,7 @@ class Harvester:
             reserve_units=settings.reserve_units,
             concurrency=self.config.run.concurrency,
             now=self._clock.now(),
+            units_left_today=units_left_today,
         )
 
     def export(

@@ -53,7 +53,7 @@ def budget_for(now: datetime, *, daily_units: int, units_per_call: int, reserve_
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The arithmetic of a crawl that has not begun."""
+    """The arithmetic of a crawl, or of what is left of one."""
 
     videos: int
     units_per_call: int
@@ -62,6 +62,7 @@ class Plan:
     calls_a_day: int
     videos_a_day: int
     days: int
+    begins_on: date
     finishes_on: date
     hours_one_by_one: float
     hours_at_concurrency: float
@@ -70,12 +71,24 @@ class Plan:
 
 
 def make_plan(
-    videos: int, *, daily_units: int, units_per_call: int, reserve_units: int, concurrency: int, now: datetime
+    videos: int,
+    *,
+    daily_units: int,
+    units_per_call: int,
+    reserve_units: int,
+    concurrency: int,
+    now: datetime,
+    units_left_today: int | None = None,
 ) -> Plan:
-    """Plan `videos` ids from the quota day of `now` on. Hours are at SECONDS_PER_CALL a call."""
+    """Plan `videos` ids from the quota day of `now` on, of which nothing is spent unless `units_left_today` says so.
+
+    Hours are at SECONDS_PER_CALL a call.
+    """
     calls = math.ceil(videos / BATCH_SIZE)
     calls_a_day = (daily_units - reserve_units) // units_per_call
-    days = math.ceil(calls / calls_a_day)
+    calls_left_today = calls_a_day if units_left_today is None else units_left_today // units_per_call
+    days = days_to_finish(videos, calls_left_today=calls_left_today, calls_a_day=calls_a_day)
+    begins_on = quota_day(now) + timedelta(days=0 if calls_left_today else 1)
     hours = calls * SECONDS_PER_CALL / 3600
     return Plan(
         videos=videos,
@@ -85,7 +98,8 @@ def make_plan(
         calls_a_day=calls_a_day,
         videos_a_day=calls_a_day * BATCH_SIZE,
         days=days,
-        finishes_on=quota_day(now) + timedelta(days=max(0, days - 1)),
+        begins_on=begins_on,
+        finishes_on=begins_on + timedelta(days=max(0, days - 1)),
         hours_one_by_one=hours,
         hours_at_concurrency=hours / concurrency,
         concurrency=concurrency,

@@ -26,6 +26,7 @@ from harvester.ledger.books import SqliteBooks
 from harvester.model import BATCH_SIZE, Progress, VideoState
 from harvester.run import RunReport
 from harvester.simulator import SimulatedClock, SimulatorProcess, SimulatorSettings, make_ids, truth
+from harvester.text import count
 from harvester.watch import Advance, Watch, nobody
 
 START = datetime(2026, 3, 5, 8, 5, tzinfo=UTC)
@@ -120,7 +121,9 @@ class Rehearsal:
         checks = self._checks(report, progress, config)
         try:
             harvester.verify(config.export.uri, watch=lambda advance: watch(replace(advance, note="verifying")))
-            checks.append(Check("the books and the export balance", True, f"{manifest.videos:,} videos exported"))
+            checks.append(
+                Check("the books and the export balance", True, f"{count(manifest.videos, 'video')} exported")
+            )
         except BooksError as error:
             checks.append(Check("the books and the export balance", False, error.what))
         return checks
@@ -129,7 +132,9 @@ class Rehearsal:
         """How far it is, at any moment."""
         run, day = self._run, quota.quota_day(self._clock.now())
         settled = self._settled + run.fetched + run.missing + run.failed
-        return Advance(settled, self._videos, note=f"day {day}, {run.calls:,} calls, {run.wasted.total():,} wasted")
+        return Advance(
+            settled, self._videos, note=f"day {day}, {count(run.calls, 'call')}, {run.wasted.total():,} wasted"
+        )
 
     async def _crawl(
         self, harvester: Harvester, simulator: SimulatorProcess, on_day: Callable[[DayReport], None]
@@ -213,20 +218,20 @@ class Rehearsal:
             Check(
                 "no day over its budget",
                 units <= limit and over == 0,
-                f"at most {units:,} of {limit:,} units a day, {over} calls refused for it",
+                f"at most {units:,} of {limit:,} units a day, {count(over, 'call')} refused for it",
             ),
             Check(
                 "no id lost",
                 ids["distinct"] == self._videos and ids["delivered_once"] + self._failed == self._videos,
-                f"{ids['delivered_once']:,} of {self._videos:,} ids answered, {self._failed} given up",
+                f"{ids['delivered_once']:,} of {count(self._videos, 'id')} answered, {self._failed:,} given up",
             ),
             Check("no id answered twice", ids["delivered_more"] == 0, f"{ids['delivered_more']} answered twice"),
             Check("every id in its true state", untrue == 0, f"{states}; {untrue} untrue"),
             Check(
                 "the fewest calls",
                 report["good"] == least + extra and report["calls"] == least + extra + wasted,
-                f"{report['calls']:,} = {least:,} full batches + {wasted} wasted on {faulted} faults "
-                f"and {report['refused']} refusals + {extra} for halves",
+                f"{report['calls']:,} = {least:,} for full batches + {wasted:,} wasted on {count(faulted, 'fault')} "
+                f"and {count(report['refused'], 'refusal')} + {extra:,} for halves",
             ),
             Check("the key in no address", report["keys_in_urls"] == 0, f"{report['keys_in_urls']} addresses show it"),
         ]

@@ -1,4 +1,4 @@
-"""Texts from outside, made safe to show. Pure."""
+"""Texts from outside, made safe to show; and numbers with their noun. Pure."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ _UNSHOWABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _MOST_CHARS_A_LINE = 2000
 # `user:password@`, with a scheme before it or without, and `token@` after one.
 _USER_IN_ADDRESS = re.compile(r"(?<=://)[^\s/?#@'\"]+@|[^\s/:@'\"]+:[^\s/:@'\"]+@")
+
+
+def count(number: int, noun: str) -> str:
+    """`1 call`, `2 calls`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def shown(text: str, most: int = 300) -> str:

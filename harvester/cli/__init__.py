@@ -55,14 +55,20 @@ class Program(click.Group):
     def _show(self, ctx: click.Context, message: str) -> None:
         import traceback
 
-        from harvester.cli.logs import safe
+        from harvester.cli.console import fold
+        from harvester.cli.logs import error_line, for_programs, safe
 
         state = ctx.find_object(State)
-        if state is not None and state.verbosity > 0:
-            click.echo(safe(traceback.format_exc()), err=True, nl=False)
+        trace = traceback.format_exc() if state is not None and state.verbosity > 0 else ""
+        if for_programs() or (state is not None and state.log_format == "json"):
+            click.echo(error_line(message, trace), err=True)
+            return
+        click.echo(safe(trace), err=True, nl=False)
+        heading = "Error:"
+        folded = fold(f"{heading} {safe(message)}", sys.stderr).removeprefix(heading)
         # click knows terminals, but not NO_COLOR
         colour = False if os.environ.get("NO_COLOR") else None
-        click.echo(f"{click.style('Error:', fg='red')} {safe(message)}", err=True, color=colour)
+        click.echo(click.style(heading, fg="red") + folded, err=True, color=colour)
 
 
 @click.group(
@@ -76,7 +82,7 @@ class Program(click.Group):
     help="The settings. [default: $HARVESTER_CONFIG, then ./config.toml]",
 )
 @click.option("-v", "--verbose", count=True, help="Say more; show where an error comes from.")
-@click.option("-q", "--quiet", count=True, help="Say only what is wrong.")
+@click.option("-q", "--quiet", count=True, help="Beside the result, say only what is wrong.")
 @click.option("--log-format", type=click.Choice(["text", "json"]), help="How log lines are written.")
 @click.version_option(__version__, prog_name="harvester")
 @click.pass_context

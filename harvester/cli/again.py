@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING
 
 import click
 
+from harvester.cli.console import fold
 from harvester.cli.state import State
 
 if TYPE_CHECKING:
@@ -40,9 +42,9 @@ def _age(_ctx: click.Context, _param: click.Parameter, value: str) -> timedelta:
 @click.option("--dry-run", is_flag=True, help="Say how many it would be; change nothing.")
 @click.pass_obj
 def retry(state: State, failed: bool, missing: bool, reasons: tuple[str, ...], dry_run: bool) -> None:
-    """Put ids back to pending, so that the next runs ask for them again.
+    """Put failed or missing ids back to pending.
 
-    Spends no unit by itself, and may be used beside a run.
+    Spends no unit by itself, and may be used beside a run. Next: harvester run asks for them again, at the usual price.
     """
     import asyncio
 
@@ -64,9 +66,10 @@ def retry(state: State, failed: bool, missing: bool, reasons: tuple[str, ...], d
 @click.option("--dry-run", is_flag=True, help="Say how much it would be; delete nothing.")
 @click.pass_obj
 def prune(state: State, older_than: timedelta, dry_run: bool) -> None:
-    """Delete stored responses that were fetched longer ago: YouTube's terms allow 30 days.
+    """Delete stored responses past the age that you name.
 
-    The videos in them are pending again, for the next runs to fetch; missing ids stay missing. The ledger keeps each
+    YouTube's terms allow 30 days. Spends no unit by itself. The videos in what is deleted are pending again: harvester
+    run fetches them anew, at the usual price; missing ids stay missing. The ledger keeps each
     call, and a line of what was deleted. Published files and backups are yours to renew.
     """
     import asyncio
@@ -78,14 +81,15 @@ def prune(state: State, older_than: timedelta, dry_run: bool) -> None:
     pruned = asyncio.run(harvester.prune(older_than, dry_run=dry_run))
     would = "would be " if dry_run else ""
     sizes = f"{size(pruned.stored_bytes)} ({size(pruned.raw_bytes)} of JSON)"
-    click.echo(f"responses  {pruned.responses:>9,}  {would}deleted, {sizes}")
+    click.echo(fold(f"responses  {pruned.responses:>9,}  {would}deleted, {sizes}", sys.stdout, indent=22))
     click.echo(f"videos     {pruned.videos:>9,}  {would}pending again")
     if pruned.responses and not dry_run:
         name = shlex.quote(str(harvester.config.ledger.path))
-        click.echo(
-            "The ledger's file does not shrink: what comes next is written over its free pages. To shrink it and wipe\n"
-            f"them, while nothing else uses it and with as much room free: sqlite3 {name} VACUUM"
+        told = (
+            "The ledger's file does not shrink: what comes next is written over its free pages. To shrink it and wipe "
+            "them, while nothing else uses it and with as much room free:"
         )
+        click.echo(f"{fold(told, sys.stdout)}\nsqlite3 {name} VACUUM")
 
 
 COMMANDS = [retry, prune]

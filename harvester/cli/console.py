@@ -3,19 +3,57 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
     from rich.console import Console, RenderableType
 
 PIPE_COLUMNS = 200
 """Wide enough that no line is folded where a program reads."""
+LEAST_COLUMNS = 20
+
+
+def fold(text: str, stream: TextIO, indent: int = 0) -> str:
+    """The lines of `text` broken between words where `stream` is a terminal; nothing that could be copied is cut.
+
+    What goes on stands below its beginning, `indent` further in.
+    """
+    if not stream.isatty():
+        return text
+    import shutil
+    import textwrap
+
+    columns = shutil.get_terminal_size().columns
+    lines = []
+    for line in text.split("\n"):
+        inner = " " * (indent + len(line) - len(line.lstrip(" ")))
+        # Where a few letters would be left, the terminal breaks lines no worse.
+        width = columns if columns - len(inner) >= LEAST_COLUMNS else sys.maxsize
+        lines += textwrap.wrap(
+            line, width, subsequent_indent=inner, break_long_words=False, break_on_hyphens=False
+        ) or [""]
+    return "\n".join(lines)
+
+
+def complete_path(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """For the shell: what is a path or an address is completed as a path."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(incomplete, type="file")]
 
 
 def on_terminal() -> bool:
     return sys.stdout.isatty()
+
+
+def result_columns() -> int:
+    """How many of them stdout has."""
+    import shutil
+
+    return shutil.get_terminal_size().columns if on_terminal() else PIPE_COLUMNS
 
 
 def plain_console() -> Console:

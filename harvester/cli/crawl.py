@@ -17,10 +17,16 @@ if TYPE_CHECKING:
 
 @click.command(epilog="Example: harvester plan --videos 631348 --units-per-call 11")
 @click.option("--videos", type=click.IntRange(min=0), help="How many ids. [default: those left in the ledger]")
-@click.option("--units-per-call", type=click.IntRange(min=1), help="[default: quota.units_per_call]")
+@click.option(
+    "--units-per-call", type=click.IntRange(min=1), help="The price of a call. [default: quota.units_per_call]"
+)
 @click.pass_obj
 def plan(state: State, videos: int | None, units_per_call: int | None) -> None:
-    """Do the arithmetic before a unit is spent. Needs no key and no network."""
+    """Do the arithmetic before a unit is spent.
+
+    Calls, units, days, hours and storage. Needs no key and no network. Next: harvester run --dry-run, then harvester
+    run.
+    """
     from harvester.report import terminal
 
     show(terminal.plan(state.harvester().plan(videos, units_per_call)))
@@ -32,7 +38,10 @@ def plan(state: State, videos: int | None, units_per_call: int | None) -> None:
 @click.option("--dry-run", is_flag=True, help="Show what would be done: send, spend and change nothing.")
 @click.pass_obj
 def run(state: State, max_calls: int | None, until_done: bool, dry_run: bool) -> None:
-    """Fetch until the day's units are spent, nothing is left, or it is told to stop: the daily cron job.
+    """Fetch until the day's units are spent or nothing is left.
+
+    The daily job: harvester schedule has it started each day. A call asks for up to 50 ids and spends
+    quota.units_per_call units; no day spends more than quota.daily_units. Next: harvester status.
 
     SIGINT and SIGTERM let the calls under way come home; a second one stops at once. Either way nothing is lost.
     """

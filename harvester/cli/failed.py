@@ -7,30 +7,33 @@ import sys
 from collections.abc import Iterable
 from datetime import UTC
 
-from harvester.cli.console import on_terminal
+from harvester.cli.console import on_terminal, result_columns
 from harvester.model import FailedId
 from harvester.text import shown
 
-_TERMINAL = "{:<11}  {:<24}  {:<20}  {}"
+_WIDE = "{:<11}  {:<24}  {:<20}  {}"
+_NARROW = "{:<11}  {:<14.14}  {:<20}"
+"""Below `_LEAST_COLUMNS`: the attempts are left out."""
+_LEAST_COLUMNS = 72
 
 
 def list_failed(ids: Iterable[FailedId], *, as_json: bool) -> None:
     """Columns for a person, tabs for `cut` and `sort`, or an object a line."""
-    terminal = on_terminal() and not as_json
+    form = None if as_json or not on_terminal() else _NARROW if result_columns() < _LEAST_COLUMNS else _WIDE
     out = sys.stdout
     number = 0
     for number, failed in enumerate(ids, 1):
-        if number == 1 and terminal:
-            out.write(_TERMINAL.format("id", "reason", "when", "attempts") + "\n")
-        out.write((_json(failed) if as_json else _columns(failed, terminal)) + "\n")
-    if terminal:
+        if number == 1 and form:
+            out.write(form.format("id", "reason", "when", "attempts") + "\n")
+        out.write((_json(failed) if as_json else _columns(failed, form)) + "\n")
+    if form:
         out.write(f"{number:,} failed.\n" if number else "No id has failed.\n")
     out.flush()
 
 
-def _columns(failed: FailedId, terminal: bool) -> str:
-    cells = (shown(failed.video_id), shown(failed.reason, 24 if terminal else 300), _when(failed), str(failed.attempts))
-    return _TERMINAL.format(*cells) if terminal else "\t".join(cells)
+def _columns(failed: FailedId, form: str | None) -> str:
+    cells = (shown(failed.video_id), shown(failed.reason, 24 if form else 300), _when(failed), str(failed.attempts))
+    return form.format(*cells) if form else "\t".join(cells)
 
 
 def _json(failed: FailedId) -> str:

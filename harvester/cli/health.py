@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 import click
 
+from harvester.cli.console import fold
 from harvester.cli.state import State
 
 if TYPE_CHECKING:
@@ -27,11 +29,11 @@ COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 )
 @click.pass_context
 def doctor(ctx: click.Context, offline: bool, as_json: bool, spend_unit: bool) -> None:
-    """Check settings, key, time zone, versions, ledger, disk, source, export and the API's clock.
+    """Check what a crawl needs, and say what to do.
 
-    Each finding is a line, and says what to do. Nothing is changed or spent, unless --spend-unit is given. The exit
-    code is 0 where there is no problem, and otherwise that of the first: 3 for the settings, 4 for the outside world,
-    5 for the ledger.
+    Settings, key, time zone, versions, ledger, disk, source, export and the API's clock: a finding each. Nothing is
+    changed or spent, unless --spend-unit is given. The exit code is 0 where there is no problem, and otherwise that of
+    the first: 3 for the settings, 4 for the outside world, 5 for the ledger.
     """
     from harvester.config import find_config
     from harvester.doctor import examine, exit_code
@@ -54,10 +56,12 @@ def doctor(ctx: click.Context, offline: bool, as_json: bool, spend_unit: bool) -
 def _show(finding: Finding) -> None:
     from harvester.cli.logs import safe
 
-    level = click.style(f"{finding.level:<8}", fg=COLOURS[finding.level])
-    line = " ".join(text for text in (finding.what, finding.next_step) if text)
+    what = finding.what if finding.what.endswith((".", "!", "?")) else f"{finding.what}."
+    line = f"{finding.level:<8} {finding.check:<10} {safe(' '.join((what, finding.next_step)).strip())}"
+    folded = fold(line, sys.stdout, indent=20).removeprefix(finding.level)
     # click knows terminals, but not NO_COLOR
-    click.echo(f"{level} {finding.check:<10} {safe(line)}", color=False if os.environ.get("NO_COLOR") else None)
+    colour = False if os.environ.get("NO_COLOR") else None
+    click.echo(click.style(finding.level, fg=COLOURS[finding.level]) + folded, color=colour)
 
 
 def _print_json(findings: Sequence[Finding], offline: bool) -> None:

@@ -64,19 +64,25 @@ def _message(record: logging.LogRecord) -> str:
     return shown(_without_secrets(record.getMessage()), MOST_CHARACTERS)
 
 
-def _instant(record: logging.LogRecord) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created))
+def error_line(message: str, trace: str) -> str:
+    """What a command ends with, for programs; with where it comes from, unless `trace` is empty."""
+    line = {"time": _instant(time.time()), "level": "ERROR", "logger": "harvester.cli", "message": safe(message)}
+    return json.dumps(line | ({"traceback": safe(trace)} if trace else {}), ensure_ascii=False)
+
+
+def _instant(seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 class _TextLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return f"{_instant(record)} {record.levelname:<7} {_message(record)}"
+        return f"{_instant(record.created)} {record.levelname:<7} {_message(record)}"
 
 
 class _JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line = {
-            "time": _instant(record),
+            "time": _instant(record.created),
             "level": record.levelname,
             "logger": record.name,
             "message": _message(record),

@@ -9,24 +9,31 @@ from typing import Any
 
 import click
 
-from harvester.cli.console import show
+from harvester.cli.console import complete_path, show
 from harvester.cli.state import State
 
 
 @click.command(epilog="Example: harvester export s3://bucket/songs.parquet --format parquet")
-@click.argument("dest", required=False)
-@click.option("--format", type=click.Choice(["json", "jsonl", "parquet"]), help="[default: export.format]")
-@click.option("--compression", type=click.Choice(["none", "gzip", "zstd"]), help="[default: export.compression]")
+@click.argument("dest", required=False, shell_complete=complete_path)
+@click.option(
+    "--format", type=click.Choice(["json", "jsonl", "parquet"]), help="What is written. [default: export.format]"
+)
+@click.option(
+    "--compression",
+    type=click.Choice(["none", "gzip", "zstd"]),
+    help="Of json and jsonl. [default: export.compression]",
+)
 @click.option(
     "--max-part-bytes", type=click.IntRange(min=1), metavar="N", help="Make DEST a folder of parts, of N bytes at most."
 )
 @click.option("--require-complete", is_flag=True, help="Publish nothing, with exit code 5, while ids are left.")
 @click.pass_obj
 def export(state: State, /, dest: str | None, require_complete: bool, **settings: Any) -> None:
-    """Assemble what is stored, in load order, and publish it to DEST, then its manifest.
+    """Publish what is stored, in load order, then its manifest.
 
     DEST is a local path or s3://bucket/key; without it, export.uri of the settings. json is the responses as the API
     sent them, jsonl one video a line, parquet one video a row with typed columns.
+    Spends no unit, and may be used beside a run. Next: harvester verify --export DEST.
     """
     from harvester.cli.progress import progress
     from harvester.report import terminal

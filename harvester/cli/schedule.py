@@ -36,9 +36,11 @@ if TYPE_CHECKING:
 def schedule(
     state: State, cron: bool, systemd: bool, zone: str | None, env_file: Path | None, out: Path | None
 ) -> None:
-    """Print what starts a run each day shortly after the quota's reset, whatever this machine's time zone.
+    """Print the lines of cron or systemd for a daily run.
 
-    Nothing is installed, and no key is printed: it stays in a file that only you can read.
+    It begins shortly after the quota's reset, whatever this machine's time zone. Nothing is installed, and no key is
+    printed: it stays in a file that only you can read. Next: put the lines into your crontab, or the units into
+    /etc/systemd/system.
     """
     from harvester.errors import ConfigError
     from harvester.schedule import Unprintable, crontab, units

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harvester.cli.console import on_terminal, show
+from harvester.cli.console import complete_path, on_terminal, show
 from harvester.cli.state import State
 
 if TYPE_CHECKING:
@@ -36,7 +36,12 @@ INTERVAL_SECONDS = 2.0
     metavar="PATH",
     help="Write metrics for node_exporter to PATH (*.prom), and print nothing.",
 )
-@click.option("--html", metavar="DEST", help="Write a page to DEST, a path or s3://bucket/key, and print nothing.")
+@click.option(
+    "--html",
+    metavar="DEST",
+    shell_complete=complete_path,
+    help="Write a page to DEST, a path or s3://bucket/key, and print nothing.",
+)
 @click.pass_obj
 def status(
     state: State,
@@ -47,7 +52,10 @@ def status(
     prometheus: Path | None,
     html: str | None,
 ) -> None:
-    """Show how far the crawl is, today's units, and the days left. Reads only."""
+    """Show how far the crawl is, today's units, and the days left.
+
+    Reads only, and may be used beside a run. Its last lines say what to do next.
+    """
     written = html is not None or prometheus is not None
     _refuse_contradictions(as_json=as_json, failed=failed, watch=watch, interval=interval, written=written)
     harvester = state.harvester()

@@ -14,7 +14,7 @@ from harvester.errors import HarvesterError, LedgerUnavailable
 from harvester.ledger.health import quick_look
 from harvester.ledger.upgrade import check
 from harvester.report.terminal import size
-from harvester.text import shown
+from harvester.text import count, shown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +38,7 @@ def ledger(config: Config) -> tuple[Finding, int | None]:
     if not summary.total:
         return warning("ledger", f"{name} holds no ids yet.", "harvester load fills it."), 0
     proof = "" if whole else " It is large, so not all of it was looked at: harvester verify does that."
-    what = f"{name} is sound: {summary.total:,} ids, {summary.unasked:,} left to ask for.{proof}"
+    what = f"{name} is sound: {count(summary.total, 'id')}, {summary.unasked:,} left to ask for.{proof}"
     return ok("ledger", what), summary.unasked
 
 

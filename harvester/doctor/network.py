@@ -15,7 +15,7 @@ from harvester import quota
 from harvester._version import __version__
 from harvester.doctor.finding import Finding, misconfigured, ok, problem, warning
 from harvester.errors import ApiUnavailable, HarvesterError
-from harvester.text import shown
+from harvester.text import count, shown
 from harvester.youtube.transport import NETWORK_FAULTS, outcome_of
 
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ def one_call(config: Config) -> Finding:
     if not report.good:
         why = ", ".join(report.wasted) or "no good answer"
         return warning("call", f"One call was made, and brought nothing: {shown(why)}.", "Ask again, or harvester run.")
-    found = f"{report.fetched} videos fetched, {report.missing} missing"
-    return ok("call", f"The API takes the key: one call of the crawl, {report.units} units, {found}.")
+    found = f"{count(report.fetched, 'video')} fetched, {report.missing} missing"
+    return ok("call", f"The API takes the key: one call of the crawl, {count(report.units, 'unit')}, {found}.")
 
 
 async def _date(url: str) -> str:

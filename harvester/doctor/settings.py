@@ -49,7 +49,7 @@ def key(settings: Config | None) -> Finding:
         return problem("key", error)
     host = urlsplit(settings.youtube.base_url).hostname if settings else None
     if host and not host.endswith(".googleapis.com"):
-        return ok("key", "There is a key; what it must look like, the API at youtube.base_url knows.")
+        return ok("key", "There is a key. What it looks like is not judged: youtube.base_url is not Google's.")
     if not _KEY_SHAPES.fullmatch(value):
         return warning(
             "key", "There is a key, but it does not look like one of Google's.", "Copy it from the console again."

@@ -20,6 +20,7 @@ from harvester.export.tally import Tally
 from harvester.export.target import Draft, Folder, Published, Target
 from harvester.ledger.protocol import Books
 from harvester.model import EVERYTHING, Progress, Span, VideoState
+from harvester.text import count
 from harvester.watch import Advance, Watch, nobody
 
 log = logging.getLogger(__name__)
@@ -76,7 +77,7 @@ def export(
         folder = folder_at(settings.uri, settings)
         manifest = export.to_folder(folder, begun, settings.max_part_bytes)
         _publish_manifest(folder.beside(SUFFIX), manifest)
-    log.info("published %s: %s videos, %s bytes", settings.uri, f"{manifest.videos:,}", f"{manifest.bytes:,}")
+    log.info("published %s: %s, %s", settings.uri, count(manifest.videos, "video"), count(manifest.bytes, "byte"))
     return manifest
 
 

@@ -58,7 +58,7 @@ def _states(db: Connection) -> Iterator[str]:
     }
     for state in VideoState:
         if kept.get(state, 0) != counted.get(state, 0):
-            yield f"{kept.get(state, 0)} ids are counted as {state.label}, but {counted.get(state, 0)} are."
+            yield f"{kept.get(state, 0):,} ids are counted as {state.label}, but {counted.get(state, 0):,} are."
     look_from = select(video_states.c.first_position).where(video_states.c.code == 0).scalar_subquery()
     overlooked = select(videos.c.video_id).where(
         videos.c.position < look_from, videos.c.state == 0, videos.c.suspect_batch.is_(None)
@@ -108,9 +108,9 @@ def _units(db: Connection) -> Iterator[str]:
         ]
         for what, kept, found in pairs:
             if kept != found:
-                yield f"{day.day} counts {kept} {what}, but its calls add up to {found}."
+                yield f"{day.day} counts {kept:,} {what}, but its calls add up to {found:,}."
         if day.units_reserved > day.units_limit:
-            yield f"{day.day} spent {day.units_reserved} of {day.units_limit} units."
+            yield f"{day.day} spent {day.units_reserved:,} of {day.units_limit:,} units."
 
 
 def _pruned(db: Connection) -> Iterator[str]:
@@ -123,7 +123,7 @@ def _pruned(db: Connection) -> Iterator[str]:
     )
     for pruning in db.execute(select(prunings.c.id, prunings.c.responses, marked)):
         if pruning.responses != pruning.marked:
-            yield f"Pruning {pruning.id} counts {pruning.responses} responses, but {pruning.marked} are marked."
+            yield f"Pruning {pruning.id} counts {pruning.responses:,} responses, but {pruning.marked:,} are marked."
 
 
 def _stored(db: Connection) -> Iterator[str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from harvester.model import BATCH_SIZE, VideoState
 from harvester.report.summary import Summary
 from harvester.run import RunReport
+from harvester.text import count
 from harvester.watch import Advance
 
 RATE_SECONDS = 30.0
@@ -73,7 +74,7 @@ class Outlook:
         self._done = self._total - summary.unasked
 
     def figures(self, report: RunReport, calls_a_second: float) -> Figures:
-        """Videos settled of all, the budget of today, calls; the time left is that of today's budget or of the ids."""
+        """Ids settled of all, the budget of today, calls; the time left is that of today's budget or of the ids."""
         price = self._summary.units_per_call
         done = min(self._total, self._done + _settled(report) - self._settled)
         units = max(0, self._summary.remaining - (report.units - self._units))
@@ -82,9 +83,9 @@ class Outlook:
         spent = units < price and done < self._total
         resets_at = f"{self._summary.resets_at:%H:%M} UTC"
         parts = (
-            f"{done:,} of {self._total:,} videos",
-            f"units are spent until {resets_at}" if spent else f"{units:,} units left today",
-            f"{report.calls:,} calls",
+            f"{done:,} of {count(self._total, 'id')}",
+            f"units are spent until {resets_at}" if spent else f"{count(units, 'unit')} left today",
+            count(report.calls, "call"),
             f"{calls_a_second:,.1f}/s",
             f"{wasted:,} wasted",
         )

@@ -22,8 +22,8 @@ from harvester.report.days import DayLine, day_lines
 from harvester.report.sample import Sampled
 from harvester.report.steps import ending, steps, utc
 from harvester.report.summary import Summary
-from harvester.report.terminal import MEANINGS, count, size
-from harvester.text import shown
+from harvester.report.terminal import MEANINGS, size
+from harvester.text import count, shown
 
 CONTENT_TYPE = "text/html; charset=utf-8"
 _EDGES = (0.1, 0.2, 0.5, 1, 2, 5, 10, 30)

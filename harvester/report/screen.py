@@ -13,8 +13,8 @@ from rich.text import Text
 from harvester.model import FaultCount, RunRecord, VideoState
 from harvester.report.steps import ending, steps, utc
 from harvester.report.summary import Summary
-from harvester.report.terminal import count, size
-from harvester.text import shown
+from harvester.report.terminal import size
+from harvester.text import count, shown
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
@@ -70,7 +70,7 @@ class Screen:
 def _how_far(summary: Summary, *, bar: bool, narrow: bool) -> Iterable[RenderableType]:
     invalid = summary.videos[VideoState.INVALID]
     asked_for = summary.total - invalid
-    words = Text(f"{summary.percent:.1f}% of {asked_for:,} videos")
+    words = Text(f"{summary.percent:.1f}% of {count(asked_for, 'id')}")
     if not bar:
         yield words
         return
@@ -107,7 +107,7 @@ def _facts(summary: Summary, faults: Sequence[FaultCount], now: datetime) -> Tab
     table.add_column()
     closed = ", closed by the API" if summary.closed_by_server else ""
     table.add_row(
-        "today", f"{summary.spent:,} of {summary.daily_units:,} units spent on {summary.day} (Pacific){closed}"
+        "today", f"{summary.spent:,} of {count(summary.daily_units, 'unit')} spent on {summary.day} (Pacific){closed}"
     )
     table.add_row("resets", _resets(summary.resets_at, now))
     for row in _pace(summary):

@@ -10,6 +10,12 @@ from harvester.report.summary import Summary
 from harvester.report.terminal import EMPTY
 from harvester.text import shown
 
+_SHORTLY = {
+    "CredentialsError": "key refused",
+    "ApiUnavailable": "API unavailable",
+    "LedgerUnavailable": "ledger unavailable",
+}
+"""Other errors are told by their name."""
 _ENDINGS_OF_ERRORS = {
     "CredentialsError": "The API refused the last run's key: set one that it takes.",
     "ApiUnavailable": "The last run ended because the API gave no good answer.",
@@ -44,7 +50,7 @@ def next_step(summary: Summary) -> str:
 def ending(run: RunRecord, now: datetime) -> str:
     """How a run ended, or that it has not."""
     if run.reason is not None:
-        return shown(run.reason)
+        return _SHORTLY.get(run.reason) or shown(run.reason)
     return "under way" if _under_way(run, now) else "silent: it may have died"
 
 

@@ -12,7 +12,7 @@ from rich.text import Text
 from harvester.model import Loaded, Progress, VideoState
 from harvester.quota import SECONDS_PER_CALL, Plan
 from harvester.run import Ending, RunReport
-from harvester.text import shown
+from harvester.text import count, shown
 
 if TYPE_CHECKING:
     from harvester.app import DryRun
@@ -56,12 +56,12 @@ def plan(result: Plan) -> RenderableType:
     rows = (
         ("videos", f"{result.videos:,}", ""),
         ("calls", f"{result.calls:,}", "50 videos a call"),
-        ("units", f"{result.units:,}", f"{result.units_per_call} a call"),
+        ("units", f"{result.units:,}", f"{result.units_per_call:,} a call"),
         ("calls a day", f"{result.calls_a_day:,}", ""),
         ("videos a day", f"{result.videos_a_day:,}", ""),
-        ("days", f"{result.days:,}", f"begun today, done on {result.finishes_on}"),
-        ("hours", f"{result.hours_one_by_one:,.1f}", f"one call after another, at {SECONDS_PER_CALL:g} s a call"),
-        ("hours", f"{result.hours_at_concurrency:,.2f}", f"{result.concurrency} calls at once"),
+        ("days", f"{result.days:,}", _span(result) if result.days else ""),
+        ("hours", _hours(result.hours_one_by_one), f"one by one, at {SECONDS_PER_CALL:g} s a call"),
+        ("hours", _hours(result.hours_at_concurrency), f"{count(result.concurrency, 'call')} at once"),
         ("storage", size(result.stored_bytes), "in the ledger, compressed"),
     )
     for row in rows:
@@ -74,15 +74,19 @@ def plan(result: Plan) -> RenderableType:
 def dry_run(result: DryRun) -> RenderableType:
     """What a run would do."""
     if not result.calls:
-        left = f"{result.remaining_units:,} units are left today"
-        what = f"Nothing would be sent: {left}, or no id is pending."
-        return Text(f"{what}\nharvester status says which; harvester load brings ids.")
-    first = result.first_ids
+        if result.pending:
+            cannot_pay = (
+                f"a call costs {count(result.units_per_call, 'unit')}, and {result.remaining_units:,} are left today"
+            )
+            return Text(f"Nothing would be sent: {cannot_pay}.\nRun it again after the quota's reset.")
+        return Text("Nothing would be sent: no id is pending.\nharvester load brings ids.")
+    first, last = result.first_ids[0], result.first_ids[-1]
     return Text(
-        f"Would send {count(result.calls, 'call')} for {count(result.videos, 'video')} and spend {result.units:,} of "
-        f"the {result.remaining_units:,} units left today.\n"
+        f"Would send {count(result.calls, 'call')} for {count(result.videos, 'id')} and spend {result.units:,} of "
+        f"the {count(result.remaining_units, 'unit')} left today.\n"
         f"It would take about {result.seconds:,.0f} s, at {SECONDS_PER_CALL:g} s a call.\n"
-        f"The first call would ask for {count(len(first), 'video')}: {first[0]} … {first[-1]}\n"
+        f"The first call would ask for {count(len(result.first_ids), 'id')}: "
+        f"{first if first == last else f'{first} … {last}'}\n"
         "Nothing was sent, spent or changed."
     )
 
@@ -90,17 +94,17 @@ def dry_run(result: DryRun) -> RenderableType:
 def run(report: RunReport, progress: Progress) -> Text:
     """What a run did, and what is left."""
     lines = [
-        f"{report.ending.capitalize()}: {count(report.calls, 'call')}, {report.units:,} units, "
+        f"{report.ending.capitalize()}: {count(report.calls, 'call')}, {count(report.units, 'unit')}, "
         f"{report.fetched:,} fetched, {report.missing:,} missing, {report.failed:,} failed."
     ]
     if report.wasted:
         reasons = ", ".join(f"{reason} {number:,}" for reason, number in report.wasted.most_common())
         lines.append(f"{count(report.wasted.total(), 'call')} brought nothing: {reasons}.")
     if report.recovered:
-        lines.append(f"{count(report.recovered, 'call')} of a run that had died were taken back first.")
+        lines.append(f"Taken back first: {count(report.recovered, 'call')} of a run that had died.")
     left = progress.videos[VideoState.PENDING] + progress.videos[VideoState.CLAIMED]
     if left:
-        lines.append(f"{left:,} of {progress.asked_for:,} ids are left.")
+        lines.append(f"{left:,} of {count(progress.asked_for, 'id')} {'is' if left == 1 else 'are'} left.")
     else:
         lines.append("Every id is settled." if progress.total else EMPTY)
     if left and report.ending in (Ending.BUDGET_SPENT, Ending.DAY_CLOSED):
@@ -121,29 +125,38 @@ def exported(manifest: Manifest, uri: str) -> RenderableType:
         lines.append("No response is stored yet: harvester run fetches them.")
     if not manifest.complete:
         left = manifest.counts["pending"] + manifest.counts["claimed"]
-        lines.append(f"The crawl is not complete: {left:,} ids are left to ask for. The manifest says so.")
+        be = "is" if left == 1 else "are"
+        lines.append(f"The crawl is not complete: {count(left, 'id')} {be} left to ask for. The manifest says so.")
     return Text("\n".join(lines))
 
 
-REHEARSED_HEADING = "day           calls     units   fetched   missing  wasted   done"
+def rehearsed_heading(columns: int) -> str:
+    """What stands above the days."""
+    return _day_line(columns, "day", "calls", "units", "fetched", "missing", "wasted", "done")
 
 
-def rehearsed_day(day: DayReport, videos: int) -> str:
+def rehearsed_day(day: DayReport, videos: int, columns: int) -> str:
     """One line for one simulated day."""
-    return (
-        f"{day.day}  {day.calls:>7,}  {day.units:>8,}  {day.fetched:>8,}  {day.missing:>8,}  {day.wasted:>6,}  "
-        f"{100 * day.settled / videos:>4.0f}%"
-    )
+    numbers = (day.calls, day.units, day.fetched, day.missing, day.wasted)
+    return _day_line(columns, str(day.day), *(f"{n:,}" for n in numbers), f"{100 * day.settled / videos:.0f}%")
+
+
+def _day_line(columns: int, day: str, *cells: str) -> str:
+    """Where there is no room for all, units and calls that were wasted are left out."""
+    calls, units, fetched, missing, wasted, done = cells
+    if columns < 66:
+        return f"{day:<10}  {calls:>7}  {fetched:>8}  {missing:>8}  {done:>5}"
+    return f"{day:<10}  {calls:>7}  {units:>8}  {fetched:>8}  {missing:>8}  {wasted:>6}  {done:>5}"
 
 
 def verdict(checks: Sequence[Check]) -> RenderableType:
     """Each promise, kept or broken."""
-    lines = [Text()]
+    table = Table.grid(padding=(0, 2))
     for check in checks:
-        word = Text("kept  ", "green") if check.kept else Text("BROKEN", "bold red")
-        lines.append(word + Text(f"  {check.promise}: {check.figures}"))
+        word = Text("kept", "green") if check.kept else Text("BROKEN", "bold red")
+        table.add_row(word, Text(f"{check.promise}: {check.figures}"))
     passed = all(check.kept for check in checks)
-    return Group(*lines, Text(), Text("passed" if passed else "failed", "bold green" if passed else "bold red"))
+    return Group(Text(), table, Text(), Text("passed" if passed else "failed", "bold green" if passed else "bold red"))
 
 
 def size(number: int) -> str:
@@ -156,9 +169,14 @@ def size(number: int) -> str:
     return f"{value:.1f} TB"
 
 
-def count(number: int, noun: str) -> str:
-    """`1 call`, `2 calls`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def _span(result: Plan) -> str:
+    return f"{result.begins_on} to {result.finishes_on}" if result.days > 1 else f"on {result.finishes_on}"
+
+
+def _hours(hours: float) -> str:
+    if 0 < hours < 0.01:
+        return "<0.01"
+    return f"{hours:,.2f}" if hours < 1 else f"{hours:,.1f}"
 
 
 def _grid() -> Table:

@@ -28,7 +28,7 @@ def test_the_commands_run_as_written(tmp_path: Path, api: Api, monkeypatch: pyte
     assert (folder / "youtube.key").stat().st_mode & 0o777 == 0o600
     assert api.calls == 1
     assert "Call limit reached: 1 call, 11 units" in said
-    assert "Would send 2 calls for 70 videos and spend 2 of" in said
+    assert "Would send 2 calls for 70 ids and spend 2 of" in said
     assert re.search(r"^\d+ videos came$", said, re.MULTILINE)
     assert "The books balance: 120 ids, 1 call" in said
 

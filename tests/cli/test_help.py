@@ -48,6 +48,14 @@ def test_help_explains_the_command_and_each_option(cli: CommandLine, name: str) 
     for parameter in command.params:
         if isinstance(parameter, click.Option):
             assert parameter.opts[0] in shown
+            assert parameter.help
+            assert not parameter.help.startswith("[")
+
+
+def test_each_command_is_told_in_a_whole_sentence(cli: CommandLine) -> None:
+    commands = cli.ok("--help").partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
+    assert len(commands) == len(main.commands)
+    assert [line for line in commands if not line.endswith(".") or line.endswith("...")] == []
 
 
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name not in RUN_FOR_EVER])

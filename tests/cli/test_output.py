@@ -51,6 +51,18 @@ def test_log_lines_can_be_read_by_programs(session: CommandLine, option: str) ->
             assert record["logger"].startswith("harvester.")
 
 
+@pytest.mark.parametrize("option", ["-q", "-v"])
+def test_an_error_is_a_line_for_programs_too(cli: CommandLine, option: str) -> None:
+    result = cli("--log-format", "json", option, "status")
+    assert result.exit_code == 3
+    (line,) = result.stderr.splitlines()
+    record = json.loads(line)
+    assert (record["level"], record["logger"]) == ("ERROR", "harvester.cli")
+    assert record["message"].startswith("There is no ledger at ")
+    assert "\nharvester init makes it" in record["message"]
+    assert ("traceback" in record) is (option == "-v")
+
+
 def test_quiet_says_nothing_where_nothing_is_wrong(session: CommandLine) -> None:
     for line in SESSION:
         assert session("-q", *line.split()).stderr == ""
@@ -114,6 +126,18 @@ def test_a_terminal_gets_colours_unless_they_are_unwanted(session: CommandLine, 
     session.ok("run")
     assert COLOUR.search(on_a_terminal(session.folder, line))
     assert not COLOUR.search(on_a_terminal(session.folder, line, NO_COLOR="1"))
+
+
+@pytest.mark.parametrize("line", ["doctor --offline", "verify --export nowhere.json", "prune --older-than 30d"])
+def test_a_narrow_terminal_breaks_lines_between_words(session: CommandLine, line: str) -> None:
+    session.ok("run")
+    (session.folder / "harvest.db").rename("h.db")
+    short = {"HARVESTER_LEDGER__URL": "sqlite:///h.db", "COLUMNS": "50", "NO_COLOR": "1"}
+    said = on_a_terminal(session.folder, line, **short).replace("\r", "")
+    said = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", said)
+    too_long = [text for text in said.splitlines() if len(text) > 50]
+    # A path is left whole: who copies it gets it all.
+    assert [text for text in too_long if not any(len(word) > 30 for word in text.split())] == []
 
 
 # --- the key

@@ -62,7 +62,7 @@ class TestRun:
     def test_videos_units_left_calls_and_time_left(self, crawl: Path) -> None:
         out, bar = on_a_terminal(crawl, "run")
         assert out.startswith("Nothing left: 100 calls")
-        figures = r"run \S+ [\d,]+ of 5,000 videos, ([\d,]+) units left today, (\d+) calls, [\d.]+/s, 0 wasted, 0:\d\d"
+        figures = r"run \S+ [\d,]+ of 5,000 ids, ([\d,]+) units left today, (\d+) calls, [\d.]+/s, 0 wasted, 0:\d\d"
         seen = re.findall(figures, bar)
         assert len(seen) > 3
         assert all(int(units.replace(",", "")) == 10_000 - 11 * int(calls) for units, calls in seen)
@@ -77,11 +77,11 @@ class TestRun:
     @pytest.mark.parametrize("columns", [40, 80])
     def test_a_narrow_terminal_gets_what_fits(self, crawl: Path, columns: int) -> None:
         _, bar = on_a_terminal(crawl, "run", raw=True, COLUMNS=str(columns), HARVESTER_LOG__LEVEL="WARNING")
-        assert "of 5,000 videos" in bar
+        assert "of 5,000 ids" in bar
         assert_one_line_each(bar, columns)
 
     def test_without_a_terminal_a_line_now_and_then(self, crawl: Path) -> None:
-        figures = r"INFO +run: [\d,]+ of 5,000 videos, [\d,]+ units left today, \d+ calls, [\d.]+/s, 0 wasted"
+        figures = r"INFO +run: [\d,]+ of 5,000 ids, [\d,]+ units left today, \d+ calls, [\d.]+/s, 0 wasted"
         assert re.search(figures, piped(crawl, "run").stderr)
 
 
@@ -108,7 +108,7 @@ def test_where_no_line_can_be_drawn_or_is_wanted_none_is(crawl: Path, options: l
     if "-q" in options:
         assert told == ""
     else:
-        assert "of 5,000 videos" in told
+        assert "of 5,000 ids" in told
     if env.get("TERM") != "dumb":
         assert [json.loads(line)["level"] for line in told.splitlines()] == ["INFO"] * len(told.splitlines())
 

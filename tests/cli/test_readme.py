@@ -25,7 +25,7 @@ def test_the_session_against_the_simulated_api_runs_as_written(tmp_path: Path) -
         ["bash", "-e", "-c", script[1]], cwd=tmp_path, env=here, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
-    assert "Would send 1 call for 3 videos" in done.stdout
+    assert "Would send 1 call for 3 ids" in done.stdout
     assert "Every id is settled." in done.stdout
     assert "The books balance: 3 ids" in done.stdout
     assert (tmp_path / "songs.json.manifest.json").exists()

@@ -61,7 +61,7 @@ def test_status_of_a_crawl_that_has_begun(cli: CommandLine, api: Api, monkeypatc
     }
     assert 0 < status["responses"]["stored_bytes"] < status["responses"]["raw_bytes"]
     shown = cli.ok("status")
-    assert "20.0% of 1,000 videos" in shown
+    assert "20.0% of 1,000 ids" in shown
     assert "44 of 45 units spent" in shown
     assert "Nothing to do until the quota is reset" in shown
 
@@ -76,7 +76,7 @@ def test_status_of_a_crawl_that_is_done(cli: CommandLine, api: Api) -> None:
     assert videos["fetched"] + videos["missing"] == 120
     assert (status["progress"]["percent"], status["progress"]["days_left"]) == (100.0, 0)
     shown = cli.ok("status")
-    assert "100.0% of 120 videos" in shown
+    assert "100.0% of 120 ids" in shown
     assert "Every id is settled: harvester export publishes them." in shown
     assert "nothing left" in shown
 
@@ -110,6 +110,12 @@ def test_a_spent_day_ends_well_and_says_when_to_come_back(
     assert lines[0].startswith("Budget spent: 2 calls, 22 units, ")
     assert lines[1:] == ["900 of 1,000 ids are left.", "Run it again after the quota's reset."]
     assert cli.ok("run").startswith("Budget spent: 0 calls, 0 units")
+    nothing = (
+        "Nothing would be sent: a call costs 11 units, and 0 are left today.\nRun it again after the quota's reset.\n"
+    )
+    assert cli.ok("run", "--dry-run") == nothing
+    # What is left is planned from the next day on.
+    assert re.search(rf"^days +9  \S+ to {cli.status()['progress']['finishes_on']}$", cli.ok("plan"), re.MULTILINE)
 
 
 def test_a_dry_run_sends_spends_and_changes_nothing(cli: CommandLine, api: Api) -> None:
@@ -118,10 +124,10 @@ def test_a_dry_run_sends_spends_and_changes_nothing(cli: CommandLine, api: Api) 
     path = cli.folder / "harvest.db"
     before = hashlib.sha256(path.read_bytes()).digest()
     shown = cli.ok("run", "--dry-run")
-    assert shown.startswith("Would send 17 calls for 850 videos and spend 187 of the 9,967 units left today.")
+    assert shown.startswith("Would send 17 calls for 850 ids and spend 187 of the 9,967 units left today.")
     assert "Nothing was sent, spent or changed." in shown
     limited = cli.ok("run", "--dry-run", "--max-calls", "2")
-    assert limited.startswith("Would send 2 calls for 100 videos and spend 22 of")
+    assert limited.startswith("Would send 2 calls for 100 ids and spend 22 of")
     assert hashlib.sha256(path.read_bytes()).digest() == before
     # What is not in that file yet would stand in the one beside it.
     assert (cli.folder / "harvest.db-wal").stat().st_size == 0
@@ -133,7 +139,7 @@ def test_a_dry_run_needs_no_key_and_promises_what_the_run_then_does(
 ) -> None:
     cli.load(777)
     monkeypatch.delenv("YOUTUBE_API_KEY")
-    promised = re.match(r"Would send (\d+) calls for (\d+) videos and spend (\d+)", cli.ok("run", "--dry-run"))
+    promised = re.match(r"Would send (\d+) calls for (\d+) ids and spend (\d+)", cli.ok("run", "--dry-run"))
     monkeypatch.setenv("YOUTUBE_API_KEY", "any")
     assert promised is not None
     cli.ok("run")
@@ -144,7 +150,7 @@ def test_a_dry_run_needs_no_key_and_promises_what_the_run_then_does(
 
 def test_a_dry_run_of_nothing_says_so(cli: CommandLine) -> None:
     cli.ok("init")
-    assert cli.ok("run", "--dry-run").startswith("Nothing would be sent")
+    assert cli.ok("run", "--dry-run").startswith("Nothing would be sent: no id is pending.")
 
 
 @pytest.mark.parametrize("line", ["status", "status --json", "verify", "plan", "run --dry-run"])

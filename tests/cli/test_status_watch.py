@@ -17,16 +17,16 @@ def test_it_sees_what_is_done_meanwhile_and_ends_by_ctrl_c(cli: CommandLine, api
     cli.load(200)
     with Terminal(cli.folder, "status", "--watch", "--interval", "0.1") as terminal:
         terminal.until("every 0.1 s, Ctrl-C ends")
-        assert "0.0% of 200 videos" in terminal.said
+        assert "0.0% of 200 ids" in terminal.said
         cli.ok("run", "--max-calls", "1")
-        terminal.until("25.0% of 200 videos")
+        terminal.until("25.0% of 200 ids")
         cli.ok("run")
-        terminal.until("100.0% of 200 videos")
+        terminal.until("100.0% of 200 ids")
         terminal.process.send_signal(signal.SIGINT)
         assert terminal.ended() == 0
     shown, _, after = terminal.raw.partition(BACK)
     assert shown.count(ALTERNATE) == 1
-    assert "100.0% of 200 videos" in after, "the last look stays"
+    assert "100.0% of 200 ids" in after, "the last look stays"
     assert "Every id is settled: harvester export publishes them." in after
     assert "Ctrl-C" not in after
     assert "Traceback" not in terminal.said

@@ -81,6 +81,18 @@ def test_help_imports_click_and_little_else(harvester: Program, arguments: tuple
     assert modules.isdisjoint(NOT_FOR_HELP)
 
 
+def test_completion_imports_click_and_little_else(harvester: Program) -> None:
+    harvester.env |= {
+        "_HARVESTER_COMPLETE": "bash_complete",
+        "COMP_WORDS": "harvester export --format ",
+        "COMP_CWORD": "3",
+    }
+    modules = imported(harvester)
+    assert "click.shell_completion" in modules
+    assert of_others(modules) == {"click"}
+    assert modules.isdisjoint(NOT_FOR_HELP)
+
+
 def test_status_imports_what_reads_the_ledger_and_no_more(ledger: Program) -> None:
     modules = imported(ledger, "status")
     assert {"sqlalchemy", "pydantic", "rich.table"} <= modules
