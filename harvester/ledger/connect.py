@@ -32,7 +32,7 @@ _WRITING = (
     # Committed means on disk: NORMAL survives a killed process but not a power cut.
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
-    "PRAGMA cache_size = -32768",
+    "PRAGMA cache_size = -8192",
     "PRAGMA temp_store = MEMORY",
 )
 _SAFE = "What was committed before is safe."
