@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from harvester.export import Manifest
     from harvester.ledger.sqlite import SqliteLedger
     from harvester.run import RunReport, Stop
+    from harvester.work import Work
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +61,17 @@ class DryRun:
 
 
 @dataclass(frozen=True, slots=True)
+class Due:
+    """What is stored past some age, and what a refresh would do about it now."""
+
+    old: Stored
+    calls: int
+    """As many as are needed, today's units pay for, and are allowed: responses without a video need none."""
+    units: int
+    remaining_units: int
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
     """`status` with the runs behind it."""
 
@@ -68,6 +80,8 @@ class Overview:
     now: datetime
     faults: Sequence[FaultCount] = ()
     """Why calls brought nothing, where that was asked for."""
+    oldest: datetime | None = None
+    """When the oldest stored response was fetched."""
 
 
 class Harvester:
@@ -152,10 +166,10 @@ class Harvester:
         until_done: bool = False,
         max_calls: int | None = None,
         stop: Stop | None = None,
-        among: Iterator[Sequence[int]] | None = None,
+        work: Work | None = None,
         report: RunReport | None = None,
     ) -> RunReport:
-        """The run itself, over a ledger that is open already."""
+        """The run itself, over a ledger that is open already; `work` is what to ask for, where it is not all."""
         from harvester.process import this_process
         from harvester.worker import Worker
         from harvester.youtube.client import YouTubeClient
@@ -180,7 +194,7 @@ class Harvester:
             report=report,
         )
         async with client:
-            return await worker.run(until_done=until_done, max_calls=max_calls, among=among)
+            return await worker.run(until_done=until_done, max_calls=max_calls, work=work)
 
     def dry_run(self, max_calls: int | None = None) -> DryRun:
         """Count out the batches that a run would claim now. Reads only."""
@@ -215,7 +229,7 @@ class Harvester:
             summary = summarize(books.progress(), self.config.quota, now)
             wanted = bool(reasons and summary.calls_wasted)
             faults = books.faults(reasons, STATUS_CALLS) if wanted else []
-            return Overview(summary, books.runs(newest_runs), now, faults)
+            return Overview(summary, books.runs(newest_runs), now, faults, books.oldest_response())
 
     def failed(self) -> Iterator[FailedId]:
         """The ids that were given up, one by one. Reads only."""
@@ -235,6 +249,7 @@ class Harvester:
                 progress=progress,
                 plan=self.plan(progress.asked_for),
                 runs=books.runs(PAGE_RUNS),
+                oldest=books.oldest_response(),
                 faults=books.faults(PAGE_FAULTS),
                 seconds=books.good_call_seconds(PAGE_CALLS),
                 newest=sample(books.newest_responses(PAGE_RESPONSES), PAGE_VIDEOS),
@@ -277,6 +292,39 @@ class Harvester:
         check(self.config.ledger.path)
         async with SqliteLedger(self.config.ledger.path) as ledger:
             return await again.prune(ledger, now - older_than, now)
+
+    def due(self, older_than: timedelta, max_calls: int | None = None) -> Due:
+        """What `refresh` would do now. Reads only."""
+        now = self._clock.now()
+        with self.books() as books:
+            summary = summarize(books.progress(), self.config.quota, now)
+            old, needed = books.older(now - older_than), books.calls_to_refresh(now - older_than)
+        affordable = summary.remaining // summary.units_per_call
+        calls = min(needed, affordable if max_calls is None else min(affordable, max_calls))
+        return Due(old, calls, calls * summary.units_per_call, summary.remaining)
+
+    async def refresh(
+        self,
+        older_than: timedelta,
+        *,
+        max_calls: int | None = None,
+        stop: Stop | None = None,
+        report: RunReport | None = None,
+    ) -> tuple[RunReport, Stored]:
+        """Fetch again what was fetched longer ago than that, as a run of its own. What was done, and what is left.
+
+        An old response stays until the new one takes its place, so an export is whole at every moment.
+        """
+        from harvester.ledger.sqlite import SqliteLedger
+        from harvester.work import OldResponses
+
+        before = self._clock.now() - older_than
+        check(self.config.ledger.path)
+        async with SqliteLedger(self.config.ledger.path) as ledger:
+            work = OldResponses(ledger, before)
+            report = await self.crawl(ledger, max_calls=max_calls, stop=stop, work=work, report=report)
+        with self.books() as books:
+            return report, books.older(before)
 
     def plan(self, videos: int | None = None, units_per_call: int | None = None) -> quota.Plan:
         """The arithmetic of a new crawl of `videos` ids, by default of those that the ledger still has to ask for."""

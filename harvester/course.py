@@ -41,6 +41,7 @@ async def fetch_all(
     from harvester.app import Harvester
     from harvester.config import find_config, load_config
     from harvester.ledger.sqlite import SqliteLedger
+    from harvester.work import Among
 
     _show_log_lines()
     ids = _distinct(song_ids)
@@ -52,7 +53,7 @@ async def fetch_all(
         await _add(ledger, ids)
         places = await ledger.find(ids)
         while not dry_run and (wanted := _pending(places)):
-            report = await harvester.crawl(ledger, among=_batches(wanted))
+            report = await harvester.crawl(ledger, work=Among(ledger, _batches(wanted)))
             places = await ledger.find(ids)
             if report.calls == 0 or len(_pending(places)) == len(wanted):
                 break

@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections import deque
-from collections.abc import Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +22,7 @@ from harvester.ledger.protocol import Ledger
 from harvester.model import Batch, Budget, Denied, GiveBack, Outcome, Verdict, VideoState
 from harvester.pacing import Backoff, Pacer
 from harvester.run import Ending, RunReport
+from harvester.work import Work
 from harvester.youtube import Api
 from harvester.youtube.advice import advice
 
@@ -64,6 +63,7 @@ class Crawl:
         ledger: Ledger,
         api: Api,
         clock: Clock,
+        work: Work,
         *,
         run_id: int,
         run: RunSettings,
@@ -71,11 +71,11 @@ class Crawl:
         report: RunReport,
         chance: random.Random,
         max_calls: int | None = None,
-        among: Iterator[Sequence[int]] | None = None,
     ) -> None:
         self._ledger = ledger
         self._api = api
         self._clock = clock
+        self._work = work
         self._run_id = run_id
         self._run = run
         self._quota = quota
@@ -84,8 +84,6 @@ class Crawl:
         self._calls_left = max_calls
         # Where calls are counted off, one lane claims at a time: a claim that is denied is no call.
         self._turn: AbstractAsyncContextManager[None] = nullcontext() if max_calls is None else asyncio.Lock()
-        self._among = among
-        self._handed_back: deque[Sequence[int]] = deque()
         self._backoff = Backoff()
         self._pacer = Pacer(run.concurrency, chance, clock.monotonic(), self._backoff)
         self._closing = asyncio.Event()
@@ -157,17 +155,10 @@ class Crawl:
     async def _claim(self, again: _Again | None) -> Batch | Denied | None:
         now = self._clock.now()
         budget = self._budget()
-        if again is not None:
-            return await self._ledger.retry(self._run_id, again.batch, again.fault, budget, now)
-        if self._among is None:
-            return await self._ledger.claim(self._run_id, budget, now)
-        among = self._handed_back.popleft() if self._handed_back else next(self._among, None)
-        if among is None:
-            return Denied.NOTHING_PENDING
-        claimed = await self._ledger.claim(self._run_id, budget, now, among)
-        if isinstance(claimed, Batch) and set(among).isdisjoint(claimed.positions):
-            # Half of a refused batch went first.
-            self._handed_back.append(among)
+        if again is None:
+            return await self._work.claim(self._run_id, budget, now)
+        claimed = await self._ledger.retry(self._run_id, again.batch, again.fault, budget, now)
+        # Lost to somebody else meanwhile: there may be others.
         return None if claimed is Denied.NOTHING_PENDING else claimed
 
     def _budget(self) -> Budget:
@@ -240,7 +231,14 @@ class Crawl:
         return _Again(batch, fault, wait, since)
 
     async def _give_up(self, batch: Batch, fault: Outcome) -> None:
-        """The batch is at fault, not the API: look for the id in its halves, or give up on the one that is left."""
+        """The batch is at fault, not the API: look for the id in its halves, or give up on the one that is left.
+
+        One that was to replace a response is not asked for again by this run.
+        """
+        if batch.replaces is not None:
+            log.warning("%d videos could not be refreshed: %s %s", len(batch), fault.reason, fault.message)
+            await self._ledger.give_back(batch, fault, GiveBack.RELEASE, self._clock.now())
+            return
         how = GiveBack.SPLIT if len(batch) > 1 else GiveBack.FAIL
         if how is GiveBack.FAIL:
             log.warning("%s is given up: %s %s", batch.ids[0], fault.reason, fault.message)
@@ -249,12 +247,12 @@ class Crawl:
         self._report.failed += how is GiveBack.FAIL
         if how is GiveBack.SPLIT:
             self._report.split += 1
-            self._ask_for_again(batch, halves=2)
+            self._work.put_back(batch, halves=2)
 
     async def _end_for_outage(self, batch: Batch, fault: Outcome) -> None:
         """Nothing succeeds any more. If it was this batch all the same, its halves tell in the next run."""
         tries = self._run.max_attempts if len(batch) > 1 else HOPELESS * self._run.max_attempts
-        if batch.asked_before + 1 >= tries:
+        if batch.replaces is None and batch.asked_before + 1 >= tries:
             await self._give_up(batch, fault)
             if await self._all_settled():
                 return
@@ -264,8 +262,8 @@ class Crawl:
             ApiUnavailable(
                 f"The API has not given one good answer in {self._run.patience_seconds:.0f} s; the last call ended "
                 f"with {fault.reason}{f' ({fault.message})' if fault.message else ''}.",
-                state="All that was fetched is stored; the ids under way are pending again, and budget is left.",
-                next_step="Run harvester run again later: it goes on where it stopped.",
+                state=f"All that was fetched is stored; {self._work.let_go}, and budget is left.",
+                next_step=f"Run {self._work.command} again later: it goes on where it stopped.",
             )
         )
 
@@ -312,7 +310,7 @@ class Crawl:
         await self._fail(
             ConfigError(
                 f"The API refused {REFUSALS_MOST} batches in a row: {fault.reason} {fault.message}".rstrip(),
-                state="The run was stopped before it cost more; the ids of the last batches are pending again.",
+                state=f"The run was stopped before it cost more; {self._work.let_go}.",
                 next_step="See the API's sentence above and the [youtube] settings.",
             )
         )
@@ -322,19 +320,14 @@ class Crawl:
         await self._fail(
             CredentialsError(
                 f"The API refuses to answer this key ({fault.reason}): {fault.message}".rstrip(": "),
-                state="The ids under way are pending again; nothing is lost.",
+                state=f"Nothing is lost; {self._work.let_go}.",
                 next_step=advice(fault),
             )
         )
 
     async def _release(self, batch: Batch, fault: Outcome) -> None:
         await self._ledger.give_back(batch, fault, GiveBack.RELEASE, self._clock.now())
-        self._ask_for_again(batch)
-
-    def _ask_for_again(self, batch: Batch, halves: int = 1) -> None:
-        """Where the crawl is limited to some positions, nothing else would bring these up again."""
-        if self._among is not None:
-            self._handed_back += [batch.positions] * halves
+        self._work.put_back(batch)
 
     async def _fail(self, error: HarvesterError) -> None:
         """End the run with this error once the calls under way have come home."""

@@ -51,6 +51,8 @@ class Batch:
     ids: tuple[str, ...]
     asked_before: int = 0
     """The most calls that any of these ids was part of before this one."""
+    replaces: int | None = None
+    """The call whose stored response this one's is to replace: until then the ids stay fetched by that one."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -169,6 +171,7 @@ class QuotaDay:
     failed: int
     abandoned: int
     fetched: int
+    """Ids that it settled so; not those of a refresh, which were settled before. So with `missing`."""
     missing: int
     raw_bytes: int
     stored_bytes: int

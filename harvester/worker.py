@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +17,7 @@ from harvester.errors import HarvesterError
 from harvester.ledger.protocol import Ledger
 from harvester.model import ProcessIdentity
 from harvester.run import Ending, RunReport, Stop
+from harvester.work import Pending, Work
 from harvester.youtube import Api
 
 log = logging.getLogger(__name__)
@@ -60,12 +61,11 @@ class Worker:
         *,
         until_done: bool = False,
         max_calls: int | None = None,
-        among: Iterator[Sequence[int]] | None = None,
+        work: Work | None = None,
     ) -> RunReport:
         """Crawl. Returns what was done; raises CredentialsError, ApiUnavailable or a ledger's error.
 
-        `among` limits the crawl to those positions, a batch of them at a time. However the run ends, no id stays
-        claimed by it.
+        `work` is what to ask for, by default every id that is pending. However the run ends, no id stays claimed by it.
         """
         now = self._clock.now()
         run_id = await self._ledger.open_run(self._process, now, now + LEASE)
@@ -76,13 +76,13 @@ class Worker:
                 self._ledger,
                 self._api,
                 self._clock,
+                work or Pending(self._ledger),
                 run_id=run_id,
                 run=self._run,
                 quota=self._quota,
                 report=self.report,
                 chance=self._chance,
                 max_calls=max_calls,
-                among=among,
             )
             days = self._days(crawl, until_done)
             self.report.ending = await self._beside(days, self._keep_lease(run_id), self._watch_stop(crawl))

@@ -1,4 +1,4 @@
-"""retry and prune: ids that are to be asked for again."""
+"""retry, refresh and prune: ids that are to be asked for again, and what is stored of them once it is old."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ from harvester.cli.state import State
 
 if TYPE_CHECKING:
     from datetime import timedelta
+
+    from harvester.app import Harvester
+    from harvester.model import Stored
+    from harvester.run import RunReport
 
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 _LONGEST_DAYS = 36_500
@@ -61,6 +65,46 @@ def retry(state: State, failed: bool, missing: bool, reasons: tuple[str, ...], d
         click.echo("harvester run asks for them.")
 
 
+@click.command(epilog="Example: harvester refresh --older-than 25d")
+@click.option("--older-than", callback=_age, required=True, metavar="AGE", help="As 25d, 12h or 4w.")
+@click.option("--max-calls", type=click.IntRange(min=1), help="End after this many calls.")
+@click.option("--dry-run", is_flag=True, help="Say how much it would be: send, spend and change nothing.")
+@click.pass_obj
+def refresh(state: State, older_than: timedelta, max_calls: int | None, dry_run: bool) -> None:
+    """Fetch again what was fetched longer ago: YouTube's terms allow 30 days.
+
+    Spends units as a run does, and ends as one does: when nothing is left, when the day's units are spent, or when it
+    is told to stop. An old response stays until the new one takes its place, so an export is whole at every moment.
+    May be used beside a run.
+    """
+    import asyncio
+
+    from harvester.cli.console import show
+    from harvester.report import terminal
+
+    harvester = state.harvester()
+    due = harvester.due(older_than, max_calls)
+    if dry_run or not due.old.responses:
+        show(terminal.due(due, older_than))
+        return
+    report, left = asyncio.run(_refresh(harvester, older_than, max_calls, due.old.videos, state.verbosity))
+    show(terminal.refreshed(report, left, older_than))
+
+
+async def _refresh(
+    harvester: Harvester, older_than: timedelta, max_calls: int | None, videos: int, verbosity: int
+) -> tuple[RunReport, Stored]:
+    from harvester.cli.beside import stop_by_signals, told
+    from harvester.cli.progress import progress
+    from harvester.run import RunReport
+    from harvester.watch import Advance
+
+    stop, so_far = stop_by_signals(), RunReport()
+    with progress("refresh", "videos", verbosity) as watch:
+        async with told(watch, lambda: Advance(so_far.fetched + so_far.missing, videos)):
+            return await harvester.refresh(older_than, max_calls=max_calls, stop=stop, report=so_far)
+
+
 @click.command(epilog="Example: harvester prune --older-than 30d")
 @click.option("--older-than", callback=_age, required=True, metavar="AGE", help="As 30d, 12h or 4w.")
 @click.option("--dry-run", is_flag=True, help="Say how much it would be; delete nothing.")
@@ -70,7 +114,8 @@ def prune(state: State, older_than: timedelta, dry_run: bool) -> None:
 
     YouTube's terms allow 30 days. Spends no unit by itself. The videos in what is deleted are pending again: harvester
     run fetches them anew, at the usual price; missing ids stay missing. The ledger keeps each
-    call, and a line of what was deleted. Published files and backups are yours to renew.
+    call, and a line of what was deleted. Published files and backups are yours to renew. harvester refresh fetches
+    again instead, without a gap.
     """
     import asyncio
     import shlex
@@ -92,4 +137,4 @@ def prune(state: State, older_than: timedelta, dry_run: bool) -> None:
         click.echo(f"{fold(told, sys.stdout)}\nsqlite3 {name} VACUUM")
 
 
-COMMANDS = [retry, prune]
+COMMANDS = [retry, refresh, prune]

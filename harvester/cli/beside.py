@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from harvester.cli.progress import Display, display
 from harvester.errors import HarvesterError
 from harvester.report.figures import Outlook, Rate
+from harvester.run import Stop
 from harvester.watch import Advance, Watch
 
 if TYPE_CHECKING:
@@ -23,6 +25,15 @@ log = logging.getLogger(__name__)
 LEDGER_SECONDS = 10.0
 """How often the ledger is asked what other runs have done, and which day it is."""
 LOOK_SECONDS = 0.2
+
+
+def stop_by_signals() -> Stop:
+    """SIGINT and SIGTERM ask for it, instead of what they do otherwise."""
+    stop = Stop()
+    loop = asyncio.get_running_loop()
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signal_number, stop.ask)
+    return stop
 
 
 @asynccontextmanager

@@ -76,18 +76,12 @@ def _write_page(harvester: Harvester) -> None:
 async def _run(
     harvester: Harvester, max_calls: int | None, until_done: bool, verbosity: int
 ) -> tuple[RunReport, Progress]:
-    import asyncio
-    import signal
-
-    from harvester.cli.beside import shown_run
+    from harvester.cli.beside import shown_run, stop_by_signals
     from harvester.notify import Notifier
     from harvester.report import terminal
-    from harvester.run import RunReport, Stop
+    from harvester.run import RunReport
 
-    stop = Stop()
-    loop = asyncio.get_running_loop()
-    for signal_number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(signal_number, stop.ask)
+    stop = stop_by_signals()
     notifier = Notifier(harvester.config.notify.url)
     await notifier.started()
     try:

@@ -84,7 +84,9 @@ def screen(harvester: Harvester) -> Screen:
     from harvester.report.screen import REASONS, RUNS, Screen
 
     overview = harvester.overview(RUNS, reasons=REASONS)
-    return Screen(overview.summary, overview.runs, overview.now, overview.faults, bar=on_terminal())
+    return Screen(
+        overview.summary, overview.runs, overview.now, overview.faults, bar=on_terminal(), oldest=overview.oldest
+    )
 
 
 def _refuse_contradictions(*, as_json: bool, failed: bool, watch: bool, interval: float | None, written: bool) -> None:

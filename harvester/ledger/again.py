@@ -38,13 +38,30 @@ def prune(db: sqlite3.Connection, call_ids: Sequence[int], before: datetime, now
     old = db.execute(sql.PICK_OLD, {"calls": asked, "before": instant(before)}).fetchall()
     if not old:
         return NOTHING_STORED
-    calls = json.dumps([call_id for call_id, *_ in old])
-    videos = move(db, sql.UNFETCH, [(first, last, call_id) for call_id, first, last, _, _ in old])
-    db.execute(sql.LOOK_BACK, {"position": min(first for _, first, *_ in old)})
-    count(db, fetched=-videos, pending=videos)
-    db.executemany(sql.DELETE_RESPONSE, [{"call_id": call_id} for call_id, *_ in old])
-    pruned = Stored(len(old), videos, sum(row[3] for row in old), sum(row[4] for row in old))
+    call_ids = [call_id for call_id, *_ in old]
+    _abandon_refreshes(db, call_ids, now)
+    videos = move(db, sql.UNFETCH, [(first, last, call_id) for call_id, first, last in old])
+    if videos:
+        db.execute(sql.LOOK_BACK, {"position": min(first for _, first, _ in old)})
+        count(db, fetched=-videos, pending=videos)
+    return delete_responses(db, call_ids, videos, before, now)
+
+
+def delete_responses(
+    db: sqlite3.Connection, call_ids: Sequence[int], videos: int, before: datetime, now: datetime
+) -> Stored:
+    """Delete what these calls brought, `videos` ids in all which have been moved on, and keep a line of it."""
+    calls = json.dumps(call_ids)
+    pruned = Stored(len(call_ids), videos, *db.execute(sql.SIZES_OF, {"calls": calls}).fetchone())
+    db.executemany(sql.DELETE_RESPONSE, [{"call_id": call_id} for call_id in call_ids])
     values = pruned._asdict() | {"now": instant(now), "before": instant(before)}
     pruning = db.execute(sql.ENTER_PRUNING, values).lastrowid
     db.execute(sql.MARK_PRUNED, {"calls": calls, "pruning": pruning})
     return pruned
+
+
+def _abandon_refreshes(db: sqlite3.Connection, old_calls: Sequence[int], now: datetime) -> None:
+    """What is being asked for again goes all the same: its age counts. The answers will find their calls closed."""
+    for (call_id,) in db.execute(sql.END_REFRESHES_OF, {"calls": json.dumps(old_calls)}).fetchall():
+        (day,) = db.execute(sql.ABANDON_REFRESH, {"call_id": call_id, "now": instant(now)}).fetchone()
+        db.execute(sql.COUNT_ABANDONED_CALL, {"day": day})

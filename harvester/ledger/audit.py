@@ -14,7 +14,16 @@ from sqlalchemy import Connection, and_, func, not_, or_, select, text
 
 from harvester.body import BodyError
 from harvester.ledger.reading import AnyRow, as_body
-from harvester.ledger.tables import calls, pruned_responses, prunings, quota_days, responses, video_states, videos
+from harvester.ledger.tables import (
+    calls,
+    pruned_responses,
+    prunings,
+    quota_days,
+    refreshes,
+    responses,
+    video_states,
+    videos,
+)
 from harvester.model import VideoState
 
 MOST_EXAMPLES = 5
@@ -36,6 +45,7 @@ def findings(db: Connection) -> Iterator[str]:
     yield from _database(db)
     yield from _states(db)
     yield from _claims(db)
+    yield from _refreshes(db)
     yield from _units(db)
     yield from _pruned(db)
     yield from _stored(db)
@@ -84,6 +94,18 @@ def _claims(db: Connection) -> Iterator[str]:
     for row in db.execute(query):
         state = VideoState(row.state).label
         yield f"{row.video_id} is {state} by call {row.call_id}, which is {row.call_state or 'not there'}."
+
+
+def _refreshes(db: Connection) -> Iterator[str]:
+    """What is being asked for again is so by a call under way; that it is stored is a foreign key."""
+    query = (
+        select(refreshes.c.old_call_id, refreshes.c.call_id, calls.c.state)
+        .join_from(refreshes, calls, calls.c.id == refreshes.c.call_id)
+        .where(calls.c.state != "open")
+        .limit(MOST_EXAMPLES)
+    )
+    for row in db.execute(query):
+        yield f"Call {row.call_id} shall replace the response of call {row.old_call_id}, but is {row.state}."
 
 
 def _units(db: Connection) -> Iterator[str]:

@@ -131,6 +131,15 @@ class SqliteBooks:
         with self._reading():
             return Stored(*self._db.execute(reading.older(before)).one())
 
+    def calls_to_refresh(self, before: datetime) -> int:
+        with self._reading():
+            return int(self._db.execute(reading.calls_to_refresh(before)).scalar_one())
+
+    def oldest_response(self) -> datetime | None:
+        with self._reading():
+            oldest = self._db.execute(reading.OLDEST_RESPONSE).scalar()
+            return reading.moment(oldest) if oldest else None
+
     def findings(self) -> list[str]:
         from harvester.ledger import audit
 

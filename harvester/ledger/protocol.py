@@ -60,16 +60,31 @@ class Ledger(Protocol):
         """Reserve the units of one call and claim its ids, together. `among` limits the choice to those positions."""
         ...
 
+    async def claim_old(
+        self, run_id: int, budget: Budget, now: datetime, old_call: int, before: datetime
+    ) -> Batch | Denied:
+        """Reserve the units of one call for the ids of that call's response, if it was fetched before then and nobody
+        asks for them already. They stay fetched, and the response stored, until a good answer takes its place. A
+        response without any video is deleted instead."""
+        ...
+
     async def retry(self, run_id: int, batch: Batch, fault: Outcome, budget: Budget, now: datetime) -> Batch | Denied:
-        """Close the batch's call as failed and claim the same ids anew. Where that is denied they are pending again."""
+        """Close the batch's call as failed and claim the same ids anew. Where that is denied they are pending again,
+        or their old response stays as it was."""
         ...
 
     async def settle(self, batch: Batch, outcome: Outcome, now: datetime) -> bool:
-        """Store a good answer and settle its ids. False, and nothing changed, where the claim was lost meanwhile."""
+        """Store a good answer and settle its ids; the response that it replaces is deleted and noted as pruned.
+
+        False, and nothing changed, where the claim was lost meanwhile.
+        """
         ...
 
     async def give_back(self, batch: Batch, fault: Outcome, how: GiveBack, now: datetime) -> bool:
-        """Close the batch's call as failed and let its ids go. False where the claim was lost meanwhile."""
+        """Close the batch's call as failed and let its ids go; of one that was to replace a response, back to that.
+
+        False where the claim was lost meanwhile.
+        """
         ...
 
     async def close_day(self, day: date, now: datetime) -> None:
@@ -100,7 +115,7 @@ class Ledger(Protocol):
 
     async def prune(self, call_ids: Sequence[int], before: datetime, now: datetime) -> Stored:
         """Delete the responses of those calls that were fetched before then, and note it; the ids they hold are
-        pending again, and missing ones stay missing."""
+        pending again, and missing ones stay missing. Calls under way that would replace one are abandoned."""
         ...
 
     async def progress(self) -> Progress: ...
@@ -176,6 +191,14 @@ class Books(Protocol):
 
     def older(self, before: datetime) -> Stored:
         """What `Ledger.prune` would delete."""
+        ...
+
+    def calls_to_refresh(self, before: datetime) -> int:
+        """How many of those responses hold any video."""
+        ...
+
+    def oldest_response(self) -> datetime | None:
+        """When the response of the earliest call was fetched: later ones are hardly ever older."""
         ...
 
     def findings(self) -> list[str]:

@@ -102,6 +102,8 @@ RESPONSE_TOTALS = select(
     func.coalesce(func.sum(responses.c.raw_bytes), 0),
     func.coalesce(func.sum(responses.c.stored_bytes), 0),
 ).select_from(responses)
+# By the order of the calls, which is hardly another: the least of all instants would be a pass over all rows.
+OLDEST_RESPONSE = select(responses.c.fetched_at).order_by(responses.c.call_id).limit(1)
 NEWEST_RESPONSE = select(func.max(responses.c.fetched_at))
 
 
@@ -188,6 +190,14 @@ def old_responses(before: datetime, after_call: int, most: int) -> AnyQuery:
 def older(before: datetime) -> AnyQuery:
     sums = (func.coalesce(func.sum(responses.c[name]), 0) for name in ("item_count", "raw_bytes", "stored_bytes"))
     return select(func.count(), *sums).where(responses.c.fetched_at < instant(before))
+
+
+def calls_to_refresh(before: datetime) -> AnyQuery:
+    return (
+        select(func.count())
+        .select_from(responses)
+        .where(responses.c.fetched_at < instant(before), responses.c.item_count > 0)
+    )
 
 
 def as_progress(states: Sequence[AnyRow], days: Sequence[AnyRow], pruned: Sequence[AnyRow]) -> Progress:

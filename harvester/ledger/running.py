@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable
 from datetime import datetime
@@ -54,7 +55,10 @@ def _abandon(db: sqlite3.Connection, run_id: int, now: datetime, reason: str) ->
     """Give back all that a run still holds. The units stay spent: the API may have counted them."""
     lost = db.execute(sql.ABANDON_CALLS, {"run_id": run_id, "now": instant(now), "reason": reason}).fetchall()
     if lost:
-        release(db, [(first, last, call_id) for call_id, _, first, last in lost])
+        calls = json.dumps([call_id for call_id, *_ in lost])
+        refreshes = {call_id for (call_id,) in db.execute(sql.END_REFRESHES, {"calls": calls})}
+        if moves := [(first, last, call_id) for call_id, _, first, last in lost if call_id not in refreshes]:
+            release(db, moves)
     for _, day, _, _ in lost:
         db.execute(sql.COUNT_ABANDONED_CALL, {"day": day})
     return len(lost)

@@ -46,18 +46,20 @@ def settle_all(db: sqlite3.Connection, settlements: Sequence[Settlement]) -> lis
     still_open: set[int] = set(json.loads(db.execute(sql.OPEN_AMONG, {"calls": asked}).fetchone()[0]))
     settled = [settlement for settlement in settlements if settlement.batch.call_id in still_open]
     if settled:
-        _close_good(db, settled)
-        _store(db, settled)
+        close_good(db, settled)
+        store(db, settled)
         _settle_ids(db, settled)
     return [settlement.batch.call_id in still_open for settlement in settlements]
 
 
-def _close_good(db: sqlite3.Connection, settled: Sequence[Settlement]) -> None:
+def close_good(db: sqlite3.Connection, settled: Sequence[Settlement]) -> int:
+    """Close their calls; how many were still open."""
     calls = [(one.batch.call_id, one.outcome.http_status, instant(one.now)) for one in settled]
-    db.execute(sql.CLOSE_GOOD_CALLS, {"calls": json.dumps(calls)})
+    return db.execute(sql.CLOSE_GOOD_CALLS, {"calls": json.dumps(calls)}).rowcount
 
 
-def _store(db: sqlite3.Connection, settled: Sequence[Settlement]) -> None:
+def store(db: sqlite3.Connection, settled: Sequence[Settlement]) -> None:
+    """Store the bodies of their answers."""
     rows = ((one.batch.call_id, one.body, instant(one.now)) for one in settled)
     values = [
         (call_id, body.encoding, body.raw_bytes, len(body.data), body.item_count, now, body.sha256, body.data)
@@ -81,22 +83,28 @@ def _settle_ids(db: sqlite3.Connection, settled: Sequence[Settlement]) -> None:
     total = sum(len(one.batch) for one in settled)
     count(db, claimed=-total, fetched=total - len(missing), missing=len(missing))
     for day in {one.batch.quota_day for one in settled}:
-        of_day = [(one, places) for one, (_, places) in zip(settled, absent, strict=True) if one.batch.quota_day == day]
-        values = {
-            "day": day.isoformat(),
-            "calls": len(of_day),
-            "fetched": sum(len(one.batch) - len(places) for one, places in of_day),
-            "missing": sum(len(places) for _, places in of_day),
-            "raw_bytes": sum(one.body.raw_bytes for one, _ in of_day),
-            "stored_bytes": sum(len(one.body.data) for one, _ in of_day),
-        }
-        db.execute(sql.COUNT_GOOD_CALLS, values)
+        count_good(db, day, [one for one in settled if one.batch.quota_day == day])
+
+
+def count_good(db: sqlite3.Connection, day: date, settled: Sequence[Settlement]) -> None:
+    """Enter what they brought into the day's sums: calls and bytes of all, ids of those that settled some."""
+    news = [one for one in settled if one.batch.replaces is None]
+    fetched = sum(len(one.outcome.found) for one in news)  # no answer holds what was not asked for
+    values = {
+        "day": day.isoformat(),
+        "calls": len(settled),
+        "fetched": fetched,
+        "missing": sum(len(one.batch) for one in news) - fetched,
+        "raw_bytes": sum(one.body.raw_bytes for one in settled),
+        "stored_bytes": sum(len(one.body.data) for one in settled),
+    }
+    db.execute(sql.COUNT_GOOD_CALLS, values)
 
 
 def retry(
     db: sqlite3.Connection, run_id: int, batch: Batch, fault: Outcome, budget: Budget, now: datetime
 ) -> Batch | Denied:
-    if not _close_failed(db, batch, fault, now):
+    if not close_failed(db, batch, fault, now):
         return Denied.NOTHING_PENDING
     attempt = batch.attempt + 1
     paid, refusal = reserve(db, budget, 1)
@@ -117,7 +125,7 @@ def retry(
 
 
 def give_back(db: sqlite3.Connection, batch: Batch, fault: Outcome, how: GiveBack, now: datetime) -> bool:
-    if not _close_failed(db, batch, fault, now):
+    if not close_failed(db, batch, fault, now):
         return False
     if how is GiveBack.FAIL:
         failed = move(db, sql.SETTLE, moves_of(batch.positions, batch.call_id), state=VideoState.FAILED)
@@ -137,8 +145,8 @@ def close_day(db: sqlite3.Connection, day: date, now: datetime) -> None:
     db.execute(sql.CLOSE_DAY, {"day": day.isoformat(), "now": instant(now)})
 
 
-def _close_failed(db: sqlite3.Connection, batch: Batch, fault: Outcome, now: datetime) -> bool:
-    """Close as failed. What was never sent cost nothing, so its units go back to the day."""
+def close_failed(db: sqlite3.Connection, batch: Batch, fault: Outcome, now: datetime) -> bool:
+    """Close as failed; whether it was still open. What was never sent cost nothing, so its units go back to the day."""
     units = batch.units if fault.sent else 0
     values = {
         "call_id": batch.call_id,

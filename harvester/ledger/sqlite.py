@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from harvester.errors import HarvesterError
-from harvester.ledger import again, claiming, loading, reading, running, settling
+from harvester.ledger import again, claiming, loading, reading, refreshing, running, settling
 from harvester.ledger.connect import async_reading_engine, ledger_errors
 from harvester.ledger.writer import Writer
 from harvester.model import (
@@ -74,13 +74,24 @@ class SqliteLedger:
     ) -> Batch | Denied:
         return await self._writer.run_together(claiming.claim_all, claiming.Claim(run_id, budget, now, among))
 
+    async def claim_old(
+        self, run_id: int, budget: Budget, now: datetime, old_call: int, before: datetime
+    ) -> Batch | Denied:
+        return await self._writer.run(refreshing.claim, run_id, budget, now, old_call, before)
+
     async def retry(self, run_id: int, batch: Batch, fault: Outcome, budget: Budget, now: datetime) -> Batch | Denied:
-        return await self._writer.run(settling.retry, run_id, batch, fault, budget, now)
+        retry = settling.retry if batch.replaces is None else refreshing.retry
+        return await self._writer.run(retry, run_id, batch, fault, budget, now)
 
     async def settle(self, batch: Batch, outcome: Outcome, now: datetime) -> bool:
-        return await self._writer.run_together(settling.settle_all, settling.Settlement(batch, outcome, now))
+        settlement = settling.Settlement(batch, outcome, now)
+        if batch.replaces is not None:
+            return await self._writer.run(refreshing.settle, settlement)
+        return await self._writer.run_together(settling.settle_all, settlement)
 
     async def give_back(self, batch: Batch, fault: Outcome, how: GiveBack, now: datetime) -> bool:
+        if batch.replaces is not None:
+            return await self._writer.run(refreshing.give_back, batch, fault, now)
         return await self._writer.run(settling.give_back, batch, fault, how, now)
 
     async def close_day(self, day: date, now: datetime) -> None:

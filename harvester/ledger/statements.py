@@ -207,16 +207,53 @@ RETURNING position
 """
 # Those of the calls whose response is still there and old enough.
 PICK_OLD = """
-SELECT calls.id, calls.first_position, calls.last_position, responses.raw_bytes, responses.stored_bytes
+SELECT calls.id, calls.first_position, calls.last_position
 FROM json_each(:calls) AS given CROSS JOIN responses ON responses.call_id = given.value
 CROSS JOIN calls ON calls.id = responses.call_id
 WHERE responses.fetched_at < :before
 """
 # fetched -> pending
 UNFETCH = _moving("state = 0, attempts = 0", "state = 2 AND call_id = given.call")
+SIZES_OF = """
+SELECT sum(raw_bytes), sum(stored_bytes)
+FROM json_each(:calls) AS given CROSS JOIN responses ON responses.call_id = given.value
+"""
 DELETE_RESPONSE = "DELETE FROM responses WHERE call_id = :call_id"
 ENTER_PRUNING = """
 INSERT INTO prunings (pruned_at, fetched_before, responses, videos, raw_bytes, stored_bytes)
 VALUES (:now, :before, :responses, :videos, :raw_bytes, :stored_bytes)
 """
 MARK_PRUNED = "INSERT INTO pruned_responses (call_id, pruning_id) SELECT value, :pruning FROM json_each(:calls)"
+
+# --- fetching again what is old
+
+# How many ids it holds, where it is old enough and nobody asks for them already.
+OLD_RESPONSE = """
+SELECT item_count FROM responses
+WHERE call_id = :old_call AND fetched_at < :before
+    AND NOT EXISTS (SELECT 1 FROM refreshes WHERE old_call_id = :old_call)
+"""
+PICK_FETCHED_BY = _as_lists(
+    columns="position, video_id",
+    rows="""
+SELECT videos.position, videos.video_id
+FROM calls CROSS JOIN videos ON videos.position BETWEEN calls.first_position AND calls.last_position
+WHERE calls.id = :old_call AND videos.state = 2 AND videos.call_id = :old_call
+ORDER BY videos.position
+""",
+)
+ENTER_REFRESH = "INSERT INTO refreshes (old_call_id, call_id) VALUES (:old_call, :call_id)"
+RETRY_REFRESH = "UPDATE refreshes SET call_id = :call_id WHERE old_call_id = :old_call"
+END_REFRESH = "DELETE FROM refreshes WHERE old_call_id = :old_call"
+END_REFRESHES = """
+DELETE FROM refreshes WHERE call_id IN (SELECT value FROM json_each(:calls)) RETURNING call_id
+"""
+# fetched -> fetched | missing, by the call that asked again
+RENEW = _moving("state = :state, call_id = :new_call", "state = 2 AND call_id = given.call")
+# Of responses that are deleted all the same: what these calls bring is not stored.
+END_REFRESHES_OF = """
+DELETE FROM refreshes WHERE old_call_id IN (SELECT value FROM json_each(:calls)) RETURNING call_id
+"""
+ABANDON_REFRESH = """
+UPDATE calls SET state = 'abandoned', reason = 'pruned', finished_at = :now WHERE id = :call_id RETURNING quota_day
+"""

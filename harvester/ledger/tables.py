@@ -54,7 +54,7 @@ runs = Table(
 Index("ix_runs_open", runs.c.id, sqlite_where=runs.c.ended_at.is_(None), postgresql_where=runs.c.ended_at.is_(None))
 
 # Units are reserved here in the transaction that claims, before the call is sent. The sums behind them are the
-# day's line in the books.
+# day's line in the books; its videos are those that it settled, not those of a refresh, which were settled before.
 quota_days = Table(
     "quota_days",
     metadata,
@@ -148,7 +148,8 @@ responses = Table(
     sqlite_strict=True,
 )
 
-# Append-only: what was deleted for its age, a row a transaction. The days keep what they stored; status takes this off.
+# Append-only: what was deleted for its age, or replaced, a row a transaction. The days keep what they stored; status
+# takes this off.
 prunings = Table(
     "prunings",
     metadata,
@@ -170,5 +171,15 @@ pruned_responses = Table(
     metadata,
     Column("call_id", ForeignKey("calls.id"), primary_key=True, autoincrement=False),
     Column("pruning_id", ForeignKey("prunings.id"), nullable=False),
+    sqlite_strict=True,
+)
+
+# The old responses that are being fetched again: a row is made with the claim of the call that asks, and gone when
+# that call is closed. The ids stay fetched meanwhile, by the old call.
+refreshes = Table(
+    "refreshes",
+    metadata,
+    Column("old_call_id", ForeignKey("responses.call_id"), primary_key=True, autoincrement=False),
+    Column("call_id", ForeignKey("calls.id"), nullable=False, unique=True),
     sqlite_strict=True,
 )

@@ -46,6 +46,8 @@ class PageData:
     newest: Sequence[Sampled]
     ledger_name: str
     now: datetime
+    oldest: datetime | None = None
+    """When the oldest stored response was fetched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ def render(data: PageData) -> str:
         version=__version__,
         states=[(state, summary.videos[state], MEANINGS[state]) for state in VideoState],
         bar=_bar(data.progress),
-        steps=steps(data.summary, data.runs, data.now),
+        steps=steps(data.summary, data.runs, data.now, data.oldest),
         days=days,
         began=bool(data.progress.days),
         charts=_charts(data, days, buckets),

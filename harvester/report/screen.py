@@ -51,6 +51,7 @@ class Screen:
     now: datetime
     faults: Sequence[FaultCount] = ()
     bar: bool = False
+    oldest: datetime | None = None
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterable[RenderableType]:
         narrow = options.max_width < NARROW
@@ -63,7 +64,7 @@ class Screen:
             yield Text()
             yield _runs(self.runs[:RUNS], self.now, options.max_width)
         yield Text()
-        for step in steps(self.summary, self.runs, self.now):
+        for step in steps(self.summary, self.runs, self.now, self.oldest):
             yield Text(step, style="bold")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from harvester.model import RunRecord, VideoState
 from harvester.report.summary import Summary
@@ -23,14 +23,23 @@ _ENDINGS_OF_ERRORS = {
     "interrupted": "The last run was cut off: nothing that it had stored is lost.",
 }
 
+REFRESH_AGE = timedelta(days=25)
+"""YouTube's terms allow 30 days."""
 
-def steps(summary: Summary, runs: Sequence[RunRecord], now: datetime) -> list[str]:
-    """What to do next: first what the last run needs, then what the crawl needs. `runs` are newest first."""
+
+def steps(summary: Summary, runs: Sequence[RunRecord], now: datetime, oldest: datetime | None = None) -> list[str]:
+    """What to do next: first what the last run needs, then what the crawl needs. `runs` are newest first.
+
+    `oldest` is when the oldest stored response was fetched.
+    """
     last = runs[0].reason if runs else None
     found = [_ENDINGS_OF_ERRORS[last]] if last in _ENDINGS_OF_ERRORS else []
     given_up = summary.videos[VideoState.FAILED]
     if given_up:
         found.append(f"{given_up:,} failed: harvester status --failed lists them, harvester retry asks again.")
+    if oldest is not None and now - oldest > REFRESH_AGE:
+        age = f"{(now - oldest).days} days old (YouTube's terms allow 30)"
+        found.append(f"Stored data is {age}: harvester refresh --older-than {REFRESH_AGE.days}d")
     if runs and summary.unasked and _under_way(runs[0], now):
         return [*found, "A run is under way: harvester status --watch follows it."]
     return [*found, next_step(summary)]

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from harvester.model import Loaded, Progress, VideoState
+from harvester.model import Loaded, Progress, Stored, VideoState
 from harvester.quota import SECONDS_PER_CALL, Plan
 from harvester.run import Ending, RunReport
 from harvester.text import count, shown
 
 if TYPE_CHECKING:
-    from harvester.app import DryRun
+    from harvester.app import DryRun, Due
     from harvester.export import Manifest
     from harvester.rehearsal import Check, DayReport
 
@@ -97,11 +98,7 @@ def run(report: RunReport, progress: Progress) -> Text:
         f"{report.ending.capitalize()}: {count(report.calls, 'call')}, {count(report.units, 'unit')}, "
         f"{report.fetched:,} fetched, {report.missing:,} missing, {report.failed:,} failed."
     ]
-    if report.wasted:
-        reasons = ", ".join(f"{reason} {number:,}" for reason, number in report.wasted.most_common())
-        lines.append(f"{count(report.wasted.total(), 'call')} brought nothing: {reasons}.")
-    if report.recovered:
-        lines.append(f"Taken back first: {count(report.recovered, 'call')} of a run that had died.")
+    lines += _for_nothing(report)
     left = progress.videos[VideoState.PENDING] + progress.videos[VideoState.CLAIMED]
     if left:
         lines.append(f"{left:,} of {count(progress.asked_for, 'id')} {'is' if left == 1 else 'are'} left.")
@@ -110,6 +107,51 @@ def run(report: RunReport, progress: Progress) -> Text:
     if left and report.ending in (Ending.BUDGET_SPENT, Ending.DAY_CLOSED):
         lines.append("Run it again after the quota's reset.")
     return Text("\n".join(lines))
+
+
+def _for_nothing(report: RunReport) -> list[str]:
+    lines = []
+    if report.wasted:
+        reasons = ", ".join(f"{reason} {number:,}" for reason, number in report.wasted.most_common())
+        lines.append(f"{count(report.wasted.total(), 'call')} brought nothing: {reasons}.")
+    if report.recovered:
+        lines.append(f"Taken back first: {count(report.recovered, 'call')} of a run that had died.")
+    return lines
+
+
+def due(result: Due, older_than: timedelta) -> Text:
+    """What a refresh would do."""
+    if not result.old.responses:
+        return Text(_older(0, older_than))
+    return Text(
+        f"{_older(result.old.responses, older_than)} They hold {count(result.old.videos, 'video')}.\n"
+        f"Would send {count(result.calls, 'call')} now and spend {result.units:,} of the {result.remaining_units:,} "
+        "units left today.\n"
+        "Nothing was sent, spent or changed."
+    )
+
+
+def refreshed(report: RunReport, left: Stored, older_than: timedelta) -> Text:
+    """What a refresh did, and what is left."""
+    videos = count(report.fetched + report.missing, "video")
+    ending = "" if report.ending is Ending.NOTHING_LEFT or not left.responses else f"{report.ending.capitalize()}: "
+    lines = [
+        f"Refreshed {videos} in {count(report.calls, 'call')} ({report.units:,} units): {report.fetched:,} fetched, "
+        f"{report.missing:,} missing now.",
+        *_for_nothing(report),
+        ending + _older(left.responses, older_than, still=True),
+    ]
+    if left.responses and report.ending in (Ending.BUDGET_SPENT, Ending.DAY_CLOSED):
+        lines.append("Run it again after the quota's reset.")
+    return Text("\n".join(lines))
+
+
+def _older(responses: int, than: timedelta, *, still: bool = False) -> str:
+    age = count(than.days, "day") if than % timedelta(days=1) == timedelta() else f"{than // timedelta(hours=1)} hours"
+    if not responses:
+        return f"No stored response is older than {age}."
+    word = "response is" if responses == 1 else "responses are"
+    return f"{responses:,} {word} {'still ' if still else ''}older than {age}."
 
 
 def exported(manifest: Manifest, uri: str) -> RenderableType:

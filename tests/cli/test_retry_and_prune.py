@@ -1,4 +1,4 @@
-"""retry and prune as a person uses them, and what the other commands say then."""
+"""retry, refresh and prune as a person uses them, and what the other commands say then."""
 
 from __future__ import annotations
 
@@ -105,6 +105,46 @@ def test_prune_deletes_what_is_old_and_the_next_run_fetches_it(crawled: CommandL
     assert figures(crawled, "prune", "--older-than", "4w") == {"responses": 0, "videos": 0}
 
 
+def test_refresh_fetches_again_what_is_old(crawled: CommandLine, api: Api) -> None:
+    before = crawled.status()
+    with closing(sqlite3.connect(crawled.folder / "harvest.db")) as db:
+        (videos,) = db.execute("SELECT sum(item_count) FROM responses WHERE call_id <= 4").fetchone()
+    assert "harvester refresh --older-than 25d" in crawled.ok("status")
+    assert crawled.ok("refresh", "--older-than", "25d", "--dry-run").splitlines() == [
+        f"4 responses are older than 25 days. They hold {videos:,} videos.",
+        "Would send 4 calls now and spend 44 of the 10,000 units left today.",
+        "Nothing was sent, spent or changed.",
+    ]
+    assert crawled.status() == before
+    first = crawled.ok("refresh", "--older-than", "25d", "--max-calls", "1")
+    assert first.endswith("Call limit reached: 3 responses are still older than 25 days.\n")
+    crawled.ok("verify")
+    crawled.ok("-q", "export", "songs.json", "--require-complete")
+    second = crawled.ok("refresh", "--older-than", "25d")
+    assert " in 3 calls (33 units): " in second
+    assert second.endswith("No stored response is older than 25 days.\n")
+    after = crawled.status()
+    assert (after["responses"]["count"], after["calls"]["ok"], api.calls) == (8, 12, 4)
+    assert after["videos"]["fetched"] + after["videos"]["missing"] == VIDEOS
+    assert "harvester refresh" not in crawled.ok("status")
+    crawled.ok("verify")
+    crawled.ok("verify", "--export", "songs.json")
+    assert crawled.ok("refresh", "--older-than", "600h") == "No stored response is older than 25 days.\n"
+    assert api.calls == 4
+
+
+def test_refresh_on_a_day_that_is_spent_says_when_to_go_on(
+    crawled: CommandLine, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARVESTER_QUOTA__DAILY_UNITS", "33")
+    assert "Would send 3 calls now and spend 33 of the 33" in crawled.ok("refresh", "--older-than", "4w", "--dry-run")
+    assert crawled.ok("refresh", "--older-than", "4w").splitlines()[1:] == [
+        "Budget spent: 1 response is still older than 28 days.",
+        "Run it again after the quota's reset.",
+    ]
+    crawled.ok("verify")
+
+
 @pytest.mark.parametrize("age", ["", "30", "d", "0d", "-1d", "1.5d", "30D", "30 d", "١d", "999999w", "30d\n", "nan"])
 def test_nonsense_is_no_age(crawled: CommandLine, age: str) -> None:
     before = crawled.status()
@@ -118,8 +158,8 @@ def test_a_missing_id_has_no_reason(crawled: CommandLine) -> None:
     assert (result.exit_code, "--reason is of failed ids" in result.stderr) == (2, True)
 
 
-@pytest.mark.parametrize("command", [["retry"], ["retry", "--dry-run"], ["prune", "--older-than", "1d"]])
-def test_without_a_ledger_they_say_so(cli: CommandLine, command: Sequence[str]) -> None:
-    result = cli(*command)
+@pytest.mark.parametrize("line", ["retry", "retry --dry-run", "prune --older-than 1d", "refresh --older-than 1d"])
+def test_without_a_ledger_they_say_so(cli: CommandLine, line: str) -> None:
+    result = cli(*line.split())
     assert (result.exit_code, "There is no ledger" in result.stderr) == (3, True)
     assert not (cli.folder / "harvest.db").exists()

@@ -27,6 +27,8 @@ class Call:
     units: int
     ids: tuple[str, ...]
     state: str = "open"
+    replaces: int | None = None
+    """The call whose response this one is to replace."""
 
 
 @dataclass
@@ -75,13 +77,31 @@ class Model:
     def retry(self, run: int, batch: Batch, sent: bool, budget: Budget) -> Batch | Denied:
         if not self.give_back(batch, GiveBack.RELEASE, sent):
             return Denied.NOTHING_PENDING
-        return self.denied(budget) or self._open(run, batch.ids, budget, batch.attempt + 1)
+        opened = self.denied(budget) or self._open(run, batch.ids, budget, batch.attempt + 1, batch.replaces)
+        if isinstance(opened, Batch) and batch.replaces is not None:
+            return replace(opened, asked_before=batch.asked_before + 1)
+        return opened
+
+    def claim_old(self, run: int, budget: Budget, old_call: int) -> Batch | Denied:
+        ids = tuple(t for t, v in self.videos.items() if v.state is VideoState.FETCHED and v.call == old_call)
+        if not ids or old_call in self.replaced():
+            return Denied.NOTHING_PENDING
+        return self.denied(budget) or self._open(run, ids, budget, attempt=1, replaces=old_call)
+
+    def stored(self) -> list[int]:
+        """The calls whose response holds any video."""
+        return sorted({v.call for v in self.videos.values() if v.state is VideoState.FETCHED and v.call is not None})
+
+    def replaced(self) -> dict[int, int]:
+        """The calls whose response is being fetched again, and by which."""
+        return {c.replaces: n for n, c in self.calls.items() if c.state == "open" and c.replaces is not None}
 
     def settle(self, batch: Batch, missing: Collection[str]) -> bool:
         if not self._close(batch.call_id, "ok"):
             return False
         for text in batch.ids:
             self.videos[text].state = VideoState.MISSING if text in missing else VideoState.FETCHED
+            self.videos[text].call = batch.call_id
         return True
 
     def give_back(self, batch: Batch, how: GiveBack, sent: bool) -> bool:
@@ -91,6 +111,8 @@ class Model:
         if not sent:
             self.days[call.day].units -= call.units
             call.units = 0
+        if batch.replaces is not None:
+            return True
         middle = (len(batch) + 1) // 2
         for index, text in enumerate(batch.ids):
             video = self.videos[text]
@@ -104,7 +126,7 @@ class Model:
         lost = [number for number, call in self.calls.items() if call.run in runs and call.state == "open"]
         for number in lost:
             self._close(number, "abandoned")
-            for text in self.calls[number].ids:
+            for text in self.calls[number].ids if self.calls[number].replaces is None else ():
                 self.videos[text].state = VideoState.PENDING
         return len(lost)
 
@@ -113,6 +135,9 @@ class Model:
         return self._forget(chosen)
 
     def prune(self, calls: Collection[int]) -> int:
+        for old_call, number in self.replaced().items():
+            if old_call in calls:
+                self._close(number, "abandoned")
         return self._forget([v for v in self.videos.values() if v.state is VideoState.FETCHED and v.call in calls])
 
     def _forget(self, chosen: Sequence[Video]) -> int:
@@ -121,16 +146,18 @@ class Model:
             video.state, video.attempts, video.suspect = VideoState.PENDING, 0, None
         return len(chosen)
 
-    def _open(self, run: int, ids: tuple[str, ...], budget: Budget, attempt: int) -> Batch:
+    def _open(self, run: int, ids: tuple[str, ...], budget: Budget, attempt: int, replaces: int | None = None) -> Batch:
         number = len(self.calls) + 1
-        self.calls[number] = Call(run, budget.day, budget.units_per_call, ids)
+        self.calls[number] = Call(run, budget.day, budget.units_per_call, ids, replaces=replaces)
         self.days.setdefault(budget.day, Day()).units += budget.units_per_call
         videos = [self.videos[text] for text in ids]
+        positions = tuple(video.position for video in videos)
+        batch = Batch(number, budget.day, budget.units_per_call, attempt, positions, ids, replaces=replaces)
+        if replaces is not None:
+            return batch
         asked_before = max(video.attempts for video in videos)
         for video in videos:
             video.state, video.call, video.attempts = VideoState.CLAIMED, number, video.attempts + 1
-        positions = tuple(video.position for video in videos)
-        batch = Batch(number, budget.day, budget.units_per_call, attempt, positions, ids)
         return replace(batch, asked_before=asked_before)
 
     def _close(self, number: int, state: str) -> bool:

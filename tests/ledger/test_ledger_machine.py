@@ -162,8 +162,18 @@ class LedgerMachine(RuleBasedStateMachine):
     def prune(self, which: int) -> None:
         """The responses of some calls, if they have any; deleting one twice deletes nothing."""
         calls = [self.batches[(which + more) % len(self.batches)].call_id for more in (0, 1, 3)]
+        calls += list(self.model.replaced())[: which % 2]
         pruned = self.do(self.ledger.prune(calls, NOW + timedelta(days=1), NOW))
         assert pruned.videos == self.model.prune(calls)
+
+    @precondition(lambda self: self.model.stored())
+    @rule(which=RUNS, budget=BUDGETS, old=ANY)
+    def refresh(self, which: int, budget: Budget, old: int) -> None:
+        """A stored response; it may be asked for already."""
+        stored = self.model.stored()
+        run, old_call = self.runs[-which], stored[old % len(stored)]
+        result = self.do(self.ledger.claim_old(run, budget, NOW, old_call, NOW + timedelta(days=1)))
+        self.claimed(result, self.model.claim_old(run, budget, old_call))
 
     # --- how runs end
 
@@ -227,7 +237,10 @@ class LedgerMachine(RuleBasedStateMachine):
     def claimed_ids_belong_to_calls_under_way(self, dump: Dump) -> None:
         assert {row[0]: row[8] for row in dump["calls"]} == {n: call.state for n, call in self.model.calls.items()}
         claimed = Counter(row[4] for row in dump["videos"] if row[2] == VideoState.CLAIMED)
-        assert claimed == {row[0]: row[4] for row in dump["calls"] if row[8] == "open"}
+        replaced = self.model.replaced()
+        under_way = {row[0]: row[4] for row in dump["calls"] if row[8] == "open"}
+        assert claimed == {call: ids for call, ids in under_way.items() if call not in replaced.values()}
+        assert dict(dump["refreshes"]) == replaced
 
 
 @pytest.mark.parametrize("kind", sorted(DATABASES))

@@ -58,11 +58,20 @@ USED = {name: index for index, names in PARTIAL.items() for name in names} | {
     "PUT_BACK": ROWS,
     "PICK_OLD": ROWS,
     "UNFETCH": ROWS,
+    "SIZES_OF": ROWS,
     "DELETE_RESPONSE": ROWS,
+    "OLD_RESPONSE": ROWS,
+    "PICK_FETCHED_BY": ROWS,
+    "RENEW": ROWS,
+    "RETRY_REFRESH": ROWS,
+    "END_REFRESH": ROWS,
+    "END_REFRESHES": "sqlite_autoindex_refreshes_1",
+    "END_REFRESHES_OF": ROWS,
+    "ABANDON_REFRESH": ROWS,
 }
 PLAIN_INSERTS = {
     *("OPEN_RUN", "OPEN_CALLS", "STORE_RESPONSES", "CLOSE_DAY", "RESERVE_UNITS", "ADD_IDS", "ADD_TEXTS"),
-    *("ENTER_PRUNING", "MARK_PRUNED"),
+    *("ENTER_PRUNING", "MARK_PRUNED", "ENTER_REFRESH"),
 }
 # Reads one end of the tree, which the plan calls a search without saying by what.
 ENDS = {"LAST_POSITION", "NEXT_CALL"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,13 +15,15 @@ from pydantic import SecretStr
 from harvester.clock import Clock
 from harvester.config import QuotaSettings, RunSettings, YouTubeSettings
 from harvester.ledger.books import SqliteBooks
+from harvester.ledger.protocol import Ledger
 from harvester.ledger.sqlite import SqliteLedger
 from harvester.ledger.upgrade import prepare
-from harvester.model import Outcome, Progress, VideoState
+from harvester.model import Outcome, Progress, Verdict, VideoState
 from harvester.process import this_process
 from harvester.rehearsal import ScaledClock
 from harvester.run import RunReport, Stop
 from harvester.simulator import SimulatorProcess, make_ids, truth
+from harvester.work import Work
 from harvester.worker import Worker
 from harvester.youtube.client import YouTubeClient
 
@@ -72,12 +74,13 @@ class Sent:
 
 
 class Watched:
-    """The real client, with its calls written down."""
+    """The real client, with its calls written down. For the `broken` ids it has no good answer."""
 
-    def __init__(self, client: YouTubeClient, clock: Clock, calls: list[Sent]) -> None:
+    def __init__(self, client: YouTubeClient, clock: Clock, calls: list[Sent], broken: Collection[str] = ()) -> None:
         self._client = client
         self._clock = clock
         self._calls = calls
+        self._broken = broken
         self._under_way = 0
 
     async def fetch(self, ids: Sequence[str]) -> Outcome:
@@ -85,6 +88,8 @@ class Watched:
         sent_on, sent_at, under_way = self._clock.now(), self._clock.monotonic(), self._under_way
         try:
             outcome = await self._client.fetch(ids)
+            if not set(ids).isdisjoint(self._broken):
+                outcome = Outcome(Verdict.TRY_AGAIN, "backendError", 503)
         finally:
             self._under_way -= 1
         self._calls.append(Sent(tuple(ids), sent_on, sent_at, under_way, self._clock.monotonic(), outcome))
@@ -103,6 +108,7 @@ class CrawlSetup:
     base_url: str = ""
     key: str = KEY
     daily_units: int | None = None
+    broken: Collection[str] = ()
     chance: random.Random = field(default_factory=lambda: random.Random(1))
     calls: list[Sent] = field(default_factory=list)
     report: RunReport = field(default_factory=RunReport)
@@ -112,7 +118,9 @@ class CrawlSetup:
         async with SqliteLedger(self.path) as ledger:
             await ledger.add(self.ids, (), 0)
 
-    async def run(self, stop: Stop | None = None, **how: Any) -> RunReport:
+    async def run(
+        self, stop: Stop | None = None, work: Callable[[Ledger], Work] | None = None, **how: Any
+    ) -> RunReport:
         """One run to its end; `report` keeps what it did even where it raised."""
         run = RunSettings(**{"concurrency": 4, "timeout_seconds": 20} | self.settings)
         api = self.simulator.settings
@@ -128,7 +136,7 @@ class CrawlSetup:
         async with SqliteLedger(self.path) as ledger, client:
             worker = Worker(
                 ledger,
-                Watched(client, self.clock, self.calls),
+                Watched(client, self.clock, self.calls, self.broken),
                 self.clock,
                 run=run,
                 quota=quota,
@@ -137,7 +145,7 @@ class CrawlSetup:
                 chance=self.chance,
             )
             self.report = worker.report
-            return await worker.run(**how)
+            return await worker.run(work=work(ledger) if work else None, **how)
 
     # --- what became of it
 

@@ -1,0 +1,109 @@
+"""What there is to ask for: where a crawl's batches come from, and where those go that it has to let go of."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from harvester.ledger.protocol import Ledger
+from harvester.model import Batch, Budget, Denied
+
+OLD_AT_ONCE = 100
+"""Old responses looked up by one query."""
+
+
+class Work(Protocol):
+    """A crawl claims until it is denied. `let_go` and `command` are words for its errors."""
+
+    let_go: str
+    """What has become of the calls under way when a run ends early."""
+    command: str
+    """What goes on with it."""
+
+    async def claim(self, run_id: int, budget: Budget, now: datetime) -> Batch | Denied | None:
+        """A batch, or why there is none. None: nothing this time, ask again."""
+        ...
+
+    def put_back(self, batch: Batch, halves: int = 1) -> None:
+        """That batch was let go, maybe in halves: this run is to ask for it again."""
+        ...
+
+
+class Pending:
+    """Every id that is pending."""
+
+    let_go = "the ids under way are pending again"
+    command = "harvester run"
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    async def claim(self, run_id: int, budget: Budget, now: datetime) -> Batch | Denied | None:
+        return await self._ledger.claim(run_id, budget, now)
+
+    def put_back(self, batch: Batch, halves: int = 1) -> None:
+        """The next claims find it."""
+
+
+class Among(Pending):
+    """The pending ids of some positions, at most so many at a time as come together."""
+
+    def __init__(self, ledger: Ledger, among: Iterator[Sequence[int]]) -> None:
+        super().__init__(ledger)
+        self._among = among
+        self._again: deque[Sequence[int]] = deque()
+
+    async def claim(self, run_id: int, budget: Budget, now: datetime) -> Batch | Denied | None:
+        among = self._again.popleft() if self._again else next(self._among, None)
+        if among is None:
+            return Denied.NOTHING_PENDING
+        claimed = await self._ledger.claim(run_id, budget, now, among)
+        if isinstance(claimed, Batch) and set(among).isdisjoint(claimed.positions):
+            # Half of a refused batch went first.
+            self._again.append(among)
+        return None if claimed is Denied.NOTHING_PENDING else claimed
+
+    def put_back(self, batch: Batch, halves: int = 1) -> None:
+        """Nothing else would bring these positions up again."""
+        self._again += [batch.positions] * halves
+
+
+class OldResponses:
+    """The stored responses that were fetched before some instant, by call, each of them once."""
+
+    let_go = "the old responses under way stay as they were"
+    command = "harvester refresh"
+
+    def __init__(self, ledger: Ledger, before: datetime) -> None:
+        self._ledger = ledger
+        self._before = before
+        self._calls: deque[int] = deque()
+        self._last_call = 0
+        self._looking = asyncio.Lock()
+
+    async def claim(self, run_id: int, budget: Budget, now: datetime) -> Batch | Denied | None:
+        old_call = await self._next()
+        if old_call is None:
+            return Denied.NOTHING_PENDING
+        claimed = await self._ledger.claim_old(run_id, budget, now, old_call, self._before)
+        if claimed is Denied.NOTHING_PENDING:
+            return None  # another refresh has it, or it is gone
+        if isinstance(claimed, Denied):
+            self._calls.appendleft(old_call)
+        return claimed
+
+    async def _next(self) -> int | None:
+        async with self._looking:
+            if not self._calls:
+                old = await self._ledger.old_responses(self._before, self._last_call, OLD_AT_ONCE)
+                self._calls.extend(response.call_id for response in old)
+                self._last_call = old[-1].call_id if old else self._last_call
+            return self._calls.popleft() if self._calls else None
+
+    def put_back(self, batch: Batch, halves: int = 1) -> None:
+        """It was not this response's fault."""
+        assert batch.replaces is not None, "it was claimed here"
+        self._calls.append(batch.replaces)
