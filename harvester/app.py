@@ -163,6 +163,7 @@ class Harvester:
         self,
         ledger: SqliteLedger,
         *,
+        statistics_only: bool = False,
         until_done: bool = False,
         max_calls: int | None = None,
         stop: Stop | None = None,
@@ -181,13 +182,14 @@ class Harvester:
             concurrency=run.concurrency,
             timeout_seconds=run.timeout_seconds,
             clock=self._clock,
+            statistics_only=statistics_only,
         )
         worker = Worker(
             ledger,
             client,
             self._clock,
             run=run,
-            quota=self.config.quota,
+            quota=self.config.quota.of_statistics() if statistics_only else self.config.quota,
             process=this_process(),
             stop=stop,
             chance=self._chance,
@@ -293,20 +295,27 @@ class Harvester:
         async with SqliteLedger(self.config.ledger.path) as ledger:
             return await again.prune(ledger, now - older_than, now)
 
-    def due(self, older_than: timedelta, max_calls: int | None = None) -> Due:
+    def due(self, older_than: timedelta, max_calls: int | None = None, *, statistics_only: bool = False) -> Due:
         """What `refresh` would do now. Reads only."""
         now = self._clock.now()
+        before = now - older_than
+        settings = self.config.quota.of_statistics() if statistics_only else self.config.quota
         with self.books() as books:
-            summary = summarize(books.progress(), self.config.quota, now)
-            old, needed = books.older(now - older_than), books.calls_to_refresh(now - older_than)
-        affordable = summary.remaining // summary.units_per_call
+            if statistics_only:
+                old = books.older_statistics(before)
+                needed, units = old.responses, books.left_for_statistics(quota.quota_day(now), settings.daily_units)
+            else:
+                old, needed = books.older(before), books.calls_to_refresh(before)
+                units = summarize(books.progress(), settings, now).remaining
+        affordable = units // settings.units_per_call
         calls = min(needed, affordable if max_calls is None else min(affordable, max_calls))
-        return Due(old, calls, calls * summary.units_per_call, summary.remaining)
+        return Due(old, calls, calls * settings.units_per_call, units)
 
     async def refresh(
         self,
         older_than: timedelta,
         *,
+        statistics_only: bool = False,
         max_calls: int | None = None,
         stop: Stop | None = None,
         report: RunReport | None = None,
@@ -315,16 +324,18 @@ class Harvester:
 
         An old response stays until the new one takes its place, so an export is whole at every moment.
         """
-        from harvester.ledger.sqlite import SqliteLedger
+        from harvester.ledger.sqlite import SqliteLedger, StatisticsLedger
         from harvester.work import OldResponses
 
         before = self._clock.now() - older_than
         check(self.config.ledger.path)
-        async with SqliteLedger(self.config.ledger.path) as ledger:
+        async with (StatisticsLedger if statistics_only else SqliteLedger)(self.config.ledger.path) as ledger:
             work = OldResponses(ledger, before)
-            report = await self.crawl(ledger, max_calls=max_calls, stop=stop, work=work, report=report)
+            report = await self.crawl(
+                ledger, statistics_only=statistics_only, max_calls=max_calls, stop=stop, work=work, report=report
+            )
         with self.books() as books:
-            return report, books.older(before)
+            return report, books.older_statistics(before) if statistics_only else books.older(before)
 
     def plan(self, videos: int | None = None, units_per_call: int | None = None) -> quota.Plan:
         """The arithmetic of a new crawl of `videos` ids, by default of those that the ledger still has to ask for."""

@@ -123,6 +123,11 @@ class QuotaSettings(_Section):
     daily_units: PositiveInt = 10_000
     units_per_call: PositiveInt = 11
     reserve_units: Annotated[int, Field(ge=0)] = 0
+    statistics_daily_units: PositiveInt = 10_000
+
+    def of_statistics(self) -> QuotaSettings:
+        """What `videos:batchGetStats` may spend: a quota of its own, at a unit a call."""
+        return QuotaSettings(daily_units=self.statistics_daily_units, units_per_call=1)
 
     @model_validator(mode="after")
     def _one_call_fits(self) -> Self:

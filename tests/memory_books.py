@@ -36,6 +36,9 @@ class MemoryBooks:
     def bodies(self, call_ids: Sequence[int]) -> Iterator[StoredResponse]:
         yield from (response for response in self.stored if response.call_id in call_ids)
 
+    def has_statistics(self) -> bool:
+        return False
+
     def newest_response(self) -> datetime | None:
         return max((response.fetched_at for response in self.stored), default=None)
 

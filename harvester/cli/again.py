@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,10 +22,12 @@ _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 _LONGEST_DAYS = 36_500
 
 
-def _age(_ctx: click.Context, _param: click.Parameter, value: str) -> timedelta:
+def _age(_ctx: click.Context, _param: click.Parameter, value: str | None) -> timedelta | None:
     """A number and a unit, such as `30d`."""
     from datetime import timedelta
 
+    if value is None:
+        return None
     parts = re.fullmatch(r"([0-9]{1,6})([hdw])", value)
     age = timedelta(**{_UNITS[parts[2]]: int(parts[1])}) if parts else timedelta()
     if not timedelta() < age <= timedelta(days=_LONGEST_DAYS):
@@ -65,34 +67,44 @@ def retry(state: State, failed: bool, missing: bool, reasons: tuple[str, ...], d
         click.echo("harvester run asks for them.")
 
 
-@click.command(epilog="Example: harvester refresh --older-than 25d")
-@click.option("--older-than", callback=_age, required=True, metavar="AGE", help="As 25d, 12h or 4w.")
+@click.command(epilog="\b\nExample: harvester refresh --older-than 25d\nExample: harvester refresh --statistics-only")
+@click.option("--older-than", callback=_age, metavar="AGE", help="As 25d, 12h or 4w. [for statistics: 1d]")
+@click.option("--statistics-only", is_flag=True, help="Only views, likes and comments: a unit a call, a quota apart.")
 @click.option("--max-calls", type=click.IntRange(min=1), help="End after this many calls.")
 @click.option("--dry-run", is_flag=True, help="Say how much it would be: send, spend and change nothing.")
 @click.pass_obj
-def refresh(state: State, older_than: timedelta, max_calls: int | None, dry_run: bool) -> None:
-    """Fetch again what was fetched longer ago: YouTube's terms allow 30 days.
+def refresh(
+    state: State, older_than: timedelta | None, statistics_only: bool, max_calls: int | None, dry_run: bool
+) -> None:
+    """Fetch stored responses past an age again.
 
-    Spends units as a run does, and ends as one does: when nothing is left, when the day's units are spent, or when it
-    is told to stop. An old response stays until the new one takes its place, so an export is whole at every moment.
-    May be used beside a run.
+    YouTube's terms allow 30 days. Spends units as a run does, and ends as one does: when nothing is left, when the
+    day's units are spent, or when it is told to stop. An old response stays until the new one takes its place, so an
+    export is whole at every moment. May be used beside a run.
     """
     import asyncio
+    from datetime import timedelta
 
     from harvester.cli.console import show
     from harvester.report import terminal
 
+    if older_than is None:
+        if not statistics_only:
+            raise click.UsageError("--older-than says what is old: YouTube's terms allow 30 days, so 25d leaves some.")
+        older_than = timedelta(days=1)
     harvester = state.harvester()
-    due = harvester.due(older_than, max_calls)
+    due = harvester.due(older_than, max_calls, statistics_only=statistics_only)
+    what = terminal.STATISTICS if statistics_only else terminal.RESPONSES
     if dry_run or not due.old.responses:
-        show(terminal.due(due, older_than))
+        show(terminal.due(due, older_than, what))
         return
-    report, left = asyncio.run(_refresh(harvester, older_than, max_calls, due.old.videos, state.verbosity))
-    show(terminal.refreshed(report, left, older_than))
+    how = {"statistics_only": statistics_only, "max_calls": max_calls}
+    report, left = asyncio.run(_refresh(harvester, older_than, due.old.videos, state.verbosity, **how))
+    show(terminal.refreshed(report, left, older_than, what))
 
 
 async def _refresh(
-    harvester: Harvester, older_than: timedelta, max_calls: int | None, videos: int, verbosity: int
+    harvester: Harvester, older_than: timedelta, videos: int, verbosity: int, **how: Any
 ) -> tuple[RunReport, Stored]:
     from harvester.cli.beside import stop_by_signals, told
     from harvester.cli.progress import progress
@@ -102,7 +114,7 @@ async def _refresh(
     stop, so_far = stop_by_signals(), RunReport()
     with progress("refresh", "videos", verbosity) as watch:
         async with told(watch, lambda: Advance(so_far.fetched + so_far.missing, videos)):
-            return await harvester.refresh(older_than, max_calls=max_calls, stop=stop, report=so_far)
+            return await harvester.refresh(older_than, stop=stop, report=so_far, **how)
 
 
 @click.command(epilog="Example: harvester prune --older-than 30d")

@@ -33,6 +33,7 @@ daily_units = 10_000
 # once your console agrees.
 units_per_call = 11
 reserve_units = 0                # left for other users of the same key
+statistics_daily_units = 10_000  # what refresh --statistics-only may spend: a quota of its own, at a unit a call
 
 [run]
 concurrency = 50                 # most calls under way at once; fewer when the API pushes back

@@ -13,6 +13,7 @@ from typing import Generic, TypeAlias, TypeVar
 
 from harvester.errors import LedgerDamaged
 from harvester.export.ahead import ahead
+from harvester.export.renewed import with_statistics
 from harvester.export.stored import damaged, plain_body
 from harvester.ledger.protocol import Books
 from harvester.model import Span, StoredResponse
@@ -43,17 +44,23 @@ def fetched_videos(books: Books, span: Span, reader: Reader[T]) -> Iterator[list
     Raises LedgerDamaged where a stored body is not what was stored, or lacks a video that it is said to hold.
     """
     held: OrderedDict[int, _Page[T]] = OrderedDict()
+    renewed = books.has_statistics()
     for ids in books.fetched(span, ROWS_AT_ONCE):
-        _hold(held, books, ids, reader)
+        _hold(held, books, ids, reader, renewed)
         yield [_take(held[call_id], video_id, call_id) for video_id, call_id in ids]
         _let_go(held)
 
 
-def _hold(held: OrderedDict[int, _Page[T]], books: Books, ids: Sequence[tuple[str, int]], reader: Reader[T]) -> None:
+def _hold(
+    held: OrderedDict[int, _Page[T]], books: Books, ids: Sequence[tuple[str, int]], reader: Reader[T], renewed: bool
+) -> None:
     calls = dict.fromkeys(call_id for _, call_id in ids)
-    wanted = books.bodies([call_id for call_id in calls if call_id not in held])
-    for response, plain in ahead(_unpacked, wanted):
+    lacking = [call_id for call_id in calls if call_id not in held]
+    newest = {each.call_id: plain_body(each) for each in books.statistics(lacking)} if renewed else {}
+    for response, plain in ahead(_unpacked, books.bodies(lacking)):
         try:
+            if response.call_id in newest:
+                plain = with_statistics(plain, newest[response.call_id])
             held[response.call_id] = _Page(reader(plain), response.fetched_at, len(plain))
         except (ValueError, RecursionError) as error:
             raise damaged(response, f"it is no page of videos ({error})") from error

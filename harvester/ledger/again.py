@@ -53,7 +53,9 @@ def delete_responses(
     """Delete what these calls brought, `videos` ids in all which have been moved on, and keep a line of it."""
     calls = json.dumps(call_ids)
     pruned = Stored(len(call_ids), videos, *db.execute(sql.SIZES_OF, {"calls": calls}).fetchone())
-    db.executemany(sql.DELETE_RESPONSE, [{"call_id": call_id} for call_id in call_ids])
+    each = [{"call_id": call_id} for call_id in call_ids]
+    db.executemany(sql.DELETE_STATISTICS, each)
+    db.executemany(sql.DELETE_RESPONSE, each)
     values = pruned._asdict() | {"now": instant(now), "before": instant(before)}
     pruning = db.execute(sql.ENTER_PRUNING, values).lastrowid
     db.execute(sql.MARK_PRUNED, {"calls": calls, "pruning": pruning})

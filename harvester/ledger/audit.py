@@ -21,6 +21,9 @@ from harvester.ledger.tables import (
     quota_days,
     refreshes,
     responses,
+    statistics,
+    statistics_calls,
+    statistics_days,
     video_states,
     videos,
 )
@@ -48,6 +51,7 @@ def findings(db: Connection) -> Iterator[str]:
     yield from _refreshes(db)
     yield from _units(db)
     yield from _pruned(db)
+    yield from _statistics(db)
     yield from _stored(db)
 
 
@@ -207,3 +211,44 @@ def _response(row: AnyRow, fetched: set[str], missing: set[str]) -> Iterator[str
         yield f"{video_id} stands in the response of call {row.call_id}, but is not fetched by it."
     if len(set(items)) != len(items):
         yield f"The response of call {row.call_id} holds an id twice."
+
+
+def _statistics(db: Connection) -> Iterator[str]:
+    """Days and calls of their own agree, and each stored body is whole and of videos of its response."""
+    of_day = statistics_calls.c.quota_day == statistics_days.c.day
+    units = select(func.coalesce(func.sum(statistics_calls.c.units), 0)).where(of_day).scalar_subquery()
+    number = select(func.count()).select_from(statistics_calls).where(of_day).scalar_subquery()
+    for row in db.execute(select(statistics_days, units.label("of_calls"), number.label("number"))):
+        if (row.units_reserved, row.calls) != (row.of_calls, row.number):
+            yield (
+                f"{row.day} counts {row.calls} calls for statistics and {row.units_reserved} units, "
+                f"but there are {row.number} of {row.of_calls}."
+            )
+    rows = db.execution_options(yield_per=16).execute(
+        select(statistics, statistics_calls.c.state).join(
+            statistics_calls, statistics_calls.c.id == statistics.c.call_id
+        )
+    )
+    for row in rows:
+        if row.state != "ok":
+            yield f"The statistics of call {row.of_call} came by a call that is {row.state}."
+        yield from _statistics_body(db, row)
+
+
+def _statistics_body(db: Connection, row: AnyRow) -> Iterator[str]:
+    body = as_body(row)
+    try:
+        items = {item.id for item in _DECODER.decode(body.raw()).items}
+    except (BodyError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        yield f"The stored statistics of call {row.of_call} cannot be read: {error}."
+        return
+    if len(body.data) != row.stored_bytes or len(items) != body.item_count:
+        yield f"The stored statistics of call {row.of_call} are not of the size that was noted."
+    within = videos.c.position.between(calls.c.first_position, calls.c.last_position)
+    fetched = (
+        select(videos.c.video_id)
+        .join(calls, within)
+        .where(calls.c.id == row.of_call, videos.c.call_id == row.of_call, videos.c.state == VideoState.FETCHED)
+    )
+    for video_id in sorted(items.difference(db.execute(fetched).scalars()))[:MOST_EXAMPLES]:
+        yield f"{video_id} has statistics of call {row.of_call}, but is not fetched by it."

@@ -6,7 +6,7 @@ import sqlite3
 from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -104,8 +104,8 @@ class SqliteBooks:
 
     def newest_response(self) -> datetime | None:
         with self._reading():
-            newest = self._db.execute(reading.NEWEST_RESPONSE).scalar()
-            return reading.moment(newest) if newest else None
+            found = [self._db.execute(query).scalar() for query in (reading.NEWEST_RESPONSE, reading.NEWEST_STATISTICS)]
+            return max((reading.moment(newest) for newest in found if newest), default=None)
 
     def pending(self, size: int) -> Iterator[tuple[str, ...]]:
         with self._reading():
@@ -134,6 +134,27 @@ class SqliteBooks:
     def calls_to_refresh(self, before: datetime) -> int:
         with self._reading():
             return int(self._db.execute(reading.calls_to_refresh(before)).scalar_one())
+
+    def older_statistics(self, before: datetime) -> Stored:
+        with self._reading():
+            responses, videos = self._db.execute(reading.older_statistics(before)).one()
+            return Stored(responses, videos)
+
+    def left_for_statistics(self, day: date, daily_units: int) -> int:
+        with self._reading():
+            spent = self._db.execute(reading.spent_on_statistics(day)).one_or_none()
+            if spent is None:
+                return daily_units
+            return 0 if spent.closed_by_server_at else max(0, daily_units - int(spent.units_reserved))
+
+    def has_statistics(self) -> bool:
+        with self._reading():
+            return self._db.execute(reading.HAS_STATISTICS).first() is not None
+
+    def statistics(self, call_ids: Sequence[int]) -> Iterator[StoredResponse]:
+        with self._reading():
+            for row in self._db.execute(reading.newest_statistics(call_ids)):
+                yield StoredResponse(row.of_call, 0, reading.as_body(row), reading.moment(row.fetched_at))
 
     def oldest_response(self) -> datetime | None:
         with self._reading():

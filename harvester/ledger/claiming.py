@@ -136,17 +136,17 @@ def _open(db: sqlite3.Connection, lots: Sequence[tuple[Claim, _Picked]], suspect
     ]
 
 
-def reserve(db: sqlite3.Connection, budget: Budget, calls: int) -> tuple[int, Denied]:
+def reserve(
+    db: sqlite3.Connection, budget: Budget, calls: int, *, spent: str = sql.SPENT, units: str = sql.RESERVE_UNITS
+) -> tuple[int, Denied]:
     """Reserve the units of as many of these calls as the day pays for: how many, and why not the others."""
     values = {"day": budget.day.isoformat(), "limit": budget.limit}
-    spent, closed = db.execute(sql.SPENT, values).fetchone() or (0, False)
+    already, closed = db.execute(spent, values).fetchone() or (0, False)
     if closed:
         return 0, Denied.DAY_CLOSED
-    paid = min(calls, max(0, budget.limit - spent) // budget.units_per_call)
+    paid = min(calls, max(0, budget.limit - already) // budget.units_per_call)
     if paid:
-        reserved = db.execute(
-            sql.RESERVE_UNITS, values | {"units": paid * budget.units_per_call, "calls": paid}
-        ).rowcount
+        reserved = db.execute(units, values | {"units": paid * budget.units_per_call, "calls": paid}).rowcount
         assert reserved == 1, "the day pays for what was found to fit"
     return paid, Denied.BUDGET_SPENT
 

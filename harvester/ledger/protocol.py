@@ -175,7 +175,7 @@ class Books(Protocol):
         ...
 
     def newest_response(self) -> datetime | None:
-        """When the newest stored response was fetched."""
+        """When the newest stored response was fetched, or the newest statistics."""
         ...
 
     def pending(self, size: int) -> Iterator[tuple[str, ...]]:
@@ -195,6 +195,22 @@ class Books(Protocol):
 
     def calls_to_refresh(self, before: datetime) -> int:
         """How many of those responses hold any video."""
+        ...
+
+    def older_statistics(self, before: datetime) -> Stored:
+        """Of how many responses, and videos, the newest statistics were fetched before then."""
+        ...
+
+    def left_for_statistics(self, day: date, daily_units: int) -> int:
+        """What that day still allows of so many units for statistics, which are a quota of their own."""
+        ...
+
+    def has_statistics(self) -> bool:
+        """Whether any statistics were fetched by themselves."""
+        ...
+
+    def statistics(self, call_ids: Sequence[int]) -> Iterator[StoredResponse]:
+        """The statistics of those calls' responses that were fetched by themselves, in any order."""
         ...
 
     def oldest_response(self) -> datetime | None:

@@ -10,7 +10,17 @@ from sqlalchemy import Row, Select, bindparam, func, select
 from sqlalchemy.dialects import sqlite
 
 from harvester.ledger.moving import instant
-from harvester.ledger.tables import calls, prunings, quota_days, responses, runs, video_states, videos
+from harvester.ledger.tables import (
+    calls,
+    prunings,
+    quota_days,
+    responses,
+    runs,
+    statistics,
+    statistics_days,
+    video_states,
+    videos,
+)
 from harvester.model import (
     Body,
     CallState,
@@ -105,6 +115,10 @@ RESPONSE_TOTALS = select(
 # By the order of the calls, which is hardly another: the least of all instants would be a pass over all rows.
 OLDEST_RESPONSE = select(responses.c.fetched_at).order_by(responses.c.call_id).limit(1)
 NEWEST_RESPONSE = select(func.max(responses.c.fetched_at))
+NEWEST_STATISTICS = select(func.max(statistics.c.fetched_at))
+HAS_STATISTICS = select(statistics.c.of_call).limit(1)
+_STATISTICS_AT = func.coalesce(statistics.c.fetched_at, responses.c.fetched_at)
+_OF_STATISTICS = responses.outerjoin(statistics, statistics.c.of_call == responses.c.call_id)
 
 
 def newest_runs(count: int) -> AnyQuery:
@@ -185,6 +199,34 @@ def old_responses(before: datetime, after_call: int, most: int) -> AnyQuery:
         .order_by(responses.c.call_id)
         .limit(most)
     )
+
+
+def old_statistics(before: datetime, after_call: int, most: int) -> AnyQuery:
+    """As `old_responses`, by the age of the statistics alone."""
+    return (
+        select(calls.c.id, (calls.c.last_position - calls.c.first_position + 1).label("reach"))
+        .select_from(_OF_STATISTICS.join(calls, calls.c.id == responses.c.call_id))
+        .where(responses.c.call_id > after_call, responses.c.item_count > 0, instant(before) > _STATISTICS_AT)
+        .order_by(responses.c.call_id)
+        .limit(most)
+    )
+
+
+def older_statistics(before: datetime) -> AnyQuery:
+    """Of how many responses they are older, and of how many videos."""
+    return (
+        select(func.count(), func.coalesce(func.sum(responses.c.item_count), 0))
+        .select_from(_OF_STATISTICS)
+        .where(responses.c.item_count > 0, instant(before) > _STATISTICS_AT)
+    )
+
+
+def newest_statistics(call_ids: Sequence[int]) -> AnyQuery:
+    return select(statistics).where(statistics.c.of_call.in_(call_ids))
+
+
+def spent_on_statistics(day: date) -> AnyQuery:
+    return select(statistics_days).where(statistics_days.c.day == day.isoformat())
 
 
 def older(before: datetime) -> AnyQuery:

@@ -53,7 +53,8 @@ def recover(
 
 def _abandon(db: sqlite3.Connection, run_id: int, now: datetime, reason: str) -> int:
     """Give back all that a run still holds. The units stay spent: the API may have counted them."""
-    lost = db.execute(sql.ABANDON_CALLS, {"run_id": run_id, "now": instant(now), "reason": reason}).fetchall()
+    values = {"run_id": run_id, "now": instant(now), "reason": reason}
+    lost = db.execute(sql.ABANDON_CALLS, values).fetchall()
     if lost:
         calls = json.dumps([call_id for call_id, *_ in lost])
         refreshes = {call_id for (call_id,) in db.execute(sql.END_REFRESHES, {"calls": calls})}
@@ -61,4 +62,4 @@ def _abandon(db: sqlite3.Connection, run_id: int, now: datetime, reason: str) ->
             release(db, moves)
     for _, day, _, _ in lost:
         db.execute(sql.COUNT_ABANDONED_CALL, {"day": day})
-    return len(lost)
+    return len(lost) + db.execute(sql.ABANDON_STATISTICS_CALLS, values).rowcount

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from harvester.errors import HarvesterError
-from harvester.ledger import again, claiming, loading, reading, refreshing, running, settling
+from harvester.ledger import again, claiming, loading, reading, refreshing, running, settling, statistics
 from harvester.ledger.connect import async_reading_engine, ledger_errors
 from harvester.ledger.writer import Writer
 from harvester.model import (
@@ -139,3 +139,28 @@ class SqliteLedger:
         with ledger_errors(self._path):
             async with self._reader.connect() as connection:
                 return [(await connection.execute(query)).all() for query in queries]
+
+
+class StatisticsLedger(SqliteLedger):
+    """The same ledger for a refresh of statistics: what is old, asked for and stored are those of its responses."""
+
+    async def old_responses(self, before: datetime, after_call: int, most: int) -> Sequence[OldResponse]:
+        (rows,) = await self._read(reading.old_statistics(before, after_call, most))
+        return [OldResponse(row.id, row.reach) for row in rows]
+
+    async def claim_old(
+        self, run_id: int, budget: Budget, now: datetime, old_call: int, before: datetime
+    ) -> Batch | Denied:
+        return await self._writer.run(statistics.claim, run_id, budget, now, old_call, before)
+
+    async def retry(self, run_id: int, batch: Batch, fault: Outcome, budget: Budget, now: datetime) -> Batch | Denied:
+        return await self._writer.run(statistics.retry, run_id, batch, fault, budget, now)
+
+    async def settle(self, batch: Batch, outcome: Outcome, now: datetime) -> bool:
+        return await self._writer.run(statistics.settle, settling.Settlement(batch, outcome, now))
+
+    async def give_back(self, batch: Batch, fault: Outcome, how: GiveBack, now: datetime) -> bool:
+        return await self._writer.run(statistics.give_back, batch, fault, now)
+
+    async def close_day(self, day: date, now: datetime) -> None:
+        await self._writer.run(statistics.close_day, day, now)

@@ -18,6 +18,7 @@ SELECT id, host, boot, pid, process_started, lease_until FROM runs WHERE ended_a
 UNION
 SELECT id, host, boot, pid, process_started, lease_until FROM runs
 WHERE id IN (SELECT run_id FROM calls INDEXED BY ix_calls_open WHERE state = 'open')
+    OR id IN (SELECT run_id FROM statistics_calls INDEXED BY ix_statistics_calls_open WHERE state = 'open')
 """
 
 # --- choosing a batch. Each comes as one row with a JSON list for each column: fifty rows would be fifty turns for
@@ -257,3 +258,42 @@ DELETE FROM refreshes WHERE old_call_id IN (SELECT value FROM json_each(:calls))
 ABANDON_REFRESH = """
 UPDATE calls SET state = 'abandoned', reason = 'pruned', finished_at = :now WHERE id = :call_id RETURNING quota_day
 """
+
+# --- statistics, by calls and days of their own
+
+
+def _of_statistics(statement: str) -> str:
+    return statement.replace("quota_days", "statistics_days")
+
+
+SPENT_ON_STATISTICS = _of_statistics(SPENT)
+RESERVE_FOR_STATISTICS = _of_statistics(RESERVE_UNITS)
+CLOSE_STATISTICS_DAY = _of_statistics(CLOSE_DAY)
+REFUND_STATISTICS = "UPDATE statistics_days SET units_reserved = units_reserved - :refund WHERE day = :day"
+# A response whose statistics are old enough, and nobody asks for them already.
+OLD_STATISTICS = """
+SELECT 1 FROM responses LEFT JOIN statistics ON statistics.of_call = responses.call_id
+WHERE responses.call_id = :old_call AND responses.item_count > 0
+    AND coalesce(statistics.fetched_at, responses.fetched_at) < :before
+    AND NOT EXISTS (SELECT 1 FROM statistics_calls WHERE of_call = :old_call AND state = 'open')
+"""
+OPEN_STATISTICS_CALL = """
+INSERT INTO statistics_calls (run_id, quota_day, of_call, units, ids, attempt, started_at)
+VALUES (:run_id, :day, :of_call, :units, :ids, :attempt, :now)
+"""
+CLOSE_STATISTICS_CALL = """
+UPDATE statistics_calls
+SET state = :state, http_status = :http_status, reason = :reason, finished_at = :now, units = :units
+WHERE id = :call_id AND state = 'open'
+"""
+ABANDON_STATISTICS_CALLS = """
+UPDATE statistics_calls SET state = 'abandoned', reason = :reason, finished_at = :now
+WHERE run_id = :run_id AND state = 'open'
+"""
+IS_STORED = "SELECT 1 FROM responses WHERE call_id = :call_id"
+STORE_STATISTICS = """
+INSERT OR REPLACE INTO statistics
+    (of_call, call_id, encoding, raw_bytes, stored_bytes, item_count, fetched_at, sha256, body)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+DELETE_STATISTICS = "DELETE FROM statistics WHERE of_call = :call_id"

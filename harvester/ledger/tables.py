@@ -183,3 +183,64 @@ refreshes = Table(
     Column("call_id", ForeignKey("calls.id"), nullable=False, unique=True),
     sqlite_strict=True,
 )
+
+# Statistics are fetched again by a call that has a daily quota of its own, so these days and calls are apart from the
+# crawl's and in none of its sums.
+statistics_days = Table(
+    "statistics_days",
+    metadata,
+    Column("day", Text, primary_key=True),
+    Column("units_limit", Integer, nullable=False),
+    Column("units_reserved", Integer, nullable=False, server_default="0"),
+    Column("calls", Integer, nullable=False, server_default="0"),
+    Column("closed_by_server_at", Text),
+    CheckConstraint("units_reserved BETWEEN 0 AND units_limit", name="ck_statistics_days_within_budget"),
+    sqlite_strict=True,
+)
+
+# Append-only, as `calls`. `of_call` brought the response whose statistics are asked for.
+statistics_calls = Table(
+    "statistics_calls",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("run_id", ForeignKey("runs.id"), nullable=False),
+    Column("quota_day", ForeignKey("statistics_days.day"), nullable=False),
+    Column("of_call", ForeignKey("calls.id"), nullable=False),
+    Column("units", Integer, nullable=False),
+    Column("ids", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("state", Text, nullable=False, server_default="open"),
+    Column("http_status", Integer),
+    Column("reason", Text),
+    Column("started_at", Text, nullable=False),
+    Column("finished_at", Text),
+    CheckConstraint("state IN ('open', 'ok', 'failed', 'abandoned')", name="ck_statistics_calls_state"),
+    CheckConstraint("(state = 'open') = (finished_at IS NULL)", name="ck_statistics_calls_finished"),
+    CheckConstraint("ids BETWEEN 1 AND 50", name="ck_statistics_calls_ids"),
+    CheckConstraint("units >= 0", name="ck_statistics_calls_units"),
+    sqlite_strict=True,
+)
+_OPEN = statistics_calls.c.state == "open"
+# Serves: the open calls of a dead run, in recovery.
+Index("ix_statistics_calls_open", statistics_calls.c.run_id, sqlite_where=_OPEN, postgresql_where=_OPEN)
+# Serves: the claim, for no two calls under way ask for the same.
+Index("ux_statistics_calls_of", statistics_calls.c.of_call, unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN)
+
+# The newest statistics of the videos of a response, as they came from the wire. Gone with the response.
+statistics = Table(
+    "statistics",
+    metadata,
+    Column("of_call", ForeignKey("responses.call_id"), primary_key=True, autoincrement=False),
+    Column("call_id", ForeignKey("statistics_calls.id"), nullable=False),
+    Column("encoding", Text, nullable=False),
+    Column("raw_bytes", Integer, nullable=False),
+    Column("stored_bytes", Integer, nullable=False),
+    Column("item_count", Integer, nullable=False),
+    Column("fetched_at", Text, nullable=False),
+    Column("sha256", LargeBinary, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    CheckConstraint("encoding IN ('gzip', 'identity')", name="ck_statistics_encoding"),
+    CheckConstraint("stored_bytes = length(body)", name="ck_statistics_stored_bytes"),
+    CheckConstraint("length(sha256) = 32", name="ck_statistics_sha256"),
+    sqlite_strict=True,
+)

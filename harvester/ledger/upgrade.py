@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-REVISION = "0004"
+REVISION = "0005"
 """The migration that this program works with; equal to the newest one, by test."""
 
 APPLICATION_ID = 0x48525653

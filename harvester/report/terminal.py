@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -119,39 +119,57 @@ def _for_nothing(report: RunReport) -> list[str]:
     return lines
 
 
-def due(result: Due, older_than: timedelta) -> Text:
+class Aged(NamedTuple):
+    """What a refresh renews, as its sentences call it."""
+
+    none: str
+    one: str
+    some: str
+    found: str
+    gone: str
+
+
+RESPONSES = Aged("No stored response is", "1 response is", "{:,} responses are", "fetched", "missing now")
+STATISTICS = Aged(
+    "No statistics are",
+    "The statistics of 1 response are",
+    "The statistics of {:,} responses are",
+    "with new counts",
+    "with those of before",
+)
+
+
+def due(result: Due, older_than: timedelta, what: Aged = RESPONSES) -> Text:
     """What a refresh would do."""
     if not result.old.responses:
-        return Text(_older(0, older_than))
+        return Text(_older(0, older_than, what))
     return Text(
-        f"{_older(result.old.responses, older_than)} They hold {count(result.old.videos, 'video')}.\n"
+        f"{_older(result.old.responses, older_than, what)} They hold {count(result.old.videos, 'video')}.\n"
         f"Would send {count(result.calls, 'call')} now and spend {result.units:,} of the {result.remaining_units:,} "
         "units left today.\n"
         "Nothing was sent, spent or changed."
     )
 
 
-def refreshed(report: RunReport, left: Stored, older_than: timedelta) -> Text:
+def refreshed(report: RunReport, left: Stored, older_than: timedelta, what: Aged = RESPONSES) -> Text:
     """What a refresh did, and what is left."""
     videos = count(report.fetched + report.missing, "video")
-    ending = "" if report.ending is Ending.NOTHING_LEFT or not left.responses else f"{report.ending.capitalize()}: "
+    ending = "" if report.ending is Ending.NOTHING_LEFT or not left.responses else f"{report.ending.capitalize()}. "
     lines = [
-        f"Refreshed {videos} in {count(report.calls, 'call')} ({report.units:,} units): {report.fetched:,} fetched, "
-        f"{report.missing:,} missing now.",
+        f"Refreshed {videos} in {count(report.calls, 'call')} ({report.units:,} units): {report.fetched:,} "
+        f"{what.found}, {report.missing:,} {what.gone}.",
         *_for_nothing(report),
-        ending + _older(left.responses, older_than, still=True),
+        ending + _older(left.responses, older_than, what, still=True),
     ]
     if left.responses and report.ending in (Ending.BUDGET_SPENT, Ending.DAY_CLOSED):
         lines.append("Run it again after the quota's reset.")
     return Text("\n".join(lines))
 
 
-def _older(responses: int, than: timedelta, *, still: bool = False) -> str:
+def _older(responses: int, than: timedelta, what: Aged, *, still: bool = False) -> str:
     age = count(than.days, "day") if than % timedelta(days=1) == timedelta() else f"{than // timedelta(hours=1)} hours"
-    if not responses:
-        return f"No stored response is older than {age}."
-    word = "response is" if responses == 1 else "responses are"
-    return f"{responses:,} {word} {'still ' if still else ''}older than {age}."
+    which = (what.none, what.one)[responses] if responses < 2 else what.some.format(responses)
+    return f"{which} {'still ' if still and responses else ''}older than {age}."
 
 
 def exported(manifest: Manifest, uri: str) -> RenderableType:

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from email.utils import format_datetime
@@ -104,7 +105,7 @@ def _spoilt_json(name: str, plain: bytes, stranger: dict[str, Any]) -> bytes:
         case "cut_json" | "cut_gzip" | "bad_gzip":
             return plain[: len(plain) // 2]
         case "wrong_kind":
-            return plain.replace(b"youtube#videoListResponse", b"youtube#channelListResponse", 1)
+            return re.sub(rb"youtube#(videoList|batchGetStats)Response", b"youtube#channelListResponse", plain, count=1)
     answer = json.loads(plain)
     match name:
         case "no_items":

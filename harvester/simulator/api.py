@@ -14,11 +14,12 @@ from .errors import ERRORS, ErrorAnswer, unknown_part
 from .faults import FAULT_NAMES, FaultLevel, FaultPlan
 from .ids import make_ids
 from .quota import MinuteLimit, QuotaBook, pacific_day
-from .render import render_list
+from .render import render_list, render_statistics
 from .settings import SimulatorSettings
 from .templates import PARTS
 
 IDS_PER_CALL = 50
+STATISTICS_DAILY_UNITS = 10_000
 # Parts that the API knows and that are never filled here.
 _OTHER_PARTS = frozenset(
     {
@@ -36,16 +37,19 @@ _OTHER_PARTS = frozenset(
     }
 )
 
+_STATISTICS_PARTS = frozenset({"contentDetails", "id", "snippet", "statistics"})
+
 
 @dataclass(frozen=True)
 class Call:
-    """One `videos.list` as the client put it."""
+    """One `videos.list`, or `videos.batchGetStats`, as the client put it."""
 
     ids: list[str]
     parts: list[str]
     key: str | None
     gzipped: bool
     pretty: bool
+    statistics: bool = False
 
 
 class Api:
@@ -56,6 +60,7 @@ class Api:
         self.content = Content(settings.seed, settings.missing_share)
         self.plan = FaultPlan(settings.faults, settings.seed)
         self.quota = QuotaBook(settings.daily_units, settings.units_per_call)
+        self.statistics_quota = QuotaBook(STATISTICS_DAILY_UNITS, units_per_call=1)
         self.counts = Counts()
         self._settings = settings
         self._minute = MinuteLimit(settings.per_minute_calls)
@@ -82,19 +87,20 @@ class Api:
 
     def report(self) -> dict[str, Any]:
         """The clock and the books, ready for JSON."""
-        days = {day.isoformat(): vars(count).copy() for day, count in sorted(self.quota.days.items())}
-        return {"now": self.clock.now().isoformat(), "days": days, **self.counts.report()}
+        days = {"days": self.quota.report(), "statistics_days": self.statistics_quota.report()}
+        return {"now": self.clock.now().isoformat(), **days, **self.counts.report()}
 
     def answer(self, call: Call) -> Answer:
         """The answer to `call`, charged to the day if a project could be charged."""
         now = self.clock.now()
         if (error := self._key_error(call)) is not None:
             return error_answer(error, REFUSED, gzipped=call.gzipped)
-        if (error := self._quota_error(now)) is not None:
+        if (error := self._quota_error(call, now)) is not None:
             return error_answer(error, QUOTA, gzipped=call.gzipped)
         if (error := _request_error(call)) is not None:
             return error_answer(error, REFUSED, gzipped=call.gzipped)
-        self.counts.asked(call.ids)
+        if not call.statistics:
+            self.counts.asked(call.ids)
         if not self._minute.allows(now):
             return error_answer(ERRORS["429_per_minute"], "429_per_minute", gzipped=call.gzipped)
         return self._list(call, now)
@@ -103,7 +109,8 @@ class Api:
         fault, outcome = self._fault(call.ids)
         if fault in ERRORS:
             return error_answer(ERRORS[fault], outcome, gzipped=call.gzipped)
-        body = render_list(self.content, call.ids, call.parts, gzipped=call.gzipped, pretty=call.pretty)
+        render = render_statistics if call.statistics else render_list
+        body = render(self.content, call.ids, call.parts, gzipped=call.gzipped, pretty=call.pretty)
         good = Answer(200, body, GOOD, gzipped=call.gzipped)
         return good if fault is None else faulty(fault, good, now, self._stranger)
 
@@ -113,9 +120,9 @@ class Api:
         valid_key = self._settings.valid_key
         return ERRORS["400_api_key_invalid"] if valid_key not in (None, call.key) else None
 
-    def _quota_error(self, now: datetime) -> ErrorAnswer | None:
+    def _quota_error(self, call: Call, now: datetime) -> ErrorAnswer | None:
         day = pacific_day(now)
-        if self.quota.charge(day):
+        if (self.statistics_quota if call.statistics else self.quota).charge(day):
             return None
         # the API has said it in both ways: a client meets the other one the day after
         return ERRORS["403_quota" if day.toordinal() % 2 else "429_per_day"]
@@ -148,7 +155,8 @@ def _request_error(call: Call) -> ErrorAnswer | None:
     if not call.parts:
         return ERRORS["400_missing_part"]
     for part in call.parts:
-        if part not in PARTS and part not in _OTHER_PARTS:
+        known = part in _STATISTICS_PARTS if call.statistics else part in PARTS or part in _OTHER_PARTS
+        if not known:
             return unknown_part(part)
     if not call.ids:
         return ERRORS["400_missing_parameter"]

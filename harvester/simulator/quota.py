@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 PACIFIC = ZoneInfo("America/Los_Angeles")
@@ -39,6 +40,10 @@ class QuotaBook:
         count.calls += 1
         count.units += self.units_per_call
         return True
+
+    def report(self) -> dict[str, Any]:
+        """Each day's count, ready for JSON."""
+        return {day.isoformat(): vars(count).copy() for day, count in sorted(self.days.items())}
 
     def spend(self, day: date, units: int) -> None:
         """Take units off `day` as another user of the same key would."""

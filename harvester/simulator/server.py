@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from email.utils import formatdate
 from types import TracebackType
 from typing import Self
@@ -45,6 +46,7 @@ class Simulator:
         """Bind and serve; raises OSError if the port is taken."""
         app = web.Application()
         app.router.add_get(f"{BASE_PATH}/videos", self._videos)
+        app.router.add_get(f"{BASE_PATH}/videos:batchGetStats", self._statistics)
         # google-api-python-client puts the whole path behind an endpoint that has it already
         app.router.add_get(f"{BASE_PATH}{BASE_PATH}/videos", self._videos)
         app.add_routes(control_routes(self.api))
@@ -70,12 +72,18 @@ class Simulator:
         await self.stop()
 
     async def _videos(self, request: web.Request) -> web.StreamResponse:
+        return await self._answer(request, _read_call(request))
+
+    async def _statistics(self, request: web.Request) -> web.StreamResponse:
+        return await self._answer(request, replace(_read_call(request), statistics=True))
+
+    async def _answer(self, request: web.Request, call: Call) -> web.StreamResponse:
         counts = self.api.counts
         counts.begin()
         try:
-            call = _read_call(request)
             counts.keys_in_urls += "key" in request.query
-            return await self._send(request, self.api.answer(call), call.ids)
+            # Only whole videos are deliveries.
+            return await self._send(request, self.api.answer(call), [] if call.statistics else call.ids)
         except ConnectionError:
             counts.gone += 1
             return web.Response()

@@ -15,7 +15,7 @@ from email.utils import parsedate_to_datetime
 from harvester.body import BodyError
 from harvester.model import Answer, Outcome, Verdict
 from harvester.youtube.errors_body import ApiError, read_error
-from harvester.youtube.page import is_html, read_good
+from harvester.youtube.page import LIST_KIND, is_html, read_good
 
 MAX_RETRY_AFTER_SECONDS = 86_400.0
 """A longer Retry-After is cut to one day: by then there is a new quota anyway."""
@@ -47,9 +47,10 @@ _KEY_WORDS = frozenset(
 _SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
-def classify(answer: Answer, asked: Collection[str], now: datetime) -> Outcome:
-    """Sort one answer to a call for the ids `asked`. `now` (aware) is for a Retry-After that is a date."""
-    outcome = _good_or_fault(answer, asked) if answer.status == 200 else _refusal(answer)
+def classify(answer: Answer, asked: Collection[str], now: datetime, kind: str = LIST_KIND) -> Outcome:
+    """Sort one answer to a call for the ids `asked`; a good one is of `kind`. `now` (aware) is for a Retry-After that
+    is a date."""
+    outcome = _good_or_fault(answer, asked, kind) if answer.status == 200 else _refusal(answer)
     if outcome.verdict is Verdict.GOOD:
         return outcome
     wait = retry_after_seconds(answer.headers.get("retry-after", ""), now)
@@ -72,9 +73,9 @@ def retry_after_seconds(value: str, now: datetime) -> float | None:
     return min(max(0.0, wait.total_seconds()), MAX_RETRY_AFTER_SECONDS)
 
 
-def _good_or_fault(answer: Answer, asked: Collection[str]) -> Outcome:
+def _good_or_fault(answer: Answer, asked: Collection[str], kind: str) -> Outcome:
     try:
-        body, found = read_good(answer, asked)
+        body, found = read_good(answer, asked, kind)
     except BodyError as fault:
         return Outcome(Verdict.TRY_AGAIN, fault.reason, http_status=answer.status, message=str(fault))
     return Outcome(Verdict.GOOD, "ok", http_status=answer.status, body=body, found=found)

@@ -1,4 +1,4 @@
-"""One call of videos.list over HTTP."""
+"""One call of videos.list, or of videos.batchGetStats, over HTTP."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from harvester.config import YouTubeSettings
 from harvester.hop import Done, Hop
 from harvester.model import BATCH_SIZE, Answer, Outcome, Verdict
 from harvester.youtube.classify import classify
+from harvester.youtube.page import LIST_KIND, STATISTICS_KIND
 from harvester.youtube.transport import NETWORK_FAULTS, outcome_of
 
 MAX_WIRE_BYTES = 8 * 1024 * 1024
@@ -37,7 +38,8 @@ class YouTubeClient:
 
     It asks once a call and never again by itself: each request was paid for before it is sent. It holds at
     most `concurrency` connections; `timeout_seconds` bounds a call as a whole, half of it the connecting.
-    The key travels in a header, and is in no URL, message, exception or repr.
+    The key travels in a header, and is in no URL, message, exception or repr. With `statistics_only` it asks for those
+    by the call that has a quota of its own.
     """
 
     def __init__(
@@ -49,9 +51,13 @@ class YouTubeClient:
         timeout_seconds: float,
         clock: Clock,
         max_wire_bytes: int = MAX_WIRE_BYTES,
+        statistics_only: bool = False,
     ) -> None:
         self._base_url = settings.base_url
-        self._videos = URL(f"{settings.base_url}/videos").with_query(part=",".join(settings.parts), prettyPrint="false")
+        parts = "id,statistics" if statistics_only else ",".join(settings.parts)
+        call = "videos:batchGetStats" if statistics_only else "videos"
+        self._kind = STATISTICS_KIND if statistics_only else LIST_KIND
+        self._videos = URL(f"{settings.base_url}/{call}").with_query(part=parts, prettyPrint="false")
         self._key = key
         self._concurrency = concurrency
         # Connecting ends before the whole does, so that the exception tells what was surely never sent.
@@ -105,7 +111,7 @@ class YouTubeClient:
             return outcome_of(fault)
         if len(answer.body) > self._max_wire_bytes:
             return Outcome(Verdict.TRY_AGAIN, "body_too_large", http_status=answer.status)
-        outcome = await self._classify((answer, ids, self._clock.now()))
+        outcome = await self._classify((answer, ids, self._clock.now(), self._kind))
         return outcome if outcome.verdict is Verdict.GOOD else self._without_key(outcome)
 
     async def _get(self, url: URL) -> Answer:
@@ -136,5 +142,5 @@ class YouTubeClient:
         return replace(outcome, message=message, reason=outcome.reason.replace(key, "hidden"))
 
 
-def _classify_all(answers: Sequence[tuple[Answer, Sequence[str], datetime]]) -> list[Done[Outcome]]:
+def _classify_all(answers: Sequence[tuple[Answer, Sequence[str], datetime, str]]) -> list[Done[Outcome]]:
     return [Done(classify(*each)) for each in answers]

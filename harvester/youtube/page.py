@@ -18,6 +18,7 @@ MAX_RAW_BYTES = 64 * 1024 * 1024
 """Most bytes of a body once decompressed: 75 times the largest batch that real videos make (50 of 17 KB)."""
 
 LIST_KIND = "youtube#videoListResponse"
+STATISTICS_KIND = "youtube#batchGetStatsResponse"
 
 _UTF8_STEP_BYTES = 64 * 1024
 
@@ -54,13 +55,13 @@ class _OfThread(threading.local):
 _of_thread = _OfThread()
 
 
-def read_good(answer: Answer, asked: Collection[str]) -> tuple[Body, frozenset[str]]:
-    """The body of a 200 and the ids in it. Raises BodyError unless it answers for `asked` alone."""
+def read_good(answer: Answer, asked: Collection[str], kind: str = LIST_KIND) -> tuple[Body, frozenset[str]]:
+    """The body of a 200 and the ids in it. Raises BodyError unless it is of `kind` and answers for `asked` alone."""
     if is_html(answer):
         raise BodyError("html", "a web page instead of the API's answer")
     encoding = encoding_of(answer)
     raw = decompress(answer.body, encoding, MAX_RAW_BYTES)
-    found = _ids(raw, frozenset(asked))
+    found = _ids(raw, frozenset(asked), kind)
     digest = hashlib.sha256(answer.body).digest()
     return Body(answer.body, encoding, len(raw), digest, len(found)), found
 
@@ -80,10 +81,10 @@ def encoding_of(answer: Answer) -> str:
     raise BodyError("bad_encoding", "the body is packed in a way that was not asked for")
 
 
-def _ids(raw: bytes, asked: frozenset[str]) -> frozenset[str]:
-    found = _quick_ids(raw)
+def _ids(raw: bytes, asked: frozenset[str], kind: str) -> frozenset[str]:
+    found = _quick_ids(raw, kind)
     if found is None:
-        found = _slow_ids(raw)
+        found = _slow_ids(raw, kind)
     if len(found) > BATCH_SIZE:
         raise BodyError("too_many_items", f"the body has more than {BATCH_SIZE} items")
     ids = frozenset(found)
@@ -94,7 +95,7 @@ def _ids(raw: bytes, asked: frozenset[str]) -> frozenset[str]:
     return ids
 
 
-def _quick_ids(raw: bytes) -> list[str] | None:
+def _quick_ids(raw: bytes, kind: str) -> list[str] | None:
     """The ids of a page that is plainly in order; None where it has to be looked at more closely.
 
     simdjson reads and checks all of the JSON and of the UTF-8 in half the time that it takes to look at each alone.
@@ -104,7 +105,7 @@ def _quick_ids(raw: bytes) -> list[str] | None:
     try:
         page: Any = _of_thread.parser.parse(raw)
         names = list(page)
-        if names.count("kind") != 1 or names.count("items") != 1 or page["kind"] != LIST_KIND:
+        if names.count("kind") != 1 or names.count("items") != 1 or page["kind"] != kind:
             return None
         items: list[Any] = list(page["items"]) if isinstance(page["items"], simdjson.Array) else [None]
         # Of a name that comes twice, parsers take either.
@@ -114,24 +115,24 @@ def _quick_ids(raw: bytes) -> list[str] | None:
     return ids if all(isinstance(id_, str) for id_ in ids) else None
 
 
-def _slow_ids(raw: bytes) -> list[str]:
+def _slow_ids(raw: bytes, kind: str) -> list[str]:
     """As `_quick_ids`, but that raises BodyError, and tells why a page is not in order."""
-    page = _parse(raw)
-    if page.kind != LIST_KIND:
-        raise BodyError("wrong_kind", f"the body is no {LIST_KIND}")
+    page = _parse(raw, kind)
+    if page.kind != kind:
+        raise BodyError("wrong_kind", f"the body is no {kind}")
     if page.items is msgspec.UNSET:
         raise BodyError("no_items", "the body has no items")
     return [item.id for item in page.items]
 
 
-def _parse(raw: bytes) -> _Page:
+def _parse(raw: bytes, kind: str) -> _Page:
     if not raw or raw.isspace():
         raise BodyError("empty_body", "the body is empty")
     try:
         page = _page.decode(raw)
         _check_utf8(raw)
     except msgspec.ValidationError:
-        raise _wrong_shape(raw) from None
+        raise _wrong_shape(raw, kind) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _broken_json(raw, error) from None
     return page
@@ -155,7 +156,7 @@ def _broken_json(raw: bytes, error: Exception) -> BodyError:
     return BodyError("bad_json", "the body is not valid JSON")
 
 
-def _wrong_shape(raw: bytes) -> BodyError:
+def _wrong_shape(raw: bytes, kind: str) -> BodyError:
     """Why a body that is JSON is no page of videos."""
     try:
         page = _loose_page.decode(raw)
@@ -164,8 +165,8 @@ def _wrong_shape(raw: bytes) -> BodyError:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         # Broken after the place that the first parser stopped at.
         return _broken_json(raw, error)
-    if bytes(page.kind) != f'"{LIST_KIND}"'.encode():
-        return BodyError("wrong_kind", f"the body is no {LIST_KIND}")
+    if bytes(page.kind) != f'"{kind}"'.encode():
+        return BodyError("wrong_kind", f"the body is no {kind}")
     if not bytes(page.items).startswith(b"["):
         return BodyError("no_items", "the body's items are no list")
     return BodyError("bad_item", "the body has an item without an id")

@@ -117,7 +117,7 @@ def test_refresh_fetches_again_what_is_old(crawled: CommandLine, api: Api) -> No
     ]
     assert crawled.status() == before
     first = crawled.ok("refresh", "--older-than", "25d", "--max-calls", "1")
-    assert first.endswith("Call limit reached: 3 responses are still older than 25 days.\n")
+    assert first.endswith("Call limit reached. 3 responses are still older than 25 days.\n")
     crawled.ok("verify")
     crawled.ok("-q", "export", "songs.json", "--require-complete")
     second = crawled.ok("refresh", "--older-than", "25d")
@@ -139,7 +139,7 @@ def test_refresh_on_a_day_that_is_spent_says_when_to_go_on(
     monkeypatch.setenv("HARVESTER_QUOTA__DAILY_UNITS", "33")
     assert "Would send 3 calls now and spend 33 of the 33" in crawled.ok("refresh", "--older-than", "4w", "--dry-run")
     assert crawled.ok("refresh", "--older-than", "4w").splitlines()[1:] == [
-        "Budget spent: 1 response is still older than 28 days.",
+        "Budget spent. 1 response is still older than 28 days.",
         "Run it again after the quota's reset.",
     ]
     crawled.ok("verify")

@@ -27,6 +27,8 @@ from harvester.model import Batch, Budget, GiveBack
 PARTIAL = {
     "ix_runs_open": ("OPEN_RUNS",),
     "ix_calls_open": ("OPEN_RUNS", "ABANDON_CALLS"),
+    "ix_statistics_calls_open": ("OPEN_RUNS", "ABANDON_STATISTICS_CALLS"),
+    "ux_statistics_calls_of": ("OLD_STATISTICS",),
     "ix_videos_suspect": ("FIRST_SUSPECT_BATCH", "PICK_SUSPECTS"),
 }
 """Each partial index, and the statements that it is there for."""
@@ -68,10 +70,16 @@ USED = {name: index for index, names in PARTIAL.items() for name in names} | {
     "END_REFRESHES": "sqlite_autoindex_refreshes_1",
     "END_REFRESHES_OF": ROWS,
     "ABANDON_REFRESH": ROWS,
+    "SPENT_ON_STATISTICS": "sqlite_autoindex_statistics_days_1",
+    "REFUND_STATISTICS": "sqlite_autoindex_statistics_days_1",
+    "CLOSE_STATISTICS_CALL": ROWS,
+    "IS_STORED": ROWS,
+    "DELETE_STATISTICS": ROWS,
 }
 PLAIN_INSERTS = {
     *("OPEN_RUN", "OPEN_CALLS", "STORE_RESPONSES", "CLOSE_DAY", "RESERVE_UNITS", "ADD_IDS", "ADD_TEXTS"),
     *("ENTER_PRUNING", "MARK_PRUNED", "ENTER_REFRESH"),
+    *("RESERVE_FOR_STATISTICS", "CLOSE_STATISTICS_DAY", "OPEN_STATISTICS_CALL", "STORE_STATISTICS"),
 }
 # Reads one end of the tree, which the plan calls a search without saying by what.
 ENDS = {"LAST_POSITION", "NEXT_CALL"}
@@ -136,7 +144,7 @@ def all_statements() -> dict[str, str]:
 
 
 def plan_of(db: sqlite3.Connection, name: str) -> str:
-    values = ("gzip",) * 8 if name == "STORE_RESPONSES" else VALUES
+    values = ("gzip",) * 8 if name == "STORE_RESPONSES" else ("gzip",) * 9 if name == "STORE_STATISTICS" else VALUES
     return "\n".join(row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {all_statements()[name]}", values))
 
 

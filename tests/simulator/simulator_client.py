@@ -41,12 +41,17 @@ class Client:
     session: aiohttp.ClientSession
 
     async def ask(
-        self, ids: Sequence[str], headers: dict[str, str] = GZIP, key: str | None = "any", **params: str
+        self,
+        ids: Sequence[str],
+        headers: dict[str, str] = GZIP,
+        key: str | None = "any",
+        call: str = "videos",
+        **params: str,
     ) -> Reply:
         asked = {"part": ",".join(PARTS), "id": ",".join(ids), "prettyPrint": "false"} | params
         sent = headers | ({"X-Goog-Api-Key": key} if key else {})
         query = {name: value for name, value in asked.items() if value}
-        async with self.session.get(f"{self.simulator.base_url}/videos", params=query, headers=sent) as got:
+        async with self.session.get(f"{self.simulator.base_url}/{call}", params=query, headers=sent) as got:
             return Reply(got.status, got.headers, await got.read())
 
     async def control(self, path: str, body: Any = None) -> Any:

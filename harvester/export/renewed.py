@@ -1,0 +1,40 @@
+"""A response with its newest statistics, where those were fetched again by themselves."""
+
+from __future__ import annotations
+
+import msgspec
+
+_Fields = dict[str, msgspec.Raw]
+
+
+class _Renewed(msgspec.Struct):
+    id: str
+    statistics: _Fields = {}
+
+
+class _Statistics(msgspec.Struct):
+    items: list[_Renewed]
+
+
+class _Videos(msgspec.Struct):
+    items: list[_Fields]
+
+
+_statistics = msgspec.json.Decoder(_Statistics)
+_videos = msgspec.json.Decoder(_Videos)
+_fields = msgspec.json.Decoder(_Fields)
+_id = msgspec.json.Decoder(str)
+
+
+def with_statistics(plain: bytes, newest: bytes) -> bytes:
+    """The videos of the response `plain`, each as it was sent but for those counts that `newest` has.
+
+    Raises ValueError where one of them is no list of videos.
+    """
+    renewed = {video.id: video.statistics for video in _statistics.decode(newest).items}
+    videos = _videos.decode(plain)
+    for video in videos.items:
+        if counts := renewed.get(_id.decode(video.get("id", msgspec.Raw(b"null")))):
+            before = _fields.decode(video["statistics"]) if "statistics" in video else {}
+            video["statistics"] = msgspec.Raw(msgspec.json.encode(before | counts))
+    return msgspec.json.encode(videos)
