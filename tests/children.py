@@ -1,15 +1,21 @@
-"""Real harvester processes: started, watched and ended by their own pid."""
+"""The program: in real processes, started, watched and ended by their own pid, or quicker in this one."""
 
 from __future__ import annotations
 
+import logging
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import chdir, contextmanager
 from pathlib import Path
 from subprocess import CompletedProcess, Popen
 
+from click.testing import CliRunner
+
+from harvester.cli import main
 from harvester.simulator import SimulatorProcess
 
 Simulate = Callable[..., SimulatorProcess]
@@ -25,6 +31,24 @@ def wait_until(condition: Callable[[], object], timeout: float = TIMEOUT_SECONDS
     while not condition():
         assert time.monotonic() < end, f"not within {timeout:.0f} s"
         time.sleep(POLL_SECONDS)
+
+
+@contextmanager
+def logging_and_signals_as_they_were() -> Iterator[None]:
+    """Afterwards; the command line sets both for its process, which may be the tests' own."""
+    logger = logging.getLogger("harvester")
+    before = logger.handlers[:], logger.level, logger.propagate
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    last = logging.lastResort
+    formatter = last.formatter if last is not None else None
+    try:
+        yield
+    finally:
+        logger.handlers[:], logger.level, logger.propagate = before
+        if last is not None:
+            last.setFormatter(formatter)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 class Child:
@@ -80,6 +104,14 @@ class Program:
         )
         out, err = done.stdout.decode(), done.stderr.decode()
         return CompletedProcess(done.args, done.returncode, out, err)
+
+    def here(self, *arguments: str, stdin: bytes = b"") -> CompletedProcess[str]:
+        """The same in this process: ten times quicker, where a process of its own is not what is proved."""
+        with chdir(self.folder), logging_and_signals_as_they_were():
+            env = {"NO_PROXY": "127.0.0.1"} | self.env
+            done = CliRunner(env=env).invoke(main, arguments, input=stdin, prog_name="harvester")
+        # As bytes: click's texts have lost their carriage returns.
+        return CompletedProcess(arguments, done.exit_code, done.stdout_bytes.decode(), done.stderr_bytes.decode())
 
     def start(self, *arguments: str, stdin: int | None = subprocess.DEVNULL) -> Child:
         """Start it; whatever still runs when the test ends is killed."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-from children import Program, Simulate
+from children import Program, Simulate, logging_and_signals_as_they_were
 
 from harvester.simulator import SimulatorProcess, SimulatorSettings
 
@@ -27,19 +25,10 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def logging_and_signals_as_they_were() -> Iterator[None]:
-    """The command line sets both for its process, which here is the tests' own."""
-    logger = logging.getLogger("harvester")
-    before = logger.handlers[:], logger.level, logger.propagate
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    last = logging.lastResort
-    formatter = last.formatter if last is not None else None
-    yield
-    logger.handlers[:], logger.level, logger.propagate = before
-    if last is not None:
-        last.setFormatter(formatter)
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
+def as_they_were() -> Iterator[None]:
+    """The command line sets logging and signals for its process, which here is the tests' own."""
+    with logging_and_signals_as_they_were():
+        yield
 
 
 @pytest.fixture

@@ -20,10 +20,12 @@ EXPORT = ["export", "songs", "--format", "jsonl", "--max-part-bytes", "500000"]
 VERIFY = ["verify", "--export", "songs"]
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    crawled_ledger(tmp_path / "harvest.db", 2000, in_order(2000))
-    return tmp_path
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For all: each of them exports to the same place and proves it."""
+    folder = tmp_path_factory.mktemp("crawl")
+    crawled_ledger(folder / "harvest.db", 2000, in_order(2000))
+    return folder
 
 
 def test_a_terminal_shows_videos_of_all_bytes_rate_and_time_left(folder: Path) -> None:

@@ -56,8 +56,8 @@ class ChildCrawl:
         return child
 
     def ok(self, *arguments: str) -> str:
-        """A command that must end well; what it printed."""
-        done = self.harvester.run(*arguments)
+        """A command, in this process, that must end well; what it printed."""
+        done = self.harvester.here(*arguments)
         assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
         return done.stdout
 

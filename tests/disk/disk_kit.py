@@ -16,6 +16,7 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+from children import Program
 
 from harvester.ledger.books import SqliteBooks
 from harvester.ledger.sqlite import SqliteLedger
@@ -44,8 +45,13 @@ def harvester(folder: Path, *arguments: str, before: Before | None = None, full_
     )
 
 
+def here(folder: Path, *arguments: str) -> CompletedProcess[str]:
+    """Run it in this process, where nothing is to be done to it."""
+    return Program(folder).here(*arguments)
+
+
 def ok(folder: Path, *arguments: str) -> str:
-    done = harvester(folder, *arguments)
+    done = here(folder, *arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

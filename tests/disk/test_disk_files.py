@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
-from children import Simulate
-from disk_kit import assert_says, fingerprints, harvester, load, ok
+from disk_kit import assert_says, fingerprints, harvester, here, load, ok
 from pydantic import SecretStr
 
 from harvester.app import Harvester
@@ -29,21 +28,26 @@ Place = Callable[[Path, bytes], None]
 
 
 @pytest.fixture(scope="module")
-def good(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+def base_url() -> Iterator[str]:
+    with SimulatorProcess() as simulator:
+        yield simulator.base_url
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory, base_url: str) -> bytes:
     """A ledger in mid-crawl, in one file."""
     folder = tmp_path_factory.mktemp("good")
     load(folder, make_ids(1, 1_500))
-    with SimulatorProcess() as simulator:
-        ledger = {"url": f"sqlite:///{folder / 'harvest.db'}"}
-        config = isolated_config({"ledger": ledger, "youtube": {"base_url": simulator.base_url}})
-        asyncio.run(Harvester(config, key=SecretStr("any")).run(max_calls=10))
+    ledger = {"url": f"sqlite:///{folder / 'harvest.db'}"}
+    config = isolated_config({"ledger": ledger, "youtube": {"base_url": base_url}})
+    asyncio.run(Harvester(config, key=SecretStr("any")).run(max_calls=10))
     return (folder / "harvest.db").read_bytes()
 
 
 @pytest.fixture
-def folder(tmp_path: Path, simulate: Simulate, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, base_url: str, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Settings, a source and an API that works: only the ledger is wrong."""
-    monkeypatch.setenv("HARVESTER_YOUTUBE__BASE_URL", simulate().base_url)
+    monkeypatch.setenv("HARVESTER_YOUTUBE__BASE_URL", base_url)
     monkeypatch.setenv("YOUTUBE_API_KEY", "any")
     (tmp_path / "config.toml").touch()
     (tmp_path / "more.txt").write_text("\n".join(make_ids(2, 100)), encoding="ascii")
@@ -55,7 +59,7 @@ def try_each(folder: Path, commands: list[list[str]]) -> dict[str, CompletedProc
     before = fingerprints(folder)
     said = {}
     for command in commands:
-        said[" ".join(command)] = harvester(folder, *command)
+        said[" ".join(command)] = here(folder, *command)
         assert fingerprints(folder) == before, command
     return said
 

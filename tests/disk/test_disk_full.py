@@ -149,7 +149,7 @@ def test_a_disk_that_is_full_from_a_point_on(
     assert under_way == (CONCURRENCY if point == "settle" else 0)
     said = ok(tmp_path, "run")
     if under_way:
-        assert f"{under_way} calls of a run that had died were taken back first" in said
+        assert f"Taken back first: {under_way} calls of a run that had died." in said
     spot.assert_finished()
 
 

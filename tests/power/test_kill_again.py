@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -20,14 +21,19 @@ AT_ONCE = {"retry": 100, "prune": 2}
 COMMANDS = {"retry": ["retry", "--missing"], "prune": ["prune", "--older-than", "30d"]}
 
 
-@pytest.fixture
-def path(harvester: Program) -> Path:
-    path = harvester.folder / "harvest.db"
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "harvest.db"
     crawled_ledger(path, VIDEOS, in_order(VIDEOS), missing_share=0.3)
     with closing(sqlite3.connect(path)) as db:
         db.execute("UPDATE responses SET fetched_at = '2020-01-01T00:00:00.000000Z'")
         db.commit()
     return path
+
+
+@pytest.fixture
+def path(harvester: Program, template: Path) -> Path:
+    return shutil.copy(template, harvester.folder / "harvest.db")
 
 
 def pending(path: Path) -> list[int]:
@@ -58,7 +64,7 @@ def test_killed_in_the_middle_it_goes_on_when_it_is_repeated(
     done = pending(path)
     assert done
     assert all(position <= 3 * 100 for position in done)
-    rest = harvester.run(*COMMANDS[command])
+    rest = harvester.here(*COMMANDS[command])
     assert rest.returncode == 0, rest.stderr
     assert f"{videos[moved] - len(done):,}  pending again" in rest.stdout
     assert len(pending(path)) == videos[moved]

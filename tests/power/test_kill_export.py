@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from children import Program, Simulate
+from children import Program
+from crawled_ledger import crawled_ledger, in_order
 from dying import dies
-
-from harvester.simulator import make_ids
 
 EXPORT = ["export", "songs.json"]
 
@@ -42,20 +42,26 @@ class Exported:
 
 
 def ok(harvester: Program, *arguments: str) -> None:
-    done = harvester.run(*arguments)
+    done = harvester.here(*arguments)
     assert done.returncode == 0, done.stderr
 
 
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Made once: it is the same for every test."""
+    folder = tmp_path_factory.mktemp("template")
+    crawled_ledger(folder / "harvest.db", 500, in_order(200))
+    ok(Program(folder), *EXPORT)
+    (folder / "harvest.db").unlink()
+    crawled_ledger(folder / "harvest.db", 500, in_order(500))
+    ok(Program(folder), "export", "uncut.json")
+    return folder
+
+
 @pytest.fixture
-def exported(harvester: Program, simulate: Simulate) -> Exported:
-    harvester.env |= {"YOUTUBE_API_KEY": "any", "HARVESTER_YOUTUBE__BASE_URL": simulate().base_url}
+def exported(harvester: Program, template: Path) -> Exported:
     folder = harvester.folder
-    (folder / "ids.txt").write_text("\n".join(make_ids(1, 500)), encoding="ascii")
-    ok(harvester, "load", "ids.txt")
-    ok(harvester, "run", "--max-calls", "4")
-    ok(harvester, *EXPORT)
-    ok(harvester, "run")
-    ok(harvester, "export", "uncut.json")
+    shutil.copytree(template, folder, dirs_exist_ok=True)
     old, manifest = (folder / "songs.json").read_bytes(), (folder / "songs.json.manifest.json").read_bytes()
     return Exported(harvester, old, manifest, (folder / "uncut.json").read_bytes())
 
@@ -94,6 +100,6 @@ def test_killed_before_the_manifest_the_new_file_stands_and_verify_tells(
     assert (exported.file.read_bytes(), exported.manifest.read_bytes()) == (exported.new, exported.old_manifest)
     assert json.loads(exported.file.read_bytes())
     assert len(exported.drafts()) == drafts
-    told = exported.harvester.run("verify", "--export", "songs.json")
+    told = exported.harvester.here("verify", "--export", "songs.json")
     assert (told.returncode, "manifest" in told.stderr) == (5, True), told.stderr
     assert_next_export_is_right(exported)

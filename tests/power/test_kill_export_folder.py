@@ -53,7 +53,7 @@ def content(folder: Path) -> Files:
 
 
 def ok(harvester: Program, *arguments: str) -> None:
-    done = harvester.run(*arguments)
+    done = harvester.here(*arguments)
     assert done.returncode == 0, done.stderr
 
 

@@ -55,8 +55,8 @@ def assert_whole_chunks(path: Path, uncut: Rows) -> int:
 
 
 def assert_loaded(harvester: Program, uncut: Rows) -> None:
-    """The real command, once more: the ledger is what it would be."""
-    done = harvester.run(*SOURCE)
+    """The command, once more: the ledger is what it would be."""
+    done = harvester.here(*SOURCE)
     assert done.returncode == 0, done.stderr
     figures = dict(
         line.rsplit(None, 1) for line in done.stdout.replace(",", "").splitlines() if line.split()[-1].isdigit()

@@ -40,9 +40,9 @@ from harvester.ledger.writer import Writer
 from harvester.simulator import SimulatorProcess, SimulatorSettings, make_ids, truth
 
 PROGRAM = Path(__file__).with_name("crawling.py")
-VIDEOS = 13_000
+VIDEOS = 9_000
 IMAGES = 20
-LONGEST_WAIT_SECONDS = 0.12
+LONGEST_WAIT_SECONDS = 0.08
 
 
 @dataclass(frozen=True)

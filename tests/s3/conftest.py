@@ -183,8 +183,8 @@ def harvested(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with SimulatorProcess(SimulatorSettings(seed=1)) as simulator:
         program = Program(folder)
         program.env |= {"HARVESTER_YOUTUBE__BASE_URL": simulator.base_url, "YOUTUBE_API_KEY": "key-of-the-simulator"}
-        assert program.run("load", "-", stdin=f"song\n{ids}\n".encode()).returncode == 0
-        assert program.run("run").returncode == 0
+        assert program.here("load", "-", stdin=f"song\n{ids}\n".encode()).returncode == 0
+        assert program.here("run").returncode == 0
     return folder / "harvest.db"
 
 

@@ -229,8 +229,11 @@ class TestProcesses:
         with SqliteBooks(ledger) as books:
             yield books
 
-    @on_both
-    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+    @pytest.mark.parametrize(
+        ("s3", "number"),
+        [("moto", signal.SIGTERM), ("moto", signal.SIGKILL), ("rclone", signal.SIGKILL)],
+        indirect=["s3"],
+    )
     def test_ended_while_parts_are_sent(
         self, s3: S3, faulty: FaultyS3, harvester: Program, crawled: SqliteBooks, number: int
     ) -> None:

@@ -13,16 +13,14 @@ from s3_kit import on_both, pair
 if TYPE_CHECKING:
     from conftest import S3
 
-pytestmark = on_both
-
 
 @pytest.fixture
 def old(s3: S3, crawled: Program) -> tuple[bytes, bytes]:
     """An older export, of two ids and one small part."""
     elsewhere = Program(crawled.folder)
     elsewhere.env["HARVESTER_LEDGER__URL"] = "sqlite:///older.db"
-    assert elsewhere.run("load", "-", stdin=b"aaaaaaaaaaA\nbbbbbbbbbbE\n").returncode == 0
-    assert elsewhere.run("export", uri(s3)).returncode == 0
+    assert elsewhere.here("load", "-", stdin=b"aaaaaaaaaaA\nbbbbbbbbbbE\n").returncode == 0
+    assert elsewhere.here("export", uri(s3)).returncode == 0
     return pair(s3)
 
 
@@ -41,14 +39,15 @@ def cut_off(s3: S3, faulty: FaultyS3, crawled: Program) -> tuple[Child, Hold]:
 
 
 def assert_the_next_export_succeeds(s3: S3, crawled: Program) -> None:
-    again = crawled.run("export", uri(s3))
+    again = crawled.here("export", uri(s3))
     assert again.returncode == 0, again.stderr
-    verified = crawled.run("verify", "--export", uri(s3))
+    verified = crawled.here("verify", "--export", uri(s3))
     assert verified.returncode == 0, verified.stderr
     assert len(pair(s3)[0]) > 16 << 20
     assert s3.uploads() == []
 
 
+@on_both
 def test_kill_9_leaves_an_upload_that_the_next_export_sweeps(
     s3: S3, faulty: FaultyS3, crawled: Program, old: tuple[bytes, bytes]
 ) -> None:
@@ -60,7 +59,9 @@ def test_kill_9_leaves_an_upload_that_the_next_export_sweeps(
     assert_the_next_export_succeeds(s3, crawled)
 
 
-@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("s3", "signal_number"), [("moto", signal.SIGTERM), ("rclone", signal.SIGINT)], indirect=["s3"]
+)
 def test_told_to_stop_it_takes_its_upload_back(
     s3: S3, faulty: FaultyS3, crawled: Program, old: tuple[bytes, bytes], signal_number: int
 ) -> None:

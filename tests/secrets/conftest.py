@@ -17,7 +17,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A ledger of ten ids."""
     folder = tmp_path_factory.mktemp("loaded")
     ids = "\n".join(f"{number:010}A" for number in range(10))
-    assert Program(folder).run("load", "-", stdin=f"song\n{ids}\n".encode()).returncode == 0
+    assert Program(folder).here("load", "-", stdin=f"song\n{ids}\n".encode()).returncode == 0
     return folder / "harvest.db"
 
 

@@ -44,18 +44,18 @@ class TestIds:
     def test_invalid_ids_of_a_file(self, guarded: Guarded) -> None:
         # Ids are one a row: a newline in one needs quotes.
         (guarded.folder / "songs.csv").write_text(f'song\n"{HOSTILE}"\n<b>evil</b>{ESCAPES}\n', encoding="utf-8")
-        done = guarded.run("-v", "--log-format", "json", "load", "songs.csv")
+        done = guarded.here("-v", "--log-format", "json", "load", "songs.csv")
         assert done.returncode == 0
         assert_harmless(done)
         assert [line["level"] for line in lines_of(done)] == ["DEBUG"]
         for command in ("status", "verify", "run --dry-run"):
-            assert_harmless(guarded.run("-v", *command.split()), says="")
+            assert_harmless(guarded.here("-v", *command.split()), says="")
 
     def test_a_column_and_a_file_that_are_not_there(self, guarded: Guarded) -> None:
         (guarded.folder / "songs.csv").write_text(f'a,"{ONE_LINE}"\n1,2\n', encoding="utf-8")
-        assert_harmless(guarded.run("-v", "load", "songs.csv"))
-        assert_harmless(guarded.run("-v", "load", "songs.csv", "--column", f"evil{ESCAPES}"))
-        assert_harmless(guarded.run("-v", "load", f"evil{ESCAPES}.csv"))
+        assert_harmless(guarded.here("-v", "load", "songs.csv"))
+        assert_harmless(guarded.here("-v", "load", "songs.csv", "--column", f"evil{ESCAPES}"))
+        assert_harmless(guarded.here("-v", "load", f"evil{ESCAPES}.csv"))
 
 
 class TestTheApi:
@@ -70,7 +70,7 @@ class TestTheApi:
         assert "onclick" not in done.stderr
         if log_format == "json":
             assert any("evil" in line["message"] for line in lines_of(done))
-        assert_harmless(guarded.run("status"), says="")
+        assert_harmless(guarded.here("status"), says="")
 
     def test_titles(self, guarded: Guarded) -> None:
         items = [{"id": f"{number:010}A", "snippet": {"title": HOSTILE}} for number in range(10)]
@@ -78,7 +78,7 @@ class TestTheApi:
         with serving(lambda _: (200, "application/json", json.dumps(page).encode())) as address:
             guarded.env["HARVESTER_YOUTUBE__BASE_URL"] = address
             for command in (["run"], ["export", "songs.json"], ["verify", "--export", "songs.json"]):
-                done = guarded.run("-v", *command)
+                done = guarded.here("-v", *command)
                 assert done.returncode == 0, done.stderr
                 assert_harmless(done, says="")
         published = json.loads((guarded.folder / "songs.json").read_bytes())
@@ -88,7 +88,7 @@ class TestTheApi:
         page = {"kind": HOSTILE, "items": [{"id": HOSTILE}], HOSTILE: 1}
         with serving(lambda _: (200, "application/json", json.dumps(page).encode())) as address:
             guarded.env["HARVESTER_YOUTUBE__BASE_URL"] = address
-            assert_harmless(guarded.run("-v", "run"), says="")
+            assert_harmless(guarded.here("-v", "run"), says="")
 
 
 class TestNames:
@@ -104,22 +104,22 @@ class TestNames:
         ids=["export", "s3", "ftp", "verify", "config"],
     )
     def test_in_error_sentences(self, guarded: Guarded, arguments: list[str]) -> None:
-        done = guarded.run("-v", *arguments)
+        done = guarded.here("-v", *arguments)
         assert done.returncode in (3, 5)
         assert_harmless(done)
 
     def test_a_ledger_of_that_name(self, guarded: Guarded) -> None:
         guarded.env["HARVESTER_LEDGER__URL"] = f"sqlite:///none/{ONE_LINE}.db"
         for command in (["status"], ["load", "-"]):
-            assert_harmless(guarded.run("-v", *command), says="ledger")
+            assert_harmless(guarded.here("-v", *command), says="ledger")
 
     def test_a_manifest_from_a_stranger(self, guarded: Guarded) -> None:
-        assert guarded.run("export", "songs.json").returncode == 0
+        assert guarded.here("export", "songs.json").returncode == 0
         path = guarded.folder / "songs.json.manifest.json"
         good = json.loads(path.read_text())
         for key in ("format", "sha256"):
             path.write_text(json.dumps(good | {key: HOSTILE}))
-            done = guarded.run("-v", "verify", "--export", "songs.json")
+            done = guarded.here("-v", "verify", "--export", "songs.json")
             assert done.returncode == 5
             assert_harmless(done, says="songs.json")
 
@@ -127,24 +127,24 @@ class TestNames:
         written = json.dumps(ONE_LINE)
         for setting in (f"[youtube]\nbase_url = {written}", f"[youtube]\n{written} = 1"):
             (guarded.folder / "config.toml").write_text(setting)
-            done = guarded.run("-v", "status")
+            done = guarded.here("-v", "status")
             assert done.returncode == 3
             assert_harmless(done, says="")
 
     def test_hosts_of_runs(self, guarded: Guarded) -> None:
         with serving(lambda _: google_error(403, "no")) as address:
             guarded.env["HARVESTER_YOUTUBE__BASE_URL"] = address
-            guarded.run("run")
+            guarded.here("run")
         with closing(sqlite3.connect(guarded.folder / "harvest.db")) as connection, connection:
             connection.execute("UPDATE runs SET host = ?, reason = ?", (HOSTILE, HOSTILE))
-        done = guarded.run("status")
+        done = guarded.here("status")
         assert done.returncode == 0
         assert_harmless(done)
 
     def test_of_an_export_that_succeeds(self, guarded: Guarded) -> None:
         name = f"{ONE_LINE}.json"
-        assert_harmless(guarded.run("export", name))
-        assert_harmless(guarded.run("verify", "--export", name))
+        assert_harmless(guarded.here("export", name))
+        assert_harmless(guarded.here("verify", "--export", name))
 
 
 class TestNewlinesInNames:
@@ -152,16 +152,16 @@ class TestNewlinesInNames:
 
     def test_of_columns(self, guarded: Guarded) -> None:
         (guarded.folder / "songs.csv").write_text(f'a,"{HOSTILE}"\n1,2\n', encoding="utf-8")
-        assert_harmless(guarded.run("load", "songs.csv"))
+        assert_harmless(guarded.here("load", "songs.csv"))
 
     @pytest.mark.parametrize("place", ["key", "path"])
     def test_of_settings(self, guarded: Guarded, place: str) -> None:
         (guarded.folder / "config.toml").write_text(f"[youtube]\n{json.dumps(HOSTILE)} = 1")
-        assert_harmless(guarded.run(*(["--config", HOSTILE] if place == "path" else []), "status"))
+        assert_harmless(guarded.here(*(["--config", HOSTILE] if place == "path" else []), "status"))
 
     def test_of_ledgers(self, guarded: Guarded) -> None:
         guarded.env["HARVESTER_LEDGER__URL"] = f"sqlite:///{HOSTILE}.db"
-        assert_harmless(guarded.run("status"))
+        assert_harmless(guarded.here("status"))
 
 
 class TestTheGates:

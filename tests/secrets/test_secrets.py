@@ -16,7 +16,7 @@ from secrets_kit import API_KEY, AWS, PLAIN_KEY, Answer, Guarded, Handler, googl
 from harvester.app import Harvester
 from harvester.clock import SystemClock
 from harvester.config import Config
-from harvester.simulator import SimulatorProcess, make_ids
+from harvester.simulator import SimulatorProcess, SimulatorSettings, make_ids
 from harvester.youtube.client import YouTubeClient
 
 
@@ -130,13 +130,13 @@ class TestTheSettings:
     )
     def test_a_key_in_the_wrong_place_is_refused_and_not_repeated(self, guarded: Guarded, setting: str) -> None:
         (guarded.folder / "config.toml").write_text(f"[youtube]\n{setting}\n")
-        done = guarded.run("-v", "run")
+        done = guarded.here("-v", "run")
         assert done.returncode == 3
         assert leaks_of(done, guarded.folder, but=("config.toml",)) == {}
 
     def test_the_same_by_the_environment(self, guarded: Guarded) -> None:
         guarded.env["HARVESTER_YOUTUBE__BASE_URL"] = f"https://youtube.googleapis.com/youtube/v3?key={API_KEY}"
-        done = guarded.run("-v", "run")
+        done = guarded.here("-v", "run")
         assert done.returncode == 3
         assert leaks_of(done, guarded.folder) == {}
 
@@ -170,7 +170,7 @@ class TestS3:
     @pytest.mark.parametrize("address", ["http://me:endpoint0password@127.0.0.1:1", "me:endpoint0password@nowhere"])
     def test_an_endpoint_with_a_password(self, guarded: Guarded, command: str, address: str) -> None:
         guarded.env["AWS_ENDPOINT_URL"] = address
-        done = guarded.run("-v", command, "s3://bucket/songs.json")
+        done = guarded.here("-v", command, "s3://bucket/songs.json")
         assert done.returncode in (3, 4)
         assert leaks_of(done, guarded.folder) == {}
 
@@ -178,12 +178,12 @@ class TestS3:
     def test_a_token_that_no_header_can_hold(self, guarded: Guarded, command: str) -> None:
         guarded.env |= {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
         guarded.env["AWS_SESSION_TOKEN"] = AWS["AWS_SESSION_TOKEN"] + "\nx"
-        done = guarded.run("-v", command, "s3://bucket/songs.json")
+        done = guarded.here("-v", command, "s3://bucket/songs.json")
         assert done.returncode in (3, 4)
         assert leaks_of(done, guarded.folder) == {}
 
     def test_a_destination_with_a_password(self, guarded: Guarded) -> None:
-        done = guarded.run("-v", "export", "ftp://me:endpoint0password@host/songs.json")
+        done = guarded.here("-v", "export", "ftp://me:endpoint0password@host/songs.json")
         assert done.returncode == 3
         assert leaks_of(done, guarded.folder) == {}
 
@@ -209,24 +209,24 @@ class TestAGoodCrawl:
         assert (report["good"], report["keys_in_urls"]) == (1, 0)
         assert leaks_in(json.dumps(report).encode()) == []
 
-    def test_the_process_list_while_it_runs(self, guarded: Guarded, simulate: Callable[..., SimulatorProcess]) -> None:
-        simulator = simulate(valid_key=API_KEY, latency_seconds=30)
-        guarded.env["HARVESTER_YOUTUBE__BASE_URL"] = simulator.base_url
-        child = guarded.start("-v", "run")
-        wait_until(lambda: simulator.report()["in_flight"])
-        processes = [psutil.Process(child.process.pid), psutil.Process(simulator.pid)]
-        processes += processes[0].children(recursive=True)
-        for process in processes:
-            said = " ".join([*process.cmdline(), process.name()]).encode()
-            assert leaks_in(said + Path(f"/proc/{process.pid}/cmdline").read_bytes()) == []
-        child.kill()
+    def test_the_process_list_while_it_runs(self, guarded: Guarded) -> None:
+        with SimulatorProcess(SimulatorSettings(valid_key=API_KEY, latency_seconds=30)) as simulator:
+            guarded.env["HARVESTER_YOUTUBE__BASE_URL"] = simulator.base_url
+            child = guarded.start("-v", "run")
+            wait_until(lambda: simulator.report()["in_flight"])
+            processes = [psutil.Process(child.process.pid), psutil.Process(simulator.pid)]
+            processes += processes[0].children(recursive=True)
+            for process in processes:
+                said = " ".join([*process.cmdline(), process.name()]).encode()
+                assert leaks_in(said + Path(f"/proc/{process.pid}/cmdline").read_bytes()) == []
+            child.kill()
         assert leaks_in(child.stderr.encode()) == []
 
     def test_a_ledger_is_for_its_owner_alone(self, guarded: Guarded, simulate: Callable[..., SimulatorProcess]) -> None:
         ids = "\n".join(make_ids(1, 200))
         simulator = simulate(seed=1, latency_seconds=0.3)
         guarded.env |= {"HARVESTER_YOUTUBE__BASE_URL": simulator.base_url, "HARVESTER_RUN__CONCURRENCY": "1"}
-        guarded.run("load", "-", stdin=ids.encode())
+        guarded.here("load", "-", stdin=ids.encode())
         child = guarded.start("run")
         wait_until(lambda: simulator.report()["in_flight"])
         files = list(guarded.folder.glob("harvest.db*"))

@@ -157,8 +157,8 @@ def test_a_disk_that_fills_up_leaves_the_old_file(path: Path) -> None:
 
 @pytest.mark.parametrize("compression", ["none", "gzip"])
 def test_memory_does_not_grow_with_the_export(path: Path, compression: str) -> None:
-    figures = json.loads(run(MEMORY, path, 800, compression))
-    assert figures["bytes"] > (400e6 if compression == "none" else 200e6)
+    figures = json.loads(run(MEMORY, path, 500, compression))
+    assert figures["bytes"] > (250e6 if compression == "none" else 140e6)
     assert figures["kib"] < 100 * 1024
 
 
@@ -172,6 +172,6 @@ def test_memory_does_not_grow_with_an_upload(sink: str) -> None:
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "NO_PROXY": "127.0.0.1",
     }
-    figures = json.loads(run(MEMORY, "s3://bucket/songs.json", 800, "none", **aws))
-    assert figures["bytes"] > 400e6
+    figures = json.loads(run(MEMORY, "s3://bucket/songs.json", 400, "none", **aws))
+    assert figures["bytes"] > 200e6
     assert figures["kib"] < 100 * 1024
