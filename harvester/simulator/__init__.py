@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .process import SimulatorProcess
     from .server import Simulator, serve
     from .settings import SimulatorSettings
-    from .truth import truth
+    from .fates import truth
 
 __all__ = [
     "FAULT_NAMES",
@@ -40,7 +40,7 @@ _HOMES = {
     "SimulatorSettings": "settings",
     "make_ids": "ids",
     "serve": "server",
-    "truth": "truth",
+    "truth": "fates",
 }
 
 
@@ -48,6 +48,5 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
-    # `truth` is a module too: its name must keep meaning the function
     globals()[name] = value
     return value

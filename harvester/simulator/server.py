@@ -17,7 +17,7 @@ from .api import Api, Call
 from .clock import SimulatedClock
 from .control import control_routes
 from .settings import SimulatorSettings
-from .truth import TrueState, truth
+from .fates import TrueState, truth
 
 HOST = "127.0.0.1"
 BASE_PATH = "/youtube/v3"
