@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .clock import SimulatedClock
     from .content import Content
+    from .fates import truth
     from .faults import FAULT_NAMES, FaultPlan
     from .ids import make_ids
     from .process import SimulatorProcess
     from .server import Simulator, serve
     from .settings import SimulatorSettings
-    from .fates import truth
 
 __all__ = [
     "FAULT_NAMES",

@@ -16,8 +16,8 @@ from .answers import HANG_SECONDS, Answer
 from .api import Api, Call
 from .clock import SimulatedClock
 from .control import control_routes
-from .settings import SimulatorSettings
 from .fates import TrueState, truth
+from .settings import SimulatorSettings
 
 HOST = "127.0.0.1"
 BASE_PATH = "/youtube/v3"
