@@ -55,6 +55,20 @@ class _Again:
     """When the batch was first asked for."""
 
 
+@dataclass(slots=True)
+class _Lane:
+    """What a lane has left to do: a batch to ask for again, or an answer whose settlement it does not wait for yet."""
+
+    again: _Again | None = None
+    settling: asyncio.Task[None] | None = None
+
+    async def settled(self) -> None:
+        """Wait for it. Raises what the settlement raised, once."""
+        settling, self.settling = self.settling, None
+        if settling is not None:
+            await settling
+
+
 class Crawl:
     """The calls of one run."""
 
@@ -121,18 +135,28 @@ class Crawl:
     # --- one lane
 
     async def _lane(self) -> Ending:
-        again: _Again | None = None
-        while True:
-            if again is not None:
-                await self._gate.pause(again.wait_seconds)
-            async with self._gate.passage():
-                if self._closing.is_set():
-                    return await self._leave(again)
-                batch = await self._next_batch(again)
-                if isinstance(batch, Ending):
-                    return batch
-                since = again.since if again is not None else self._clock.monotonic()
-                again = await self._ask(batch, since) if batch is not None else None
+        lane = _Lane()
+        try:
+            while True:
+                if (ending := await self._go_round(lane)) is not None:
+                    return ending
+        finally:
+            await lane.settled()
+
+    async def _go_round(self, lane: _Lane) -> Ending | None:
+        """One batch asked for. What it ends with is settled beside the next claim, so that both share a commit."""
+        if lane.again is not None:
+            await self._gate.pause(lane.again.wait_seconds)
+        async with self._gate.passage():
+            if self._closing.is_set():
+                return await self._leave(lane.again)
+            batch = await self._next_batch(lane.again)
+            await lane.settled()
+            if isinstance(batch, Ending):
+                return batch
+            since = lane.again.since if lane.again is not None else self._clock.monotonic()
+            lane.again = await self._ask(batch, since, lane) if batch is not None else None
+        return None
 
     async def _leave(self, again: _Again | None) -> Ending:
         """The gate is closed: a batch that waits to be asked again goes back as it came."""
@@ -177,12 +201,13 @@ class Crawl:
 
     # --- one call
 
-    async def _ask(self, batch: Batch, since: float) -> _Again | None:
+    async def _ask(self, batch: Batch, since: float, lane: _Lane) -> _Again | None:
         """Send the call and act on its verdict. Returns the batch where it is to be asked again."""
         sent_at = self._clock.monotonic()
         outcome = await self._api.fetch(batch.ids)
         if outcome.verdict is Verdict.GOOD:
-            await self._settle(batch, outcome, sent_at)
+            self._note_good(sent_at)
+            lane.settling = asyncio.create_task(self._settle(batch, outcome))
             return None
         self._report.wasted[outcome.reason] += 1
         if not outcome.sent:
@@ -201,12 +226,13 @@ class Crawl:
                 await self._on_key_refused(batch, outcome)
         return None
 
-    async def _settle(self, batch: Batch, outcome: Outcome, sent_at: float) -> None:
-        now = self._clock.monotonic()
-        self._pacer.good(now, sent_at)
+    def _note_good(self, sent_at: float) -> None:
+        self._pacer.good(self._clock.monotonic(), sent_at)
         self._refused_in_a_row = 0
         if self._doubted_until is not None and sent_at >= self._doubted_until:
             self._doubted_until = None
+
+    async def _settle(self, batch: Batch, outcome: Outcome) -> None:
         if not await self._ledger.settle(batch, outcome, self._clock.now()):
             log.warning("call %d was answered after its claim had been taken back: not stored", batch.call_id)
             return

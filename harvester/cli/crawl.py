@@ -76,11 +76,15 @@ def _write_page(harvester: Harvester) -> None:
 async def _run(
     harvester: Harvester, max_calls: int | None, until_done: bool, verbosity: int
 ) -> tuple[RunReport, Progress]:
+    import gc
+
     from harvester.cli.beside import shown_run, stop_by_signals
     from harvester.notify import Notifier
     from harvester.report import terminal
     from harvester.run import RunReport
 
+    # What is there by now stays: the collector need not look through it again and again.
+    gc.freeze()
     stop = stop_by_signals()
     notifier = Notifier(harvester.config.notify.url)
     await notifier.started()
