@@ -208,6 +208,8 @@ class Crawl:
         if outcome.verdict is Verdict.GOOD:
             self._note_good(sent_at)
             lane.settling = asyncio.create_task(self._settle(batch, outcome))
+            # It begins now, before the lane's next claim: whatever kills the run, a lane has one call under way.
+            await asyncio.sleep(0)
             return None
         self._report.wasted[outcome.reason] += 1
         if not outcome.sent:
@@ -342,7 +344,7 @@ class Crawl:
         )
 
     async def _on_key_refused(self, batch: Batch, fault: Outcome) -> None:
-        await self._release(batch, fault)
+        # First of all: no other lane is to send one more.
         await self._fail(
             CredentialsError(
                 f"The API refuses to answer this key ({fault.reason}): {fault.message}".rstrip(": "),
@@ -350,6 +352,7 @@ class Crawl:
                 next_step=advice(fault),
             )
         )
+        await self._release(batch, fault)
 
     async def _release(self, batch: Batch, fault: Outcome) -> None:
         await self._ledger.give_back(batch, fault, GiveBack.RELEASE, self._clock.now())

@@ -171,7 +171,7 @@ def test_a_torn_tail_of_the_wal_is_nothing_or_a_whole_commit(
 ) -> None:
     chance = random.Random(tear.__name__)
     torn = 0
-    for number, image in enumerate(crawled.images[::2]):
+    for number, image in enumerate(crawled.images):
         if not image.frames():
             continue
         start, end = surely_on_disk(image), image.frames()[-1].end
@@ -182,7 +182,7 @@ def test_a_torn_tail_of_the_wal_is_nothing_or_a_whole_commit(
         with_tail.wal.write_bytes(data[:start] + tail + (data[end:] if len(tail) == end - start else b""))
         assert_wakes_up_sound(with_tail)
         torn += end > start
-    assert torn > IMAGES / 4
+    assert torn
 
 
 # --- a checkpoint that was under way
