@@ -85,7 +85,11 @@ def _array_entries(text: TextIO) -> Iterator[list[str]]:
             raise Unreadable("its entries are not separated by commas")
         place += len(separator)
         separator = ","
-        if (quick := _quick_entry(held, place)) is not None:
+        quick = _quick_entry(held, place)
+        if quick is None and (more := text.read(_STEP_CHARACTERS)):
+            held, place = held[place:] + more, 0
+            quick = _quick_entry(held, place)
+        if quick is not None:
             ids, place = quick
         else:
             entry, held, place = _entry(decoder, text, held, place)
