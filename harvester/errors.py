@@ -8,7 +8,8 @@
     │   ├── ApiUnavailable           4
     │   ├── SourceUnavailable        4
     │   ├── StorageUnavailable       4   the place of the export
-    │   └── LedgerUnavailable        4   locked for too long, disk full
+    │   ├── LedgerUnavailable        4   locked for too long, disk full
+    │   └── ClusterUnavailable       4   Dask's scheduler or its workers
     └── BooksError                   5   the books do not balance
         ├── LedgerDamaged            5
         └── ExportIncomplete         5
@@ -69,6 +70,10 @@ class StorageUnavailable(OutsideError):
 
 
 class LedgerUnavailable(OutsideError):
+    pass
+
+
+class ClusterUnavailable(OutsideError):
     pass
 
 

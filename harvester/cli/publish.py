@@ -26,9 +26,14 @@ from harvester.cli.state import State
 @click.option(
     "--max-part-bytes", type=click.IntRange(min=1), metavar="N", help="Make DEST a folder of parts, of N bytes at most."
 )
+@click.option(
+    "--dask",
+    metavar="ADDRESS",
+    help="Have the parts made by a Dask cluster: tcp://scheduler:8786, or local for one on this machine.",
+)
 @click.option("--require-complete", is_flag=True, help="Publish nothing, with exit code 5, while ids are left.")
 @click.pass_obj
-def export(state: State, /, dest: str | None, require_complete: bool, **settings: Any) -> None:
+def export(state: State, /, dest: str | None, dask: str | None, require_complete: bool, **settings: Any) -> None:
     """Publish what is stored, in load order, then its manifest.
 
     DEST is a local path or s3://bucket/key; without it, export.uri of the settings. json is the responses as the API
@@ -43,7 +48,7 @@ def export(state: State, /, dest: str | None, require_complete: bool, **settings
     uri = dest if dest is None or "://" in dest else str(Path(dest).absolute())
     harvester = state.harvester(export={"uri": uri, **settings})
     with progress("export", "videos", state.verbosity) as watch:
-        manifest = harvester.export(require_complete=require_complete, watch=watch)
+        manifest = harvester.export(require_complete=require_complete, dask=dask, watch=watch)
     show(terminal.exported(manifest, harvester.config.export.uri))
 
 

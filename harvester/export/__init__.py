@@ -1,10 +1,13 @@
 """Publishing: the stored responses become one file, local or on S3, and then a manifest beside it.
 
-`export` writes, `check_published` proves what was written. Both only read the ledger.
+`export` writes, `check_published` proves what was written. Both only read the ledger. `OnDask` has the
+parts of a folder made by a cluster.
 """
 
 from harvester.export.check import check_published
+from harvester.export.making import make_here
 from harvester.export.manifest import Manifest
+from harvester.export.on_dask import OnDask
 from harvester.export.publish import export
 
-__all__ = ["Manifest", "check_published", "export"]
+__all__ = ["Manifest", "OnDask", "check_published", "export", "make_here"]

@@ -9,12 +9,13 @@ import shutil
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from harvester.errors import ConfigError, StorageUnavailable
 from harvester.export.local import DRAFT_SUFFIX, LocalTarget, explained, lock, still_named
 from harvester.export.parts import refuse_strangers
-from harvester.export.target import Meter, Published
+from harvester.export.target import Meter, Written
 from harvester.files import sync_folder
 from harvester.text import shown
 
@@ -69,6 +70,43 @@ class LocalFolder:
         return LocalTarget(self.path.with_name(self.path.name + suffix))
 
 
+@dataclass(frozen=True, slots=True)
+class LocalPlace:
+    """A name in a draft, for whoever sees that folder. Each attempt writes a file of its own, and renames it."""
+
+    place: Path
+    """The folder that is to be replaced."""
+    draft: Path
+    name: str
+
+    def write(self, chunks: Iterable[bytes], *, expected_bytes: int) -> Written:
+        """See Place. The bytes are on disk when this returns."""
+        if not self.draft.is_dir():
+            raise ConfigError(
+                f"Can't write to {shown(str(self.place))}: what is exported there can't be seen from this machine.",
+                state="What stood there before is as it was; the ledger was only read.",
+                next_step="Export to s3://bucket/folder, or to a folder on a disk that all machines share.",
+            )
+        meter = Meter()
+        attempt = self.draft / f"{self.name}.{secrets.token_hex(6)}"
+        try:
+            with explained(self.place):
+                file = attempt.open("wb")
+            with file:
+                for chunk in meter.over(chunks):
+                    with explained(self.place):
+                        file.write(chunk)
+                with explained(self.place):
+                    file.flush()
+                    os.fsync(file.fileno())
+            with explained(self.place):
+                attempt.replace(self.draft / _NEW / self.name)
+        except BaseException:
+            attempt.unlink(missing_ok=True)
+            raise
+        return Written(meter.published(str(self.place / self.name)))
+
+
 class _Draft:
     """A hidden folder beside the one to be replaced, and locked while its writer lives."""
 
@@ -77,29 +115,25 @@ class _Draft:
         self._folder, self._lock = _create_locked(place)
         (self._folder / _NEW).mkdir()
 
-    def add(self, name: str, chunks: Iterable[bytes], *, content_type: str, expected_bytes: int) -> Published:
-        """See Draft. The bytes are on disk when this returns."""
-        meter = Meter()
-        path = self._folder / _NEW / name
-        try:
-            with explained(self._place):
-                file = path.open("wb")
-            with file:
-                for chunk in meter.over(chunks):
-                    with explained(self._place):
-                        file.write(chunk)
-                with explained(self._place):
-                    file.flush()
-                    os.fsync(file.fileno())
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
-        return meter.published(str(self._place / name))
+    def place(self, name: str, *, content_type: str) -> LocalPlace:
+        """See Draft."""
+        return LocalPlace(self._place, self._folder, name)
+
+    def keep(self, name: str, written: Written) -> None:
+        """See Draft."""
+        with explained(self._place, "read"):
+            length = (self._folder / _NEW / name).stat().st_size
+        if length != written.published.bytes:
+            raise StorageUnavailable(
+                f"{shown(str(self._place / name))} is not what was written: it has {length:,} bytes.",
+                state="What stood there before is as it was; the ledger was only read.",
+                next_step="Export again.",
+            )
 
     def drop(self, name: str) -> None:
         """See Draft."""
         with explained(self._place):
-            (self._folder / _NEW / name).unlink()
+            (self._folder / _NEW / name).unlink(missing_ok=True)
 
     def commit(self) -> None:
         """See Draft."""

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections import deque
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 
 from harvester._version import __version__
 from harvester.config import ExportSettings
 from harvester.errors import ExportIncomplete, HarvesterError
 from harvester.export import parts
-from harvester.export.formats import Format, format_of, refuse_misleading_name
+from harvester.export.formats import format_of, refuse_misleading_name
+from harvester.export.making import Maker, Order, counted, make, make_here
 from harvester.export.manifest import SUFFIX, Manifest, Part, counts_of, left_to_ask, sum_of, to_json, without_secrets
 from harvester.export.parts import Survey
 from harvester.export.storage import folder_at, target_at
 from harvester.export.tally import Tally
-from harvester.export.target import Draft, Folder, Published, Target
+from harvester.export.target import Draft, Folder, Target
 from harvester.ledger.protocol import Books
 from harvester.model import EVERYTHING, Progress, Span, VideoState
 from harvester.text import count
@@ -35,12 +38,14 @@ def export(
     require_complete: bool = False,
     source: str | None = None,
     watch: Watch = nobody,
+    maker: Maker = make_here,
 ) -> Manifest:
     """Publish what is stored to `settings.uri`, as one file or as a folder of parts, then the manifest beside it.
 
     A ledger that holds no response gives an empty file of its format. The counts by state are of the same
     snapshot as the responses, as far as `books` reads from one. Of `ledger_name` and `source` the manifest
     keeps what may be shown. `now` is when the export begins. `watch` hears of videos and bytes.
+    `maker` makes the parts of a folder.
 
     Raises ExportIncomplete, before anything is written, where `require_complete` and ids are left to ask
     for; LedgerDamaged where a stored body is not what was stored; ConfigError, CredentialsError or
@@ -52,7 +57,7 @@ def export(
     if require_complete:
         _refuse_incomplete(progress)
     survey = parts.survey(books, form, settings.max_part_bytes)
-    export = _Export(books, form, survey, progress, watch)
+    export = _Export(books, survey, progress, watch, maker)
     begun = Manifest(
         file="",
         format=settings.format,
@@ -81,38 +86,32 @@ def export(
     return manifest
 
 
-class _TooLargeError(Exception):
-    """A part came out larger than it may be."""
-
-
 @dataclass(slots=True)
 class _Export:
     """One export under way."""
 
     books: Books
-    form: Format
     survey: Survey
     progress: Progress
     watch: Watch
+    maker: Maker
     videos_written: int = 0
     """In the parts that are whole, as are the bytes."""
     bytes_written: int = 0
 
     def to_file(self, target: Target, begun: Manifest) -> Manifest:
-        tally = Tally()
+        form, tally = format_of(begun.format, begun.compression), Tally()
         published = target.publish(
-            self._assembled(EVERYTHING, tally, None),
-            content_type=self.form.content_type,
+            counted(form.assemble(self.books, EVERYTHING, tally), tally, self._watch_part),
+            content_type=form.content_type,
             expected_bytes=self.survey.expected_bytes,
         )
         return replace(begun, file=target.name, videos=tally.videos, bytes=published.bytes, sha256=published.sha256)
 
     def to_folder(self, folder: Folder, begun: Manifest, most_bytes: int) -> Manifest:
         with folder.draft() as draft:
-            written = [part for span in self.survey.spans for part in self._parts(draft, span, most_bytes)]
-            if not written:
-                # A table without rows still has its columns.
-                written = [self._part(draft, EVERYTHING, None)[0]]
+            order = partial(self._order, draft, begun, most_bytes)
+            written = self._parts(draft, order) or [self._part_without_videos(draft, order)]
             # From here until the new one is there, no manifest speaks of a folder that is neither old nor new.
             folder.beside(SUFFIX).remove()
             try:
@@ -129,58 +128,50 @@ class _Export:
             parts=tuple(written),
         )
 
-    def _parts(self, draft: Draft, span: Span, most_bytes: int) -> Iterator[Part]:
-        """The span as one part, or as several where it comes out larger than its figures promised."""
-        smaller = parts.halves(span, self.progress.total)
-        with suppress(_TooLargeError):
-            part, tally = self._part(draft, span, most_bytes if smaller else None)
-            smaller = None
-        # The error is gone by now: it kept alive what the part was made of, and attempts may stand in one another.
-        if smaller:
-            for half in smaller:
-                yield from self._parts(draft, half, most_bytes)
-        elif tally.videos or tally.responses:
-            self.videos_written += part.videos
-            self.bytes_written += part.bytes
-            yield part
-        else:
-            draft.drop(part.file)
+    def _order(self, draft: Draft, begun: Manifest, most_bytes: int, span: Span) -> Order:
+        form = format_of(begun.format, begun.compression)
+        place = draft.place(parts.part_name(span, form), content_type=form.content_type)
+        most = most_bytes if parts.halves(span, self.progress.total) else None
+        return Order(begun.format, begun.compression, span, most, place)
 
-    def _part(self, draft: Draft, span: Span, most_bytes: int | None) -> tuple[Part, Tally]:
-        tally = Tally()
-        name = parts.part_name(span, self.form)
-        published = draft.add(
-            name,
-            self._assembled(span, tally, most_bytes),
-            content_type=self.form.content_type,
-            expected_bytes=most_bytes or 0,
-        )
-        return _as_part(name, span, published, tally), tally
+    def _parts(self, draft: Draft, order: Callable[[Span], Order]) -> list[Part]:
+        """A part a span, or several where it comes out larger than its figures promised; in load order."""
+        spans = deque(self.survey.spans)
+        written: list[Part] = []
 
-    def _assembled(self, span: Span, tally: Tally, most_bytes: int | None) -> Iterator[bytes]:
-        chunks = self.form.assemble(self.books, span, tally)
-        return self._watched(chunks, tally, most_bytes)
+        def next_order() -> Order | None:
+            return order(spans.popleft()) if spans else None
 
-    def _watched(self, chunks: Iterable[bytes], tally: Tally, most_bytes: int | None) -> Iterator[bytes]:
+        # Closed at once, whatever happens: what is still being made would be written to a draft that is gone.
+        with closing(self.maker(self.books, next_order, self._watch_part)) as results:
+            for ordered, made in results:
+                if made is None:
+                    draft.drop(ordered.name)
+                    spans.extendleft(reversed(parts.halves(ordered.span, self.progress.total) or ()))
+                elif made.part.videos or made.responses:
+                    draft.keep(ordered.name, made.written)
+                    written.append(made.part)
+                    self._count(made.part)
+                else:
+                    draft.drop(ordered.name)
+        return sorted(written, key=lambda part: part.first_position)
+
+    def _part_without_videos(self, draft: Draft, order: Callable[[Span], Order]) -> Part:
+        """A table without rows still has its columns."""
+        ordered = replace(order(EVERYTHING), most_bytes=None)
+        made = make(self.books, ordered)
+        assert made is not None
+        draft.keep(ordered.name, made.written)
+        return made.part
+
+    def _count(self, part: Part) -> None:
+        self.videos_written += part.videos
+        self.bytes_written += part.bytes
+        self._watch_part(Advance(0))
+
+    def _watch_part(self, part: Advance) -> None:
         total = self.progress.videos[VideoState.FETCHED]
-        size = 0
-        for chunk in chunks:
-            size += len(chunk)
-            if most_bytes is not None and size > most_bytes:
-                raise _TooLargeError
-            yield chunk
-            self.watch(Advance(self.videos_written + tally.videos, total, self.bytes_written + size))
-
-
-def _as_part(name: str, span: Span, published: Published, tally: Tally) -> Part:
-    return Part(
-        file=name,
-        videos=tally.videos,
-        bytes=published.bytes,
-        sha256=published.sha256,
-        first_position=span.first,
-        last_position=span.last if span.last < EVERYTHING.last else None,
-    )
+        self.watch(Advance(self.videos_written + part.done, total, self.bytes_written + part.bytes))
 
 
 def _publish_manifest(target: Target, manifest: Manifest) -> None:

@@ -14,7 +14,7 @@ from harvester.export.s3_client import S3Options, as_header, connected, crc32, w
 from harvester.export.s3_errors import explained, is_absence
 from harvester.export.s3_sweep import abort_all, open_uploads
 from harvester.export.s3_upload import MIB, PART_BYTES, Buffers, Upload, cut, part_size
-from harvester.export.target import Meter, Published
+from harvester.export.target import Meter, Published, Written
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -55,9 +55,7 @@ class S3Target:
             if len(first) < size:
                 published = self._put(client, first, content_type)
             else:
-                whole = itertools.chain((first,), pieces)
-                upload, published = self._upload(client, whole, size, buffers, content_type)
-                self.finish(upload, published)
+                published = self._upload(client, itertools.chain((first,), pieces), size, buffers, content_type)
             abort_all(client, self.bucket, begun_before)
         return published
 
@@ -97,33 +95,31 @@ class S3Target:
         client.put_object(Bucket=self.bucket, Key=self.key, Body=body, **self.options.headers(content_type), **checksum)
         return meter.published(self.uri)
 
-    def upload(
-        self, client: S3Client, chunks: Iterable[bytes], *, content_type: str, expected_bytes: int
-    ) -> tuple[Upload, Published]:
-        """Send it all, and let nothing be seen of it yet: see `finish`."""
-        size = part_size(expected_bytes, self.part_bytes)
-        buffers = Buffers()
-        return self._upload(client, cut(chunks, size, buffers.take), size, buffers, content_type)
+    def begin(self, client: S3Client, content_type: str) -> Upload:
+        """An upload of which nothing is seen before `finish`."""
+        return Upload.begin(client, self.bucket, self.key, self.options.headers(content_type))
 
     def _upload(
         self, client: S3Client, pieces: Iterable[bytearray], size: int, buffers: Buffers, content_type: str
-    ) -> tuple[Upload, Published]:
+    ) -> Published:
         meter = Meter()
-        upload = Upload(client, self.bucket, self.key, self.options.headers(content_type))
+        upload = self.begin(client, content_type)
         try:
-            upload.send(pieces, size, meter, buffers)
+            receipt = upload.send(pieces, size, meter, buffers)
         except BaseException:
             upload.abort()
             raise
-        return upload, meter.published(self.uri)
+        written = Written(meter.published(self.uri), receipt)
+        self.finish(upload, written)
+        return written.published
 
-    def finish(self, upload: Upload, published: Published) -> None:
+    def finish(self, upload: Upload, written: Written) -> None:
         """Let the object appear."""
         try:
-            upload.complete()
+            upload.complete(written.receipt)
         except BaseException as error:
             gone = upload.abort()
-            if not (gone and isinstance(error, Exception) and self._stands(published)):
+            if not (gone and isinstance(error, Exception) and self._stands(written.published)):
                 raise
             log.info("%s: the answer to its completion was lost, but the object stands", self.uri)
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from harvester.errors import CredentialsError
 from harvester.export.parts import is_part, refuse_strangers
@@ -18,8 +18,8 @@ from harvester.export.s3 import S3Target
 from harvester.export.s3_client import CONNECTIONS, S3Options, connected
 from harvester.export.s3_errors import explained
 from harvester.export.s3_sweep import OpenUpload, abort_all, open_uploads
-from harvester.export.s3_upload import Upload
-from harvester.export.target import Published
+from harvester.export.s3_upload import Buffers, Upload, cut, part_size
+from harvester.export.target import Meter, Written
 from harvester.text import shown
 
 if TYPE_CHECKING:
@@ -80,26 +80,49 @@ class S3Folder:
         return S3Target(self.bucket, self.prefix + suffix, replace(self.options, metadata={}))
 
 
+@dataclass(frozen=True)
+class S3Place:
+    """An upload that was begun, for whoever sends it. Another process connects by its own environment."""
+
+    uri: str
+    region: str | None
+    which: dict[str, Any]
+    client: S3Client | None = None
+    """Of the process that began it; it stays there."""
+
+    def __reduce__(self) -> tuple[type[S3Place], tuple[str, str | None, dict[str, Any]]]:
+        return S3Place, (self.uri, self.region, self.which)
+
+    def write(self, chunks: Iterable[bytes], *, expected_bytes: int) -> Written:
+        """See Place. What fails leaves the upload open, for its draft to take back."""
+        size, meter, buffers = part_size(expected_bytes), Meter(), Buffers()
+        with nullcontext(self.client) if self.client else connected(self.uri, self.region) as client:
+            receipt = Upload(client, self.which).send(cut(chunks, size, buffers.take), size, meter, buffers)
+        return Written(meter.published(self.uri), receipt)
+
+
 class _Draft:
-    """Uploads that are sent, and not yet completed."""
+    """Uploads that are begun or sent, and not yet completed."""
 
     def __init__(self, folder: S3Folder, client: S3Client) -> None:
         self._folder = folder
         self._client = client
-        self._uploads: dict[str, tuple[Upload, Published]] = {}
+        self._uploads: dict[str, Upload] = {}
+        self._kept: dict[str, Written] = {}
 
-    def add(self, name: str, chunks: Iterable[bytes], *, content_type: str, expected_bytes: int) -> Published:
+    def place(self, name: str, *, content_type: str) -> S3Place:
         """See Draft."""
         target = self._folder.file(name)
-        upload, published = target.upload(
-            self._client, chunks, content_type=content_type, expected_bytes=expected_bytes
-        )
-        self._uploads[name] = (upload, published)
-        return published
+        self._uploads[name] = upload = target.begin(self._client, content_type)
+        return S3Place(target.uri, target.options.region, upload.which, self._client)
+
+    def keep(self, name: str, written: Written) -> None:
+        """See Draft."""
+        self._kept[name] = written
 
     def drop(self, name: str) -> None:
         """See Draft."""
-        self._uploads.pop(name)[0].abort()
+        self._uploads.pop(name).abort()
 
     def commit(self) -> None:
         """See Draft."""
@@ -108,9 +131,9 @@ class _Draft:
             self._commit()
 
     def _commit(self) -> None:
-        surplus = set(self._folder.names()) - set(self._uploads)
+        surplus = set(self._folder.names()) - set(self._kept)
         with ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="export") as pool:
-            list(pool.map(self._finish, list(self._uploads)))
+            list(pool.map(self._finish, self._kept))
         self._delete(sorted(surplus))
 
     def _delete(self, names: Sequence[str]) -> None:
@@ -127,10 +150,10 @@ class _Draft:
                 )
 
     def discard(self) -> None:
-        for upload, _ in self._uploads.values():
+        for upload in self._uploads.values():
             upload.abort()
         self._uploads.clear()
 
     def _finish(self, name: str) -> None:
-        self._folder.file(name).finish(*self._uploads[name])
+        self._folder.file(name).finish(self._uploads[name], self._kept[name])
         del self._uploads[name]

@@ -10,10 +10,10 @@ leaves parts behind: the next export to that key sweeps them (see s3_sweep), and
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from harvester.errors import StorageUnavailable
 from harvester.export.s3_client import CONNECTIONS, as_header, crc32, wants_checksums
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from types_boto3_s3.type_defs import CompletedPartTypeDef
 
     _Sent: TypeAlias = tuple[CompletedPartTypeDef, bytes]
+    Receipt: TypeAlias = Sequence[_Sent]
 
 MIB = 1 << 20
 PART_BYTES = 12 * MIB
@@ -48,23 +49,31 @@ class Buffers:
 
 
 class Upload:
-    """See the module. Memory: IN_FLIGHT_BYTES, or one part where that is more, and the one being filled."""
+    """See the module. Memory: IN_FLIGHT_BYTES, or one part where that is more, and the one being filled.
 
-    def __init__(self, client: S3Client, bucket: str, key: str, headers: dict[str, Any]) -> None:
+    Who sends the parts need not be who began the upload, nor who completes it: `which` and the receipt can be handed
+    on. A part that is sent twice takes the place of itself.
+    """
+
+    def __init__(self, client: S3Client, which: dict[str, Any]) -> None:
         self._client = client
         self._checked = wants_checksums(client)
-        # S3 refuses parts whose checksum it was not told to expect.
-        expected: dict[str, Any] = {"ChecksumAlgorithm": "CRC32"} if self._checked else {}
-        begun = client.create_multipart_upload(Bucket=bucket, Key=key, **headers, **expected)
-        self._which: dict[str, Any] = {"Bucket": bucket, "Key": key, "UploadId": begun["UploadId"]}
-        self._parts: list[CompletedPartTypeDef] = []
-        self._checksums: list[bytes] = []
+        self.which = which
+        """Its bucket, key and id, as the client wants them."""
 
-    def send(self, parts: Iterable[bytearray], size: int, meter: Meter, buffers: Buffers) -> None:
+    @classmethod
+    def begin(cls, client: S3Client, bucket: str, key: str, headers: dict[str, Any]) -> Self:
+        # S3 refuses parts whose checksum it was not told to expect.
+        expected: dict[str, Any] = {"ChecksumAlgorithm": "CRC32"} if wants_checksums(client) else {}
+        begun = client.create_multipart_upload(Bucket=bucket, Key=key, **headers, **expected)
+        return cls(client, {"Bucket": bucket, "Key": key, "UploadId": begun["UploadId"]})
+
+    def send(self, parts: Iterable[bytearray], size: int, meter: Meter, buffers: Buffers) -> Receipt:
         """Send the parts, of `size` bytes but the last, several at a time; the next one is filled meanwhile.
 
         `meter` sees them in order, in a thread of its own. Each part is given back to `buffers` when it is done with.
         """
+        receipt: list[_Sent] = []
         width = min(CONNECTIONS, max(1, IN_FLIGHT_BYTES // size))
         under_way: deque[_Part] = deque()
         with (
@@ -75,29 +84,24 @@ class Upload:
                 sent = senders.submit(self._send_part, number, part)
                 under_way.append(_Part(part, sent, counter.submit(meter.add, part)))
                 if len(under_way) == width:
-                    self._finish(under_way.popleft(), buffers)
+                    receipt.append(_finished(under_way.popleft(), buffers))
             while under_way:
-                self._finish(under_way.popleft(), buffers)
+                receipt.append(_finished(under_way.popleft(), buffers))
+        return receipt
 
-    def _finish(self, part: _Part, buffers: Buffers) -> None:
-        completed, checksum = part.sent.result()
-        self._parts.append(completed)
-        self._checksums.append(checksum)
-        part.counted.result()
-        buffers.give_back(part.data)
-
-    def complete(self) -> None:
+    def complete(self, receipt: Receipt) -> None:
         """Let the object appear. Raises StorageUnavailable where S3 counts another checksum than was sent."""
-        answer = self._client.complete_multipart_upload(**self._which, MultipartUpload={"Parts": self._parts})
+        parts = [completed for completed, _ in receipt]
+        answer = self._client.complete_multipart_upload(**self.which, MultipartUpload={"Parts": parts})
         # Of the parts' checksums; some stores answer with that of the whole object, or with none.
         stored = answer.get("ChecksumCRC32", "")
-        if stored.endswith(f"-{len(self._parts)}") and self._checked:
-            _compare(stored.rpartition("-")[0], crc32(b"".join(self._checksums)))
+        if stored.endswith(f"-{len(parts)}") and self._checked:
+            _compare(stored.rpartition("-")[0], crc32(b"".join(checksum for _, checksum in receipt)))
 
     def abort(self) -> bool:
         """Take the upload back. Whether it was gone already: then it may have been completed."""
         try:
-            self._client.abort_multipart_upload(**self._which)
+            self._client.abort_multipart_upload(**self.which)
         except Exception as error:  # noqa: BLE001 (what went wrong before is worth more to the user than this)
             return is_gone(error)
         return False
@@ -107,7 +111,7 @@ class Upload:
         sent: dict[str, Any] = {"ChecksumCRC32": as_header(checksum)} if self._checked else {}
         # botocore takes a bytearray, though its stubs don't say so, and sends it whole; bytes it sends in small pieces.
         body: Any = part
-        answer = self._client.upload_part(**self._which, PartNumber=number, Body=body, **sent)
+        answer = self._client.upload_part(**self.which, PartNumber=number, Body=body, **sent)
         completed: CompletedPartTypeDef = {"PartNumber": number, "ETag": answer["ETag"]}
         if stored := answer.get("ChecksumCRC32"):
             _compare(stored, checksum)
@@ -122,6 +126,13 @@ class _Part:
     data: bytearray
     sent: Future[_Sent]
     counted: Future[None]
+
+
+def _finished(part: _Part, buffers: Buffers) -> _Sent:
+    sent = part.sent.result()
+    part.counted.result()
+    buffers.give_back(part.data)
+    return sent
 
 
 def _compare(stored: str, sent: bytes) -> None:

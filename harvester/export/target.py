@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,14 @@ class Published:
     uri: str
     bytes: int
     sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A file of a draft: what it will be once it is seen, and what its draft needs to let it be seen."""
+
+    published: Published
+    receipt: Any = None
 
 
 class Meter:
@@ -83,15 +91,28 @@ class Target(Protocol):
         ...
 
 
+class Place(Protocol):
+    """Where one file of a draft is written, by whichever process it is handed to. It can be pickled, and holds no
+    credentials: they are that process's own."""
+
+    def write(self, chunks: Iterable[bytes], *, expected_bytes: int) -> Written:
+        """Write it whole. Written twice, even at the same time, it is the same file."""
+        ...
+
+
 class Draft(Protocol):
     """The files of a folder while they are written: nothing is seen of them before `commit`."""
 
-    def add(self, name: str, chunks: Iterable[bytes], *, content_type: str, expected_bytes: int) -> Published:
-        """Write one file of it. Where `chunks` raise, that file is not part of the draft."""
+    def place(self, name: str, *, content_type: str) -> Place:
+        """Begin one file. It belongs to the draft once it is kept."""
+        ...
+
+    def keep(self, name: str, written: Written) -> None:
+        """Take in a file that was written at its place. Raises StorageUnavailable where it is not there."""
         ...
 
     def drop(self, name: str) -> None:
-        """Take one file out of it again."""
+        """Forget a file that was begun, whatever was written of it."""
         ...
 
     def commit(self) -> None:

@@ -107,7 +107,7 @@ POINTS: dict[str, Callable[[Strike], None]] = {
     "while the draft is written": lambda strike: after(local._Draft, "write", strike),
     "before the draft is on disk": lambda strike: before(os, "fsync", strike),
     "before the draft takes its place": lambda strike: before(local._Draft, "take_place", strike),
-    "before a part is written": lambda strike: before(local_folder._Draft, "add", strike),
+    "before a part is written": lambda strike: before(local_folder.LocalPlace, "write", strike),
     "before the old manifest is removed": lambda strike: before(local.LocalTarget, "remove", strike),
     "before the parts take their place": lambda strike: before(local_folder._Draft, "commit", strike),
     "before a folder is renamed": lambda strike: before(Path, "rename", strike),

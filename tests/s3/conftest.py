@@ -115,6 +115,13 @@ def rclone_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield _address_in(log, server)
 
 
+@pytest.fixture(scope="session")
+def moto_account(moto_address: str) -> dict[str, str]:
+    """What is in the environment of a process that knows moto's server, and no other."""
+    account = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_EC2_METADATA_DISABLED": "true"}
+    return account | {"AWS_ENDPOINT_URL": moto_address, "NO_PROXY": "127.0.0.1"}
+
+
 @cache
 def _loader(search_path: str | None = None) -> Any:
     from botocore.loaders import create_loader

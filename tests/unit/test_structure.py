@@ -102,9 +102,12 @@ def test_modules_and_functions_stay_short(module: Path) -> None:
 
 def test_what_is_imported_is_declared() -> None:
     project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    declared = {re.split(r"[\[<>=~]", line)[0].lower().replace("-", "_") for line in project["dependencies"]}
+    extras = [line for lines in project["optional-dependencies"].values() for line in lines]
+    lines = project["dependencies"] + extras
+    declared = {re.split(r"[\[<>=~]", line)[0].lower().replace("-", "_") for line in lines}
     brought_along = {
         "botocore": "boto3",
+        "dask": "distributed",
         "fsspec": "s3fs",
         "markupsafe": "jinja2",
         "yarl": "aiohttp",
@@ -127,7 +130,18 @@ def test_the_public_names_are_all_there_and_documented() -> None:
 
 
 def test_importing_harvester_or_asking_for_help_brings_nothing_heavy() -> None:
-    heavy = ("pandas", "pyarrow", "boto3", "s3fs", "aiohttp", "sqlalchemy", "alembic", "pydantic", "rich")
+    heavy = (
+        "pandas",
+        "pyarrow",
+        "boto3",
+        "s3fs",
+        "aiohttp",
+        "sqlalchemy",
+        "alembic",
+        "pydantic",
+        "rich",
+        "distributed",
+    )
     program = f"""
 import sys, harvester, harvester.cli
 print([name for name in {heavy!r} if name in sys.modules])
