@@ -154,8 +154,9 @@ def _client_here() -> Iterator[Client]:
 
     # Without certificates, whoever has an account on this machine could have the workers do anything.
     security = Security.temporary()
-    # Nor does anybody need the pages that schedulers and workers serve.
-    silent: dict[str, list[str]] = {f"distributed.{who}.http.routes": [] for who in ("scheduler", "worker")}
+    # Nor does anybody see the pages that schedulers and workers serve, or the profiles that workers take of themselves.
+    silent: dict[str, object] = {f"distributed.{who}.http.routes": [] for who in ("scheduler", "worker")}
+    silent["distributed.worker.profile.enabled"] = False
     place = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
     with (
         dask.config.set(silent),
