@@ -8,13 +8,12 @@ import random
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, BinaryIO
 
 from harvester import quota
 from harvester.clock import Clock, SystemClock
-from harvester.config import Config, ExportSettings, api_key
+from harvester.config import Config, api_key
 from harvester.errors import BooksError, ConfigError
 from harvester.ledger.books import SqliteBooks
 from harvester.ledger.upgrade import check, prepare
@@ -358,37 +357,20 @@ class Harvester:
             units_left_today=units_left_today,
         )
 
-    def export(
-        self,
-        settings: ExportSettings | None = None,
-        *,
-        require_complete: bool = False,
-        dask: str | None = None,
-        watch: Watch = nobody,
-    ) -> Manifest:
-        """Publish the stored responses, then the manifest beside them.
+    def export(self, *, require_complete: bool = False, dask: str | None = None, watch: Watch = nobody) -> Manifest:
+        """Publish the stored responses, then the manifest beside them. `dask`: see `maker_for`."""
+        from harvester.export import export, maker_for
 
-        `dask` is the address of the scheduler whose workers are to make the parts, or `local`.
-        """
-        from harvester.export import OnDask, export, make_here
-
-        settings = settings or self.config.export
-        if dask is not None and settings.max_part_bytes is None:
-            raise ConfigError(
-                "Dask makes the parts of a folder, and this export is one file.",
-                state="Nothing was written.",
-                next_step="Add --max-part-bytes 250000000, or leave --dask out.",
-            )
         with self.books() as books:
             return export(
                 books,
-                settings,
+                self.config.export,
                 ledger_name=self.config.ledger.path.name,
                 now=self._clock.now(),
                 require_complete=require_complete,
                 source=self.config.source.uri,
                 watch=watch,
-                maker=OnDask(dask, partial(SqliteBooks, self.config.ledger.path)) if dask else make_here,
+                maker=maker_for(dask, SqliteBooks, self.config.ledger.path),
             )
 
     def verify(self, published: str | None = None, *, watch: Watch = nobody) -> Progress:

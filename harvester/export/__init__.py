@@ -5,9 +5,8 @@ parts of a folder made by a cluster.
 """
 
 from harvester.export.check import check_published
-from harvester.export.making import make_here
 from harvester.export.manifest import Manifest
-from harvester.export.on_dask import OnDask
+from harvester.export.on_dask import OnDask, maker_for
 from harvester.export.publish import export
 
-__all__ = ["Manifest", "OnDask", "check_published", "export", "make_here"]
+__all__ = ["Manifest", "OnDask", "check_published", "export", "maker_for"]

@@ -14,14 +14,14 @@ import zlib
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
 from itertools import count
 from typing import TYPE_CHECKING
 
 from harvester._version import __version__
 from harvester.errors import ClusterUnavailable, ConfigError, HarvesterError, LedgerUnavailable, LedgerUnusable
-from harvester.export.making import Made, NextOrder, Order, make
+from harvester.export.making import Made, Maker, NextOrder, Order, make, make_here
 from harvester.ledger.protocol import Books
 from harvester.model import Progress
 from harvester.text import shown
@@ -58,6 +58,12 @@ class OnDask:
         task = Task(self.open_books, books.progress(), _tools())
         with _connected(self.address) as client:
             yield from _all_made(client, task, next_order)
+
+
+def maker_for(dask: str | None, open_books: Callable[..., AbstractContextManager[Books]], *ledger: object) -> Maker:
+    """Who makes the parts of a folder: workers that open that ledger, of the scheduler at the address `dask` or of a
+    cluster of this machine where it is `local`; this process where it is None."""
+    return make_here if dask is None else OnDask(dask, partial(open_books, *ledger))
 
 
 @dataclass(frozen=True, slots=True)

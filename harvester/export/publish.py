@@ -12,7 +12,7 @@ from functools import partial
 
 from harvester._version import __version__
 from harvester.config import ExportSettings
-from harvester.errors import ExportIncomplete, HarvesterError
+from harvester.errors import ConfigError, ExportIncomplete, HarvesterError
 from harvester.export import parts
 from harvester.export.formats import format_of, refuse_misleading_name
 from harvester.export.making import Maker, Order, counted, make, make_here
@@ -52,6 +52,12 @@ def export(
     StorageUnavailable where it can't be put there. In every case what stood there before is as it
     was, unless it is the manifest that fails: then the error says so.
     """
+    if settings.max_part_bytes is None and maker is not make_here:
+        raise ConfigError(
+            "Dask makes the parts of a folder, and this export is one file.",
+            state="Nothing was written.",
+            next_step="Add --max-part-bytes 250000000, or leave --dask out.",
+        )
     form = format_of(settings.format, settings.compression)
     progress = books.progress()
     if require_complete:

@@ -21,10 +21,10 @@ from distributed import LocalCluster
 
 from harvester.config import ExportSettings
 from harvester.errors import ClusterUnavailable, ConfigError, HarvesterError, LedgerDamaged, LedgerUnavailable
-from harvester.export import Manifest, OnDask, export, make_here, on_dask
+from harvester.export import Manifest, OnDask, export, on_dask
 from harvester.export.formats import FORMATS
 from harvester.export.local_folder import LocalPlace
-from harvester.export.making import Maker, Order
+from harvester.export.making import Maker, Order, make_here
 from harvester.export.parts import survey
 from harvester.export.s3_upload import MIB
 from harvester.export.storage import folder_at
@@ -225,7 +225,7 @@ def test_the_command_on_a_cluster_of_its_own(harvester: Program) -> None:
     for arguments in (["alone", *parts], ["together", *parts, "--dask", "local"]):
         done = harvester.run("export", *arguments)
         assert done.returncode == 0, done.stderr
-    assert [line.split()[1] for line in done.stderr.splitlines()] == ["INFO"]
+    assert [line.split()[1:2] for line in done.stderr.splitlines()] == [["INFO"]], done.stderr
     alone, together = (files(harvester.folder / name) for name in ("alone", "together"))
     assert together == alone
     assert len(alone) > 3
