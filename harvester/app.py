@@ -15,8 +15,7 @@ from harvester import quota
 from harvester.clock import Clock, SystemClock
 from harvester.config import Config, api_key
 from harvester.errors import BooksError, ConfigError
-from harvester.ledger.books import SqliteBooks
-from harvester.ledger.upgrade import check, prepare
+from harvester.ledger.place import check, open_books, open_ledger, prepare
 from harvester.model import BATCH_SIZE, FailedId, FaultCount, Loaded, Progress, RunRecord, Stored, VideoState
 from harvester.report.summary import Summary, summarize
 from harvester.text import count
@@ -26,7 +25,9 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from harvester.export import Manifest
-    from harvester.ledger.sqlite import SqliteLedger
+    from harvester.ledger.books import SqliteBooks
+    from harvester.ledger.postgres.books import PostgresBooks
+    from harvester.ledger.protocol import Ledger
     from harvester.run import RunReport, Stop
     from harvester.work import Work
 
@@ -102,7 +103,7 @@ class Harvester:
 
     def init(self) -> None:
         """Create the ledger or bring it up to date. Safe to repeat."""
-        prepare(self.config.ledger.path)
+        prepare(self.config.ledger.url)
 
     async def load(
         self,
@@ -114,7 +115,6 @@ class Harvester:
         watch: Watch = nobody,
     ) -> Loaded:
         """Read the ids of a source, by default the configured one, into the ledger, which is made if need be."""
-        from harvester.ledger.sqlite import SqliteLedger
         from harvester.loader import Reading, load
         from harvester.sources import read_ids
 
@@ -134,7 +134,7 @@ class Harvester:
         # A source that can't be read leaves no ledger behind.
         first = list(islice(chunks, 1))
         self.init()
-        async with SqliteLedger(self.config.ledger.path) as ledger:
+        async with open_ledger(self.config.ledger.url) as ledger:
             return await load(ledger, chain(first, chunks), reading)
 
     async def run(
@@ -149,10 +149,8 @@ class Harvester:
 
         `report` is written as the run goes, so that it tells what was done even where the run raises.
         """
-        from harvester.ledger.sqlite import SqliteLedger
-
-        check(self.config.ledger.path)
-        async with SqliteLedger(self.config.ledger.path) as ledger:
+        check(self.config.ledger.url)
+        async with open_ledger(self.config.ledger.url) as ledger:
             before = summarize(await ledger.progress(), self.config.quota, self._clock.now())
             units = f"{before.remaining:,} of {count(before.daily_units, 'unit')}"
             log.info("%s left, %s left today", count(before.unasked, "id"), units)
@@ -161,7 +159,7 @@ class Harvester:
 
     async def crawl(
         self,
-        ledger: SqliteLedger,
+        ledger: Ledger,
         *,
         statistics_only: bool = False,
         until_done: bool = False,
@@ -255,7 +253,7 @@ class Harvester:
                 faults=books.faults(PAGE_FAULTS),
                 seconds=books.good_call_seconds(PAGE_CALLS),
                 newest=sample(books.newest_responses(PAGE_RESPONSES), PAGE_VIDEOS),
-                ledger_name=self.config.ledger.path.name,
+                ledger_name=self.config.ledger.name,
                 now=now,
             )
         return render(data)
@@ -273,26 +271,24 @@ class Harvester:
     ) -> dict[VideoState, int]:
         """Make failed or missing ids pending again, of `reasons` alone where given; how many of each state."""
         from harvester import again
-        from harvester.ledger.sqlite import SqliteLedger
 
         if dry_run:
             with self.books() as books:
                 return books.put_back(states, reasons)
-        check(self.config.ledger.path)
-        async with SqliteLedger(self.config.ledger.path) as ledger:
+        check(self.config.ledger.url)
+        async with open_ledger(self.config.ledger.url) as ledger:
             return await again.put_back(ledger, states, reasons)
 
     async def prune(self, older_than: timedelta, *, dry_run: bool = False) -> Stored:
         """Delete the responses that were fetched longer ago than that; the ids they hold are pending again."""
         from harvester import again
-        from harvester.ledger.sqlite import SqliteLedger
 
         now = self._clock.now()
         if dry_run:
             with self.books() as books:
                 return books.older(now - older_than)
-        check(self.config.ledger.path)
-        async with SqliteLedger(self.config.ledger.path) as ledger:
+        check(self.config.ledger.url)
+        async with open_ledger(self.config.ledger.url) as ledger:
             return await again.prune(ledger, now - older_than, now)
 
     def due(self, older_than: timedelta, max_calls: int | None = None, *, statistics_only: bool = False) -> Due:
@@ -324,12 +320,11 @@ class Harvester:
 
         An old response stays until the new one takes its place, so an export is whole at every moment.
         """
-        from harvester.ledger.sqlite import SqliteLedger, StatisticsLedger
         from harvester.work import OldResponses
 
         before = self._clock.now() - older_than
-        check(self.config.ledger.path)
-        async with (StatisticsLedger if statistics_only else SqliteLedger)(self.config.ledger.path) as ledger:
+        check(self.config.ledger.url)
+        async with open_ledger(self.config.ledger.url, statistics_only=statistics_only) as ledger:
             work = OldResponses(ledger, before)
             report = await self.crawl(
                 ledger, statistics_only=statistics_only, max_calls=max_calls, stop=stop, work=work, report=report
@@ -365,7 +360,7 @@ class Harvester:
             return export(
                 books,
                 self.config.export,
-                ledger_name=self.config.ledger.path.name,
+                ledger_name=self.config.ledger.name,
                 now=self._clock.now(),
                 require_complete=require_complete,
                 source=self.config.source.uri,
@@ -388,7 +383,7 @@ class Harvester:
                 )
             return books.progress()
 
-    def books(self) -> SqliteBooks:
+    def books(self) -> SqliteBooks | PostgresBooks:
         """The reading side of the ledger, for use as a context manager."""
-        check(self.config.ledger.path)
-        return SqliteBooks(self.config.ledger.path)
+        check(self.config.ledger.url)
+        return open_books(self.config.ledger.url)

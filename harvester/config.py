@@ -24,6 +24,7 @@ from pydantic import (
     model_validator,
 )
 
+from harvester.address import WANTED, file_of, is_known, name_of
 from harvester.errors import ConfigError, CredentialsError
 from harvester.text import shown
 
@@ -78,18 +79,25 @@ class SourceSettings(_Section):
 class LedgerSettings(_Section):
     """The checkpoint database."""
 
-    url: str = "sqlite:///harvest.db"
+    # It may hold a password.
+    url: Annotated[str, Field(repr=False)] = "sqlite:///harvest.db"
 
     @field_validator("url")
     @classmethod
     def _known_database(cls, url: str) -> str:
-        if not url.startswith("sqlite:///") or url == "sqlite:///":
-            raise ValueError("must name a file, as in sqlite:///harvest.db")
+        if not is_known(url):
+            raise ValueError(f"must {WANTED}")
         return url
 
     @property
-    def path(self) -> Path:
-        return Path(self.url.removeprefix("sqlite:///"))
+    def path(self) -> Path | None:
+        """The file; None where the ledger is on a server."""
+        return file_of(self.url)
+
+    @property
+    def name(self) -> str:
+        """For people, without the password: a file's name, or server and database."""
+        return name_of(self.url)
 
 
 class YouTubeSettings(_Section):
@@ -377,7 +385,9 @@ def _anchor_paths(config: Config, folder: Path) -> Config:
     """Make local paths absolute: cron's working directory is not the user's."""
     base = folder.absolute()
     source = config.source.model_copy(update={"uri": _anchor(config.source.uri, base)})
-    ledger = config.ledger.model_copy(update={"url": f"sqlite:///{base / config.ledger.path}"})
+    ledger = config.ledger
+    if ledger.path is not None:
+        ledger = ledger.model_copy(update={"url": f"sqlite:///{base / ledger.path}"})
     export = config.export.model_copy(update={"uri": _anchor(config.export.uri, base)})
     report = config.report.model_copy(update={"html": _anchor(config.report.html, base)})
     return config.model_copy(update={"source": source, "ledger": ledger, "export": export, "report": report})

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from harvester.model import BATCH_SIZE, VideoState, Whereabouts
 
 if TYPE_CHECKING:
-    from harvester.ledger.sqlite import SqliteLedger
+    from harvester.ledger.protocol import Ledger
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ async def fetch_all(
     """
     from harvester.app import Harvester
     from harvester.config import find_config, load_config
-    from harvester.ledger.sqlite import SqliteLedger
+    from harvester.ledger.place import open_ledger
     from harvester.work import Among
 
     _show_log_lines()
@@ -49,7 +49,7 @@ async def fetch_all(
     log.info("Requesting data for %d videos. Please wait...", len(ids))
     began = time.perf_counter()
     harvester.init()
-    async with SqliteLedger(harvester.config.ledger.path) as ledger:
+    async with open_ledger(harvester.config.ledger.url) as ledger:
         await _add(ledger, ids)
         places = await ledger.find(ids)
         while not dry_run and (wanted := _pending(places)):
@@ -111,7 +111,7 @@ def _distinct(song_ids: Iterable[str]) -> list[str]:
     return ids
 
 
-async def _add(ledger: SqliteLedger, ids: Sequence[str]) -> None:
+async def _add(ledger: Ledger, ids: Sequence[str]) -> None:
     from harvester.sources import is_video_id
 
     await ledger.add(ids, [video_id for video_id in ids if not is_video_id(video_id)], 0)
@@ -126,7 +126,7 @@ def _batches(positions: Sequence[int]) -> Iterator[Sequence[int]]:
         yield positions[start : start + BATCH_SIZE]
 
 
-async def _responses(ledger: SqliteLedger, ids: Sequence[str], places: dict[str, Whereabouts]) -> list[dict[str, Any]]:
+async def _responses(ledger: Ledger, ids: Sequence[str], places: dict[str, Whereabouts]) -> list[dict[str, Any]]:
     """The stored responses that hold any of the ids, in the order of the first of them; other ids are left out."""
     wanted: dict[int, set[str]] = {}
     for video_id in ids:

@@ -140,8 +140,9 @@ def prune(state: State, older_than: timedelta, dry_run: bool) -> None:
     sizes = f"{size(pruned.stored_bytes)} ({size(pruned.raw_bytes)} of JSON)"
     click.echo(fold(f"responses  {pruned.responses:>9,}  {would}deleted, {sizes}", sys.stdout, indent=22))
     click.echo(f"videos     {pruned.videos:>9,}  {would}pending again")
-    if pruned.responses and not dry_run:
-        name = shlex.quote(str(harvester.config.ledger.path))
+    file = harvester.config.ledger.path
+    if pruned.responses and not dry_run and file is not None:
+        name = shlex.quote(str(file))
         told = (
             "The ledger's file does not shrink: what comes next is written over its free pages. To shrink it and wipe "
             "them, while nothing else uses it and with as much room free:"

@@ -75,7 +75,8 @@ def _job(state: State, env_file: Path | None) -> Job:
         program=_program(),
         config=config,
         env_file=_straight(env_file) if env_file else config.with_name(ENV_NAME),
-        ledger=_straight(settings.ledger.path),
+        # On a server it needs no folder of its own.
+        ledger=_straight(settings.ledger.path or config),
         user=_user(),
     )
 

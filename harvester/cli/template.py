@@ -19,6 +19,7 @@ column = "song"                  # the column that holds the ids
 anonymous = false                # true for a public bucket: unsigned requests
 
 [ledger]
+# For many machines it is on a server: postgresql://user@host/database. See docs/postgresql.md.
 url = "sqlite:///harvest.db"     # the checkpoint database: keep it, it is the crawl
 
 [youtube]

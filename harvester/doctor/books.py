@@ -12,7 +12,7 @@ from harvester.app import Harvester
 from harvester.doctor.finding import Finding, misconfigured, ok, problem, warning
 from harvester.errors import HarvesterError, LedgerUnavailable
 from harvester.ledger.health import quick_look
-from harvester.ledger.upgrade import check
+from harvester.ledger.place import check, may_write, server_risk
 from harvester.report.terminal import size
 from harvester.text import count, shown
 
@@ -25,16 +25,22 @@ if TYPE_CHECKING:
 def ledger(config: Config) -> tuple[Finding, int | None]:
     """What there is to say of it, and how many ids it still has to ask for; None where it can't say."""
     path = config.ledger.path
-    name = shown(str(path))
+    name = shown(str(path)) if path is not None else config.ledger.name
     try:
-        check(path)
-        whole = quick_look(path)
+        check(config.ledger.url)
+        whole = path is None or quick_look(path)
+        risk = server_risk(config.ledger.url) if path is None else None
         summary = Harvester(config).overview(1).summary
+        writable = _writable(path) if path is not None else may_write(config.ledger.url)
     except HarvesterError as error:
         return problem("ledger", error), None
-    if not _writable(path):
-        mend = "Mend the permissions of the file and of its folder."
+    if not writable:
+        mend = "Mend the permissions of the file and of its folder." if path is not None else "Grant it the tables."
         return misconfigured("ledger", f"{name} can be read, but not written by this user.", mend), summary.unasked
+    if risk is not None:
+        return warning(
+            "ledger", f"{name}: {risk}.", "A power cut may lose what was paid for: set it to on."
+        ), summary.unasked
     if not summary.total:
         return warning("ledger", f"{name} holds no ids yet.", "harvester load fills it."), 0
     proof = "" if whole else " It is large, so not all of it was looked at: harvester verify does that."
@@ -43,7 +49,10 @@ def ledger(config: Config) -> tuple[Finding, int | None]:
 
 
 def disk(config: Config, unasked: int | None, now: datetime) -> Finding | None:
-    """The room beside the ledger against what is to come. None where there is no such folder: see the ledger."""
+    """The room beside the ledger against what is to come. None where there is no such folder (see the ledger),
+    or the ledger is on a server."""
+    if config.ledger.path is None:
+        return None
     try:
         free = shutil.disk_usage(config.ledger.path.parent).free
     except OSError:

@@ -5,7 +5,8 @@ It takes a pass over the ids and a pass over the stored responses; memory does n
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from itertools import groupby
 from operator import attrgetter
 
@@ -16,6 +17,7 @@ from harvester.body import BodyError
 from harvester.ledger.reading import AnyRow, as_body
 from harvester.ledger.tables import (
     calls,
+    metadata,
     pruned_responses,
     prunings,
     quota_days,
@@ -57,11 +59,29 @@ def findings(db: Connection) -> Iterator[str]:
 
 def _database(db: Connection) -> Iterator[str]:
     """The database's own checks: its pages, and its foreign keys."""
+    if db.dialect.name != "sqlite":
+        yield from _foreign_keys(db)
+        return
     for (line,) in db.execute(text("PRAGMA integrity_check(5)")):
         if line != "ok":
             yield f"The database file is damaged: {line}."
     for table, row, parent, _ in db.execute(text("PRAGMA foreign_key_check")).fetchmany(MOST_EXAMPLES):
         yield f"Row {row} of {table} refers to a row of {parent} that is not there."
+
+
+def _foreign_keys(db: Connection) -> Iterator[str]:
+    """A server checks its pages whenever it reads them, but rows may be restored without what they refer to."""
+    for table in metadata.sorted_tables:
+        for key in table.foreign_keys:
+            parent = key.column.table
+            (row,) = table.primary_key.columns
+            lost = (
+                select(row)
+                .join_from(table, parent, key.parent == key.column, isouter=True)
+                .where(key.parent.is_not(None), key.column.is_(None))
+            )
+            for found in db.execute(lost.limit(MOST_EXAMPLES)).scalars():
+                yield f"Row {found} of {table.name} refers to a row of {parent.name} that is not there."
 
 
 def _states(db: Connection) -> Iterator[str]:
@@ -93,6 +113,7 @@ def _claims(db: Connection) -> Iterator[str]:
         select(videos.c.video_id, videos.c.state, videos.c.call_id, calls.c.state.label("call_state"))
         .join_from(videos, calls, calls.c.id == videos.c.call_id, isouter=True)
         .where(spoken_for, or_(calls.c.id.is_(None), not_(rightly)))
+        .order_by(videos.c.position)
         .limit(MOST_EXAMPLES)
     )
     for row in db.execute(query):
@@ -175,21 +196,22 @@ def _stored(db: Connection) -> Iterator[str]:
             _, fetched, missing = ahead
             ahead = next(settled, None)
         yield from _response(row, fetched, missing)
+    settled.close()
 
 
-def _settled_by_call(db: Connection) -> Iterator[tuple[int, set[str], set[str]]]:
+def _settled_by_call(db: Connection) -> Generator[tuple[int, set[str], set[str]], None, None]:
     """Call, its fetched and its missing ids, by call. The database sorts them, on disk where they are many."""
     query = (
         select(videos.c.call_id, videos.c.video_id, videos.c.state)
         .where(videos.c.state.in_((VideoState.FETCHED, VideoState.MISSING)))
         .order_by(videos.c.call_id)
     )
-    rows = db.execution_options(yield_per=5000).execute(query)
-    for call_id, group in groupby(rows, key=attrgetter("call_id")):
-        ids: dict[int, set[str]] = {VideoState.FETCHED: set(), VideoState.MISSING: set()}
-        for row in group:
-            ids[row.state].add(row.video_id)
-        yield call_id, ids[VideoState.FETCHED], ids[VideoState.MISSING]
+    with closing(db.execution_options(yield_per=5000).execute(query)) as rows:
+        for call_id, group in groupby(rows, key=attrgetter("call_id")):
+            ids: dict[int, set[str]] = {VideoState.FETCHED: set(), VideoState.MISSING: set()}
+            for row in group:
+                ids[row.state].add(row.video_id)
+            yield call_id, ids[VideoState.FETCHED], ids[VideoState.MISSING]
 
 
 def _response(row: AnyRow, fetched: set[str], missing: set[str]) -> Iterator[str]:

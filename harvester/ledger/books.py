@@ -1,16 +1,19 @@
-"""The reading side of a SQLite ledger: for status, export and verify, beside a running crawl."""
+"""The reading side of a ledger, and of a SQLite one: for status, export and verify, beside a running crawl."""
 
 from __future__ import annotations
 
 import sqlite3
+from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import date, datetime
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
-from typing import Self, cast
+from typing import Any, Self, cast
+
+from sqlalchemy import Connection, CursorResult, Engine
 
 from harvester.errors import LedgerDamaged, LedgerUnavailable
 from harvester.ledger import reading
@@ -30,17 +33,11 @@ from harvester.model import (
 from harvester.text import shown
 
 
-class SqliteBooks:
-    """See `Books`. Everything is read from one snapshot: what a run commits meanwhile is not seen."""
+class CoreBooks(ABC):
+    """What is the same for every database. Everything is read in one transaction."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._footprint = _footprint(path)
-        self._unlocked = is_read_unlocked(path)
-        self._engine = reading_engine(path, unlocked=self._unlocked)
-        with self._reading():
-            self._db = self._engine.connect()
-            self._db.begin()
+    _engine: Engine
+    _db: Connection
 
     def __enter__(self) -> Self:
         return self
@@ -61,9 +58,8 @@ class SqliteBooks:
             return [reading.as_fault(row) for row in self._db.execute(reading.faults(most, among_newest))]
 
     def failed(self) -> Iterator[FailedId]:
-        with self._reading():
-            for row in self._db.execution_options(yield_per=5000).execute(reading.FAILED):
-                yield reading.as_failed(row)
+        with self._reading(), self._streamed(reading.FAILED) as rows:
+            yield from (reading.as_failed(row) for row in rows)
 
     def good_call_seconds(self, among_newest: int) -> list[float]:
         with self._reading():
@@ -83,8 +79,7 @@ class SqliteBooks:
             yield from self._read_responses(order)
 
     def fetched(self, span: Span, size: int) -> Iterator[Sequence[tuple[str, int]]]:
-        with self._reading():
-            query = self._db.execution_options(yield_per=size).execute(reading.fetched(span))
+        with self._reading(), self._streamed(reading.fetched(span), size) as query:
             for rows in query.partitions(size):
                 yield [(row[0], row[1]) for row in rows]
 
@@ -93,9 +88,8 @@ class SqliteBooks:
             yield from self._read_responses(call_ids)
 
     def sizes(self) -> Iterator[ResponseSize]:
-        with self._reading():
-            for row in self._db.execution_options(yield_per=5000).execute(reading.RESPONSE_SIZES):
-                yield reading.as_size(row)
+        with self._reading(), self._streamed(reading.RESPONSE_SIZES) as rows:
+            yield from (reading.as_size(row) for row in rows)
 
     def totals(self) -> tuple[int, int, int]:
         with self._reading():
@@ -113,14 +107,14 @@ class SqliteBooks:
             for _, group in groupby(suspects, key=attrgetter("suspect_batch")):
                 ids = tuple(row.video_id for row in group)
                 yield from (ids[start : start + size] for start in range(0, len(ids), size))
-            for rows in self._db.execution_options(yield_per=size).execute(reading.PENDING).partitions(size):
-                yield tuple(row.video_id for row in rows)
+            with self._streamed(reading.PENDING, size) as query:
+                for rows in query.partitions(size):
+                    yield tuple(row.video_id for row in rows)
 
     def states(self) -> Iterator[tuple[str, VideoState]]:
         """Every id with its state, in load order."""
-        with self._reading():
-            for row in self._db.execution_options(yield_per=5000).execute(reading.VIDEO_STATES):
-                yield row.video_id, VideoState(row.state)
+        with self._reading(), self._streamed(reading.VIDEO_STATES) as rows:
+            yield from ((row.video_id, VideoState(row.state)) for row in rows)
 
     def put_back(self, states: Collection[VideoState], reasons: Collection[str] | None) -> dict[VideoState, int]:
         with self._reading():
@@ -170,6 +164,33 @@ class SqliteBooks:
     def close(self) -> None:
         self._db.close()
         self._engine.dispose()
+
+    @contextmanager
+    def _streamed(self, query: reading.AnyQuery, size: int = 5000) -> Iterator[CursorResult[*tuple[Any, ...]]]:
+        """So many rows at a time. Whoever stops halfway leaves nothing open on a server."""
+        with closing(self._db.execution_options(yield_per=size).execute(query)) as rows:
+            yield rows
+
+    @abstractmethod
+    def _reading(self) -> AbstractContextManager[None]:
+        """Errors as sentences."""
+
+    @abstractmethod
+    def _read_responses(self, call_ids: Iterable[int]) -> Iterator[StoredResponse]:
+        """The stored responses of those calls, in that order."""
+
+
+class SqliteBooks(CoreBooks):
+    """See `Books`. Everything is read from one snapshot: what a run commits meanwhile is not seen."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._footprint = _footprint(path)
+        self._unlocked = is_read_unlocked(path)
+        self._engine = reading_engine(path, unlocked=self._unlocked)
+        with self._reading():
+            self._db = self._engine.connect()
+            self._db.begin()
 
     @contextmanager
     def _reading(self) -> Iterator[None]:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, TypeAlias
 
-from sqlalchemy import Row, Select, bindparam, func, select
+from sqlalchemy import BigInteger, Row, Select, bindparam, cast, func, select
 from sqlalchemy.dialects import sqlite
 
 from harvester.ledger.moving import instant
@@ -55,8 +55,12 @@ def moment(text: str) -> datetime:
 
 STATES = select(video_states.c.code, video_states.c.videos)
 DAYS = select(quota_days).order_by(quota_days.c.day)
+# Sums of large integers are decimals to PostgreSQL.
 PRUNED = select(
-    *(func.coalesce(func.sum(prunings.c[name]), 0) for name in ("responses", "videos", "raw_bytes", "stored_bytes"))
+    *(
+        cast(func.coalesce(func.sum(prunings.c[name]), 0), BigInteger)
+        for name in ("responses", "videos", "raw_bytes", "stored_bytes")
+    )
 )
 PROGRESS = (STATES, DAYS, PRUNED)
 # In load order; the call breaks ties, so that the order is always the same.

@@ -39,6 +39,9 @@ log = logging.getLogger(__name__)
 REVISION = "0005"
 """The migration that this program works with; equal to the newest one, by test."""
 
+COPYING = "copying "
+"""What the version of a copy begins with that is not whole yet: see `copying`."""
+
 APPLICATION_ID = 0x48525653
 """Marks the file as a ledger ("HRVS"): SQLite keeps it in the header, `file` and `sqlite3` show it."""
 
@@ -109,7 +112,7 @@ def _bring_up_to_date(connection: Connection, driver: sqlite3.Connection, path: 
     if found is not None:
         # Under the write lock: nobody changes the ledger between the copy and the migration.
         _back_up(path, found)
-    _migrate(connection)
+    migrate(connection)
     driver.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     if driver.execute("PRAGMA foreign_key_check").fetchone() is not None:
         raise LedgerDamaged(
@@ -174,7 +177,8 @@ def _revision(db: sqlite3.Connection, path: Path) -> str | None:
     revision = next((version for (version,) in db.execute("SELECT version_num FROM alembic_version")), None)
     if revision is None:
         raise damaged(path, "it does not say its version")
-    if revision != REVISION and revision not in _known_revisions():
+    refuse_half_a_copy(revision, shown(path.name))
+    if revision != REVISION and revision not in known_revisions():
         by = "by a newer harvester" if revision > REVISION else "by another harvester"
         raise LedgerUnusable(
             f"The ledger {shown(path.name)} was written {by} (version {revision}; this one knows {REVISION}).",
@@ -186,7 +190,17 @@ def _revision(db: sqlite3.Connection, path: Path) -> str | None:
     return str(revision)
 
 
-def _known_revisions() -> set[str]:
+def refuse_half_a_copy(revision: str, name: str) -> None:
+    if revision.startswith(COPYING):
+        raise LedgerUnusable(
+            f"{name} is a copy that was cut off.",
+            state="It was left as it is.",
+            next_step="Run harvester ledger copy again, with the same two places: it goes on where it stopped.",
+        )
+
+
+def known_revisions() -> set[str]:
+    """Those that this program can bring up to date."""
     return {file.name[:4] for file in (migrations_folder() / "versions").glob("[0-9]*.py")}
 
 
@@ -208,7 +222,8 @@ def _size(file: Path) -> int:
         return 0
 
 
-def _migrate(connection: Connection) -> None:
+def migrate(connection: Connection) -> None:
+    """Run what is missing of the migrations within the transaction that is open."""
     from alembic import command
     from alembic.config import Config
 

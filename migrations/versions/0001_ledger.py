@@ -8,6 +8,9 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+LARGE = sa.Integer().with_variant(sa.BigInteger, "postgresql")
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
 STATES = [
     (0, "pending", "not yet asked for"),
     (1, "claimed", "in a call under way"),
@@ -32,9 +35,9 @@ def _create_states() -> None:
     states = op.create_table(
         "video_states",
         sa.Column("code", sa.Integer, primary_key=True, autoincrement=False),
-        sa.Column("name", sa.Text, nullable=False, unique=True),
-        sa.Column("meaning", sa.Text, nullable=False),
-        sa.Column("videos", sa.Integer, nullable=False, server_default="0"),
+        sa.Column("name", TEXT, nullable=False, unique=True),
+        sa.Column("meaning", TEXT, nullable=False),
+        sa.Column("videos", LARGE, nullable=False, server_default="0"),
         sa.CheckConstraint("videos >= 0", name="ck_video_states_videos"),
         sqlite_strict=True,
     )
@@ -45,14 +48,14 @@ def _create_runs() -> None:
     op.create_table(
         "runs",
         sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column("host", sa.Text, nullable=False),
-        sa.Column("boot", sa.Text, nullable=False),
+        sa.Column("host", TEXT, nullable=False),
+        sa.Column("boot", TEXT, nullable=False),
         sa.Column("pid", sa.Integer, nullable=False),
-        sa.Column("process_started", sa.Text, nullable=False),
-        sa.Column("started_at", sa.Text, nullable=False),
-        sa.Column("lease_until", sa.Text, nullable=False),
-        sa.Column("ended_at", sa.Text),
-        sa.Column("reason", sa.Text),
+        sa.Column("process_started", TEXT, nullable=False),
+        sa.Column("started_at", TEXT, nullable=False),
+        sa.Column("lease_until", TEXT, nullable=False),
+        sa.Column("ended_at", TEXT),
+        sa.Column("reason", TEXT),
         sqlite_strict=True,
     )
     op.create_index("ix_runs_open", "runs", ["id"], **_where("ended_at IS NULL"))
@@ -61,18 +64,18 @@ def _create_runs() -> None:
 def _create_quota_days() -> None:
     op.create_table(
         "quota_days",
-        sa.Column("day", sa.Text, primary_key=True),
-        sa.Column("units_limit", sa.Integer, nullable=False),
-        sa.Column("units_reserved", sa.Integer, nullable=False, server_default="0"),
-        sa.Column("calls", sa.Integer, nullable=False, server_default="0"),
-        sa.Column("calls_ok", sa.Integer, nullable=False, server_default="0"),
-        sa.Column("calls_failed", sa.Integer, nullable=False, server_default="0"),
-        sa.Column("calls_abandoned", sa.Integer, nullable=False, server_default="0"),
-        sa.Column("videos_fetched", sa.Integer, nullable=False, server_default="0"),
-        sa.Column("videos_missing", sa.Integer, nullable=False, server_default="0"),
-        sa.Column("raw_bytes", sa.Integer, nullable=False, server_default="0"),
-        sa.Column("stored_bytes", sa.Integer, nullable=False, server_default="0"),
-        sa.Column("closed_by_server_at", sa.Text),
+        sa.Column("day", TEXT, primary_key=True),
+        sa.Column("units_limit", LARGE, nullable=False),
+        sa.Column("units_reserved", LARGE, nullable=False, server_default="0"),
+        sa.Column("calls", LARGE, nullable=False, server_default="0"),
+        sa.Column("calls_ok", LARGE, nullable=False, server_default="0"),
+        sa.Column("calls_failed", LARGE, nullable=False, server_default="0"),
+        sa.Column("calls_abandoned", LARGE, nullable=False, server_default="0"),
+        sa.Column("videos_fetched", LARGE, nullable=False, server_default="0"),
+        sa.Column("videos_missing", LARGE, nullable=False, server_default="0"),
+        sa.Column("raw_bytes", LARGE, nullable=False, server_default="0"),
+        sa.Column("stored_bytes", LARGE, nullable=False, server_default="0"),
+        sa.Column("closed_by_server_at", TEXT),
         sa.CheckConstraint("units_reserved BETWEEN 0 AND units_limit", name="ck_quota_days_within_budget"),
         sa.CheckConstraint("calls >= calls_ok + calls_failed + calls_abandoned", name="ck_quota_days_calls"),
         sqlite_strict=True,
@@ -82,19 +85,19 @@ def _create_quota_days() -> None:
 def _create_calls() -> None:
     op.create_table(
         "calls",
-        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("id", LARGE, primary_key=True),
         sa.Column("run_id", sa.Integer, sa.ForeignKey("runs.id"), nullable=False),
-        sa.Column("quota_day", sa.Text, sa.ForeignKey("quota_days.day"), nullable=False),
+        sa.Column("quota_day", TEXT, sa.ForeignKey("quota_days.day"), nullable=False),
         sa.Column("units", sa.Integer, nullable=False),
         sa.Column("ids", sa.Integer, nullable=False),
         sa.Column("attempt", sa.Integer, nullable=False),
-        sa.Column("first_position", sa.Integer, nullable=False),
-        sa.Column("last_position", sa.Integer, nullable=False),
-        sa.Column("state", sa.Text, nullable=False, server_default="open"),
+        sa.Column("first_position", LARGE, nullable=False),
+        sa.Column("last_position", LARGE, nullable=False),
+        sa.Column("state", TEXT, nullable=False, server_default="open"),
         sa.Column("http_status", sa.Integer),
-        sa.Column("reason", sa.Text),
-        sa.Column("started_at", sa.Text, nullable=False),
-        sa.Column("finished_at", sa.Text),
+        sa.Column("reason", TEXT),
+        sa.Column("started_at", TEXT, nullable=False),
+        sa.Column("finished_at", TEXT),
         sa.CheckConstraint("state IN ('open', 'ok', 'failed', 'abandoned')", name="ck_calls_state"),
         sa.CheckConstraint("(state = 'open') = (finished_at IS NULL)", name="ck_calls_finished"),
         sa.CheckConstraint("ids BETWEEN 1 AND 50", name="ck_calls_ids"),
@@ -108,16 +111,17 @@ def _create_calls() -> None:
 def _create_videos() -> None:
     op.create_table(
         "videos",
-        sa.Column("position", sa.Integer, primary_key=True),
-        sa.Column("video_id", sa.Text, nullable=False),
+        sa.Column("position", LARGE, primary_key=True),
+        sa.Column("video_id", TEXT, nullable=False),
         sa.Column("state", sa.Integer, nullable=False, server_default="0"),
         sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
-        sa.Column("call_id", sa.Integer, sa.ForeignKey("calls.id")),
-        sa.Column("suspect_batch", sa.Integer),
+        sa.Column("call_id", LARGE, sa.ForeignKey("calls.id")),
+        sa.Column("suspect_batch", LARGE),
         sa.CheckConstraint("state BETWEEN 0 AND 5", name="ck_videos_state"),
         sa.CheckConstraint("state NOT IN (1, 2, 3, 4) OR call_id IS NOT NULL", name="ck_videos_call"),
         sa.CheckConstraint("state <> 5 OR call_id IS NULL", name="ck_videos_invalid"),
         sqlite_strict=True,
+        postgresql_with={"fillfactor": 45},
     )
     op.create_index("ux_videos_video_id", "videos", ["video_id"], unique=True)
     op.create_index("ix_videos_pending", "videos", ["position"], **_where("state = 0 AND suspect_batch IS NULL"))
@@ -125,19 +129,20 @@ def _create_videos() -> None:
         "ix_videos_suspect",
         "videos",
         ["suspect_batch", "position"],
-        **_where("state = 0 AND suspect_batch IS NOT NULL"),
+        sqlite_where=sa.text("state = 0 AND suspect_batch IS NOT NULL"),
+        postgresql_where=sa.text("suspect_batch IS NOT NULL"),
     )
 
 
 def _create_responses() -> None:
     op.create_table(
         "responses",
-        sa.Column("call_id", sa.Integer, sa.ForeignKey("calls.id"), primary_key=True, autoincrement=False),
-        sa.Column("encoding", sa.Text, nullable=False),
+        sa.Column("call_id", LARGE, sa.ForeignKey("calls.id"), primary_key=True, autoincrement=False),
+        sa.Column("encoding", TEXT, nullable=False),
         sa.Column("raw_bytes", sa.Integer, nullable=False),
         sa.Column("stored_bytes", sa.Integer, nullable=False),
         sa.Column("item_count", sa.Integer, nullable=False),
-        sa.Column("fetched_at", sa.Text, nullable=False),
+        sa.Column("fetched_at", TEXT, nullable=False),
         sa.Column("sha256", sa.LargeBinary, nullable=False),
         sa.Column("body", sa.LargeBinary, nullable=False),
         sa.CheckConstraint("encoding IN ('gzip', 'identity')", name="ck_responses_encoding"),

@@ -8,9 +8,11 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
+LARGE = sa.Integer().with_variant(sa.BigInteger, "postgresql")
+
 
 def upgrade() -> None:
-    op.add_column("video_states", sa.Column("first_position", sa.Integer, nullable=False, server_default="1"))
+    op.add_column("video_states", sa.Column("first_position", LARGE, nullable=False, server_default="1"))
     op.execute(
         """
         UPDATE video_states SET first_position = coalesce(

@@ -8,11 +8,13 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
+LARGE = sa.Integer().with_variant(sa.BigInteger, "postgresql")
+
 
 def upgrade() -> None:
     op.create_table(
         "refreshes",
-        sa.Column("old_call_id", sa.Integer, sa.ForeignKey("responses.call_id"), primary_key=True, autoincrement=False),
-        sa.Column("call_id", sa.Integer, sa.ForeignKey("calls.id"), nullable=False, unique=True),
+        sa.Column("old_call_id", LARGE, sa.ForeignKey("responses.call_id"), primary_key=True, autoincrement=False),
+        sa.Column("call_id", LARGE, sa.ForeignKey("calls.id"), nullable=False, unique=True),
         sqlite_strict=True,
     )

@@ -8,6 +8,9 @@ down_revision = "0004"
 branch_labels = None
 depends_on = None
 
+LARGE = sa.Integer().with_variant(sa.BigInteger, "postgresql")
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
 
 def upgrade() -> None:
     _create_days()
@@ -18,11 +21,11 @@ def upgrade() -> None:
 def _create_days() -> None:
     op.create_table(
         "statistics_days",
-        sa.Column("day", sa.Text, primary_key=True),
-        sa.Column("units_limit", sa.Integer, nullable=False),
-        sa.Column("units_reserved", sa.Integer, nullable=False, server_default="0"),
-        sa.Column("calls", sa.Integer, nullable=False, server_default="0"),
-        sa.Column("closed_by_server_at", sa.Text),
+        sa.Column("day", TEXT, primary_key=True),
+        sa.Column("units_limit", LARGE, nullable=False),
+        sa.Column("units_reserved", LARGE, nullable=False, server_default="0"),
+        sa.Column("calls", LARGE, nullable=False, server_default="0"),
+        sa.Column("closed_by_server_at", TEXT),
         sa.CheckConstraint("units_reserved BETWEEN 0 AND units_limit", name="ck_statistics_days_within_budget"),
         sqlite_strict=True,
     )
@@ -31,18 +34,18 @@ def _create_days() -> None:
 def _create_calls() -> None:
     op.create_table(
         "statistics_calls",
-        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("id", LARGE, primary_key=True),
         sa.Column("run_id", sa.Integer, sa.ForeignKey("runs.id"), nullable=False),
-        sa.Column("quota_day", sa.Text, sa.ForeignKey("statistics_days.day"), nullable=False),
-        sa.Column("of_call", sa.Integer, sa.ForeignKey("calls.id"), nullable=False),
+        sa.Column("quota_day", TEXT, sa.ForeignKey("statistics_days.day"), nullable=False),
+        sa.Column("of_call", LARGE, sa.ForeignKey("calls.id"), nullable=False),
         sa.Column("units", sa.Integer, nullable=False),
         sa.Column("ids", sa.Integer, nullable=False),
         sa.Column("attempt", sa.Integer, nullable=False),
-        sa.Column("state", sa.Text, nullable=False, server_default="open"),
+        sa.Column("state", TEXT, nullable=False, server_default="open"),
         sa.Column("http_status", sa.Integer),
-        sa.Column("reason", sa.Text),
-        sa.Column("started_at", sa.Text, nullable=False),
-        sa.Column("finished_at", sa.Text),
+        sa.Column("reason", TEXT),
+        sa.Column("started_at", TEXT, nullable=False),
+        sa.Column("finished_at", TEXT),
         sa.CheckConstraint("state IN ('open', 'ok', 'failed', 'abandoned')", name="ck_statistics_calls_state"),
         sa.CheckConstraint("(state = 'open') = (finished_at IS NULL)", name="ck_statistics_calls_finished"),
         sa.CheckConstraint("ids BETWEEN 1 AND 50", name="ck_statistics_calls_ids"),
@@ -57,13 +60,13 @@ def _create_calls() -> None:
 def _create_statistics() -> None:
     op.create_table(
         "statistics",
-        sa.Column("of_call", sa.Integer, sa.ForeignKey("responses.call_id"), primary_key=True, autoincrement=False),
-        sa.Column("call_id", sa.Integer, sa.ForeignKey("statistics_calls.id"), nullable=False),
-        sa.Column("encoding", sa.Text, nullable=False),
+        sa.Column("of_call", LARGE, sa.ForeignKey("responses.call_id"), primary_key=True, autoincrement=False),
+        sa.Column("call_id", LARGE, sa.ForeignKey("statistics_calls.id"), nullable=False),
+        sa.Column("encoding", TEXT, nullable=False),
         sa.Column("raw_bytes", sa.Integer, nullable=False),
         sa.Column("stored_bytes", sa.Integer, nullable=False),
         sa.Column("item_count", sa.Integer, nullable=False),
-        sa.Column("fetched_at", sa.Text, nullable=False),
+        sa.Column("fetched_at", TEXT, nullable=False),
         sa.Column("sha256", sa.LargeBinary, nullable=False),
         sa.Column("body", sa.LargeBinary, nullable=False),
         sa.CheckConstraint("encoding IN ('gzip', 'identity')", name="ck_statistics_encoding"),

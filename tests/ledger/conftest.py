@@ -8,14 +8,24 @@ from pathlib import Path
 
 import pytest
 from ledger_kit import DATABASES, NOW, Alive, Database, MakeLedger, a_process, a_run
+from postgres_kit import the_server
 
 from harvester.ledger.protocol import Books, Ledger
 from harvester.model import ProcessIdentity
 
 
-@pytest.fixture(params=sorted(DATABASES))
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
-    return DATABASES[request.param](tmp_path)
+@pytest.fixture(autouse=True, scope="session")
+def one_server() -> Iterator[None]:
+    """For all tests of the session that ask for one."""
+    yield
+    if the_server.cache_info().currsize:
+        the_server().remove()
+
+
+@pytest.fixture(params=sorted(DATABASES, reverse=True))
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    with closing(DATABASES[request.param](tmp_path)) as database:
+        yield database
 
 
 @pytest.fixture

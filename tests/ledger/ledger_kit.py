@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from harvester.ledger.books import SqliteBooks
 from harvester.ledger.protocol import Books, Ledger
-from harvester.ledger.sqlite import SqliteLedger
+from harvester.ledger.sqlite import SqliteLedger, StatisticsLedger
 from harvester.ledger.upgrade import prepare
 from harvester.model import Batch, Body, Budget, Outcome, ProcessIdentity, Verdict, VideoState
 
@@ -32,6 +32,10 @@ class Database(Protocol):
     """A prepared, empty ledger of one kind of database, and three ways into it."""
 
     def ledger(self, alive: Alive) -> Ledger: ...
+    def statistics_ledger(self, alive: Alive) -> Ledger:
+        """For a refresh of statistics."""
+        ...
+
     def books(self) -> Books: ...
 
     def dump(self) -> Dump:
@@ -42,6 +46,10 @@ class Database(Protocol):
         """Run this past every constraint."""
         ...
 
+    def close(self) -> None:
+        """Nobody asks for it any more."""
+        ...
+
 
 class SqliteDatabase:
     def __init__(self, folder: Path) -> None:
@@ -50,6 +58,9 @@ class SqliteDatabase:
 
     def ledger(self, alive: Alive) -> SqliteLedger:
         return SqliteLedger(self.path, alive)
+
+    def statistics_ledger(self, alive: Alive) -> StatisticsLedger:
+        return StatisticsLedger(self.path, alive)
 
     def books(self) -> SqliteBooks:
         return SqliteBooks(self.path)
@@ -64,8 +75,12 @@ class SqliteDatabase:
             db.execute("PRAGMA ignore_check_constraints = ON")
             assert db.execute(statement, values).rowcount > 0
 
+    def close(self) -> None:
+        """The file is the test's own."""
+
 
 DATABASES: dict[str, Callable[[Path], Database]] = {"sqlite": SqliteDatabase}
+"""And one on a server, which `postgres_kit` brings where no process of its own needs this module."""
 
 
 def video_ids(count: int, start: int = 0) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+from contextlib import closing
 
 import pytest
 from ledger_kit import NOW, Database, a_batch, a_body, a_fault, a_run, good, video_ids
@@ -49,8 +50,8 @@ def test_good_books_have_no_findings(database: Database) -> None:
 
 
 def test_an_empty_ledger_has_no_findings(tmp_path_factory: pytest.TempPathFactory, database: Database) -> None:
-    empty = type(database)(tmp_path_factory.mktemp("empty"))  # type: ignore[call-arg]
-    assert found(empty) == []
+    with closing(type(database)(tmp_path_factory.mktemp("empty"))) as empty:  # type: ignore[call-arg]
+        assert found(empty) == []
 
 
 DAMAGE = {

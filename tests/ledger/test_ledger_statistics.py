@@ -11,7 +11,6 @@ from ledger_kit import (
     DAY,
     NOW,
     Database,
-    SqliteDatabase,
     a_batch,
     a_body,
     a_budget,
@@ -23,7 +22,6 @@ from ledger_kit import (
 )
 
 from harvester.ledger.protocol import Ledger
-from harvester.ledger.sqlite import StatisticsLedger
 from harvester.model import Batch, Denied, GiveBack, Outcome, ProcessIdentity, Stored, Verdict
 
 IDS = video_ids(70)
@@ -42,10 +40,10 @@ async def crawled(ledger: Ledger, run: int) -> None:
 
 
 @pytest.fixture
-async def statistics(database: Database, living: set[ProcessIdentity]) -> AsyncIterator[StatisticsLedger]:
-    assert isinstance(database, SqliteDatabase)
-    async with StatisticsLedger(database.path, living.__contains__) as ledger:
-        yield ledger
+async def statistics(database: Database, living: set[ProcessIdentity]) -> AsyncIterator[Ledger]:
+    ledger = database.statistics_ledger(living.__contains__)
+    yield ledger
+    await ledger.close()
 
 
 async def claimed(ledger: Ledger, run_id: int) -> Batch:
@@ -64,7 +62,7 @@ def findings(database: Database) -> list[str]:
 
 
 async def test_they_hang_on_their_response_and_the_crawl_knows_nothing_of_it(
-    statistics: StatisticsLedger, run: int, database: Database
+    statistics: Ledger, run: int, database: Database
 ) -> None:
     before = database.dump()
     assert [old.call_id for old in await statistics.old_responses(CUTOFF, 0, 10)] == [1]
@@ -91,7 +89,7 @@ async def test_they_hang_on_their_response_and_the_crawl_knows_nothing_of_it(
     assert findings(database) == []
 
 
-async def test_newer_ones_take_their_place(statistics: StatisticsLedger, run: int, database: Database) -> None:
+async def test_newer_ones_take_their_place(statistics: Ledger, run: int, database: Database) -> None:
     await statistics.settle(await claimed(statistics, run), an_answer(IDS[2:40]), NOW)
     await statistics.settle(await claimed(statistics, run), an_answer(IDS[2:50]), LATER)
     with closing(database.books()) as books:
@@ -99,7 +97,7 @@ async def test_newer_ones_take_their_place(statistics: StatisticsLedger, run: in
     assert findings(database) == []
 
 
-async def test_units_are_never_more_than_the_day_s(statistics: StatisticsLedger, run: int, database: Database) -> None:
+async def test_units_are_never_more_than_the_day_s(statistics: Ledger, run: int, database: Database) -> None:
     budget = a_budget(limit=2, price=1)
     first = await statistics.claim_old(run, budget, LATER, 1, CUTOFF)
     assert isinstance(first, Batch)
@@ -116,7 +114,7 @@ async def test_units_are_never_more_than_the_day_s(statistics: StatisticsLedger,
     assert findings(database) == []
 
 
-async def test_what_was_never_sent_costs_nothing(statistics: StatisticsLedger, run: int, database: Database) -> None:
+async def test_what_was_never_sent_costs_nothing(statistics: Ledger, run: int, database: Database) -> None:
     batch = await claimed(statistics, run)
     assert await statistics.give_back(batch, a_fault(sent=False), GiveBack.RELEASE, LATER)
     assert database.dump()["statistics_days"] == [("2026-11-25", 10_000, 0, 1, None)]
@@ -124,7 +122,7 @@ async def test_what_was_never_sent_costs_nothing(statistics: StatisticsLedger, r
 
 
 async def test_the_calls_of_a_dead_run_are_taken_back(
-    ledger: Ledger, statistics: StatisticsLedger, run: int, living: set[ProcessIdentity], database: Database
+    ledger: Ledger, statistics: Ledger, run: int, living: set[ProcessIdentity], database: Database
 ) -> None:
     batch = await claimed(statistics, await a_run(statistics, a_process(2)))
     living.discard(a_process(2))
@@ -136,7 +134,7 @@ async def test_the_calls_of_a_dead_run_are_taken_back(
 
 @pytest.mark.parametrize("how", ["pruned", "replaced"])
 async def test_they_go_with_their_response(
-    ledger: Ledger, statistics: StatisticsLedger, run: int, database: Database, how: str
+    ledger: Ledger, statistics: Ledger, run: int, database: Database, how: str
 ) -> None:
     await statistics.settle(await claimed(statistics, run), an_answer(IDS[2:50]), NOW)
     late = await claimed(statistics, run)
@@ -174,13 +172,13 @@ async def test_they_go_with_their_response(
     ],
 )
 async def test_verify_finds_what_is_not_so(
-    statistics: StatisticsLedger, run: int, database: Database, damage: str, said: str
+    statistics: Ledger, run: int, database: Database, damage: str, said: str
 ) -> None:
     await statistics.settle(await claimed(statistics, run), an_answer(IDS[2:50]), LATER)
     database.damage(damage)
     assert findings(database) == [said]
 
 
-async def test_verify_finds_a_stranger(statistics: StatisticsLedger, run: int, database: Database) -> None:
+async def test_verify_finds_a_stranger(statistics: Ledger, run: int, database: Database) -> None:
     await statistics.settle(await claimed(statistics, run), an_answer(IDS[1:50]), LATER)
     assert findings(database) == [f"{IDS[1]} has statistics of call 1, but is not fetched by it."]

@@ -1,0 +1,1 @@
+"""A ledger in PostgreSQL, shared by any number of machines: the extra `harvester[postgres]`."""

@@ -1,0 +1,56 @@
+"""The reading side of a PostgreSQL ledger: for status, export and verify, beside running crawls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+
+import psycopg
+from sqlalchemy import BigInteger, any_, bindparam
+from sqlalchemy.dialects import postgresql
+
+from harvester.ledger import reading
+from harvester.ledger.books import CoreBooks
+from harvester.ledger.postgres.connect import damaged, ledger_errors, reading_engine
+from harvester.ledger.tables import responses
+from harvester.model import StoredResponse
+
+_AT_ONCE = 8
+"""Responses in one answer of the server: some hundred kilobytes, for a wait of the network's."""
+# Past SQLAlchemy, and in binary: an export reads all of them, and texts of bytes are twice as long.
+_RESPONSES = str(
+    reading.RESPONSES.where(responses.c.call_id == any_(bindparam("calls", type_=postgresql.ARRAY(BigInteger))))
+    .order_by(None)
+    .compile(dialect=postgresql.dialect())  # type: ignore[no-untyped-call]
+).encode()
+
+
+class PostgresBooks(CoreBooks):
+    """See `Books`. Everything is read from one snapshot: what runs commit meanwhile is not seen."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._engine = reading_engine(url)
+        with self._reading():
+            self._db = self._engine.connect()
+            self._db.begin()
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            with ledger_errors(self._url):
+                yield
+        except ValueError as error:
+            # A time, a day or a state that no harvester writes.
+            raise damaged(self._url, str(error)) from error
+
+    def _read_responses(self, call_ids: Iterable[int]) -> Iterator[StoredResponse]:
+        driver = self._db.connection.driver_connection
+        assert isinstance(driver, psycopg.Connection)
+        remaining = iter(call_ids)
+        with driver.cursor(binary=True) as cursor:
+            while chunk := list(islice(remaining, _AT_ONCE)):
+                rows = cursor.execute(_RESPONSES, {"calls": chunk}).fetchall()
+                found = {row[1]: row for row in rows}
+                yield from (reading.as_response(found[call_id]) for call_id in chunk if call_id in found)

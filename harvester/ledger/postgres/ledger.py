@@ -1,0 +1,168 @@
+"""A ledger in PostgreSQL: writes through one thread and connection, reads beside them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from datetime import date, datetime
+from itertools import islice
+from typing import Self
+
+from harvester.ledger import reading
+from harvester.ledger.claiming import Claim
+from harvester.ledger.postgres import again, claiming, loading, refreshing, running, settling, statistics
+from harvester.ledger.postgres.connect import ledger_errors, reading_engine
+from harvester.ledger.postgres.writer import RETURN_SECONDS, PostgresWriter
+from harvester.ledger.settling import Settlement
+from harvester.model import (
+    Addition,
+    Batch,
+    Body,
+    Budget,
+    Denied,
+    GiveBack,
+    OldResponse,
+    Outcome,
+    ProcessIdentity,
+    Progress,
+    Span,
+    Stored,
+    VideoState,
+    Whereabouts,
+)
+from harvester.process import is_alive
+
+
+class PostgresLedger:
+    """See `Ledger` for what each method promises. The ledger must be there and up to date: see `upgrade`."""
+
+    def __init__(
+        self,
+        url: str,
+        alive: Callable[[ProcessIdentity], bool] = is_alive,
+        return_seconds: float = RETURN_SECONDS,
+    ) -> None:
+        self._url = url
+        self._alive = alive
+        self._return_seconds = return_seconds
+        self._writer = PostgresWriter(url, return_seconds)
+        self._reader = reading_engine(url)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def open_run(self, process: ProcessIdentity, now: datetime, lease_until: datetime) -> int:
+        run_id = await self._writer.run(running.open_run, process, now, lease_until)
+        self._writer.hold(run_id)
+        return run_id
+
+    async def renew_lease(self, run_id: int, lease_until: datetime) -> None:
+        await self._writer.run(running.renew_lease, run_id, lease_until)
+
+    async def close_run(self, run_id: int, now: datetime, reason: str) -> None:
+        await self._writer.run(running.close_run, run_id, now, reason)
+        await self._writer.let_go(run_id)
+
+    async def recover(self, process: ProcessIdentity, now: datetime) -> int:
+        return await self._writer.run(running.recover, process, now, self._alive, self._return_seconds)
+
+    async def claim(
+        self, run_id: int, budget: Budget, now: datetime, among: Sequence[int] | None = None
+    ) -> Batch | Denied:
+        return await self._writer.run_together(claiming.claim_all, Claim(run_id, budget, now, among))
+
+    async def claim_old(
+        self, run_id: int, budget: Budget, now: datetime, old_call: int, before: datetime
+    ) -> Batch | Denied:
+        return await self._writer.run(refreshing.claim, run_id, budget, now, old_call, before)
+
+    async def retry(self, run_id: int, batch: Batch, fault: Outcome, budget: Budget, now: datetime) -> Batch | Denied:
+        retry = settling.retry if batch.replaces is None else refreshing.retry
+        return await self._writer.run(retry, run_id, batch, fault, budget, now)
+
+    async def settle(self, batch: Batch, outcome: Outcome, now: datetime) -> bool:
+        settlement = Settlement(batch, outcome, now)
+        if batch.replaces is not None:
+            return await self._writer.run(refreshing.settle, settlement)
+        return await self._writer.run_together(settling.settle_all, settlement)
+
+    async def give_back(self, batch: Batch, fault: Outcome, how: GiveBack, now: datetime) -> bool:
+        if batch.replaces is not None:
+            return await self._writer.run(refreshing.give_back, batch, fault, now)
+        return await self._writer.run(settling.give_back, batch, fault, how, now)
+
+    async def close_day(self, day: date, now: datetime) -> None:
+        await self._writer.run(settling.close_day, day, now)
+
+    async def add(self, ids: Sequence[str], invalid: Collection[str], known_up_to: int) -> Addition:
+        return await self._writer.run(loading.add, ids, invalid, known_up_to)
+
+    async def last_position(self) -> int:
+        return await self._writer.run(loading.last_position)
+
+    async def put_back(
+        self, span: Span, states: Collection[VideoState], reasons: Collection[str] | None
+    ) -> dict[VideoState, int]:
+        return await self._writer.run(again.put_back, span, states, reasons)
+
+    async def old_responses(self, before: datetime, after_call: int, most: int) -> Sequence[OldResponse]:
+        (rows,) = await self._read(reading.old_responses(before, after_call, most))
+        return [OldResponse(row.id, row.reach) for row in rows]
+
+    async def prune(self, call_ids: Sequence[int], before: datetime, now: datetime) -> Stored:
+        return await self._writer.run(again.prune, call_ids, before, now)
+
+    async def progress(self) -> Progress:
+        return reading.as_progress(*await self._read(*reading.PROGRESS))
+
+    async def find(self, ids: Sequence[str]) -> dict[str, Whereabouts]:
+        found: dict[str, Whereabouts] = {}
+        remaining = map(loading.escaped, ids)
+        while chunk := list(islice(remaining, reading.LOOKUP)):
+            (rows,) = await self._read(reading.find(chunk))
+            found |= {loading.unescaped(row.video_id): reading.as_whereabouts(row) for row in rows}
+        return found
+
+    async def bodies(self, call_ids: Sequence[int]) -> dict[int, Body]:
+        (rows,) = await self._read(reading.bodies(call_ids))
+        return {row.call_id: reading.as_body(row) for row in rows}
+
+    async def close(self) -> None:
+        await self._writer.close()
+        self._reader.dispose()
+
+    async def _read(self, *queries: reading.AnyQuery) -> list[Sequence[reading.AnyRow]]:
+        return await asyncio.to_thread(self._read_all, queries)
+
+    def _read_all(self, queries: Sequence[reading.AnyQuery]) -> list[Sequence[reading.AnyRow]]:
+        """The rows of each query, all from one snapshot."""
+        with ledger_errors(self._url), self._reader.connect() as connection:
+            return [connection.execute(query).all() for query in queries]
+
+
+class PostgresStatisticsLedger(PostgresLedger):
+    """The same ledger for a refresh of statistics: what is old, asked for and stored are those of its responses."""
+
+    async def old_responses(self, before: datetime, after_call: int, most: int) -> Sequence[OldResponse]:
+        (rows,) = await self._read(reading.old_statistics(before, after_call, most))
+        return [OldResponse(row.id, row.reach) for row in rows]
+
+    async def claim_old(
+        self, run_id: int, budget: Budget, now: datetime, old_call: int, before: datetime
+    ) -> Batch | Denied:
+        return await self._writer.run(statistics.claim, run_id, budget, now, old_call, before)
+
+    async def retry(self, run_id: int, batch: Batch, fault: Outcome, budget: Budget, now: datetime) -> Batch | Denied:
+        return await self._writer.run(statistics.retry, run_id, batch, fault, budget, now)
+
+    async def settle(self, batch: Batch, outcome: Outcome, now: datetime) -> bool:
+        return await self._writer.run(statistics.settle, Settlement(batch, outcome, now))
+
+    async def give_back(self, batch: Batch, fault: Outcome, how: GiveBack, now: datetime) -> bool:
+        return await self._writer.run(statistics.give_back, batch, fault, now)
+
+    async def close_day(self, day: date, now: datetime) -> None:
+        await self._writer.run(statistics.close_day, day, now)

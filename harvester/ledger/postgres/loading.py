@@ -1,0 +1,45 @@
+"""The transactions that bring ids into the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from harvester.ledger.postgres import statements as sql
+from harvester.ledger.postgres.transaction import Transaction
+from harvester.model import Addition, VideoState
+
+# PostgreSQL's texts hold no NUL. What is no id may, so it is written as this character and a 0, and the character
+# itself as twice that.
+_ESCAPE = "\U0010fffd"
+
+
+def escaped(text: str) -> str:
+    if "\0" not in text and _ESCAPE not in text:
+        return text
+    return text.replace(_ESCAPE, 2 * _ESCAPE).replace("\0", f"{_ESCAPE}0")
+
+
+def unescaped(text: str) -> str:
+    if _ESCAPE not in text:
+        return text
+    return _ESCAPE.join(part.replace(f"{_ESCAPE}0", "\0") for part in text.split(2 * _ESCAPE))
+
+
+def last_position(tx: Transaction) -> int:
+    position: int = tx.value(sql.LAST_POSITION)
+    return position
+
+
+def add(tx: Transaction, ids: Sequence[str], invalid: Collection[str], known_up_to: int) -> Addition:
+    # One load at a time, or the positions would have gaps for a moment, and claims look no further than the last.
+    tx.lock(sql.ADDING)
+    never = frozenset(invalid)
+    distinct = list(dict.fromkeys(ids))
+    texts = [escaped(text) for text in distinct]
+    states = [int(VideoState.INVALID if text in never else VideoState.PENDING) for text in distinct]
+    new, new_invalid = tx.row(sql.ADD, ids=texts, states=states) or (0, 0)
+    tx.count(pending=new - new_invalid, invalid=new_invalid)
+    known: Sequence[tuple[int, bool]] = []
+    if known_up_to and new < len(texts):
+        known = [(row[0], row[1]) for row in tx.rows(sql.KNOWN, ids=texts, known_up_to=known_up_to)]
+    return Addition(new, new_invalid, known)

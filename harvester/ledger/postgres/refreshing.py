@@ -1,0 +1,88 @@
+"""The transactions of a refresh: an old response is asked for again, and stays until the new one takes its place."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from harvester.ledger.moving import instant, moves_of
+from harvester.ledger.postgres import statements as sql
+from harvester.ledger.postgres.again import delete_responses, prune
+from harvester.ledger.postgres.claiming import open_calls, reserve
+from harvester.ledger.postgres.settling import close_failed, close_good, count_good, store
+from harvester.ledger.postgres.transaction import Transaction
+from harvester.ledger.settling import Settlement
+from harvester.model import Batch, Budget, Denied, Outcome, VideoState
+
+
+def claim(
+    tx: Transaction, run_id: int, budget: Budget, now: datetime, old_call: int, before: datetime
+) -> Batch | Denied:
+    """A call for the ids of that call's response. One that holds none is deleted: there is nothing to ask for."""
+    tx.row(sql.LOCK_RESPONSE, call_id=old_call)
+    found = tx.row(sql.OLD_RESPONSE, old_call=old_call, before=instant(before))
+    if found is None:
+        return Denied.NOTHING_PENDING
+    if found[0] == 0:
+        prune(tx, [old_call], before, now)
+        return Denied.NOTHING_PENDING
+    paid, refusal = reserve(tx, budget, 1)
+    if not paid:
+        return refusal
+    rows = tx.rows(sql.PICK_FETCHED_BY, old_call=old_call)
+    positions, ids = (tuple(column) for column in zip(*rows, strict=True))
+    (call_id,) = open_calls(tx, run_id, budget, [(positions, 1, now)])
+    tx.change(sql.ENTER_REFRESH, old_call=old_call, call_id=call_id)
+    return Batch(call_id, budget.day, budget.units_per_call, 1, positions, ids, replaces=old_call)
+
+
+def retry(tx: Transaction, run_id: int, batch: Batch, fault: Outcome, budget: Budget, now: datetime) -> Batch | Denied:
+    if not close_failed(tx, batch, fault, now):
+        return Denied.NOTHING_PENDING
+    paid, refusal = reserve(tx, budget, 1)
+    if not paid:
+        tx.change(sql.END_REFRESH, old_call=batch.replaces)
+        return refusal
+    attempt = batch.attempt + 1
+    (call_id,) = open_calls(tx, run_id, budget, [(batch.positions, attempt, now)])
+    tx.change(sql.RETRY_REFRESH, old_call=batch.replaces, call_id=call_id)
+    return Batch(
+        call_id=call_id,
+        quota_day=budget.day,
+        units=budget.units_per_call,
+        attempt=attempt,
+        positions=batch.positions,
+        ids=batch.ids,
+        asked_before=batch.asked_before + 1,
+        replaces=batch.replaces,
+    )
+
+
+def settle(tx: Transaction, settlement: Settlement) -> bool:
+    """The new response takes the place of the old one, which is deleted as a pruned one is."""
+    batch, now = settlement.batch, settlement.now
+    assert batch.replaces is not None, "another batch is not settled here"
+    # Before the call, as a pruning has them.
+    tx.row(sql.LOCK_RESPONSE, call_id=batch.replaces)
+    if not close_good(tx, [settlement]):
+        return False
+    store(tx, [settlement])
+    missing = settlement.missing
+    if missing:
+        gone = moves_of(missing, batch.replaces, by_range=False)
+        tx.move(sql.RENEW, gone, state=int(VideoState.MISSING), new_call=batch.call_id)
+    whole = moves_of(batch.positions, batch.replaces)
+    kept = tx.move(sql.RENEW, whole, state=int(VideoState.FETCHED), new_call=batch.call_id)
+    assert kept + len(missing) == len(batch), "while it is asked for again, nothing else moves an id"
+    tx.count(fetched=-len(missing), missing=len(missing))
+    count_good(tx, settlement)
+    tx.change(sql.END_REFRESH, old_call=batch.replaces)
+    delete_responses(tx, [batch.replaces], len(batch), before=now, now=now)
+    return True
+
+
+def give_back(tx: Transaction, batch: Batch, fault: Outcome, now: datetime) -> bool:
+    """The old response stays as it was."""
+    if not close_failed(tx, batch, fault, now):
+        return False
+    tx.change(sql.END_REFRESH, old_call=batch.replaces)
+    return True

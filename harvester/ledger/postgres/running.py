@@ -1,0 +1,78 @@
+"""The transactions that enter runs and end them, the dead ones too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from harvester.ledger.moving import instant
+from harvester.ledger.postgres import statements as sql
+from harvester.ledger.postgres.transaction import Transaction
+from harvester.model import ProcessIdentity
+
+
+def open_run(tx: Transaction, process: ProcessIdentity, now: datetime, lease_until: datetime) -> int:
+    run_id: int = tx.value(
+        sql.OPEN_RUN,
+        host=process.host,
+        boot=process.boot,
+        pid=process.pid,
+        process_started=process.started,
+        now=instant(now),
+        lease_until=instant(lease_until + _servers_lead(tx)),
+    )
+    hold(tx, run_id)
+    return run_id
+
+
+def hold(tx: Transaction, run_id: int) -> None:
+    """As long as this connection lives, so does the run."""
+    tx.row(sql.HOLD, locks=sql.LOCKS, run_id=run_id)
+
+
+def renew_lease(tx: Transaction, run_id: int, lease_until: datetime) -> None:
+    tx.change(sql.RENEW_LEASE, run_id=run_id, lease_until=instant(lease_until + _servers_lead(tx)))
+
+
+def close_run(tx: Transaction, run_id: int, now: datetime, reason: str) -> None:
+    _abandon(tx, run_id, now, reason)
+    tx.change(sql.CLOSE_RUN, run_id=run_id, now=instant(now), reason=reason)
+
+
+def recover(
+    tx: Transaction,
+    me: ProcessIdentity,
+    now: datetime,
+    is_alive: Callable[[ProcessIdentity], bool],
+    return_seconds: float,
+) -> int:
+    """A run is dead where its process was seen on this host and is gone, where its connection is gone, or where it is
+    of another host and its lease is over."""
+    abandoned = 0
+    servers_now = instant(now + _servers_lead(tx))
+    runs = tx.rows(sql.OPEN_RUNS, locks=sql.LOCKS, return_seconds=return_seconds)
+    for run_id, host, boot, pid, started, lease_until, gone in runs:
+        owner = ProcessIdentity(host, boot, pid, started)
+        here = (owner.host, owner.boot) == (me.host, me.boot)
+        if gone or (not is_alive(owner) if here else lease_until < servers_now):
+            abandoned += _abandon(tx, run_id, now, "process died")
+            tx.change(sql.CLOSE_RUN, run_id=run_id, now=instant(now), reason="died")
+    return abandoned
+
+
+def _abandon(tx: Transaction, run_id: int, now: datetime, reason: str) -> int:
+    """Give back all that a run still holds. The units stay spent: the API may have counted them."""
+    lost = tx.rows(sql.ABANDON_CALLS, run_id=run_id, now=instant(now), reason=reason)
+    if lost:
+        refreshes = {row[0] for row in tx.rows(sql.END_REFRESHES, calls=[call_id for call_id, *_ in lost])}
+        if moves := [(first, last, call_id) for call_id, _, first, last in lost if call_id not in refreshes]:
+            tx.release(moves)
+    for _, day, _, _ in lost:
+        tx.count_day(day, abandoned=1)
+    return len(lost) + tx.change(sql.ABANDON_STATISTICS_CALLS, run_id=run_id, now=instant(now), reason=reason)
+
+
+def _servers_lead(tx: Transaction) -> timedelta:
+    """How far the server's clock is ahead of this host's, to the second: leases are on the server's, which is one."""
+    servers: datetime = tx.value(sql.CLOCK)
+    return timedelta(seconds=round((servers - datetime.now(UTC)).total_seconds()))

