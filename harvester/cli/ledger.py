@@ -28,7 +28,8 @@ def init(state: State) -> None:
         click.echo(f"kept  {path}")
     harvester = state.harvester()
     harvester.init()
-    click.echo(f"ready {harvester.config.ledger.path}")
+    where = harvester.config.ledger
+    click.echo(f"ready {where.path or where.name}")
 
 
 @click.command(epilog="Example: harvester load songs.csv --column song")
@@ -81,4 +82,34 @@ def verify(state: State, published: str | None) -> None:
         click.echo(fold(f"{shown(published)} is what its manifest says.", sys.stdout))
 
 
-COMMANDS = [init, load, verify]
+@click.group(epilog="Example: harvester ledger copy sqlite:///harvest.db sqlite:///moved.db")
+def ledger() -> None:
+    """The ledger as a whole: take it to another place."""
+
+
+@ledger.command(epilog="Example: harvester ledger copy sqlite:///harvest.db sqlite:///moved.db")
+@click.argument("source", metavar="SRC")
+@click.argument("target", metavar="DST")
+@click.pass_obj
+def copy(state: State, source: str, target: str) -> None:
+    """Copy the ledger SRC to DST, from a file to a server or back, and compare them. SRC is only read.
+
+    Both are addresses as ledger.url has them; a password is better left to PGPASSWORD or ~/.pgpass. DST must be new or
+    empty. Cut off and repeated, it goes on. Let no run be at work: what it does meanwhile is not in the copy.
+    """
+    from harvester.address import is_known, name_of
+    from harvester.cli.progress import progress
+    from harvester.ledger.copying import copy
+    from harvester.text import count
+
+    state.config()
+    if not (is_known(source) and is_known(target)) or source == target:
+        raise click.UsageError(
+            "SRC and DST must be two addresses: sqlite:///harvest.db, postgresql://user@host/database."
+        )
+    with progress("copy", "rows", state.verbosity) as watch:
+        rows = copy(source, target, watch)
+    click.echo(f"{name_of(target)} is what {name_of(source)} is: {count(rows, 'row')}.")
+
+
+COMMANDS = [init, load, verify, ledger]
