@@ -52,7 +52,8 @@ def _claim_halves(tx: Transaction, claims: Sequence[Claim]) -> list[Batch | Deni
 
 
 def _claim_pending(tx: Transaction, claims: Sequence[Claim]) -> list[Batch | Denied]:
-    picked = tx.rows(sql.PICK_PENDING, most=BATCH_SIZE * len(claims))
+    most = BATCH_SIZE * len(claims)
+    picked = tx.rows(sql.PICK_PENDING, most=most) or tx.rows(sql.PICK_HELD, most=most)
     claimed = _claim(tx, claims, [picked[start : start + BATCH_SIZE] for start in range(0, len(picked), BATCH_SIZE)])
     last = next((batch.positions[-1] for batch in reversed(claimed) if isinstance(batch, Batch)), None)
     if last is not None:

@@ -58,6 +58,8 @@ SELECT position, video_id, attempts FROM videos
 WHERE position >= (SELECT first_position FROM video_states WHERE code = 0) AND state = 0 AND suspect_batch IS NULL
 ORDER BY position LIMIT %(most)s FOR UPDATE SKIP LOCKED
 """
+# Where nothing else is left, what others hold is waited for: they may yet let it go.
+PICK_HELD = PICK_PENDING.replace(" SKIP LOCKED", "")
 # Of the rows it gives, those that share the first one's suspect_batch make the batch.
 PICK_AMONG = """
 SELECT position, video_id, attempts, suspect_batch FROM videos
