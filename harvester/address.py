@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from harvester.text import shown
 
@@ -42,3 +42,9 @@ def name_of(url: str) -> str:
         return shown(file.name)
     parts = urlsplit(url)
     return shown(f"postgresql://{parts.netloc.rpartition('@')[2]}{parts.path}")
+
+
+def has_password(url: str) -> bool:
+    """Whether one stands in it."""
+    parts = urlsplit(url)
+    return parts.password is not None or "password" in parse_qs(parts.query)

@@ -12,6 +12,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, BinaryIO
 
 from harvester import quota
+from harvester.address import has_password
 from harvester.clock import Clock, SystemClock
 from harvester.config import Config, api_key
 from harvester.errors import BooksError, ConfigError
@@ -356,6 +357,12 @@ class Harvester:
         """Publish the stored responses, then the manifest beside them. `dask`: see `maker_for`."""
         from harvester.export import export, maker_for
 
+        if dask is not None and has_password(self.config.ledger.url):
+            raise ConfigError(
+                "The password in ledger.url would travel to the workers of the cluster.",
+                state="Nothing was published.",
+                next_step="Leave it out there, and give it to all of them in PGPASSWORD or ~/.pgpass.",
+            )
         with self.books() as books:
             return export(
                 books,
@@ -365,7 +372,7 @@ class Harvester:
                 require_complete=require_complete,
                 source=self.config.source.uri,
                 watch=watch,
-                maker=maker_for(dask, SqliteBooks, self.config.ledger.path),
+                maker=maker_for(dask, open_books, self.config.ledger.url),
             )
 
     def verify(self, published: str | None = None, *, watch: Watch = nobody) -> Progress:

@@ -90,7 +90,9 @@ class Task:
         try:
             opened = self.open_books()
         except LedgerUnusable as error:
-            error.next_step = "Let every worker see the ledger under this path, on a disk that they share."
+            error.next_step = (
+                "Let every worker see the ledger: its server, or its file under this path on a shared disk."
+            )
             raise
         with opened as books:
             yield books

@@ -10,6 +10,7 @@ import pytest
 from children import Program
 from postgres_server import PostgresServer
 
+from harvester.app import Harvester
 from harvester.config import load_config
 from harvester.errors import ConfigError, HarvesterError, LedgerUnusable
 from harvester.ledger import place
@@ -31,6 +32,16 @@ def test_a_server_is_named_without_user_and_password(monkeypatch: pytest.MonkeyP
     config = load_config()
     assert (config.ledger.url, config.ledger.path, config.ledger.name) == (url, None, name)
     assert SECRET not in repr(config)
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://me:s3cr3t@127.0.0.1:1/crawl", "postgresql:///crawl?host=127.0.0.1&password=s3cr3t"]
+)
+def test_a_password_does_not_travel_to_the_workers_of_a_cluster(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("HARVESTER_LEDGER__URL", url)
+    with pytest.raises(ConfigError, match=r"ledger\.url would travel") as refusal:
+        Harvester(load_config()).export(dask="local")
+    assert SECRET not in str(refusal.value)
 
 
 @pytest.mark.parametrize(

@@ -180,7 +180,7 @@ class TestWhatCannotWork:
     def test_a_ledger_that_workers_do_not_see(self, cluster: str, ledger: Path, tmp_path: Path) -> None:
         with pytest.raises(HarvesterError, match="cannot be opened") as caught:
             go(ledger, str(tmp_path / "songs"), PARQUET, on(cluster, tmp_path / "nowhere" / "harvest.db"))
-        assert (caught.value.exit_code, "on a disk that they share" in caught.value.next_step) == (3, True)
+        assert (caught.value.exit_code, "on a shared disk" in caught.value.next_step) == (3, True)
         assert list(tmp_path.iterdir()) == []
 
     def test_a_ledger_that_moved_on_or_is_another(self, cluster: str, ledger: Path, tmp_path: Path) -> None:
