@@ -24,6 +24,7 @@ LINES = {
     "retry": "retry --missing",
     "refresh": "refresh --older-than 25d",
     "prune": "prune --older-than 30d",
+    "ledger": "ledger copy sqlite:///harvest.db sqlite:///moved.db",
     "doctor": "doctor --offline",
     "schedule": "schedule --zone Europe/Paris",
     "rehearse": "rehearse --videos 200 --faults hostile",

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import signal
 import time
+from typing import TYPE_CHECKING
 
-from conftest import PrepareShared
 from postgres_server import PostgresServer
+
+if TYPE_CHECKING:
+    from conftest import PrepareShared
 
 CONCURRENCY = 4
 

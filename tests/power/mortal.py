@@ -115,8 +115,8 @@ POINTS: dict[str, Callable[[Strike], None]] = {
     "before the manifest": lambda strike: before(publish, "_publish_manifest", strike),
     "before the copy is on disk": lambda strike: before(os, "fsync", strike),
     "before the copy has its name": lambda strike: after(upgrade, "_copy", strike),
-    "before the migration": lambda strike: before(upgrade, "_migrate", strike),
-    "after the migration": lambda strike: after(upgrade, "_migrate", strike),
+    "before the migration": lambda strike: before(upgrade, "migrate", strike),
+    "after the migration": lambda strike: after(upgrade, "migrate", strike),
     "within the commit": within_the_commit,
     "before the copy is removed": lambda strike: before(upgrade, "_remove_backup", strike),
 }
