@@ -83,8 +83,9 @@ async def _run(
     from harvester.report import terminal
     from harvester.run import RunReport
 
-    # What is there by now stays: the collector need not look through it again and again.
+    # What is there by now stays, and a crawl makes few cycles: the collector need not look again and again.
     gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
     stop = stop_by_signals()
     notifier = Notifier(harvester.config.notify.url)
     await notifier.started()
