@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import NamedTuple
 
@@ -56,6 +56,17 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def by_next_call(self, call_id: int, budget: Budget) -> Batch:
+        """The same ids, asked for once more."""
+        return replace(
+            self,
+            call_id=call_id,
+            quota_day=budget.day,
+            units=budget.units_per_call,
+            attempt=self.attempt + 1,
+            asked_before=self.asked_before + 1,
+        )
 
 
 class Denied(enum.Enum):

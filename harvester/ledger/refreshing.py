@@ -54,19 +54,9 @@ def retry(
     if not paid:
         db.execute(sql.END_REFRESH, {"old_call": batch.replaces})
         return refusal
-    attempt = batch.attempt + 1
-    call_id = open_calls(db, run_id, budget, [(batch.positions, attempt, now)])
+    call_id = open_calls(db, run_id, budget, [(batch.positions, batch.attempt + 1, now)])
     db.execute(sql.RETRY_REFRESH, {"old_call": batch.replaces, "call_id": call_id})
-    return Batch(
-        call_id=call_id,
-        quota_day=budget.day,
-        units=budget.units_per_call,
-        attempt=attempt,
-        positions=batch.positions,
-        ids=batch.ids,
-        asked_before=batch.asked_before + 1,
-        replaces=batch.replaces,
-    )
+    return batch.by_next_call(call_id, budget)
 
 
 def settle(db: sqlite3.Connection, settlement: Settlement) -> bool:

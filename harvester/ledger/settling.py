@@ -106,22 +106,13 @@ def retry(
 ) -> Batch | Denied:
     if not close_failed(db, batch, fault, now):
         return Denied.NOTHING_PENDING
-    attempt = batch.attempt + 1
     paid, refusal = reserve(db, budget, 1)
     if not paid:
         release(db, moves_of(batch.positions, batch.call_id))
         return refusal
-    call_id = open_calls(db, run_id, budget, [(batch.positions, attempt, now)])
+    call_id = open_calls(db, run_id, budget, [(batch.positions, batch.attempt + 1, now)])
     move(db, sql.RECLAIM, moves_of(batch.positions, batch.call_id), new_call_id=call_id)
-    return Batch(
-        call_id=call_id,
-        quota_day=budget.day,
-        units=budget.units_per_call,
-        attempt=attempt,
-        positions=batch.positions,
-        ids=batch.ids,
-        asked_before=batch.asked_before + 1,
-    )
+    return batch.by_next_call(call_id, budget)
 
 
 def give_back(db: sqlite3.Connection, batch: Batch, fault: Outcome, how: GiveBack, now: datetime) -> bool:

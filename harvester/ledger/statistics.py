@@ -23,7 +23,10 @@ def claim(
     if db.execute(sql.OLD_STATISTICS, {"old_call": old_call, "before": instant(before)}).fetchone() is None:
         return Denied.NOTHING_PENDING
     positions, ids = map(json.loads, db.execute(sql.PICK_FETCHED_BY, {"old_call": old_call}).fetchone())
-    asked = Batch(0, budget.day, budget.units_per_call, 0, tuple(positions), tuple(ids), replaces=old_call)
+    # Before its first call: what `_open` gives is that of the next.
+    asked = Batch(
+        0, budget.day, budget.units_per_call, 0, tuple(positions), tuple(ids), asked_before=-1, replaces=old_call
+    )
     return _open(db, run_id, asked, budget, now)
 
 
@@ -67,28 +70,18 @@ def _open(db: sqlite3.Connection, run_id: int, asked: Batch, budget: Budget, now
     paid, refusal = reserve(db, budget, 1, spent=sql.SPENT_ON_STATISTICS, units=sql.RESERVE_FOR_STATISTICS)
     if not paid:
         return refusal
-    attempt = asked.attempt + 1
     values = {
         "run_id": run_id,
         "day": budget.day.isoformat(),
         "of_call": asked.replaces,
         "units": budget.units_per_call,
         "ids": len(asked),
-        "attempt": attempt,
+        "attempt": asked.attempt + 1,
         "now": instant(now),
     }
     call_id = db.execute(sql.OPEN_STATISTICS_CALL, values).lastrowid
     assert call_id is not None
-    return Batch(
-        call_id=call_id,
-        quota_day=budget.day,
-        units=budget.units_per_call,
-        attempt=attempt,
-        positions=asked.positions,
-        ids=asked.ids,
-        asked_before=attempt - 1,
-        replaces=asked.replaces,
-    )
+    return asked.by_next_call(call_id, budget)
 
 
 def _close(

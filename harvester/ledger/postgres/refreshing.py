@@ -42,19 +42,9 @@ def retry(tx: Transaction, run_id: int, batch: Batch, fault: Outcome, budget: Bu
     if not paid:
         tx.change(sql.END_REFRESH, old_call=batch.replaces)
         return refusal
-    attempt = batch.attempt + 1
-    (call_id,) = open_calls(tx, run_id, budget, [(batch.positions, attempt, now)])
+    (call_id,) = open_calls(tx, run_id, budget, [(batch.positions, batch.attempt + 1, now)])
     tx.change(sql.RETRY_REFRESH, old_call=batch.replaces, call_id=call_id)
-    return Batch(
-        call_id=call_id,
-        quota_day=budget.day,
-        units=budget.units_per_call,
-        attempt=attempt,
-        positions=batch.positions,
-        ids=batch.ids,
-        asked_before=batch.asked_before + 1,
-        replaces=batch.replaces,
-    )
+    return batch.by_next_call(call_id, budget)
 
 
 def settle(tx: Transaction, settlement: Settlement) -> bool:

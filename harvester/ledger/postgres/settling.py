@@ -88,22 +88,13 @@ def _one_by_one(places: Sequence[int], call_id: int) -> list[tuple[int, int, int
 def retry(tx: Transaction, run_id: int, batch: Batch, fault: Outcome, budget: Budget, now: datetime) -> Batch | Denied:
     if not close_failed(tx, batch, fault, now):
         return Denied.NOTHING_PENDING
-    attempt = batch.attempt + 1
     paid, refusal = reserve(tx, budget, 1)
     if not paid:
         tx.release(moves_of(batch.positions, batch.call_id))
         return refusal
-    (call_id,) = open_calls(tx, run_id, budget, [(batch.positions, attempt, now)])
+    (call_id,) = open_calls(tx, run_id, budget, [(batch.positions, batch.attempt + 1, now)])
     tx.move(sql.RECLAIM, moves_of(batch.positions, batch.call_id), new_call_id=call_id)
-    return Batch(
-        call_id=call_id,
-        quota_day=budget.day,
-        units=budget.units_per_call,
-        attempt=attempt,
-        positions=batch.positions,
-        ids=batch.ids,
-        asked_before=batch.asked_before + 1,
-    )
+    return batch.by_next_call(call_id, budget)
 
 
 def give_back(tx: Transaction, batch: Batch, fault: Outcome, how: GiveBack, now: datetime) -> bool:

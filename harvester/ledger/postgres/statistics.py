@@ -20,7 +20,8 @@ def claim(
         return Denied.NOTHING_PENDING
     rows = tx.rows(sql.PICK_FETCHED_BY, old_call=old_call)
     positions, ids = (tuple(column) for column in zip(*rows, strict=True))
-    asked = Batch(0, budget.day, budget.units_per_call, 0, positions, ids, replaces=old_call)
+    # Before its first call: what `_open` gives is that of the next.
+    asked = Batch(0, budget.day, budget.units_per_call, 0, positions, ids, asked_before=-1, replaces=old_call)
     return _open(tx, run_id, asked, budget, now)
 
 
@@ -72,7 +73,6 @@ def _open(tx: Transaction, run_id: int, asked: Batch, budget: Budget, now: datet
     paid, refusal = reserve(tx, budget, 1, spent=sql.SPENT_ON_STATISTICS, units=sql.RESERVE_FOR_STATISTICS)
     if not paid:
         return refusal
-    attempt = asked.attempt + 1
     call_id = tx.value(
         sql.OPEN_STATISTICS_CALL,
         run_id=run_id,
@@ -80,19 +80,10 @@ def _open(tx: Transaction, run_id: int, asked: Batch, budget: Budget, now: datet
         of_call=asked.replaces,
         units=budget.units_per_call,
         ids=len(asked),
-        attempt=attempt,
+        attempt=asked.attempt + 1,
         now=instant(now),
     )
-    return Batch(
-        call_id=call_id,
-        quota_day=budget.day,
-        units=budget.units_per_call,
-        attempt=attempt,
-        positions=asked.positions,
-        ids=asked.ids,
-        asked_before=attempt - 1,
-        replaces=asked.replaces,
-    )
+    return asked.by_next_call(call_id, budget)
 
 
 def _close(
