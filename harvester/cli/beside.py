@@ -6,9 +6,9 @@ import asyncio
 import logging
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harvester.cli.progress import Display, display
 from harvester.errors import HarvesterError
@@ -43,12 +43,8 @@ async def shown_run(harvester: Harvester, report: RunReport, verbosity: int) -> 
         if shown_at is None:
             yield
             return
-        looking = asyncio.create_task(_look(harvester, report, shown_at))
-        try:
+        async with _beside(_look(harvester, report, shown_at)):
             yield
-        finally:
-            looking.cancel()
-            await asyncio.gather(looking, return_exceptions=True)
 
 
 async def _look(harvester: Harvester, report: RunReport, shown_at: Display) -> None:
@@ -86,9 +82,16 @@ async def told(watch: Watch, standing: Callable[[], Advance]) -> AsyncIterator[N
             watch(standing())
             await asyncio.sleep(LOOK_SECONDS)
 
-    telling = asyncio.create_task(tell())
+    async with _beside(tell()):
+        yield
+
+
+@asynccontextmanager
+async def _beside(coroutine: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """It goes on for as long as this lasts, and no longer."""
+    task = asyncio.create_task(coroutine)
     try:
         yield
     finally:
-        telling.cancel()
-        await asyncio.gather(telling, return_exceptions=True)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

@@ -11,18 +11,16 @@ from typing import Self
 from harvester.errors import HarvesterError
 from harvester.ledger import again, claiming, loading, reading, refreshing, running, settling, statistics
 from harvester.ledger.connect import async_reading_engine, ledger_errors
+from harvester.ledger.lookups import Lookups, StatisticsLookups
 from harvester.ledger.writer import Writer
 from harvester.model import (
     Addition,
     Batch,
-    Body,
     Budget,
     Denied,
     GiveBack,
-    OldResponse,
     Outcome,
     ProcessIdentity,
-    Progress,
     Span,
     Stored,
     VideoState,
@@ -35,7 +33,7 @@ from harvester.process import is_alive
 _UNCLOSED: dict[Path, dict[int, str]] = {}
 
 
-class SqliteLedger:
+class SqliteLedger(Lookups):
     """See `Ledger` for what each method promises. The file must exist and be up to date: see `upgrade`."""
 
     def __init__(self, path: Path, alive: Callable[[ProcessIdentity], bool] = is_alive) -> None:
@@ -108,15 +106,8 @@ class SqliteLedger:
     ) -> dict[VideoState, int]:
         return await self._writer.run(again.put_back, span, states, reasons)
 
-    async def old_responses(self, before: datetime, after_call: int, most: int) -> Sequence[OldResponse]:
-        (rows,) = await self._read(reading.old_responses(before, after_call, most))
-        return [OldResponse(row.id, row.reach) for row in rows]
-
     async def prune(self, call_ids: Sequence[int], before: datetime, now: datetime) -> Stored:
         return await self._writer.run(again.prune, call_ids, before, now)
-
-    async def progress(self) -> Progress:
-        return reading.as_progress(*await self._read(*reading.PROGRESS))
 
     async def find(self, ids: Sequence[str]) -> dict[str, Whereabouts]:
         found: dict[str, Whereabouts] = {}
@@ -125,10 +116,6 @@ class SqliteLedger:
             (rows,) = await self._read(reading.find(chunk))
             found |= {row.video_id: reading.as_whereabouts(row) for row in rows}
         return found
-
-    async def bodies(self, call_ids: Sequence[int]) -> dict[int, Body]:
-        (rows,) = await self._read(reading.bodies(call_ids))
-        return {row.call_id: reading.as_body(row) for row in rows}
 
     async def close(self) -> None:
         await self._writer.close()
@@ -141,12 +128,8 @@ class SqliteLedger:
                 return [(await connection.execute(query)).all() for query in queries]
 
 
-class StatisticsLedger(SqliteLedger):
+class StatisticsLedger(StatisticsLookups, SqliteLedger):
     """The same ledger for a refresh of statistics: what is old, asked for and stored are those of its responses."""
-
-    async def old_responses(self, before: datetime, after_call: int, most: int) -> Sequence[OldResponse]:
-        (rows,) = await self._read(reading.old_statistics(before, after_call, most))
-        return [OldResponse(row.id, row.reach) for row in rows]
 
     async def claim_old(
         self, run_id: int, budget: Budget, now: datetime, old_call: int, before: datetime

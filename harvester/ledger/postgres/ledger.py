@@ -10,6 +10,7 @@ from typing import Self
 
 from harvester.ledger import reading
 from harvester.ledger.claiming import Claim
+from harvester.ledger.lookups import Lookups, StatisticsLookups
 from harvester.ledger.postgres import again, claiming, loading, refreshing, running, settling, statistics
 from harvester.ledger.postgres.connect import ledger_errors, reading_engine
 from harvester.ledger.postgres.writer import RETURN_SECONDS, PostgresWriter
@@ -17,14 +18,11 @@ from harvester.ledger.settling import Settlement
 from harvester.model import (
     Addition,
     Batch,
-    Body,
     Budget,
     Denied,
     GiveBack,
-    OldResponse,
     Outcome,
     ProcessIdentity,
-    Progress,
     Span,
     Stored,
     VideoState,
@@ -33,7 +31,7 @@ from harvester.model import (
 from harvester.process import is_alive
 
 
-class PostgresLedger:
+class PostgresLedger(Lookups):
     """See `Ledger` for what each method promises. The ledger must be there and up to date: see `upgrade`."""
 
     def __init__(
@@ -108,15 +106,8 @@ class PostgresLedger:
     ) -> dict[VideoState, int]:
         return await self._writer.run(again.put_back, span, states, reasons)
 
-    async def old_responses(self, before: datetime, after_call: int, most: int) -> Sequence[OldResponse]:
-        (rows,) = await self._read(reading.old_responses(before, after_call, most))
-        return [OldResponse(row.id, row.reach) for row in rows]
-
     async def prune(self, call_ids: Sequence[int], before: datetime, now: datetime) -> Stored:
         return await self._writer.run(again.prune, call_ids, before, now)
-
-    async def progress(self) -> Progress:
-        return reading.as_progress(*await self._read(*reading.PROGRESS))
 
     async def find(self, ids: Sequence[str]) -> dict[str, Whereabouts]:
         found: dict[str, Whereabouts] = {}
@@ -125,10 +116,6 @@ class PostgresLedger:
             (rows,) = await self._read(reading.find(chunk))
             found |= {loading.unescaped(row.video_id): reading.as_whereabouts(row) for row in rows}
         return found
-
-    async def bodies(self, call_ids: Sequence[int]) -> dict[int, Body]:
-        (rows,) = await self._read(reading.bodies(call_ids))
-        return {row.call_id: reading.as_body(row) for row in rows}
 
     async def close(self) -> None:
         await self._writer.close()
@@ -143,12 +130,8 @@ class PostgresLedger:
             return [connection.execute(query).all() for query in queries]
 
 
-class PostgresStatisticsLedger(PostgresLedger):
+class PostgresStatisticsLedger(StatisticsLookups, PostgresLedger):
     """The same ledger for a refresh of statistics: what is old, asked for and stored are those of its responses."""
-
-    async def old_responses(self, before: datetime, after_call: int, most: int) -> Sequence[OldResponse]:
-        (rows,) = await self._read(reading.old_statistics(before, after_call, most))
-        return [OldResponse(row.id, row.reach) for row in rows]
 
     async def claim_old(
         self, run_id: int, budget: Budget, now: datetime, old_call: int, before: datetime
