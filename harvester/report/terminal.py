@@ -167,7 +167,8 @@ def refreshed(report: RunReport, left: Stored, older_than: timedelta, what: Aged
 
 
 def _older(responses: int, than: timedelta, what: Aged, *, still: bool = False) -> str:
-    age = count(than.days, "day") if than % timedelta(days=1) == timedelta() else f"{than // timedelta(hours=1)} hours"
+    hours = than // timedelta(hours=1)
+    age = count(hours, "hour") if hours % 24 else count(than.days, "day")
     which = (what.none, what.one)[responses] if responses < 2 else what.some.format(responses)
     return f"{which} {'still ' if still and responses else ''}older than {age}."
 
