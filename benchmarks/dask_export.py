@@ -15,7 +15,7 @@ from benchmarks.figures import Figure, ratios, table
 from benchmarks.ledgers import finished_ledger
 from benchmarks.measure import run_process
 
-PART_BYTES = 25_000_000
+PART_BYTES = 10_000_000
 
 
 def measure(rounds: int) -> list[Figure]:

@@ -43,10 +43,10 @@ def prune(tx: Transaction, call_ids: Sequence[int], before: datetime, now: datet
 def delete_responses(tx: Transaction, calls: Sequence[int], videos: int, before: datetime, now: datetime) -> Stored:
     """Delete what these calls brought, `videos` ids in all which have been moved on, and keep a line of it."""
     pruned = Stored(len(calls), videos, *(tx.row(sql.SIZES_OF, calls=list(calls)) or ()))
-    tx.change(sql.DELETE_STATISTICS, calls=list(calls))
-    tx.change(sql.DELETE_RESPONSES, calls=list(calls))
+    tx.later(sql.DELETE_STATISTICS, calls=list(calls))
+    tx.later(sql.DELETE_RESPONSES, calls=list(calls))
     pruning = tx.value(sql.ENTER_PRUNING, now=instant(now), before=instant(before), **pruned._asdict())
-    tx.change(sql.MARK_PRUNED, calls=list(calls), pruning=pruning)
+    tx.later(sql.MARK_PRUNED, calls=list(calls), pruning=pruning)
     return pruned
 
 

@@ -85,9 +85,9 @@ def _open(tx: Transaction, lots: Sequence[tuple[Claim, Picked]]) -> list[Batch]:
     positions = [tuple(row[0] for row in picked) for _, picked in lots]
     calls = open_calls(tx, run_id, budget, [(at, 1, claim.now) for at, (claim, _) in zip(positions, lots, strict=True)])
     moves = [move for call_id, at in zip(calls, positions, strict=True) for move in _without_gaps(at, call_id)]
-    moved = tx.move(sql.CLAIM, moves)
-    assert moved == sum(map(len, positions)), "the ids picked are the ids claimed"
-    tx.count(pending=-moved, claimed=moved)
+    picked_ids = sum(map(len, positions))
+    tx.move_later(sql.CLAIM, moves, picked_ids)
+    tx.count(pending=-picked_ids, claimed=picked_ids)
     return [
         Batch(
             call_id=call_id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -41,6 +42,9 @@ _WRITING = {
 }
 # Committed means on disk, whatever the server's default; where that asks for more, as for replicas, it stays so.
 _ON_DISK = "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+
+# What it warns of are errors that come after one that is raised.
+logging.getLogger("psycopg").setLevel(logging.ERROR)
 
 _SAFE = "What was committed before is safe."
 _REFUSED = ("28", "3D", "42501")

@@ -27,16 +27,16 @@ def open_run(tx: Transaction, process: ProcessIdentity, now: datetime, lease_unt
 
 def hold(tx: Transaction, run_id: int) -> None:
     """As long as this connection lives, so does the run."""
-    tx.row(sql.HOLD, locks=sql.LOCKS, run_id=run_id)
+    tx.later(sql.HOLD, locks=sql.LOCKS, run_id=run_id)
 
 
 def renew_lease(tx: Transaction, run_id: int, lease_until: datetime) -> None:
-    tx.change(sql.RENEW_LEASE, run_id=run_id, lease_until=instant(lease_until + _servers_lead(tx)))
+    tx.later(sql.RENEW_LEASE, run_id=run_id, lease_until=instant(lease_until + _servers_lead(tx)))
 
 
 def close_run(tx: Transaction, run_id: int, now: datetime, reason: str) -> None:
     _abandon(tx, run_id, now, reason)
-    tx.change(sql.CLOSE_RUN, run_id=run_id, now=instant(now), reason=reason)
+    tx.later(sql.CLOSE_RUN, run_id=run_id, now=instant(now), reason=reason)
 
 
 def recover(
@@ -56,7 +56,7 @@ def recover(
         here = (owner.host, owner.boot) == (me.host, me.boot)
         if gone or (not is_alive(owner) if here else lease_until < servers_now):
             abandoned += _abandon(tx, run_id, now, "process died")
-            tx.change(sql.CLOSE_RUN, run_id=run_id, now=instant(now), reason="died")
+            tx.later(sql.CLOSE_RUN, run_id=run_id, now=instant(now), reason="died")
     return abandoned
 
 

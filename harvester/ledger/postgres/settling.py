@@ -36,7 +36,7 @@ def close_good(tx: Transaction, settlements: Sequence[Settlement]) -> set[int]:
 
 def store(tx: Transaction, settled: Sequence[Settlement]) -> None:
     """Store the bodies of their answers."""
-    tx.change_each(sql.STORE_RESPONSE, [_response(one) for one in settled])
+    tx.later_each(sql.STORE_RESPONSE, [_response(one) for one in settled])
 
 
 def _response(one: Settlement) -> tuple[object, ...]:
@@ -58,10 +58,10 @@ def _settle_ids(tx: Transaction, settled: Sequence[Settlement]) -> None:
     absent = [(one, one.missing) for one in settled]
     missing = [entry for one, places in absent for entry in _one_by_one(places, one.batch.call_id)]
     if missing:
-        tx.move(sql.SETTLE, missing, state=int(VideoState.MISSING))
-    whole = [entry for one in settled for entry in moves_of(one.batch.positions, one.batch.call_id)]
-    tx.move(sql.SETTLE, whole, state=int(VideoState.FETCHED))
+        tx.move_later(sql.SETTLE, missing, len(missing), state=int(VideoState.MISSING))
     total = sum(len(one.batch) for one in settled)
+    whole = [entry for one in settled for entry in moves_of(one.batch.positions, one.batch.call_id)]
+    tx.move_later(sql.SETTLE, whole, total - len(missing), state=int(VideoState.FETCHED))
     tx.count(claimed=-total, fetched=total - len(missing), missing=len(missing))
     for one in settled:
         count_good(tx, one)
@@ -93,7 +93,7 @@ def retry(tx: Transaction, run_id: int, batch: Batch, fault: Outcome, budget: Bu
         tx.release(moves_of(batch.positions, batch.call_id))
         return refusal
     (call_id,) = open_calls(tx, run_id, budget, [(batch.positions, batch.attempt + 1, now)])
-    tx.move(sql.RECLAIM, moves_of(batch.positions, batch.call_id), new_call_id=call_id)
+    tx.move_later(sql.RECLAIM, moves_of(batch.positions, batch.call_id), new_call_id=call_id)
     return batch.by_next_call(call_id, budget)
 
 
@@ -108,7 +108,7 @@ def give_back(tx: Transaction, batch: Batch, fault: Outcome, how: GiveBack, now:
         middle = (len(batch) + 1) // 2
         for half, positions in enumerate((batch.positions[:middle], batch.positions[middle:])):
             # A call's id is its own, so no two halves of the ledger share a number.
-            tx.move(sql.SUSPECT, moves_of(positions, batch.call_id), suspect_batch=2 * batch.call_id + half)
+            tx.move_later(sql.SUSPECT, moves_of(positions, batch.call_id), suspect_batch=2 * batch.call_id + half)
         tx.count(claimed=-len(batch), pending=len(batch))
     else:
         tx.release(moves)
@@ -116,7 +116,7 @@ def give_back(tx: Transaction, batch: Batch, fault: Outcome, how: GiveBack, now:
 
 
 def close_day(tx: Transaction, day: date, now: datetime) -> None:
-    tx.change(sql.CLOSE_DAY, day=day.isoformat(), now=instant(now))
+    tx.later(sql.CLOSE_DAY, day=day.isoformat(), now=instant(now))
 
 
 def close_failed(tx: Transaction, batch: Batch, fault: Outcome, now: datetime) -> bool:

@@ -39,7 +39,7 @@ def settle(tx: Transaction, settlement: Settlement) -> bool:
     closed = _close(tx, batch, state, reason, settlement.outcome.http_status, settlement.now)
     if not closed or not stored:
         return False
-    tx.change(
+    tx.later(
         sql.STORE_STATISTICS,
         of_call=batch.replaces,
         call_id=batch.call_id,
@@ -60,12 +60,12 @@ def give_back(tx: Transaction, batch: Batch, fault: Outcome, now: datetime) -> b
     if not _close(tx, batch, "failed", fault.reason, fault.http_status, now, refund=refund):
         return False
     if refund:
-        tx.change(sql.REFUND_STATISTICS, day=batch.quota_day.isoformat(), refund=refund)
+        tx.later(sql.REFUND_STATISTICS, day=batch.quota_day.isoformat(), refund=refund)
     return True
 
 
 def close_day(tx: Transaction, day: date, now: datetime) -> None:
-    tx.change(sql.CLOSE_STATISTICS_DAY, day=day.isoformat(), now=instant(now))
+    tx.later(sql.CLOSE_STATISTICS_DAY, day=day.isoformat(), now=instant(now))
 
 
 def _open(tx: Transaction, run_id: int, asked: Batch, budget: Budget, now: datetime) -> Batch | Denied:

@@ -87,8 +87,8 @@ class PostgresWriter(GroupWriter[Transaction]):
 
     def _try(self, jobs: Sequence[Job]) -> list[Done[Any]]:
         tx = Transaction(self._db)
-        self._db.execute(sql.BEGIN)
         try:
+            tx.later(sql.BEGIN)
             done = run_all(tx, jobs)
             tx.post()
             transaction = tx.value(sql.TRANSACTION_ID)
