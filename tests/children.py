@@ -6,14 +6,16 @@ import logging
 import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import chdir, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import chdir, contextmanager, suppress
 from pathlib import Path
-from subprocess import CompletedProcess, Popen
+from subprocess import CompletedProcess
+from tempfile import TemporaryFile
+from typing import Any
 
 from click.testing import CliRunner
+from forks import start
 
 from harvester.cli import main
 from harvester.simulator import SimulatorProcess
@@ -31,6 +33,14 @@ def wait_until(condition: Callable[[], object], timeout: float = TIMEOUT_SECONDS
     while not condition():
         assert time.monotonic() < end, f"not within {timeout:.0f} s"
         time.sleep(POLL_SECONDS)
+
+
+class ForkedSimulator(SimulatorProcess):
+    """It starts in a tenth of the time."""
+
+    def _spawn(self, arguments: list[str], env: dict[str, str]) -> Any:
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        return start("harvester.simulator", arguments, folder=Path.cwd(), env=env, **pipes)
 
 
 @contextmanager
@@ -54,13 +64,11 @@ def logging_and_signals_as_they_were() -> Iterator[None]:
 class Child:
     """A harvester process under way; what it says goes to files, so that no pipe fills up."""
 
-    def __init__(self, arguments: list[str], folder: Path, env: Mapping[str, str], stdin: int | None) -> None:
+    def __init__(self, module: str, arguments: Sequence[str], folder: Path, env: Mapping[str, str], stdin: int) -> None:
         number = len(list(folder.glob("child-*.err")))
         self._out, self._err = folder / f"child-{number}.out", folder / f"child-{number}.err"
         with self._out.open("wb") as out, self._err.open("wb") as err:
-            self.process: Popen[bytes] = Popen(
-                arguments, cwd=folder, env=env, stdin=stdin, stdout=out, stderr=err, start_new_session=True
-            )
+            self.process = start(module, arguments, folder=folder, env=env, stdin=stdin, stdout=out, stderr=err)
 
     @property
     def stdout(self) -> str:
@@ -87,6 +95,8 @@ class Child:
 class Program:
     """The real `harvester` in a folder of its own; `env` is what its processes get on top of a clean environment."""
 
+    module = "harvester"
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.env: dict[str, str] = {}
@@ -94,16 +104,18 @@ class Program:
 
     def run(self, *arguments: str, stdin: bytes = b"", timeout: float = TIMEOUT_SECONDS) -> CompletedProcess[str]:
         """Run it to its end."""
-        done = subprocess.run(
-            self._line(arguments),
-            cwd=self.folder,
-            env=self._environment(),
-            input=stdin,
-            capture_output=True,
-            timeout=timeout,
-        )
-        out, err = done.stdout.decode(), done.stderr.decode()
-        return CompletedProcess(done.args, done.returncode, out, err)
+        with TemporaryFile() as out, TemporaryFile() as err:
+            streams = {"stdin": subprocess.PIPE, "stdout": out, "stderr": err}
+            process = start(self.module, arguments, folder=self.folder, env=self._environment(), **streams)
+            assert process.stdin is not None
+            try:
+                with suppress(BrokenPipeError), process.stdin:
+                    process.stdin.write(stdin)
+                code = process.wait(timeout)
+            finally:
+                process.kill()
+            said = [stream.seek(0) or stream.read().decode() for stream in (out, err)]
+        return CompletedProcess(arguments, code, *said)
 
     def here(self, *arguments: str, stdin: bytes = b"") -> CompletedProcess[str]:
         """The same in this process: ten times quicker, where a process of its own is not what is proved."""
@@ -113,18 +125,15 @@ class Program:
         # As bytes: click's texts have lost their carriage returns.
         return CompletedProcess(arguments, done.exit_code, done.stdout_bytes.decode(), done.stderr_bytes.decode())
 
-    def start(self, *arguments: str, stdin: int | None = subprocess.DEVNULL) -> Child:
+    def start(self, *arguments: str, stdin: int = subprocess.DEVNULL) -> Child:
         """Start it; whatever still runs when the test ends is killed."""
-        child = Child(self._line(arguments), self.folder, self._environment(), stdin)
+        child = Child(self.module, arguments, self.folder, self._environment(), stdin)
         self._children.append(child)
         return child
 
     def end_all(self) -> None:
         for child in self._children:
             child.kill()
-
-    def _line(self, arguments: tuple[str, ...]) -> list[str]:
-        return [sys.executable, "-m", "harvester", *arguments]
 
     def _environment(self) -> dict[str, str]:
         # A warning in a child would be lost otherwise.

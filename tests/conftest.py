@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from children import Program, Simulate, logging_and_signals_as_they_were
+from children import ForkedSimulator, Program, Simulate, logging_and_signals_as_they_were
 
 from harvester.simulator import SimulatorProcess, SimulatorSettings
 
@@ -37,7 +37,7 @@ def simulate() -> Iterator[Simulate]:
     with ExitStack() as running:
 
         def start(**settings: Any) -> SimulatorProcess:
-            return running.enter_context(SimulatorProcess(SimulatorSettings(**settings)))
+            return running.enter_context(ForkedSimulator(SimulatorSettings(**settings)))
 
         yield start
 

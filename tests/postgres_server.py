@@ -9,6 +9,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from subprocess import Popen
 
@@ -17,8 +18,8 @@ import psycopg
 from harvester.ledger.postgres.upgrade import prepare
 
 _NOBODY = 65534
-# Nothing here outlives the tests: no power is cut.
-_FAST = ("fsync=off", "full_page_writes=off", "max_wal_size=2GB", "shared_buffers=32MB", "listen_addresses=")
+IN_TESTS = ("fsync=off", "full_page_writes=off", "max_wal_size=2GB", "shared_buffers=32MB")
+"""Nothing here outlives the tests: no power is cut."""
 _EMPTY = """
 DELETE FROM statistics; DELETE FROM statistics_calls; DELETE FROM statistics_days; DELETE FROM refreshes;
 DELETE FROM pruned_responses; DELETE FROM prunings; DELETE FROM responses; DELETE FROM videos; DELETE FROM calls;
@@ -29,7 +30,8 @@ SELECT setval('calls_id_seq', 1, false), setval('runs_id_seq', 1, false), setval
 
 
 class PostgresServer:
-    def __init__(self) -> None:
+    def __init__(self, settings: Sequence[str] = IN_TESTS) -> None:
+        self._settings = [word for setting in ("listen_addresses=", *settings) for word in ("-c", setting)]
         # A socket's path has 107 characters at most.
         self.folder = Path(tempfile.mkdtemp(prefix="harvester-pg-"))
         self._data = self.folder / "data"
@@ -74,8 +76,7 @@ class PostgresServer:
         self._free.append(url)
 
     def start(self) -> None:
-        settings = [word for setting in _FAST for word in ("-c", setting)]
-        line = [self._programs / "postgres", "-D", self._data, "-k", self.folder, *settings]
+        line = [self._programs / "postgres", "-D", self._data, "-k", self.folder, *self._settings]
         with (self.folder / "log").open("ab") as log:
             self._process = Popen(line, stdout=log, stderr=log, start_new_session=True, **self._as)  # type: ignore[call-overload]
         give_up_at = time.monotonic() + 60

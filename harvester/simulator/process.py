@@ -22,7 +22,7 @@ class SimulatorProcess:
     def __init__(self, settings: SimulatorSettings | None = None) -> None:
         self.settings = settings or SimulatorSettings()
         self.base_url = ""
-        self._child: subprocess.Popen[str] | None = None
+        self._child: subprocess.Popen[bytes] | None = None
 
     @property
     def pid(self) -> int:
@@ -32,18 +32,16 @@ class SimulatorProcess:
 
     def start(self) -> None:
         """Start the child and wait until it serves; raises RuntimeError if it ends instead."""
-        self._child = subprocess.Popen(  # noqa: S603  (this interpreter, and arguments of our own making)
-            [sys.executable, "-m", "harvester.simulator", *_arguments(self.settings)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=_environment(self.settings),
-            text=True,
-        )
+        self._child = self._spawn(_arguments(self.settings), _environment(self.settings))
         assert self._child.stdout is not None
-        self.base_url = self._child.stdout.readline().strip()
+        self.base_url = self._child.stdout.readline().decode().strip()
         if not self.base_url:
             self.stop()
             raise RuntimeError("the simulator ended before it served")
+
+    def _spawn(self, arguments: list[str], env: dict[str, str]) -> subprocess.Popen[bytes]:
+        line = [sys.executable, "-m", "harvester.simulator", *arguments]
+        return subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env)  # noqa: S603  (arguments of our own making)
 
     def stop(self) -> None:
         """End the child: terminate, wait, and kill if that was not enough. Safe to repeat."""

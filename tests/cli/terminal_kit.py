@@ -8,11 +8,11 @@ import pty
 import re
 import select
 import struct
-import subprocess
-import sys
 import termios
 from pathlib import Path
 from typing import Self
+
+from forks import start
 
 TIMEOUT_SECONDS = 30
 
@@ -24,16 +24,10 @@ class Terminal:
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         inherited = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "harvester", *line],
-            cwd=folder,
-            env=inherited | {"TERM": "xterm-256color", "PYTHONWARNINGS": "error"} | env,
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            start_new_session=True,
-        )
-        os.close(theirs)
+        env = inherited | {"TERM": "xterm-256color", "PYTHONWARNINGS": "error"} | env
+        with os.fdopen(theirs, "r+b", buffering=0) as screen:
+            streams = dict.fromkeys(("stdin", "stdout", "stderr"), screen)
+            self.process = start("harvester", line, folder=folder, env=env, **streams)
         self.raw = ""
 
     @property

@@ -17,7 +17,7 @@ from time import time
 from typing import Any, NamedTuple
 
 import pytest
-from children import Program, Simulate
+from children import ForkedSimulator, Program, Simulate
 from command_line import CommandLine
 
 from harvester.ledger.health import quick_look
@@ -46,7 +46,7 @@ class Setup(NamedTuple):
 
 @pytest.fixture(scope="module")
 def simulator() -> Iterator[SimulatorProcess]:
-    with SimulatorProcess(SimulatorSettings()) as running:
+    with ForkedSimulator(SimulatorSettings()) as running:
         yield running
 
 

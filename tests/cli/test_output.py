@@ -8,12 +8,12 @@ import pty
 import re
 import select
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from children import Simulate
 from command_line import Api, CommandLine
+from forks import start
 
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ (DEBUG|INFO   |WARNING|ERROR  ) .+")
 ESCAPE = "\x1b"
@@ -92,15 +92,10 @@ def test_a_pipe_gets_no_escape_codes(session: CommandLine, line: str) -> None:
 def on_a_terminal(folder: Path, line: str, **more: str) -> str:
     """What `harvester` writes to a terminal."""
     ours, theirs = pty.openpty()
-    child = subprocess.Popen(
-        [sys.executable, "-m", "harvester", *line.split()],
-        cwd=folder,
-        env=os.environ | {"TERM": "xterm-256color"} | more,
-        stdin=subprocess.DEVNULL,
-        stdout=theirs,
-        stderr=theirs,
-    )
-    os.close(theirs)
+    env = os.environ | {"TERM": "xterm-256color"} | more
+    with os.fdopen(theirs, "r+b", buffering=0) as screen:
+        streams = {"stdin": subprocess.DEVNULL, "stdout": screen, "stderr": screen}
+        child = start("harvester", line.split(), folder=folder, env=env, **streams)
     shown = b""
     try:
         while select.select([ours], [], [], 20)[0]:

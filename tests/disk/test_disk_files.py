@@ -10,13 +10,14 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+from children import ForkedSimulator
 from disk_kit import assert_says, fingerprints, harvester, here, load, ok
 from pydantic import SecretStr
 
 from harvester.app import Harvester
 from harvester.config import isolated_config
 from harvester.ledger.upgrade import REVISION
-from harvester.simulator import SimulatorProcess, make_ids
+from harvester.simulator import make_ids
 
 PAGE_BYTES = 8192
 READING = [["status"], ["verify"], ["export", "out.json"]]
@@ -29,7 +30,7 @@ Place = Callable[[Path, bytes], None]
 
 @pytest.fixture(scope="module")
 def base_url() -> Iterator[str]:
-    with SimulatorProcess() as simulator:
+    with ForkedSimulator() as simulator:
         yield simulator.base_url
 
 

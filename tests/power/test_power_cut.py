@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pytest
-from children import wait_until
+from children import ForkedSimulator, wait_until
 from crash_images import (
     CHECKPOINT_FRAMES,
     PAGE_BYTES,
@@ -59,7 +59,7 @@ class Crawled:
 @pytest.fixture(scope="module")
 def crawled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crawled]:
     folder = tmp_path_factory.mktemp("power")
-    with SimulatorProcess(SimulatorSettings(latency_seconds=0.01)) as simulator:
+    with ForkedSimulator(SimulatorSettings(latency_seconds=0.01)) as simulator:
         yield crawl(folder, simulator)
 
 

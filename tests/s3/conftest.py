@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from children import Program
+from children import ForkedSimulator, Program
 from faulty_s3 import FaultyS3
 
-from harvester.simulator import SimulatorProcess, SimulatorSettings, make_ids
+from harvester.simulator import SimulatorSettings, make_ids
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -187,7 +187,7 @@ def harvested(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A ledger whose export has three parts: 5,000 videos of the simulated API."""
     folder = tmp_path_factory.mktemp("harvested")
     ids = "\n".join(make_ids(1, 5000))
-    with SimulatorProcess(SimulatorSettings(seed=1)) as simulator:
+    with ForkedSimulator(SimulatorSettings(seed=1)) as simulator:
         program = Program(folder)
         program.env |= {"HARVESTER_YOUTUBE__BASE_URL": simulator.base_url, "YOUTUBE_API_KEY": "key-of-the-simulator"}
         assert program.here("load", "-", stdin=f"song\n{ids}\n".encode()).returncode == 0

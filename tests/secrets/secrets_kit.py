@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -32,12 +31,12 @@ Server = Callable[["Handler"], Answer]
 
 
 class Guarded(Program):
-    """The program with secrets in its environment; where `code` is set, that is run instead."""
+    """The program with secrets in its environment."""
 
-    code = ""
-
-    def _line(self, arguments: tuple[str, ...]) -> list[str]:
-        return [sys.executable, "-c", self.code, *arguments] if self.code else super()._line(arguments)
+    def run_instead(self, code: str) -> None:
+        """From now on."""
+        self.module = "instead"
+        (self.folder / "instead.py").write_text(code, encoding="utf-8")
 
 
 def leaks_in(text: bytes) -> list[str]:

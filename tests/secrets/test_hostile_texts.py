@@ -166,14 +166,14 @@ class TestNewlinesInNames:
 
 class TestTheGates:
     def test_a_bug_whose_exception_is_hostile(self, guarded: Guarded) -> None:
-        guarded.code = f"""
+        guarded.run_instead(f"""
 from harvester.cli import main
 from harvester.app import Harvester
 def broken(self, *_, **__):
     raise RuntimeError({HOSTILE!r})
 Harvester.overview = broken
 main()
-"""
+""")
         done = guarded.run("-v", "status")
         assert done.returncode == 1
         assert acting_in(done.stdout + done.stderr.replace("\nFORGED", "\n")) == []

@@ -86,7 +86,7 @@ class TestTheApi:
 
     def test_a_bug_in_the_middle_of_a_call(self, guarded: Guarded) -> None:
         # The frames of this traceback hold the key, in their locals and in the session's headers.
-        guarded.code = """
+        guarded.run_instead("""
 from harvester.cli import main
 from harvester.youtube import client
 async def broken(self, url):
@@ -94,7 +94,7 @@ async def broken(self, url):
     raise RuntimeError(f"a bug near {self!r} and {self._session!r} with {self._key!r}")
 client.YouTubeClient._get = broken
 main()
-"""
+""")
         done = guarded.run("-v", "run")
         assert done.returncode == 1
         assert "Traceback" in done.stderr
@@ -102,7 +102,7 @@ main()
         assert leaks_of(done, guarded.folder) == {}
 
     def test_an_exception_that_repeats_it_is_covered_too(self, guarded: Guarded) -> None:
-        guarded.code = """
+        guarded.run_instead("""
 import os
 from harvester.cli import main
 from harvester.youtube import client
@@ -110,7 +110,7 @@ async def broken(self, url):
     raise RuntimeError("headers: " + self._key.get_secret_value() + os.environ["AWS_SECRET_ACCESS_KEY"])
 client.YouTubeClient._get = broken
 main()
-"""
+""")
         done = guarded.run("-v", "run")
         assert (done.returncode, "headers: [hidden][hidden]" in done.stderr) == (1, True)
         assert leaks_of(done, guarded.folder) == {}

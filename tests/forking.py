@@ -1,0 +1,121 @@
+"""Forks programs off a process that has imported them already: `python forking.py SOCKET`, ended by its parent's end.
+
+What a program imports costs ten times what most tests have it do. What is forked is a process of its own all the same,
+with a pid, a session, an environment and an end like any other's.
+
+Each request is a JSON object with `module`, `arguments`, `folder` and `env`, and four descriptors: standard input,
+output and error, and where to tell, a line each, the pid and, at the end, the status as wait() gives it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import runpy
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+import warnings
+from dataclasses import dataclass
+from typing import NoReturn
+
+import harvester
+
+REQUEST_BYTES = 1 << 20
+OTHERS = ("alembic.command", "boto3", "pandas", "psycopg", "pyarrow.parquet", "rich.progress", "s3fs", "zstandard")
+"""What harvester imports when it is needed."""
+
+
+@dataclass(frozen=True)
+class Request:
+    module: str
+    arguments: list[str]
+    folder: str
+    env: dict[str, str]
+
+
+def import_all() -> None:
+    for module in pkgutil.walk_packages(harvester.__path__, "harvester."):
+        if not module.name.endswith("__main__") and ".migrations." not in module.name:
+            importlib.import_module(module.name)
+    for name in OTHERS:
+        importlib.import_module(name)
+    gc.collect()
+    gc.freeze()
+
+
+def forked(requests: socket.socket) -> Request:
+    """Serve requests, for ever: it returns in the child of each."""
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(requests, REQUEST_BYTES, 4)
+        if not message:
+            os._exit(0)
+        if os.fork() == 0:
+            requests.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            *streams, told = descriptors
+            if (pid := os.fork()) == 0:
+                os.setsid()
+                for number, stream in enumerate(streams):
+                    os.dup2(stream, number)
+                for descriptor in descriptors:
+                    os.close(descriptor)
+                return Request(**json.loads(message))
+            os.closerange(0, told)
+            os.write(told, f"{pid}\n".encode())
+            os.write(told, f"{os.waitpid(pid, 0)[1]}\n".encode())
+            os._exit(0)
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def become(request: Request) -> None:
+    os.chdir(request.folder)
+    os.environ.clear()
+    os.environ.update(request.env)
+    time.tzset()
+    if request.env.get("PYTHONWARNINGS") == "error":
+        warnings.simplefilter("error")
+    sys.stdin = os.fdopen(0, closefd=False)
+    sys.stdout = os.fdopen(1, "w", closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace", closefd=False)
+    sys.argv[1:] = request.arguments
+    sys.path[0] = request.folder
+    runpy.run_module(request.module, run_name="__main__", alter_sys=True)
+
+
+def end(error: BaseException | None) -> NoReturn:
+    """As the interpreter does it, but for taking down what was imported: that would take as long as importing it."""
+    code: object = 0
+    if isinstance(error, SystemExit):
+        code = error.code
+    elif error is not None:
+        traceback.print_exception(error)
+        code = 1
+    if code is not None and not isinstance(code, int):
+        print(code, file=sys.stderr)
+        code = 1
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    gc.collect()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code or 0)
+
+
+if __name__ == "__main__":
+    import_all()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who wait
+    request = forked(socket.socket(fileno=int(sys.argv[1])))
+    try:
+        become(request)
+    except BaseException as error:  # noqa: BLE001 (whatever it is, it is how the program ended)
+        end(error)
+    end(None)

@@ -1,0 +1,135 @@
+"""Processes of harvester's programs that have nothing to import: see `forking`."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import IO, Any, TypeAlias
+
+Stream: TypeAlias = "IO[bytes] | int | None"
+
+
+def _read_at_start(env: Mapping[str, str]) -> dict[str, str]:
+    """What nobody looks at again who has imported all: where it is other than ours, a process begins from nothing."""
+    return {
+        name: value
+        for name, value in env.items()
+        if name.startswith(("PYTHON", "SSL_CERT_")) and name != "PYTHONWARNINGS"
+    }
+
+
+_AT_START = _read_at_start(os.environ)
+FORKING = Path(__file__).with_name("forking.py")
+
+
+@cache
+def _the_parent() -> socket.socket:
+    """Started when it is first asked for; it ends with this process."""
+    here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with there:
+        number = there.fileno()
+        process = subprocess.Popen([sys.executable, FORKING, str(number)], pass_fds=[number], stdin=subprocess.DEVNULL)
+
+    def end() -> None:
+        here.close()
+        process.wait()
+
+    atexit.register(end)
+    return here
+
+
+def start(
+    module: str, arguments: Sequence[str], *, folder: Path, env: Mapping[str, str], **streams: Any
+) -> ForkedProcess | subprocess.Popen[bytes]:
+    """`python -m module` with these arguments, in a session of its own, in that folder and with that environment alone.
+
+    Its streams are files; `stdin` may be subprocess.PIPE or DEVNULL.
+    """
+    if _read_at_start(env) != _AT_START:
+        line = [sys.executable, "-m", module, *arguments]
+        return subprocess.Popen(line, cwd=folder, env=env, start_new_session=True, **streams)
+    return ForkedProcess(module, arguments, folder, env, **streams)
+
+
+def _ends(stream: Stream, number: int) -> tuple[int, IO[bytes] | None]:
+    """A descriptor for the child, and our end of the pipe where it is one."""
+    if stream == subprocess.PIPE:
+        reading, writing = os.pipe()
+        return (reading, os.fdopen(writing, "wb", 0)) if number == 0 else (writing, os.fdopen(reading, "rb"))
+    if stream == subprocess.DEVNULL:
+        return os.open(os.devnull, os.O_RDWR), None
+    return os.dup(stream.fileno() if hasattr(stream, "fileno") else number), None
+
+
+class ForkedProcess:
+    """What of `subprocess.Popen` the tests use. A stream is a file, subprocess.PIPE or DEVNULL; None is our own."""
+
+    def __init__(
+        self,
+        module: str,
+        arguments: Sequence[str],
+        folder: Path,
+        env: Mapping[str, str],
+        *,
+        stdin: Stream = None,
+        stdout: Stream = None,
+        stderr: Stream = None,
+    ) -> None:
+        self.args = [module, *arguments]
+        self.returncode: int | None = None
+        request = {"module": module, "arguments": list(arguments), "folder": str(folder), "env": dict(env)}
+        self._told, telling = os.pipe()
+        (reading, self.stdin), (writing, self.stdout), (complaining, self.stderr) = (
+            _ends(stream, number) for number, stream in enumerate((stdin, stdout, stderr))
+        )
+        theirs = [reading, writing, complaining, telling]
+        try:
+            socket.send_fds(_the_parent(), [json.dumps(request).encode()], theirs)
+        finally:
+            for descriptor in theirs:
+                os.close(descriptor)
+        self.pid = self._line()
+
+    def poll(self) -> int | None:
+        if self.returncode is None and select.select([self._told], [], [], 0)[0]:
+            self._end()
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        if self.returncode is None:
+            if not select.select([self._told], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(self.args, timeout or 0)
+            self._end()
+        assert self.returncode is not None
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def _end(self) -> None:
+        self.returncode = os.waitstatus_to_exitcode(self._line())
+        os.close(self._told)
+
+    def _line(self) -> int:
+        line = b""
+        while not line.endswith(b"\n"):
+            got = os.read(self._told, 1)
+            assert got, "the process that forks is gone"
+            line += got
+        return int(line)
