@@ -135,7 +135,7 @@ class Books(Protocol):
     def progress(self) -> Progress: ...
 
     def runs(self, newest: int) -> list[RunRecord]:
-        """The newest runs, newest first."""
+        """The newest runs, and all that have not ended; newest first."""
         ...
 
     def faults(self, most: int, among_newest: int | None = None) -> list[FaultCount]:

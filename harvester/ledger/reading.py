@@ -126,7 +126,9 @@ _OF_STATISTICS = responses.outerjoin(statistics, statistics.c.of_call == respons
 
 
 def newest_runs(count: int) -> AnyQuery:
-    return select(runs).order_by(runs.c.id.desc()).limit(count)
+    """And all that have not ended: few, whatever the crawl."""
+    newest = select(runs.c.id).order_by(runs.c.id.desc()).limit(count).scalar_subquery()
+    return select(runs).where(runs.c.id.in_(newest) | runs.c.ended_at.is_(None)).order_by(runs.c.id.desc())
 
 
 def faults(most: int, among_newest: int | None = None) -> AnyQuery:

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harvester.model import FaultCount, RunRecord, VideoState
-from harvester.report.steps import ending, steps, utc
+from harvester.report.steps import ending, steps, under_way, utc
 from harvester.report.summary import Summary
 from harvester.report.terminal import size
 from harvester.text import count, shown
@@ -27,6 +27,7 @@ RUN_HEADINGS = ("run", "began (UTC)", "took", "how it ended", "where")
 BAR_COLUMNS = 30
 REASON_CHARS = 24
 RUNS = 3
+RUNS_AT_WORK = 12
 REASONS = 3
 
 SHORT_MEANINGS = {
@@ -62,7 +63,7 @@ class Screen:
         yield _facts(self.summary, self.faults, self.now)
         if self.runs:
             yield Text()
-            yield _runs(self.runs[:RUNS], self.now, options.max_width)
+            yield from _runs(self.runs, self.now, options.max_width)
         yield Text()
         for step in steps(self.summary, self.runs, self.now, self.oldest):
             yield Text(step, style="bold")
@@ -150,7 +151,15 @@ def _wasted(calls: int, faults: Sequence[FaultCount]) -> str:
     return f"{count(calls, 'call')}: " + ", ".join(f"{reason} {number:,}" for reason, number in reasons)
 
 
-def _runs(runs: Sequence[RunRecord], now: datetime, columns: int) -> Table:
+def _runs(runs: Sequence[RunRecord], now: datetime, columns: int) -> Iterable[RenderableType]:
+    """The newest, and whoever else is at work."""
+    seen = [run for place, run in enumerate(runs) if place < RUNS or under_way(run, now)]
+    yield _table_of_runs(seen[:RUNS_AT_WORK], now, columns)
+    if len(seen) > RUNS_AT_WORK:
+        yield Text(f"and {len(seen) - RUNS_AT_WORK:,} more under way", style="dim")
+
+
+def _table_of_runs(runs: Sequence[RunRecord], now: datetime, columns: int) -> Table:
     """Texts of the ledger get what the others leave: run, beginning and length are always whole."""
     narrow = columns < NARROW
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)

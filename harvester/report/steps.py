@@ -40,7 +40,7 @@ def steps(summary: Summary, runs: Sequence[RunRecord], now: datetime, oldest: da
     if oldest is not None and now - oldest > REFRESH_AGE:
         age = f"{(now - oldest).days} days old (YouTube's terms allow 30)"
         found.append(f"Stored data is {age}: harvester refresh --older-than {REFRESH_AGE.days}d")
-    if runs and summary.unasked and _under_way(runs[0], now):
+    if runs and summary.unasked and under_way(runs[0], now):
         return [*found, "A run is under way: harvester status --watch follows it."]
     return [*found, next_step(summary)]
 
@@ -60,10 +60,10 @@ def ending(run: RunRecord, now: datetime) -> str:
     """How a run ended, or that it has not."""
     if run.reason is not None:
         return _SHORTLY.get(run.reason) or shown(run.reason)
-    return "under way" if _under_way(run, now) else "silent: it may have died"
+    return "under way" if under_way(run, now) else "silent: it may have died"
 
 
-def _under_way(run: RunRecord, now: datetime) -> bool:
+def under_way(run: RunRecord, now: datetime) -> bool:
     return run.ended_at is None and run.lease_until >= now
 
 

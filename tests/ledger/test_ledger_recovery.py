@@ -47,6 +47,13 @@ async def test_closing_a_run_gives_back_all_it_holds(ledger: Ledger, run: int, b
     assert [(await a_batch(ledger, other)).positions for _ in held] == [batch.positions for batch in held]
 
 
+async def test_a_run_that_is_at_work_is_told_however_many_came_after_it(ledger: Ledger, run: int, books: Books) -> None:
+    later = [await a_run(ledger, ME) for _ in range(3)]
+    for number in later:
+        await ledger.close_run(number, LATER, "stopped")
+    assert [record.id for record in books.runs(2)] == [later[2], later[1], run]
+
+
 async def test_closing_a_run_twice_changes_nothing(ledger: Ledger, run: int, database: Database) -> None:
     await ledger.close_run(run, NOW, "stopped")
     before = database.dump()

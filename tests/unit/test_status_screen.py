@@ -156,3 +156,23 @@ def test_a_run_whose_lease_is_over_is_not_under_way() -> None:
     run = RunRecord(1, "here", 1, NOW, NOW + timedelta(minutes=5), None, None)
     assert ending(run, NOW) == "under way"
     assert ending(run, NOW + timedelta(minutes=6)) == "silent: it may have died"
+
+
+# --- runs
+
+
+@pytest.mark.parametrize(("at_work", "told"), [(2, 3), (8, 8), (20, 12)])
+def test_whoever_is_at_work_is_told_with_the_newest_runs(tmp_path: Path, at_work: int, told: int) -> None:
+    drawn = screen_of_mid(tmp_path)
+    lease = NOW + timedelta(minutes=5)
+    ended = RunRecord(1, "worker-0", 100, NOW, lease, NOW, "budget spent")
+    runs = [RunRecord(number, f"worker-{number}", 100, NOW, lease, None, None) for number in range(at_work + 1, 1, -1)]
+    text = text_of(replace(drawn, runs=[*runs, ended]), 80)
+    assert text.count("worker-") == told
+    assert text.count("under way  ") == min(at_work, told)
+    assert ("and 8 more under way" in text) == (at_work == 20)
+
+
+def screen_of_mid(folder: Path) -> Screen:
+    LEDGERS["mid"](folder / "harvest.db")
+    return screen(folder / "harvest.db")
