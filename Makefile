@@ -1,6 +1,6 @@
 # make rehearse: the whole crawl, simulated.  make test: every test.  Both make .venv where it is missing.
 .DEFAULT_GOAL := help
-.PHONY: help rehearse test check soak bench bench-peers lock clean
+.PHONY: help rehearse test check soak bench bench-peers airflow lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -12,6 +12,7 @@ SPARK_READY := $(VENV)/.spark-ready
 JAVA_17 = $(shell java -version 2>&1 | awk -F'[".]' '/ version "/ && $$2 >= 17 { print "yes" }')
 # Other tools want other versions of what harvester uses.
 PEERS := .venv-peers
+AIRFLOW := .venv-airflow
 
 help:
 	@echo "make rehearse   the whole multi-day crawl against the simulated API: no key, no account"
@@ -20,6 +21,7 @@ help:
 	@echo "make soak       two weeks of cron on a machine that keeps dying; SEED=7 replays one"
 	@echo "make bench      measurements"
 	@echo "make bench-peers   crawling speed beside Scrapy, crawlee and others, in an environment of their own"
+	@echo "make airflow    the example DAG under a real Airflow, in an environment of its own (300 MB)"
 	@echo "make lock       resolve the dependencies anew into requirements.lock"
 	@echo "make clean      remove what the others made"
 
@@ -64,6 +66,14 @@ $(PEERS)/.ready: benchmarks/peers/requirements.lock
 bench-peers: $(READY) $(PEERS)/.ready
 	$(BIN)/python -m benchmarks.peers_run $(if $(CALLS),--calls $(CALLS)) $(if $(JSON),--json $(JSON))
 
+$(AIRFLOW)/.ready: tests/dag/requirements.lock
+	$(PYTHON) -m venv $(AIRFLOW)
+	$(AIRFLOW)/bin/pip install --quiet --require-hashes --requirement tests/dag/requirements.lock
+	@touch $@
+
+airflow: $(READY) $(AIRFLOW)/.ready
+	$(AIRFLOW)/bin/python tests/dag/check_dag.py $(BIN)/harvester
+
 lock: $(READY)
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
 		--generate-hashes --no-header --no-emit-index-url --no-emit-find-links --output-file requirements.lock
@@ -71,7 +81,9 @@ lock: $(READY)
 		--generate-hashes --no-header --no-emit-index-url --no-emit-find-links --output-file $(SPARK_LOCK)
 	$(BIN)/uv pip compile benchmarks/peers/requirements.in --universal --python-version 3.11 \
 		--generate-hashes --no-header --no-emit-index-url --no-emit-find-links --output-file benchmarks/peers/requirements.lock
+	$(BIN)/uv pip compile tests/dag/requirements.in --universal --python-version 3.11 \
+		--generate-hashes --no-header --no-emit-index-url --no-emit-find-links --output-file tests/dag/requirements.lock
 
 clean:
-	rm -rf $(VENV) $(PEERS) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) $(AIRFLOW) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,4 +1,4 @@
-"""docs/airflow/harvest_daily.py drives the real commands. Airflow is a stand-in here; `make airflow` has the real one."""
+"""docs/airflow/harvest_daily.py drives the real commands. Airflow is a stand-in; `make airflow` has the real one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from command_line import Api, CommandLine
@@ -20,6 +20,7 @@ from harvester.schedule import AFTER_RESET
 PAGE = "airflow.md"
 DAG = DOCS / "airflow" / "harvest_daily.py"
 SECRET = "the-password-of-the-connection"
+LOG = logging.getLogger("airflow.task")
 
 
 class FailsForGood(Exception):
@@ -27,57 +28,29 @@ class FailsForGood(Exception):
 
 
 class Node:
+    """A task in its place."""
+
     def __rshift__(self, other: Node) -> Node:
         return other
 
 
-class Operator(Node):
-    log = logging.getLogger("airflow.task")
-
-    def __init__(self, task_id: str) -> None:
-        Dag.read[task_id] = self.execute
-
-    def execute(self, context: object) -> None:
-        raise NotImplementedError
-
-
-def task(function: Callable[..., Any]) -> Callable[..., Node]:
-    Dag.read[function.__name__] = function
-    return lambda *_: Node()
-
-
-task.short_circuit = task  # type: ignore[attr-defined]
-
-
 class Dag:
-    """The file as Airflow reads it, with a program and a folder of the test's."""
+    """The file as Airflow reads it, with a program and a folder of the test's. Its tasks are plain functions."""
 
-    read: ClassVar[dict[str, Callable[..., Any]]] = {}
-    """Its tasks by their names."""
-
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.settings: dict[str, Any] = {}
-        connection = SimpleNamespace(get=lambda name: SimpleNamespace(password=SECRET))
-        sdk = {"BaseOperator": Operator, "Connection": connection, "dag": self._dag, "task": task}
-        modules = {"": {}, ".sdk": sdk, ".sdk.exceptions": {"AirflowFailException": FailsForGood}}
-        for name, content in modules.items():
-            module = ModuleType(f"airflow{name}")
-            vars(module).update(content)
-            monkeypatch.setitem(sys.modules, module.__name__, module)
-        monkeypatch.setattr(Dag, "read", {})
-        # Before it is read: its tasks are made of these names.
+        self.tasks: dict[str, Callable[..., Any]] = {}
+        # Its tasks are made of these names as it is read.
         text = re.sub(r"^DEST = .*", 'DEST = "songs.json"', DAG.read_text(encoding="utf-8"), flags=re.MULTILINE)
         self.names: dict[str, Any] = {"__name__": "harvest_daily"}
-        exec(compile(text, DAG, "exec"), self.names)
+        with pytest.MonkeyPatch.context() as patch:
+            for name, content in self._airflow().items():
+                module = ModuleType(name)
+                vars(module).update(content)
+                patch.setitem(sys.modules, name, module)
+            exec(compile(text, DAG, "exec"), self.names)
         self.names["FOLDER"] = str(folder)
-
-    def _dag(self, **settings: Any) -> Callable[..., Any]:
-        self.settings = settings
-        return lambda function: function
-
-    def do(self, name: str, *values: object) -> Any:
-        return self.read[name](*values or [None] * (name in ("run", "export", "verify")))
 
     def use(self, script: str) -> None:
         """Its tasks start this instead of an installed harvester."""
@@ -86,10 +59,35 @@ class Dag:
         path.chmod(0o755)
         self.names["HARVESTER"] = str(path)
 
+    def _airflow(self) -> dict[str, dict[str, Any]]:
+        tasks = self.tasks
+
+        class Operator(Node):
+            log = LOG
+
+            def __init__(self, task_id: str) -> None:
+                tasks[task_id] = lambda: self.execute(None)
+
+            def execute(self, context: object) -> None:
+                raise NotImplementedError
+
+        def task(function: Callable[..., Any]) -> Callable[..., Node]:
+            tasks[function.__name__] = function
+            return lambda *_: Node()
+
+        def dag(**settings: Any) -> Callable[..., Any]:
+            self.settings = settings
+            return lambda function: function
+
+        vars(task)["short_circuit"] = task
+        connection = SimpleNamespace(get=lambda name: SimpleNamespace(password=SECRET))
+        sdk = {"BaseOperator": Operator, "Connection": connection, "dag": dag, "task": task}
+        return {"airflow": {}, "airflow.sdk": sdk, "airflow.sdk.exceptions": {"AirflowFailException": FailsForGood}}
+
 
 @pytest.fixture
-def dag(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> Dag:
-    return Dag(cli.folder, monkeypatch)
+def dag(cli: CommandLine) -> Dag:
+    return Dag(cli.folder)
 
 
 def test_it_starts_a_little_after_each_reset_and_never_twice_at_once(dag: Dag) -> None:
@@ -104,11 +102,11 @@ def test_only_what_may_heal_by_itself_is_tried_again(dag: Dag) -> None:
     assert known == {1, 3, 4, 5}
     dag.use("exit 4")
     with pytest.raises(RuntimeError, match="is tried again"):
-        dag.do("run")
+        dag.tasks["run"]()
     for code in (known | {2}) - {4}:
         dag.use(f"exit {code}")
         with pytest.raises(FailsForGood, match=f"exit code {code}"):
-            dag.do("run")
+            dag.tasks["run"]()
 
 
 def test_a_day_with_the_real_commands(
@@ -119,14 +117,12 @@ def test_a_day_with_the_real_commands(
     monkeypatch.delenv("YOUTUBE_API_KEY")
     dag.use(f'test "$YOUTUBE_API_KEY" = {SECRET} && exec {sys.executable} -m harvester "$@"')
     caplog.set_level("INFO")
-    left = dag.do("look")
-    assert left == 60
-    dag.do("run")
+    dag.tasks["run"]()
     assert "Nothing left: 2 calls" in caplog.text
-    assert not dag.do("finished", 0)
-    assert dag.do("finished", left)
-    dag.do("export")
-    dag.do("verify")
+    assert not dag.tasks["finished"](0)
+    assert dag.tasks["finished"](60)
+    dag.tasks["export"]()
+    dag.tasks["verify"]()
     assert "songs.json is what its manifest says" in caplog.text
     assert SECRET not in caplog.text
     assert api.calls == 2
@@ -138,9 +134,9 @@ def test_a_task_whose_time_is_over_lets_its_calls_come_home(dag: Dag, monkeypatc
     def time_is_over(*_: object) -> None:
         raise TimeoutError
 
-    monkeypatch.setattr(Operator.log, "info", time_is_over)
+    monkeypatch.setattr(LOG, "info", time_is_over)
     with pytest.raises(TimeoutError):
-        dag.do("run")
+        dag.tasks["run"]()
     assert (dag.folder / "home").exists()
 
 

@@ -153,7 +153,13 @@ print([name for name in {heavy!r} if name in sys.modules])
 
 
 @pytest.mark.parametrize(
-    "lock", ["requirements.lock", "tests/spark/requirements.lock", "benchmarks/peers/requirements.lock"]
+    "lock",
+    [
+        "requirements.lock",
+        "tests/spark/requirements.lock",
+        "tests/dag/requirements.lock",
+        "benchmarks/peers/requirements.lock",
+    ],
 )
 def test_a_lock_file_pins_with_hashes_and_names_no_host(lock: str) -> None:
     text = (CHECKOUT / lock).read_text(encoding="utf-8")
