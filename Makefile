@@ -18,7 +18,7 @@ help:
 	@echo "make rehearse   the whole multi-day crawl against the simulated API: no key, no account"
 	@echo "make test       every test"
 	@echo "make check      lint, format, types, and known vulnerabilities of the dependencies"
-	@echo "make soak       two weeks of cron on a machine that keeps dying; SEED=7 replays one"
+	@echo "make soak       two weeks of cron on a machine that keeps dying; SEED=7 replays one, DATABASE=postgres on a server"
 	@echo "make bench      measurements"
 	@echo "make bench-peers   crawling speed beside Scrapy, crawlee and others, in an environment of their own"
 	@echo "make airflow    the example DAG under a real Airflow, in an environment of its own (300 MB)"
@@ -53,7 +53,7 @@ check: $(READY)
 	$(BIN)/python .ci/audit.py
 
 soak: $(READY)
-	$(BIN)/python tests/soak/soak.py $(if $(SEED),--seed $(SEED))
+	$(BIN)/python tests/soak/soak.py $(if $(SEED),--seed $(SEED)) $(if $(DATABASE),--database $(DATABASE))
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

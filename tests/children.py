@@ -125,9 +125,9 @@ class Program:
         # As bytes: click's texts have lost their carriage returns.
         return CompletedProcess(arguments, done.exit_code, done.stdout_bytes.decode(), done.stderr_bytes.decode())
 
-    def start(self, *arguments: str, stdin: int = subprocess.DEVNULL) -> Child:
-        """Start it; whatever still runs when the test ends is killed."""
-        child = Child(self.module, arguments, self.folder, self._environment(), stdin)
+    def start(self, *arguments: str, stdin: int = subprocess.DEVNULL, module: str | None = None) -> Child:
+        """Start it, or a module of its folder; whatever still runs when the test ends is killed."""
+        child = Child(module or self.module, arguments, self.folder, self._environment(), stdin)
         self._children.append(child)
         return child
 

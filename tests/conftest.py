@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 from children import ForkedSimulator, Program, Simulate, logging_and_signals_as_they_were
+from crawl_children import ChildCrawl, PrepareCrawl, prepare
+from postgres_server import the_server
 
 from harvester.simulator import SimulatorProcess, SimulatorSettings
 
@@ -31,6 +33,13 @@ def as_they_were() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True, scope="session")
+def no_server_stays() -> Iterator[None]:
+    yield
+    if the_server.cache_info().currsize:
+        the_server().remove()
+
+
 @pytest.fixture
 def simulate() -> Iterator[Simulate]:
     """Starts simulated APIs: `simulate(daily_units=100).base_url`."""
@@ -50,3 +59,24 @@ def harvester(tmp_path: Path) -> Iterator[Program]:
     program = Program(folder)
     yield program
     program.end_all()
+
+
+@pytest.fixture
+def ledger_url(request: pytest.FixtureRequest, harvester: Program) -> str:
+    """Of a ledger in a file, as `prepare_crawl` makes it; on a server where the test is marked `on_both`."""
+    kind = getattr(request, "param", "sqlite")
+    if kind != "sqlite":
+        server = the_server()
+        return server.new_database() if kind == "postgres" else server.url(server.empty_database())
+    return f"sqlite:///{harvester.folder / 'harvest.db'}"
+
+
+@pytest.fixture
+def prepare_crawl(harvester: Program, simulate: Simulate, ledger_url: str) -> PrepareCrawl:
+    """`prepare_crawl(10_000, concurrency=8, daily_units=990)`: the last are settings of the API, and of both."""
+
+    def make(videos: int, *, concurrency: int = 10, latency_seconds: float = 0.05, **api: Any) -> ChildCrawl:
+        simulator = simulate(latency_seconds=latency_seconds, **api)
+        return prepare(harvester, simulator, videos, concurrency, ledger_url)
+
+    return make

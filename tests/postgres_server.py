@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from subprocess import Popen
 
@@ -27,6 +28,12 @@ DELETE FROM quota_days; DELETE FROM runs; UPDATE video_states SET videos = 0, fi
 SELECT setval('calls_id_seq', 1, false), setval('runs_id_seq', 1, false), setval('prunings_id_seq', 1, false),
     setval('statistics_calls_id_seq', 1, false);
 """
+
+
+@cache
+def the_server() -> PostgresServer:
+    """One for all tests of a session, started when it is first asked for; ended with it, by a fixture."""
+    return PostgresServer()
 
 
 class PostgresServer:

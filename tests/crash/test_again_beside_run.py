@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from datetime import UTC, datetime
 
-from crawl_children import PrepareCrawl
+from crawl_children import PrepareCrawl, on_both
 
-from harvester.ledger.books import SqliteBooks
 from harvester.model import VideoState
 
 VIDEOS = 3_000
 
 
+@on_both
 def test_ids_are_put_back_under_a_run_which_fetches_them(prepare_crawl: PrepareCrawl) -> None:
     crawl = prepare_crawl(
         VIDEOS, concurrency=4, daily_units=10_000, units_per_call=1, missing_share=0.2, latency_seconds=0.25
     )
     crawl.ok("run", "--max-calls", "30")
-    with closing(sqlite3.connect(crawl.ledger)) as db:
-        db.execute("UPDATE responses SET fetched_at = '2020-01-01T00:00:00.000000Z'")
-        db.commit()
-    with SqliteBooks(crawl.ledger) as books:
+    crawl.age()
+    with crawl.books() as books:
         before = books.progress()
     run = crawl.start_and_reach(4)
     pruned, put_back = crawl.ok("prune", "--older-than", "30d"), crawl.ok("retry", "--missing")
@@ -31,7 +27,7 @@ def test_ids_are_put_back_under_a_run_which_fetches_them(prepare_crawl: PrepareC
     assert int(put_back.split()[1]) > 0
     assert run.wait() == 0, run.stderr
     crawl.ok("verify")
-    with SqliteBooks(crawl.ledger) as books:
+    with crawl.books() as books:
         progress = books.progress()
         videos = progress.videos
         assert videos[VideoState.FETCHED] + videos[VideoState.MISSING] == VIDEOS

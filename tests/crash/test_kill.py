@@ -10,13 +10,14 @@ import subprocess
 import time
 
 from children import Program, wait_until
-from crawl_children import PrepareCrawl
+from crawl_children import PrepareCrawl, on_both
 
 from harvester.simulator import make_ids
 
 VIDEOS, CONCURRENCY, KILLS = 10_000, 10, 4
 
 
+@on_both
 def test_a_run_killed_again_and_again_loses_no_id_and_pays_for_little_twice(prepare_crawl: PrepareCrawl) -> None:
     least = VIDEOS // 50
     wasted_most = KILLS * CONCURRENCY
@@ -44,6 +45,7 @@ def test_a_run_killed_again_and_again_loses_no_id_and_pays_for_little_twice(prep
     assert status["quota"]["spent"] >= sum(day["units"] for day in report["days"].values())
 
 
+@on_both
 def test_after_a_kill_readers_see_a_sound_ledger_and_the_next_run_starts_at_once(prepare_crawl: PrepareCrawl) -> None:
     crawl = prepare_crawl(5_000)
     crawl.start_and_reach(40).kill()
@@ -62,6 +64,7 @@ def test_after_a_kill_readers_see_a_sound_ledger_and_the_next_run_starts_at_once
     crawl.assert_finished()
 
 
+@on_both
 def test_status_verify_and_export_work_beside_a_running_crawl(prepare_crawl: PrepareCrawl) -> None:
     crawl = prepare_crawl(20_000, latency_seconds=0.5)
     run = crawl.start_and_reach(20)

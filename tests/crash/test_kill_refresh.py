@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
-
 from children import wait_until
-from crawl_children import ChildCrawl, PrepareCrawl
-
-from harvester.ledger.books import SqliteBooks
+from crawl_children import ChildCrawl, PrepareCrawl, on_both
 
 CALLS, CONCURRENCY = 40, 4
 REFRESH = ("refresh", "--older-than", "25d")
 
 
-def aged(crawl: ChildCrawl, calls: int) -> None:
-    """So many calls, long ago."""
-    crawl.ok("run", "--max-calls", str(calls))
-    with closing(sqlite3.connect(crawl.ledger)) as db:
-        db.execute("UPDATE responses SET fetched_at = '2020-01-01T00:00:00.000000Z'")
-        db.commit()
-
-
 def stored(crawl: ChildCrawl) -> int:
     """Videos in the stored responses, in books that balance."""
     crawl.assert_sound()
-    with SqliteBooks(crawl.ledger) as books:
+    with crawl.books() as books:
         return sum(response.body.item_count for response in books.responses())
 
 
+@on_both
 def test_a_killed_refresh_loses_nothing_and_the_next_goes_on(prepare_crawl: PrepareCrawl) -> None:
     crawl = prepare_crawl(50 * CALLS, concurrency=CONCURRENCY, units_per_call=1)
-    aged(crawl, CALLS)
+    crawl.ok("run", "--max-calls", str(CALLS))
+    crawl.age()
     before = stored(crawl)
     refresh = crawl.harvester.start(*REFRESH)
     wait_until(lambda: crawl.calls >= CALLS * 4 // 3 or refresh.process.poll() is not None)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from children import Program
+from crawl_children import on_both_unmade
 
-from harvester.ledger.books import SqliteBooks
+from harvester.ledger.place import open_books
 from harvester.simulator import make_ids
 
 
-def test_two_loads_at_once_bring_every_id_once(harvester: Program) -> None:
+@on_both_unmade
+def test_two_loads_at_once_bring_every_id_once(harvester: Program, ledger_url: str) -> None:
+    harvester.env["HARVESTER_LEDGER__URL"] = ledger_url
     ids = list(make_ids(1, 60_000))
     for name, part in (("one.txt", ids[:40_000]), ("two.txt", ids[20_000:])):
         (harvester.folder / name).write_text("\n".join(part), encoding="ascii")
     loads = [harvester.start("load", name) for name in ("one.txt", "two.txt")]
     assert [load.wait() for load in loads] == [0, 0], [load.stderr for load in loads]
-    with SqliteBooks(harvester.folder / "harvest.db") as books:
+    with open_books(ledger_url) as books:
         loaded = [video_id for video_id, _ in books.states()]
         assert len(loaded) == 60_000
         assert set(loaded) == set(ids)

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from crawl_children import PrepareCrawl, assert_quiet
+import shutil
+from pathlib import Path
+
+import pytest
+from crawl_children import PrepareCrawl, assert_quiet, on_both
+
+OTHER_HOST = Path(__file__).with_name("other_host.py")
 
 
+@on_both
 def test_runs_at_once_share_the_budget_to_the_unit(prepare_crawl: PrepareCrawl) -> None:
     crawl = prepare_crawl(10_000, latency_seconds=0.02, daily_units=1_000)
     runs = [crawl.start() for _ in range(4)]
@@ -22,6 +29,7 @@ def test_runs_at_once_share_the_budget_to_the_unit(prepare_crawl: PrepareCrawl) 
         assert run.stdout.startswith("Budget spent:")
 
 
+@on_both
 def test_runs_at_once_finish_a_crawl_in_the_fewest_calls(prepare_crawl: PrepareCrawl) -> None:
     crawl = prepare_crawl(6_000, latency_seconds=0.02)
     runs = [crawl.start() for _ in range(3)]
@@ -30,15 +38,24 @@ def test_runs_at_once_finish_a_crawl_in_the_fewest_calls(prepare_crawl: PrepareC
     crawl.assert_finished()
 
 
-def test_one_of_them_killed_in_the_middle_costs_its_calls_under_way_only(prepare_crawl: PrepareCrawl) -> None:
+@pytest.mark.parametrize(
+    ("ledger_url", "hosts"),
+    [("sqlite", ["here"] * 3), ("postgres", ["here"] * 3), ("postgres", ["one", "two", "three"])],
+    indirect=["ledger_url"],
+)
+def test_one_of_them_killed_in_the_middle_costs_its_calls_under_way_only(
+    prepare_crawl: PrepareCrawl, hosts: list[str]
+) -> None:
+    """Of other hosts, where no process can be seen, and long before its lease is over: its connection tells."""
     crawl = prepare_crawl(10_000, concurrency=5)
-    victim = crawl.start_and_reach(10)
-    others = [crawl.start() for _ in range(2)]
-    seen = crawl.calls
-    while crawl.calls < seen + 60:
-        assert victim.process.poll() is None
+    shutil.copy(OTHER_HOST, crawl.harvester.folder)
+    victim, *others = [
+        crawl.start() if host == "here" else crawl.harvester.start(host, "run", module=OTHER_HOST.stem)
+        for host in hosts
+    ]
+    crawl.reach(80, victim)
     victim.kill()
-    assert [run.wait() for run in others] == [0, 0]
+    assert [run.wait() for run in others] == [0, 0], [run.stderr for run in others]
     report = crawl.simulator.report()
     assert report["calls"] <= 200 + 5
     assert report["ids"]["delivered_more"] <= 5 * 50
@@ -46,3 +63,8 @@ def test_one_of_them_killed_in_the_middle_costs_its_calls_under_way_only(prepare
     crawl.assert_finished()
     for run in others:
         assert_quiet(run)
+    with crawl.books() as books:
+        runs = books.runs(3)
+    assert sorted(run.reason or "" for run in runs) == ["died", "nothing left", "nothing left"]
+    if "here" not in hosts:
+        assert sorted(run.host for run in runs) == sorted(hosts)

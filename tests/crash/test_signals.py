@@ -9,10 +9,13 @@ import pytest
 from children import wait_until
 from crawl_children import PrepareCrawl, assert_quiet
 
-SIGNALS = [signal.SIGTERM, signal.SIGINT]
+# What ends a run well does so whatever the signal and whatever the ledger: each is tried with one of the other.
+signals = pytest.mark.parametrize(
+    ("number", "ledger_url"), [(signal.SIGTERM, "sqlite"), (signal.SIGINT, "postgres")], indirect=["ledger_url"]
+)
 
 
-@pytest.mark.parametrize("number", SIGNALS)
+@signals
 def test_one_signal_lets_the_calls_under_way_come_home(prepare_crawl: PrepareCrawl, number: signal.Signals) -> None:
     crawl = prepare_crawl(10_000, latency_seconds=0.2)
     run = crawl.start_and_reach(15)
@@ -28,7 +31,7 @@ def test_one_signal_lets_the_calls_under_way_come_home(prepare_crawl: PrepareCra
     crawl.assert_sound()
 
 
-@pytest.mark.parametrize("number", SIGNALS)
+@signals
 def test_a_second_signal_ends_at_once_and_the_books_balance(
     prepare_crawl: PrepareCrawl, number: signal.Signals
 ) -> None:

@@ -6,20 +6,12 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, closing
 from pathlib import Path
 
+import postgres_kit  # noqa: F401 (it brings a database)
 import pytest
 from ledger_kit import DATABASES, NOW, Alive, Database, MakeLedger, a_process, a_run
-from postgres_kit import the_server
 
 from harvester.ledger.protocol import Books, Ledger
 from harvester.model import ProcessIdentity
-
-
-@pytest.fixture(autouse=True, scope="session")
-def one_server() -> Iterator[None]:
-    """For all tests of the session that ask for one."""
-    yield
-    if the_server.cache_info().currsize:
-        the_server().remove()
 
 
 @pytest.fixture(params=sorted(DATABASES, reverse=True))

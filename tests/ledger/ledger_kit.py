@@ -31,6 +31,8 @@ MakeLedger = Callable[[], Ledger]
 class Database(Protocol):
     """A prepared, empty ledger of one kind of database, and three ways into it."""
 
+    url: str
+
     def ledger(self, alive: Alive) -> Ledger: ...
     def statistics_ledger(self, alive: Alive) -> Ledger:
         """For a refresh of statistics."""
@@ -54,6 +56,7 @@ class Database(Protocol):
 class SqliteDatabase:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "harvest.db"
+        self.url = f"sqlite:///{self.path}"
         prepare(self.path)
 
     def ledger(self, alive: Alive) -> SqliteLedger:

@@ -1,6 +1,7 @@
 """Processes of their own for the tests that share a ledger with others, or are killed at it.
 
-    python ledger_program.py crawl|hold|load|churn|fill_disk|try_actions LEDGER …
+    python ledger_program.py crawl|hold|load|churn|fill_disk URL …
+    python ledger_program.py try_actions PATH …
 
 Each says a line when something is committed, and waits for its standard input where it must not go on.
 """
@@ -18,7 +19,8 @@ from pathlib import Path
 from ledger_kit import NOW, PRICE, a_batch, a_budget, a_fault, a_run, good, video_ids
 
 from harvester.errors import HarvesterError
-from harvester.ledger.sqlite import SqliteLedger
+from harvester.ledger.place import open_ledger
+from harvester.ledger.protocol import Ledger
 from harvester.loader import load
 from harvester.model import Batch, GiveBack
 from harvester.process import this_process
@@ -37,7 +39,7 @@ def wait_for_a_word() -> None:
     sys.stdin.readline()
 
 
-async def crawl(ledger: SqliteLedger, limit: str) -> None:
+async def crawl(ledger: Ledger, limit: str) -> None:
     """Claim and settle until there is no more; then say which ids were claimed."""
     run = await a_run(ledger, this_process())
     wait_for_a_word()
@@ -49,7 +51,7 @@ async def crawl(ledger: SqliteLedger, limit: str) -> None:
     say(json.dumps(claimed))
 
 
-async def hold(ledger: SqliteLedger, count: str) -> None:
+async def hold(ledger: Ledger, count: str) -> None:
     """Claim that many batches and keep them."""
     run = await a_run(ledger, this_process())
     for _ in range(int(count)):
@@ -69,7 +71,7 @@ def chunks() -> list[IdChunk]:
     return [IdChunk(CHUNK, part, frozenset(text for text in part if " " in text), ()) for part in parts]
 
 
-async def load_all(ledger: SqliteLedger) -> None:
+async def load_all(ledger: Ledger) -> None:
     def told() -> list[IdChunk]:
         for number, chunk in enumerate(chunks()):
             say("chunk", number)
@@ -78,7 +80,7 @@ async def load_all(ledger: SqliteLedger) -> None:
     await load(ledger, told())  # type: ignore[arg-type]
 
 
-async def churn(ledger: SqliteLedger, seed: str) -> None:
+async def churn(ledger: Ledger, seed: str) -> None:
     """Everything a crawl does, in any order, until killed. Says each call that was settled, after its commit."""
     chance = random.Random(seed)
     run = await a_run(ledger, this_process())
@@ -100,7 +102,7 @@ async def churn(ledger: SqliteLedger, seed: str) -> None:
                 say(batch.call_id)
 
 
-async def fill_disk(ledger: SqliteLedger) -> None:
+async def fill_disk(ledger: Ledger) -> None:
     """Add until no file may grow any more; then let them grow, and add once more."""
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, hard))
@@ -134,9 +136,9 @@ def try_actions(path: Path, *actions: str) -> None:
             say(type(error).__name__, error.exit_code, error.what)
 
 
-async def main(role: str, path: str, *arguments: str) -> None:
+async def main(role: str, url: str, *arguments: str) -> None:
     roles = {"crawl": crawl, "hold": hold, "load": load_all, "churn": churn, "fill_disk": fill_disk}
-    async with SqliteLedger(Path(path)) as ledger:
+    async with open_ledger(url) as ledger:
         await roles[role](ledger, *arguments)  # type: ignore[operator]
 
 

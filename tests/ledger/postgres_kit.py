@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 
 import psycopg
 from ledger_kit import DATABASES, Alive, Dump
-from postgres_server import PostgresServer
+from postgres_server import the_server
 
 from harvester.ledger.postgres.books import PostgresBooks
 from harvester.ledger.postgres.ledger import PostgresLedger, PostgresStatisticsLedger
 from harvester.ledger.postgres.loading import unescaped
 from harvester.ledger.tables import metadata
-
-
-@cache
-def the_server() -> PostgresServer:
-    """Started when it is first asked for; ended with the session, by a fixture."""
-    return PostgresServer()
 
 
 class PostgresDatabase:

@@ -231,7 +231,7 @@ def test_a_ledger_locked_for_too_long_is_worth_another_try(
 
 def test_a_full_disk_is_worth_another_try_and_costs_nothing(database: SqliteDatabase) -> None:
     """The disk is a limit on the size of files; the same ledger goes on once there is room."""
-    line = [sys.executable, "-W", "error", str(PROGRAM), "fill_disk", str(database.path)]
+    line = [sys.executable, "-W", "error", str(PROGRAM), "fill_disk", database.url]
     done = subprocess.run(line, capture_output=True, text=True, check=True)
     *added, full, after = done.stdout.splitlines()
     assert full.startswith("LedgerUnavailable 4 The ledger harvest.db could not be written")

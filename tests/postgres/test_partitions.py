@@ -5,16 +5,13 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 from children import Program
+from crawl_children import PrepareCrawl
 
 from harvester.ledger.moving import instant
-
-if TYPE_CHECKING:
-    from conftest import PrepareShared
 
 PAGE = Path(__file__).parents[2] / "docs" / "scaling.md"
 PLACES = "SELECT tableoid::regclass::text, array_agg(call_id ORDER BY call_id) FROM responses GROUP BY 1"
@@ -42,8 +39,8 @@ def make_older(db: psycopg.Connection, days: int, *calls: int) -> None:
     assert db.execute("UPDATE responses SET fetched_at = %s WHERE call_id = ANY(%s)", [then, [*calls]]).rowcount
 
 
-def test_a_ledger_in_partitions_crawls_exports_refreshes_and_prunes(prepare_shared: PrepareShared) -> None:
-    crawl = prepare_shared(400, concurrency=1, latency_seconds=0)
+def test_a_ledger_in_partitions_crawls_exports_refreshes_and_prunes(prepare_crawl: PrepareCrawl) -> None:
+    crawl = prepare_crawl(400, concurrency=1, latency_seconds=0)
     cut, drop = statements()
     ok(crawl.harvester, "run", "--max-calls", "1")
     with psycopg.connect(crawl.url, autocommit=True) as db:

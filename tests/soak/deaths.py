@@ -7,11 +7,14 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from harvester.ledger import claiming, settling
+from harvester.ledger.postgres import claiming as on_server_claiming
+from harvester.ledger.postgres import settling as on_server_settling
+from harvester.ledger.postgres import writer as on_server
 from harvester.ledger.writer import Writer
 from harvester.youtube.client import YouTubeClient
 
@@ -55,8 +58,12 @@ def _die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+# Of each ledger's code, of which a run uses one.
+
+
 def _before_reserve(strike: Strike) -> None:
-    _wrap(claiming, "claim_all", before=strike)
+    for module in (claiming, on_server_claiming):
+        _wrap(module, "claim_all", before=strike)
 
 
 def _between_reserve_and_send(strike: Strike) -> None:
@@ -68,11 +75,13 @@ def _while_the_answer_arrives(strike: Strike) -> None:
 
 
 def _between_answer_and_commit(strike: Strike) -> None:
-    _wrap(settling, "settle_all", after=strike)
+    for module in (settling, on_server_settling):
+        _wrap(module, "settle_all", after=strike)
 
 
 def _before_a_retry_is_paid(strike: Strike) -> None:
-    _wrap(settling, "retry", after=strike)
+    for module in (settling, on_server_settling):
+        _wrap(module, "retry", after=strike)
 
 
 def _within_a_commit(strike: Strike) -> None:
@@ -84,6 +93,8 @@ def _within_a_commit(strike: Strike) -> None:
         return pooled
 
     Writer._connect = connected  # type: ignore[method-assign]
+    connect_on_server = on_server.connect_for_writing
+    on_server.connect_for_writing = lambda url: _Watched(connect_on_server(url), strike)  # type: ignore[assignment]
 
 
 class _Watched:
@@ -116,20 +127,22 @@ def _wrap(owner: Any, name: str, before: Strike | None = None, after: Strike | N
     setattr(owner, name, wrapped)
 
 
+BEFORE_A_RETRY = "before a retry is paid"
 POINTS: dict[str, Callable[[Strike], None]] = {
     "before reserve": _before_reserve,
     "between reserve and send": _between_reserve_and_send,
     "while the answer arrives": _while_the_answer_arrives,
     "between answer and commit": _between_answer_and_commit,
-    "before a retry is paid": _before_a_retry_is_paid,
+    BEFORE_A_RETRY: _before_a_retry_is_paid,
     "within a commit": _within_a_commit,
 }
 LASTING = {"while the answer arrives": 0.02, "within a commit": 0.002}
 """Points that last a while, and about how many seconds."""
 
 
-def draw(chance: random.Random, most_visits: int) -> Death:
-    """A death by chance."""
-    point = chance.choice(sorted(POINTS))
-    visits = max(1, most_visits // 20) if point == "before a retry is paid" else most_visits
+def draw(chance: random.Random, most_visits: int, struck: Mapping[str, int]) -> Death:
+    """A death by chance, at a point where the fewest were struck so far."""
+    fewest = min(struck.get(point, 0) for point in POINTS)
+    point = chance.choice([point for point in sorted(POINTS) if struck.get(point, 0) == fewest])
+    visits = max(1, most_visits // 20) if point == BEFORE_A_RETRY else most_visits
     return Death(point, chance.randint(1, visits), chance.uniform(0, LASTING.get(point, 0.0)))

@@ -1,7 +1,8 @@
 """Two weeks of cron on a machine that keeps dying: `make soak`, and `make soak SEED=7` to replay one.
 
 Each run is a real process of its own, killed with SIGKILL at a named point or at any moment, against the simulated API
-at its most hostile. What counts is what that API counted.
+at its most hostile. What counts is what that API counted. `make soak DATABASE=postgres` has the ledger on a server,
+which is let down under some of the runs; these must go on.
 """
 
 from __future__ import annotations
@@ -10,22 +11,23 @@ import argparse
 import asyncio
 import os
 import random
-import signal
-import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deaths import Death, draw
+from deaths import BEFORE_A_RETRY, Death, draw
+from ledgers import PLACES, Place
+from life import begin, kill
 from pydantic import SecretStr
 
 from harvester import quota
 from harvester.app import Harvester
 from harvester.config import Config, isolated_config
-from harvester.errors import HarvesterError, OutsideError
-from harvester.ledger.books import SqliteBooks
+from harvester.errors import OutsideError
+from harvester.ledger.place import open_books
 from harvester.rehearsal import CRON_DELAY, RERUN_AFTER, SPEED, START, Check, ScaledClock
 from harvester.simulator import FaultPlan, SimulatorProcess, SimulatorSettings, make_ids, truth
 
@@ -44,8 +46,9 @@ class Tally:
     runs: int = 0
     kills: Counter[str] = field(default_factory=Counter)
     outages: int = 0
+    downs: int = 0
+    """Times that the ledger's server was let down."""
     proofs: int = 0
-    slowest_start: float = 0.0
 
     @property
     def killed(self) -> int:
@@ -53,13 +56,25 @@ class Tally:
 
 
 class Soak:
-    """One crawl to its end. `kills` are spread evenly over `days`."""
+    """One crawl to its end. `kills` are spread evenly over `days`; `downs`, of the ledger's server, over the kills."""
 
     def __init__(
-        self, folder: Path, *, videos: int, days: int, kills: int, seed: int, daily_units: int, concurrency: int
+        self,
+        folder: Path,
+        place: Place,
+        *,
+        videos: int,
+        days: int,
+        kills: int,
+        downs: int,
+        seed: int,
+        daily_units: int,
+        concurrency: int,
     ) -> None:
         self.tally = Tally()
         self._folder = folder
+        self._place = place
+        self._downs = downs
         self._videos = videos
         self._kills_a_day = -(-kills // days)
         self._kills = kills
@@ -91,7 +106,7 @@ class Soak:
         return isolated_config(
             {
                 "source": {"uri": str(self._folder / "songs.txt")},
-                "ledger": {"url": f"sqlite:///{self._folder / 'harvest.db'}"},
+                "ledger": {"url": self._place.url},
                 "youtube": {"base_url": base_url},
                 "quota": {"daily_units": self._daily_units},
                 "run": {"timeout_seconds": 2, "concurrency": self._concurrency},
@@ -104,12 +119,16 @@ class Soak:
     def _crawl(self, config: Config, simulator: SimulatorProcess) -> None:
         kills_today = 0
         while self._unsettled():
-            # Enough visits to a point for a day's calls to be spread over its kills.
+            down = self.tally.downs * self._kills < self._downs * self.tally.killed
+            # Few enough visits to a point for a day's calls to see all its kills.
             deadly = kills_today < self._kills_a_day and self.tally.killed < self._kills
-            most_visits = max(2, 2 * self._calls_a_day // (self._kills_a_day + 1))
-            death = draw(self._chance, most_visits) if deadly and self._chance.random() < 0.8 else None
+            most_visits = max(2, self._calls_a_day // (self._kills_a_day + 1))
+            at_a_point = deadly and self._chance.random() < 0.8
+            death = draw(self._chance, most_visits, self.tally.kills) if at_a_point else None
+            if death is not None and death.point == BEFORE_A_RETRY:
+                simulator.script(*["503"] * death.visit)
             patience = self._chance.uniform(0.02, 0.6) if deadly and death is None else RUN_SECONDS_MOST
-            status = self._run(config, death, patience)
+            status = self._run(config, death, patience, self._chance.uniform(0.02, 0.4) if down else None)
             if os.WIFSIGNALED(status):
                 self.tally.kills[death.point if death else "anywhere"] += 1
                 kills_today += 1
@@ -127,38 +146,39 @@ class Soak:
             simulator.jump_clock(again_at)
             self._clock.jump_to(again_at)
 
-    def _run(self, config: Config, death: Death | None, patience: float) -> int:
+    def _run(self, config: Config, death: Death | None, patience: float, down_after: float | None) -> int:
         """One process; its wait status. It dies its own death, or is killed when `patience` seconds are over."""
         self.tally.runs += 1
-        harvester = self._harvester(config)
-        pid = os.fork()
-        if pid == 0:
-            _live(harvester, death)
-        deadline = time.monotonic() + patience
+        pid = begin(self._harvester(config), death)
+        began = time.monotonic()
         while True:
             done, status = os.waitpid(pid, os.WNOHANG)
             if done:
                 return status
-            if time.monotonic() > deadline:
-                os.kill(pid, signal.SIGKILL)
-                return os.waitpid(pid, 0)[1]
+            age = time.monotonic() - began
+            if age > patience:
+                return kill(pid)
+            if down_after is not None and age > down_after:
+                down_after = None
+                self.tally.downs += 1
+                self._place.let_down()
             time.sleep(0.002)
 
     def _unsettled(self) -> int:
-        with SqliteBooks(self._folder / "harvest.db") as books:
+        with open_books(self._place.url) as books:
             progress = books.progress()
         return progress.asked_for - progress.settled
 
     def _prove(self) -> None:
         self.tally.proofs += 1
-        with SqliteBooks(self._folder / "harvest.db") as books:
+        with open_books(self._place.url) as books:
             if findings := books.findings():
                 raise SystemExit(f"seed {self._seed}: after {self.tally.killed} kills: {findings}")
 
     def _checks(self, report: dict) -> list[Check]:  # type: ignore[type-arg]
         plan = FaultPlan(FAULTS, self._seed)
         poison = sum(plan.is_poison(video_id) for video_id in make_ids(self._seed, self._videos))
-        with SqliteBooks(self._folder / "harvest.db") as books:
+        with open_books(self._place.url) as books:
             findings = books.findings()
             untrue = sum(state.label != truth(video_id, self._seed, FAULTS) for video_id, state in books.states())
             days = books.progress().days
@@ -192,39 +212,33 @@ class Soak:
         ]
 
 
-def _live(harvester: Harvester, death: Death | None) -> None:
-    """The life of one run, in its own process."""
-    code = 1
-    try:
-        if death is not None:
-            death.await_it()
-        asyncio.run(harvester.run())
-        code = 0
-    except HarvesterError as error:
-        code = error.exit_code
-        print(error, file=sys.stderr)
-    finally:
-        sys.stderr.flush()
-        os._exit(code)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
+    parser.add_argument("--database", choices=sorted(PLACES), default="sqlite")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--videos", type=int, default=500_000)
     parser.add_argument("--days", type=int, default=14)
     parser.add_argument("--kills", type=int, default=240)
+    parser.add_argument("--downs", type=int, help="of the ledger's server; by default one to ten kills")
     parser.add_argument("--daily-units", type=int, default=10_000)
     parser.add_argument("--concurrency", type=int, default=8)
-    arguments = parser.parse_args()
-    print(f"seed {arguments.seed}", flush=True)
+    arguments = vars(parser.parse_args())
+    database = arguments.pop("database")
+    if arguments["downs"] is None:
+        arguments["downs"] = arguments["kills"] // 10 if database == "postgres" else 0
+    print(f"seed {arguments['seed']}, on {database}", flush=True)
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="harvester-soak-") as folder:
-        soak = Soak(Path(folder), **vars(arguments))
+    with (
+        tempfile.TemporaryDirectory(prefix="harvester-soak-") as folder,
+        closing(PLACES[database](Path(folder))) as place,
+    ):
+        soak = Soak(Path(folder), place, **arguments)
         checks = soak.play()
     tally = soak.tally
     print(f"{tally.runs} runs, {tally.killed} killed, {tally.outages} outages, {time.monotonic() - began:.0f} s")
     print("killed", ", ".join(f"{point} {count}" for point, count in tally.kills.most_common()))
+    if tally.downs:
+        print(f"the server let down under {tally.downs} runs")
     for check in checks:
         print("kept  " if check.kept else "BROKEN", f"{check.promise}: {check.figures}")
     if not all(check.kept for check in checks):

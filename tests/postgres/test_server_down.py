@@ -1,0 +1,42 @@
+"""Real runs at a ledger whose server is gone for a while."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+from crawl_children import PrepareCrawl
+from postgres_server import PostgresServer
+
+
+def test_a_server_that_goes_down_in_mid_run_costs_a_reconnection_and_no_call(
+    prepare_crawl: PrepareCrawl, server: PostgresServer
+) -> None:
+    crawl = prepare_crawl(5_000, concurrency=5)
+    run = crawl.start()
+    for calls, how in ((20, signal.SIGQUIT), (50, signal.SIGINT)):
+        crawl.reach(calls, run)
+        server.stop(how)
+        time.sleep(0.3)
+        server.start()
+    assert run.wait() == 0, run.stderr
+    report = crawl.simulator.report()
+    assert (report["calls"], report["ids"]["delivered_more"]) == (100, 0)
+    assert run.stderr.count("connected to the ledger again") == 2
+    crawl.assert_finished()
+
+
+def test_where_the_server_is_down_every_command_says_so_with_exit_code_4(
+    prepare_crawl: PrepareCrawl, server: PostgresServer
+) -> None:
+    crawl = prepare_crawl(100, concurrency=1)
+    server.stop()
+    try:
+        for command in ("run", "status"):
+            done = crawl.harvester.run(command)
+            assert done.returncode == 4, done.stderr
+            assert "cannot be used now" in done.stderr
+            assert "Traceback" not in done.stderr
+    finally:
+        server.start()
+    assert crawl.calls == 0

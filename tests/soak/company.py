@@ -1,0 +1,207 @@
+"""Runs at once on one ledger, one of them killed every second and replaced: python tests/soak/company.py
+
+They spend one day's budget to the unit. What counts is what the simulated API counted. The budget is as much as they
+can spend in so many seconds; on a busy machine it takes them longer. `--ledger` is the address of an empty ledger that
+`harvester init` has made; by default it is on a server of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import random
+import tempfile
+import time
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ledgers import PLACES
+from life import begin, kill
+from pydantic import SecretStr
+from sqlalchemy import select
+
+from harvester.address import name_of
+from harvester.app import Harvester
+from harvester.config import Config, isolated_config
+from harvester.ledger.place import open_books
+from harvester.ledger.tables import calls
+from harvester.model import CallState, Progress, VideoState
+from harvester.rehearsal import START, Check, ScaledClock
+from harvester.simulator import SimulatorProcess, SimulatorSettings, make_ids, truth
+
+UNITS = 11
+BETWEEN_KILLS_SECONDS = 1.0
+# Less than a call's units, so that the day ends with some that nobody can spend.
+OVER = 10
+
+
+@dataclass(frozen=True)
+class Books:
+    """What the ledger says when all is over."""
+
+    progress: Progress
+    findings: list[str]
+    states: dict[str, VideoState]
+    lost: set[str]
+    """The ids of calls that were under way in runs that were killed."""
+
+    @property
+    def abandoned(self) -> int:
+        return sum(day.abandoned for day in self.progress.days)
+
+    @property
+    def ok(self) -> int:
+        return sum(day.ok for day in self.progress.days)
+
+
+class Company:
+    """`runs` runs with `concurrency` calls under way each, for at least so many seconds."""
+
+    def __init__(
+        self, folder: Path, url: str, *, runs: int, seconds: int, concurrency: int, latency_ms: int, seed: int
+    ) -> None:
+        self.killed = 0
+        self._folder = folder
+        self._url = url
+        self._runs = runs
+        self._seconds = seconds
+        self._concurrency = concurrency
+        self._latency_seconds = latency_ms / 1000
+        self._chance = random.Random(seed)
+        # A day that no midnight ends.
+        self._clock = ScaledClock(START, speed=1)
+        self._calls = int(runs * concurrency * seconds / self._latency_seconds)
+        self._ids = list(make_ids(seed, 50 * (self._calls + runs * concurrency)))
+        self._seed = seed
+
+    def play(self) -> list[Check]:
+        (self._folder / "songs.txt").write_text("\n".join(self._ids), encoding="ascii")
+        settings = SimulatorSettings(
+            seed=self._seed,
+            daily_units=self._calls * UNITS + OVER,
+            latency_seconds=self._latency_seconds,
+            clock_start=self._clock.now(),
+        )
+        with SimulatorProcess(settings) as simulator:
+            config = self._config(simulator.base_url, settings.daily_units)
+            asyncio.run(self._harvester(config).load())
+            self._crawl(config, simulator)
+            return self._checks(simulator.report(), set(simulator.delivered(more=1)))
+
+    def _config(self, base_url: str, daily_units: int) -> Config:
+        return isolated_config(
+            {
+                "source": {"uri": str(self._folder / "songs.txt")},
+                "ledger": {"url": self._url},
+                "youtube": {"base_url": base_url},
+                "quota": {"daily_units": daily_units},
+                "run": {"concurrency": self._concurrency},
+            }
+        )
+
+    def _harvester(self, config: Config) -> Harvester:
+        return Harvester(config, self._clock, random.Random(self._chance.random()), SecretStr("any-key"))
+
+    def _crawl(self, config: Config, simulator: SimulatorProcess) -> None:
+        def start() -> int:
+            return begin(self._harvester(config))
+
+        pids = [start() for _ in range(self._runs)]
+        while simulator.report()["calls"] < self._runs * self._concurrency:
+            time.sleep(0.01)
+        began = time.monotonic()
+        for number in range(1, self._seconds):
+            time.sleep(max(0.0, began + number * BETWEEN_KILLS_SECONDS - time.monotonic()))
+            victim = pids.pop(self._chance.randrange(len(pids)))
+            if not os.WIFSIGNALED(kill(victim)):
+                raise SystemExit(f"seed {self._seed}: a run ended before all of them could be killed")
+            self.killed += 1
+            pids.append(start())
+        # The day's last run finds nothing to spend, and takes back what is left of the dead.
+        for pid in (*pids, None):
+            code = os.waitstatus_to_exitcode(os.waitpid(pid or start(), 0)[1])
+            if code != 0:
+                raise SystemExit(f"seed {self._seed}: a run ended with {code}")
+
+    def _read(self) -> Books:
+        with open_books(self._url) as books:
+            states = dict(books.states())
+            spans = select(calls.c.first_position, calls.c.last_position).where(calls.c.state == CallState.ABANDONED)
+            lost = {video_id for first, last in books._db.execute(spans) for video_id in self._ids[first - 1 : last]}
+            return Books(books.progress(), books.findings(), states, lost)
+
+    def _checks(self, report: dict[str, Any], twice: set[str]) -> list[Check]:
+        """`twice` are the ids that the API delivered more than once, or the first thousand of them."""
+        books = self._read()
+        (day,) = books.progress.days
+        (units,) = (counted["units"] for counted in report["days"].values())
+        ids, videos = report["ids"], books.progress.videos
+        settled = {video_id: state for video_id, state in books.states.items() if state != VideoState.PENDING}
+        untrue = sum(state.label != truth(video_id, self._seed) for video_id, state in settled.items())
+        never_sent = day.calls - report["calls"]
+        unheard = report["good"] - books.ok + report["gone"]
+        under_way = self.killed * self._concurrency
+        return [
+            Check(
+                "the day spent to the unit, and not one over it",
+                day.units == self._calls * UNITS and report["refused_by_quota"] == 0,
+                f"{day.units:,} of {self._calls * UNITS + OVER:,} units by the ledger, {units:,} by the API",
+            ),
+            Check(
+                "the API's calls + those paid and never sent = the ledger's",
+                units == report["calls"] * UNITS and books.abandoned == unheard + never_sent and never_sent >= 0,
+                f"{report['calls']:,} + {never_sent} = {day.calls:,}; {unheard} sent and their answers lost",
+            ),
+            Check(
+                "kills cost the calls under way",
+                books.abandoned <= under_way and books.ok + books.abandoned == day.calls,
+                f"{books.abandoned} calls abandoned, at most {under_way}",
+            ),
+            Check(
+                "0 ids lost",
+                list(books.states) == self._ids
+                and len(settled) == 50 * books.ok
+                and videos[VideoState.CLAIMED] == 0
+                and ids["delivered_once"] + ids["delivered_more"] >= len(settled),
+                f"{len(settled):,} settled, {videos[VideoState.PENDING]:,} pending, {len(self._ids):,} loaded",
+            ),
+            Check(
+                "0 delivered twice but what was under way in the killed",
+                twice <= books.lost and ids["delivered_more"] <= len(books.lost),
+                f"{ids['delivered_once']:,} once, {ids['delivered_more']:,} more often, {len(books.lost):,} under way",
+            ),
+            Check("every id in its true state", untrue == 0, f"{untrue} untrue"),
+            Check("the books balance", not books.findings, "; ".join(books.findings)),
+        ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python tests/soak/company.py", description=__doc__)
+    parser.add_argument("--database", choices=sorted(PLACES), default="postgres")
+    parser.add_argument("--ledger", help="instead of one of its own")
+    parser.add_argument("--runs", type=int, default=8)
+    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--concurrency", type=int, default=4)
+    parser.add_argument("--latency-ms", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    arguments = vars(parser.parse_args())
+    database, url = arguments.pop("database"), arguments.pop("ledger")
+    print(f"seed {arguments['seed']}, {arguments['runs']} runs on {name_of(url) if url else database}", flush=True)
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="harvester-company-") as folder, ExitStack() as own:
+        if url is None:
+            url = own.enter_context(closing(PLACES[database](Path(folder)))).url
+        company = Company(Path(folder), url, **arguments)
+        checks = company.play()
+    print(f"{company.killed} killed, {time.monotonic() - began:.0f} s")
+    for check in checks:
+        print("kept  " if check.kept else "BROKEN", f"{check.promise}: {check.figures}")
+    if not all(check.kept for check in checks):
+        raise SystemExit(5)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""The ledgers of the soak: a file, or a database on a server that can be let down."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from typing import Protocol
+
+from harvester.ledger.postgres import ledger as on_server
+
+
+class Place(Protocol):
+    url: str
+
+    def let_down(self) -> None:
+        """As by a power cut, and up again."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class InFile:
+    def __init__(self, folder: Path) -> None:
+        self.url = f"sqlite:///{folder / 'harvest.db'}"
+
+    def let_down(self) -> None:
+        raise NotImplementedError("a file has no server")
+
+    def close(self) -> None:
+        """The folder is the caller's."""
+
+
+class OnServer:
+    def __init__(self, _folder: Path) -> None:
+        sys.path.append(str(Path(__file__).parents[1]))
+        from postgres_server import PostgresServer
+
+        self._server = PostgresServer()
+        self.url = self._server.new_database()
+
+    def let_down(self) -> None:
+        self._server.stop(signal.SIGQUIT)
+        self._server.start()
+
+    def close(self) -> None:
+        self._server.remove()
+
+
+PLACES = {"sqlite": InFile, "postgres": OnServer}
+
+
+class ByConnection(on_server.PostgresLedger):
+    """Notices the death of others by their connections alone, from the server's first minute on: sees no process."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url, alive=lambda _: True)
+        self._return_seconds = 0
