@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator
+import signal
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from postgres_server import PostgresServer
 
 from harvester.errors import LedgerUnavailable
+from harvester.ledger.postgres import writer
 from harvester.ledger.postgres.books import PostgresBooks
 from harvester.ledger.postgres.ledger import PostgresLedger
 from harvester.model import Batch, Body, Budget, Denied, Outcome, ProcessIdentity, Verdict, VideoState
@@ -90,6 +92,80 @@ async def test_a_commit_whose_answer_is_lost_happens_once(ledger: PostgresLedger
     assert findings(url) == []
 
 
+class Asked:
+    """A connection that breaks when it is asked what became of a transaction."""
+
+    def __init__(self, db: psycopg.Connection) -> None:
+        self._db = db
+
+    def execute(self, statement: Any, *values: Any) -> Any:
+        if "xact_status" in str(statement):
+            self._db.close()
+        return self._db.execute(statement, *values)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._db, name)
+
+
+class LetDown(Cut):
+    """A connection whose server dies at its next commit, before or after that is made, and comes back."""
+
+    def __init__(
+        self, db: psycopg.Connection, server: PostgresServer, then: Callable[[], object], *, committed: bool
+    ) -> None:
+        super().__init__(db, committed=False)
+        self._made_first = committed
+        self._server = server
+        self._then = then
+
+    def execute(self, statement: Any, *values: Any) -> Any:
+        if statement == "COMMIT":
+            if self._made_first:
+                self._db.execute("COMMIT")
+            self._server.stop(signal.SIGQUIT)
+            self._server.start()
+            self._then()
+        return super().execute(statement, *values)
+
+
+@pytest.mark.parametrize(("committed", "transactions"), [(False, 0), (False, 5), (True, 5)])
+async def test_a_commit_at_which_the_server_died_happens_once_whoever_has_its_number_now(
+    ledger: PostgresLedger, url: str, server: PostgresServer, committed: bool, transactions: int
+) -> None:
+    """What the server had not written when it died, it knows nothing of: it gives the transaction's number anew."""
+    run, batch = await a_batch(ledger)
+
+    def others() -> None:
+        with psycopg.connect(url, autocommit=True) as db:
+            for _ in range(transactions):
+                db.execute("UPDATE runs SET reason = reason")
+
+    ledger._writer._db = LetDown(ledger._writer._db, server, others, committed=committed)  # type: ignore[assignment]
+    second = await ledger.claim(run, BUDGET, NOW)
+    assert isinstance(second, Batch)
+    assert await ledger.settle(second, good(second), NOW)
+    assert await ledger.settle(batch, good(batch), NOW)
+    day = (await ledger.progress()).days[0]
+    assert (day.units, day.calls, day.ok) == (22, 2, 2)
+    assert findings(url) == []
+
+
+async def test_a_connection_that_breaks_while_it_is_asked_what_became_of_a_commit_is_asked_again(
+    ledger: PostgresLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = writer.connect_for_writing
+    broken = iter([True, False])
+
+    def breaking(url: str) -> psycopg.Connection:
+        db = connect(url)
+        return Asked(db) if next(broken) else db  # type: ignore[return-value]
+
+    monkeypatch.setattr(writer, "connect_for_writing", breaking)
+    ledger._writer._db = Cut(ledger._writer._db, committed=True)  # type: ignore[assignment]
+    await a_batch(ledger)
+    assert (await ledger.progress()).days[0].calls == 1
+
+
 async def test_a_run_whose_connection_is_cut_goes_on_and_is_not_taken_for_dead(
     ledger: PostgresLedger, url: str
 ) -> None:
@@ -138,6 +214,16 @@ async def test_a_server_that_stays_away_ends_the_run_with_exit_code_4_and_costs_
         server.start()
     assert await ledger.settle(batch, good(batch), NOW)
     assert findings(url) == []
+
+
+async def test_who_reads_beside_a_run_waits_for_a_server_that_restarts(url: str, server: PostgresServer) -> None:
+    async with PostgresLedger(url) as ledger:
+        server.stop()
+        reading = asyncio.create_task(ledger.progress())
+        await asyncio.sleep(0.3)
+        server.start()
+        assert (await reading).total == 0
+        await ledger.last_position()
 
 
 async def test_claims_pass_over_what_another_transaction_holds_and_come_back_to_it(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Collection, Sequence
 from datetime import date, datetime
 from itertools import islice
 from typing import Self
 
+from harvester.errors import LedgerUnavailable
 from harvester.ledger import reading
 from harvester.ledger.claiming import Claim
 from harvester.ledger.lookups import Lookups, StatisticsLookups
@@ -29,6 +31,8 @@ from harvester.model import (
     Whereabouts,
 )
 from harvester.process import is_alive
+
+_PAUSE_SECONDS = 0.2
 
 
 class PostgresLedger(Lookups):
@@ -125,9 +129,16 @@ class PostgresLedger(Lookups):
         return await asyncio.to_thread(self._read_all, queries)
 
     def _read_all(self, queries: Sequence[reading.AnyQuery]) -> list[Sequence[reading.AnyRow]]:
-        """The rows of each query, all from one snapshot."""
-        with ledger_errors(self._url), self._reader.connect() as connection:
-            return [connection.execute(query).all() for query in queries]
+        """The rows of each query, all from one snapshot. A server that is gone is waited for, as when writing."""
+        give_up_at = time.monotonic() + self._return_seconds
+        while True:
+            try:
+                with ledger_errors(self._url), self._reader.connect() as connection:
+                    return [connection.execute(query).all() for query in queries]
+            except LedgerUnavailable:
+                if time.monotonic() >= give_up_at:
+                    raise
+                time.sleep(_PAUSE_SECONDS)
 
 
 class PostgresStatisticsLedger(StatisticsLookups, PostgresLedger):

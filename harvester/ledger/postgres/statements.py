@@ -13,7 +13,20 @@ LOCK_UNTIL_COMMIT = "SELECT pg_advisory_xact_lock(%(locks)s, %(what)s)"
 BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
 # Told before the commit: where the answer to that is lost, the server is asked what became of it.
 TRANSACTION_ID = "SELECT pg_current_xact_id_if_assigned()::text"
-OUTCOME = "SELECT pg_xact_status(%(id)s::text::xid8)"
+# A server that crashed knows nothing of what it had not written, and gives the numbers of those transactions anew: from
+# the one on that was the next when it was up again, as the checkpoint says that ended its recovery. `seconds` have gone
+# by since the transaction began; where that cannot be told from the checkpoint's second, it is not taken for committed.
+OUTCOME = """
+SELECT CASE
+    WHEN checkpoint_time >= date_trunc('second', clock_timestamp() - %(seconds)s * interval '1 second')
+        AND given.id >= (
+            (split_part(next_xid, ':', 1)::bigint << 32) + split_part(next_xid, ':', 2)::bigint
+        )::text::xid8
+    THEN 'aborted'
+    ELSE pg_xact_status(given.id)
+END
+FROM pg_control_checkpoint(), (SELECT %(id)s::text::xid8 AS id) AS given
+"""
 
 # --- runs
 

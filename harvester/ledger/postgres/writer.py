@@ -29,10 +29,12 @@ _MOST_COLLISIONS = 5
 
 
 class _InDoubt(Exception):
-    """The connection broke before the answer to a commit: of which transaction, and what it did if it was made."""
+    """The connection broke before the answer to a commit: of which transaction, when it began by the monotonic clock,
+    and what it did if it was made."""
 
-    def __init__(self, transaction: str | None, done: list[Done[Any]]) -> None:
+    def __init__(self, transaction: str, began: float, done: list[Done[Any]]) -> None:
         self.transaction = transaction
+        self.began = began
         self.done = done
 
 
@@ -78,7 +80,7 @@ class PostgresWriter(GroupWriter[Transaction]):
                 return self._try(jobs)
             except _InDoubt as doubt:
                 self._return_to_server(doubt.__cause__)
-                if doubt.transaction is not None and self._was_committed(doubt.transaction):
+                if self._was_committed(doubt):
                     return doubt.done
             except psycopg.Error as error:
                 if not self._db.closed:
@@ -86,7 +88,7 @@ class PostgresWriter(GroupWriter[Transaction]):
                 self._return_to_server(error)
 
     def _try(self, jobs: Sequence[Job]) -> list[Done[Any]]:
-        tx = Transaction(self._db)
+        tx, began = Transaction(self._db), time.monotonic()
         try:
             tx.later(sql.BEGIN)
             done = run_all(tx, jobs)
@@ -100,15 +102,24 @@ class PostgresWriter(GroupWriter[Transaction]):
         try:
             self._db.execute("COMMIT")
         except psycopg.OperationalError as error:
-            if not self._db.closed:
+            if not self._db.closed or transaction is None:
                 raise
-            raise _InDoubt(transaction, done) from error
+            raise _InDoubt(transaction, began, done) from error
         return done
 
-    def _was_committed(self, transaction: str) -> bool:
+    def _was_committed(self, doubt: _InDoubt) -> bool:
         """Asks the server, which may still be ending the connection that broke."""
         while True:
-            row = self._db.execute(sql.OUTCOME, {"id": transaction}).fetchone()
+            asked = {"id": doubt.transaction, "seconds": time.monotonic() - doubt.began}
+            try:
+                row = self._db.execute(sql.OUTCOME.encode(), asked).fetchone()
+            except errors.InvalidParameterValue:  # a number that it has not given yet
+                return False
+            except psycopg.Error as error:
+                if not self._db.closed:
+                    raise
+                self._return_to_server(error)
+                continue
             if row is None or row[0] != "in progress":
                 return row is not None and row[0] == "committed"
             time.sleep(_FIRST_PAUSE_SECONDS)
