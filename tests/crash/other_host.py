@@ -1,4 +1,4 @@
-"""`harvester` as another host would run it, at a server that has been up for long: python -m other_host NAME ARGUMENTS…"""
+"""`harvester` as on another host, at a server that has been up for long: python -m other_host NAME ARGUMENTS…"""
 
 from __future__ import annotations
 
