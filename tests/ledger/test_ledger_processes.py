@@ -66,6 +66,8 @@ def findings(database: Database) -> list[str]:
         return books.findings()
 
 
+# On a server, tests/soak/company.py has them.
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 async def test_eight_processes_claim_nothing_twice_and_spend_to_the_unit(
     database: Database, ledger: Ledger, start: Start
 ) -> None:
@@ -138,7 +140,7 @@ async def test_killed_in_mid_commit_the_books_balance_and_what_was_settled_stays
 ) -> None:
     chance = random.Random(5)
     settled: set[int] = set()
-    for kills in range(5):
+    for kills in range(4):
         child = start("churn", kills)
         lines = [said(child) for _ in range(chance.randint(1, 25))]
         kill(child)

@@ -1,7 +1,8 @@
 """Runs at once on one ledger, one of them killed every second and replaced: python tests/soak/company.py
 
 They spend one day's budget to the unit. What counts is what the simulated API counted. The budget is as much as they
-can spend in so many seconds; on a busy machine it takes them longer. `--ledger` is the address of an empty ledger that
+can spend in so many seconds; on a busy machine it takes them longer. `--downs` lets the ledger's server down so many
+times, instead of killing a run. `--ledger` is the address of an empty ledger that
 `harvester init` has made; by default it is on a server of its own.
 """
 
@@ -11,6 +12,7 @@ import argparse
 import asyncio
 import os
 import random
+import signal
 import tempfile
 import time
 from contextlib import ExitStack, closing
@@ -18,14 +20,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ledgers import PLACES
-from life import begin, kill
+from ledgers import PLACES, Given, Place
+from life import begin, give_verdict, kill
 from pydantic import SecretStr
 from sqlalchemy import select
 
 from harvester.address import name_of
 from harvester.app import Harvester
 from harvester.config import Config, isolated_config
+from harvester.errors import OutsideError
 from harvester.ledger.place import open_books
 from harvester.ledger.tables import calls
 from harvester.model import CallState, Progress, VideoState
@@ -61,11 +64,23 @@ class Company:
     """`runs` runs with `concurrency` calls under way each, for at least so many seconds."""
 
     def __init__(
-        self, folder: Path, url: str, *, runs: int, seconds: int, concurrency: int, latency_ms: int, seed: int
+        self,
+        folder: Path,
+        place: Place,
+        *,
+        runs: int,
+        seconds: int,
+        downs: int,
+        concurrency: int,
+        latency_ms: int,
+        seed: int,
     ) -> None:
         self.killed = 0
+        self.without_server = 0
+        """Runs that found the server down when they began, or ended."""
         self._folder = folder
-        self._url = url
+        self._place = place
+        self._down_at = {number * seconds // (downs + 1) for number in range(1, downs + 1)}
         self._runs = runs
         self._seconds = seconds
         self._concurrency = concurrency
@@ -95,7 +110,7 @@ class Company:
         return isolated_config(
             {
                 "source": {"uri": str(self._folder / "songs.txt")},
-                "ledger": {"url": self._url},
+                "ledger": {"url": self._place.url},
                 "youtube": {"base_url": base_url},
                 "quota": {"daily_units": daily_units},
                 "run": {"concurrency": self._concurrency},
@@ -107,7 +122,8 @@ class Company:
 
     def _crawl(self, config: Config, simulator: SimulatorProcess) -> None:
         def start() -> int:
-            return begin(self._harvester(config))
+            # Where the server goes down, runs have their minute to come back.
+            return begin(self._harvester(config), by_connection=not self._down_at)
 
         pids = [start() for _ in range(self._runs)]
         while simulator.report()["calls"] < self._runs * self._concurrency:
@@ -115,19 +131,24 @@ class Company:
         began = time.monotonic()
         for number in range(1, self._seconds):
             time.sleep(max(0.0, began + number * BETWEEN_KILLS_SECONDS - time.monotonic()))
-            victim = pids.pop(self._chance.randrange(len(pids)))
-            if not os.WIFSIGNALED(kill(victim)):
-                raise SystemExit(f"seed {self._seed}: a run ended before all of them could be killed")
-            self.killed += 1
+            if number in self._down_at:
+                self._place.let_down()
+                continue
+            self._note(kill(pids.pop(self._chance.randrange(len(pids)))), -signal.SIGKILL)
             pids.append(start())
         # The day's last run finds nothing to spend, and takes back what is left of the dead.
         for pid in (*pids, None):
-            code = os.waitstatus_to_exitcode(os.waitpid(pid or start(), 0)[1])
-            if code != 0:
-                raise SystemExit(f"seed {self._seed}: a run ended with {code}")
+            self._note(os.waitpid(pid or start(), 0)[1], 0)
+
+    def _note(self, status: int, expected: int) -> None:
+        code = os.waitstatus_to_exitcode(status)
+        self.killed += code == -signal.SIGKILL
+        self.without_server += code == OutsideError.exit_code
+        if code != expected and not (self._down_at and code == OutsideError.exit_code):
+            raise SystemExit(f"seed {self._seed}: a run ended with {code} instead of {expected}")
 
     def _read(self) -> Books:
-        with open_books(self._url) as books:
+        with open_books(self._place.url) as books:
             states = dict(books.states())
             spans = select(calls.c.first_position, calls.c.last_position).where(calls.c.state == CallState.ABANDONED)
             lost = {video_id for first, last in books._db.execute(spans) for video_id in self._ids[first - 1 : last]}
@@ -184,6 +205,7 @@ def main() -> None:
     parser.add_argument("--ledger", help="instead of one of its own")
     parser.add_argument("--runs", type=int, default=8)
     parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--downs", type=int, default=0)
     parser.add_argument("--concurrency", type=int, default=4)
     parser.add_argument("--latency-ms", type=int, default=500)
     parser.add_argument("--seed", type=int, default=int(time.time()))
@@ -192,15 +214,12 @@ def main() -> None:
     print(f"seed {arguments['seed']}, {arguments['runs']} runs on {name_of(url) if url else database}", flush=True)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="harvester-company-") as folder, ExitStack() as own:
-        if url is None:
-            url = own.enter_context(closing(PLACES[database](Path(folder)))).url
-        company = Company(Path(folder), url, **arguments)
+        place = own.enter_context(closing(Given(url) if url else PLACES[database](Path(folder))))
+        company = Company(Path(folder), place, **arguments)
         checks = company.play()
-    print(f"{company.killed} killed, {time.monotonic() - began:.0f} s")
-    for check in checks:
-        print("kept  " if check.kept else "BROKEN", f"{check.promise}: {check.figures}")
-    if not all(check.kept for check in checks):
-        raise SystemExit(5)
+    seconds = time.monotonic() - began
+    print(f"{company.killed} killed, {company.without_server} without a server, {seconds:.0f} s")
+    give_verdict(checks)
 
 
 if __name__ == "__main__":

@@ -20,15 +20,22 @@ class Place(Protocol):
     def close(self) -> None: ...
 
 
-class InFile:
-    def __init__(self, folder: Path) -> None:
-        self.url = f"sqlite:///{folder / 'harvest.db'}"
+class Given:
+    """Somebody else's."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
 
     def let_down(self) -> None:
-        raise NotImplementedError("a file has no server")
+        raise SystemExit("there is no server here that could be let down")
 
     def close(self) -> None:
-        """The folder is the caller's."""
+        """It stays."""
+
+
+class InFile(Given):
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"sqlite:///{folder / 'harvest.db'}")
 
 
 class OnServer:

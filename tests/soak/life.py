@@ -1,4 +1,4 @@
-"""A run in a process of its own: its life, and its end."""
+"""A run in a process of its own: its life and its end; and the verdict, when all have ended."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Sequence
 
 from deaths import Death
 from ledgers import ByConnection
@@ -13,12 +14,18 @@ from ledgers import ByConnection
 from harvester.app import Harvester
 from harvester.errors import HarvesterError
 from harvester.ledger.postgres import ledger as on_server
+from harvester.rehearsal import Check
 
 
-def begin(harvester: Harvester, death: Death | None = None) -> int:
-    """Fork; the child's pid. Whoever calls this holds no connection: it would be the child's too."""
+def begin(harvester: Harvester, death: Death | None = None, *, by_connection: bool = True) -> int:
+    """Fork; the child's pid. Whoever calls this holds no connection: it would be the child's too.
+
+    `by_connection`: it sees by their connections alone whether others live, from the server's first minute on.
+    """
     pid = os.fork()
     if pid == 0:
+        if by_connection:
+            on_server.PostgresLedger = ByConnection  # type: ignore[misc]
         _live(harvester, death)
     return pid
 
@@ -29,10 +36,17 @@ def kill(pid: int) -> int:
     return os.waitpid(pid, 0)[1]
 
 
+def give_verdict(checks: Sequence[Check]) -> None:
+    """Say it; exit code 5 where a promise was broken."""
+    for check in checks:
+        print("kept  " if check.kept else "BROKEN", f"{check.promise}: {check.figures}")
+    if not all(check.kept for check in checks):
+        raise SystemExit(5)
+
+
 def _live(harvester: Harvester, death: Death | None) -> None:
     code = 1
     try:
-        on_server.PostgresLedger = ByConnection  # type: ignore[misc]
         if death is not None:
             death.await_it()
         asyncio.run(harvester.run())

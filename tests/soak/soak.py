@@ -20,7 +20,7 @@ from pathlib import Path
 
 from deaths import BEFORE_A_RETRY, Death, draw
 from ledgers import PLACES, Place
-from life import begin, kill
+from life import begin, give_verdict, kill
 from pydantic import SecretStr
 
 from harvester import quota
@@ -239,10 +239,7 @@ def main() -> None:
     print("killed", ", ".join(f"{point} {count}" for point, count in tally.kills.most_common()))
     if tally.downs:
         print(f"the server let down under {tally.downs} runs")
-    for check in checks:
-        print("kept  " if check.kept else "BROKEN", f"{check.promise}: {check.figures}")
-    if not all(check.kept for check in checks):
-        raise SystemExit(5)
+    give_verdict(checks)
 
 
 if __name__ == "__main__":
