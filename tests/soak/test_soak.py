@@ -1,34 +1,35 @@
-"""The short form of `make soak`, on a ledger of each kind: two days, two deaths at each point."""
+"""The short forms of the soak, on a ledger of each kind, and of company."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from children import Program
 from deaths import POINTS
 from postgres_server import the_server
 
-SCALE = "--seed 3 --videos 6000 --days 2 --kills 14 --daily-units 1100"
+
+def play(module: str, arguments: str) -> str:
+    """What it says, all promises kept."""
+    program = Program(Path(__file__).parent)
+    program.module = module
+    # It forks, of which later Pythons warn.
+    program.env["PYTHONWARNINGS"] = "default"
+    done = program.run(*arguments.split(), timeout=100)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("kept  ") == 7
+    return done.stdout
 
 
 @pytest.mark.parametrize(("database", "downs"), [("sqlite", 0), ("postgres", 2)])
-def test_days_of_runs_that_are_killed(database: str, downs: int) -> None:
-    program = [sys.executable, str(Path(__file__).with_name("soak.py")), "--database", database, "--downs", str(downs)]
-    done = subprocess.run([*program, *SCALE.split()], capture_output=True, text=True, timeout=100)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("kept") == 7
-    assert all(point in done.stdout for point in POINTS)
-    assert ("the server let down" in done.stdout) == (database == "postgres")
+def test_days_of_runs_that_are_killed_at_each_point(database: str, downs: int) -> None:
+    scale = "--seed 3 --videos 8000 --days 3 --kills 18 --daily-units 1100 --concurrency 4"
+    said = play("soak", f"{scale} --database {database} --downs {downs}")
+    assert all(point in said for point in POINTS)
+    assert ("the server let down" in said) == bool(downs)
 
 
 def test_eight_runs_one_killed_each_second_spend_the_day_to_the_unit_and_lose_nothing() -> None:
-    """The short form of company.py."""
-    url = the_server().new_database()
-    program = [sys.executable, str(Path(__file__).with_name("company.py")), "--ledger", url]
     scale = "--seed 3 --runs 8 --seconds 6 --concurrency 2 --latency-ms 200"
-    done = subprocess.run([*program, *scale.split()], capture_output=True, text=True, timeout=100)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("kept") == 7
-    assert "5 killed" in done.stdout
+    assert "5 killed" in play("company", f"{scale} --ledger {the_server().new_database()}")
