@@ -372,7 +372,7 @@ class Harvester:
                 require_complete=require_complete,
                 source=self.config.source.uri,
                 watch=watch,
-                maker=maker_for(dask, open_books, self.config.ledger.url),
+                maker=maker_for(dask, open_books, self.config.ledger.url, None if dask is None else books.share()),
             )
 
     def verify(self, published: str | None = None, *, watch: Watch = nobody) -> Progress:

@@ -38,7 +38,8 @@ def export(state: State, /, dest: str | None, dask: str | None, require_complete
 
     DEST is a local path or s3://bucket/key; without it, export.uri of the settings. json is the responses as the API
     sent them, jsonl one video a line, parquet one video a row with typed columns.
-    Spends no unit, and may be used beside a run. Next: harvester verify --export DEST.
+    Spends no unit, and may be used beside a run; with --dask, where the ledger is on a server.
+    Next: harvester verify --export DEST.
     """
     from harvester.cli.progress import progress
     from harvester.report import terminal

@@ -45,6 +45,9 @@ class CoreBooks(ABC):
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def share(self) -> str | None:
+        return None
+
     def progress(self) -> Progress:
         with self._reading():
             return reading.as_progress(*(self._db.execute(query).all() for query in reading.PROGRESS))

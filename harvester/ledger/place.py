@@ -44,11 +44,11 @@ def open_ledger(url: str, *, statistics_only: bool = False) -> SqliteLedger | Po
     return kind(url)
 
 
-def open_books(url: str) -> SqliteBooks | PostgresBooks:
-    """The reading side, for use as a context manager."""
+def open_books(url: str, snapshot: str | None = None) -> SqliteBooks | PostgresBooks:
+    """The reading side, for use as a context manager; of that snapshot, where another one shares it."""
     if (file := file_of(url)) is not None:
         return SqliteBooks(file)
-    books: PostgresBooks = postgres("books", url).PostgresBooks(url)
+    books: PostgresBooks = postgres("books", url).PostgresBooks(url, snapshot)
     return books
 
 

@@ -132,6 +132,13 @@ class Ledger(Protocol):
 class Books(Protocol):
     """The reading side."""
 
+    def share(self) -> str | None:
+        """A name by which others can read from the very snapshot that is read here, for as long as this is open.
+
+        None where the database can't do that.
+        """
+        ...
+
     def progress(self) -> Progress: ...
 
     def runs(self, newest: int) -> list[RunRecord]:

@@ -7,9 +7,12 @@ from contextlib import contextmanager
 from itertools import islice
 
 import psycopg
-from sqlalchemy import BigInteger, any_, bindparam
+from psycopg import sql
+from sqlalchemy import BigInteger, any_, bindparam, func, select
 from sqlalchemy.dialects import postgresql
 
+from harvester.address import name_of
+from harvester.errors import LedgerUnavailable
 from harvester.ledger import reading
 from harvester.ledger.books import CoreBooks
 from harvester.ledger.postgres.connect import damaged, ledger_errors, reading_engine
@@ -24,17 +27,47 @@ _RESPONSES = str(
     .order_by(None)
     .compile(dialect=postgresql.dialect())  # type: ignore[no-untyped-call]
 ).encode()
+# While others read from a snapshot, whoever shared it says nothing: a server may end such a transaction.
+_SHARE = select(func.set_config("idle_in_transaction_session_timeout", "0", True), func.pg_export_snapshot())
+_NO_SNAPSHOT = ("0A000", "22023", "42704", "55000")
+"""Unknown, of another database, or let go of."""
 
 
 class PostgresBooks(CoreBooks):
     """See `Books`. Everything is read from one snapshot: what runs commit meanwhile is not seen."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, snapshot: str | None = None) -> None:
+        """`snapshot` is what another's `share` named, if it is to be that one's."""
         self._url = url
         self._engine = reading_engine(url)
         with self._reading():
             self._db = self._engine.connect()
             self._db.begin()
+            if snapshot is not None:
+                self._take(snapshot)
+
+    def share(self) -> str:
+        with self._reading():
+            return str(self._db.execute(_SHARE).one()[1])
+
+    def _take(self, snapshot: str) -> None:
+        try:
+            self._driver.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(snapshot))
+        except psycopg.Error as error:
+            self.close()
+            if error.sqlstate not in _NO_SNAPSHOT:
+                raise
+            raise LedgerUnavailable(
+                f"The ledger {name_of(self._url)} does not have the snapshot that is exported, or no longer.",
+                state="What stood there before is as it was; the ledger was only read.",
+                next_step="Let all read from one server, see that it did not restart meanwhile, then export again.",
+            ) from None
+
+    @property
+    def _driver(self) -> psycopg.Connection:
+        driver = self._db.connection.driver_connection
+        assert isinstance(driver, psycopg.Connection)
+        return driver
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
@@ -46,10 +79,8 @@ class PostgresBooks(CoreBooks):
             raise damaged(self._url, str(error)) from error
 
     def _read_responses(self, call_ids: Iterable[int]) -> Iterator[StoredResponse]:
-        driver = self._db.connection.driver_connection
-        assert isinstance(driver, psycopg.Connection)
         remaining = iter(call_ids)
-        with driver.cursor(binary=True) as cursor:
+        with self._driver.cursor(binary=True) as cursor:
             while chunk := list(islice(remaining, _AT_ONCE)):
                 rows = cursor.execute(_RESPONSES, {"calls": chunk}).fetchall()
                 found = {row[1]: row for row in rows}
