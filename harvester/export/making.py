@@ -53,7 +53,8 @@ class Maker(Protocol):
     ) -> Generator[tuple[Order, Made | None], None, None]:
         """Each order with what was made of it; None where that came out larger than it may be.
 
-        `watch` may hear of the part that is being made. Closing the generator ends all that is under way.
+        `watch` hears of the parts that are being made, and after one was taken in. Closing the generator ends all that
+        is under way.
         """
         ...
 

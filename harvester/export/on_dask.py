@@ -7,9 +7,9 @@ by Dask, which has the part made anew by another.
 
 from __future__ import annotations
 
-import asyncio
-import logging
+import math
 import secrets
+import time
 import zlib
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -17,27 +17,28 @@ from dataclasses import dataclass
 from functools import cache, partial
 from importlib.metadata import version
 from itertools import count
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from harvester._version import __version__
 from harvester.errors import ClusterUnavailable, ConfigError, HarvesterError, LedgerUnavailable, LedgerUnusable
+from harvester.export.dask_cluster import ANSWER_SECONDS, KEPT, connected, scheduler_asked
 from harvester.export.making import Made, Maker, NextOrder, Order, make, make_here
 from harvester.ledger.protocol import Books
 from harvester.model import Progress
+from harvester.text import count as counted
 from harvester.text import shown
-from harvester.watch import Watch
+from harvester.watch import Advance, Watch
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-log = logging.getLogger(__name__)
-
-LOCAL = "local"
 NO_WORKER_SECONDS = 300.0
 """How long a cluster may be without any worker: those that grow with their work need a while."""
-_CONNECT_SECONDS = 30
+LOOK_SECONDS = 1.0
+"""How often a worker says how far its part is, and this process looks how many of them there are."""
+_TOPIC = "harvester-export"
 _LIBRARIES = ("msgspec", "pyarrow", "zstandard")
-_KEPT = "What stood there before is as it was; the ledger was only read."
 _OTHER_ENVIRONMENT = "Install the same harvester[dask] for the scheduler and every worker, from one lock file."
 
 OpenBooks = Callable[[], AbstractContextManager[Books]]
@@ -55,9 +56,10 @@ class OnDask:
     def __call__(
         self, books: Books, next_order: NextOrder, watch: Watch
     ) -> Generator[tuple[Order, Made | None], None, None]:
-        task = Task(self.open_books, books.progress(), _tools())
-        with _connected(self.address) as client:
-            yield from _all_made(client, task, next_order)
+        export = f"{_TOPIC}-{secrets.token_hex(6)}"
+        task = Task(self.open_books, books.progress(), _tools(), export, LOOK_SECONDS)
+        with connected(self.address) as client:
+            yield from _Parts(client, task, watch).made(next_order)
 
 
 def maker_for(dask: str | None, open_books: Callable[..., AbstractContextManager[Books]], *ledger: object) -> Maker:
@@ -74,13 +76,17 @@ class Task:
     progress: Progress
     """Of the snapshot that is exported."""
     tools: tuple[tuple[str, str], ...]
+    export: str
+    """A name that no other export has."""
+    tell_seconds: float
+    """How often it says how far it is."""
 
     def __call__(self, order: Order) -> Made | None:
         try:
             self._see_that_tools_are_the_same()
             with self._books() as books:
                 self._see_that_nobody_wrote(books)
-                return make(books, order)
+                return make(books, order, _Telling(self.export, order.name, self.tell_seconds))
         except HarvesterError as error:
             error.what = f"On the Dask worker {_this_worker()}: {error.what}"
             raise
@@ -102,16 +108,17 @@ class Task:
             name, here = other[0]
             raise ConfigError(
                 f"{name} is {here} here and {dict(self.tools)[name]} where the export began: the bytes would differ.",
-                state=_KEPT,
+                state=KEPT,
                 next_step=_OTHER_ENVIRONMENT,
             )
 
     def _see_that_nobody_wrote(self, books: Books) -> None:
-        """Each part is read from a snapshot of its own: they are one moment's only while nothing is written."""
+        """Where the database can't share its snapshot, each part is read from one of its own: they are one moment's
+        only while nothing is written. Where it can, this holds anyhow."""
         if books.progress() != self.progress:
             raise LedgerUnavailable(
                 "The ledger is not as it was when the export began: it was written to meanwhile, or is another copy.",
-                state=_KEPT,
+                state=KEPT,
                 next_step="Export again while no run is under way, or without --dask.",
             )
 
@@ -129,120 +136,138 @@ def _this_worker() -> str:
     return str(get_worker().address)
 
 
-@contextmanager
-def _connected(address: str) -> Iterator[Client]:
-    """A client of the cluster; what is still under way when it is left is given up."""
-    _import_dask()
-    with _client_here() if address == LOCAL else _client_of(address) as client:
-        yield client
+class _Telling:
+    """A Watch on a worker: now and then, whoever exports hears from the scheduler how far the part is."""
+
+    def __init__(self, export: str, part: str, seconds: float) -> None:
+        self._export, self._part, self._seconds = export, part, seconds
+        self._spoke = time.monotonic()
+
+    def __call__(self, advance: Advance) -> None:
+        from distributed import get_worker
+
+        if (now := time.monotonic()) - self._spoke >= self._seconds:
+            self._spoke = now
+            get_worker().log_event(_TOPIC, (self._export, self._part, advance.done, advance.bytes))
 
 
-def _import_dask() -> None:
-    try:
-        import cryptography  # noqa: F401 (what makes the certificates of a local cluster)
-        import dask
+class _Parts:
+    """What workers have in hand. All that is ordered is handed over at once: which worker takes what, and how many
+    there are, is Dask's affair."""
 
-        # Its log lines go the way of all other libraries', not to handlers of its own.
-        dask.config.set({"logging": {"version": 1, "disable_existing_loggers": False}})
-        import distributed  # noqa: F401
-    except ImportError as error:
-        raise ConfigError(
-            f"--dask needs what is not installed here ({error.name}).",
-            state="Nothing was written.",
-            next_step="Install harvester with it: pip install 'harvester[dask]'.",
-        ) from None
+    def __init__(self, client: Client, task: Task, watch: Watch) -> None:
+        self._client, self._task, self._watch = client, task, watch
+        self._numbers = count()
+        self._under_way: dict[Future, Order] = {}
+        self._ended: SimpleQueue[Future] = SimpleQueue()
+        self._done = 0
+        self._so_far: dict[str, tuple[int, int]] = {}
+        """Videos and bytes of parts that are being made, as far as was heard."""
+        self._workers = 0
+        self._seen, self._looked = time.monotonic(), -math.inf
+        """When there was a worker, and when that was asked."""
+        with scheduler_asked():
+            client.subscribe_topic(_TOPIC, self._hear)
 
+    def made(self, next_order: NextOrder) -> Generator[tuple[Order, Made | None], None, None]:
+        """See Maker."""
+        while self._hand_over(next_order):
+            self._look()
+            try:
+                future = self._ended.get(timeout=LOOK_SECONDS)
+            except Empty:
+                continue
+            try:
+                made = _result(future)
+            except TimeoutError:
+                # Whoever made it died before it could be asked: it is being made anew.
+                future.add_done_callback(self._ended.put)
+                continue
+            order = self._under_way.pop(future)
+            self._done += made is not None
+            self._seen = time.monotonic()
+            yield order, made
+            self._tell()
 
-@contextmanager
-def _client_here() -> Iterator[Client]:
-    """Of a cluster of this machine's processors, which ends with it."""
-    import dask
-    from distributed import Client, LocalCluster
-    from distributed.security import Security
-
-    # Without certificates, whoever has an account on this machine could have the workers do anything.
-    security = Security.temporary()
-    # Nor does anybody see the pages that schedulers and workers serve, or the profiles that workers take of themselves.
-    silent: dict[str, object] = {f"distributed.{who}.http.routes": [] for who in ("scheduler", "worker")}
-    silent["distributed.worker.profile.enabled"] = False
-    place = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
-    with (
-        dask.config.set(silent),
-        LocalCluster(threads_per_worker=1, security=security, **place) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
-        yield client
-
-
-def _client_of(address: str) -> Client:
-    from distributed import Client
-
-    try:
-        return Client(address, name="harvester-export", timeout=_CONNECT_SECONDS, set_as_default=False)
-    except (ValueError, TypeError, RuntimeError) as error:
-        raise ConfigError(
-            f"{shown(address)} is no address of a Dask scheduler: {shown(str(error))}.",
-            state="Nothing was written.",
-            next_step="Write it as tcp://host:8786 or tls://host:8786, or say local.",
-        ) from None
-    except OSError:
-        raise ClusterUnavailable(
-            f"There is no Dask scheduler at {shown(address)}.",
-            state="Nothing was written.",
-            next_step="See that it runs and can be reached from here, then export again.",
-        ) from None
-
-
-def _all_made(client: Client, task: Task, next_order: NextOrder) -> Generator[tuple[Order, Made | None], None, None]:
-    """All that is ordered is handed over at once: which worker takes what, and how many there are, is Dask's affair."""
-    under_way: dict[Future, Order] = {}
-    export = f"harvester-export-{secrets.token_hex(6)}"
-    for number in count():
+    def _hand_over(self, next_order: NextOrder) -> bool:
+        """All that is ordered now. Whether anything is under way."""
         while (order := next_order()) is not None:
-            future = client.submit(task, order, key=f"{export}-{number}-{len(under_way)}", pure=False)
-            under_way[future] = order
-        if not under_way:
+            with scheduler_asked():
+                key = f"{self._task.export}-{next(self._numbers)}"
+                future = self._client.submit(self._task, order, key=key, pure=False)
+            self._under_way[future] = order
+            future.add_done_callback(self._ended.put)
+        return bool(self._under_way)
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        if now - self._looked < LOOK_SECONDS:
             return
-        for future in _ended(client, list(under_way)):
-            yield under_way.pop(future), _result(future)
+        self._workers, self._looked = _workers_of(self._client), now
+        if self._workers:
+            self._seen = now
+        elif now - self._seen > NO_WORKER_SECONDS:
+            raise ClusterUnavailable(
+                f"The Dask cluster has no worker, and had none for {NO_WORKER_SECONDS:.0f} s.",
+                state=KEPT,
+                next_step="Start workers (dask worker tcp://scheduler:8786 --nthreads 1), then export again.",
+            )
+        self._tell()
+
+    def _hear(self, event: tuple[float, tuple[str, str, int, int]]) -> None:
+        """In another thread."""
+        export, part, videos, size = event[1]
+        if export == self._task.export:
+            self._so_far[part] = videos, size
+
+    def _tell(self) -> None:
+        so_far = [self._so_far.get(order.name, (0, 0)) for order in self._under_way.values()]
+        parts = f"{self._done:,} of {counted(self._done + len(self._under_way), 'part')}"
+        self._watch(
+            Advance(
+                sum(videos for videos, _ in so_far),
+                bytes=sum(size for _, size in so_far),
+                note=f"{parts}, {counted(self._workers, 'worker')}",
+            )
+        )
 
 
-def _ended(client: Client, futures: list[Future]) -> set[Future]:
-    """Those that have ended, once there is one."""
-    from distributed import wait
-
-    while True:
+def _workers_of(client: Client) -> int:
+    with scheduler_asked():
         try:
-            with client.as_current():
-                return set(wait(futures, timeout=NO_WORKER_SECONDS, return_when="FIRST_COMPLETED").done)
+            return len(client.nthreads(callback_timeout=ANSWER_SECONDS))
         except TimeoutError:
-            if not client.nthreads():
-                raise ClusterUnavailable(
-                    f"The Dask cluster has no worker, and had none for {NO_WORKER_SECONDS:.0f} s.",
-                    state=_KEPT,
-                    next_step="Start workers (dask worker tcp://scheduler:8786 --nthreads 1), then export again.",
-                ) from None
+            raise ClusterUnavailable(
+                f"The Dask scheduler has not answered for {ANSWER_SECONDS:.0f} s.",
+                state=KEPT,
+                next_step="See how it is, then export again.",
+            ) from None
 
 
 def _result(future: Future) -> Made | None:
-    from concurrent.futures import CancelledError
+    """Of a part that has ended. TimeoutError where it is not to be had any more."""
+    if future.status == "error":
+        raise _failure(future.exception().with_traceback(future.traceback()))
+    with scheduler_asked():
+        made: Made | None = future.result(timeout=LOOK_SECONDS)
+    return made
 
+
+def _failure(error: BaseException) -> BaseException:
+    """What to raise for what a part ended with."""
     from distributed.scheduler import KilledWorker
 
-    try:
-        made: Made | None = future.result()
-    except KilledWorker as error:
-        raise ClusterUnavailable(
-            f"Dask gave up on a part: {error.allowed_failures + 1} workers died over it.",
-            state=_KEPT,
-            next_step="See why in their logs. Where it is memory, give them more, or one thread each.",
-        ) from None
-    except (CancelledError, asyncio.CancelledError, OSError) as error:
-        raise ClusterUnavailable(
-            f"The Dask scheduler is gone ({type(error).__name__}).", state=_KEPT, next_step="Export again."
-        ) from None
-    except ImportError as error:
-        raise ConfigError(
-            f"A Dask worker can't do the work: {shown(str(error))}.", state=_KEPT, next_step=_OTHER_ENVIRONMENT
-        ) from None
-    return made
+    if isinstance(error, KilledWorker):
+        return ClusterUnavailable(
+            f"Dask gave up on a part: {counted(error.allowed_failures + 1, 'worker')} died over it.",
+            state=KEPT,
+            next_step="See why in their logs. Where it is memory, give them more, or one thread each; "
+            "where there is no harvester, install it.",
+        )
+    if isinstance(error, ImportError):
+        what = f"A Dask worker can't do the work: {shown(str(error))}."
+        return ConfigError(what, state=KEPT, next_step=_OTHER_ENVIRONMENT)
+    if isinstance(error, RuntimeError) and "deserialization" in str(error):
+        what = "The Dask scheduler can't read what it is given: it has no harvester, or another one."
+        return ConfigError(what, state=KEPT, next_step=_OTHER_ENVIRONMENT)
+    return error

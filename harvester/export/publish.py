@@ -157,7 +157,8 @@ class _Export:
                 elif made.part.videos or made.responses:
                     draft.keep(ordered.name, made.written)
                     written.append(made.part)
-                    self._count(made.part)
+                    self.videos_written += made.part.videos
+                    self.bytes_written += made.part.bytes
                 else:
                     draft.drop(ordered.name)
         return sorted(written, key=lambda part: part.first_position)
@@ -170,14 +171,9 @@ class _Export:
         draft.keep(ordered.name, made.written)
         return made.part
 
-    def _count(self, part: Part) -> None:
-        self.videos_written += part.videos
-        self.bytes_written += part.bytes
-        self._watch_part(Advance(0))
-
     def _watch_part(self, part: Advance) -> None:
         total = self.progress.videos[VideoState.FETCHED]
-        self.watch(Advance(self.videos_written + part.done, total, self.bytes_written + part.bytes))
+        self.watch(Advance(self.videos_written + part.done, total, self.bytes_written + part.bytes, note=part.note))
 
 
 def _publish_manifest(target: Target, manifest: Manifest) -> None:
