@@ -8,11 +8,15 @@ import hashlib
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harvester.ledger.sqlite import SqliteLedger
 from harvester.ledger.upgrade import prepare
 from harvester.model import Batch, Body, Budget, Outcome, ProcessIdentity, Verdict
 from harvester.simulator import Content, make_ids
+
+if TYPE_CHECKING:
+    from harvester.ledger.postgres.ledger import PostgresLedger
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
 FETCHED_AT = NOW - timedelta(hours=1)
@@ -37,13 +41,15 @@ def crawled_ledger(path: Path, videos: int, calls: Calls, *, missing_share: floa
     """A ledger at `path` of so many ids, after those calls; what none of them asked for is pending. The ids."""
     ids = list(make_ids(1, videos))
     prepare(path)
-    asyncio.run(_crawl(path, ids, calls, Content(1, missing_share)))
+    asyncio.run(crawl(SqliteLedger(path), ids, calls, missing_share=missing_share))
     return ids
 
 
-async def _crawl(path: Path, ids: list[str], calls: Calls, content: Content) -> None:
-    async with SqliteLedger(path) as ledger:
-        await ledger.add(ids, [], 0)
+async def crawl(opened: SqliteLedger | PostgresLedger, ids: list[str], calls: Calls, *, missing_share: float) -> None:
+    """Load the ids, and make those calls; close the ledger."""
+    content = Content(1, missing_share)
+    async with opened as ledger:
+        await ledger.add(ids, [], await ledger.last_position())
         run_id = await ledger.open_run(ProcessIdentity("here", "boot", 1, "1"), FETCHED_AT, NOW)
         for positions in calls:
             batch = await ledger.claim(run_id, Budget(date(2026, 11, 23), 1_000_000, 1), FETCHED_AT, list(positions))

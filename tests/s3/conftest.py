@@ -14,14 +14,18 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import pytest
-from children import ForkedSimulator, Program
+from children import ForkedSimulator, Program, wait_until
+from crawled_ledger import crawled_ledger, scattered
+from dask_kit import PARQUET, files, go
 from faulty_s3 import FaultyS3
 
 from harvester.simulator import SimulatorSettings, make_ids
 
 if TYPE_CHECKING:
+    from distributed import LocalCluster
     from types_boto3_s3 import S3Client
 
 # Port 0, and 127.0.0.1 because moto listens on every interface unless told. It ends with its standard input,
@@ -115,13 +119,6 @@ def rclone_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield _address_in(log, server)
 
 
-@pytest.fixture(scope="session")
-def moto_account(moto_address: str) -> dict[str, str]:
-    """What is in the environment of a process that knows moto's server, and no other."""
-    account = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_EC2_METADATA_DISABLED": "true"}
-    return account | {"AWS_ENDPOINT_URL": moto_address, "NO_PROXY": "127.0.0.1"}
-
-
 @cache
 def _loader(search_path: str | None = None) -> Any:
     from botocore.loaders import create_loader
@@ -200,3 +197,68 @@ def crawled(harvester: Program, harvested: Path) -> Program:
     """The program in a folder with that ledger."""
     shutil.copy(harvested, harvester.folder / "harvest.db")
     return harvester
+
+
+@pytest.fixture(scope="package")
+def _front(moto_address: str) -> Iterator[FaultyS3]:
+    with FaultyS3(moto_address) as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="package")
+def dask_cluster(_front: FaultyS3) -> Iterator[LocalCluster]:
+    """Two workers. They have an account of their own, and know S3 by another address than the tests. Who is killed is
+    started again."""
+    import dask
+    from distributed import LocalCluster
+
+    account = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_EC2_METADATA_DISABLED": "true"}
+    env = account | {"AWS_ENDPOINT_URL": _front.address, "NO_PROXY": "127.0.0.1"}
+    # Who is started again need not import everything again.
+    settings = {"distributed.worker.multiprocessing-method": "forkserver"}
+    settings["distributed.deploy.lost-worker-timeout"] = "5 minutes"
+    place = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
+    with dask.config.set(settings), LocalCluster(2, threads_per_worker=1, env=env, **place) as running:
+        yield running
+
+
+@pytest.fixture
+def cluster(dask_cluster: LocalCluster) -> str:
+    """The address of its scheduler, with both workers there."""
+    wait_until(lambda: len(dask_cluster.scheduler.workers) == 2)
+    address: str = dask_cluster.scheduler_address
+    return address
+
+
+@pytest.fixture
+def workers_s3(s3: S3, _front: FaultyS3) -> Iterator[FaultyS3]:
+    """The test's S3, as the workers of the cluster see it."""
+    _front.upstream = urlsplit(s3.endpoint).netloc
+    _front.asked.clear()
+    yield _front
+    _front.heal()
+
+
+VIDEOS = 300
+
+
+@pytest.fixture(scope="package")
+def ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its neighbours in the load order came by calls far apart, so that figures mislead and parts have to be halved."""
+    path = tmp_path_factory.mktemp("ledger") / "harvest.db"
+    crawled_ledger(path, VIDEOS, scattered(VIDEOS))
+    return path
+
+
+@pytest.fixture(scope="package")
+def _alone(ledger: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("alone")
+    go(ledger, str(folder / "songs"), PARQUET)
+    return folder
+
+
+@pytest.fixture
+def alone(_alone: Path, tmp_path: Path) -> dict[str, bytes]:
+    """What this process makes of that ledger by itself, parts and manifest. It lies in `tmp_path / "alone"` too."""
+    shutil.copytree(_alone, tmp_path / "alone")
+    return files(_alone)

@@ -1,121 +1,100 @@
-"""Folders of parts made by a Dask cluster: a real scheduler and two worker processes, one of which may be killed."""
+"""Folders of parts made by a Dask cluster, of a real scheduler and two worker processes: what comes of it."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pickle
-import signal
+import socket
 import sqlite3
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from children import Program, wait_until
-from crawled_ledger import NOW, crawled_ledger, in_order, scattered
-from dask_kit import HeldBooks, attempts
-from distributed import LocalCluster
+from children import wait_until
+from crawled_ledger import crawl, crawled_ledger, in_order
+from dask_kit import PARQUET, HeldBooks, HeldPostgresBooks, Kind, attempts, files, go, on, published
+from faulty_s3 import FaultyS3
+from postgres_server import PostgresServer
+from s3_kit import on_both
 
-from harvester.config import ExportSettings
+from harvester import app
+from harvester.app import Harvester
+from harvester.config import ExportSettings, isolated_config
 from harvester.errors import ClusterUnavailable, ConfigError, HarvesterError, LedgerDamaged, LedgerUnavailable
-from harvester.export import Manifest, OnDask, export, on_dask
+from harvester.export import OnDask, dask_cluster, on_dask
 from harvester.export.formats import FORMATS
 from harvester.export.local_folder import LocalPlace
-from harvester.export.making import Maker, Order, make_here
+from harvester.export.making import Order
 from harvester.export.parts import survey
 from harvester.export.s3_upload import MIB
 from harvester.export.storage import folder_at
 from harvester.ledger.books import SqliteBooks
+from harvester.ledger.copying import copy
+from harvester.ledger.postgres.books import PostgresBooks
+from harvester.ledger.postgres.ledger import PostgresLedger
 from harvester.model import EVERYTHING
-from harvester.watch import Advance, Watch, nobody
+from harvester.simulator import make_ids
+from harvester.watch import Advance
 
 if TYPE_CHECKING:
     from conftest import S3
 
-VIDEOS = 400
-KINDS = [("parquet", "none", 150_000), ("jsonl", "gzip", 60_000), ("json", "none", 500_000)]
-PARQUET = KINDS[0]
-
-
-@pytest.fixture(scope="module")
-def ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Its neighbours in the load order came by calls far apart, so that figures mislead and parts have to be halved."""
-    path = tmp_path_factory.mktemp("ledger") / "harvest.db"
-    crawled_ledger(path, VIDEOS, scattered(VIDEOS))
-    return path
-
-
-@pytest.fixture(scope="module")
-def cluster(moto_account: dict[str, str]) -> Iterator[str]:
-    """Its address. The workers have an account of their own."""
-    with LocalCluster(
-        2, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0", env=moto_account
-    ) as running:
-        yield running.scheduler_address
-
-
-def go(ledger: Path, uri: str, kind: tuple[str, str, int], maker: Maker = make_here, watch: Watch = nobody) -> Manifest:
-    chosen: dict[str, Any] = dict(zip(("format", "compression", "max_part_bytes"), kind, strict=True))
-    settings = ExportSettings(uri=uri, region="eu-west-3", **chosen)
-    with SqliteBooks(ledger) as books:
-        return export(books, settings, ledger_name="l", now=NOW, maker=maker, watch=watch)
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    """Hidden ones too."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def on(cluster: str, ledger: Path) -> OnDask:
-    return OnDask(cluster, partial(SqliteBooks, ledger))
-
-
-@pytest.fixture
-def alone(ledger: Path, tmp_path: Path) -> dict[str, bytes]:
-    """What this process makes of it by itself: parts and manifest."""
-    (tmp_path / "alone").mkdir()
-    go(ledger, str(tmp_path / "alone" / "songs"), PARQUET)
-    return files(tmp_path / "alone")
+HALVED = ("jsonl", "none", 200_000)
+KINDS = [PARQUET, HALVED, ("json", "none", 400_000)]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: "-".join(map(str, kind)))
-def test_it_is_byte_for_byte_what_one_machine_writes(
-    cluster: str, ledger: Path, tmp_path: Path, kind: tuple[str, str, int]
-) -> None:
-    for name in ("alone", "together"):
-        (tmp_path / name).mkdir()
-    go(ledger, str(tmp_path / "alone" / "songs"), kind)
+def test_it_is_byte_for_byte_what_one_machine_writes(cluster: str, ledger: Path, tmp_path: Path, kind: Kind) -> None:
+    alone, together = tmp_path / "alone", tmp_path / "together"
+    for folder in (alone, together):
+        folder.mkdir()
+    go(ledger, str(alone / "songs"), kind)
     seen: list[Advance] = []
-    manifest = go(ledger, str(tmp_path / "together" / "songs"), kind, on(cluster, ledger), seen.append)
-    assert files(tmp_path / "together") == files(tmp_path / "alone")
-    assert len(manifest.parts or ()) > 3
+    manifest = go(ledger, str(together / "songs"), kind, on(cluster, ledger), seen.append)
+    assert files(together) == files(alone)
+    parts = len(manifest.parts or ())
+    assert parts > 3
     done = [advance.done for advance in seen]
     assert done == sorted(done)
-    assert len(set(done)) == len(manifest.parts or ())
+    assert len(set(done)) >= parts
     assert (done[-1], seen[-1].total, seen[-1].bytes) == (manifest.videos, manifest.videos, manifest.bytes)
+    if kind == HALVED:
+        with SqliteBooks(ledger) as books:
+            assert parts > len(survey(books, FORMATS["jsonl", "none"], kind[2]).spans)
 
 
-def test_parts_that_come_out_too_large_are_halved_there_too(cluster: str, ledger: Path, tmp_path: Path) -> None:
-    kind = ("jsonl", "none", 50_000)
-    for name, maker in (("alone", make_here), ("together", on(cluster, ledger))):
-        (tmp_path / name).mkdir()
-        manifest = go(ledger, str(tmp_path / name / "songs"), kind, maker)
-    with SqliteBooks(ledger) as books:
-        assert len(manifest.parts or ()) > len(survey(books, FORMATS["jsonl", "none"], 50_000).spans)
-    assert files(tmp_path / "together") == files(tmp_path / "alone")
+def test_parts_workers_and_how_far_a_part_is_are_seen(
+    cluster: str, ledger: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(on_dask, "LOOK_SECONDS", 0.001)
+    held = tmp_path / "held"
+    held.mkdir()
+    seen: list[Advance] = []
+    maker = OnDask(cluster, partial(HeldBooks, held, ledger, after=1))
+    with ThreadPoolExecutor(1) as pool:
+        exporting = pool.submit(go, ledger, str(tmp_path / "songs"), ("jsonl", "none", 10 << 20), maker, seen.append)
+        wait_until(lambda: seen and seen[-1].done)
+        assert seen[-1].note == "0 of 1 part, 2 workers"
+        (held / "go").touch()
+        manifest = exporting.result(60)
+    assert 0 < min(advance.done for advance in seen if advance.done) < manifest.videos
+    assert (seen[-1].done, seen[-1].note) == (manifest.videos, "1 of 1 part, 2 workers")
 
 
-def test_workers_send_to_s3_by_their_own_credentials(
-    s3: S3, cluster: str, ledger: Path, alone: dict[str, bytes]
+@on_both
+def test_workers_send_to_s3_by_their_own_account(
+    s3: S3, workers_s3: FaultyS3, cluster: str, ledger: Path, alone: dict[str, bytes]
 ) -> None:
     go(ledger, f"s3://{s3.bucket}/deep/songs", PARQUET, on(cluster, ledger))
-    listed = s3.client.list_objects_v2(Bucket=s3.bucket)["Contents"]
-    there = {entry["Key"].removeprefix("deep/"): s3.content(entry["Key"]) for entry in listed}
-    assert there == alone
+    assert published(s3, "deep/") == alone
     assert s3.uploads() == []
+    assert workers_s3.asked == ["part"] * (len(alone) - 1)
 
 
 def test_no_credential_is_in_what_travels(s3: S3) -> None:
@@ -139,41 +118,56 @@ def test_a_part_that_is_sent_twice_is_the_same_part(s3: S3) -> None:
     assert s3.uploads() == []
 
 
-def test_a_worker_that_is_killed_is_made_up_for(
-    cluster: str, ledger: Path, tmp_path: Path, alone: dict[str, bytes]
+@pytest.fixture
+def server() -> Iterator[PostgresServer]:
+    started = PostgresServer()
+    yield started
+    started.remove()
+
+
+def test_beside_a_run_at_a_server_all_parts_are_of_one_moment(
+    cluster: str,
+    ledger: Path,
+    server: PostgresServer,
+    tmp_path: Path,
+    alone: dict[str, bytes],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    held, together = tmp_path / "held", tmp_path / "together"
+    url, folder, held = server.url(server.empty_database()), tmp_path / "songs", tmp_path / "held"
+    copy(f"sqlite:///{ledger}", url)
     held.mkdir()
-    together.mkdir()
-    maker = OnDask(cluster, partial(HeldBooks, ledger, held))
+    monkeypatch.setattr(app, "open_books", partial(HeldPostgresBooks, held))
+    export = {"uri": str(folder), "format": PARQUET[0], "max_part_bytes": PARQUET[2]}
+    harvester = Harvester(isolated_config({"ledger": {"url": url}, "export": export}))
+    ids = list(make_ids(1, 400))
     with ThreadPoolExecutor(1) as pool:
-        exporting = pool.submit(go, ledger, str(together / "songs"), PARQUET, maker)
+        exporting = pool.submit(harvester.export, dask=cluster)
         wait_until(lambda: len(attempts(held)) == 2)
-        assert not (together / "songs").exists()
-        killed, first = attempts(held)[0]
-        os.kill(killed, signal.SIGKILL)
+        asyncio.run(crawl(PostgresLedger(url), ids[300:], [range(301, 401)], missing_share=0.0))
         (held / "go").touch()
-        exporting.result(60)
-    assert files(together) == alone
-    assert {pid for pid, began in attempts(held) if began == first} > {killed}
+        counts = exporting.result(60).counts
+    assert files(folder) == {name.removeprefix("songs/"): alone[name] for name in alone if name.startswith("songs/")}
+    with PostgresBooks(url) as now:
+        assert (counts["total"], now.progress().total) == (300, 400)
+        name = now.share()
+    with pytest.raises(LedgerUnavailable, match="does not have the snapshot that is exported"):
+        PostgresBooks(url, name)
 
 
 def test_a_part_that_fails_ends_it_and_what_was_there_stays(
     cluster: str, ledger: Path, tmp_path: Path, alone: dict[str, bytes]
 ) -> None:
     damaged, folder = tmp_path / "damaged.db", tmp_path / "alone"
-    with sqlite3.connect(ledger) as source, sqlite3.connect(damaged) as copy:
-        source.backup(copy)
-        copy.execute("UPDATE responses SET sha256 = zeroblob(32) WHERE call_id = (SELECT max(call_id) FROM responses)")
-    for connection in (source, copy):
+    with sqlite3.connect(ledger) as source, sqlite3.connect(damaged) as copied:
+        source.backup(copied)
+        copied.execute(
+            "UPDATE responses SET sha256 = zeroblob(32) WHERE call_id = (SELECT max(call_id) FROM responses)"
+        )
+    for connection in (source, copied):
         connection.close()
     with pytest.raises(LedgerDamaged, match=r"On the Dask worker tcp://127\.0\.0\.1:\d+: The stored body of call \d+"):
         go(damaged, str(folder / "songs"), ("json", "none", 300_000), on(cluster, damaged))
     assert files(folder) == alone
-    (folder / "songs.manifest.json").unlink()
-    with pytest.raises(LedgerDamaged):
-        go(damaged, str(folder / "songs"), ("json", "none", 300_000), on(cluster, damaged))
-    assert not (folder / "songs.manifest.json").exists()
 
 
 class TestWhatCannotWork:
@@ -202,10 +196,21 @@ class TestWhatCannotWork:
             go(ledger, str(tmp_path / "songs"), PARQUET, on(cluster, ledger))
         assert "harvester[dask]" in caught.value.next_step
 
+    def test_a_scheduler_that_knows_no_such_harvester(self, cluster: str, ledger: Path, tmp_path: Path) -> None:
+        class Unknown:
+            def __reduce__(self) -> tuple[object, ...]:
+                return import_module, ("harvester_of_tomorrow",)
+
+        with pytest.raises(ConfigError, match="it has no harvester, or another one") as caught:
+            go(ledger, str(tmp_path / "songs"), PARQUET, OnDask(cluster, Unknown()))  # type: ignore[arg-type]
+        assert "harvester[dask]" in caught.value.next_step
+
     def test_no_scheduler(self, ledger: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(on_dask, "_CONNECT_SECONDS", 0.3)
-        with pytest.raises(ClusterUnavailable, match="There is no Dask scheduler at tcp://127"):
-            go(ledger, str(tmp_path / "songs"), PARQUET, on("tcp://127.0.0.1:1", ledger))
+        monkeypatch.setattr(dask_cluster, "ANSWER_SECONDS", 0.3)
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            for port in (1, silent.getsockname()[1]):
+                with pytest.raises(ClusterUnavailable, match=f"No Dask scheduler answers at tcp://127.0.0.1:{port}"):
+                    go(ledger, str(tmp_path / "songs"), PARQUET, on(f"tcp://127.0.0.1:{port}", ledger))
         with pytest.raises(ConfigError, match="is no address of a Dask scheduler"):
             go(ledger, str(tmp_path / "songs"), PARQUET, on("http//x", ledger))
         assert list(tmp_path.iterdir()) == []
@@ -215,17 +220,3 @@ class TestWhatCannotWork:
         with pytest.raises(ConfigError, match="needs what is not installed") as caught:
             go(ledger, str(tmp_path / "songs"), PARQUET, on("local", ledger))
         assert "harvester[dask]" in caught.value.next_step
-
-
-def test_the_command_on_a_cluster_of_its_own(harvester: Program) -> None:
-    crawled_ledger(harvester.folder / "harvest.db", 300, in_order(300))
-    refused = harvester.run("export", "songs.jsonl", "--format", "jsonl", "--dask", "local")
-    assert (refused.returncode, "Add --max-part-bytes" in refused.stderr) == (3, True)
-    parts = ("--format", "jsonl", "--max-part-bytes", "300000")
-    for arguments in (["alone", *parts], ["together", *parts, "--dask", "local"]):
-        done = harvester.run("export", *arguments)
-        assert done.returncode == 0, done.stderr
-    assert [line.split()[1:2] for line in done.stderr.splitlines()] == [["INFO"]], done.stderr
-    alone, together = (files(harvester.folder / name) for name in ("alone", "together"))
-    assert together == alone
-    assert len(alone) > 3

@@ -1,0 +1,211 @@
+"""Exports on Dask whose workers, scheduler or own process are killed: what was there stays, nothing is left over."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+from children import Program, wait_until
+from dask_kit import (
+    PARQUET,
+    HeldBooks,
+    attempts,
+    files,
+    give_one_processor,
+    go,
+    gone,
+    on,
+    published,
+    scheduler_and_worker,
+)
+from distributed import Nanny
+from faulty_s3 import FaultyS3, Hold, Request
+
+from harvester.errors import ClusterUnavailable
+from harvester.export import OnDask, on_dask
+from harvester.export.making import Made, NextOrder, Order
+from harvester.ledger.protocol import Books
+from harvester.watch import Watch
+
+if TYPE_CHECKING:
+    from conftest import S3
+    from distributed import LocalCluster
+
+PARTS = ("--format", PARQUET[0], "--max-part-bytes", str(PARQUET[2]))
+
+
+class Caught(Hold):
+    """A Hold that notes what was sent where."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.paths: list[str] = []
+
+    def __call__(self, request: Request) -> None:
+        self.paths.append(request.path.partition("?")[0])
+        super().__call__(request)
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> Path:
+    folder = tmp_path / "held"
+    folder.mkdir()
+    return folder
+
+
+@pytest.mark.parametrize("s3", ["rclone"], indirect=True)
+def test_a_worker_that_is_killed_in_mid_upload_is_made_up_for(
+    s3: S3, workers_s3: FaultyS3, cluster: str, ledger: Path, held: Path, alone: dict[str, bytes]
+) -> None:
+    (held / "go").touch()
+    sent = Caught()
+    workers_s3.on("part", sent, times=1)
+    maker = OnDask(cluster, partial(HeldBooks, held, ledger))
+    with ThreadPoolExecutor(1) as pool:
+        exporting = pool.submit(go, ledger, f"s3://{s3.bucket}/songs", PARQUET, maker)
+        wait_until(sent.arrived.is_set)
+        part = int(sent.paths[0].partition("part-")[2].partition(".")[0])
+        (killed,) = (pid for pid, began in attempts(held) if began == part)
+        os.kill(killed, signal.SIGKILL)
+        wait_until(lambda: len([pid for pid, began in attempts(held) if began == part]) == 2)
+        # What the dead one had sent arrives late.
+        sent.release()
+        exporting.result(60)
+    assert published(s3) == alone
+    assert s3.uploads() == []
+
+
+def test_parts_whose_worker_dies_before_they_are_taken_in_are_made_anew(
+    dask_cluster: LocalCluster, cluster: str, ledger: Path, tmp_path: Path, alone: dict[str, bytes]
+) -> None:
+    ready = on(cluster, ledger)
+
+    def maker(books: Books, next_order: NextOrder, watch: Watch) -> Generator[tuple[Order, Made | None], None, None]:
+        results = ready(books, next_order, watch)
+        yield next(results)
+        tasks = dask_cluster.scheduler.tasks
+        wait_until(lambda: {task.state for task in tasks.values()} == {"memory"})
+        holders = [next(iter(task.who_has)).nanny for task in tasks.values()]
+        workers = {nanny.address: nanny.pid for nanny in dask_cluster.workers.values()}
+        os.kill(workers[max(holders, key=holders.count)], signal.SIGKILL)
+        yield from results
+
+    (tmp_path / "together").mkdir()
+    go(ledger, str(tmp_path / "together" / "songs"), PARQUET, maker)
+    assert files(tmp_path / "together") == alone
+
+
+def given_up(
+    ledger: Path, uri: str, held: Path, cluster: str, workers: int, deed: Callable[[], object]
+) -> ClusterUnavailable:
+    """What an export ends with, in good time, where that is done while so many workers are in the middle of a part."""
+    maker = OnDask(cluster, partial(HeldBooks, held, ledger))
+    with ThreadPoolExecutor(1) as pool:
+        exporting = pool.submit(go, ledger, uri, PARQUET, maker)
+        wait_until(lambda: len(attempts(held)) == workers)
+        deed()
+        began = time.monotonic()
+        with pytest.raises(ClusterUnavailable) as caught:
+            exporting.result(30)
+        took = time.monotonic() - began
+        (held / "go").touch()
+    assert (took < 15, caught.value.exit_code) == (True, 4)
+    return caught.value
+
+
+def kill(*processes: int) -> None:
+    for process in processes:
+        os.kill(process, signal.SIGKILL)
+
+
+def test_a_part_that_kills_its_workers_is_given_up(
+    dask_cluster: LocalCluster,
+    cluster: str,
+    ledger: Path,
+    held: Path,
+    tmp_path: Path,
+    alone: dict[str, bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(dask_cluster.scheduler, "allowed_failures", 0)
+    uri = str(tmp_path / "alone" / "songs")
+    error = given_up(ledger, uri, held, cluster, 2, lambda: kill(attempts(held)[0][0]))
+    assert error.what == "Dask gave up on a part: 1 worker died over it."
+    assert files(tmp_path / "alone") == alone
+
+
+def test_where_all_workers_are_gone_it_does_not_wait_for_ever(
+    cluster: str, ledger: Path, held: Path, tmp_path: Path, alone: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = Nanny.instantiate
+
+    async def start_later(nanny: Nanny) -> object:
+        await asyncio.sleep(3)
+        return await start(nanny)
+
+    monkeypatch.setattr(Nanny, "instantiate", start_later)
+    monkeypatch.setattr(on_dask, "NO_WORKER_SECONDS", 0.5)
+    monkeypatch.setattr(on_dask, "LOOK_SECONDS", 0.02)
+    uri = str(tmp_path / "alone" / "songs")
+    error = given_up(ledger, uri, held, cluster, 2, lambda: kill(*(pid for pid, _ in attempts(held))))
+    assert error.what.startswith("The Dask cluster has no worker, and had none for ")
+    assert files(tmp_path / "alone") == alone
+
+
+def test_a_scheduler_that_is_killed_ends_it(s3: S3, ledger: Path, held: Path, tmp_path: Path) -> None:
+    uri = f"s3://{s3.bucket}/songs"
+    go(ledger, uri, ("jsonl", "none", 10 << 20))
+    there = published(s3)
+    with scheduler_and_worker(tmp_path) as (address, scheduler, worker):
+        error = given_up(ledger, uri, held, address, 1, scheduler.kill)
+        assert "scheduler is gone" in error.what
+        assert "as it was" in error.state
+        assert s3.uploads() == []
+        # What its worker still had in hand comes to nothing, and the worker to its end.
+        wait_until(lambda: gone([worker]))
+    assert s3.uploads() == []
+    assert published(s3) == there
+
+
+def test_a_cluster_of_its_own_ends_with_the_command(
+    s3: S3, faulty: FaultyS3, harvester: Program, ledger: Path, alone: dict[str, bytes]
+) -> None:
+    """By Ctrl-C, which a terminal sends to all processes of the group, and by kill -9, which is sent to one."""
+    shutil.copy(ledger, harvester.folder / "harvest.db")
+    sent = Caught()
+    faulty.on("part", sent)
+    children = {}
+    for number, name in enumerate(("stopped", "killed")):
+        child = harvester.start("export", f"s3://{s3.bucket}/{name}/songs", *PARTS, "--dask", "local")
+        give_one_processor(child.process.pid, number)
+        children[name] = child
+    wait_until(lambda: {path.split("/")[2] for path in sent.paths} == children.keys())
+    workers = {name: psutil.Process(child.process.pid).children(recursive=True) for name, child in children.items()}
+    for worker in workers["stopped"]:
+        # As systemd does to all processes of a service: the command ends them, in good order.
+        worker.terminate()
+    os.killpg(children["stopped"].process.pid, signal.SIGINT)
+    children["killed"].kill()
+    sent.release()
+    assert children["stopped"].wait() == 130
+    assert children["stopped"].stderr.startswith("Interrupted.")
+    wait_until(lambda: gone([*workers["stopped"], *workers["killed"]]))
+    assert {upload.partition("/")[0] for upload in s3.uploads()} == {"killed"}
+    faulty.heal()
+    again = harvester.run("export", f"s3://{s3.bucket}/killed/songs", *PARTS, "--dask", "local")
+    assert again.returncode == 0, again.stderr
+    assert {line.split()[1] for line in again.stderr.splitlines()} == {"INFO"}, again.stderr
+    assert s3.uploads() == []
+    there = published(s3, "killed/")
+    assert there.keys() == alone.keys()
+    assert [name for name in alone if there[name] != alone[name]] == ["songs.manifest.json"]  # made at another time
