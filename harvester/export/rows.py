@@ -12,11 +12,10 @@ from datetime import datetime
 from typing import Generic, TypeAlias, TypeVar
 
 from harvester.errors import LedgerDamaged
-from harvester.export.ahead import ahead
 from harvester.export.renewed import with_statistics
 from harvester.export.stored import damaged, plain_body
 from harvester.ledger.protocol import Books
-from harvester.model import Span, StoredResponse
+from harvester.model import Span
 
 T = TypeVar("T")
 Fetched: TypeAlias = tuple[T, datetime]
@@ -57,7 +56,9 @@ def _hold(
     calls = dict.fromkeys(call_id for _, call_id in ids)
     lacking = [call_id for call_id in calls if call_id not in held]
     newest = {each.call_id: plain_body(each) for each in books.statistics(lacking)} if renewed else {}
-    for response, plain in ahead(_unpacked, books.bodies(lacking)):
+    # In this thread: to have zlib unpack in another takes longer, since reading videos rarely lets go of Python's lock.
+    for response in books.bodies(lacking):
+        plain = plain_body(response)
         try:
             if response.call_id in newest:
                 plain = with_statistics(plain, newest[response.call_id])
@@ -68,10 +69,6 @@ def _hold(
         if call_id not in held:
             raise _lost(f"The response of call {call_id} is not there.")
         held.move_to_end(call_id)
-
-
-def _unpacked(response: StoredResponse) -> tuple[StoredResponse, bytes]:
-    return response, plain_body(response)
 
 
 def _let_go(held: OrderedDict[int, _Page[T]]) -> None:
