@@ -180,6 +180,7 @@ async def test_states_come_in_load_order(ledger: Ledger, run: int, database: Dat
 
 async def test_runs_come_newest_first(ledger: Ledger, books: Books) -> None:
     runs = [await a_run(ledger, a_process(pid)) for pid in (1, 2, 3)]
+    await ledger.close_run(runs[0], NOW, "stopped")
     assert [run.id for run in books.runs(2)] == [runs[2], runs[1]]
 
 

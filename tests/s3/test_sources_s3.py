@@ -190,10 +190,11 @@ def test_bad_answers(status: int, error: type[Exception], monkeypatch: pytest.Mo
 def test_a_consumer_that_stops_early_leaves_nothing_open(s3: S3) -> None:
     uri = put(s3, "a.csv", TABLE)
     ids(uri)  # what libraries open for good, they open now
+    gc.collect()
     process = psutil.Process()
     before = process.num_fds()
     chunks = read_ids(uri, column="song", chunk_rows=10)
     next(chunks)
     chunks.close()  # type: ignore[attr-defined]
     gc.collect()
-    assert process.num_fds() == before
+    assert process.num_fds() <= before

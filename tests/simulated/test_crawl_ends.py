@@ -74,7 +74,8 @@ async def test_a_poisonous_video_fails_alone_and_costs_few_calls(set_up: SetUp, 
     halvings = math.ceil(math.log2(BATCH_SIZE))
     poisoned = [call for call in setup.calls if poison in call.ids]
     for_mates = [call for call in setup.calls if mates & set(call.ids) and call.outcome.verdict.value == "good"]
-    assert len(poisoned) <= attempts * (halvings + 1)
+    # On a busy machine good answers may be late once: then it is asked again before it is halved.
+    assert len(poisoned) <= attempts * (halvings + 2)
     assert len(for_mates) <= halvings
 
 
