@@ -76,16 +76,13 @@ def _write_page(harvester: Harvester) -> None:
 async def _run(
     harvester: Harvester, max_calls: int | None, until_done: bool, verbosity: int
 ) -> tuple[RunReport, Progress]:
-    import gc
-
     from harvester.cli.beside import shown_run, stop_by_signals
+    from harvester.garbage import look_rarely
     from harvester.notify import Notifier
     from harvester.report import terminal
     from harvester.run import RunReport
 
-    # What is there by now stays, and a crawl makes few cycles: the collector need not look again and again.
-    gc.freeze()
-    gc.set_threshold(10_000, 20, 50)
+    look_rarely()
     stop = stop_by_signals()
     notifier = Notifier(harvester.config.notify.url)
     await notifier.started()

@@ -42,12 +42,14 @@ def export(state: State, /, dest: str | None, dask: str | None, require_complete
     Next: harvester verify --export DEST.
     """
     from harvester.cli.progress import progress
+    from harvester.garbage import look_rarely
     from harvester.report import terminal
 
     # Told to stop, it tidies up: an upload that was begun is taken back.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     uri = dest if dest is None or "://" in dest else str(Path(dest).absolute())
     harvester = state.harvester(export={"uri": uri, **settings})
+    look_rarely()
     with progress("export", "videos", state.verbosity) as watch:
         manifest = harvester.export(require_complete=require_complete, dask=dask, watch=watch)
     show(terminal.exported(manifest, harvester.config.export.uri))

@@ -24,6 +24,7 @@ from harvester._version import __version__
 from harvester.errors import ClusterUnavailable, ConfigError, HarvesterError, LedgerUnavailable, LedgerUnusable
 from harvester.export.dask_cluster import ANSWER_SECONDS, KEPT, connected, scheduler_asked
 from harvester.export.making import Made, Maker, NextOrder, Order, make, make_here
+from harvester.garbage import look_rarely
 from harvester.ledger.protocol import Books
 from harvester.model import Progress
 from harvester.text import count as counted
@@ -82,6 +83,7 @@ class Task:
     """How often it says how far it is."""
 
     def __call__(self, order: Order) -> Made | None:
+        look_rarely()
         try:
             self._see_that_tools_are_the_same()
             with self._books() as books:
