@@ -21,6 +21,9 @@ from sqlalchemy import (
 
 metadata = MetaData()
 
+POSTGRES = "postgresql"
+"""Names the options that a table or an index has there besides: see `for_postgres`."""
+
 # PostgreSQL's own integers end at two thousand million, and its texts would be compared by a language's rules.
 LARGE = Integer().with_variant(BigInteger, "postgresql")
 TEXT = Text().with_variant(Text(collation="C"), "postgresql")
@@ -56,7 +59,12 @@ runs = Table(
     sqlite_strict=True,
 )
 # Serves: the runs to look at in recovery.
-Index("ix_runs_open", runs.c.id, sqlite_where=runs.c.ended_at.is_(None), postgresql_where=runs.c.ended_at.is_(None))
+Index(
+    "ix_runs_open",
+    runs.c.id,
+    sqlite_where=runs.c.ended_at.is_(None),
+    info={POSTGRES: {"where": runs.c.ended_at.is_(None)}},
+)
 
 # Units are reserved here in the transaction that claims, before the call is sent. The sums behind them are the
 # day's line in the books; its videos are those that it settled, not those of a refresh, which were settled before.
@@ -105,7 +113,12 @@ calls = Table(
     sqlite_strict=True,
 )
 # Serves: the open calls of a dead run, in recovery.
-Index("ix_calls_open", calls.c.run_id, sqlite_where=calls.c.state == "open", postgresql_where=calls.c.state == "open")
+Index(
+    "ix_calls_open",
+    calls.c.run_id,
+    sqlite_where=calls.c.state == "open",
+    info={POSTGRES: {"where": calls.c.state == "open"}},
+)
 
 # Load order is `position`. `suspect_batch` is set on the halves of a batch that the API refused: ids that share
 # one are asked together and apart from all others, so that the one at fault is found in few calls.
@@ -124,7 +137,7 @@ videos = Table(
     CheckConstraint("state <> 5 OR call_id IS NULL", name="ck_videos_invalid"),
     sqlite_strict=True,
     # Room for the two changes of an id's life, on its own page.
-    postgresql_with={"fillfactor": 45},
+    info={POSTGRES: {"with": {"fillfactor": 45}}},
 )
 Index("ux_videos_video_id", videos.c.video_id, unique=True)
 _SUSPECT = videos.c.suspect_batch.is_not(None)
@@ -135,7 +148,7 @@ Index(
     videos.c.position,
     sqlite_where=(videos.c.state == 0) & _SUSPECT,
     # PostgreSQL changes a row in place where no index looks at what was changed.
-    postgresql_where=_SUSPECT,
+    info={POSTGRES: {"where": _SUSPECT}},
 )
 
 # What the API sent, as it came from the wire. `body` stands last so that the rest is read without it.
@@ -230,9 +243,15 @@ statistics_calls = Table(
 )
 _OPEN = statistics_calls.c.state == "open"
 # Serves: the open calls of a dead run, in recovery.
-Index("ix_statistics_calls_open", statistics_calls.c.run_id, sqlite_where=_OPEN, postgresql_where=_OPEN)
+Index("ix_statistics_calls_open", statistics_calls.c.run_id, sqlite_where=_OPEN, info={POSTGRES: {"where": _OPEN}})
 # Serves: the claim, for no two calls under way ask for the same.
-Index("ux_statistics_calls_of", statistics_calls.c.of_call, unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN)
+Index(
+    "ux_statistics_calls_of",
+    statistics_calls.c.of_call,
+    unique=True,
+    sqlite_where=_OPEN,
+    info={POSTGRES: {"where": _OPEN}},
+)
 
 # The newest statistics of the videos of a response, as they came from the wire. Gone with the response.
 statistics = Table(
@@ -252,3 +271,13 @@ statistics = Table(
     CheckConstraint("length(sha256) = 32", name="ck_statistics_sha256"),
     sqlite_strict=True,
 )
+
+
+def for_postgres() -> MetaData:
+    """The same tables, with the options that PostgreSQL's have. They are put on here, since SQLAlchemy imports all of
+    that dialect where one is but named: every command would take a tenth longer to begin, on a file too."""
+    for table in metadata.tables.values():
+        things: list[Table | Index] = [table, *table.indexes]
+        for thing in things:
+            thing.dialect_options[POSTGRES].update(thing.info.get(POSTGRES, {}))
+    return metadata

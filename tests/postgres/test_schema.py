@@ -12,7 +12,7 @@ from sqlalchemy.pool import NullPool
 
 from harvester.errors import LedgerUnusable
 from harvester.ledger.postgres.upgrade import check, prepare
-from harvester.ledger.tables import metadata
+from harvester.ledger.tables import for_postgres, metadata
 from harvester.model import VideoState
 
 COLUMNS = """
@@ -43,14 +43,14 @@ def schema(url: str) -> dict[str, list[tuple[object, ...]]]:
 def test_the_migrated_schema_is_the_schema_of_the_code(server: PostgresServer, url: str) -> None:
     fresh = server.url(server.empty_database())
     engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(fresh), poolclass=NullPool)
-    metadata.create_all(engine)
+    for_postgres().create_all(engine)
     assert schema(url) == schema(fresh)
 
 
 def test_alembic_sees_no_difference_either(url: str) -> None:
     engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(url), poolclass=NullPool)
     with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        assert compare_metadata(MigrationContext.configure(connection), for_postgres()) == []
         names = dict(connection.execute(text("SELECT code, name FROM video_states")).all())
         assert names == {state.value: state.label for state in VideoState}
         assert connection.execute(text("SELECT count(*) FROM videos_readable, calls_readable")).scalar() == 0

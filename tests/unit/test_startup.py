@@ -44,6 +44,7 @@ NOT_FOR_STATUS = (
     "rich._emoji_codes",
     "rich.progress",
     "s3fs",
+    "sqlalchemy.dialects.postgresql",
     "sqlalchemy.ext.asyncio",
     "sqlalchemy.orm",
     "zstandard",
