@@ -13,7 +13,9 @@ import logging
 import os
 import shutil
 import sqlite3
+from collections.abc import Callable, Collection
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -97,12 +99,7 @@ def check(path: Path) -> None:
     found = _found(path)
     if found is None:
         raise LedgerUnusable(f"The ledger {shown(str(path))} is empty.", next_step="harvester init prepares it.")
-    if found != REVISION:
-        raise LedgerUnusable(
-            f"The ledger {shown(path.name)} is of an older version ({found}; this harvester works with {REVISION}).",
-            state="It was left as it is.",
-            next_step="harvester init brings it up to date.",
-        )
+    refuse_older(found, shown(path.name))
 
 
 def _bring_up_to_date(connection: Connection, driver: sqlite3.Connection, path: Path) -> None:
@@ -175,22 +172,38 @@ def _revision(db: sqlite3.Connection, path: Path) -> str | None:
             next_step="Set ledger.url to another file.",
         )
     revision = next((version for (version,) in db.execute("SELECT version_num FROM alembic_version")), None)
+    return known_revision(revision, shown(path.name), tables, partial(damaged, path))
+
+
+def known_revision(
+    revision: str | None, name: str, tables: Collection[str], damaged: Callable[[str], LedgerDamaged]
+) -> str:
+    """What a ledger with these tables says of its version, where this program works with it or can upgrade it."""
     if revision is None:
-        raise damaged(path, "it does not say its version")
-    refuse_half_a_copy(revision, shown(path.name))
-    if revision != REVISION and revision not in known_revisions():
+        raise damaged("it does not say its version")
+    _refuse_half_a_copy(revision, name)
+    if revision != REVISION and revision not in _known_revisions():
         by = "by a newer harvester" if revision > REVISION else "by another harvester"
         raise LedgerUnusable(
-            f"The ledger {shown(path.name)} was written {by} (version {revision}; this one knows {REVISION}).",
+            f"The ledger {name} was written {by} (version {revision}; this one knows {REVISION}).",
             state="It was left as it is.",
             next_step="Upgrade harvester.",
         )
-    if revision == REVISION and (lost := set(metadata.tables) - tables):
-        raise damaged(path, f"its table {min(lost)} is not there")
-    return str(revision)
+    if revision == REVISION and (lost := set(metadata.tables) - set(tables)):
+        raise damaged(f"its table {min(lost)} is not there")
+    return revision
 
 
-def refuse_half_a_copy(revision: str, name: str) -> None:
+def refuse_older(revision: str, name: str) -> None:
+    if revision != REVISION:
+        raise LedgerUnusable(
+            f"The ledger {name} is of an older version ({revision}; this harvester works with {REVISION}).",
+            state="It was left as it is.",
+            next_step="harvester init brings it up to date.",
+        )
+
+
+def _refuse_half_a_copy(revision: str, name: str) -> None:
     if revision.startswith(COPYING):
         raise LedgerUnusable(
             f"{name} is a copy that was cut off.",
@@ -199,7 +212,7 @@ def refuse_half_a_copy(revision: str, name: str) -> None:
         )
 
 
-def known_revisions() -> set[str]:
+def _known_revisions() -> set[str]:
     """Those that this program can bring up to date."""
     return {file.name[:4] for file in (migrations_folder() / "versions").glob("[0-9]*.py")}
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from sqlalchemy import Connection, inspect, text
 
@@ -16,7 +17,7 @@ from harvester.errors import LedgerUnusable
 from harvester.ledger.postgres import statements as sql
 from harvester.ledger.postgres.connect import damaged, ledger_errors, writing_engine
 from harvester.ledger.tables import metadata
-from harvester.ledger.upgrade import REVISION, known_revisions, migrate, refuse_half_a_copy
+from harvester.ledger.upgrade import REVISION, known_revision, migrate, refuse_older
 
 
 def prepare(url: str) -> None:
@@ -38,12 +39,7 @@ def check(url: str) -> None:
         raise LedgerUnusable(
             f"There is no ledger in {name_of(url)}.", next_step="harvester init makes it, harvester load fills it."
         )
-    if found != REVISION:
-        raise LedgerUnusable(
-            f"The ledger {name_of(url)} is of an older version ({found}; this harvester works with {REVISION}).",
-            state="It was left as it is.",
-            next_step="harvester init brings it up to date.",
-        )
+    refuse_older(found, name_of(url))
 
 
 def may_write(url: str) -> bool:
@@ -84,15 +80,4 @@ def _found(connection: Connection, url: str) -> str | None:
             next_step="Set ledger.url to another database, or to a schema: ?options=-csearch_path%3Dharvester",
         )
     revision = connection.scalar(text("SELECT version_num FROM alembic_version"))
-    if revision is None:
-        raise damaged(url, "it does not say its version")
-    refuse_half_a_copy(revision, name)
-    if revision != REVISION and revision not in known_revisions():
-        raise LedgerUnusable(
-            f"The ledger {name} was written by another harvester (version {revision}; this one knows {REVISION}).",
-            state="It was left as it is.",
-            next_step="Upgrade harvester.",
-        )
-    if revision == REVISION and (lost := set(metadata.tables) - there):
-        raise damaged(url, f"its table {min(lost)} is not there")
-    return str(revision)
+    return known_revision(revision, name, there, partial(damaged, url))
