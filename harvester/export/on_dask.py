@@ -7,6 +7,8 @@ by Dask, which has the part made anew by another.
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 import math
 import secrets
 import time
@@ -18,7 +20,7 @@ from functools import cache, partial
 from importlib.metadata import version
 from itertools import count
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from harvester._version import __version__
 from harvester.errors import ClusterUnavailable, ConfigError, HarvesterError, LedgerUnavailable, LedgerUnusable
@@ -42,6 +44,8 @@ _TOPIC = "harvester-export"
 _LIBRARIES = ("msgspec", "pyarrow", "zstandard")
 _OTHER_ENVIRONMENT = "Install the same harvester[dask] for the scheduler and every worker, from one lock file."
 
+Asked: TypeAlias = "concurrent.futures.Future[Made | None]"
+"""What is to be had of a part."""
 OpenBooks = Callable[[], AbstractContextManager[Books]]
 
 
@@ -160,8 +164,8 @@ class _Parts:
     def __init__(self, client: Client, task: Task, watch: Watch) -> None:
         self._client, self._task, self._watch = client, task, watch
         self._numbers = count()
-        self._under_way: dict[Future, Order] = {}
-        self._ended: SimpleQueue[Future] = SimpleQueue()
+        self._under_way: dict[Asked, tuple[Order, Future]] = {}
+        self._ended: SimpleQueue[Asked] = SimpleQueue()
         self._done = 0
         self._so_far: dict[str, tuple[int, int]] = {}
         """Videos and bytes of parts that are being made, as far as was heard."""
@@ -176,16 +180,11 @@ class _Parts:
         while self._hand_over(next_order):
             self._look()
             try:
-                future = self._ended.get(timeout=LOOK_SECONDS)
+                asked = self._ended.get(timeout=LOOK_SECONDS)
             except Empty:
                 continue
-            try:
-                made = _result(future)
-            except TimeoutError:
-                # Whoever made it died before it could be asked: it is being made anew.
-                future.add_done_callback(self._ended.put)
-                continue
-            order = self._under_way.pop(future)
+            order, future = self._under_way.pop(asked)
+            made = _result(future, asked)
             self._done += made is not None
             self._seen = time.monotonic()
             yield order, made
@@ -197,8 +196,12 @@ class _Parts:
             with scheduler_asked():
                 key = f"{self._task.export}-{next(self._numbers)}"
                 future = self._client.submit(self._task, order, key=key, pure=False)
-            self._under_way[future] = order
-            future.add_done_callback(self._ended.put)
+            # Without a limit of time: Dask 2026.8's client would answer no more once it has given up an answer.
+            # Where a worker dies before it is asked, the part is being made anew.
+            answer = self._client.gather(future, asynchronous=True)
+            asked = asyncio.run_coroutine_threadsafe(answer, self._client.loop.asyncio_loop)
+            self._under_way[asked] = order, future
+            asked.add_done_callback(self._ended.put)
         return bool(self._under_way)
 
     def _look(self) -> None:
@@ -223,7 +226,7 @@ class _Parts:
             self._so_far[part] = videos, size
 
     def _tell(self) -> None:
-        so_far = [self._so_far.get(order.name, (0, 0)) for order in self._under_way.values()]
+        so_far = [self._so_far.get(order.name, (0, 0)) for order, _ in self._under_way.values()]
         parts = f"{self._done:,} of {counted(self._done + len(self._under_way), 'part')}"
         self._watch(
             Advance(
@@ -246,13 +249,12 @@ def _workers_of(client: Client) -> int:
             ) from None
 
 
-def _result(future: Future) -> Made | None:
-    """Of a part that has ended. TimeoutError where it is not to be had any more."""
-    if future.status == "error":
-        raise _failure(future.exception().with_traceback(future.traceback()))
+def _result(future: Future, asked: Asked) -> Made | None:
+    """Of a part that has ended."""
+    if future.status == "error" and (error := asked.exception()) is not None:
+        raise _failure(error)
     with scheduler_asked():
-        made: Made | None = future.result(timeout=LOOK_SECONDS)
-    return made
+        return asked.result()
 
 
 def _failure(error: BaseException) -> BaseException:

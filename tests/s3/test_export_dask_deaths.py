@@ -6,6 +6,8 @@ import asyncio
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
@@ -209,3 +211,24 @@ def test_a_cluster_of_its_own_ends_with_the_command(
     there = published(s3, "killed/")
     assert there.keys() == alone.keys()
     assert [name for name in alone if there[name] != alone[name]] == ["songs.manifest.json"]  # made at another time
+
+
+LOOKING = """
+import sys
+from harvester.export.dask_cluster import PRELOAD, connected
+
+def imported(module):
+    return module in sys.modules
+
+if __name__ == "__main__":
+    with connected("local") as client:
+        print(*client.run(imported, PRELOAD).values())
+"""
+
+
+def test_workers_of_a_cluster_of_its_own_begin_with_all_imported(tmp_path: Path) -> None:
+    """By a process that nothing was forked from before: the server is one for all of a process."""
+    script = tmp_path / "looking.py"
+    script.write_text(LOOKING)
+    looked = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True, timeout=60)
+    assert set(looked.stdout.split()) == {"True"}, looked

@@ -193,8 +193,11 @@ def test_a_consumer_that_stops_early_leaves_nothing_open(s3: S3) -> None:
     gc.collect()
     process = psutil.Process()
     before = process.num_fds()
-    chunks = read_ids(uri, column="song", chunk_rows=10)
-    next(chunks)
-    chunks.close()  # type: ignore[attr-defined]
+    times = 10
+    for _ in range(times):
+        chunks = read_ids(uri, column="song", chunk_rows=10)
+        next(chunks)
+        chunks.close()  # type: ignore[attr-defined]
     gc.collect()
-    assert process.num_fds() <= before
+    # A pool may keep a connection more than before, but not one for each time.
+    assert process.num_fds() < before + times / 2
