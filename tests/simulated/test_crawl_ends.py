@@ -60,7 +60,7 @@ def first_poison(kind: str, seed: int) -> tuple[int, str]:
 async def test_a_poisonous_video_fails_alone_and_costs_few_calls(set_up: SetUp, kind: str, attempts: int) -> None:
     index, poison = first_poison(kind, seed=5)
     # among so many harmless ones that good answers come all along, in the middle of the second batch
-    ids = list(make_ids(5, 2_500, start=index - 74))
+    ids = list(make_ids(5, 10_000, start=index - 74))
     assert ids.index(poison) == 74
     setup = await set_up(
         ids,
@@ -74,8 +74,7 @@ async def test_a_poisonous_video_fails_alone_and_costs_few_calls(set_up: SetUp, 
     halvings = math.ceil(math.log2(BATCH_SIZE))
     poisoned = [call for call in setup.calls if poison in call.ids]
     for_mates = [call for call in setup.calls if mates & set(call.ids) and call.outcome.verdict.value == "good"]
-    # On a busy machine good answers may be late once: then it is asked again before it is halved.
-    assert len(poisoned) <= attempts * (halvings + 2)
+    assert len(poisoned) <= attempts * (halvings + 1)
     assert len(for_mates) <= halvings
 
 
