@@ -17,16 +17,26 @@ from sqlalchemy import Connection, Engine, Table, delete, func, insert, inspect,
 from harvester.address import file_of, name_of
 from harvester.errors import LedgerDamaged, LedgerUnusable
 from harvester.ledger import connect, place
-from harvester.ledger.tables import metadata, video_states, videos
+from harvester.ledger.tables import commit_tokens, metadata, video_states, videos
 from harvester.ledger.upgrade import COPYING, REVISION
 from harvester.watch import Advance, Watch, nobody
 
 CHUNK_ROWS = {"responses": 64, "statistics": 64}
 """Rows a transaction: of responses some megabytes, of all others CHUNK."""
 CHUNK = 20_000
-TABLES = [table for table in metadata.sorted_tables if table is not video_states]
+# What a server's connections committed last means nothing elsewhere.
+TABLES = [table for table in metadata.sorted_tables if table not in (video_states, commit_tokens)]
 # The rows that every write to a ledger changes one of.
-_TELLING = ("video_states", "quota_days", "runs", "prunings", "refreshes", "statistics_days", "statistics_calls")
+_TELLING = (
+    "video_states",
+    "quota_days",
+    "runs",
+    "prunings",
+    "refreshes",
+    "statistics_days",
+    "statistics_calls",
+    "loads",
+)
 
 Row: TypeAlias = Sequence[Any]
 
@@ -140,7 +150,7 @@ def _finish(snapshot: Connection, target: Engine) -> None:
                 .values(videos=row.videos, first_position=row.first_position)
             )
         if db.dialect.name != "sqlite":
-            for table in map(metadata.tables.__getitem__, ("runs", "calls", "prunings", "statistics_calls")):
+            for table in map(metadata.tables.__getitem__, ("runs", "calls", "prunings", "statistics_calls", "loads")):
                 following = select(func.coalesce(func.max(table.c.id), 0) + 1).scalar_subquery()
                 db.execute(select(func.setval(f"{table.name}_id_seq", following, False)))
         db.execute(text("UPDATE alembic_version SET version_num = :version"), {"version": REVISION})

@@ -43,6 +43,35 @@ video_states = Table(
     sqlite_strict=True,
 )
 
+# What was loaded, a row a source. The counts are kept by the transactions that add and remove ids; `finished_at` stays
+# NULL where the load was cut off.
+loads = Table(
+    "loads",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("source", TEXT, nullable=False),
+    Column("loaded_at", TEXT, nullable=False),
+    Column("rows", LARGE, nullable=False, server_default="0"),
+    Column("new", LARGE, nullable=False, server_default="0"),
+    Column("invalid", LARGE, nullable=False, server_default="0"),
+    Column("removed", LARGE, nullable=False, server_default="0"),
+    Column("finished_at", TEXT),
+    CheckConstraint("rows >= 0", name="ck_loads_rows"),
+    CheckConstraint("new >= 0 AND invalid BETWEEN 0 AND new", name="ck_loads_new"),
+    CheckConstraint("removed BETWEEN 0 AND new", name="ck_loads_removed"),
+    sqlite_strict=True,
+)
+
+# PostgreSQL only: what each writing connection committed last. A commit whose answer was lost is looked up here.
+commit_tokens = Table(
+    "commit_tokens",
+    metadata,
+    Column("writer", TEXT, primary_key=True),
+    Column("token", LARGE, nullable=False),
+    Column("written_at", TEXT, nullable=False),
+    sqlite_strict=True,
+)
+
 # One go of one process. Its claims are void once the process is dead, or its lease is over.
 runs = Table(
     "runs",
@@ -83,6 +112,14 @@ quota_days = Table(
     Column("raw_bytes", LARGE, nullable=False, server_default="0"),
     Column("stored_bytes", LARGE, nullable=False, server_default="0"),
     Column("closed_by_server_at", TEXT),
+    # What others spent of the same quota, as far as a person entered it.
+    Column(
+        "units_elsewhere",
+        LARGE,
+        CheckConstraint("units_elsewhere >= 0", name="ck_quota_days_elsewhere"),
+        nullable=False,
+        server_default="0",
+    ),
     CheckConstraint("units_reserved BETWEEN 0 AND units_limit", name="ck_quota_days_within_budget"),
     CheckConstraint("calls >= calls_ok + calls_failed + calls_abandoned", name="ck_quota_days_calls"),
     sqlite_strict=True,
@@ -105,6 +142,8 @@ calls = Table(
     Column("reason", TEXT),
     Column("started_at", TEXT, nullable=False),
     Column("finished_at", TEXT),
+    # The parts that it asked for, comma-separated; NULL in calls of earlier versions.
+    Column("parts", TEXT),
     CheckConstraint("state IN ('open', 'ok', 'failed', 'abandoned')", name="ck_calls_state"),
     CheckConstraint("(state = 'open') = (finished_at IS NULL)", name="ck_calls_finished"),
     CheckConstraint("ids BETWEEN 1 AND 50", name="ck_calls_ids"),
@@ -131,6 +170,8 @@ videos = Table(
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("call_id", ForeignKey("calls.id")),
     Column("suspect_batch", LARGE),
+    # The load that brought it; NULL in ids of earlier versions. No foreign key: adding one would rebuild this table.
+    Column("load_id", Integer),
     CheckConstraint("state BETWEEN 0 AND 5", name="ck_videos_state"),
     # claimed, fetched, missing and failed are said of a call; invalid ids are never part of one
     CheckConstraint("state NOT IN (1, 2, 3, 4) OR call_id IS NOT NULL", name="ck_videos_call"),

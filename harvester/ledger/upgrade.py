@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-REVISION = "0005"
+REVISION = "0006"
 """The migration that this program works with; equal to the newest one, by test."""
 
 COPYING = "copying "

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from contextlib import closing
 from datetime import UTC, date, datetime
+from itertools import chain
 from pathlib import Path
 from subprocess import Popen
 
@@ -90,7 +91,8 @@ def test_every_check_has_a_name_and_stands_in_the_ledger(path: Path) -> None:
     prepare(path)
     tables = schema(path)
     for table in metadata.tables.values():
-        checks = [constraint for constraint in table.constraints if isinstance(constraint, CheckConstraint)]
+        constraints = chain(table.constraints, *(column.constraints for column in table.columns))
+        checks = {constraint for constraint in constraints if isinstance(constraint, CheckConstraint)}
         for constraint in checks:
             assert f"CONSTRAINT {constraint.name} CHECK ({constraint.sqltext})" in tables[table.name]
         assert tables[table.name].count("CHECK (") == len(checks)
