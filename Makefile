@@ -1,6 +1,6 @@
 # make rehearse: the whole crawl, simulated.  make test: every test.  Both make .venv where it is missing.
 .DEFAULT_GOAL := help
-.PHONY: help rehearse test check soak bench bench-peers airflow lock clean
+.PHONY: help rehearse test check install-check soak bench bench-peers airflow lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -18,6 +18,7 @@ help:
 	@echo "make rehearse   the whole multi-day crawl against the simulated API: no key, no account"
 	@echo "make test       every test"
 	@echo "make check      lint, format, types, and known vulnerabilities of the dependencies"
+	@echo "make install-check   builds the wheel and installs it with stock pip, without the lock file"
 	@echo "make soak       two weeks of cron on a machine that keeps dying; SEED=7 replays one, DATABASE=postgres on a server"
 	@echo "make bench      measurements"
 	@echo "make bench-peers   crawling speed beside Scrapy, crawlee and others, in an environment of their own"
@@ -51,6 +52,10 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python .ci/audit.py
+
+# Needs no environment of the checkout's: it makes a new one, as whoever installs this does.
+install-check:
+	$(PYTHON) .ci/install_check.py
 
 soak: $(READY)
 	$(BIN)/python tests/soak/soak.py $(if $(SEED),--seed $(SEED)) $(if $(DATABASE),--database $(DATABASE))

@@ -29,7 +29,16 @@ from typing import NoReturn
 import harvester
 
 REQUEST_BYTES = 1 << 20
-OTHERS = ("alembic.command", "boto3", "pandas", "psycopg", "pyarrow.parquet", "rich.progress", "s3fs", "zstandard")
+OTHERS = (
+    "alembic.command",
+    "botocore.session",
+    "pandas",
+    "psycopg",
+    "pyarrow.parquet",
+    "rich.progress",
+    "s3fs",
+    "zstandard",
+)
 """What harvester imports when it is needed."""
 
 

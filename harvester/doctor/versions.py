@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from harvester._version import __version__
 from harvester.doctor.finding import Finding, misconfigured, ok
 
-LIBRARIES = ("aiohttp", "alembic", "boto3", "pandas", "pyarrow", "pydantic", "s3fs", "SQLAlchemy", "zstandard")
+LIBRARIES = ("aiohttp", "alembic", "botocore", "pandas", "pyarrow", "pydantic", "s3fs", "SQLAlchemy", "zstandard")
 OLDEST_SQLITE = (3, 37, 0)
 """The ledger's tables are strict."""
 
@@ -27,7 +27,11 @@ def found() -> dict[str, str | None]:
 def versions() -> Finding:
     here = found()
     if lost := [name for name, number in here.items() if number is None]:
-        return misconfigured("versions", f"Not installed: {', '.join(lost)}.", "Install harvester again: pip install .")
+        return misconfigured(
+            "versions",
+            f"Not installed: {', '.join(lost)}.",
+            "Install it again, in the source's folder: pip install .",
+        )
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         oldest = ".".join(str(number) for number in OLDEST_SQLITE)
         what = f"Python brings SQLite {sqlite3.sqlite_version}; the ledger needs {oldest}."

@@ -64,7 +64,8 @@ def _import_dask() -> None:
         raise ConfigError(
             f"--dask needs what is not installed here ({error.name}).",
             state="Nothing was written.",
-            next_step="Install harvester with it: pip install 'harvester[dask]'.",
+            next_step="Install the extra: pip install 'youtube-harvester[dask]', "
+            "or in a checkout pip install '.[dask]'.",
         ) from None
 
 

@@ -42,7 +42,7 @@ LOOK_SECONDS = 1.0
 """How often a worker says how far its part is, and this process looks how many of them there are."""
 _TOPIC = "harvester-export"
 _LIBRARIES = ("msgspec", "pyarrow", "zstandard")
-_OTHER_ENVIRONMENT = "Install the same harvester[dask] for the scheduler and every worker, from one lock file."
+_OTHER_ENVIRONMENT = "Install the same youtube-harvester[dask] for the scheduler and every worker, from one lock file."
 
 Asked: TypeAlias = "concurrent.futures.Future[Made | None]"
 """What is to be had of a part."""

@@ -73,6 +73,7 @@ def postgres(module: str, url: str) -> ModuleType:
         raise LedgerUnusable(
             f"The ledger {name_of(url)} needs PostgreSQL's client.",
             state="Nothing was changed.",
-            next_step="Install it: pip install 'harvester[postgres]'",
+            next_step="Install the extra: pip install 'youtube-harvester[postgres]', "
+            "or in a checkout pip install '.[postgres]'.",
         ) from None
     return import_module(f"harvester.ledger.postgres.{module}")

@@ -26,15 +26,26 @@ def snippets(document: str, language: str = "sh") -> list[str]:
     return re.findall(rf"executed by tests[^\n]*\n```{language}\n(.*?)```", text_of(document), re.DOTALL)
 
 
-def run_as_written(script: str, folder: Path, *, shell: str = "bash", **env: str) -> CompletedProcess[str]:
-    """The script's output, with this harvester first in the path. What it leaves in the background ends with it."""
+def run_as_written(
+    script: str, folder: Path, *, shell: str = "bash", typed: str = "", **env: str
+) -> CompletedProcess[str]:
+    """The script's output, with this harvester first in the path. What it leaves in the background ends with it.
+
+    `typed` is what a person would type where the script asks.
+    """
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+    with (
+        tempfile.TemporaryFile("w+") as out,
+        tempfile.TemporaryFile("w+") as err,
+        tempfile.TemporaryFile("w+") as stdin,
+    ):
+        stdin.write(typed)
+        stdin.seek(0)
         process = subprocess.Popen(
             [shell, "-e", "-c", script],
             cwd=folder,
             env=os.environ | {"PATH": path, "NO_PROXY": "127.0.0.1"} | env,
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=out,
             stderr=err,
             start_new_session=True,

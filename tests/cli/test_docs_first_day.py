@@ -23,7 +23,7 @@ def test_the_commands_run_as_written(tmp_path: Path, api: Api, monkeypatch: pyte
     (folder / "songs.csv").write_text("\n".join(["song", *make_ids(0, 120), ""]), encoding="utf-8")
     scripts = snippets(PAGE)
     assert len(scripts) == 6
-    said = run_as_written("\n".join(scripts), tmp_path, HOME=str(tmp_path), KEY="key-of-the-first-day").stdout
+    said = run_as_written("\n".join(scripts), tmp_path, HOME=str(tmp_path), typed="key-of-the-first-day\n").stdout
     assert "key-of-the-first-day" not in said
     assert (folder / "youtube.key").stat().st_mode & 0o777 == 0o600
     assert api.calls == 1

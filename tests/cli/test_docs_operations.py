@@ -24,7 +24,7 @@ def test_the_commands_run_as_written(cli: CommandLine, api: Api) -> None:
     cli.ok("-q", "run", "--max-calls", "1")
     scripts = snippets(PAGE)
     assert len(scripts) == 4
-    done = run_as_written("\n".join(scripts), Path("/"), shell="sh", HOME=str(cli.folder.parent))
+    done = run_as_written("\n".join(scripts), Path("/"), shell="sh", HOME=str(cli.folder.parent), typed="any\n")
     assert done.stderr == ""
     assert "The books balance: 120 ids, 1 call" in done.stdout
     assert re.search(r"^\d+ [\d,]+ \* \* \* cd ", done.stdout, re.MULTILINE)

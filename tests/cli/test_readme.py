@@ -28,7 +28,7 @@ def test_the_session_against_the_simulated_api_runs_as_written(tmp_path: Path) -
     assert "Would send 1 call for 3 ids" in done.stdout
     assert "Every id is settled." in done.stdout
     assert "The books balance: 3 ids" in done.stdout
-    assert (tmp_path / "songs.json.manifest.json").exists()
+    assert (tmp_path / "harvester-demo" / "songs.json.manifest.json").exists()
 
 
 def test_every_command_and_option_of_the_table_exists() -> None:

@@ -194,7 +194,7 @@ class TestWhatCannotWork:
         monkeypatch.setattr(on_dask, "_tools", lambda: tuple((there | {"pyarrow": "1.0"}).items()))
         with pytest.raises(ConfigError, match=rf"pyarrow is {there['pyarrow']} here and 1\.0 where") as caught:
             go(ledger, str(tmp_path / "songs"), PARQUET, on(cluster, ledger))
-        assert "harvester[dask]" in caught.value.next_step
+        assert "youtube-harvester[dask]" in caught.value.next_step
 
     def test_a_scheduler_that_knows_no_such_harvester(self, cluster: str, ledger: Path, tmp_path: Path) -> None:
         class Unknown:
@@ -203,7 +203,7 @@ class TestWhatCannotWork:
 
         with pytest.raises(ConfigError, match="it has no harvester, or another one") as caught:
             go(ledger, str(tmp_path / "songs"), PARQUET, OnDask(cluster, Unknown()))  # type: ignore[arg-type]
-        assert "harvester[dask]" in caught.value.next_step
+        assert "youtube-harvester[dask]" in caught.value.next_step
 
     def test_no_scheduler(self, ledger: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(dask_cluster, "ANSWER_SECONDS", 0.3)
@@ -219,4 +219,4 @@ class TestWhatCannotWork:
         monkeypatch.setitem(sys.modules, "distributed", None)
         with pytest.raises(ConfigError, match="needs what is not installed") as caught:
             go(ledger, str(tmp_path / "songs"), PARQUET, on("local", ledger))
-        assert "harvester[dask]" in caught.value.next_step
+        assert "youtube-harvester[dask]" in caught.value.next_step

@@ -65,7 +65,7 @@ except HarvesterError as error:
 """
 
 MEMORY = """
-import pandas, boto3  # what a real process has loaded already is not the export's
+import pandas, botocore.session  # what a real process has loaded already is not the export's
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 manifest = go(sys.argv[3])
 after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

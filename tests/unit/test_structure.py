@@ -109,12 +109,11 @@ def test_what_is_imported_is_declared() -> None:
     lines = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
     declared = {re.split(r"[\[<>=~]", line)[0].lower().replace("-", "_") for line in lines}
     brought_along = {
-        "botocore": "boto3",
+        "botocore": "aiobotocore",
         "dask": "distributed",
         "fsspec": "s3fs",
         "markupsafe": "jinja2",
         "yarl": "aiohttp",
-        "s3transfer": "boto3",
         "alembic": "alembic",
         "simdjson": "pysimdjson",
     }

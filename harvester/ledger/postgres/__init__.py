@@ -1,1 +1,1 @@
-"""A ledger in PostgreSQL, shared by any number of machines: the extra `harvester[postgres]`."""
+"""A ledger in PostgreSQL, shared by any number of machines: the extra `youtube-harvester[postgres]`."""
