@@ -44,6 +44,16 @@ def name_of(url: str) -> str:
     return shown(f"postgresql://{parts.netloc.rpartition('@')[2]}{parts.path}")
 
 
+def source_name(uri: str) -> str:
+    """A source of ids for people: without user, password and query."""
+    if uri == "-":
+        return "standard input"
+    parts = urlsplit(uri)
+    if parts.scheme in ("http", "https"):
+        return shown(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}")
+    return shown(uri)
+
+
 def has_password(url: str) -> bool:
     """Whether one stands in it."""
     parts = urlsplit(url)

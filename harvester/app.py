@@ -12,7 +12,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, BinaryIO
 
 from harvester import quota
-from harvester.address import has_password
+from harvester.address import has_password, source_name
 from harvester.clock import Clock, SystemClock
 from harvester.config import Config, api_key
 from harvester.errors import BooksError, ConfigError
@@ -136,7 +136,7 @@ class Harvester:
         first = list(islice(chunks, 1))
         self.init()
         async with open_ledger(self.config.ledger.url) as ledger:
-            return await load(ledger, chain(first, chunks), reading)
+            return await load(ledger, chain(first, chunks), reading, source=source_name(uri), now=self._clock.now)
 
     async def run(
         self,

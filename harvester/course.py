@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -114,7 +115,10 @@ def _distinct(song_ids: Iterable[str]) -> list[str]:
 async def _add(ledger: Ledger, ids: Sequence[str]) -> None:
     from harvester.sources import is_video_id
 
-    await ledger.add(ids, [video_id for video_id in ids if not is_video_id(video_id)], 0)
+    load_id = await ledger.open_load("fetch_all", datetime.now(UTC))
+    invalid = [video_id for video_id in ids if not is_video_id(video_id)]
+    await ledger.add(ids, invalid, 0, load_id, len(ids))
+    await ledger.close_load(load_id, datetime.now(UTC))
 
 
 def _pending(places: dict[str, Whereabouts]) -> list[int]:

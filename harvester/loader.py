@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from harvester.ledger.protocol import Ledger
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 EXAMPLES = 5
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 class Reading:
@@ -41,18 +46,27 @@ class Reading:
         self._watch(Advance(self._rows, bytes=self._bytes, all_bytes=self._size, note=f"{self._new:,} new"))
 
 
-async def load(ledger: Ledger, chunks: Iterable[IdChunk], reading: Reading | None = None) -> Loaded:
+async def load(
+    ledger: Ledger,
+    chunks: Iterable[IdChunk],
+    reading: Reading | None = None,
+    *,
+    source: str | None = None,
+    now: Callable[[], datetime] = _now,
+) -> Loaded:
     """Add the ids that are new, in first-seen order, a transaction a chunk.
 
     Cut off and repeated, it ends as if it had not been cut off: what a chunk added stands, and is found again.
-    Memory: two chunks, and one bit for each id that an earlier load had brought.
+    Memory: two chunks, and one bit for each id that an earlier load had brought. The load is entered in the ledger
+    under the name `source`, where that is given.
     """
+    load_id = None if source is None else await ledger.open_load(source, now())
     start = await ledger.last_position()
     seen = bytearray(start // 8 + 1)
     rows = new = already_there = invalid = 0
     invalid_examples: list[str] = []
     unusual_examples: list[str] = []
-    async for chunk, addition in _added(ledger, chunks, start):
+    async for chunk, addition in _added(ledger, chunks, start, load_id):
         rows += chunk.rows
         new += addition.new
         invalid += addition.new_invalid
@@ -68,6 +82,8 @@ async def load(ledger: Ledger, chunks: Iterable[IdChunk], reading: Reading | Non
         log.debug("%s rows read, %s new ids", f"{rows:,}", f"{new:,}")
         if reading is not None:
             reading.added(rows, new)
+    if load_id is not None:
+        await ledger.close_load(load_id, now())
     return Loaded(
         rows=rows,
         distinct=new + already_there,
@@ -79,12 +95,14 @@ async def load(ledger: Ledger, chunks: Iterable[IdChunk], reading: Reading | Non
     )
 
 
-async def _added(ledger: Ledger, chunks: Iterable[IdChunk], start: int) -> AsyncIterator[tuple[IdChunk, Addition]]:
+async def _added(
+    ledger: Ledger, chunks: Iterable[IdChunk], start: int, load_id: int | None
+) -> AsyncIterator[tuple[IdChunk, Addition]]:
     """Each chunk, once it is in the ledger, which takes it while the next one is read."""
     rest = iter(chunks)
     chunk = next(rest, None)
     while chunk is not None:
-        adding = asyncio.create_task(ledger.add(chunk.ids, chunk.invalid, start))
+        adding = asyncio.create_task(ledger.add(chunk.ids, chunk.invalid, start, load_id, chunk.rows))
         await asyncio.sleep(0)  # it begins
         try:
             following = next(rest, None)

@@ -5,6 +5,7 @@ It takes a pass over the ids and a pass over the stored responses; memory does n
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from itertools import groupby
@@ -17,6 +18,7 @@ from harvester.body import BodyError
 from harvester.ledger.reading import AnyRow, as_body
 from harvester.ledger.tables import (
     calls,
+    loads,
     metadata,
     pruned_responses,
     prunings,
@@ -86,13 +88,21 @@ def _foreign_keys(db: Connection) -> Iterator[str]:
 
 def _states(db: Connection) -> Iterator[str]:
     kept = {row.code: row.videos for row in db.execute(select(video_states.c.code, video_states.c.videos))}
-    counted = {
-        row.state: row.videos
-        for row in db.execute(select(videos.c.state, func.count().label("videos")).group_by(videos.c.state))
-    }
+    # One pass over the ids, for their states and for their loads.
+    number = select(videos.c.state, videos.c.load_id, func.count().label("videos"))
+    of_state, of_load = Counter[int](), Counter[int]()
+    for row in db.execute(number.group_by(videos.c.state, videos.c.load_id)):
+        of_state[row.state] += row.videos
+        of_load[row.load_id] += row.videos
     for state in VideoState:
-        if kept.get(state, 0) != counted.get(state, 0):
-            yield f"{kept.get(state, 0):,} ids are counted as {state.label}, but {counted.get(state, 0):,} are."
+        if kept.get(state, 0) != of_state[state]:
+            yield f"{kept.get(state, 0):,} ids are counted as {state.label}, but {of_state[state]:,} are."
+    for load in db.execute(select(loads)):
+        if load.new - load.removed != of_load[load.id]:
+            yield (
+                f"Load {load.id} brought {load.new:,} ids of which {load.removed:,} were removed, "
+                f"but {of_load[load.id]:,} are there."
+            )
     look_from = select(video_states.c.first_position).where(video_states.c.code == 0).scalar_subquery()
     overlooked = select(videos.c.video_id).where(
         videos.c.position < look_from, videos.c.state == 0, videos.c.suspect_batch.is_(None)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection, Sequence
+from datetime import datetime
 
 from harvester.ledger import statements as sql
-from harvester.ledger.moving import count
+from harvester.ledger.moving import count, instant
 from harvester.model import Addition
 
 PRIVATE_USE = range(0xF0000, 0xFFFFE)
@@ -22,11 +23,28 @@ def last_position(db: sqlite3.Connection) -> int:
     return position
 
 
-def add(db: sqlite3.Connection, ids: Sequence[str], invalid: Collection[str], known_up_to: int) -> Addition:
+def open_load(db: sqlite3.Connection, source: str, now: datetime) -> int:
+    load_id = db.execute(sql.OPEN_LOAD, {"source": source, "now": instant(now)}).lastrowid
+    assert load_id is not None
+    return load_id
+
+
+def close_load(db: sqlite3.Connection, load_id: int, now: datetime) -> None:
+    db.execute(sql.CLOSE_LOAD, {"load_id": load_id, "now": instant(now)})
+
+
+def add(
+    db: sqlite3.Connection,
+    ids: Sequence[str],
+    invalid: Collection[str],
+    known_up_to: int,
+    load_id: int | None,
+    rows: int,
+) -> Addition:
     db.execute(_MORE_CACHE)
     before = last_position(db)
     nul = _stand_in_for_nul(ids)
-    given = {"ids": _listed(ids, nul), "nul": nul}
+    given = {"ids": _listed(ids, nul), "nul": nul, "load_id": load_id}
     if invalid or nul:
         new = db.execute(sql.ADD_TEXTS, given | {"invalid": _listed(invalid, nul)}).rowcount
     else:
@@ -35,10 +53,15 @@ def add(db: sqlite3.Connection, ids: Sequence[str], invalid: Collection[str], kn
     if invalid and new:
         new_invalid = db.execute(sql.NEW_INVALID, {"last_position": before}).fetchone()[0]
     count(db, pending=new - new_invalid, invalid=new_invalid)
+    if new:
+        # Claims may look from further on: where the last ids were removed, these have their positions.
+        db.execute(sql.LOOK_BACK, {"position": before + 1})
+    if load_id is not None:
+        db.execute(sql.COUNT_LOAD, {"load_id": load_id, "rows": rows, "new": new, "invalid": new_invalid})
     known: list[tuple[int, bool]] = []
     if known_up_to and new < len(ids):
-        rows = db.execute(sql.KNOWN, given | {"known_up_to": known_up_to})
-        known = [(position, bool(is_invalid)) for position, is_invalid in rows]
+        found = db.execute(sql.KNOWN, given | {"known_up_to": known_up_to})
+        known = [(position, bool(is_invalid)) for position, is_invalid in found]
     return Addition(new, new_invalid, known)
 
 

@@ -91,10 +91,26 @@ class Ledger(Protocol):
         """Note that the API says the day is spent: no claim on that day succeeds any more."""
         ...
 
-    async def add(self, ids: Sequence[str], invalid: Collection[str], known_up_to: int) -> Addition:
+    async def open_load(self, source: str, now: datetime) -> int:
+        """Enter a load of that source, which is shown to people; its id."""
+        ...
+
+    async def close_load(self, load_id: int, now: datetime) -> None:
+        """Note that the load read its source to the end."""
+        ...
+
+    async def add(
+        self,
+        ids: Sequence[str],
+        invalid: Collection[str],
+        known_up_to: int,
+        load_id: int | None = None,
+        rows: int = 0,
+    ) -> Addition:
         """Append the ids that are new, in order; `invalid` are those of them that will never be asked for.
 
-        Of the others, those at positions up to `known_up_to` are told apart.
+        Of the others, those at positions up to `known_up_to` are told apart. `rows`, and what is new, are added to the
+        counts of the load.
         """
         ...
 

@@ -182,18 +182,22 @@ LAST_POSITION = "SELECT coalesce(max(position), 0) FROM videos"
 # json_each keeps the order of the list, and an ignored row takes no position: positions stay dense, in load order.
 # It ends a text at a NUL, so `:nul` stands for it in both lists; where there is none it is empty and replaces nothing.
 ADD_TEXTS = """
-INSERT OR IGNORE INTO videos (video_id, state)
-SELECT replace(value, :nul, char(0)), CASE WHEN value IN (SELECT value FROM json_each(:invalid)) THEN 5 ELSE 0 END
+INSERT OR IGNORE INTO videos (video_id, state, load_id)
+SELECT replace(value, :nul, char(0)), CASE WHEN value IN (SELECT value FROM json_each(:invalid)) THEN 5 ELSE 0 END,
+    :load_id
 FROM json_each(:ids)
 """
 # The same where all are ids: a third faster.
-ADD_IDS = "INSERT OR IGNORE INTO videos (video_id, state) SELECT value, 0 FROM json_each(:ids)"
+ADD_IDS = "INSERT OR IGNORE INTO videos (video_id, state, load_id) SELECT value, 0, :load_id FROM json_each(:ids)"
 NEW_INVALID = "SELECT count(*) FROM videos WHERE position > :last_position AND state = 5"
 KNOWN = """
 SELECT v.position, v.state = 5
 FROM json_each(:ids) AS given JOIN videos v ON v.video_id = replace(given.value, :nul, char(0))
 WHERE v.position <= :known_up_to
 """
+OPEN_LOAD = "INSERT INTO loads (source, loaded_at) VALUES (:source, :now)"
+COUNT_LOAD = "UPDATE loads SET rows = rows + :rows, new = new + :new, invalid = invalid + :invalid WHERE id = :load_id"
+CLOSE_LOAD = "UPDATE loads SET finished_at = :now WHERE id = :load_id"
 
 # --- asking again
 

@@ -57,6 +57,8 @@ USED = {name: index for index, names in PARTIAL.items() for name in names} | {
     "COUNT_ABANDONED_CALL": "sqlite_autoindex_quota_days_1",
     "NEW_INVALID": ROWS,
     "KNOWN": "ux_videos_video_id",
+    "COUNT_LOAD": ROWS,
+    "CLOSE_LOAD": ROWS,
     "PUT_BACK": ROWS,
     "PICK_OLD": ROWS,
     "UNFETCH": ROWS,
@@ -78,7 +80,7 @@ USED = {name: index for index, names in PARTIAL.items() for name in names} | {
 }
 PLAIN_INSERTS = {
     *("OPEN_RUN", "OPEN_CALLS", "STORE_RESPONSES", "CLOSE_DAY", "RESERVE_UNITS", "ADD_IDS", "ADD_TEXTS"),
-    *("ENTER_PRUNING", "MARK_PRUNED", "ENTER_REFRESH"),
+    *("OPEN_LOAD", "ENTER_PRUNING", "MARK_PRUNED", "ENTER_REFRESH"),
     *("RESERVE_FOR_STATISTICS", "CLOSE_STATISTICS_DAY", "OPEN_STATISTICS_CALL", "STORE_STATISTICS"),
 }
 # Reads one end of the tree, which the plan calls a search without saying by what.

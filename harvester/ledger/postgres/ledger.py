@@ -99,8 +99,21 @@ class PostgresLedger(Lookups):
     async def close_day(self, day: date, now: datetime) -> None:
         await self._writer.run(settling.close_day, day, now)
 
-    async def add(self, ids: Sequence[str], invalid: Collection[str], known_up_to: int) -> Addition:
-        return await self._writer.run(loading.add, ids, invalid, known_up_to)
+    async def open_load(self, source: str, now: datetime) -> int:
+        return await self._writer.run(loading.open_load, source, now)
+
+    async def close_load(self, load_id: int, now: datetime) -> None:
+        await self._writer.run(loading.close_load, load_id, now)
+
+    async def add(
+        self,
+        ids: Sequence[str],
+        invalid: Collection[str],
+        known_up_to: int,
+        load_id: int | None = None,
+        rows: int = 0,
+    ) -> Addition:
+        return await self._writer.run(loading.add, ids, invalid, known_up_to, load_id, rows)
 
     async def last_position(self) -> int:
         return await self._writer.run(loading.last_position)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 
+from harvester.ledger.moving import instant
 from harvester.ledger.postgres import statements as sql
 from harvester.ledger.postgres.transaction import Transaction
 from harvester.model import Addition, VideoState
@@ -30,15 +32,36 @@ def last_position(tx: Transaction) -> int:
     return position
 
 
-def add(tx: Transaction, ids: Sequence[str], invalid: Collection[str], known_up_to: int) -> Addition:
+def open_load(tx: Transaction, source: str, now: datetime) -> int:
+    load_id: int = tx.value(sql.OPEN_LOAD, source=source, now=instant(now))
+    return load_id
+
+
+def close_load(tx: Transaction, load_id: int, now: datetime) -> None:
+    tx.later(sql.CLOSE_LOAD, load_id=load_id, now=instant(now))
+
+
+def add(
+    tx: Transaction,
+    ids: Sequence[str],
+    invalid: Collection[str],
+    known_up_to: int,
+    load_id: int | None,
+    rows: int,
+) -> Addition:
     # One load at a time, or the positions would have gaps for a moment, and claims look no further than the last.
     tx.lock(sql.ADDING)
     never = frozenset(invalid)
     distinct = list(dict.fromkeys(ids))
     texts = [escaped(text) for text in distinct]
     states = [int(VideoState.INVALID if text in never else VideoState.PENDING) for text in distinct]
-    new, new_invalid = tx.row(sql.ADD, ids=texts, states=states) or (0, 0)
+    new, new_invalid, first = tx.row(sql.ADD, ids=texts, states=states, load_id=load_id) or (0, 0, None)
     tx.count(pending=new - new_invalid, invalid=new_invalid)
+    if first is not None:
+        # Claims may look from further on: where the last ids were removed, these have their positions.
+        tx.look_back(first)
+    if load_id is not None:
+        tx.later(sql.COUNT_LOAD, load_id=load_id, rows=rows, new=new, invalid=new_invalid)
     known: Sequence[tuple[int, bool]] = []
     if known_up_to and new < len(texts):
         known = [(row[0], row[1]) for row in tx.rows(sql.KNOWN, ids=texts, known_up_to=known_up_to)]

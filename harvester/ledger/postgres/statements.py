@@ -194,19 +194,25 @@ LAST_POSITION = "SELECT coalesce(max(position), 0) FROM videos"
 # Positions stay dense, in load order: what is there already takes none.
 ADD = """
 WITH added AS (
-    INSERT INTO videos (position, video_id, state)
-    SELECT (SELECT coalesce(max(position), 0) FROM videos) + row_number() OVER (ORDER BY place), video_id, state
+    INSERT INTO videos (position, video_id, state, load_id)
+    SELECT (SELECT coalesce(max(position), 0) FROM videos) + row_number() OVER (ORDER BY place), video_id, state,
+        %(load_id)s
     FROM unnest(%(ids)s::text[], %(states)s::int[]) WITH ORDINALITY AS given (video_id, state, place)
     WHERE NOT EXISTS (SELECT FROM videos WHERE videos.video_id = given.video_id)
     ORDER BY place
-    RETURNING state
+    RETURNING state, position
 )
-SELECT count(*), count(*) FILTER (WHERE state = 5) FROM added
+SELECT count(*), count(*) FILTER (WHERE state = 5), min(position) FROM added
 """
 KNOWN = """
 SELECT position, state = 5 FROM videos
 WHERE video_id = ANY(%(ids)s::text[]) AND position <= %(known_up_to)s ORDER BY position
 """
+OPEN_LOAD = "INSERT INTO loads (source, loaded_at) VALUES (%(source)s, %(now)s) RETURNING id"
+COUNT_LOAD = """
+UPDATE loads SET rows = rows + %(rows)s, new = new + %(new)s, invalid = invalid + %(invalid)s WHERE id = %(load_id)s
+"""
+CLOSE_LOAD = "UPDATE loads SET finished_at = %(now)s WHERE id = %(load_id)s"
 
 # --- asking again
 

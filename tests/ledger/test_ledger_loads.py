@@ -1,0 +1,77 @@
+"""The table of loads: each source that was read, what it brought, and whether it was read to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pytest
+from ledger_kit import NOW, Database, counts, video_ids
+
+from harvester.address import source_name
+from harvester.errors import SourceUnavailable
+from harvester.ledger.protocol import Books, Ledger
+from harvester.loader import load
+from harvester.sources.ids import IdChunk, is_video_id
+
+WRITTEN = "2026-11-23T10:30:00.000000Z"
+
+
+def chunk(ids: Sequence[str]) -> IdChunk:
+    return IdChunk(len(ids), list(dict.fromkeys(ids)), frozenset(i for i in ids if not is_video_id(i)), ())
+
+
+async def test_a_load_is_entered_with_what_it_brought(ledger: Ledger, database: Database, books: Books) -> None:
+    ids = video_ids(6)
+    first = [chunk([*ids[:3], "bad", ids[0]]), chunk([ids[0], ids[3]])]
+    await load(ledger, first, source="first.csv", now=lambda: NOW)
+    await load(ledger, [chunk([*ids[2:5], "bad", "worse"])], source="second.csv", now=lambda: NOW)
+    dump = database.dump()
+    assert dump["loads"] == [
+        (1, "first.csv", WRITTEN, 7, 5, 1, 0, WRITTEN),
+        (2, "second.csv", WRITTEN, 5, 2, 1, 0, WRITTEN),
+    ]
+    assert [(row[1], row[-1]) for row in dump["videos"]] == [
+        *((text, 1) for text in (*ids[:3], "bad", ids[3])),
+        (ids[4], 2),
+        ("worse", 2),
+    ]
+    assert books.findings() == []
+
+
+async def test_a_load_that_was_cut_off_counts_what_it_brought_and_has_no_end(
+    ledger: Ledger, database: Database
+) -> None:
+    def failing() -> Iterator[IdChunk]:
+        yield chunk(video_ids(3))
+        raise SourceUnavailable("It ended in the middle.")
+
+    with pytest.raises(SourceUnavailable):
+        await load(ledger, failing(), source="cut.csv", now=lambda: NOW)
+    assert database.dump()["loads"] == [(1, "cut.csv", WRITTEN, 3, 3, 0, 0, None)]
+    assert await counts(ledger) == {"pending": 3}
+
+
+async def test_ids_of_earlier_versions_have_no_load(ledger: Ledger, database: Database, books: Books) -> None:
+    await ledger.add(video_ids(2), [], 0)
+    assert [row[-1] for row in database.dump()["videos"]] == [None, None]
+    assert books.findings() == []
+
+
+async def test_a_load_whose_ids_do_not_add_up_is_found(ledger: Ledger, database: Database, books: Books) -> None:
+    await load(ledger, [chunk(video_ids(4))], source="ids.csv", now=lambda: NOW)
+    database.damage("UPDATE loads SET new = 5")
+    assert books.findings() == ["Load 1 brought 5 ids of which 0 were removed, but 4 are there."]
+
+
+@pytest.mark.parametrize(
+    ("uri", "name"),
+    [
+        ("-", "standard input"),
+        ("songs/list.csv", "songs/list.csv"),
+        ("s3://bucket/key.csv", "s3://bucket/key.csv"),
+        ("https://user:word@host:8443/ids.csv?token=secret", "https://host:8443/ids.csv"),
+        ("list\x1b[31m.csv", "list [31m.csv"),
+    ],
+)
+def test_a_source_is_named_without_secrets(uri: str, name: str) -> None:
+    assert source_name(uri) == name
