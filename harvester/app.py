@@ -19,7 +19,7 @@ from harvester.errors import BooksError, ConfigError
 from harvester.ledger.place import check, open_books, open_ledger, prepare
 from harvester.model import BATCH_SIZE, FailedId, FaultCount, Loaded, Progress, RunRecord, Stored, VideoState
 from harvester.report.summary import Summary, summarize
-from harvester.text import count
+from harvester.text import count, shown
 from harvester.watch import Watch, nobody
 
 if TYPE_CHECKING:
@@ -376,18 +376,15 @@ class Harvester:
             )
 
     def verify(self, published: str | None = None, *, watch: Watch = nobody) -> Progress:
-        """Prove the books, and a published file where one is named. Raises BooksError with what does not balance."""
+        """Prove the books, then a published file where one is named. Raises BooksError with what does not balance."""
         with self.books() as books:
-            findings = books.findings()
+            if findings := books.findings():
+                raise BooksError.of("The books do not balance", findings)
             if published is not None:
                 from harvester.export import check_published
 
-                findings += check_published(published, books, self.config.export, watch=watch)
-            if findings:
-                raise BooksError(
-                    "The books do not balance:\n" + "\n".join(f"  {finding}" for finding in findings),
-                    state="Nothing was changed.",
-                )
+                if findings := check_published(published, books, self.config.export, watch=watch):
+                    raise BooksError.of(f"{shown(published)} is not what was exported from this ledger", findings)
             return books.progress()
 
     def books(self) -> SqliteBooks | PostgresBooks:

@@ -19,7 +19,8 @@ An error says three things: what happened, in what state the data is, what to do
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Iterable
+from typing import ClassVar, Self
 
 
 class HarvesterError(Exception):
@@ -79,6 +80,11 @@ class ClusterUnavailable(OutsideError):
 
 class BooksError(HarvesterError):
     exit_code = 5
+
+    @classmethod
+    def of(cls, what: str, findings: Iterable[str]) -> Self:
+        """The error with a line for each finding."""
+        return cls("\n".join([f"{what}:", *(f"  {finding}" for finding in findings)]), state="Nothing was changed.")
 
 
 class LedgerDamaged(BooksError):

@@ -37,9 +37,12 @@ def scattered(videos: int, size: int = BATCH) -> Calls:
     return [range(first, videos + 1, calls) for first in range(1, calls + 1)]
 
 
-def crawled_ledger(path: Path, videos: int, calls: Calls, *, missing_share: float = 0.07) -> list[str]:
-    """A ledger at `path` of so many ids, after those calls; what none of them asked for is pending. The ids."""
-    ids = list(make_ids(1, videos))
+def crawled_ledger(path: Path, videos: int, calls: Calls, *, missing_share: float = 0.07, skip: int = 0) -> list[str]:
+    """A ledger at `path` of so many ids, after those calls; what none of them asked for is pending. The ids.
+
+    They are those after the first `skip` of the simulated catalogue.
+    """
+    ids = list(make_ids(1, skip + videos))[skip:]
     prepare(path)
     asyncio.run(crawl(SqliteLedger(path), ids, calls, missing_share=missing_share))
     return ids

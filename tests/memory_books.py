@@ -15,6 +15,7 @@ class MemoryBooks:
 
     def __init__(self, responses: list[StoredResponse], **counts: int) -> None:
         self.stored = responses
+        self.known = {item["id"] for response in self.stored for item in _items(response)}
         fetched = sum(response.body.item_count for response in responses)
         states = {"fetched": fetched} | counts
         self.videos = {state: states.get(state.label, 0) for state in VideoState}
@@ -32,6 +33,10 @@ class MemoryBooks:
     def totals(self) -> tuple[int, int, int]:
         sizes = list(self.sizes())
         return len(sizes), sum(size.raw_bytes for size in sizes), sum(size.stored_bytes for size in sizes)
+
+    def unknown(self, ids: Sequence[str]) -> list[str]:
+        self.known |= {item["id"] for response in self.stored for item in _items(response)}
+        return [video_id for video_id in ids if video_id not in self.known]
 
     def bodies(self, call_ids: Sequence[int]) -> Iterator[StoredResponse]:
         yield from (response for response in self.stored if response.call_id in call_ids)

@@ -11,7 +11,8 @@ from pathlib import Path
 from harvester.config import ExportSettings
 from harvester.errors import ConfigError, LedgerDamaged
 from harvester.export.formats import Format, format_of
-from harvester.export.ids import Unreadable, ids_in
+from harvester.export.ids import ids_in
+from harvester.export.json_array import Unreadable
 from harvester.export.manifest import SUFFIX, Manifest, Part, counts_of, from_json, sum_of
 from harvester.export.parts import is_part
 from harvester.export.storage import folder_at, target_at
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 _MOST_MANIFEST_BYTES = 8 << 20
 _MOST_FINDING_CHARS = 1000
 _IDS_AT_ONCE = 5000
+_IDS_LOOKED_UP = 500
 
 
 def check_published(uri: str, books: Books, settings: ExportSettings, *, watch: Watch = nobody) -> list[str]:
@@ -39,7 +41,8 @@ def check_published(uri: str, books: Books, settings: ExportSettings, *, watch: 
     be its fetched ids, each once, and assembled once more it must give, byte for byte, the published file
     (Parquet and what is compressed anew are left out: another version of a library may write other bytes).
 
-    Raises ConfigError, CredentialsError or StorageUnavailable where the place itself can't be read.
+    Raises ConfigError where nothing is there; ConfigError, CredentialsError or StorageUnavailable where the place
+    itself can't be read.
     """
     # A manifest may come from anywhere: what it says is quoted, and shown.
     return [shown(finding, _MOST_FINDING_CHARS) for finding in _findings(uri, books, settings, watch)]
@@ -48,6 +51,7 @@ def check_published(uri: str, books: Books, settings: ExportSettings, *, watch: 
 def _findings(uri: str, books: Books, settings: ExportSettings, watch: Watch) -> list[str]:
     folder = folder_at(uri, settings)
     manifest, findings = _read_manifest(folder.beside(SUFFIX))
+    _refuse_nothing(uri, folder, manifest, settings)
     if manifest is None:
         return findings
     try:
@@ -89,6 +93,29 @@ def _read_manifest(place: Target) -> tuple[Manifest | None, list[str]]:
         ]
     except ValueError as error:
         return None, [f"{place.uri} is no manifest: {error}."]
+
+
+def _refuse_nothing(uri: str, folder: Folder, manifest: Manifest | None, settings: ExportSettings) -> None:
+    """Raises ConfigError where no file or folder has that name: most likely another was meant."""
+    if _is_there(uri, folder, settings):
+        return
+    place = folder.beside(SUFFIX).uri
+    beside = f"There is no manifest at {place} either." if manifest is None else f"Its manifest {place} is there."
+    raise ConfigError(
+        f"There is no file at {shown(uri)}.",
+        state=f"{shown(beside)} Nothing was changed.",
+        next_step="Look at the name; or publish it with harvester export.",
+    )
+
+
+def _is_there(uri: str, folder: Folder, settings: ExportSettings) -> bool:
+    if Path(uri).is_dir():
+        return True
+    try:
+        next(target_at(uri.rstrip("/"), settings).read(), b"")
+    except FileNotFoundError:
+        return bool(folder.names())
+    return True
 
 
 def _misfit(uri: str, folder: Folder, manifest: Manifest) -> str:
@@ -145,21 +172,35 @@ def _read_through(files: Iterable[tuple[Target, Part]], way: _Way) -> Iterator[s
 
 def _against_ledger(books: Books, manifest: Manifest, form: Format, ids: _Ids, way: _Way) -> list[str]:
     progress, newest = books.progress(), books.newest_response()
+    foreign = _foreign(books, manifest, ids)
     if any(manifest.counts.get(state) != count for state, count in counts_of(progress).items()):
         log.info("the ledger has moved on since the export: it was compared with its manifest alone")
-        return []
+        return foreign
     if newest is not None and newest > manifest.exported_at:
         log.info("responses were fetched after the export: it was compared with its manifest alone")
-        return []
+        return foreign
     responses, _, _ = books.totals()
     if responses != manifest.responses:
-        return [f"The export was made of {manifest.responses:,} responses, the ledger holds {responses:,}."]
+        return [f"The export was made of {manifest.responses:,} responses, the ledger holds {responses:,}.", *foreign]
     stored = _Ids()
     for chunk in books.fetched(EVERYTHING, _IDS_AT_ONCE):
         stored.count(video_id for video_id, _ in chunk)
     if ids != stored:
-        return ["The published ids are not the ledger's fetched ids, each of them once."]
+        return ["The published ids are not the ledger's fetched ids, each of them once.", *foreign]
     return _assembled_again(books, manifest, form, way) if form.stable else []
+
+
+def _foreign(books: Books, manifest: Manifest, ids: _Ids) -> list[str]:
+    """A sentence where the export is of another ledger: one forgets no id that a call was paid for."""
+    # No id has other characters, and not every database could be asked for them.
+    odd = [video_id for video_id in ids.first if not (video_id.isascii() and video_id.isprintable())]
+    unknown = odd or books.unknown(ids.first)
+    if not unknown:
+        return []
+    return [
+        f"It was exported from another ledger, {shown(manifest.ledger)!r}: "
+        f"it holds the video {unknown[0]}, which is not in this one."
+    ]
 
 
 def _assembled_again(books: Books, manifest: Manifest, form: Format, way: _Way) -> list[str]:
@@ -213,11 +254,15 @@ class _Ids:
 
     def __init__(self) -> None:
         self.number = 0
+        self.first: list[str] = []
+        """Of those that came first, as many as are looked up in a ledger."""
         self._sum = 0
 
     def count(self, ids: Iterable[str]) -> None:
         for video_id in ids:
             self.number += 1
+            if self.number <= _IDS_LOOKED_UP:
+                self.first.append(video_id)
             spelled = video_id.encode(errors="surrogatepass")
             self._sum += int.from_bytes(hashlib.blake2b(spelled, digest_size=16).digest())
 

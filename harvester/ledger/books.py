@@ -86,6 +86,14 @@ class CoreBooks(ABC):
             for rows in query.partitions(size):
                 yield [(row[0], row[1]) for row in rows]
 
+    def unknown(self, ids: Sequence[str]) -> list[str]:
+        with self._reading():
+            known: set[str] = set()
+            for start in range(0, len(ids), reading.LOOKUP):
+                found = self._db.execute(reading.find(ids[start : start + reading.LOOKUP]))
+                known.update(row.video_id for row in found)
+            return [video_id for video_id in ids if video_id not in known]
+
     def bodies(self, call_ids: Sequence[int]) -> Iterator[StoredResponse]:
         with self._reading():
             yield from self._read_responses(call_ids)

@@ -185,6 +185,10 @@ class Books(Protocol):
         """The fetched ids of `span` in load order, each with the call that brought it, at most `size` at a time."""
         ...
 
+    def unknown(self, ids: Sequence[str]) -> list[str]:
+        """Those of the ids that are not in the ledger."""
+        ...
+
     def bodies(self, call_ids: Sequence[int]) -> Iterator[StoredResponse]:
         """The stored responses of those calls, in any order."""
         ...

@@ -13,6 +13,7 @@ from crawled_ledger import crawled_ledger, in_order
 from dying import dies, run_mortal
 
 from harvester.config import ExportSettings
+from harvester.errors import ConfigError
 from harvester.export import check_published
 from harvester.ledger.books import SqliteBooks
 
@@ -119,7 +120,10 @@ def test_killed_while_the_folders_change_places_no_manifest_speaks_of_either(
 def test_killed_between_the_two_renames_the_next_export_puts_the_old_folder_back(exported: Exported) -> None:
     dies(exported.folder, {"point": "before a folder is renamed", "visit": 2}, *EXPORT)
     assert not (exported.folder / "songs").exists()
-    assert "There is no manifest" in exported.findings()
+    with pytest.raises(ConfigError, match="no file at") as caught:
+        exported.findings()
+    assert "There is no manifest" in caught.value.state
+    assert "harvester export" in caught.value.next_step
     # It puts it back before anything else: this one is killed as soon as it writes.
     dies(exported.folder, {"point": "before a part is written"}, *EXPORT)
     assert exported.files() == exported.old

@@ -94,9 +94,9 @@ class TestExport:
 
     @on_both
     def test_check_of_what_is_not_there(self, s3: Any, books: MemoryBooks) -> None:
-        found = findings(s3, books, "none.json")
-        assert len(found) == 1
-        assert "no manifest" in found[0]
+        with pytest.raises(ConfigError, match="no file at s3://") as caught:
+            findings(s3, books, "none.json")
+        assert "no manifest" in caught.value.state
 
     @on_both
     def test_a_damaged_ledger_publishes_nothing(self, s3: Any, books: MemoryBooks) -> None:

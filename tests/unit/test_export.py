@@ -288,7 +288,8 @@ class TestCheck:
 
     def test_no_file(self, path: Path, books: MemoryBooks) -> None:
         path.unlink()
-        assert "no file" in self.check(path, books)
+        with pytest.raises(ConfigError, match="no file"):
+            self.check(path, books)
 
     @pytest.mark.parametrize("text", [b"", b"{}", b"[1]", b'{"file": 3}', b"\xff", b" " * (1 << 21)])
     def test_a_manifest_that_is_none(self, path: Path, books: MemoryBooks, text: bytes) -> None:

@@ -18,6 +18,7 @@ from crawled_ledger import NOW, crawled_ledger, in_order
 
 from harvester.cli import main
 from harvester.config import ExportSettings
+from harvester.errors import ConfigError
 from harvester.export import check_published, export
 from harvester.ledger.books import SqliteBooks
 from harvester.watch import Advance
@@ -331,7 +332,9 @@ def test_one_file_where_the_manifest_speaks_of_a_folder(folder: Folder, books: S
 
 def test_no_folder_at_all(folder: Folder, books: SqliteBooks) -> None:
     shutil.rmtree(folder.path)
-    assert "no file at" in check(folder, books)
+    with pytest.raises(ConfigError, match="no file at") as caught:
+        check(folder, books)
+    assert "manifest.json is there" in caught.value.state
 
 
 def test_no_manifest(folder: Folder, books: SqliteBooks) -> None:
@@ -364,3 +367,35 @@ def test_the_command_ends_with_5(folder: Folder, ledger: Path, monkeypatch: pyte
 def test_the_folder_one_stands_in(folder: Folder, books: SqliteBooks, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder.path)
     assert check_published(".", books, ExportSettings()) == []
+
+
+@pytest.mark.parametrize("name", ["jsonl", "songs.json", "no/such/folder/songs.json"])
+def test_a_name_at_which_nothing_is(ledger: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
+    monkeypatch.setenv("HARVESTER_LEDGER__URL", f"sqlite:///{ledger}")
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, ["verify", "--export", name])
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert f"There is no file at {name}" in result.stderr
+    assert "balance" not in result.stderr
+
+
+class TestOfAnotherLedger:
+    """As many videos, the same counts: only the ids tell that it is another crawl's."""
+
+    @pytest.fixture
+    def other(self, tmp_path: Path) -> Iterator[SqliteBooks]:
+        crawled_ledger(tmp_path / "other.db", 60, in_order(60, 10), skip=60)
+        with SqliteBooks(tmp_path / "other.db") as books:
+            yield books
+
+    @every_kind
+    def test_that_stands_where_it_stood(self, folder: Folder, other: SqliteBooks) -> None:
+        assert "exported from another ledger, 'l'" in check(folder, other)
+
+    def test_that_moved_on(self, folder: Folder, tmp_path: Path) -> None:
+        crawled_ledger(tmp_path / "larger.db", 80, in_order(80, 10), skip=60)
+        with SqliteBooks(tmp_path / "larger.db") as books:
+            assert "exported from another ledger, 'l'" in check(folder, books)
+        crawled_ledger(tmp_path / "later.db", 80, in_order(80, 10))
+        with SqliteBooks(tmp_path / "later.db") as books:
+            assert check(folder, books) == ""

@@ -1,0 +1,148 @@
+"""A published JSON array, read entry by entry: parsers read whole documents only.
+
+The parsers are msgspec and the standard library; what is done here is to find where an entry ends.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, NoReturn, TextIO
+
+import msgspec
+
+STEP_CHARACTERS = 1 << 20
+MAX_ENTRY_CHARACTERS = 1 << 26
+"""As many as the largest body that is accepted has bytes: reading ends there where no entry does."""
+
+_SPACE = re.compile(r"[ \t\n\r]*")
+# Inside a text its quotes would be escaped.
+_KIND = '"youtube#videoListResponse"'
+# Where the text read so far ends within a token, the decoder's complaint stands at most so far before its end.
+_LONGEST_TOKEN = 16
+
+
+class Unreadable(ValueError):
+    """The file is not of its format; the text says why."""
+
+
+class _Item(msgspec.Struct):
+    id: str
+
+
+class _Page(msgspec.Struct):
+    items: list[_Item]
+
+
+_page = msgspec.json.Decoder(_Page)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise Unreadable(f"{name} is no JSON")
+
+
+# Python refuses to make an int of very long numbers.
+_decoder = json.JSONDecoder(parse_int=float, parse_constant=_refuse_constant)
+
+
+def array_entries(text: TextIO) -> Iterator[list[str]]:
+    """The ids of each response of a JSON array, one response at a time. Raises Unreadable, or what `text` raises.
+
+    White space, the order of keys and escapes are as free as JSON has them. Holds one response, and twice
+    STEP_CHARACTERS.
+    """
+    window = _Window(text)
+    if window.peek() != "[":
+        mark = window.peek() == "\ufeff"
+        raise Unreadable("it begins with a byte order mark, which is no JSON" if mark else "it is no JSON array")
+    window.place += 1
+    empty = window.peek() == "]"
+    while not empty:
+        yield window.entry()
+        if window.peek() not in ("]", ","):
+            raise Unreadable("its entries are not separated by commas")
+        window.place += 1
+        if window.held[window.place - 1] == "]":
+            break
+    window.place += empty
+    if window.peek():
+        raise Unreadable("something stands after its end")
+
+
+class _Window:
+    """The part of the text that is held, and the place in it up to which it was read."""
+
+    def __init__(self, text: TextIO) -> None:
+        self._text = text
+        self.held = ""
+        self.place = 0
+
+    def peek(self) -> str:
+        """The next character that is not white space, which is passed over; empty at the end."""
+        while True:
+            space = _SPACE.match(self.held, self.place)
+            self.place = space.end() if space else self.place
+            if self.place < len(self.held) or not self._read(STEP_CHARACTERS):
+                return self.held[self.place : self.place + 1]
+
+    def entry(self) -> list[str]:
+        """The ids of the response that begins here."""
+        ids = self._quick_entry()
+        if ids is None and len(self.held) - self.place < STEP_CHARACTERS and self._read(STEP_CHARACTERS):
+            ids = self._quick_entry()
+        return self._any_entry() if ids is None else ids
+
+    def _read(self, characters: int) -> bool:
+        more = self._text.read(characters)
+        self.held, self.place = self.held[self.place :] + more, 0
+        return bool(more)
+
+    def _quick_entry(self) -> list[str] | None:
+        """The ids of the response, where the next one's kind is in sight.
+
+        It ends before the comma in front of the next. That is a guess until it was parsed: no object is the beginning
+        of a longer one.
+        """
+        own = self.held.find(_KIND, self.place)
+        following = self.held.find(_KIND, own + 1) if own >= 0 else -1
+        end = self.held.rfind(",", self.place, self.held.rfind("{", self.place, following)) if following >= 0 else -1
+        if end < 0:
+            return None
+        try:
+            page = _page.decode(self.held[self.place : end])
+        except (msgspec.DecodeError, RecursionError):
+            return None
+        self.place = end
+        return [item.id for item in page.items]
+
+    def _any_entry(self) -> list[str]:
+        """The same for every response that Python can read."""
+        self.peek()
+        step = STEP_CHARACTERS
+        while True:
+            try:
+                entry, self.place = _decoder.raw_decode(self.held, self.place)
+                return _ids_of(entry)
+            except RecursionError:
+                raise Unreadable("it is nested too deeply") from None
+            except json.JSONDecodeError as error:
+                cut = error.msg.startswith("Unterminated string") or error.pos > len(self.held) - _LONGEST_TOKEN
+                if not cut or len(self.held) - self.place > MAX_ENTRY_CHARACTERS or not self._read(step):
+                    raise
+                # Each try begins anew: twice as much each time, so that all tries together cost twice the last one.
+                step *= 2
+
+
+def _ids_of(entry: Any) -> list[str]:
+    items = entry.get("items") if isinstance(entry, dict) else None
+    if not isinstance(items, list):
+        raise Unreadable("an entry of it has no items")
+    return [_id_of(item) for item in items]
+
+
+def _id_of(item: Any) -> str:
+    video_id = item.get("id") if isinstance(item, dict) else None
+    if not isinstance(video_id, str):
+        raise Unreadable("a video in it has no id")
+    return video_id
