@@ -62,7 +62,8 @@ loads = Table(
     sqlite_strict=True,
 )
 
-# PostgreSQL only: what each writing connection committed last. A commit whose answer was lost is looked up here.
+# PostgreSQL only: the number of the transaction that each writer committed last. It tells whether a commit whose answer
+# was lost was made.
 commit_tokens = Table(
     "commit_tokens",
     metadata,

@@ -6,6 +6,8 @@ import asyncio
 import hashlib
 import json
 import signal
+import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -18,6 +20,7 @@ from harvester.errors import LedgerUnavailable
 from harvester.ledger.postgres import writer
 from harvester.ledger.postgres.books import PostgresBooks
 from harvester.ledger.postgres.ledger import PostgresLedger
+from harvester.ledger.postgres.upgrade import prepare
 from harvester.model import Batch, Body, Budget, Denied, Outcome, ProcessIdentity, Verdict, VideoState
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
@@ -52,6 +55,14 @@ def cut(url: str) -> None:
     with psycopg.connect(url) as db:
         others = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
         db.execute(f"SELECT pg_terminate_backend(pid, 5000) FROM ({others}) AS others")
+
+
+async def recovered(ledger: PostgresLedger) -> int:
+    """What is recovered once the server has seen that a connection was closed."""
+    give_up_at = time.monotonic() + 60
+    while not (calls := await ledger.recover(ME, NOW)):
+        assert time.monotonic() < give_up_at
+    return calls
 
 
 def findings(url: str) -> list[str]:
@@ -99,12 +110,114 @@ class Asked:
         self._db = db
 
     def execute(self, statement: Any, *values: Any) -> Any:
-        if "xact_status" in str(statement):
+        if "RETURNING token" in str(statement):
             self._db.close()
         return self._db.execute(statement, *values)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._db, name)
+
+
+class CutLater(Cut):
+    """It breaks after the commit that follows so many others, before its answer is heard."""
+
+    def __init__(self, db: psycopg.Connection, commits: int) -> None:
+        super().__init__(db, committed=True)
+        self._commits = commits
+
+    def execute(self, statement: Any, *values: Any) -> Any:
+        if statement == "COMMIT" and self._commits > 0:
+            self._commits -= 1
+            return self._db.execute("COMMIT")
+        return super().execute(statement, *values)
+
+
+@pytest.mark.parametrize("commits", range(3))
+async def test_a_run_whose_first_commits_lost_their_answer_holds_its_lock(
+    ledger: PostgresLedger, url: str, commits: int
+) -> None:
+    ledger._writer._db = CutLater(ledger._writer._db, commits)  # type: ignore[assignment]
+    _, batch = await a_batch(ledger, THERE)
+    async with PostgresLedger(url, lambda _: True, return_seconds=0) as other:
+        assert await other.recover(ME, NOW) == 0
+    assert await ledger.settle(batch, good(batch), NOW)
+    with psycopg.connect(url) as db:
+        assert db.execute("SELECT count(*), count(ended_at) FROM runs").fetchone() == (1, 0)
+
+
+class Stopping(CutLater):
+    """Its server stops once it has made that commit."""
+
+    def __init__(self, db: psycopg.Connection, commits: int, server: PostgresServer) -> None:
+        super().__init__(db, commits)
+        self._server = server
+
+    def execute(self, statement: Any, *values: Any) -> Any:
+        if statement == "COMMIT" and self._commits == 0:
+            self._db.execute("COMMIT")
+            self._server.stop(signal.SIGQUIT)
+        return super().execute(statement, *values)
+
+
+async def test_where_it_stays_unknown_whether_a_group_was_committed_none_of_it_is_done_again(
+    ledger: PostgresLedger, url: str, server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = writer.connect_for_writing
+
+    def connect_too_early(url: str) -> psycopg.Connection:
+        monkeypatch.setattr(writer, "connect_for_writing", connect)
+        try:
+            return connect(url)
+        finally:
+            server.start()
+
+    run = await ledger.open_run(ME, NOW, NOW + timedelta(minutes=5))
+    begun, all_wait = threading.Event(), threading.Event()
+    first = asyncio.create_task(ledger._writer.run(lambda _: (begun.set(), all_wait.wait(60))))
+    assert await asyncio.to_thread(begun.wait, 60)
+    claims = [asyncio.create_task(ledger.claim(run, BUDGET, NOW)) for _ in range(3)]
+    await asyncio.sleep(0)  # so that they are asked for
+    ledger._writer._db = Stopping(ledger._writer._db, 1, server)  # type: ignore[assignment]
+    monkeypatch.setattr(writer, "connect_for_writing", connect_too_early)
+    all_wait.set()
+    await first
+    for claim in claims:
+        with pytest.raises(LedgerUnavailable):
+            await claim
+    assert await ledger.last_position() == len(IDS)
+    assert (await ledger.progress()).videos[VideoState.CLAIMED] == 150
+    assert findings(url) == []
+
+
+async def test_a_writers_token_is_deleted_at_its_end_and_after_a_month_by_a_later_run(url: str) -> None:
+    def tokens() -> list[tuple[str, int]]:
+        with psycopg.connect(url) as db:
+            return db.execute("SELECT writer, token FROM commit_tokens WHERE writer <> 'new'").fetchall()
+
+    with psycopg.connect(url) as db:
+        month_ago = (datetime.now(UTC) - timedelta(days=31)).isoformat()
+        for writer_id, at in (("old", month_ago), ("new", datetime.now(UTC).isoformat())):
+            db.execute("INSERT INTO commit_tokens VALUES (%s, 7, %s)", (writer_id, at))
+    async with PostgresLedger(url) as ledger:
+        await ledger.last_position()
+        assert ("old", 7) in tokens()
+        await ledger.recover(ME, NOW)
+        assert tokens() == [(ledger._writer._id, 2)]
+    assert tokens() == []
+
+
+async def test_ledgers_in_two_schemas_do_not_share_locks(ledger: PostgresLedger, url: str) -> None:
+    with psycopg.connect(url) as db:
+        db.execute('CREATE SCHEMA "A second"')
+    second = f"{url}&options=-csearch_path%3D%22A%5C%20second%22"
+    prepare(second)
+    await a_batch(ledger, THERE)
+    async with PostgresLedger(second, lambda _: True, return_seconds=0) as other:
+        await other.add(IDS, (), 0)
+        async with PostgresLedger(second) as dies:
+            await a_batch(dies, THERE)
+        assert await recovered(other) == 1
+    assert await ledger.recover(ME, NOW) == 0
 
 
 class LetDown(Cut):
@@ -183,7 +296,7 @@ async def test_a_run_whose_host_is_gone_is_noticed_by_its_connection_not_by_its_
     async with PostgresLedger(url) as other:
         await a_batch(other, THERE)
         assert await ledger.recover(ME, NOW) == 0
-    assert await ledger.recover(ME, NOW) == 1
+    assert await recovered(ledger) == 1
     assert (await ledger.progress()).videos[VideoState.PENDING] == len(IDS)
 
 

@@ -57,8 +57,9 @@ class PostgresLedger(Lookups):
         await self.close()
 
     async def open_run(self, process: ProcessIdentity, now: datetime, lease_until: datetime) -> int:
-        run_id = await self._writer.run(running.open_run, process, now, lease_until)
-        self._writer.hold(run_id)
+        run_id = await self._writer.run(running.next_run_id)
+        await self._writer.hold(run_id)
+        await self._writer.run(running.open_run, run_id, process, now, lease_until)
         return run_id
 
     async def renew_lease(self, run_id: int, lease_until: datetime) -> None:

@@ -11,9 +11,16 @@ from harvester.ledger.postgres.transaction import Transaction
 from harvester.model import ProcessIdentity
 
 
-def open_run(tx: Transaction, process: ProcessIdentity, now: datetime, lease_until: datetime) -> int:
-    run_id: int = tx.value(
+def next_run_id(tx: Transaction) -> int:
+    """A run's id is known before the run is entered, so that its lock is held before anybody can see it."""
+    run_id: int = tx.value(sql.NEXT_RUN_ID)
+    return run_id
+
+
+def open_run(tx: Transaction, run_id: int, process: ProcessIdentity, now: datetime, lease_until: datetime) -> None:
+    tx.later(
         sql.OPEN_RUN,
+        run_id=run_id,
         host=process.host,
         boot=process.boot,
         pid=process.pid,
@@ -21,13 +28,6 @@ def open_run(tx: Transaction, process: ProcessIdentity, now: datetime, lease_unt
         now=instant(now),
         lease_until=instant(lease_until + _servers_lead(tx)),
     )
-    hold(tx, run_id)
-    return run_id
-
-
-def hold(tx: Transaction, run_id: int) -> None:
-    """As long as this connection lives, so does the run."""
-    tx.later(sql.HOLD, locks=sql.LOCKS, run_id=run_id)
 
 
 def renew_lease(tx: Transaction, run_id: int, lease_until: datetime) -> None:
@@ -50,7 +50,8 @@ def recover(
     of another host and its lease is over."""
     abandoned = 0
     servers_now = instant(now + _servers_lead(tx))
-    runs = tx.rows(sql.OPEN_RUNS, locks=sql.LOCKS, return_seconds=return_seconds)
+    tx.later(sql.DELETE_OLD_TOKENS)
+    runs = tx.rows(sql.OPEN_RUNS, return_seconds=return_seconds)
     for run_id, host, boot, pid, started, lease_until, gone in runs:
         owner = ProcessIdentity(host, boot, pid, started)
         here = (owner.host, owner.boot) == (me.host, me.boot)

@@ -3,58 +3,65 @@
 State numbers: 0 pending, 1 claimed, 2 fetched, 3 missing, 4 failed, 5 invalid.
 """
 
-LOCKS = 0x48525653
-"""The first half of every advisory lock's key ("HRVS"). The second: a run's id, or one of those that follow."""
-MIGRATING, ADDING, TAKING_HALVES = 0, -1, -2
-LOCK_UNTIL_COMMIT = "SELECT pg_advisory_xact_lock(%(locks)s, %(what)s)"
+# --- advisory locks
+
+# Of each ledger its own: a database has one space of keys for all schemas and programs.
+LOCK_KEY = "hashtextextended('harvester ' || current_schema() || ' ' || {}, 0)"
+MIGRATING, ADDING, TAKING_HALVES = "migrating", "adding", "taking halves"
+LOCK_UNTIL_COMMIT = f"SELECT pg_advisory_xact_lock({LOCK_KEY.format('%(what)s::text')})"
 
 # --- the transaction itself
 
 BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
-# Told before the commit: where the answer to that is lost, the server is asked what became of it.
-TRANSACTION_ID = "SELECT pg_current_xact_id_if_assigned()::text"
-# A server that crashed knows nothing of what it had not written, and gives the numbers of those transactions anew: from
-# the one on that was the next when it was up again, as the checkpoint says that ended its recovery. `seconds` have gone
-# by since the transaction began; where that cannot be told from the checkpoint's second, it is not taken for committed.
-OUTCOME = """
-SELECT CASE
-    WHEN checkpoint_time >= date_trunc('second', clock_timestamp() - %(seconds)s * interval '1 second')
-        AND given.id >= (
-            (split_part(next_xid, ':', 1)::bigint << 32) + split_part(next_xid, ':', 2)::bigint
-        )::text::xid8
-    THEN 'aborted'
-    ELSE pg_xact_status(given.id)
-END
-FROM pg_control_checkpoint(), (SELECT %(id)s::text::xid8 AS id) AS given
-"""
+COMMIT = "COMMIT"
+
+_INSTANT = "to_char((clock_timestamp(){}) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
+_NOW = _INSTANT.format("")
+# Before each COMMIT, and answered before that is sent. So a session that may still commit holds the writer's row.
+WRITE_TOKEN = f"""
+INSERT INTO commit_tokens (writer, token, written_at) VALUES (%(writer)s, %(token)s, {_NOW})
+ON CONFLICT (writer) DO UPDATE SET token = excluded.token, written_at = excluded.written_at
+"""  # noqa: S608 (the text is that above)
+# The last token that was committed, 0 where there is none. It waits for the session that holds the row to end.
+LAST_TOKEN = f"""
+INSERT INTO commit_tokens (writer, token, written_at) VALUES (%(writer)s, 0, {_NOW})
+ON CONFLICT (writer) DO UPDATE SET written_at = excluded.written_at RETURNING token
+"""  # noqa: S608
+DELETE_TOKEN = "DELETE FROM commit_tokens WHERE writer = %(writer)s"  # noqa: S105 (no password)
+# Of writers that were killed. One that still lives, and comes back later than that, inserts its row again.
+_LONG_AGO = _INSTANT.format(" - interval '30 days'")
+DELETE_OLD_TOKENS = f"DELETE FROM commit_tokens WHERE written_at < {_LONG_AGO}"  # noqa: S608
 
 # --- runs
 
 OPEN_RUN = """
-INSERT INTO runs (host, boot, pid, process_started, started_at, lease_until)
-VALUES (%(host)s, %(boot)s, %(pid)s, %(process_started)s, %(now)s, %(lease_until)s) RETURNING id
+INSERT INTO runs (id, host, boot, pid, process_started, started_at, lease_until)
+VALUES (%(run_id)s, %(host)s, %(boot)s, %(pid)s, %(process_started)s, %(now)s, %(lease_until)s)
 """
+NEXT_RUN_ID = "SELECT nextval(pg_get_serial_sequence('runs', 'id'))"
 # A run holds this lock as long as its connection lives. Shared, so that a connection made anew need not wait for the
 # server to notice that the old one is gone.
-HOLD = "SELECT pg_advisory_lock_shared(%(locks)s, %(run_id)s)"
-LET_GO = "SELECT pg_advisory_unlock_shared(%(locks)s, %(run_id)s)"
+_RUN_LOCK = LOCK_KEY.format("'run ' || %(run_id)s::bigint")
+HOLD = f"SELECT pg_advisory_lock_shared({_RUN_LOCK})"
+LET_GO = f"SELECT pg_advisory_unlock_shared({_RUN_LOCK})"
 # A run that was taken for dead while it only slept is alive again: its next claims are safe from recovery.
 RENEW_LEASE = "UPDATE runs SET lease_until = %(lease_until)s, ended_at = NULL, reason = NULL WHERE id = %(run_id)s"
 CLOSE_RUN = "UPDATE runs SET ended_at = %(now)s, reason = %(reason)s WHERE id = %(run_id)s AND ended_at IS NULL"
 # Ended runs with open calls too: one that was taken for dead may claim once more before it renews its lease. `gone`:
 # no connection holds the run's lock, and after a restart of the server there was time to take it again.
-OPEN_RUNS = """
+OPEN_RUNS = f"""
 SELECT id, host, boot, pid, process_started, lease_until,
     clock_timestamp() > pg_postmaster_start_time() + %(return_seconds)s * interval '1 second' AND NOT EXISTS (
         SELECT FROM pg_locks
-        WHERE locktype = 'advisory' AND classid = %(locks)s AND objid = runs.id AND objsubid = 2
+        WHERE locktype = 'advisory' AND objsubid = 1
+        AND (classid::bigint << 32) | objid::bigint = {LOCK_KEY.format("'run ' || runs.id")}
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
     ) AS gone
 FROM runs
 WHERE ended_at IS NULL OR id IN (SELECT run_id FROM calls WHERE state = 'open')
     OR id IN (SELECT run_id FROM statistics_calls WHERE state = 'open')
 ORDER BY id
-"""
+"""  # noqa: S608
 CLOCK = "SELECT clock_timestamp()"
 
 # --- choosing a batch: ids that another transaction is just claiming are passed over

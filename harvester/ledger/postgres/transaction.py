@@ -66,9 +66,9 @@ class Transaction:
         """Once for each of these rows."""
         self._waiting.append(_Waiting(partial(self._db.cursor().executemany, statement.encode(), rows)))
 
-    def lock(self, what: int) -> None:
+    def lock(self, what: str) -> None:
         """One of the advisory locks of `statements`, until the end of the transaction."""
-        self.later(sql.LOCK_UNTIL_COMMIT, locks=sql.LOCKS, what=what)
+        self.later(sql.LOCK_UNTIL_COMMIT, what=what)
 
     def move(self, statement: str, moves: Sequence[Move], **values: Any) -> int:
         """Run one of the moving statements over all of these; how many ids were moved."""

@@ -26,7 +26,7 @@ def prepare(url: str) -> None:
     Raises LedgerUnusable where tables of those names are something else, or were written by a newer harvester.
     """
     with _connection(url) as connection, connection.begin():
-        connection.execute(text(f"SELECT pg_advisory_xact_lock({sql.LOCKS}, {sql.MIGRATING})"))
+        connection.exec_driver_sql(sql.LOCK_UNTIL_COMMIT, {"what": sql.MIGRATING})
         if _found(connection, url) != REVISION:
             migrate(connection)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -29,39 +30,45 @@ _MOST_COLLISIONS = 5
 
 
 class _InDoubt(Exception):
-    """The connection broke before the answer to a commit: of which transaction, when it began by the monotonic clock,
-    and what it did if it was made."""
+    """The connection broke before the answer to a commit: `done` is what the transaction did if it was committed."""
 
-    def __init__(self, transaction: str, began: float, done: list[Done[Any]]) -> None:
-        self.transaction = transaction
-        self.began = began
+    def __init__(self, done: list[Done[Any]]) -> None:
         self.done = done
 
 
 class PostgresWriter(GroupWriter[Transaction]):
-    """See `GroupWriter`. A connection that breaks is made anew, and what was under way is done again, once."""
+    """See `GroupWriter`. A connection that breaks is made anew, and what was under way is done again, once.
+
+    Each transaction writes a token: the next number, into this writer's row of `commit_tokens`. Where the answer to a
+    commit is lost, that row tells whether it was committed.
+    """
 
     def __init__(self, url: str, return_seconds: float = RETURN_SECONDS) -> None:
         super().__init__()
         self._url = url
         self._return_seconds = return_seconds
         self._runs: set[int] = set()
+        self._id = secrets.token_hex(8)
+        self._token = 0
         self._given_up = False
         with ledger_errors(url):
             self._db = self._hop.in_thread(lambda: connect_for_writing(url))
 
-    def hold(self, run_id: int) -> None:
-        """Hold the run's lock on every connection from now on."""
+    async def hold(self, run_id: int) -> None:
+        """Hold the run's lock, on every connection from now on."""
         self._runs.add(run_id)
+        await self.run(lambda tx: tx.row(sql.HOLD, run_id=run_id))
 
     async def let_go(self, run_id: int) -> None:
         if run_id in self._runs:
             self._runs.remove(run_id)
-            await self.run(lambda tx: tx.row(sql.LET_GO, locks=sql.LOCKS, run_id=run_id))
+            await self.run(lambda tx: tx.row(sql.LET_GO, run_id=run_id))
 
     # --- in the thread
 
     def _disconnect(self) -> None:
+        with suppress(psycopg.Error):  # a row that stays is deleted by a later run
+            self._db.execute(sql.DELETE_TOKEN.encode(), {"writer": self._id})
         self._db.close()
 
     def _run(self, jobs: Sequence[Job]) -> list[Done[Any]]:
@@ -79,50 +86,55 @@ class PostgresWriter(GroupWriter[Transaction]):
             try:
                 return self._try(jobs)
             except _InDoubt as doubt:
-                self._return_to_server(doubt.__cause__)
-                if self._was_committed(doubt):
-                    return doubt.done
+                try:
+                    self._return_to_server(doubt.__cause__)
+                    if self._was_committed():
+                        return doubt.done
+                except (psycopg.Error, LedgerUnavailable) as error:
+                    # Not raised: each of several jobs would be tried again by itself, and might be done twice.
+                    told = explain(error, self._url) if isinstance(error, psycopg.Error) else error
+                    return [Done(error=told)] * len(jobs)
             except psycopg.Error as error:
-                if not self._db.closed:
+                if not self._is_broken_by(error):
                     raise
                 self._return_to_server(error)
 
     def _try(self, jobs: Sequence[Job]) -> list[Done[Any]]:
-        tx, began = Transaction(self._db), time.monotonic()
+        tx = Transaction(self._db)
         try:
             tx.later(sql.BEGIN)
             done = run_all(tx, jobs)
             tx.post()
-            transaction = tx.value(sql.TRANSACTION_ID)
+            self._token += 1
+            tx.change(sql.WRITE_TOKEN, writer=self._id, token=self._token)
         except BaseException:
             if not self._db.closed:
                 with suppress(psycopg.Error):  # the error that matters is the one that led here
                     self._db.execute("ROLLBACK")
             raise
         try:
-            self._db.execute("COMMIT")
-        except psycopg.OperationalError as error:
-            if not self._db.closed or transaction is None:
+            self._db.execute(sql.COMMIT)
+        except psycopg.Error as error:
+            if not self._is_broken_by(error):
                 raise
-            raise _InDoubt(transaction, began, done) from error
+            raise _InDoubt(done) from error
         return done
 
-    def _was_committed(self, doubt: _InDoubt) -> bool:
-        """Asks the server, which may still be ending the connection that broke."""
+    def _is_broken_by(self, error: psycopg.Error) -> bool:
+        """Whether it ended the connection, though this side may not have seen the end yet."""
+        return self._db.closed or error.diag.severity_nonlocalized in ("FATAL", "PANIC")
+
+    def _was_committed(self) -> bool:
+        """Whether the last transaction was committed, once the session that broke has ended."""
         while True:
-            asked = {"id": doubt.transaction, "seconds": time.monotonic() - doubt.began}
             try:
-                row = self._db.execute(sql.OUTCOME.encode(), asked).fetchone()
-            except errors.InvalidParameterValue:  # a number that it has not given yet
-                return False
+                row = self._db.execute(sql.LAST_TOKEN.encode(), {"writer": self._id}).fetchone()
             except psycopg.Error as error:
-                if not self._db.closed:
+                if not self._is_broken_by(error):
                     raise
                 self._return_to_server(error)
-                continue
-            if row is None or row[0] != "in progress":
-                return row is not None and row[0] == "committed"
-            time.sleep(_FIRST_PAUSE_SECONDS)
+            else:
+                return row == (self._token,)
 
     def _return_to_server(self, broken: BaseException | None) -> None:
         """A new connection that holds the runs' locks, or LedgerUnavailable where the server stays away."""
@@ -131,10 +143,11 @@ class PostgresWriter(GroupWriter[Transaction]):
         pause = _FIRST_PAUSE_SECONDS
         log.warning("the connection to the ledger broke: %s", str(broken).strip().splitlines()[0] if broken else "")
         while True:
+            self._db.close()
             try:
                 self._db = connect_for_writing(self._url)
-                for run_id in self._runs:
-                    self._db.execute(sql.HOLD, {"locks": sql.LOCKS, "run_id": run_id})
+                for run_id in tuple(self._runs):
+                    self._db.execute(sql.HOLD, {"run_id": run_id})
             except psycopg.Error as error:
                 if time.monotonic() >= give_up_at:
                     self._given_up = True

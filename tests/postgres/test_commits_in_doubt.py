@@ -1,0 +1,165 @@
+"""Each transaction happens exactly once, at whatever moment its connection breaks.
+
+HARVESTER_TEST_BREAKS=300 breaks it so many times in each way; by default it is a few.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import random
+import threading
+import time
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+
+import psycopg
+import pytest
+from breaking import MOST_SECONDS, AtCommits, Breaker, Crash, Proxy, Terminate
+from postgres_server import PostgresServer
+
+from harvester.ledger.postgres import writer
+from harvester.ledger.postgres.books import PostgresBooks
+from harvester.ledger.postgres.ledger import PostgresLedger
+from harvester.model import Batch, Body, Budget, GiveBack, Outcome, ProcessIdentity, Verdict
+
+BREAKS = int(os.environ.get("HARVESTER_TEST_BREAKS", "0"))
+FEW = {Crash: 4, Terminate: 30, Proxy: 30}
+LANES = 4
+NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
+BUDGET = Budget(date(2026, 11, 23), 10**9, 11)
+ME = ProcessIdentity("here", "boot", 1, "100")
+FAULT = Outcome(Verdict.TRY_AGAIN, "backendError", 500)
+
+
+class Crawl:
+    """Runs, claims and settlements in several lanes, until it is told to stop; counts what it was told of each."""
+
+    def __init__(self, ledger: PostgresLedger, rng: random.Random) -> None:
+        self._ledger = ledger
+        self._rng = rng
+        self.stopped = False
+        self.told: Counter[str] = Counter()
+        self.settled: list[int] = []
+
+    async def lane(self) -> None:
+        while not self.stopped:
+            run = await self._ledger.open_run(ME, NOW, NOW + timedelta(minutes=5))
+            self.told["runs"] += 1
+            for _ in range(8):
+                batch = await self._ledger.claim(run, BUDGET, NOW)
+                assert isinstance(batch, Batch)
+                self.told["claims"] += 1
+                await self._end(batch)
+            await self._ledger.close_run(run, NOW, "done")
+
+    async def _end(self, batch: Batch) -> None:
+        if self._rng.random() < 0.9:
+            assert await self._ledger.give_back(batch, FAULT, GiveBack.RELEASE, NOW)
+            self.told["failed"] += 1
+        else:
+            assert await self._ledger.settle(batch, good(batch), NOW)
+            self.told["ok"] += 1
+            self.settled += batch.positions
+
+
+def good(batch: Batch) -> Outcome:
+    raw = json.dumps({"items": [{"id": video_id} for video_id in batch.ids]}).encode()
+    body = Body(raw, "identity", len(raw), hashlib.sha256(raw).digest(), len(batch))
+    return Outcome(Verdict.GOOD, "ok", 200, body=body, found=frozenset(batch.ids))
+
+
+class Breaking:
+    """Breaks the connection while a crawl goes on: every other time as it commits, or else at any moment."""
+
+    def __init__(self, crawl: Crawl, breaker: Breaker, times: int, rng: random.Random) -> None:
+        self._crawl = crawl
+        self._breaker = breaker
+        self._times = times
+        self._rng = rng
+        self._go = threading.Event()
+        self._aiming = False
+
+    def before_commit(self) -> None:
+        """In the ledger's thread."""
+        if self._aiming:
+            self._aiming = False
+            self._go.set()
+            time.sleep(self._rng.uniform(0, MOST_SECONDS))
+
+    def run(self) -> None:
+        try:
+            for time_ in range(self._times):
+                self._wait_for_progress()
+                if time_ % 2:
+                    self._go.clear()
+                    self._aiming = True
+                    assert self._go.wait(60)
+                else:
+                    time.sleep(self._rng.uniform(0, 10 * MOST_SECONDS))
+                self._breaker()
+            self._wait_for_progress()
+        finally:
+            self._crawl.stopped = True
+
+    def _wait_for_progress(self) -> None:
+        enough = self._crawl.told.total() + self._rng.randint(1, 3 * LANES)
+        give_up_at = time.monotonic() + 60
+        while self._crawl.told.total() < enough:
+            assert time.monotonic() < give_up_at, "the crawl stands still"
+            time.sleep(0.001)
+
+
+@pytest.mark.parametrize("way", FEW)
+async def test_each_transaction_happens_once_whenever_its_connection_breaks(
+    server: PostgresServer, url: str, way: type[Crash] | type[Terminate] | type[Proxy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seed = random.randrange(10**6)
+    print("seed", seed)
+    rng = random.Random(seed)
+    breaker = way(server, url, rng)
+    times = BREAKS or FEW[way]
+    connect, doubts = writer.connect_for_writing, Counter[bool]()
+    async with PostgresLedger(url) as loading:
+        await loading.add([f"{number:010}A" for number in range(2000 + 200 * times)], (), 0)
+    async with PostgresLedger(breaker.url) as ledger:
+        crawl = Crawl(ledger, rng)
+        breaking = Breaking(crawl, breaker, times, rng)
+        monkeypatch.setattr(writer, "connect_for_writing", lambda at: AtCommits(connect(at), breaking.before_commit))
+        ledger._writer._db = AtCommits(ledger._writer._db, breaking.before_commit)  # type: ignore[assignment]
+        was_committed = ledger._writer._was_committed
+        monkeypatch.setattr(ledger._writer, "_was_committed", lambda: counted(doubts, was_committed()))
+        try:
+            await asyncio.gather(*(crawl.lane() for _ in range(LANES)), asyncio.to_thread(breaking.run))
+        finally:
+            crawl.stopped = True
+            breaker.close()
+    print(f"{times} breaks; {crawl.told}; commits in doubt, by whether they were made: {dict(doubts)}")
+    assert told_by(url) == crawl.told
+    assert len(crawl.settled) == len(set(crawl.settled)) == 50 * crawl.told["ok"]
+    with PostgresBooks(url) as books:
+        assert books.findings() == []
+        assert books.progress().days[0].units == 11 * crawl.told["claims"]
+
+
+def counted(doubts: Counter[bool], answer: bool) -> bool:
+    doubts[answer] += 1
+    return answer
+
+
+def told_by(url: str) -> Counter[str]:
+    """What the ledger says was done."""
+    with psycopg.connect(url) as db:
+        runs, done = db.execute("SELECT count(*), count(*) FILTER (WHERE reason = 'done') FROM runs").fetchone() or ()
+        claims, ok, failed = (
+            db.execute(
+                "SELECT count(*), count(*) FILTER (WHERE state = 'ok'), count(*) FILTER (WHERE state = 'failed') "
+                "FROM calls"
+            ).fetchone()
+            or ()
+        )
+        assert runs == done
+        assert db.execute("SELECT count(*) FROM commit_tokens").fetchone() == (0,)
+    return Counter(runs=runs, claims=claims, ok=ok, failed=failed)
