@@ -37,7 +37,9 @@ a list is written as JSON: `HARVESTER_YOUTUBE__PARTS='["snippet", "statistics"]'
 
 Secrets have no setting: `YOUTUBE_API_KEY` holds the key, or `YOUTUBE_API_KEY_FILE` names a file that holds it alone.
 Where both are set, the first counts. For S3, AWS's usual variables and profiles are read: `AWS_ACCESS_KEY_ID`,
-`AWS_SECRET_ACCESS_KEY`, `AWS_PROFILE`, `AWS_ENDPOINT_URL`. `NO_COLOR` does away with colours.
+`AWS_SECRET_ACCESS_KEY`, `AWS_PROFILE`, `AWS_ENDPOINT_URL`. `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` (either case)
+name the proxy, `SSL_CERT_FILE`, `REQUESTS_CA_BUNDLE` and `AWS_CA_BUNDLE` further certificates to trust.
+`NO_COLOR` does away with colours.
 """
 
 COMMANDS = """\

@@ -95,10 +95,13 @@ class Harvester:
         clock: Clock | None = None,
         chance: random.Random | None = None,
         key: SecretStr | None = None,
+        *,
+        proxies: bool = True,
     ) -> None:
-        """Without `key`, the environment's is read when it is first needed."""
+        """Without `key` the environment's is read when it is needed; without `proxies` none of them is used."""
         self.config = config
         self._key = key
+        self._proxies = proxies
         self._clock = clock or SystemClock()
         self._chance = chance
 
@@ -170,6 +173,7 @@ class Harvester:
         report: RunReport | None = None,
     ) -> RunReport:
         """The run itself, over a ledger that is open already; `work` is what to ask for, where it is not all."""
+        from harvester.network import proxy_for
         from harvester.process import this_process
         from harvester.worker import Worker
         from harvester.youtube.client import YouTubeClient
@@ -182,6 +186,7 @@ class Harvester:
             timeout_seconds=run.timeout_seconds,
             clock=self._clock,
             statistics_only=statistics_only,
+            proxy=proxy_for(self.config.youtube.base_url) if self._proxies else None,
         )
         worker = Worker(
             ledger,

@@ -345,9 +345,10 @@ class Crawl:
 
     async def _on_key_refused(self, batch: Batch, fault: Outcome) -> None:
         # First of all: no other lane is to send one more.
+        what = "The API refuses to answer this key" if fault.sent else "The API can't be reached"
         await self._fail(
-            CredentialsError(
-                f"The API refuses to answer this key ({fault.reason}): {fault.message}".rstrip(": "),
+            (CredentialsError if fault.sent else ConfigError)(
+                f"{what} ({fault.reason}): {fault.message}".rstrip(": "),
                 state=f"Nothing is lost; {self._work.let_go}.",
                 next_step=advice(fault),
             )

@@ -98,6 +98,7 @@ class Verdict(enum.Enum):
     """The day looks spent; short bursts have been seen to answer so, so it is worth one more question."""
     DAY_SPENT = "day_spent"
     KEY_REFUSED = "key_refused"
+    """The key, a setting or this machine's network is at fault: every call would end so until a person mends it."""
     BATCH_REFUSED = "batch_refused"
     """The API refuses these ids: asking the same again only costs."""
 

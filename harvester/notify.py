@@ -51,14 +51,27 @@ class Notifier:
         import aiohttp
         from yarl import URL
 
+        from harvester.errors import ConfigError
+        from harvester.network import proxy_for, tls_context
+
         headers = {"Content-Type": "text/plain; charset=utf-8", "User-Agent": f"harvester/{__version__}"}
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
         try:
+            proxy = proxy_for(url)
+            connector = aiohttp.TCPConnector(ssl=tls_context())
             async with (
-                aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False) as session,
+                aiohttp.ClientSession(
+                    connector=connector,
+                    timeout=timeout,
+                    cookie_jar=aiohttp.DummyCookieJar(),
+                    trust_env=False,
+                    proxy=proxy.url if proxy is not None else None,
+                ) as session,
                 session.post(URL(url, encoded=True), data=body, headers=headers, allow_redirects=False) as response,
             ):
                 return None if response.status < 300 else f"it answered {response.status}"
+        except ConfigError as error:
+            return error.what.rstrip(".")
         except TimeoutError:
             return f"no answer within {TIMEOUT_SECONDS:g} s"
         except (aiohttp.ClientError, OSError, ValueError) as error:

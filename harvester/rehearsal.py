@@ -113,7 +113,8 @@ class Rehearsal:
         )
         with SimulatorProcess(settings) as simulator:
             config = self._config(simulator.base_url)
-            harvester = Harvester(config, self._clock, random.Random(self._seed), SecretStr("rehearsed-key"))
+            chance, key = random.Random(self._seed), SecretStr("rehearsed-key")
+            harvester = Harvester(config, self._clock, chance, key, proxies=False)
             await harvester.load()
             progress = await self._crawl(harvester, simulator, on_day)
             report = simulator.report()

@@ -68,6 +68,8 @@ def _of_the_crawl(config: Config, offline: bool) -> Iterator[Finding]:
     if not offline:
         from harvester.doctor import network
 
+        if (proxy := network.proxy(config)) is not None:
+            yield proxy
         yield network.clock(config)
 
 

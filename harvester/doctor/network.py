@@ -6,6 +6,7 @@ import asyncio
 import time
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -15,7 +16,10 @@ from harvester import quota
 from harvester._version import __version__
 from harvester.doctor.finding import Finding, misconfigured, ok, problem, warning
 from harvester.errors import ApiUnavailable, HarvesterError
+from harvester.model import Verdict
+from harvester.network import Proxy, proxy_for, tls_context
 from harvester.text import count, shown
+from harvester.youtube.advice import advice
 from harvester.youtube.transport import NETWORK_FAULTS, outcome_of
 
 if TYPE_CHECKING:
@@ -28,17 +32,33 @@ TOLERATED_SECONDS = 30.0
 SET_THE_CLOCK = "Let this machine set its clock by NTP (timedatectl set-ntp true)."
 
 
+def proxy(config: Config) -> Finding | None:
+    """Through which proxy the API is asked; None where it is asked without."""
+    try:
+        found = proxy_for(config.youtube.base_url)
+    except HarvesterError as error:
+        return problem("proxy", error)
+    if found is None:
+        return None
+    what = f"The API is asked through the proxy {found.shown}, which {found.variable} names"
+    if urlsplit(config.youtube.base_url).scheme == "http":
+        clear = "The key can be read there: youtube.base_url is http."
+        return warning("proxy", f"{what}. {clear}", "Let it be https, or let NO_PROXY name its host.")
+    return ok("proxy", f"{what}; the key goes through it encrypted.")
+
+
 def clock(config: Config) -> Finding:
     """Ask the API's host for its time: without the key and for no method of the API, so that it costs nothing."""
     address = urlsplit(config.youtube.base_url)
     host = shown(address.netloc)
     began = time.time()
     try:
-        date = asyncio.run(_date(f"{address.scheme}://{address.netloc}/"))
+        found = proxy_for(config.youtube.base_url)
+        date = asyncio.run(_date(f"{address.scheme}://{address.netloc}/", found))
+    except HarvesterError as error:
+        return problem("api", error)
     except NETWORK_FAULTS as fault:
-        outcome = outcome_of(fault)
-        what = f"The API can't be reached at {host}: {outcome.message} ({outcome.reason})."
-        return problem("api", ApiUnavailable(what, next_step="Check the network and youtube.base_url, then ask again."))
+        return _out_of_reach(fault, host)
     ended = time.time()
     try:
         # Cut to whole seconds, which is half a second less than it was in the mean.
@@ -66,13 +86,29 @@ def one_call(config: Config) -> Finding:
     return ok("call", f"The API takes the key: one call of the crawl, {count(report.units, 'unit')}, {found}.")
 
 
-async def _date(url: str) -> str:
+def _out_of_reach(fault: Exception, host: str) -> Finding:
+    outcome = outcome_of(fault)
+    what = f"The API can't be reached at {host}: {outcome.message} ({outcome.reason})."
+    if outcome.verdict is Verdict.KEY_REFUSED:
+        return misconfigured("api", what, advice(outcome))
+    return problem("api", ApiUnavailable(what, next_step="Check the network and youtube.base_url, then ask again."))
+
+
+async def _date(url: str, found: Proxy | None) -> str:
     timeout = aiohttp.ClientTimeout(total=PATIENCE_SECONDS)
     headers = {"User-Agent": f"harvester/{__version__}"}
     async with (
-        aiohttp.ClientSession(timeout=timeout, headers=headers, trust_env=False) as session,
+        aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=tls_context()),
+            timeout=timeout,
+            headers=headers,
+            trust_env=False,
+            proxy=found.url if found is not None else None,
+        ) as session,
         session.head(url, allow_redirects=False) as response,
     ):
+        if response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+            raise aiohttp.ClientHttpProxyError(response.request_info, response.history, status=response.status)
         return response.headers.get("Date", "")
 
 

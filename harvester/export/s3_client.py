@@ -13,6 +13,7 @@ from isal import isal_zlib
 
 from harvester.errors import ConfigError
 from harvester.export.s3_errors import explained
+from harvester.s3_answers import not_s3, refuse_redirect
 
 if TYPE_CHECKING:
     from botocore.loaders import Loader
@@ -77,10 +78,33 @@ def connected(uri: str, region: str | None, *, ranges: bool = False) -> Iterator
             # The address itself is not repeated, nor is the cause, which does: it may hold a password.
             what = "AWS_ENDPOINT_URL or export.region is not valid."
             raise ConfigError(what, state="Nothing was written.") from None
+        client.meta.events.register_first("needs-retry.s3", _refuse_redirect)
+        client.meta.events.register_first("after-call.s3", _refuse_pages)
         try:
             yield client
         finally:
             client.close()
+
+
+def _refuse_redirect(response: tuple[Any, Any] | None, **_: object) -> None:
+    if response is not None:
+        http, _parsed = response
+        refuse_redirect(http.status_code, {name.lower(): value for name, value in http.headers.items()})
+
+
+_PROOF = {
+    "PutObject": "ETag",
+    "CreateMultipartUpload": "UploadId",
+    "UploadPart": "ETag",
+    "CompleteMultipartUpload": "ETag",
+}
+"""What no S3 leaves out of its answer: a web page with status 200, as of a console or a captive portal, has none."""
+
+
+def _refuse_pages(http_response: Any, parsed: dict[str, Any], model: Any, **_: object) -> None:
+    proof = _PROOF.get(model.name)
+    if proof is not None and http_response.status_code < 300 and not parsed.get(proof):
+        raise not_s3(f"it answered {model.name} with HTTP {http_response.status_code} and without {proof}")
 
 
 def _session() -> Session:

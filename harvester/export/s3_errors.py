@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from harvester.errors import ConfigError, CredentialsError, HarvesterError, StorageUnavailable
+from harvester.s3_answers import SESSION_OVER, WRONG_REGION, not_s3, refusal_of
 from harvester.text import shown, without_secrets
 
 if TYPE_CHECKING:
@@ -25,10 +26,7 @@ _CREDENTIALS = {
     "InvalidAccessKeyId": _IDENTITY,
     "SignatureDoesNotMatch": _IDENTITY,
     "AuthorizationHeaderMalformed": "Set export.region to the bucket's region. " + _IDENTITY,
-    "ExpiredToken": "The session is over: sign in again, and export again.",
-    "ExpiredTokenException": "The session is over: sign in again, and export again.",
-    "InvalidToken": "The session token is not valid: sign in again, and export again.",
-    "TokenRefreshRequired": "The session is over: sign in again, and export again.",
+    **dict.fromkeys(SESSION_OVER, "The session is over: sign in again, and export again."),
     "RequestTimeTooSkewed": "Set this machine's clock: it is minutes away from S3's.",
     "AccountProblem": "Ask whoever pays for the AWS account.",
     "AllAccessDisabled": "Ask whoever owns the bucket.",
@@ -47,6 +45,9 @@ _CONFIG = {
 }
 
 _PASSING = {
+    "RequestTimeout": "Export again later.",
+    "SlowDown": "Export again later.",
+    "OperationAborted": "Export again later.",
     "NoSuchUpload": "A newer export to the same place was faster, or the bucket's rules end uploads that take so "
     "long. Export again.",
 }
@@ -60,9 +61,17 @@ def explained(uri: str) -> Iterator[None]:
     token that no header can hold.
     """
     from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
 
     try:
         yield
+    except ConfigError as error:
+        error.state = error.state or _KEPT
+        raise
+    except ResponseParserError:
+        not_xml = not_s3("its answer is no XML")
+        not_xml.state = _KEPT
+        raise not_xml from None
     except ClientError as error:
         raise _refusal(shown(uri), error) from None
     except BotoCoreError as error:
@@ -75,17 +84,19 @@ def is_absence(error: ClientError) -> bool:
 
 
 def _refusal(uri: str, error: ClientError) -> HarvesterError:
-    code = shown(str(error.response.get("Error", {}).get("Code", "unknown")), 100)
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    what = f"S3 refused {error.operation_name} for {uri}: {code}."
+    refusal = refusal_of(error)
+    code, status = refusal.code, refusal.status
+    said = f" ({refusal.said.rstrip('.')})" if refusal.said and refusal.said != code else ""
+    what = f"S3 refused {error.operation_name} for {uri}: {code}{said}."
     if code in _CREDENTIALS:
-        return CredentialsError(what, state=_KEPT, next_step=_CREDENTIALS[code])
+        return CredentialsError(what, state=_KEPT, next_step=refusal.hint + _CREDENTIALS[code])
     if code in _CONFIG:
-        return ConfigError(what, state=_KEPT, next_step=_CONFIG[code])
+        region = f' It is "{refusal.region}".' if refusal.region and code in WRONG_REGION else ""
+        return ConfigError(what, state=_KEPT, next_step=_CONFIG[code] + region)
     if status in (401, 403):
         return CredentialsError(what, state=_KEPT, next_step=_IDENTITY)
-    if status in (301, 307, 400, 404, 405) and code not in ("RequestTimeout", "NoSuchUpload", "SlowDown"):
-        return ConfigError(what, state=_KEPT, next_step="Check export.uri and export.region.")
+    if status == 501 or (300 <= status < 500 and status not in (408, 429) and code not in _PASSING):
+        return ConfigError(what, state=_KEPT, next_step=f"{refusal.hint}Check export.uri and export.region.")
     return StorageUnavailable(what, state=_WHOLE, next_step=_PASSING.get(code, "Export again later."))
 
 
@@ -98,11 +109,18 @@ def _failure(uri: str, error: BotoCoreError) -> HarvesterError:
     signed_out = (boto.CredentialRetrievalError, boto.TokenRetrievalError, boto.SSOError, boto.LoginError)
     if isinstance(error, signed_out):
         return CredentialsError(f"The AWS credentials for {uri} can't be had ({kind}).", next_step=_IDENTITY)
+    if isinstance(error, boto.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return ConfigError(
+            f"S3 can't be reached for {uri}: its TLS certificate is not trusted.",
+            state=_KEPT,
+            next_step="Check AWS_ENDPOINT_URL; AWS_CA_BUNDLE (or REQUESTS_CA_BUNDLE) names the PEM file of further "
+            "certificates to trust.",
+        )
     if isinstance(error, boto.SSLError):
         return StorageUnavailable(
-            f"S3 can't be reached for {uri}: its TLS certificate is not trusted, or TLS failed.",
+            f"S3 can't be reached for {uri}: TLS failed.",
             state=_WHOLE,
-            next_step="Check AWS_ENDPOINT_URL and the network; AWS_CA_BUNDLE names further certificates to trust.",
+            next_step="Check AWS_ENDPOINT_URL and the network, and export again.",
         )
     broken_off = (boto.IncompleteReadError, boto.FlexibleChecksumError)
     passing = (boto.ConnectionError, boto.HTTPClientError, *broken_off)

@@ -6,12 +6,23 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import s3fs
+from aiobotocore.httpsession import AIOHTTPSession  # type: ignore[import-untyped]
 from botocore import exceptions as botocore
+from botocore.parsers import ResponseParserError
 
 from harvester.errors import ConfigError, CredentialsError, HarvesterError, SourceUnavailable
+from harvester.s3_answers import (
+    CHECK_ENDPOINT,
+    SESSION_OVER,
+    WRONG_REGION,
+    redirected,
+    refusal_of,
+    refuse_redirect,
+)
 from harvester.sources.source import AGAIN, Source, opened, sentence
 
 CONNECT_SECONDS = 10
@@ -19,7 +30,20 @@ READ_SECONDS = 60
 BLOCK_BYTES = 8 << 20
 ATTEMPTS = 3
 
-FAILURES = (OSError, ValueError, botocore.BotoCoreError, aiohttp.ClientError)
+FAILURES = (OSError, ValueError, botocore.BotoCoreError, botocore.ClientError, aiohttp.ClientError, ResponseParserError)
+
+_PASSING_CODES = frozenset({"RequestTimeout", "SlowDown", "OperationAborted", "InternalError", "ServiceUnavailable"})
+
+
+class _Session(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore has no types
+    """aiohttp follows redirects, with a signature that fits the first address alone."""
+
+    async def send(self, request: Any) -> Any:
+        answer = await super().send(request)
+        if urlsplit(answer.url)[:2] != urlsplit(request.url)[:2]:
+            raise redirected(302, answer.url)
+        refuse_redirect(answer.status_code, answer.headers)
+        return answer
 
 
 class _Filesystem(s3fs.S3FileSystem):  # type: ignore[misc]  # s3fs has no types
@@ -56,6 +80,7 @@ def _filesystem(anonymous: bool) -> Iterator[_Filesystem]:
             "connect_timeout": CONNECT_SECONDS,
             "read_timeout": READ_SECONDS,
             "retries": {"mode": "standard", "total_max_attempts": ATTEMPTS},
+            "http_session_cls": _Session,
         },
     )
     filesystem.retries = ATTEMPTS
@@ -76,6 +101,14 @@ def _open_key(filesystem: Any, path: str) -> Any:
 
 
 def _explain(error: Exception, uri: str, anonymous: bool) -> HarvesterError:
+    # s3fs raises an OSError in place of what S3 answered.
+    answered = error if isinstance(error, botocore.ClientError) else error.__cause__
+    if isinstance(answered, botocore.ClientError) and (known := _refused(answered, uri)) is not None:
+        return known
+    if isinstance(error, botocore.SSLError):
+        return _tls_failed(error, uri)
+    if isinstance(error, ResponseParserError):
+        return ConfigError(f"What answers for {uri} is not S3: its answer is no XML.", next_step=CHECK_ENDPOINT)
     if isinstance(error, FileNotFoundError):
         return ConfigError(f"There is no {uri}: the bucket or the key is missing.", next_step="Mend source.uri.")
     if isinstance(error, PermissionError):
@@ -99,3 +132,32 @@ def _explain(error: Exception, uri: str, anonymous: bool) -> HarvesterError:
             next_step="Mend the address, the region or the credentials.",
         )
     return SourceUnavailable(f"{uri} cannot be read now: {sentence(error)}.", next_step=AGAIN)
+
+
+def _refused(error: botocore.ClientError, uri: str) -> HarvesterError | None:
+    """What its code says; None where the kind of the error, by s3fs, says as much."""
+    refusal = refusal_of(error)
+    said = f" ({refusal.said.rstrip('.')})" if refusal.said and refusal.said != refusal.code else ""
+    what = f"S3 refuses to let {uri} be read: {refusal.code}{said}."
+    if refusal.code in SESSION_OVER:
+        return CredentialsError(what, next_step="The session is over: sign in again, and load again.")
+    if refusal.code in WRONG_REGION and (refusal.region or refusal.code != "AuthorizationHeaderMalformed"):
+        where = f"={refusal.region}" if refusal.region else " to the bucket's region"
+        return ConfigError(what, next_step=f"Set AWS_DEFAULT_REGION{where}. {CHECK_ENDPOINT}")
+    if refusal.code in _PASSING_CODES or refusal.status in (401, 403, 404, 408, 416, 429):
+        return None
+    if refusal.status == 501 or 300 <= refusal.status < 500:
+        return ConfigError(what, next_step=f"{refusal.hint}Mend the address, the region or the credentials.")
+    return None
+
+
+def _tls_failed(error: botocore.SSLError, uri: str) -> HarvesterError:
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return ConfigError(
+            f"{uri} can't be read: the certificate of the S3 endpoint does not verify (certificate verify failed).",
+            next_step="AWS_CA_BUNDLE (or REQUESTS_CA_BUNDLE) names the PEM file of further certificates to trust.",
+        )
+    if str(error.kwargs.get("endpoint_url", "")).startswith("http://"):
+        # It was asked without TLS, so what failed is where a redirect led to.
+        return redirected(301, "")
+    return SourceUnavailable(f"{uri} cannot be read now: TLS failed.", next_step=AGAIN)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import re
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPException, HTTPResponse, IncompleteRead, InvalidURL
@@ -11,9 +13,12 @@ from urllib.parse import quote, urlsplit
 from urllib.request import Request, urlopen
 
 from harvester.errors import ConfigError, CredentialsError, HarvesterError, SourceUnavailable
+from harvester.network import TRUST_IT, proxy_for, tls_context
 from harvester.sources.source import AGAIN, Source, opened, sentence
 
 SILENCE_SECONDS = 60
+_TUNNEL = re.compile(r"Tunnel connection failed: ([0-9]{3})")
+"""What http.client says where a proxy answers a CONNECT with something else than 200."""
 FAILURES = (OSError, ValueError, HTTPException)
 
 
@@ -32,10 +37,11 @@ def open_web(url: str) -> Iterator[Source]:
     shown = address._replace(query="", fragment="").geturl()
     if not address.hostname:
         raise ConfigError(f"{shown} names no host.", next_step="Mend the address.")
+    proxy_for(url)  # an error where it can't be used
     request = Request(quote(url, safe="%/:=&?~#+!$,;'@()*[]"), headers={"User-Agent": "harvester"})  # noqa: S310
 
     with opened(
-        lambda: _Whole(urlopen(request, timeout=SILENCE_SECONDS)),  # noqa: S310
+        lambda: _Whole(urlopen(request, timeout=SILENCE_SECONDS, context=tls_context())),  # noqa: S310
         FAILURES,
         lambda error: _explain(error, shown),
     ) as file:
@@ -73,7 +79,23 @@ def _explain(error: Exception, shown: str) -> HarvesterError:
     if isinstance(error, IncompleteRead):
         return SourceUnavailable(f"{shown}: the source ended in the middle.", next_step=AGAIN)
     reason = getattr(error, "reason", None) or error
+    if isinstance(reason, ssl.SSLCertVerificationError):
+        why = f"certificate verify failed: {reason.verify_message}"
+        return ConfigError(f"{shown} can't be read: its certificate is not trusted ({why}).", next_step=TRUST_IT)
+    if (tunnel := _TUNNEL.match(str(reason))) is not None:
+        return _refused_by_proxy(int(tunnel[1]), shown)
     return SourceUnavailable(f"{shown} cannot be read now: {sentence(reason)}.", next_step=AGAIN)
+
+
+def _refused_by_proxy(status: int, shown: str) -> HarvesterError:
+    what = f"The proxy before {shown} answered HTTP {status}."
+    if status >= 500 or status in (408, 429):
+        return SourceUnavailable(what, next_step=AGAIN)
+    return CredentialsError(
+        what,
+        next_step="Look at HTTPS_PROXY or HTTP_PROXY: with a user and password it is http://user:password@host:port. "
+        "NO_PROXY names the hosts that are reached without it.",
+    )
 
 
 def _refused(status: int, shown: str) -> HarvesterError:
@@ -82,6 +104,8 @@ def _refused(status: int, shown: str) -> HarvesterError:
             f"{shown} refuses to be read: HTTP {status}.",
             next_step="Use an address that anyone may read, or a presigned one; or pipe the file in: harvester load -.",
         )
+    if status == 407:
+        return _refused_by_proxy(status, shown)
     if status in (408, 425, 429) or status >= 500:
         return SourceUnavailable(f"{shown} cannot be read now: HTTP {status}.", next_step=AGAIN)
     return ConfigError(f"{shown} is not there: HTTP {status}.", next_step="Mend the address.")

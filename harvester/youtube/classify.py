@@ -119,6 +119,8 @@ def _configuration(answer: Answer, error: ApiError) -> str:
             return word
     if word := _first(error, _KEY_WORDS):
         return word
+    if answer.status == 407:
+        return "http_407"  # not the API, but the proxy before it
     if answer.status in (401, 403):
         # No 403 of videos.list is about an id: those that may not be seen are absent from a 200.
         return error.reason or f"http_{answer.status}"

@@ -32,7 +32,16 @@ _SENT: tuple[tuple[type[Exception], str, str], ...] = (
 
 
 def outcome_of(fault: Exception) -> Outcome:
-    """Sort one of NETWORK_FAULTS. `sent` is False only where the request surely never left."""
+    """Sort one of NETWORK_FAULTS. `sent` is False only where the request surely never left.
+
+    What no waiting heals is a KEY_REFUSED: a certificate that does not verify, a proxy that refuses.
+    """
+    if isinstance(fault, aiohttp.ClientConnectorCertificateError):
+        return Outcome(Verdict.KEY_REFUSED, "tls_failed", message=_untrusted(fault), sent=False)
+    if isinstance(fault, aiohttp.ClientHttpProxyError):
+        final = 400 <= fault.status < 500 and fault.status not in (408, 429)
+        verdict = Verdict.KEY_REFUSED if final else Verdict.TRY_AGAIN
+        return Outcome(verdict, "proxy_refused", message=f"the proxy answered HTTP {fault.status}", sent=False)
     for kind, reason, message in _UNSENT:
         if isinstance(fault, kind):
             return Outcome(Verdict.TRY_AGAIN, reason, message=_with_cause(message, fault), sent=False)
@@ -45,6 +54,12 @@ def outcome_of(fault: Exception) -> Outcome:
 def _with_cause(message: str, fault: Exception) -> str:
     """The operating system's word on why there is no connection; it holds an address at most."""
     if isinstance(fault, aiohttp.ClientConnectorError):
+        proxy = "the proxy " if isinstance(fault, aiohttp.ClientProxyConnectionError) else ""
         cause = fault.os_error.strerror or type(fault.os_error).__name__
-        return clean(f"{message} with {fault.host}: {cause}")
+        return clean(f"{message} with {proxy}{fault.host}: {cause}")
     return message
+
+
+def _untrusted(fault: aiohttp.ClientConnectorCertificateError) -> str:
+    why = getattr(fault.certificate_error, "verify_message", "") or "it is for another name"
+    return clean(f"no trusted TLS connection: the certificate of {fault.host} does not verify ({why})")

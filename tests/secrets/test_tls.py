@@ -22,7 +22,8 @@ from harvester.youtube.client import YouTubeClient
 
 
 def write_certificate(path: Path) -> None:
-    """A key, and a certificate for 127.0.0.1 that it signed itself, in one file."""
+    """A key, and a certificate for 127.0.0.1 and api.test that it signed itself, in one file."""
+    names = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("api.test")]
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.now(UTC)
@@ -30,7 +31,7 @@ def write_certificate(path: Path) -> None:
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .sign(key, hashes.SHA256())
     )
     secret = key.private_bytes(
@@ -77,8 +78,13 @@ async def test_the_client_refuses_before_anything_is_sent(untrusted: str, heard:
 def test_a_run_says_so(guarded: Guarded, untrusted: str, heard: list[str]) -> None:
     guarded.env["HARVESTER_YOUTUBE__BASE_URL"] = untrusted
     done = guarded.run("run")
-    assert done.returncode == 4
-    assert "tls_failed (no trusted TLS connection" in done.stderr
+    assert done.returncode == 3
+    assert "tls_failed): no trusted TLS connection" in done.stderr
+    assert "SSL_CERT_FILE" in done.stderr
+    assert "again later" not in done.stderr
+    told = guarded.run("doctor")
+    assert told.returncode == 3
+    assert "SSL_CERT_FILE" in told.stdout
     assert heard == []
     assert leaks_of(done, guarded.folder) == {}
 
@@ -86,11 +92,13 @@ def test_a_run_says_so(guarded: Guarded, untrusted: str, heard: list[str]) -> No
 def test_s3_and_sources(guarded: Guarded, untrusted: str, heard: list[str]) -> None:
     guarded.env["AWS_ENDPOINT_URL"] = untrusted
     export = guarded.run("export", "s3://bucket/songs.json")
-    assert export.returncode == 4
+    assert export.returncode == 3
     assert "TLS certificate is not trusted" in export.stderr
+    assert "AWS_CA_BUNDLE" in export.stderr
     for source in ("s3://bucket/songs.csv", f"{untrusted}/songs.csv"):
         load = guarded.run("load", source)
-        assert load.returncode == 4
+        assert load.returncode == 3
+        assert "CA_BUNDLE" in load.stderr
         assert "certificate verify failed" in load.stderr.lower()
     assert heard == []
 
