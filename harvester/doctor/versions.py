@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from harvester._version import __version__
 from harvester.doctor.finding import Finding, misconfigured, ok
 
-LIBRARIES = ("aiohttp", "alembic", "botocore", "pandas", "pyarrow", "pydantic", "s3fs", "SQLAlchemy", "zstandard")
+LIBRARIES = ("aiohttp", "alembic", "boto3", "pandas", "pyarrow", "pydantic", "s3fs", "SQLAlchemy", "zstandard")
 OLDEST_SQLITE = (3, 37, 0)
 """The ledger's tables are strict."""
 

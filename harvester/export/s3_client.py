@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from isal import isal_zlib
 
@@ -61,6 +61,7 @@ def connected(uri: str, region: str | None, *, ranges: bool = False) -> Iterator
 
     With `ranges`, answers are not held against a checksum: some stores send that of the whole object with a range.
     """
+    import boto3
     from botocore.config import Config
 
     config = Config(
@@ -73,7 +74,10 @@ def connected(uri: str, region: str | None, *, ranges: bool = False) -> Iterator
     )
     with explained(uri):
         try:
-            client = cast("S3Client", _session().create_client("s3", region_name=region, config=config))
+            # boto3's default session keeps the credentials it found first: a long-lived process must not.
+            client: S3Client = boto3.session.Session(botocore_session=_session()).client(
+                "s3", region_name=region, config=config
+            )
         except ValueError:
             # The address itself is not repeated, nor is the cause, which does: it may hold a password.
             what = "AWS_ENDPOINT_URL or export.region is not valid."
@@ -108,7 +112,7 @@ def _refuse_pages(http_response: Any, parsed: dict[str, Any], model: Any, **_: o
 
 
 def _session() -> Session:
-    """A new session, so that a long-lived process keeps no old credentials. It shares the parsed models of S3's API."""
+    """A new session that shares the parsed models of S3's API with earlier ones."""
     from botocore.session import Session
 
     session = Session()

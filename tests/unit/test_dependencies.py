@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from importlib.metadata import distribution
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -27,10 +28,16 @@ def test_the_lock_file_has_a_version_within_each_range() -> None:
     assert outside == []
 
 
-def test_nothing_but_aiobotocore_says_which_botocore() -> None:
-    """Each release of aiobotocore accepts one narrow range of it; pip 23 tries every release of whatever else asks."""
+def test_boto3_and_aiobotocore_accept_the_same_botocore() -> None:
+    """Each release of aiobotocore accepts one narrow range of it; pip 23 tries every release of a wider boto3."""
     ranges = {wanted.name: wanted.specifier for wanted in RUNTIME}
-    assert ranges.keys().isdisjoint({"boto3", "botocore", "s3transfer", "awscli"})
+    accepted = next(
+        wanted.specifier
+        for wanted in map(Requirement, distribution("aiobotocore").requires or ())
+        if wanted.name == "botocore"
+    )
+    assert ranges["boto3"] == accepted
+    assert ranges.keys().isdisjoint({"botocore", "s3transfer", "awscli"})
     assert {item.operator for item in ranges["aiobotocore"]} == {">=", "<"}
     assert {item.operator for item in ranges["aiohttp"]} == {">=", "<"}
     assert ranges["s3fs"].contains("2026.9.0")
