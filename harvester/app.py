@@ -17,8 +17,19 @@ from harvester.clock import Clock, SystemClock
 from harvester.config import Config, api_key
 from harvester.errors import BooksError, ConfigError
 from harvester.ledger.place import check, open_books, open_ledger, prepare
-from harvester.model import BATCH_SIZE, FailedId, FaultCount, Loaded, Progress, RunRecord, Stored, VideoState
-from harvester.report.summary import Summary, summarize
+from harvester.model import (
+    BATCH_SIZE,
+    FailedId,
+    FaultCount,
+    Loaded,
+    LoadRecord,
+    Progress,
+    RunRecord,
+    Stored,
+    VideoState,
+)
+from harvester.report.summary import Summary, refuse_without_ids, summarize
+from harvester.report.would import DryRun, Due
 from harvester.text import count, shown
 from harvester.watch import Watch, nobody
 
@@ -46,34 +57,6 @@ PAGE_VIDEOS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class DryRun:
-    """What a run would do now."""
-
-    calls: int
-    videos: int
-    units: int
-    units_per_call: int
-    remaining_units: int
-    pending: int
-    """Ids not yet asked for, whether or not today's units pay for them."""
-    first_ids: tuple[str, ...]
-    """The ids of the first call."""
-    seconds: float
-    """At the configured concurrency, and the plan's seconds a call."""
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """What is stored past some age, and what a refresh would do about it now."""
-
-    old: Stored
-    calls: int
-    """As many as are needed, today's units pay for, and are allowed: responses without a video need none."""
-    units: int
-    remaining_units: int
-
-
-@dataclass(frozen=True, slots=True)
 class Overview:
     """`status` with the runs behind it."""
 
@@ -84,6 +67,7 @@ class Overview:
     """Why calls brought nothing, where that was asked for."""
     oldest: datetime | None = None
     """When the oldest stored response was fetched."""
+    loads: Sequence[LoadRecord] = ()
 
 
 class Harvester:
@@ -156,6 +140,7 @@ class Harvester:
         check(self.config.ledger.url)
         async with open_ledger(self.config.ledger.url) as ledger:
             before = summarize(await ledger.progress(), self.config.quota, self._clock.now())
+            refuse_without_ids(before)
             units = f"{before.remaining:,} of {count(before.daily_units, 'unit')}"
             log.info("%s left, %s left today", count(before.unasked, "id"), units)
             report = await self.crawl(ledger, until_done=until_done, max_calls=max_calls, stop=stop, report=report)
@@ -206,6 +191,7 @@ class Harvester:
         """Count out the batches that a run would claim now. Reads only."""
         with self.books() as books:
             summary = summarize(books.progress(), self.config.quota, self._clock.now())
+            refuse_without_ids(summary)
             affordable = summary.remaining // summary.units_per_call
             most = affordable if max_calls is None else min(affordable, max_calls)
             calls = videos = 0
@@ -235,7 +221,7 @@ class Harvester:
             summary = summarize(books.progress(), self.config.quota, now)
             wanted = bool(reasons and summary.calls_wasted)
             faults = books.faults(reasons, STATUS_CALLS) if wanted else []
-            return Overview(summary, books.runs(newest_runs), now, faults, books.oldest_response())
+            return Overview(summary, books.runs(newest_runs), now, faults, books.oldest_response(), books.loads())
 
     def failed(self) -> Iterator[FailedId]:
         """The ids that were given up, one by one. Reads only."""

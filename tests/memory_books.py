@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from harvester.body import decompress
-from harvester.model import EVERYTHING, Progress, ResponseSize, Span, StoredResponse, VideoState
+from harvester.model import EVERYTHING, LoadRecord, Progress, ResponseSize, Span, StoredResponse, VideoState
 
 
 class MemoryBooks:
@@ -22,6 +22,12 @@ class MemoryBooks:
 
     def progress(self) -> Progress:
         return Progress(self.videos, ())
+
+    def last_position(self) -> int:
+        return sum(self.videos.values())
+
+    def loads(self) -> list[LoadRecord]:
+        return []
 
     def responses(self, span: Span = EVERYTHING) -> Iterator[StoredResponse]:
         yield from (response for response in self.stored if response.first_position in span)

@@ -23,6 +23,7 @@ INTERVAL_SECONDS = 2.0
 )
 @click.option("--json", "as_json", is_flag=True, help="For programs; with --failed, one object a line.")
 @click.option("--failed", is_flag=True, help="List the ids that were given up, with tabs where a program reads.")
+@click.option("--loads", is_flag=True, help="List what was loaded, by number, with tabs where a program reads.")
 @click.option("--watch", is_flag=True, help="Look again and again, until Ctrl-C. Needs a terminal.")
 @click.option(
     "--interval",
@@ -47,6 +48,7 @@ def status(
     state: State,
     as_json: bool,
     failed: bool,
+    loads: bool,
     watch: bool,
     interval: float | None,
     prometheus: Path | None,
@@ -57,7 +59,7 @@ def status(
     Reads only, and may be used beside a run. Its last lines say what to do next.
     """
     written = html is not None or prometheus is not None
-    _refuse_contradictions(as_json=as_json, failed=failed, watch=watch, interval=interval, written=written)
+    _refuse_contradictions(as_json=as_json, failed=failed, loads=loads, watch=watch, interval=interval, written=written)
     harvester = state.harvester()
     if written:
         _write(harvester, prometheus, html)
@@ -65,12 +67,12 @@ def status(
         from harvester.cli.failed import list_failed
 
         list_failed(harvester.failed(), as_json=as_json)
+    elif loads:
+        from harvester.cli.loads import list_loads
+
+        list_loads(harvester.overview().loads)
     elif as_json:
-        import json
-
-        from harvester.report import summary
-
-        click.echo(json.dumps(summary.as_json(harvester.overview().summary), indent=2))
+        click.echo(_as_json(harvester))
     elif watch:
         from harvester.cli.look import keep_looking
 
@@ -85,11 +87,35 @@ def screen(harvester: Harvester) -> Screen:
 
     overview = harvester.overview(RUNS, reasons=REASONS)
     return Screen(
-        overview.summary, overview.runs, overview.now, overview.faults, bar=on_terminal(), oldest=overview.oldest
+        overview.summary,
+        overview.runs,
+        overview.now,
+        overview.faults,
+        bar=on_terminal(),
+        oldest=overview.oldest,
+        ledger=harvester.config.ledger.name,
     )
 
 
-def _refuse_contradictions(*, as_json: bool, failed: bool, watch: bool, interval: float | None, written: bool) -> None:
+def _as_json(harvester: Harvester) -> str:
+    import json
+
+    from harvester.cli import loads
+    from harvester.report import summary
+
+    overview = harvester.overview()
+    said = summary.as_json(overview.summary) | {
+        "ledger": harvester.config.ledger.name,
+        "loads": [loads.as_json(load) for load in overview.loads],
+    }
+    return json.dumps(said, indent=2)
+
+
+def _refuse_contradictions(
+    *, as_json: bool, failed: bool, loads: bool, watch: bool, interval: float | None, written: bool
+) -> None:
+    if loads and (as_json or failed or watch or written):
+        raise click.UsageError("--loads goes with no other option: status --json lists the loads too.")
     if interval is not None and not watch:
         raise click.UsageError("--interval is for --watch.")
     if watch and (as_json or failed or written):

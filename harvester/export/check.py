@@ -140,7 +140,10 @@ def _files(uri: str, folder: Folder, manifest: Manifest, settings: ExportSetting
 
 def _against_manifest(folder: Folder, manifest: Manifest) -> Iterator[str]:
     """What contradicts itself, or lies in the folder without being spoken of."""
-    if manifest.complete != (manifest.counts.get("pending", 0) + manifest.counts.get("claimed", 0) == 0):
+    counts = manifest.counts
+    through = counts.get("pending", 0) + counts.get("claimed", 0) == 0
+    # Earlier versions called a crawl without one valid id complete.
+    if manifest.complete != through and counts.get("total", 0) > counts.get("invalid", 0):
         yield "The manifest's `complete` contradicts its own counts."
     if manifest.parts is None:
         return

@@ -49,7 +49,7 @@ class Manifest:
     format: str
     compression: str
     complete: bool
-    """No id was left to ask for: none pending, none claimed."""
+    """There are valid ids, and none was left to ask for: none pending, none claimed."""
     counts: dict[str, int]
     """Ids by state, and their `total`, when the export began."""
     responses: Count
@@ -100,6 +100,11 @@ def counts_of(progress: Progress) -> dict[str, int]:
 def left_to_ask(progress: Progress) -> int:
     """Ids pending or claimed: while there are any, an export is not complete."""
     return progress.videos.get(VideoState.PENDING, 0) + progress.videos.get(VideoState.CLAIMED, 0)
+
+
+def is_complete(progress: Progress) -> bool:
+    """Whether a crawl is through: it has ids to ask for, and asked for all of them."""
+    return progress.asked_for > 0 and left_to_ask(progress) == 0
 
 
 def without_secrets(address: str) -> str:

@@ -16,7 +16,17 @@ from harvester.errors import ConfigError, ExportIncomplete, HarvesterError
 from harvester.export import parts
 from harvester.export.formats import format_of, refuse_misleading_name
 from harvester.export.making import Maker, Order, counted, make, make_here
-from harvester.export.manifest import SUFFIX, Manifest, Part, counts_of, left_to_ask, sum_of, to_json, without_secrets
+from harvester.export.manifest import (
+    SUFFIX,
+    Manifest,
+    Part,
+    counts_of,
+    is_complete,
+    left_to_ask,
+    sum_of,
+    to_json,
+    without_secrets,
+)
 from harvester.export.parts import Survey
 from harvester.export.storage import folder_at, target_at
 from harvester.export.tally import Tally
@@ -68,7 +78,7 @@ def export(
         file="",
         format=settings.format,
         compression=settings.compression,
-        complete=left_to_ask(progress) == 0,
+        complete=is_complete(progress),
         counts=counts_of(progress),
         responses=survey.responses,
         videos=0,
@@ -137,7 +147,7 @@ class _Export:
     def _order(self, draft: Draft, begun: Manifest, most_bytes: int, span: Span) -> Order:
         form = format_of(begun.format, begun.compression)
         place = draft.place(parts.part_name(span, form), content_type=form.content_type)
-        most = most_bytes if parts.halves(span, self.progress.total) else None
+        most = most_bytes if parts.halves(span, self.books.last_position()) else None
         return Order(begun.format, begun.compression, span, most, place)
 
     def _parts(self, draft: Draft, order: Callable[[Span], Order]) -> list[Part]:
@@ -153,7 +163,7 @@ class _Export:
             for ordered, made in results:
                 if made is None:
                     draft.drop(ordered.name)
-                    spans.extendleft(reversed(parts.halves(ordered.span, self.progress.total) or ()))
+                    spans.extendleft(reversed(parts.halves(ordered.span, self.books.last_position()) or ()))
                 elif made.part.videos or made.responses:
                     draft.keep(ordered.name, made.written)
                     written.append(made.part)
@@ -185,6 +195,12 @@ def _publish_manifest(target: Target, manifest: Manifest) -> None:
 
 
 def _refuse_incomplete(progress: Progress) -> None:
+    if not progress.asked_for:
+        raise ExportIncomplete(
+            "There is no video id in the ledger.",
+            state="Nothing was written.",
+            next_step="harvester status says what is in it, harvester load brings ids.",
+        )
     left = left_to_ask(progress)
     if left:
         raise ExportIncomplete(

@@ -22,7 +22,9 @@ from harvester.model import (
     EVERYTHING,
     FailedId,
     FaultCount,
+    LoadRecord,
     Progress,
+    Removal,
     ResponseSize,
     RunRecord,
     Span,
@@ -55,6 +57,18 @@ class CoreBooks(ABC):
     def runs(self, newest: int) -> list[RunRecord]:
         with self._reading():
             return [reading.as_run(row) for row in self._db.execute(reading.newest_runs(newest))]
+
+    def loads(self) -> list[LoadRecord]:
+        with self._reading():
+            return [reading.as_load(row) for row in self._db.execute(reading.LOADS)]
+
+    def removable(self, which: Removal) -> dict[VideoState, int]:
+        with self._reading():
+            return {VideoState(row.state): row.videos for row in self._db.execute(reading.removable(which))}
+
+    def last_position(self) -> int:
+        with self._reading():
+            return int(self._db.execute(reading.LAST_POSITION).scalar_one())
 
     def faults(self, most: int, among_newest: int | None = None) -> list[FaultCount]:
         with self._reading():

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from harvester.ledger import statements as sql
 from harvester.ledger.moving import count, instant
-from harvester.model import Addition
+from harvester.model import Addition, Removal, Span, VideoState
 
 PRIVATE_USE = range(0xF0000, 0xFFFFE)
 """Code points that stand for nothing: more of them than a chunk has ids."""
@@ -63,6 +64,17 @@ def add(
         found = db.execute(sql.KNOWN, given | {"known_up_to": known_up_to})
         known = [(position, bool(is_invalid)) for position, is_invalid in found]
     return Addition(new, new_invalid, known)
+
+
+def remove(db: sqlite3.Connection, span: Span, which: Removal) -> dict[VideoState, int]:
+    values = {"first": span.first, "last": span.last, "state": which.state, "load_id": which.load_id}
+    of_state, of_load = Counter[VideoState](), Counter[int]()
+    for state, load_id in db.execute(sql.REMOVE, values):
+        of_state[VideoState(state)] += 1
+        of_load[load_id] += 1
+    count(db, **{state.label: -number for state, number in of_state.items()})
+    db.executemany(sql.COUNT_REMOVED, [{"load_id": load_id, "removed": number} for load_id, number in of_load.items()])
+    return dict(of_state)
 
 
 def _stand_in_for_nul(texts: Sequence[str]) -> str:

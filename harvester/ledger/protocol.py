@@ -20,10 +20,12 @@ from harvester.model import (
     FailedId,
     FaultCount,
     GiveBack,
+    LoadRecord,
     OldResponse,
     Outcome,
     ProcessIdentity,
     Progress,
+    Removal,
     ResponseSize,
     RunRecord,
     Span,
@@ -114,6 +116,10 @@ class Ledger(Protocol):
         """
         ...
 
+    async def remove(self, span: Span, which: Removal) -> dict[VideoState, int]:
+        """Take those ids of `span` out of the ledger that no call has asked for; how many of each state."""
+        ...
+
     async def last_position(self) -> int:
         """The position of the newest id, 0 in an empty ledger."""
         ...
@@ -159,6 +165,18 @@ class Books(Protocol):
 
     def runs(self, newest: int) -> list[RunRecord]:
         """The newest runs, and all that have not ended; newest first."""
+        ...
+
+    def loads(self) -> list[LoadRecord]:
+        """Every source that was read into the ledger, in order."""
+        ...
+
+    def removable(self, which: Removal) -> dict[VideoState, int]:
+        """How many ids `Ledger.remove` would take out."""
+        ...
+
+    def last_position(self) -> int:
+        """The position of the newest id, 0 in an empty ledger."""
         ...
 
     def faults(self, most: int, among_newest: int | None = None) -> list[FaultCount]:

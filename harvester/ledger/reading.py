@@ -12,6 +12,7 @@ from sqlalchemy.dialects import sqlite
 from harvester.ledger.moving import instant
 from harvester.ledger.tables import (
     calls,
+    loads,
     prunings,
     quota_days,
     responses,
@@ -26,8 +27,10 @@ from harvester.model import (
     CallState,
     FailedId,
     FaultCount,
+    LoadRecord,
     Progress,
     QuotaDay,
+    Removal,
     ResponseSize,
     RunRecord,
     Span,
@@ -62,6 +65,8 @@ PRUNED = select(
         for name in ("responses", "videos", "raw_bytes", "stored_bytes")
     )
 )
+LOADS = select(loads).order_by(loads.c.id)
+LAST_POSITION = select(func.coalesce(func.max(videos.c.position), 0))
 PROGRESS = (STATES, DAYS, PRUNED)
 # In load order; the call breaks ties, so that the order is always the same.
 RESPONSES = (
@@ -197,6 +202,19 @@ def put_back(states: Collection[VideoState], reasons: Collection[str] | None) ->
     return query.group_by(videos.c.state)
 
 
+def removable(which: Removal) -> AnyQuery:
+    query = select(videos.c.state, func.count().label("videos")).where(
+        videos.c.state.in_((VideoState.PENDING, VideoState.INVALID)),
+        videos.c.attempts == 0,
+        videos.c.call_id.is_(None),
+    )
+    if which.state is not None:
+        query = query.where(videos.c.state == which.state)
+    if which.load_id is not None:
+        query = query.where(videos.c.load_id == which.load_id)
+    return query.group_by(videos.c.state)
+
+
 def old_responses(before: datetime, after_call: int, most: int) -> AnyQuery:
     return (
         select(calls.c.id, (calls.c.last_position - calls.c.first_position + 1).label("reach"))
@@ -282,6 +300,19 @@ def as_run(row: AnyRow) -> RunRecord:
         lease_until=moment(row.lease_until),
         ended_at=moment(row.ended_at) if row.ended_at else None,
         reason=row.reason,
+    )
+
+
+def as_load(row: AnyRow) -> LoadRecord:
+    return LoadRecord(
+        id=row.id,
+        source=row.source,
+        loaded_at=moment(row.loaded_at),
+        rows=row.rows,
+        new=row.new,
+        invalid=row.invalid,
+        removed=row.removed,
+        finished_at=moment(row.finished_at) if row.finished_at else None,
     )
 
 

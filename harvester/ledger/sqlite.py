@@ -21,6 +21,7 @@ from harvester.model import (
     GiveBack,
     Outcome,
     ProcessIdentity,
+    Removal,
     Span,
     Stored,
     VideoState,
@@ -110,6 +111,9 @@ class SqliteLedger(Lookups):
         rows: int = 0,
     ) -> Addition:
         return await self._writer.run(loading.add, ids, invalid, known_up_to, load_id, rows)
+
+    async def remove(self, span: Span, which: Removal) -> dict[VideoState, int]:
+        return await self._writer.run(loading.remove, span, which)
 
     async def last_position(self) -> int:
         return await self._writer.run(loading.last_position)

@@ -198,6 +198,14 @@ WHERE v.position <= :known_up_to
 OPEN_LOAD = "INSERT INTO loads (source, loaded_at) VALUES (:source, :now)"
 COUNT_LOAD = "UPDATE loads SET rows = rows + :rows, new = new + :new, invalid = invalid + :invalid WHERE id = :load_id"
 CLOSE_LOAD = "UPDATE loads SET finished_at = :now WHERE id = :load_id"
+# Ids that no call has asked for. Other tables know nothing of them.
+REMOVE = """
+DELETE FROM videos
+WHERE position BETWEEN :first AND :last AND state IN (0, 5) AND attempts = 0 AND call_id IS NULL
+    AND (:state IS NULL OR state = :state) AND (:load_id IS NULL OR load_id = :load_id)
+RETURNING state, load_id
+"""
+COUNT_REMOVED = "UPDATE loads SET removed = removed + :removed WHERE id = :load_id"
 
 # --- asking again
 

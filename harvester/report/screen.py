@@ -53,10 +53,12 @@ class Screen:
     faults: Sequence[FaultCount] = ()
     bar: bool = False
     oldest: datetime | None = None
+    ledger: str = ""
+    """Its name, where it is to be shown."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterable[RenderableType]:
         narrow = options.max_width < NARROW
-        yield from _how_far(self.summary, bar=self.bar, narrow=narrow)
+        yield from _how_far(self.summary, self.ledger, bar=self.bar, narrow=narrow)
         yield Text()
         yield _videos(self.summary, narrow)
         yield Text()
@@ -69,10 +71,10 @@ class Screen:
             yield Text(step, style="bold")
 
 
-def _how_far(summary: Summary, *, bar: bool, narrow: bool) -> Iterable[RenderableType]:
+def _how_far(summary: Summary, ledger: str, *, bar: bool, narrow: bool) -> Iterable[RenderableType]:
     invalid = summary.videos[VideoState.INVALID]
     asked_for = summary.total - invalid
-    words = Text(f"{summary.percent:.1f}% of {count(asked_for, 'id')}")
+    words = Text(f"{summary.percent:.1f}% of {count(asked_for, 'id')}{f' in {shown(ledger)}' if ledger else ''}")
     if not bar:
         yield words
         return

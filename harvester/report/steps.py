@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from harvester.model import RunRecord, VideoState
-from harvester.report.summary import Summary
+from harvester.report.summary import OTHER_IDS, Summary, no_valid_ids
 from harvester.report.terminal import EMPTY
 from harvester.text import shown
 
@@ -49,6 +49,8 @@ def next_step(summary: Summary) -> str:
     """What the user would do now."""
     if summary.total == 0:
         return EMPTY
+    if no_valid_ids(summary.total, summary.videos):
+        return f"{no_valid_ids(summary.total, summary.videos)} {OTHER_IDS}"
     if summary.unasked == 0:
         return "Every id is settled: harvester export publishes them."
     if summary.remaining < summary.units_per_call:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from harvester import quota
+from harvester.errors import ConfigError
 from harvester.model import BATCH_SIZE, Progress, VideoState
 from harvester.report.days import settled_a_day
 
 if TYPE_CHECKING:
     from harvester.config import QuotaSettings
 
+OTHER_IDS = (
+    "Take them out with harvester remove --invalid, then load the right column: harvester load SOURCE --column NAME"
+)
 MOST_DAYS_AHEAD = 36_500
 """A date further off says nothing, and at last there is none."""
 
@@ -158,3 +163,17 @@ def as_json(summary: Summary) -> dict[str, Any]:
             "finishes_on": summary.finishes_at_pace_on.isoformat() if summary.finishes_at_pace_on else None,
         },
     }
+
+
+def no_valid_ids(total: int, videos: Mapping[VideoState, int]) -> str:
+    """What is wrong with a ledger that holds texts and not one video id; empty where all is well."""
+    if not total or videos[VideoState.INVALID] < total:
+        return ""
+    texts = "the one text in it is" if total == 1 else f"all {total:,} texts in it are"
+    return f"There is no video id in the ledger: {texts} invalid."
+
+
+def refuse_without_ids(summary: Summary) -> None:
+    """Raise ConfigError where texts were loaded and none of them is a video id: there is nothing to ask for."""
+    if told := no_valid_ids(summary.total, summary.videos):
+        raise ConfigError(told, state="Nothing was sent.", next_step=OTHER_IDS)

@@ -12,13 +12,14 @@ from rich.text import Text
 
 from harvester.model import Loaded, Progress, Stored, VideoState
 from harvester.quota import SECONDS_PER_CALL, Plan
+from harvester.report.summary import OTHER_IDS, no_valid_ids
 from harvester.run import Ending, RunReport
 from harvester.text import count, shown
 
 if TYPE_CHECKING:
-    from harvester.app import DryRun, Due
     from harvester.export import Manifest
     from harvester.rehearsal import Check, DayReport
+    from harvester.report.would import DryRun, Due
 
 EMPTY = "The ledger is empty: harvester load fills it."
 MEANINGS = {
@@ -180,12 +181,15 @@ def exported(manifest: Manifest, uri: str) -> RenderableType:
         f"{shown(uri)}: {count(manifest.videos, 'video')} of {count(manifest.responses, 'response')}{parts}, "
         f"{size(manifest.bytes)}, sha256 {manifest.sha256[:16]}…"
     ]
+    invalid = {VideoState.INVALID: manifest.counts["invalid"]}
     if not manifest.counts["total"]:
         lines.append(EMPTY)
+    elif told := no_valid_ids(manifest.counts["total"], invalid):
+        lines.append(f"{told}\n{OTHER_IDS}")
     elif not manifest.responses:
         lines.append("No response is stored yet: harvester run fetches them.")
-    if not manifest.complete:
-        left = manifest.counts["pending"] + manifest.counts["claimed"]
+    left = manifest.counts["pending"] + manifest.counts["claimed"]
+    if left:
         be = "is" if left == 1 else "are"
         lines.append(f"The crawl is not complete: {count(left, 'id')} {be} left to ask for. The manifest says so.")
     return Text("\n".join(lines))

@@ -41,6 +41,9 @@ class Terminal:
         while text not in self.said[seen:]:
             assert self._read(), f"ended without {text!r}: {self.said}"
 
+    def type(self, text: str) -> None:
+        os.write(self._ours, text.encode())
+
     def ended(self) -> int:
         """Read on to the end; the exit code."""
         while self._read():

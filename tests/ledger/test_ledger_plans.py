@@ -59,6 +59,8 @@ USED = {name: index for index, names in PARTIAL.items() for name in names} | {
     "KNOWN": "ux_videos_video_id",
     "COUNT_LOAD": ROWS,
     "CLOSE_LOAD": ROWS,
+    "REMOVE": ROWS,
+    "COUNT_REMOVED": ROWS,
     "PUT_BACK": ROWS,
     "PICK_OLD": ROWS,
     "UNFETCH": ROWS,

@@ -63,6 +63,7 @@ ROOMS = {
     "crawl": PURE | {"gate", "work", "config", "ledger.protocol", "youtube"},
     "worker": PURE | {"crawl", "work", "config", "ledger.protocol", "youtube"},
     "again": {"model", "ledger.protocol"},
+    "remove": {"config", "errors", "ledger", "model"},
     "loader": {"model", "watch", "ledger.protocol", "sources"},
     "report": PURE | {"config", "app", "export", "rehearsal"},
     "app": PURE
@@ -84,7 +85,8 @@ ROOMS = {
     "course": PURE | {"app", "config", "ledger", "sources", "work"},
     "rehearsal": PURE | {"app", "config", "ledger", "simulator"},
     "cli": PURE
-    | {"ledger.copying", "app", "config", "doctor", "files", "notify", "rehearsal", "report", "schedule", "simulator"},
+    | {"ledger.copying", "app", "config", "doctor", "files", "notify", "rehearsal", "report", "schedule", "simulator"}
+    | {"remove"},
     "simulator": set(),
     "__init__": {"_version", "app", "config", "course", "errors"},
     "__main__": {"cli"},

@@ -25,6 +25,7 @@ from harvester.model import (
     GiveBack,
     Outcome,
     ProcessIdentity,
+    Removal,
     Span,
     Stored,
     VideoState,
@@ -115,6 +116,9 @@ class PostgresLedger(Lookups):
         rows: int = 0,
     ) -> Addition:
         return await self._writer.run(loading.add, ids, invalid, known_up_to, load_id, rows)
+
+    async def remove(self, span: Span, which: Removal) -> dict[VideoState, int]:
+        return await self._writer.run(loading.remove, span, which)
 
     async def last_position(self) -> int:
         return await self._writer.run(loading.last_position)

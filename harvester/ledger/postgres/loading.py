@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from harvester.ledger.moving import instant
 from harvester.ledger.postgres import statements as sql
 from harvester.ledger.postgres.transaction import Transaction
-from harvester.model import Addition, VideoState
+from harvester.model import Addition, Removal, Span, VideoState
 
 # PostgreSQL's texts hold no NUL. What is no id may, so it is written as this character and a 0, and the character
 # itself as twice that.
@@ -66,3 +67,13 @@ def add(
     if known_up_to and new < len(texts):
         known = [(row[0], row[1]) for row in tx.rows(sql.KNOWN, ids=texts, known_up_to=known_up_to)]
     return Addition(new, new_invalid, known)
+
+
+def remove(tx: Transaction, span: Span, which: Removal) -> dict[VideoState, int]:
+    rows = tx.rows(sql.REMOVE, first=span.first, last=span.last, state=which.state, load_id=which.load_id)
+    of_state = Counter[VideoState]()
+    for state, load_id, number in rows:
+        of_state[VideoState(state)] += number
+        tx.later(sql.COUNT_REMOVED, load_id=load_id, removed=number)
+    tx.count(**{state.label: -number for state, number in of_state.items()})
+    return dict(of_state)

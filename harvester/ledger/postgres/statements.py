@@ -220,6 +220,17 @@ COUNT_LOAD = """
 UPDATE loads SET rows = rows + %(rows)s, new = new + %(new)s, invalid = invalid + %(invalid)s WHERE id = %(load_id)s
 """
 CLOSE_LOAD = "UPDATE loads SET finished_at = %(now)s WHERE id = %(load_id)s"
+# Ids that no call has asked for. Other tables know nothing of them.
+REMOVE = """
+WITH removed AS (
+    DELETE FROM videos
+    WHERE position BETWEEN %(first)s AND %(last)s AND state IN (0, 5) AND attempts = 0 AND call_id IS NULL
+        AND (%(state)s::int IS NULL OR state = %(state)s) AND (%(load_id)s::int IS NULL OR load_id = %(load_id)s)
+    RETURNING state, load_id
+)
+SELECT state, load_id, count(*) FROM removed GROUP BY state, load_id ORDER BY load_id
+"""
+COUNT_REMOVED = "UPDATE loads SET removed = removed + %(removed)s WHERE id = %(load_id)s"
 
 # --- asking again
 

@@ -1,0 +1,74 @@
+"""remove: ids that a wrong load brought, taken out again."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from harvester.cli.console import can_ask, fold
+from harvester.cli.state import State
+
+if TYPE_CHECKING:
+    from harvester.remove import Removable
+
+
+@click.command(epilog="\b\nExample: harvester remove --invalid --yes\nExample: harvester remove --load 1 --yes")
+@click.option("--invalid", is_flag=True, help="Texts that are no video ids.")
+@click.option("--pending", is_flag=True, help="Ids that no call has asked for yet.")
+@click.option(
+    "--load",
+    "load_id",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="What load N brought first, of both kinds; harvester status --loads lists the loads.",
+)
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.pass_obj
+def remove(state: State, invalid: bool, pending: bool, load_id: int | None, yes: bool) -> None:
+    """Take out of the ledger what a wrong load brought.
+
+    Only ids that no call has asked for: what was paid for stays. Says what it would do, and asks. Spends no unit, and
+    may be used beside a run. An id that two loads brought is of the first: to have it back, load the second again.
+    """
+    import asyncio
+
+    from harvester.model import Removal, VideoState
+    from harvester.remove import removable, remove
+
+    if (invalid, pending, load_id is not None).count(True) != 1:
+        raise click.UsageError("Name one of --invalid, --pending and --load N.")
+    chosen = VideoState.INVALID if invalid else VideoState.PENDING if pending else None
+    which = Removal(chosen, load_id)
+    config = state.config()
+    found = removable(config, which)
+    click.echo(fold(_told(found), sys.stdout))
+    if not found.total:
+        return
+    if not yes:
+        if not can_ask():
+            raise click.UsageError("Nothing was removed: where nobody can be asked, --yes says that it is meant.")
+        if not click.confirm("Remove them?"):
+            click.echo("Nothing was removed.")
+            return
+    removed = asyncio.run(remove(config, which))
+    click.echo(f"removed  {sum(removed.values()):>9,}")
+
+
+def _told(found: Removable) -> str:
+    """What would be removed, and what of the load would stay."""
+    from harvester.text import count, shown
+
+    kinds = [f"{count(number, f'{state.label} id')}" for state, number in sorted(found.videos.items())]
+    of_load = ""
+    if found.load is not None:
+        load = found.load
+        of_load = f" that load {load.id} brought ({shown(load.source)}, {load.loaded_at:%Y-%m-%d %H:%M} UTC)"
+    lines = [f"{' and '.join(kinds) or 'No id'}{of_load} would be removed."]
+    if found.load is not None and (stay := found.load.new - found.load.removed - found.total):
+        lines.append(f"{count(stay, 'other id')} of it stay: calls have asked for them.")
+    return "\n".join(lines)
+
+
+COMMANDS = [remove]
