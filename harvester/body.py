@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import cast
+import re
+from collections.abc import Callable
+from typing import TypeVar, cast
 
 import deflate
 from isal import isal_zlib
+
+T = TypeVar("T")
 
 _GZIP = 16 + isal_zlib.MAX_WBITS
 _MAGIC = b"\x1f\x8b"
@@ -96,3 +100,33 @@ def unpack(data: bytes, encoding: str, raw_bytes: int) -> bytes:
     """
     plain = _inflate(data, raw_bytes) if encoding == "gzip" else None
     return plain if plain is not None and len(plain) == raw_bytes else decompress(data, encoding, raw_bytes)
+
+
+# Every escape of a JSON text, so that none is looked for within another; of those that spell half a character, the
+# pairs first.
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<lone>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+
+
+def without_lone_surrogates(text: bytes) -> bytes:
+    """A JSON text with U+FFFD for each escape that is half of a character, such as a cut emoji's `\\ud83d`.
+
+    RFC 8259 allows those; Python, jq and JavaScript read them; simdjson, msgspec and Arrow refuse all of the text.
+    """
+    return _ESCAPE.sub(lambda escape: b"\\ufffd" if escape["lone"] else escape[0], text)
+
+
+def parse_text(parse: Callable[..., T], *texts: bytes) -> T:
+    """What `parse` makes of JSON texts; where it refuses them for lone surrogates, without those.
+
+    Raises what `parse` raises: for what is no JSON, ValueError or RecursionError.
+    """
+    try:
+        return parse(*texts)
+    except (ValueError, RecursionError):
+        mended = tuple(map(without_lone_surrogates, texts))
+        if mended == texts:
+            raise
+        return parse(*mended)

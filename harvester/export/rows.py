@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeAlias, TypeVar
 
+from harvester.body import parse_text
 from harvester.errors import LedgerDamaged
 from harvester.export.renewed import with_statistics
 from harvester.export.stored import damaged, plain_body
@@ -61,8 +62,8 @@ def _hold(
         plain = plain_body(response)
         try:
             if response.call_id in newest:
-                plain = with_statistics(plain, newest[response.call_id])
-            held[response.call_id] = _Page(reader(plain), response.fetched_at, len(plain))
+                plain = parse_text(with_statistics, plain, newest[response.call_id])
+            held[response.call_id] = _Page(parse_text(reader, plain), response.fetched_at, len(plain))
         except (ValueError, RecursionError) as error:
             raise damaged(response, f"it is no page of videos ({error})") from error
     for call_id in calls:

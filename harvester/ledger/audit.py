@@ -14,7 +14,7 @@ from operator import attrgetter
 import msgspec
 from sqlalchemy import Connection, and_, func, not_, or_, select, text
 
-from harvester.body import BodyError
+from harvester.body import BodyError, parse_text
 from harvester.ledger.reading import AnyRow, as_body
 from harvester.ledger.tables import (
     calls,
@@ -227,8 +227,8 @@ def _settled_by_call(db: Connection) -> Generator[tuple[int, set[str], set[str]]
 def _response(row: AnyRow, fetched: set[str], missing: set[str]) -> Iterator[str]:
     body = as_body(row)
     try:
-        items = [item.id for item in _DECODER.decode(body.raw()).items]
-    except (BodyError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        items = [item.id for item in parse_text(_DECODER.decode, body.raw()).items]
+    except (BodyError, ValueError, RecursionError) as error:
         yield f"The stored response of call {row.call_id} cannot be read: {error}."
         return
     if len(body.data) != row.stored_bytes:
@@ -270,8 +270,8 @@ def _statistics(db: Connection) -> Iterator[str]:
 def _statistics_body(db: Connection, row: AnyRow) -> Iterator[str]:
     body = as_body(row)
     try:
-        items = {item.id for item in _DECODER.decode(body.raw()).items}
-    except (BodyError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        items = {item.id for item in parse_text(_DECODER.decode, body.raw()).items}
+    except (BodyError, ValueError, RecursionError) as error:
         yield f"The stored statistics of call {row.of_call} cannot be read: {error}."
         return
     if len(body.data) != row.stored_bytes or len(items) != body.item_count:

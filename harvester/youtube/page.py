@@ -1,4 +1,17 @@
-"""The page of videos that a good answer holds: unpacked within bounds, then checked. Pure."""
+"""The page of videos that a good answer holds: unpacked within bounds, then checked. Pure.
+
+What is accepted here is stored as it came, and read for years by everybody's parsers. So an acceptable body
+
+- is JSON of RFC 8259 in UTF-8 without a byte order mark, of at most MAX_RAW_BYTES;
+- nests objects and arrays at most MAX_DEPTH deep, empty ones not counted;
+- holds only numbers that fit 64 bits: integers from -2^63 to 2^64 - 1, others within the range of a double;
+- is an object of the expected `kind`, with a list `items` of at most 50 objects, each with an `id` that was asked for,
+  none twice;
+- gives no name twice, neither at its top nor among the fields of an item: of those, parsers take either;
+- may hold lone surrogates (`\\ud83d` without its other half): see `body.without_lone_surrogates`.
+
+simdjson checks all of JSON, UTF-8 and numbers; nothing that it refuses is accepted.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +24,14 @@ from typing import Any
 import msgspec
 import simdjson
 
-from harvester.body import BodyError, decompress
+from harvester.body import BodyError, decompress, without_lone_surrogates
 from harvester.model import BATCH_SIZE, Answer, Body
 
 MAX_RAW_BYTES = 64 * 1024 * 1024
 """Most bytes of a body once decompressed: 75 times the largest batch that real videos make (50 of 17 KB)."""
+
+MAX_DEPTH = 32
+"""Videos have seven levels. The smallest limit among common readers is 64, and an export adds one."""
 
 LIST_KIND = "youtube#videoListResponse"
 STATISTICS_KIND = "youtube#batchGetStatsResponse"
@@ -43,6 +59,9 @@ _page = msgspec.json.Decoder(_Page)
 _loose_page = msgspec.json.Decoder(_LoosePage)
 _MOST_KEPT_BYTES = 4 * 1024 * 1024
 """simdjson keeps the room that its largest document took: at most five times what 50 videos of 17 KB take."""
+_SIMDJSON_MAX_DEPTH = 1023
+_LEVELS_AROUND = _SIMDJSON_MAX_DEPTH - MAX_DEPTH
+_OPENING, _CLOSING = b"[" * _LEVELS_AROUND, b"]" * _LEVELS_AROUND
 
 
 class _OfThread(threading.local):
@@ -84,7 +103,10 @@ def encoding_of(answer: Answer) -> str:
 def _ids(raw: bytes, asked: frozenset[str], kind: str) -> frozenset[str]:
     found = _quick_ids(raw, kind)
     if found is None:
-        found = _slow_ids(raw, kind)
+        text = without_lone_surrogates(raw)
+        found = _quick_ids(text, kind)
+        if found is None:
+            raise _fault(text, kind)
     if len(found) > BATCH_SIZE:
         raise BodyError("too_many_items", f"the body has more than {BATCH_SIZE} items")
     ids = frozenset(found)
@@ -96,33 +118,60 @@ def _ids(raw: bytes, asked: frozenset[str], kind: str) -> frozenset[str]:
 
 
 def _quick_ids(raw: bytes, kind: str) -> list[str] | None:
-    """The ids of a page that is plainly in order; None where it has to be looked at more closely.
+    """The ids of an acceptable page; None for any other.
 
     simdjson reads and checks all of the JSON and of the UTF-8 in half the time that it takes to look at each alone.
     """
-    if not raw.startswith(b"{"):
-        return None  # it would let a byte order mark pass
     try:
-        page: Any = _of_thread.parser.parse(raw)
+        page = _parsed(raw)
         names = list(page)
-        if names.count("kind") != 1 or names.count("items") != 1 or page["kind"] != kind:
-            return None
         items: list[Any] = list(page["items"]) if isinstance(page["items"], simdjson.Array) else [None]
-        # Of a name that comes twice, parsers take either.
-        ids: list[Any] = [item["id"] if list(item).count("id") == 1 else None for item in items]
+        if len(set(names)) != len(names) or page["kind"] != kind:
+            return None
+        ids: list[Any] = [item["id"] if len(set(item)) == len(item) else None for item in items]
     except (ValueError, TypeError, LookupError, RuntimeError):
         return None
-    return ids if all(isinstance(id_, str) for id_ in ids) else None
+    return ids if all(isinstance(video_id, str) for video_id in ids) else None
 
 
-def _slow_ids(raw: bytes, kind: str) -> list[str]:
-    """As `_quick_ids`, but that raises BodyError, and tells why a page is not in order."""
-    page = _parse(raw, kind)
+def _parsed(raw: bytes) -> Any:
+    """The value, which is valid JSON and nests at most MAX_DEPTH deep. Raises ValueError or RuntimeError otherwise."""
+    # One that is larger is read, but its room not kept.
+    parser = _of_thread.parser if len(raw) <= _MOST_KEPT_BYTES - 2 * _LEVELS_AROUND else simdjson.Parser()
+    # simdjson's limit can't be set: brackets around the text take up all other levels. Within them, a byte order mark
+    # is no longer passed over.
+    parser.parse(b"".join((_OPENING, raw, _CLOSING)))
+    return parser.parse(raw)
+
+
+def _fault(text: bytes, kind: str) -> BodyError:
+    """Why a page is not acceptable."""
+    try:
+        page = _parse(text, kind)
+    except BodyError as fault:
+        return fault
     if page.kind != kind:
-        raise BodyError("wrong_kind", f"the body is no {kind}")
+        return BodyError("wrong_kind", f"the body is no {kind}")
     if page.items is msgspec.UNSET:
-        raise BodyError("no_items", "the body has no items")
-    return [item.id for item in page.items]
+        return BodyError("no_items", "the body has no items")
+    try:
+        _parsed(text)
+    except (ValueError, RuntimeError) as error:
+        return _refused_by_simdjson(str(error))
+    return BodyError("name_twice", "the body has an object with one name twice")
+
+
+def _refused_by_simdjson(why: str) -> BodyError:
+    """For what is JSON to msgspec."""
+    if "DEPTH_ERROR" in why:
+        return _too_deep()
+    if "NUMBER_ERROR" in why or "BIGINT_ERROR" in why:
+        return BodyError("bad_number", "the body has a number that does not fit 64 bits")
+    return BodyError("bad_json", "the body is not valid JSON")
+
+
+def _too_deep() -> BodyError:
+    return BodyError("too_deep", f"the body nests deeper than {MAX_DEPTH} levels")
 
 
 def _parse(raw: bytes, kind: str) -> _Page:
@@ -151,6 +200,8 @@ def _check_utf8(raw: bytes) -> None:
 def _broken_json(raw: bytes, error: Exception) -> BodyError:
     if raw[:64].lstrip().startswith(b"<"):
         return BodyError("html", "a web page instead of the API's answer")
+    if isinstance(error, RecursionError):
+        return _too_deep()
     if "truncated" in str(error):
         return BodyError("cut_body", "the body ends in the middle of its JSON")
     return BodyError("bad_json", "the body is not valid JSON")

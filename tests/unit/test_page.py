@@ -66,8 +66,34 @@ def test_several_gzip_members_are_one_body() -> None:
 
 
 def test_what_the_schema_grew_is_let_pass() -> None:
-    item = {"id": ASKED[0], "new": {"deep": [1.5e300, None, True, "\u2028", 10**400]}}
+    numbers = [1.5e300, 2**64 - 1, -(2**63), -0.0, 5e-324]
+    item = {"id": ASKED[0], "new": {"deep": [*numbers, None, True, "\u2028", nested(25)]}}
     assert sort_page(items=[item], kindred="x", nextPageToken="y").verdict is Verdict.GOOD
+
+
+def nested(levels: int) -> Any:
+    value: Any = 1
+    for level in range(levels):
+        value = [value] if level % 2 else {"in": value}
+    return value
+
+
+@pytest.mark.parametrize("title", [r"\ud83d cut", r"\udc00", r"\ude00\ud83d", r"\uD83D\ud83d\ude00", r"\\\udfff"])
+def test_a_lone_surrogate_is_let_pass_and_kept(title: str) -> None:
+    body = PAGE.replace(b'"etag"', b'"%b": "%b", "etag"' % (title.encode(), title.encode()))
+    outcome = sort(body)
+    assert (outcome.verdict, outcome.reason) == (Verdict.GOOD, "ok")
+    assert outcome.body is not None
+    assert outcome.body.data == body
+
+
+@pytest.mark.parametrize("space", [b" ", b"\n", b"\r\n\t "])
+def test_white_space_is_let_pass(space: bytes) -> None:
+    assert sort(space + json.dumps(good_page(), indent=1).encode() + space).verdict is Verdict.GOOD
+
+
+def test_a_body_larger_than_the_parser_keeps_is_let_pass() -> None:
+    assert sort_page(etag="x" * (5 << 20)).verdict is Verdict.GOOD
 
 
 PAGE = json.dumps(good_page()).encode()
@@ -106,6 +132,45 @@ def test_a_page_with_one_flaw_is_a_fault(reason: str, body: Any) -> None:
     assert outcome.message
 
 
+def with_names(names: str) -> bytes:
+    return b'{"kind": "youtube#videoListResponse", %b}' % names.encode()
+
+
+@pytest.mark.parametrize(
+    ("reason", "body"),
+    [
+        ("name_twice", with_names('"items": [{"id": "aaaaaaaaaaA"}], "items": []')),
+        ("name_twice", with_names('"items": [], "it\\u0065ms": [{"id": "aaaaaaaaaaA"}]')),
+        ("name_twice", with_names('"items": [], "kind": "youtube#videoListResponse"')),
+        ("name_twice", with_names('"items": [], "etag": "e", "etag": "f"')),
+        ("name_twice", with_names('"items": [{"id": "aaaaaaaaaaA", "id": "bbbbbbbbbbE"}]')),
+        ("name_twice", with_names('"items": [{"id": "aaaaaaaaaaA", "snippet": {}, "snippet": {}}]')),
+        ("too_deep", json.dumps(good_page(etag=nested(32))).encode()),
+        ("too_deep", PAGE.replace(b'"e"', b'{"a":' * 990 + b"1" + b"}" * 990)),
+        ("too_deep", PAGE.replace(b'"e"', b"[" * 100_000 + b"]" * 100_000)),
+        ("bad_number", PAGE.replace(b'"e"', b"9" * 5000)),
+        ("bad_number", PAGE.replace(b'"e"', b"18446744073709551616")),
+        ("bad_number", PAGE.replace(b'"e"', b"-9223372036854775809")),
+        ("bad_number", PAGE.replace(b'"e"', b"1e400")),
+        (
+            "too_deep",
+            PAGE.replace(b'"e"', rb'["\ud83d", ' + b"[" * 40 + b"]" * 41),
+        ),
+    ],
+)
+def test_a_page_that_not_every_reader_can_read_is_a_fault(reason: str, body: bytes) -> None:
+    outcome = sort(body)
+    assert (outcome.verdict, outcome.reason) == (Verdict.TRY_AGAIN, reason)
+    assert outcome.message
+
+
+@pytest.mark.parametrize("levels", [page.MAX_DEPTH - 1, page.MAX_DEPTH])
+def test_the_deepest_page_that_is_let_pass(levels: int) -> None:
+    """The limit is taken off one that simdjson has, and does not let itself be asked for."""
+    outcome = sort_page(etag=nested(levels))
+    assert (outcome.verdict is Verdict.GOOD) == (levels < page.MAX_DEPTH)
+
+
 @pytest.mark.parametrize(
     ("reason", "body"),
     [
@@ -116,6 +181,8 @@ def test_a_page_with_one_flaw_is_a_fault(reason: str, body: Any) -> None:
         ("cut_body", b'{"kind": "youtube#videoListResponse", "items": null, "etag'),
         ("bad_json", PAGE + b"}"),
         ("bad_json", PAGE + PAGE),
+        ("bad_json", PAGE + b"],[" + PAGE),
+        ("bad_json", PAGE + b"," + PAGE),
         ("bad_json", b"\xef\xbb\xbf" + PAGE),
         ("bad_json", PAGE.replace(b'"e"', b"NaN")),
         ("bad_json", PAGE.replace(b'"e"', b'"\x00"')),

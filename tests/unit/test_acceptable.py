@@ -1,0 +1,138 @@
+"""What is accepted can be read by everyone who reads it later: mutated answers, and every reader of those accepted.
+
+`HARVESTER_TEST_MUTATIONS=1000000 pytest -s tests/unit/test_acceptable.py` tries so many, and says what became of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.json
+import simdjson
+from answer_mutations import ASKED, mutated_answer
+
+from harvester.body import parse_text, without_lone_surrogates
+from harvester.export.columns import Row, batch
+from harvester.export.ids import ids_in
+from harvester.export.jsonl import _line, raw_videos
+from harvester.export.parquet import _videos
+from harvester.export.renewed import with_statistics
+from harvester.ledger import audit
+from harvester.model import Answer, Body, StoredResponse, Verdict
+from harvester.report.sample import sample
+from harvester.youtube.classify import classify
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+ANSWERS = int(os.environ.get("HARVESTER_TEST_MUTATIONS", "3000"))
+REASONS = {"ok", "bad_json", "cut_body", "wrong_kind", "no_items", "bad_item", "stranger", "id_twice"}
+REASONS |= {"name_twice", "too_deep", "bad_number"}
+
+_ID = pa.schema([("id", pa.string())])
+_ARROW_PAGE = pa.schema([("items", pa.list_(pa.struct([("id", pa.string())])))])
+
+
+def by_arrow(text: bytes, schema: pa.Schema) -> list[dict[str, Any]]:
+    """As who reads millions of lines does it: the columns are named, and nothing is guessed from the first lines."""
+    options = pyarrow.json.ParseOptions(
+        explicit_schema=schema, unexpected_field_behavior="ignore", newlines_in_values=True
+    )
+    rows: list[dict[str, Any]] = pyarrow.json.read_json(io.BytesIO(text), parse_options=options).to_pylist()
+    return rows
+
+
+def ids_of(page: Any) -> list[str]:
+    return [item["id"] for item in page["items"]]
+
+
+def lines_of(body: bytes) -> list[bytes]:
+    return [_line(raw) for raw in parse_text(raw_videos, body).values()]
+
+
+def in_json(body: bytes) -> list[str]:
+    return list(ids_in(io.BytesIO(b"[" + body + b"," + body + b"]\n"), "json", "none"))[: len(ids_of(json.loads(body)))]
+
+
+def in_parquet(body: bytes) -> list[str]:
+    rows = [Row(video, rest, NOW) for video, rest in parse_text(_videos, body).values()]
+    columns = batch(rows)
+    columns.validate(full=True)
+    for _, rest in parse_text(_videos, body).values():
+        assert rest is None or json.loads(rest)
+    ids: list[str] = columns.column("id").to_pylist()
+    return ids
+
+
+def in_sample(body: bytes) -> list[str]:
+    stored = Body(body, "identity", len(body), hashlib.sha256(body).digest(), 0)
+    return [video.video_id for video in sample([StoredResponse(1, 1, stored, NOW)], 50)]
+
+
+def with_newer(body: bytes) -> list[str]:
+    newest = b'{"items":[{"id":"aaaaaaaaaaA","statistics":{"viewCount":"7"}}]}'
+    renewed = parse_text(with_statistics, body, newest)
+    for item in json.loads(renewed)["items"]:
+        if item["id"] == "aaaaaaaaaaA" and isinstance(item.get("statistics"), dict):
+            assert item["statistics"]["viewCount"] == "7"
+    return ids_of(json.loads(renewed))
+
+
+Reader = Callable[[bytes], Iterable[str]]
+PARSERS: dict[str, Reader] = {
+    "msgspec": lambda text: ids_of(msgspec.json.decode(text)),
+    "simdjson": lambda text: ids_of(simdjson.Parser().parse(text, recursive=True)),
+    "Arrow": lambda text: ids_of(by_arrow(text, _ARROW_PAGE)[0]),
+}
+"""They refuse texts with lone surrogates, as is documented: those are read without them."""
+READERS: dict[str, Reader] = {
+    "json.loads, fetch_all": lambda body: ids_of(json.loads(body)),
+    "verify": lambda body: [item.id for item in parse_text(audit._DECODER.decode, body).items],
+    "json, verify --export": in_json,
+    "jsonl, verify --export": lambda body: ids_in(io.BytesIO(b"".join(lines_of(body))), "jsonl", "none"),
+    "jsonl, json.loads": lambda body: [json.loads(line)["id"] for line in lines_of(body)],
+    "jsonl, msgspec": lambda body: [msgspec.json.decode(line)["id"] for line in lines_of(body)],
+    "jsonl, simdjson": lambda body: [simdjson.Parser().parse(line, recursive=True)["id"] for line in lines_of(body)],
+    "jsonl, Arrow": lambda body: [by_arrow(line, _ID)[0]["id"] for line in lines_of(body)],
+    "parquet": in_parquet,
+    "statistics": with_newer,
+    "sample": in_sample,
+}
+
+
+def test_what_is_accepted_can_be_read_by_everyone() -> None:
+    reasons: Counter[str] = Counter()
+    lone = 0
+    for seed in range(ANSWERS):
+        body = mutated_answer(seed)
+        outcome = classify(Answer(200, {"content-type": "application/json"}, body), ASKED, NOW)
+        reasons[outcome.reason] += 1
+        if outcome.verdict is not Verdict.GOOD:
+            assert outcome.message
+            continue
+        text = without_lone_surrogates(body)
+        lone += text != body
+        for name, reader in READERS.items():
+            assert_reads(seed, name, reader, body, outcome.found)
+        for name, reader in PARSERS.items():
+            assert_reads(seed, name, reader, text, outcome.found)
+    print(f"\n{ANSWERS:,} answers, {len(READERS) + len(PARSERS)} readers; lone surrogates in {lone:,} accepted ones")
+    print(", ".join(f"{reason} {number:,}" for reason, number in reasons.most_common()))
+    assert set(reasons) <= REASONS | {"empty_body", "html"}
+    assert set(reasons) >= REASONS
+    assert reasons["ok"] > ANSWERS / 10 > lone > ANSWERS / 100
+
+
+def assert_reads(seed: int, name: str, reader: Reader, text: bytes, ids: frozenset[str]) -> None:
+    try:
+        found = list(reader(text))
+    except Exception as error:
+        raise AssertionError(f"seed {seed}: {name} can't read {text!r}") from error
+    assert sorted(found) == sorted(ids), f"seed {seed}: {name} finds {found} in {text!r}"
