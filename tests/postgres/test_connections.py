@@ -300,6 +300,21 @@ async def test_a_run_whose_host_is_gone_is_noticed_by_its_connection_not_by_its_
     assert (await ledger.progress()).videos[VideoState.PENDING] == len(IDS)
 
 
+async def test_a_run_that_comes_back_while_it_is_missed_is_not_taken_for_dead(
+    ledger: PostgresLedger, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, batch = await a_batch(ledger, THERE)
+    cut(url)
+
+    async def come_back(_: float) -> None:
+        await ledger.last_position()
+
+    async with PostgresLedger(url, lambda _: True, return_seconds=0) as other:
+        monkeypatch.setattr(asyncio, "sleep", come_back)
+        assert await other.recover(ME, NOW) == 0
+    assert await ledger.settle(batch, good(batch), NOW)
+
+
 async def test_after_a_restart_of_the_server_runs_have_time_to_come_back(
     ledger: PostgresLedger, url: str, server: PostgresServer
 ) -> None:

@@ -27,8 +27,7 @@ _RESPONSES = str(
     .order_by(None)
     .compile(dialect=postgresql.dialect())  # type: ignore[no-untyped-call]
 ).encode()
-# While others read from a snapshot, whoever shared it says nothing: a server may end such a transaction.
-_SHARE = select(func.set_config("idle_in_transaction_session_timeout", "0", True), func.pg_export_snapshot())
+_SHARE = select(func.pg_export_snapshot())
 _NO_SNAPSHOT = ("0A000", "22023", "42704", "55000")
 """Unknown, of another database, or let go of."""
 
@@ -48,7 +47,7 @@ class PostgresBooks(CoreBooks):
 
     def share(self) -> str:
         with self._reading():
-            return str(self._db.execute(_SHARE).one()[1])
+            return str(self._db.execute(_SHARE).scalar_one())
 
     def _take(self, snapshot: str) -> None:
         try:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
 from psycopg.conninfo import make_conninfo
 from sqlalchemy import Engine, create_engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, PendingRollbackError
 from sqlalchemy.pool import NullPool
 
 from harvester.address import name_of
@@ -40,6 +40,10 @@ _WRITING = {
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
 }
+# Limits of the server, its database or this user, which would end a long read or a run that waits: a session may lift
+# them for itself. Not every version has all of them.
+_LIMITS = ["statement_timeout", "idle_in_transaction_session_timeout", "transaction_timeout", "idle_session_timeout"]
+_NO_LIMITS = "SELECT set_config(name, '0', false) FROM pg_settings WHERE name = ANY(%s) AND setting <> '0'"
 # Committed means on disk, whatever the server's default; where that asks for more, as for replicas, it stays so.
 _ON_DISK = "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
 
@@ -51,6 +55,8 @@ _REFUSED = ("28", "3D", "42501")
 _FULL = ("53100", "53200")
 _READ_ONLY = "25006"
 _CANCELLED = ("55P03", "57014")
+_TIME_LIMITS = ("25P03", "25P04", "57P05")
+_SNAPSHOT_TOO_OLD = "72000"
 _DAMAGED = "XX00"
 _NO_LEDGER = ("42P01", "42703", "3F000")
 # A connection that is refused comes without a code: what the server says in English.
@@ -64,7 +70,19 @@ _REFUSALS = (
 )
 
 
-def connect(url: str) -> psycopg.Connection:
+class ReadingConnection(psycopg.Connection):
+    """A connection that only reads: a transaction that can't be ended, since the connection is, is no error."""
+
+    def commit(self) -> None:
+        with suppress(psycopg.Error):
+            super().commit()
+
+    def rollback(self) -> None:
+        with suppress(psycopg.Error):
+            super().rollback()
+
+
+def connect(url: str, kind: type[psycopg.Connection] = psycopg.Connection) -> psycopg.Connection:
     """A connection that begins no transaction of its own: BEGIN is said where it is meant."""
     # Its own words about an address that it can't read would hold a part of it, which may be the password's.
     try:
@@ -77,36 +95,52 @@ def connect(url: str) -> psycopg.Connection:
             next_step="Mend ledger.url: postgresql://user@host/database. Letters that mean something in an address are "
             "written as %40 for @ and the like; parameters are those of libpq.",
         ) from None
-    return psycopg.connect(conninfo, autocommit=True)
+    db = kind.connect(conninfo, autocommit=True)
+    with _closed_on_error(db):
+        db.execute(_NO_LIMITS, [_LIMITS])
+    return db
 
 
 def connect_for_writing(url: str) -> psycopg.Connection:
     db = connect(url)
-    try:
+    with _closed_on_error(db):
         settings = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in _WRITING.items())
         db.execute(f"SELECT {settings}".encode())  # the texts are those above
         db.execute(_ON_DISK)
+    return db
+
+
+@contextmanager
+def _closed_on_error(db: psycopg.Connection) -> Iterator[None]:
+    try:
+        yield
     except BaseException:
         db.close()
         raise
-    return db
 
 
 def reading_engine(url: str) -> Engine:
     """An engine that cannot write, and whose transactions each see one snapshot."""
-    return _engine(url, execution_options={"isolation_level": "REPEATABLE READ", "postgresql_readonly": True})
+    return _engine(lambda: _connect_for_reading(url))
 
 
 def writing_engine(url: str) -> Engine:
     """An engine for migrations and copies, through SQLAlchemy."""
-    return _engine(url, isolation_level="READ COMMITTED")
+    return _engine(lambda: connect(url), isolation_level="READ COMMITTED")
 
 
-def _engine(url: str, **options: Any) -> Engine:
+def _engine(connector: Callable[[], psycopg.Connection], **options: Any) -> Engine:
     # Types of others' extensions are looked for at each new connection, for nothing.
     return create_engine(
-        "postgresql+psycopg://", creator=lambda: connect(url), poolclass=NullPool, use_native_hstore=False, **options
+        "postgresql+psycopg://", creator=connector, poolclass=NullPool, use_native_hstore=False, **options
     )
+
+
+def _connect_for_reading(url: str) -> psycopg.Connection:
+    db = connect(url, ReadingConnection)
+    # Not by SQLAlchemy: it would set them back in the end, which fails where the connection was ended.
+    db.autocommit, db.isolation_level, db.read_only = False, psycopg.IsolationLevel.REPEATABLE_READ, True
+    return db
 
 
 @contextmanager
@@ -120,6 +154,9 @@ def ledger_errors(url: str) -> Iterator[None]:
         if not isinstance(error.orig, psycopg.Error):
             raise
         raise explain(error.orig, url) from error
+    except PendingRollbackError as error:
+        # Read from again, after an error that ended the connection.
+        raise explain(psycopg.OperationalError("the connection was ended"), url) from error
 
 
 def explain(error: psycopg.Error, url: str) -> HarvesterError:
@@ -139,17 +176,34 @@ def explain(error: psycopg.Error, url: str) -> HarvesterError:
         )
     if code.startswith(_DAMAGED) and code != "XX000":
         return damaged(url, what)
+    if not is_outside(error):
+        return HarvesterError(f"The ledger refused a transaction: {what}.", state=_SAFE)
     if code in _FULL:
         next_step = "Make room on the server's disk, then run the command again: it goes on where it stopped."
     elif code == _READ_ONLY:
         next_step = "This server is a standby: name the primary, or add target_session_attrs=read-write to ledger.url."
     elif code in _CANCELLED:
         next_step = "See in pg_stat_activity what holds it, then run the command again."
-    elif isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
-        next_step = "See that the server runs and can be reached, then run the command again."
+    elif code in _TIME_LIMITS:
+        next_step = "See which time limit of the server it was, then run the command again."
     else:
-        return HarvesterError(f"The ledger refused a transaction: {what}.", state=_SAFE)
+        next_step = "See that the server runs and can be reached, then run the command again."
     return LedgerUnavailable(f"The ledger {name} cannot be used now: {what}.", state=_SAFE, next_step=next_step)
+
+
+def is_outside(error: psycopg.Error) -> bool:
+    """Whether the server or the way to it failed, rather than that it refuses what it was told."""
+    if ends_connection(error) or error.sqlstate in (*_TIME_LIMITS, _SNAPSHOT_TOO_OLD, _READ_ONLY):
+        return True
+    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        return True
+    # Without a code it is libpq's own about an answer that makes no sense.
+    return not error.sqlstate and isinstance(error, psycopg.InternalError)
+
+
+def ends_connection(error: psycopg.Error) -> bool:
+    """Whether the server says that with this error it ends the session."""
+    return error.diag.severity_nonlocalized in ("FATAL", "PANIC")
 
 
 def damaged(url: str, how: str) -> LedgerDamaged:

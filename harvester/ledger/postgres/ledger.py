@@ -34,6 +34,8 @@ from harvester.model import (
 from harvester.process import is_alive
 
 _PAUSE_SECONDS = 0.2
+_RECONNECTION_SECONDS = 1.0
+"""So long a run may be without a connection before it is taken for dead: one that was cut is made anew at once."""
 
 
 class PostgresLedger(Lookups):
@@ -71,7 +73,12 @@ class PostgresLedger(Lookups):
         await self._writer.let_go(run_id)
 
     async def recover(self, process: ProcessIdentity, now: datetime) -> int:
-        return await self._writer.run(running.recover, process, now, self._alive, self._return_seconds)
+        recovery = running.Recovery(process, now, self._alive, self._return_seconds)
+        abandoned, missing = await self._writer.run(running.recover, recovery, ())
+        if missing:
+            await asyncio.sleep(min(_RECONNECTION_SECONDS, self._return_seconds))
+            abandoned += (await self._writer.run(running.recover, recovery, missing))[0]
+        return abandoned
 
     async def claim(
         self, run_id: int, budget: Budget, now: datetime, among: Sequence[int] | None = None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from harvester.ledger.moving import instant
@@ -39,26 +40,36 @@ def close_run(tx: Transaction, run_id: int, now: datetime, reason: str) -> None:
     tx.later(sql.CLOSE_RUN, run_id=run_id, now=instant(now), reason=reason)
 
 
-def recover(
-    tx: Transaction,
-    me: ProcessIdentity,
-    now: datetime,
-    is_alive: Callable[[ProcessIdentity], bool],
-    return_seconds: float,
-) -> int:
-    """A run is dead where its process was seen on this host and is gone, where its connection is gone, or where it is
-    of another host and its lease is over."""
-    abandoned = 0
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """`now` is this host's clock. A restart of the server is given `return_seconds` until runs have to be back."""
+
+    me: ProcessIdentity
+    now: datetime
+    is_alive: Callable[[ProcessIdentity], bool]
+    return_seconds: float
+
+
+def recover(tx: Transaction, recovery: Recovery, missed: Collection[int]) -> tuple[int, list[int]]:
+    """Take back what dead runs hold: how many calls, and which runs are to be looked at again.
+
+    A run is dead where its process was seen on this host and is gone, where it is of another host and its lease is
+    over, or where its connection is gone and was `missed` before: one that was cut is made anew in a moment.
+    """
+    abandoned, missing = 0, []
+    now = recovery.now
     servers_now = instant(now + _servers_lead(tx))
     tx.later(sql.DELETE_OLD_TOKENS)
-    runs = tx.rows(sql.OPEN_RUNS, return_seconds=return_seconds)
+    runs = tx.rows(sql.OPEN_RUNS, return_seconds=recovery.return_seconds)
     for run_id, host, boot, pid, started, lease_until, gone in runs:
         owner = ProcessIdentity(host, boot, pid, started)
-        here = (owner.host, owner.boot) == (me.host, me.boot)
-        if gone or (not is_alive(owner) if here else lease_until < servers_now):
+        here = (owner.host, owner.boot) == (recovery.me.host, recovery.me.boot)
+        if (not recovery.is_alive(owner) if here else lease_until < servers_now) or (gone and run_id in missed):
             abandoned += _abandon(tx, run_id, now, "process died")
             tx.later(sql.CLOSE_RUN, run_id=run_id, now=instant(now), reason="died")
-    return abandoned
+        elif gone:
+            missing.append(run_id)
+    return abandoned, missing
 
 
 def _abandon(tx: Transaction, run_id: int, now: datetime, reason: str) -> int:

@@ -15,7 +15,7 @@ from psycopg import errors
 from harvester.errors import LedgerUnavailable
 from harvester.hop import Done
 from harvester.ledger.postgres import statements as sql
-from harvester.ledger.postgres.connect import connect_for_writing, explain, ledger_errors
+from harvester.ledger.postgres.connect import connect_for_writing, ends_connection, explain, ledger_errors
 from harvester.ledger.postgres.transaction import Transaction
 from harvester.ledger.together import GroupWriter, Job, run_all
 
@@ -122,7 +122,7 @@ class PostgresWriter(GroupWriter[Transaction]):
 
     def _is_broken_by(self, error: psycopg.Error) -> bool:
         """Whether it ended the connection, though this side may not have seen the end yet."""
-        return self._db.closed or error.diag.severity_nonlocalized in ("FATAL", "PANIC")
+        return self._db.closed or ends_connection(error)
 
     def _was_committed(self) -> bool:
         """Whether the last transaction was committed, once the session that broke has ended."""
