@@ -6,9 +6,10 @@ import logging
 import math
 import random
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import chain, islice
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
 from harvester import quota
@@ -95,35 +96,38 @@ class Harvester:
 
     async def load(
         self,
-        uri: str | None = None,
-        *,
+        *uris: str,
         column: str | None = None,
+        delimiter: str | None = None,
+        encoding: str | None = None,
         limit: int | None = None,
         stdin: BinaryIO | None = None,
         watch: Watch = nobody,
     ) -> Loaded:
-        """Read the ids of a source, by default the configured one, into the ledger, which is made if need be."""
-        from harvester.loader import Reading, load
-        from harvester.sources import read_ids
+        """Read the ids of all `uris`, by default of the configured one, into the ledger, which is made if need be."""
+        from harvester.loader import Reading, load_all
+        from harvester.sources import Limit, read_ids
 
-        source = self.config.source
-        uri = uri or source.uri
-        if uri is None:
+        source, reading = self.config.source, Reading(watch)
+        if not (uris := uris or (source.uri or "",))[0]:
             raise ConfigError("There is no source.", next_step="Name one: harvester load ids.csv, or set source.uri.")
-        reading = Reading(watch)
-        chunks = read_ids(
-            uri,
+        read = partial(
+            read_ids,
             column=column or source.column,
+            delimiter=delimiter,
+            encoding=encoding,
             anonymous=source.anonymous,
-            limit=limit,
+            limit=Limit(limit) if limit is not None else None,
+            require_id=True,
             stdin=stdin,
             on_read=reading.read,
         )
-        # A source that can't be read leaves no ledger behind.
-        first = list(islice(chunks, 1))
+        sources = ((source_name(uri), read(uri)) for uri in uris)
+        return await load_all(self._new_ledger, sources, reading, self._clock.now)
+
+    def _new_ledger(self) -> AbstractAsyncContextManager[Ledger]:
         self.init()
-        async with open_ledger(self.config.ledger.url) as ledger:
-            return await load(ledger, chain(first, chunks), reading, source=source_name(uri), now=self._clock.now)
+        return open_ledger(self.config.ledger.url)
 
     async def run(
         self,

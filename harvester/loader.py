@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import UTC, datetime
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
+from harvester.errors import HarvesterError
 from harvester.ledger.protocol import Ledger
-from harvester.model import Addition, Loaded
+from harvester.model import NOTHING_LOADED, Addition, Loaded
+from harvester.text import count
 from harvester.watch import Advance, Watch, nobody
 
 if TYPE_CHECKING:
@@ -39,11 +43,55 @@ class Reading:
 
     def added(self, rows: int, new: int) -> None:
         """The ledger's side, a chunk at a time."""
-        self._rows, self._new = rows, new
+        self._rows += rows
+        self._new += new
         self._tell()
 
     def _tell(self) -> None:
         self._watch(Advance(self._rows, bytes=self._bytes, all_bytes=self._size, note=f"{self._new:,} new"))
+
+
+class Known:
+    """What the ledger held before, and which of it has come again: one bit for each id."""
+
+    def __init__(self, last_position: int) -> None:
+        self.last_position = last_position
+        self._seen = bytearray(last_position // 8 + 1)
+
+    def is_first_time(self, position: int) -> bool:
+        """Whether this one has not come before; from now on it has."""
+        byte, bit = position // 8, 1 << position % 8
+        first = not self._seen[byte] & bit
+        self._seen[byte] |= bit
+        return first
+
+
+async def load_all(
+    opening: Callable[[], AbstractAsyncContextManager[Ledger]],
+    sources: Iterable[tuple[str, Iterator[IdChunk]]],
+    reading: Reading | None = None,
+    now: Callable[[], datetime] = _now,
+) -> Loaded:
+    """Add the ids of several sources, each with its name, one after another, and count them together.
+
+    The ledger is opened once the first of them has brought a chunk: one that can't be read leaves no ledger behind.
+    """
+    total = NOTHING_LOADED
+    known: Known | None = None
+    async with AsyncExitStack() as stack:
+        for source, chunks in sources:
+            try:
+                first = list(islice(chunks, 1))
+                if known is None:
+                    ledger = await stack.enter_async_context(opening())
+                    known = Known(await ledger.last_position())
+                loaded = await load(ledger, chain(first, chunks), reading, source=source, now=now, known=known)
+            except HarvesterError as error:
+                if total.rows:
+                    error.state = f"The sources before it are in the ledger: {count(total.rows, 'row')}. {error.state}"
+                raise
+            total = total.plus(loaded)
+    return total
 
 
 async def load(
@@ -53,27 +101,26 @@ async def load(
     *,
     source: str | None = None,
     now: Callable[[], datetime] = _now,
+    known: Known | None = None,
 ) -> Loaded:
     """Add the ids that are new, in first-seen order, a transaction a chunk.
 
     Cut off and repeated, it ends as if it had not been cut off: what a chunk added stands, and is found again.
-    Memory: two chunks, and one bit for each id that an earlier load had brought. The load is entered in the ledger
-    under the name `source`, where that is given.
+    Several sources that share `known` are counted as one: what an earlier one brought is not counted again.
+    Memory: two chunks, and `known`. The load is entered in the ledger under the name `source`, where that is given.
     """
     load_id = None if source is None else await ledger.open_load(source, now())
-    start = await ledger.last_position()
-    seen = bytearray(start // 8 + 1)
-    rows = new = already_there = invalid = 0
+    known = known or Known(await ledger.last_position())
+    rows = new = already_there = invalid = invalid_rows = 0
     invalid_examples: list[str] = []
     unusual_examples: list[str] = []
-    async for chunk, addition in _added(ledger, chunks, start, load_id):
+    async for chunk, addition in _added(ledger, chunks, known.last_position, load_id):
         rows += chunk.rows
         new += addition.new
         invalid += addition.new_invalid
+        invalid_rows += chunk.invalid_rows
         for position, is_invalid in addition.known:
-            byte, bit = position // 8, 1 << position % 8
-            if not seen[byte] & bit:
-                seen[byte] |= bit
+            if known.is_first_time(position):
                 already_there += 1
                 invalid += is_invalid
         if len(invalid_examples) < EXAMPLES:
@@ -81,7 +128,7 @@ async def load(
         _keep(unusual_examples, chunk.unusual)
         log.debug("%s rows read, %s new ids", f"{rows:,}", f"{new:,}")
         if reading is not None:
-            reading.added(rows, new)
+            reading.added(chunk.rows, addition.new)
     if load_id is not None:
         await ledger.close_load(load_id, now())
     return Loaded(
@@ -92,6 +139,7 @@ async def load(
         invalid=invalid,
         invalid_examples=tuple(invalid_examples),
         unusual_examples=tuple(unusual_examples),
+        invalid_rows=invalid_rows,
     )
 
 

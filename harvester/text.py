@@ -9,6 +9,7 @@ from collections.abc import Iterable
 # Cc: terminal escapes and newlines. Cf: bidi marks and other invisible characters. Cs, Co, Cn: nothing to see.
 _UNSHOWABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _MOST_CHARS_A_LINE = 2000
+_FEW_CHARACTERS = 2
 # `user:password@`, with a scheme before it or without, and `token@` after one.
 _USER_IN_ADDRESS = re.compile(r"(?<=://)[^\s/?#@'\"]+@|[^\s/:@'\"]+:[^\s/:@'\"]+@")
 
@@ -23,6 +24,13 @@ def shown(text: str, most: int = 300) -> str:
     plain = "".join(" " if unicodedata.category(char) in _UNSHOWABLE else char for char in text[: 2 * most])
     line = " ".join(plain.split())
     return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def escaped(text: str, most: int) -> str:
+    """The text in quotes, with escapes for what cannot be seen, and for one or two characters among ASCII."""
+    cut = text if len(text) <= most else text[: most - 1] + "…"
+    hidden = sum(not char.isascii() for char in text) <= _FEW_CHARACTERS and " " not in text
+    return ascii(text) if hidden and cut == text else repr(cut)
 
 
 def shown_lines(text: str) -> str:

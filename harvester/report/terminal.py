@@ -14,7 +14,7 @@ from harvester.model import Loaded, Progress, Stored, VideoState
 from harvester.quota import SECONDS_PER_CALL, Plan
 from harvester.report.summary import OTHER_IDS, no_valid_ids
 from harvester.run import Ending, RunReport
-from harvester.text import count, shown
+from harvester.text import count, escaped, shown
 
 if TYPE_CHECKING:
     from harvester.export import Manifest
@@ -50,6 +50,18 @@ def loaded(result: Loaded) -> RenderableType:
         examples = _examples(result.unusual_examples)
         notes.append(f"No known id ends as these do; they are asked for all the same: {examples}")
     return Group(table, *(Text(note, style="yellow") for note in notes))
+
+
+def load_warning(result: Loaded) -> str:
+    """What must not be overlooked of a load, or nothing."""
+    if result.mostly_valid:
+        return ""
+    rows = f"{result.invalid_rows:,} of {count(result.rows, 'row')} hold no video id"
+    texts = f"{result.invalid:,} of {count(result.distinct, 'text')}"
+    return (
+        f"{rows} ({texts}), such as {_examples(result.invalid_examples[:3])}. Is it the right column? They are kept as "
+        "invalid and never sent; harvester remove --invalid takes them out again."
+    )
 
 
 def plan(result: Plan) -> RenderableType:
@@ -253,4 +265,4 @@ def _grid() -> Table:
 
 
 def _examples(texts: Iterable[str]) -> str:
-    return ", ".join(repr(shown(text, 40)) for text in texts)
+    return ", ".join(escaped(text, 40) for text in texts)

@@ -2,88 +2,136 @@
 
     source.py    an opened source; its failures come as harvester's errors
     places.py    local files and standard input; s3.py and web.py the others
-    packing.py   gzip and zstd, told apart by their first bytes
-    layout.py    which format it is, and where the header stands
+    packing.py   gzip and zstd, told apart by their first bytes; encoding.py makes text UTF-8
+    layout.py    which format it is, and where the header stands; foreign.py what is no file of ids
     readers.py   puts these together into chunks of texts, by plain.py, table.py, parquet.py and lines.py
     plain.py     CSV without quotes and surprises, by numpy; recent.py leaves out what has just been there
-    table.py     any CSV, by pandas
-    ids.py       texts as ids: distinct, stripped, valid or not
+    table.py     any CSV, by the csv module; pieces.py cuts both their lines
+    video_id.py  the id in a text
+    ids.py       texts as ids: distinct, valid or not
 
-Memory is bounded by the chunk, not by the file. Importing this costs nothing: numpy comes with the
-first CSV, pandas with the first that is not plain.
+Memory is bounded by the chunk, not by the file. Importing this costs nothing: numpy comes with the first CSV.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import BinaryIO
 
-from harvester.errors import HarvesterError
-from harvester.sources.ids import Earlier, IdChunk, Limit, is_video_id, make_chunk
+from harvester.errors import ConfigError, HarvesterError
+from harvester.sources.foreign import without_ids
+from harvester.sources.ids import Earlier, IdChunk, Limit, Texts, make_chunk, tidy
+from harvester.sources.layout import Format, Wanted
 from harvester.sources.places import open_source
-from harvester.sources.readers import read_texts
+from harvester.sources.readers import Content, read_content
 from harvester.sources.source import OnRead, Source
+from harvester.sources.video_id import is_video_id
 
-__all__ = ["IdChunk", "is_video_id", "read_ids"]
+__all__ = ["IdChunk", "Limit", "is_video_id", "read_ids", "tidy"]
 
 MIN_LIMITED_ROWS = 10_000
+MAX_HELD_TEXTS = 1_000_000
+MAX_HELD_CHARACTERS = 64 << 20
+"""A source is given up when its first so many texts hold no id: until then they are held in memory."""
 
 
 def read_ids(
     uri: str,
     *,
     column: str,
+    delimiter: str | None = None,
+    encoding: str | None = None,
     anonymous: bool = False,
-    limit: int | None = None,
+    limit: int | Limit | None = None,
     chunk_rows: int = 1_000_000,
+    require_id: bool = False,
     stdin: BinaryIO | None = None,
     on_read: OnRead | None = None,
 ) -> Iterator[IdChunk]:
     """Read the ids of a source in chunks of at most `chunk_rows` rows, fewer where these hold much, in its order.
 
     `uri` is a local path, `s3://`, `http://` or `https://`, or `-` for standard input. `column` names the ids in CSV
-    and Parquet. `anonymous` sends unsigned requests to S3. `limit` ends after the first `limit` distinct ids; ids
-    are distinct within a chunk; one that came in an earlier chunk may come again, or not. `on_read` hears of the
-    bytes, a block at a time.
+    and Parquet, or is the number of a column, from 1, of a table without header. `delimiter` and `encoding` are found
+    out and UTF-8 unless given. `anonymous` sends unsigned requests to S3. `limit` ends after the first `limit` distinct
+    ids (a `Limit` counts them over several sources); ids are distinct within a chunk; one that came in an earlier chunk
+    may come again, or not. With `require_id`, nothing comes of a source before its first valid id. `on_read` hears of
+    the bytes, a block at a time.
 
-    Raises ConfigError where the source cannot be read as it is named (no such file, column or right), and
-    SourceUnavailable where it may work later (network, a file that ends in the middle).
+    Raises ConfigError where the source cannot be read as it is named (no such file, column or right; with
+    `require_id`, no id in it), and SourceUnavailable where it may work later (network, a file that ends in the middle).
     """
-    if chunk_rows < 1 or (limit is not None and limit < 0):
+    if isinstance(limit, int):
+        limit = Limit(limit)
+    if chunk_rows < 1 or (limit is not None and limit.most < 0):
         raise ValueError("chunk_rows must be positive, and limit not negative")
     if limit is not None:
-        chunk_rows = min(chunk_rows, max(MIN_LIMITED_ROWS, limit))
+        chunk_rows = min(chunk_rows, max(MIN_LIMITED_ROWS, limit.most))
     opening = partial(open_source, uri, anonymous=anonymous, stdin=stdin)
-    return _chunks(opening, column, limit, chunk_rows, on_read)
+    return _chunks(opening, Wanted(column, delimiter, encoding), limit, chunk_rows, on_read, require_id)
 
 
 def _chunks(
     opening: Callable[[], AbstractContextManager[Source]],
-    column: str,
-    limit: int | None,
+    wanted: Wanted,
+    limit: Limit | None,
     chunk_rows: int,
     on_read: OnRead | None,
+    require_id: bool,
 ) -> Iterator[IdChunk]:
-    rest = Limit(limit) if limit is not None else None
-    earlier = Earlier()
     rows = 0
+    if limit is not None and limit.reached and limit.most:
+        return  # an earlier source brought all
     try:
         with opening() as source:
             source.file.on_read = on_read or source.file.on_read
-            for texts in read_texts(source, column, chunk_rows, every_row=rest is not None):
-                chunk = make_chunk(texts, earlier)
-                if rest is not None:
-                    chunk = rest.cut(chunk, texts.texts)
-                if chunk.rows:
-                    yield chunk
-                    rows += chunk.rows
-                if rest is not None and rest.reached:
-                    return
+            content = read_content(source, wanted, chunk_rows, every_row=limit is not None)
+            chunks = _ids(content.texts, limit)
+            if require_id:
+                chunks = _from_first_id(chunks, content, source.shown, wanted)
+            for chunk in chunks:
+                yield chunk
+                rows += chunk.rows
     except HarvesterError as error:
         error.state = error.state or _state(rows)
         raise
+
+
+def _ids(read: Iterable[Texts], limit: Limit | None) -> Iterator[IdChunk]:
+    earlier = Earlier()
+    for texts in read:
+        chunk = make_chunk(texts, earlier)
+        if limit is not None:
+            chunk = limit.cut(chunk, texts.texts)
+        if chunk.rows:
+            yield chunk
+        if limit is not None and limit.reached:
+            return
+
+
+def _from_first_id(chunks: Iterator[IdChunk], content: Content, shown: str, wanted: Wanted) -> Iterator[IdChunk]:
+    """The same chunks, none before one of them holds a valid id. Raises ConfigError where none does."""
+    held: list[IdChunk] = []
+    texts = characters = 0
+    for chunk in chunks:
+        held.append(chunk)
+        if len(chunk.invalid) < len(chunk.ids):
+            yield from held
+            yield from chunks
+            return
+        texts += len(chunk.ids)
+        characters += sum(map(len, chunk.ids))
+        if texts > MAX_HELD_TEXTS or characters > MAX_HELD_CHARACTERS:
+            break
+    if held:
+        examples = list(dict.fromkeys(text for chunk in held for text in chunk.ids))
+        where = "" if content.format is Format.LINES else f" in column {wanted.column!r}"
+        raise without_ids(shown, where, sum(chunk.rows for chunk in held), examples, content.hint)
+    if content.format is not Format.LINES:
+        raise ConfigError(
+            f"{shown} has a header and no rows.", state="Nothing was stored.", next_step="Name another source."
+        )
 
 
 def _state(rows: int) -> str:

@@ -1,18 +1,16 @@
-"""Texts as ids: stripped, distinct in first-seen order, and sorted into valid, unusual and invalid."""
+"""Texts as ids: read, distinct in first-seen order, and sorted into valid, unusual and invalid."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 
-ID_CHARACTERS = 11
-VIDEO_ID = re.compile("[A-Za-z0-9_-]{11}")
-KNOWN_ID = re.compile("[A-Za-z0-9_-]{10}[048AEIMQUYcgkosw]")
-"""What every known id looks like: 64 bits leave the last character sixteen choices."""
+from harvester.sources.video_id import KNOWN_ID, is_video_id, read_id
 
+ID_CHARACTERS = 11
 KNOWN_LINES = re.compile(rf"(?:{KNOWN_ID.pattern}\n)*")
 REMEMBERED_IDS = 1 << 20
 
@@ -42,21 +40,21 @@ class IdChunk:
     """Those of `ids` that cannot be video ids; an empty cell is the invalid id ""."""
     unusual: tuple[str, ...]
     """A few well-formed ids whose last character no known id has: worth a warning, still asked for."""
-
-
-def is_video_id(text: str) -> bool:
-    """Whether this is eleven characters of the alphabet of video ids."""
-    return VIDEO_ID.fullmatch(text) is not None
+    invalid_rows: int = field(default=0, compare=False)
+    """Rows whose text is one of `invalid`."""
 
 
 def make_chunk(texts: Texts, earlier: Earlier) -> IdChunk:
     """The chunk that these texts come to. What an earlier chunk brought is left out, as far as it is remembered."""
     ids = earlier.without(dict.fromkeys(texts.texts))
-    all_known = are_known(ids)
-    if not all_known:
-        ids = earlier.without(dict.fromkeys(text if KNOWN_ID.fullmatch(text) else tidy(text) for text in ids))
-    chunk = _chunk(texts.rows, ids, all_known=all_known)
-    earlier.remember(chunk.ids if all_known else filter(KNOWN_ID.fullmatch, chunk.ids))
+    if are_known(ids):
+        chunk = IdChunk(texts.rows, ids, frozenset(), ())
+        earlier.remember(ids)
+    else:
+        read = {text: tidy(text) for text in ids}
+        ids = earlier.without(dict.fromkeys(read.values()))
+        chunk = _chunk(texts.rows, ids, (read.get(text, text) for text in texts.texts))
+        earlier.remember(filter(KNOWN_ID.fullmatch, ids))
     return chunk
 
 
@@ -80,8 +78,10 @@ class Earlier:
 
 
 def tidy(text: str) -> str:
-    """Without the white space around it; a text too long to be anyone's id is cut, and stays distinct."""
-    text = text.strip()
+    """The id that the text holds, or the text itself; one too long to be anyone's id is cut, and stays distinct."""
+    if KNOWN_ID.fullmatch(text):
+        return text
+    text = read_id(text)
     if len(text) <= KEPT_CHARACTERS or CUT_TEXT.fullmatch(text):
         return text
     return cut(text[:KEPT_CHARACTERS], hashlib.sha256(text.encode()).hexdigest())
@@ -92,30 +92,33 @@ def cut(head: str, sha256: str) -> str:
     return f"{head[:KEPT_CHARACTERS]}…sha256:{sha256[:12]}"
 
 
-def _chunk(rows: int, ids: list[str], *, all_known: bool = False) -> IdChunk:
-    strange = [] if all_known else [text for text in ids if not KNOWN_ID.fullmatch(text)]
+def _chunk(rows: int, ids: list[str], texts: Iterable[str]) -> IdChunk:
+    """`texts` are those of the rows, once they are read."""
+    strange = [text for text in ids if not KNOWN_ID.fullmatch(text)]
     unusual = [text for text in strange if is_video_id(text)]
-    return IdChunk(rows, ids, frozenset(strange).difference(unusual), tuple(unusual[:UNUSUAL_SHOWN]))
+    invalid = frozenset(strange).difference(unusual)
+    invalid_rows = sum(text in invalid for text in texts) if invalid else 0
+    return IdChunk(rows, ids, invalid, tuple(unusual[:UNUSUAL_SHOWN]), invalid_rows)
 
 
 class Limit:
     """The first `most` distinct ids of a source, over all its chunks. Holds no more ids than that."""
 
     def __init__(self, most: int) -> None:
-        self._most = most
+        self.most = most
         self._seen: set[str] = set()
 
     @property
     def reached(self) -> bool:
-        return len(self._seen) >= self._most
+        return len(self._seen) >= self.most
 
-    def cut(self, chunk: IdChunk, texts: Iterable[str]) -> IdChunk:
+    def cut(self, chunk: IdChunk, texts: Sequence[str]) -> IdChunk:
         """The part of the chunk up to the row that brings the last id wanted."""
-        if not self._most:
+        if not self.most:
             return IdChunk(0, [], frozenset(), ())
         for index, text in enumerate(chunk.ids):
             self._seen.add(text)
-            if len(self._seen) == self._most:
+            if len(self._seen) == self.most:
                 row = next(number for number, raw in enumerate(texts, 1) if tidy(raw) == text)
-                return _chunk(row, chunk.ids[: index + 1])
+                return _chunk(row, chunk.ids[: index + 1], map(tidy, texts[:row]))
         return chunk

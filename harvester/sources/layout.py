@@ -6,13 +6,15 @@ import codecs
 import csv
 import enum
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from harvester import text
 from harvester.errors import ConfigError
-from harvester.sources.ids import KNOWN_ID
+from harvester.sources.source import as_argument
+from harvester.sources.video_id import INVISIBLE, KNOWN_ID, is_video_id, read_id
+from harvester.text import escaped, shown
 
 HEAD_BYTES = 256 << 10
 """The header, and the comments before it, must end within this."""
@@ -20,14 +22,12 @@ HEAD_BYTES = 256 << 10
 PACKED_SUFFIXES = (".gz", ".gzip", ".zst", ".zstd")
 SHOWN_COLUMNS = 20
 SHOWN_CHARACTERS = 60
+SAMPLE_LINES = 20
 
 # A list of ids may begin with an id that begins with PAR1.
 PARQUET = re.compile(rb"PAR1(?![A-Za-z0-9_-]{7}\s)")
-FOREIGN = {
-    "UTF-16 text": re.compile(rb"\xff\xfe|\xfe\xff"),
-    "a web page": re.compile(rb"\s*<(!doctype|html|\?xml)", re.IGNORECASE),
-    "JSON": re.compile(rb"""\s*(\{\s*["}]|\[\s*["{\]])"""),
-}
+# Excel writes and reads such a first line.
+SEPARATOR_LINE = re.compile(rb'"?sep=([^\r\n"])"?\s*', re.IGNORECASE)
 
 
 class Format(enum.Enum):
@@ -58,6 +58,22 @@ class Header:
     """Which of them holds the ids, from 0."""
     size: int
     """Bytes up to the first row of data: byte order mark, comments and header."""
+    line: int = 0
+    """Lines before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which column is asked for, and how the source is to be read."""
+
+    column: str
+    delimiter: str | None = None
+    encoding: str | None = None
+
+    @property
+    def number(self) -> int:
+        """The column's number, from 1, where it is one; else 0."""
+        return int(self.column) if self.column.isascii() and self.column.isdecimal() else 0
 
 
 def is_parquet(head: bytes) -> bool:
@@ -73,70 +89,125 @@ def format_of(path: str) -> Format | None:
     return SUFFIXES.get(name.suffix)
 
 
-def find_header(head: bytes, column: str, path: str) -> Header | None:
-    """The header that names `column`: the first line that is no comment, else one of the comments above it."""
-    table = _Table(head)
-    for delimiter in _delimiters(path):
+def find_header(head: bytes, wanted: Wanted, path: str, name: str) -> Header | None:
+    """The header that names the column: the first line that is no comment, else one of the comments above it.
+
+    A column that no header names may be a number: that of a column, from 1, of a table without header.
+    Raises ConfigError where two columns have that name.
+    """
+    table = _Table(head, path, wanted.delimiter)
+    for delimiter in table.delimiters:
         names, size = table.header(delimiter)
-        if column in names:
-            return Header(delimiter, len(names), names.index(column), size)
-    for delimiter in _delimiters(path):
+        if wanted.column in names:
+            return table.found(names, delimiter, wanted, size, name)
+    for delimiter in table.delimiters:
         for names in table.commented(delimiter):
-            if column in names:
-                return Header(delimiter, len(names), names.index(column), table.start)
-    return None
+            if wanted.column in names:
+                return table.found(names, delimiter, wanted, table.start, name)
+    return _numbered(table, wanted, name) if wanted.number else None
 
 
-def refuse_foreign(head: bytes, shown: str) -> None:
-    """Raise ConfigError for what is surely neither a table nor a list of ids."""
-    what = next((name for name, beginning in FOREIGN.items() if beginning.match(head)), None)
-    if what:
+def _numbered(table: _Table, wanted: Wanted, name: str) -> Header | None:
+    """The header of a table that has none."""
+    widths = {delimiter: table.common_width(delimiter) for delimiter in table.delimiters}
+    if not any(widths.values()):
+        return None
+    delimiter = max(widths, key=lambda delimiter: widths[delimiter])
+    width = widths[delimiter]
+    if wanted.number > width:
+        columns = "1 column" if width == 1 else f"{width} columns"
         raise ConfigError(
-            f"{shown} is {what}, not a file of ids.", next_step="Name a CSV, Parquet or text file in UTF-8."
+            f"{name} has no column {wanted.number}: its rows have {columns}.",
+            next_step="Name another column; or, if they are told apart by another character, --delimiter.",
         )
+    return Header(delimiter, width, wanted.number - 1, table.start, table.lines_before(table.start))
 
 
-def no_such_column(head: bytes, column: str, path: str, shown: str) -> ConfigError:
+def no_such_column(head: bytes, wanted: Wanted, path: str, name: str) -> ConfigError:
     """The error that names the columns there are."""
-    table = _Table(head)
-    names = max((table.names(delimiter) for delimiter in _delimiters(path)), key=len)
+    table = _Table(head, path, wanted.delimiter)
+    delimiter = max(table.delimiters, key=lambda delimiter: len(table.names(delimiter)))
+    names = table.names(delimiter)
     if not any(names):
-        return ConfigError(f"{shown} is empty: it has no column {column!r}.", next_step="Name another source.")
-    if any(KNOWN_ID.fullmatch(name) and not name.islower() for name in names):
+        return ConfigError(f"{name} is empty: it has no column {wanted.column!r}.", next_step="Name another source.")
+    if any(KNOWN_ID.fullmatch(read_id(text)) and not text.islower() for text in names):
         hint = (
-            "Its first line looks like data, not like a header. Add a header; or, if it is one id a line, "
-            "let its name end in .txt, or pipe it in: harvester load -."
+            "Its first line looks like data, not like a header. Name the column by its number: "
+            f"{_command(name, str(1 + table.id_column(delimiter, 0)))}. Or, if it is one id a line, let its name end "
+            "in .txt, or pipe it in: harvester load -."
         )
     else:
-        hint = "Name the column of the ids: harvester load --column NAME."
-    return column_missing(names, column, shown, hint)
+        hint = column_hint(name, names, table.id_column(delimiter, 1))
+    return column_missing(names, wanted.column, name, hint)
 
 
-def column_missing(names: Sequence[str], column: str, shown: str, hint: str) -> ConfigError:
-    listed = ", ".join(text.shown(name, SHOWN_CHARACTERS) for name in names[:SHOWN_COLUMNS])
+def other_column(head: bytes, header: Header, wanted: Wanted, path: str, name: str) -> str:
+    """What to type where the header's column holds no id."""
+    table = _Table(head, path, header.delimiter)
+    names = table.names(header.delimiter)
+    if wanted.column not in names:
+        names = [str(number) for number, _ in enumerate(names, 1)]
+    return column_hint(name, names, table.id_column(header.delimiter, 1))
+
+
+def column_hint(name: str, names: Sequence[str], index: int = -1) -> str:
+    """How to name a column; `index` is of the one that seems to hold the ids."""
+    general = "Name the column of the ids: harvester load --column NAME"
+    if not 0 <= index < len(names):
+        return f"{general}, or --column NUMBER where the first line is no header."
+    column = names[index]
+    return f"{general}. Column {escaped(column, SHOWN_CHARACTERS)} seems to hold them: {_command(name, column)}"
+
+
+def _command(name: str, column: str) -> str:
+    return f"harvester load {as_argument(name)} --column {shlex.quote(shown(column))}"
+
+
+def column_missing(names: Sequence[str], column: str, name: str, hint: str) -> ConfigError:
+    listed = ", ".join(_visible(text) for text in names[:SHOWN_COLUMNS])
     more = f" and {len(names) - SHOWN_COLUMNS} more" if len(names) > SHOWN_COLUMNS else ""
-    return ConfigError(f"{shown} has no column {column!r}. Its columns: {listed}{more}.", next_step=hint)
+    return ConfigError(f"{name} has no column {column!r}. Its columns: {listed}{more}.", next_step=hint)
+
+
+def columns_of_one_name(column: str, numbers: Sequence[int], name: str, hint: str) -> ConfigError:
+    """`numbers` are theirs, from 1."""
+    places = " and ".join(map(str, numbers))
+    return ConfigError(f"{name} has {len(numbers)} columns {column!r}: numbers {places}.", next_step=hint)
+
+
+def _visible(text: str) -> str:
+    """A column's name as it is, with escapes and in quotes only where something in it cannot be seen."""
+    return shown(text, SHOWN_CHARACTERS) if text.isprintable() else escaped(text, SHOWN_CHARACTERS)
 
 
 def is_table(head: bytes, path: str) -> bool:
     """Whether the first two lines fall into as many fields, which ids cannot: a table, whatever its name."""
-    table = _Table(head)
-    return any(1 < table.width(delimiter, 0) == table.width(delimiter, 1) for delimiter in _delimiters(path))
+    table = _Table(head, path)
+    lines = table.sample()[:2]
+    if all(is_video_id(read_id(line)) for line in lines):
+        return False  # addresses hold such characters
+    widths = [[len(_record(iter([line]), delimiter)) for line in lines] for delimiter in table.delimiters]
+    return any(len(pair) == 2 and 1 < pair[0] == pair[1] for pair in widths)
 
 
-def _delimiters(path: str) -> str:
-    return "\t,;|" if ".tsv" in path.lower() else ",\t;|"
+def start_of_lines(head: bytes) -> int:
+    """Bytes before the first line that is neither blank nor a comment."""
+    return _Table(head, "").start
 
 
 class _Table:
-    """The beginning of a text file: comment lines, then records."""
+    """The beginning of a text file: byte order marks, a line that names the separator, comments, then records."""
 
-    def __init__(self, head: bytes) -> None:
-        mark = len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0
+    def __init__(self, head: bytes, path: str, delimiter: str | None = None) -> None:
+        mark = 0
+        while head.startswith(codecs.BOM_UTF8, mark):  # files joined by cat have several
+            mark += len(codecs.BOM_UTF8)
+        self._head = head
         self._lines = head[mark:].splitlines(keepends=True)
+        separator = SEPARATOR_LINE.fullmatch(self._lines[0]) if self._lines else None
         self._comments: list[bytes] = []
-        first = 0
-        for line in self._lines:
+        first = 1 if separator else 0
+        for line in self._lines[first:]:
             text = line.strip()
             if text and not text.startswith(b"#"):
                 break
@@ -145,6 +216,25 @@ class _Table:
         self._first = first
         self.start = mark + sum(map(len, self._lines[:first]))
         """Bytes before the first line that is neither blank nor a comment."""
+        self.delimiters = "\t,;|" if ".tsv" in path.lower() else ",\t;|"
+        """What may separate fields, the likeliest first."""
+        if separator and separator[1].isascii():
+            self.delimiters = separator[1].decode()
+        if delimiter:
+            self.delimiters = delimiter
+
+    def found(self, names: Sequence[str], delimiter: str, wanted: Wanted, size: int, name: str) -> Header:
+        numbers = [number for number, text in enumerate(names, 1) if text == wanted.column]
+        if len(numbers) > 1:
+            hint = (
+                "Give the others another name in its first line. Or load it without that line, by the column's number: "
+                f"tail -n +2 FILE | harvester load - --column {numbers[0]}"
+            )
+            raise columns_of_one_name(wanted.column, numbers, name, hint)
+        return Header(delimiter, len(names), numbers[0] - 1, size, self.lines_before(size))
+
+    def lines_before(self, size: int) -> int:
+        return len(self._head[:size].splitlines())
 
     def header(self, delimiter: str) -> tuple[list[str], int]:
         """The fields of the first record, and the bytes up to its end."""
@@ -170,14 +260,31 @@ class _Table:
         above = next(self.commented(delimiter), [])
         return above if len(above) == len(first) and any(above) else first
 
-    def width(self, delimiter: str, number: int) -> int:
-        """How many fields line `number` has, counted from the first that is no comment."""
-        lines = [line for line in self._lines[self._first : self._first + 10] if line.strip()]
-        return len(_record(iter([lines[number].decode(errors="replace")]), delimiter)) if number < len(lines) else 0
+    def sample(self) -> list[str]:
+        """The first lines that are no comments, without blank ones."""
+        lines = self._lines[self._first : self._first + SAMPLE_LINES]
+        return [line.decode(errors="replace") for line in lines if line.strip()]
+
+    def common_width(self, delimiter: str) -> int:
+        """How many fields most of the first rows have, where most have as many; else 1."""
+        widths = [len(_record(iter([line]), delimiter)) for line in self.sample()]
+        width = max(widths, key=widths.count, default=0)
+        return width if 2 * widths.count(width) > len(widths) else min(1, width)
+
+    def id_column(self, delimiter: str, first: int) -> int:
+        """Which column holds the ids in most of the first rows, from row `first` on, or -1."""
+        rows = [_record(iter([line]), delimiter) for line in self.sample()[first:]]
+        counts = [
+            sum(len(row) > index and is_video_id(read_id(row[index])) for row in rows)
+            for index in range(max(map(len, rows), default=0))
+        ]
+        most = max(counts, default=0)
+        return counts.index(most) if most and 2 * most >= len(rows) else -1
 
 
 def _record(lines: Iterator[str], delimiter: str) -> list[str]:
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=delimiter != " ")
     try:
-        return [field.strip() for field in next(csv.reader(lines, delimiter=delimiter, skipinitialspace=True), [])]
+        return [field.strip(INVISIBLE) for field in next(reader, [])]
     except csv.Error:
         return []

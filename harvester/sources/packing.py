@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Protocol
 
-from harvester.errors import ConfigError, SourceUnavailable
+from harvester.errors import SourceUnavailable
+from harvester.sources.foreign import refuse_packed
 from harvester.sources.source import Source
 
 BLOCK_BYTES = 1 << 20
@@ -18,7 +19,6 @@ MAGIC_BYTES = 10
 
 GZIP = re.compile(rb"\x1f\x8b")
 ZSTD = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")
-REFUSED = {b"PK\x03\x04": "a zip archive or a workbook", b"BZh91AY&SY": "bzip2", b"\xfd7zXZ\x00": "xz"}
 
 
 class Unpacker(Protocol):
@@ -34,12 +34,7 @@ class Unpacker(Protocol):
 def unpacked(source: Source) -> tuple[Iterator[bytes], bool]:
     """The source's bytes, unpacked, and whether they were packed."""
     head, blocks = peek(_blocks(source), MAGIC_BYTES)
-    for magic, name in REFUSED.items():
-        if head.startswith(magic):
-            raise ConfigError(
-                f"{source.shown} is {name}.",
-                next_step="Unpack it to CSV, Parquet or one id a line; gzip and zstd may stay packed.",
-            )
+    refuse_packed(head, source.shown)
     if GZIP.match(head):
         return _unpack(blocks, lambda: zlib.decompressobj(wbits=31), zlib.error, source), True
     if ZSTD.match(head):

@@ -9,8 +9,9 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 from harvester.errors import ConfigError, SourceUnavailable
 from harvester.sources.ids import Texts
-from harvester.sources.layout import column_missing
+from harvester.sources.layout import Wanted, column_missing, columns_of_one_name
 from harvester.sources.source import Source
+from harvester.sources.video_id import INVISIBLE
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,7 +44,7 @@ def _write(copy: IO[bytes], block: bytes) -> None:
         ) from error
 
 
-def parquet_texts(file: IO[bytes], column: str, shown: str, chunk_rows: int) -> Iterator[Texts]:
+def parquet_texts(file: IO[bytes], wanted: Wanted, shown: str, chunk_rows: int) -> Iterator[Texts]:
     """A column of a Parquet file, as text; a null is the empty text."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -51,7 +52,7 @@ def parquet_texts(file: IO[bytes], column: str, shown: str, chunk_rows: int) -> 
     try:
         # a buffer, so that a row group is not read whole
         with pq.ParquetFile(file, buffer_size=READ_BYTES) as table:
-            name = _column(table.schema_arrow, column, shown)
+            name = _column(table.schema_arrow, wanted, shown)
             for batch in table.iter_batches(batch_size=chunk_rows, columns=[name]):
                 yield Texts(batch.num_rows, _texts(batch.column(0)))
     except pa.ArrowNotImplementedError as error:
@@ -63,13 +64,19 @@ def parquet_texts(file: IO[bytes], column: str, shown: str, chunk_rows: int) -> 
         ) from error
 
 
-def _column(schema: pa.Schema, column: str, shown: str) -> str:
+def _column(schema: pa.Schema, wanted: Wanted, shown: str) -> str:
     """The column's name as the file spells it, perhaps with white space around it."""
     import pyarrow as pa
 
-    name = column if column in schema.names else next((n for n in schema.names if n.strip() == column), None)
+    column, names = wanted.column, schema.names
+    if column not in names and 0 < wanted.number <= len(names):
+        column = names[wanted.number - 1]
+    name = column if column in names else next((n for n in names if n.strip(INVISIBLE) == column), None)
     if name is None:
-        raise column_missing(schema.names, column, shown, HINT)
+        raise column_missing(names, column, shown, HINT)
+    if names.count(name) > 1:
+        numbers = [number for number, text in enumerate(names, 1) if text == name]
+        raise columns_of_one_name(name, numbers, shown, "Give the others another name where the file is written.")
     if pa.types.is_nested(schema.field(name).type):
         raise ConfigError(
             f"Column {column!r} of {shown} is of type {schema.field(name).type}, not text.", next_step=HINT

@@ -10,7 +10,7 @@ from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from harvester.errors import ConfigError, HarvesterError, SourceUnavailable
-from harvester.sources.source import Guarded, Source, opened
+from harvester.sources.source import STANDARD_INPUT, Guarded, Source, opened
 
 FAILURES = (OSError, ValueError)
 
@@ -39,8 +39,7 @@ def open_source(uri: str, *, anonymous: bool, stdin: BinaryIO | None) -> Abstrac
 
 
 def _standard_input(file: BinaryIO) -> Source:
-    name = "standard input"
-    return Source(name, "", Guarded(file, FAILURES, lambda error: _explain(error, name)))
+    return Source(STANDARD_INPUT, "", Guarded(file, FAILURES, lambda error: _explain(error, STANDARD_INPUT)))
 
 
 @contextmanager

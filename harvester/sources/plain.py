@@ -1,30 +1,27 @@
 """Plain CSV, by numpy: rows whose delimiters and line ends alternate as the header's do, and no quotes.
 
-Most large files are of this kind from end to end. What is not is pandas's, with its rules for quotes, ragged rows and
-the rest: the first piece that is not plain, and all that follows, go to `table.py`.
+Most large files are of this kind from end to end. The pieces that are not plain are read by `table.py`, with its rules
+for quotes, ragged rows and the rest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from harvester.sources.ids import Texts
 from harvester.sources.layout import Header
-from harvester.sources.table import table_texts
+from harvester.sources.pieces import PIECE_BYTES, Pieces
+from harvester.sources.table import Table
 
 if TYPE_CHECKING:
     from harvester.sources.recent import Recent
 
-PIECE_BYTES = 1 << 20
-"""Small enough for the processor's cache. A row is plain only if it ends within this."""
 CHUNK_TEXTS = 250_000
 CHUNK_CHARACTERS = 16 << 20
 """A chunk ends with this many texts or characters, or a few more: rows whose text was left out take no memory."""
 NOT_PLAIN = (b'"', b"\r", b"\0")
-MARK = b"\xef\xbb\xbf"
 NEWLINE = ord("\n")
 ID_BYTES = 11
 
@@ -32,95 +29,40 @@ ID_BYTES = 11
 def plain_texts(
     blocks: Iterator[bytes], header: Header, shown: str, chunk_rows: int, *, every_row: bool
 ) -> Iterator[Texts]:
-    """A column of the rows in `blocks`, where the header no longer stands, just as `table_texts` reads it.
+    """A column of the rows in `blocks`, where the header no longer stands.
 
     Unless `every_row` is wanted, most texts that came in earlier rows are left out.
     """
+    table = Table(Pieces(blocks), header, shown)
+    rows = held = 0
+    texts: list[str] = []
+    for count, more in _parts(table, header, chunk_rows, every_row=every_row):
+        if rows and (rows + count > chunk_rows or len(texts) >= CHUNK_TEXTS or held >= CHUNK_CHARACTERS):
+            yield Texts(rows, texts)
+            rows, held, texts = 0, 0, []
+        texts += more
+        held += sum(map(len, more))
+        rows += count
+    if rows:
+        yield Texts(rows, texts)
+
+
+def _parts(table: Table, header: Header, most: int, *, every_row: bool) -> Iterator[tuple[int, list[str]]]:
+    """The rows piece by piece, at most so many at once: how many they are, and their texts."""
     # it imports numpy, which takes a tenth of a second: only for those who need it
     from harvester.sources.recent import Recent
 
     recent = None if every_row else Recent()
-    pieces = Pieces(blocks)
-    rows = read = held = 0
-    texts: list[str] = []
-    for piece in pieces:
-        column = find_column(piece, header)
-        if column is None:
-            pieces.give_back(piece)
-            break
-        for part in column.parts(chunk_rows):
-            if rows + len(part) > chunk_rows or len(texts) >= CHUNK_TEXTS or held >= CHUNK_CHARACTERS:
-                if rows:
-                    yield Texts(rows, texts)
-                rows, held, texts = 0, 0, []
-            more = part.texts(recent)
-            texts += more
-            held += sum(map(len, more))
-            rows += len(part)
-            read += len(part)
-    if rows:
-        yield Texts(rows, texts)
-    if not pieces.done:
-        yield from _by_pandas(pieces.rest(), header, shown, min(chunk_rows, CHUNK_TEXTS), read)
-
-
-def _by_pandas(rest: Iterator[bytes], header: Header, shown: str, chunk_rows: int, rows_before: int) -> Iterator[Texts]:
-    """The rows that follow those `rows_before`.
-
-    pandas reads the beginning of a file in its own way: a byte order mark is dropped there, and short rows alone are
-    refused. So a row that is neither goes before the others, and is dropped again.
-    """
-    if not rows_before:
-        yield from table_texts(rest, header, shown, chunk_rows)
-        return
-    first = b"-" + header.delimiter.encode() * (header.width - 1) + b"\n"
-    chunks = table_texts(chain([first], rest), header, shown, chunk_rows, rows_before - 1)
-    begun = next(chunks)
-    yield Texts(begun.rows - 1, begun.texts[1:])
-    yield from chunks
-
-
-class Pieces:
-    """Blocks cut anew, behind line ends; ends before the first row that is longer than a piece."""
-
-    def __init__(self, blocks: Iterator[bytes]) -> None:
-        self._blocks = blocks
-        self._left = b""
-
-    def __iter__(self) -> Iterator[bytes]:
-        while True:
-            whole = self._fill().rfind(b"\n", 0, PIECE_BYTES) + 1
-            if not whole:
-                break
-            piece, self._left = self._left[:whole], self._left[whole:]
-            yield piece
-        if 0 < len(self._left) < PIECE_BYTES:
-            # the last line has no end
-            piece, self._left = self._left + b"\n", b""
-            yield piece
-
-    def _fill(self) -> bytes:
-        """At least a piece, less at the end only."""
-        gathered = [self._left]
-        size = len(self._left)
-        while size < PIECE_BYTES and (block := next(self._blocks, None)) is not None:
-            gathered.append(block)
-            size += len(block)
-        self._left = b"".join(gathered)
-        return self._left
-
-    @property
-    def done(self) -> bool:
-        """Whether iteration ended because there is no more."""
-        return not self._left
-
-    def give_back(self, piece: bytes) -> None:
-        """It is part of the rest."""
-        self._left = piece + self._left
-
-    def rest(self) -> Iterator[bytes]:
-        """What has not been taken."""
-        return chain([self._left], self._blocks)
+    for piece in table.pieces():
+        column = find_column(piece.replace(b"\r\n", b"\n"), header)
+        if column is not None:
+            table.passed(len(column))
+            for part in column.parts(most):
+                yield len(part), part.texts(recent)
+        else:
+            texts = table.texts(piece)
+            for first in range(0, len(texts), most):
+                yield len(texts[first : first + most]), texts[first : first + most]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +102,7 @@ def find_column(piece: bytes, header: Header) -> Column | None:
     """The header's column in these lines, or None where they are not plain."""
     import numpy as np
 
-    if any(mark in piece for mark in NOT_PLAIN) or piece.startswith(MARK):
+    if len(piece) > PIECE_BYTES or any(mark in piece for mark in NOT_PLAIN):
         return None
     content = np.frombuffer(piece, np.uint8)
     separators = content == NEWLINE

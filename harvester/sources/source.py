@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import io
 import os
+import shlex
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from harvester import text
 from harvester.errors import HarvesterError
 
 AGAIN = "Run harvester load again; if it goes on, look at the network: harvester doctor."
+STANDARD_INPUT = "standard input"
 Failures = tuple[type[Exception], ...]
 Explain = Callable[[Exception], HarvesterError]
 OnRead = Callable[[int, int | None], None]
@@ -83,6 +86,11 @@ def opened(open_it: Callable[[], Any], failures: Failures, explain: Explain) -> 
         raise explain(error) from error
     with file:
         yield Guarded(file, failures, explain)
+
+
+def as_argument(shown: str) -> str:
+    """A source's name for people as a command would have it."""
+    return "-" if shown == STANDARD_INPUT else shlex.quote(text.shown(shown))
 
 
 def sentence(error: object) -> str:

@@ -1,115 +1,186 @@
-"""CSV, by pandas: one column of it, as text, a bounded number of rows and bytes at a time."""
+"""CSV of any kind, by the csv module: one column of it, as text, no row lost to a stray quotation mark.
+
+What a strict writer would have written is read as CSV. A quotation mark that opens a field and does not close it so
+is a character like any other, in that line alone: titles hold them, unescaped. Where both readings make sense, the
+lines between the two marks decide: lines that are rows with an id, each by itself, are rows.
+"""
 
 from __future__ import annotations
 
+import csv
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any, cast
+import re
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from harvester.errors import ConfigError
-from harvester.sources.ids import Texts
 from harvester.sources.layout import Header
+from harvester.sources.pieces import EndlessLineError, Pieces
+from harvester.sources.video_id import is_video_id, read_id
 
 if TYPE_CHECKING:
-    from pandas.io.parsers import TextFileReader
+    import _csv
 
-FIRST_ROWS = 10_000
-"""Enough to learn how wide a row is."""
-CHUNK_BYTES = 64 << 20
-"""Wide rows make a chunk of fewer rows, so that it stays near this."""
-CHUNK_BYTES_MOST = 512 << 20
-"""A chunk that has not ended after this is an endless row: a quote that nobody closed."""
-
-
-def table_texts(
-    blocks: Iterator[bytes], header: Header, shown: str, chunk_rows: int, rows_before: int = 0
-) -> Iterator[Texts]:
-    """A column of the rows in `blocks`, where the header no longer stands.
-
-    A row with too few fields has the empty text; fields past the header's are let go. `rows_before` is for errors.
-    """
-    feed = _Feed(blocks)
-    wanted = min(chunk_rows, FIRST_ROWS)
-    with _explained(feed, shown, rows_before), io.BufferedReader(feed) as file, _csv_reader(file, header) as reader:
-        while True:
-            before = feed.delivered
-            feed.budget = before + CHUNK_BYTES_MOST
-            try:
-                texts: list[str] = reader.get_chunk(wanted)[header.index].tolist()
-            except StopIteration:
-                return
-            if not texts:
-                return
-            feed.rows += len(texts)
-            # both, because bytes come by the buffer: a small chunk may seem to have cost none
-            row_bytes = max(feed.delivered // feed.rows, (feed.delivered - before) // len(texts), 1)
-            wanted = max(1, min(chunk_rows, CHUNK_BYTES // row_bytes))
-            yield Texts(len(texts), texts)
+MAX_RECORD_CHARACTERS = 1 << 20
+"""A quoted field with line breaks must close within this: otherwise one stray mark would read all the rest."""
+LINES_LOOKED_AT = 1000
+LINE = re.compile("[^\r\n]*(?:\r\n|\r|\n)")
+QUOTE = '"'
 
 
-def _csv_reader(file: io.BufferedReader[_Feed], header: Header) -> TextFileReader:
-    import pandas as pd
+class Table:
+    """The rows of a table, in the order of its pieces."""
 
-    return pd.read_csv(
-        cast(IO[bytes], file),
-        sep=header.delimiter,
-        header=None,
-        names=list(range(header.width)),
-        usecols=[header.index],
-        index_col=False,
-        # ids that look like numbers, dates or nothing at all survive as they stand
-        dtype=str,
-        keep_default_na=False,
-        na_filter=False,
-        skipinitialspace=True,
-        encoding_errors="replace",
-        low_memory=False,
-        iterator=True,
-    )
-
-
-@contextmanager
-def _explained(feed: _Feed, shown: str, rows_before: int) -> Iterator[None]:
-    import pandas as pd
-
-    try:
-        yield
-    except (pd.errors.ParserError, _EndlessRowError) as error:
-        how = "a row has no end" if isinstance(error, _EndlessRowError) else str(error)
-        raise ConfigError(
-            f"{shown} is broken CSV somewhere after row {rows_before + feed.rows:,} of its data: {how}.",
-            next_step="Look there for a quotation mark that is never closed, mend the file and load it again.",
-        ) from error
-
-
-class _EndlessRowError(Exception):
-    pass
-
-
-class _Feed(io.RawIOBase):
-    """Blocks as a file, with a budget of bytes; counts what it gave and what came of it."""
-
-    def __init__(self, blocks: Iterator[bytes]) -> None:
-        self._blocks = blocks
-        self._rest = memoryview(b"")
-        self.delivered = 0
-        self.budget = CHUNK_BYTES_MOST
+    def __init__(self, pieces: Pieces, header: Header, shown: str) -> None:
         self.rows = 0
+        """Rows read so far."""
+        self._line = header.line
+        self._pieces = pieces
+        self._header = header
+        self._shown = shown
+        self._lines: list[str] = []
+        self._blank = " \t".replace(header.delimiter, "")
+        # The default would refuse quoted texts of 128 KiB.
+        csv.field_size_limit(max(csv.field_size_limit(), 1 << 30))
 
-    def readable(self) -> bool:
-        return True
+    def pieces(self) -> Iterator[bytes]:
+        """What has not been read yet. Raises ConfigError at a line without end."""
+        while piece := self._next_piece():
+            yield piece
 
-    def readinto(self, buffer: Any, /) -> int:
-        while not self._rest:
-            block = next(self._blocks, None)
-            if block is None:
-                return 0
-            self._rest = memoryview(block)
-        size = min(len(buffer), len(self._rest))
-        buffer[:size] = self._rest[:size]
-        self._rest = self._rest[size:]
-        self.delivered += size
-        if self.delivered > self.budget:
-            raise _EndlessRowError
-        return size
+    def passed(self, rows: int) -> None:
+        """So many rows, a line each, were read by someone else."""
+        self.rows += rows
+        self._line += rows
+
+    def texts(self, piece: bytes) -> list[str]:
+        """The column in the rows of a piece, and of the lines after it into which its last row reaches.
+
+        A row with too few fields has the empty text; fields past the header's are let go. Blank lines are no rows.
+        """
+        text = piece.decode(errors="replace")
+        texts = self._one_row_a_line(text)
+        return self._row_by_row(LINE.findall(text)) if texts is None else texts
+
+    def _one_row_a_line(self, text: str) -> list[str] | None:
+        """All at once, or None where that would not be safe."""
+        index, width = self._header.index, self._header.width
+        reader = self._reader(io.StringIO(text, newline=""), strict=True)
+        try:
+            texts = [row[index] for row in reader if len(row) == width]
+        except csv.Error:
+            return None
+        # In a table of one column, a line of white space is as wide as a row.
+        if len(texts) != reader.line_num or (width == 1 and not all(map(str.strip, texts))):
+            return None
+        self.passed(len(texts))
+        return texts
+
+    def _row_by_row(self, lines: list[str]) -> list[str]:
+        self._lines = lines
+        texts = []
+        at, end = 0, len(lines)
+        while at < end:
+            if self._is_blank(self._lines[at]):
+                taken = 1
+            else:
+                taken, text = self._row(at)
+                texts.append(text)
+                self.rows += 1
+            at += taken
+            self._line += taken
+        self._pieces.give_back("".join(self._lines[at:]).encode())
+        self._lines = []
+        return texts
+
+    def _row(self, at: int) -> tuple[int, str]:
+        """How many lines the row that begins there takes, and its text."""
+        line = self._lines[at]
+        if QUOTE not in line:
+            return 1, self._text(self._split(line))
+        taken, fields, open_ended = self._strictly(at)
+        if fields is not None and taken == 1:
+            return 1, self._text(fields if len(fields) == self._header.width else self._loosely(line, fields))
+        lines = self._lines[at : at + min(taken, LINES_LOOKED_AT)]
+        if fields is not None:
+            rows = sum(map(self._is_row, lines))
+            if rows <= int(_holds_id(self._text(fields))):
+                return taken, self._text(fields)
+            if 2 * rows < len(lines):
+                raise self._broken("rows stand between two quotation marks, as if they were one field")
+        elif open_ended and 2 * sum(map(self._is_row, lines)) < len(lines):
+            raise self._broken("a quotation mark is not closed, so a row has no end")
+        return 1, self._text(self._loosely(line, None))
+
+    def _strictly(self, at: int) -> tuple[int, list[str] | None, bool]:
+        """The lines and fields of the row as a strict reader reads it; no fields, and whether it has no end, if not."""
+        taken = 0
+        open_ended = False
+
+        def lines() -> Iterator[str]:
+            nonlocal taken, open_ended
+            size = 0
+            while (at + taken < len(self._lines) or self._more()) and (size <= MAX_RECORD_CHARACTERS or not taken):
+                line = self._lines[at + taken]
+                taken += 1
+                size += len(line)
+                yield line
+            open_ended = True
+
+        try:
+            fields = next(self._reader(lines(), strict=True))
+        except csv.Error:
+            return taken, None, open_ended
+        return taken, fields, False
+
+    def _more(self) -> bool:
+        piece = self._next_piece()
+        self._lines += LINE.findall(piece.decode(errors="replace"))
+        return bool(piece)
+
+    def _next_piece(self) -> bytes:
+        try:
+            return next(self._pieces, b"")
+        except EndlessLineError:
+            raise self._broken("a row has no end") from None
+
+    def _loosely(self, line: str, strict: list[str] | None) -> list[str]:
+        """The fields of a line with quotation marks out of place: as many as the header has, if any reading does."""
+        readings = [
+            next(self._reader([line])),
+            next(self._reader([line], escapechar="\\", doublequote=False)),
+            self._split(line),
+        ]
+        for fields in readings:
+            if len(fields) == self._header.width:
+                return fields
+        return strict or next((fields for fields in readings if _holds_id(self._text(fields))), readings[-1])
+
+    def _reader(self, lines: Iterable[str], **options: Any) -> _csv.Reader:
+        delimiter = self._header.delimiter
+        return csv.reader(lines, delimiter=delimiter, skipinitialspace=delimiter != " ", **options)
+
+    def _split(self, line: str) -> list[str]:
+        return line.rstrip("\r\n").split(self._header.delimiter)
+
+    def _text(self, fields: list[str]) -> str:
+        return fields[self._header.index] if len(fields) > self._header.index else ""
+
+    def _is_row(self, line: str) -> bool:
+        """Whether this line is a whole row with an id, whatever its quotation marks say."""
+        fields = self._split(line)
+        return len(fields) == self._header.width and _holds_id(self._text(fields))
+
+    def _is_blank(self, line: str) -> bool:
+        return not line.strip(self._blank + "\r\n")
+
+    def _broken(self, how: str) -> ConfigError:
+        return ConfigError(
+            f"{self._shown} is broken CSV after row {self.rows:,} of its data, in line {self._line + 1:,}: {how}.",
+            next_step="Mend the quotation mark in that line and load it again. Or, if these marks mean nothing in this "
+            "file, load it without them: tr -d '\"' < FILE | harvester load -",
+        )
+
+
+def _holds_id(text: str) -> bool:
+    return is_video_id(read_id(text))

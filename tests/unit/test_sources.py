@@ -28,7 +28,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harvester.errors import ConfigError, CredentialsError, HarvesterError, SourceUnavailable
-from harvester.sources import IdChunk, is_video_id, read_ids, table
+from harvester.sources import IdChunk, is_video_id, pieces, read_ids
 
 A, B, C = "dQw4w9WgXcQ", "-0000000000", "_bcdefghij8"
 LOOKALIKES = [B, "12345678900", "nanNaNnullA", "1e10abcdefA", "NA", "null", "True", "NaN", "1.50", "007", "2020-01-01"]
@@ -159,7 +159,6 @@ class TestTables:
             f"\n\nsong,a\n{A}\n\n{B},1,2,3,4\n\n",
             f"# made by hand, with song and all\n# 2 rows\nuser,song\n1,{A}\n2,{B}\n",
             f"# made by hand\n# song, start, end\n{A}, 1, 2\n{B}, 1, 2\n",
-            f"song,song\n{A},x\n{B},y\n",
         ],
     )
     @pytest.mark.parametrize("name", ["a.csv", "a", "a.txt"])
@@ -207,25 +206,37 @@ class TestTables:
             load(write("a.csv", b""))
 
     def test_an_open_quote_is_an_error_that_says_where(self, write: Write) -> None:
-        path = write("a.csv", f"song,x\n{A},1\n".encode() + f'{B},"open\n{C},1\n'.encode())
+        path = write("a.csv", f"song,x\n{A},1\n".encode() + b'3,"open\nno row\nnor this\n')
         chunks: list[IdChunk] = []
-        with pytest.raises(ConfigError, match="after row 1 of its data") as caught:
+        with pytest.raises(ConfigError, match="after row 1 of its data, in line 3") as caught:
             chunks.extend(read_ids(str(path), column="song", chunk_rows=1))
         assert "quotation mark" in caught.value.next_step
 
+    def test_an_open_quote_before_rows_is_a_character(self, write: Write) -> None:
+        assert ids(write("a.csv", f'song,x\n{A},1\n{B},"open\n{C},1\n'.encode())) == [A, B, C]
+
     def test_a_row_without_end_does_not_fill_the_memory(self, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(table, "CHUNK_BYTES_MOST", 4 << 20)
         path = write("a.csv", b'song,x\n1,"' + b"y\n" * (8 << 20))
         with pytest.raises(ConfigError, match="a row has no end"):
             load(path)
+        monkeypatch.setattr(pieces, "MAX_LINE_BYTES", 4 << 20)
+        path = write("b.csv", b"song,x\n1," + b"y" * (16 << 20))
+        with pytest.raises(ConfigError, match="a row has no end"):
+            load(path)
 
-    def test_wide_rows_make_small_chunks(self, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(table, "CHUNK_BYTES", 1 << 20)
-        monkeypatch.setattr(table, "FIRST_ROWS", 10)
-        rows = b"".join(b'"%s",id%06d\n' % (b"w" * 10_000, n) for n in range(2000))
-        chunks = load(write("a.csv", b"x,song\n" + rows))
-        assert rows_of(chunks) == len(ids_of(chunks)) == 2000
-        assert max(chunk.rows for chunk in chunks) < 200
+    def test_wide_rows_take_little_memory(self, tmp_path: Path) -> None:
+        with gzip.open(tmp_path / "a.csv.gz", "wb", 1) as file:
+            file.write(b"x,song\n")
+            for number in range(10_000):
+                file.write(b'"%s",id%06d\n' % (b"w" * 10_000, number))
+        tracemalloc.start()
+        try:
+            chunks = load(tmp_path / "a.csv.gz")
+            _, peak_bytes = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert rows_of(chunks) == len(ids_of(chunks)) == 10_000
+        assert peak_bytes < 75 << 20  # 36 of them for recent ids; the file is of 95
 
     @settings(max_examples=150, deadline=None)
     @given(

@@ -1,4 +1,4 @@
-"""Plain CSV is read by numpy and the rest by pandas: what comes out is the same, wherever the one hands over."""
+"""Plain CSV is read by numpy and the rest row by row: what comes out is the same, wherever the one hands over."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 from harvester.errors import ConfigError
 from harvester.simulator import make_ids
-from harvester.sources import IdChunk, ids, plain, read_ids
-from harvester.sources.ids import KNOWN_ID, Earlier, Texts, are_known, is_video_id, make_chunk
+from harvester.sources import IdChunk, ids, is_video_id, pieces, plain, read_ids
+from harvester.sources.ids import Earlier, Texts, are_known, make_chunk
 from harvester.sources.layout import Header
 from harvester.sources.recent import Recent
-from harvester.sources.table import table_texts
+from harvester.sources.video_id import KNOWN_ID
 
 A, B = "dQw4w9WgXcQ", "-0000000000"
 NAMES = ["a", "b", "c"]
@@ -96,15 +96,18 @@ def said(read: Iterator[Texts]) -> Said:
 @example((f"1,{A}\n2,{A}\n\ufeff3,{B}\n4,5,6\n\ufeff7,{A}\n".encode(), Header(",", 2, 0, 0)), 7, 16, 2, False)
 @example((f'1,{A}\n\n""'.encode(), Header(",", 2, 1, 0)), 1, 16, 1, False)
 @example((f"{A}\n           \n{B}\n".encode(), Header(",", 1, 0, 0)), 4096, 16, 1000, False)
-def test_numpy_and_pandas_agree(
+def test_numpy_and_the_reader_of_all_else_agree(
     table: tuple[bytes, Header], block_bytes: int, piece_bytes: int, chunk_rows: int, every_row: bool
 ) -> None:
     content, header = table
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plain, "PIECE_BYTES", piece_bytes)
+        patch.setattr(pieces, "PIECE_BYTES", piece_bytes)
         blocks = in_blocks(content, block_bytes)
         ours = said(plain.plain_texts(blocks, header, "it", chunk_rows, every_row=every_row))
-    assert ours == said(table_texts(in_blocks(content, block_bytes), header, "it", chunk_rows))
+        patch.undo()
+        patch.setattr(plain, "find_column", lambda *_: None)
+        theirs = said(plain.plain_texts(iter([content]), header, "it", chunk_rows, every_row=True))
+    assert ours == theirs
 
 
 def test_texts_are_left_out_only_where_they_may_be() -> None:
@@ -138,9 +141,8 @@ def test_rows_before_and_after_the_one_that_is_not_plain_are_counted_once() -> N
 
 @pytest.mark.parametrize("last", ["3", "3,4", '"3"', "\ufeff3,4"])
 def test_a_last_row_that_was_cut_off_is_an_invalid_one(last: str) -> None:
-    (plainly, rest) = load(f"n,m,song\n1,2,{A}\n{last}".encode())
-    assert (plainly.rows, plainly.ids) == (1, [A])
-    assert (rest.rows, rest.ids, rest.invalid) == (1, [""], frozenset({""}))
+    (chunk,) = load(f"n,m,song\n1,2,{A}\n{last}".encode())
+    assert (chunk.rows, chunk.ids, chunk.invalid) == (2, [A, ""], frozenset({""}))
 
 
 def test_an_error_after_the_handover_counts_the_rows_before_it() -> None:
@@ -150,9 +152,9 @@ def test_an_error_after_the_handover_counts_the_rows_before_it() -> None:
 
 
 def test_a_row_longer_than_a_piece() -> None:
-    wide = b"w" * (3 * plain.PIECE_BYTES)
+    wide = b"w" * (3 * pieces.PIECE_BYTES)
     chunks = load(b"x,song\n1,%s\n%s,%s\n2,%s\n" % (A.encode(), wide, B.encode(), A.encode()))
-    assert [(chunk.rows, chunk.ids) for chunk in chunks] == [(1, [A]), (2, [B])]
+    assert [(chunk.rows, chunk.ids) for chunk in chunks] == [(3, [A, B])]
 
 
 def test_long_texts_end_a_chunk_early(monkeypatch: pytest.MonkeyPatch) -> None:

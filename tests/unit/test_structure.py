@@ -64,7 +64,7 @@ ROOMS = {
     "worker": PURE | {"crawl", "work", "config", "ledger.protocol", "youtube"},
     "again": {"model", "ledger.protocol"},
     "remove": {"config", "errors", "ledger", "model"},
-    "loader": {"model", "watch", "ledger.protocol", "sources"},
+    "loader": {"errors", "model", "text", "watch", "ledger.protocol", "sources"},
     "report": PURE | {"config", "app", "export", "rehearsal"},
     "app": PURE
     | {

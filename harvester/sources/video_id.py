@@ -1,0 +1,84 @@
+"""What a video id is, and the forms in which people have one: addresses, archive lines, spreadsheet cells. Pure."""
+
+from __future__ import annotations
+
+import re
+
+VIDEO_ID = re.compile("[A-Za-z0-9_-]{11}")
+KNOWN_ID = re.compile("[A-Za-z0-9_-]{10}[048AEIMQUYcgkosw]")
+"""What every known id looks like: 64 bits leave the last character sixteen choices."""
+
+_INVISIBLE_RANGES = (
+    (0x00, 0x20),
+    (0x7F, 0xA0),
+    (0xAD, 0xAD),
+    (0x034F, 0x034F),
+    (0x061C, 0x061C),
+    (0x115F, 0x1160),
+    (0x1680, 0x1680),
+    (0x180B, 0x180F),
+    (0x2000, 0x200F),
+    (0x2028, 0x202F),
+    (0x205F, 0x206F),
+    (0x2800, 0x2800),
+    (0x3000, 0x3000),
+    (0x3164, 0x3164),
+    (0xFE00, 0xFE0F),
+    (0xFEFF, 0xFEFF),
+    (0xFFA0, 0xFFA0),
+    (0xFFF9, 0xFFFB),
+    (0xE0000, 0xE007F),
+)
+INVISIBLE = "".join(chr(code) for first, last in _INVISIBLE_RANGES for code in range(first, last + 1))
+"""White space, control characters, byte order marks, zero-width and direction marks."""
+
+# Excel keeps a text that begins with a dash as ="-abc", others as '-abc.
+_WRAPPING = INVISIBLE + "\"'`‘’‚‛“”„‟«»<>="
+
+_ID = rf"({VIDEO_ID.pattern})(?![\w.-])"
+_ADDRESS = re.compile(
+    r"(?:https?:)?/{0,2}(?:(?:www|m|music)\.)*"
+    r"(?:(?P<short>youtu\.be)|youtube(?:-nocookie|kids)?\.com)/+(?P<path>[^?#]*)(?P<query>[^#]*)",
+    re.IGNORECASE,
+)
+_IN_QUERY = re.compile(rf"[?&](?:amp;)?v={_ID}")
+_IN_PATH = re.compile(rf"(?:shorts|live|embed|watch|v|e)/+{_ID}", re.IGNORECASE)
+_IN_SHORT_PATH = re.compile(_ID)
+_ARCHIVE_LINE = re.compile(rf"youtube\s+{_ID}\s*")
+# Players that show something else than one video.
+_NO_VIDEOS = {"videoseries", "live_stream"}
+
+
+def is_video_id(text: str) -> bool:
+    """Whether this is eleven characters of the alphabet of video ids."""
+    return VIDEO_ID.fullmatch(text) is not None
+
+
+def read_id(text: str) -> str:
+    """The video id that a text holds, or else the text without the white space around it.
+
+    An id stays as it is. White space, invisible characters and quotation marks around it are no part of it. It is also
+    taken out of an address of YouTube (`watch?v=`, `youtu.be/`, `/shorts/`, `/live/`, `/embed/`, with or without
+    `https://`) and of a line of yt-dlp's archive (`youtube ID`).
+    """
+    if VIDEO_ID.fullmatch(text):
+        return text
+    bare = text.strip(_WRAPPING)
+    if VIDEO_ID.fullmatch(bare):
+        return bare
+    if match := _ARCHIVE_LINE.fullmatch(bare):
+        return match[1]
+    return _id_of_address(bare) or text.strip()
+
+
+def _id_of_address(text: str) -> str | None:
+    address = _ADDRESS.match(text)
+    if not address:
+        return None
+    path = address["path"]
+    if address["short"] and (match := _IN_SHORT_PATH.match(path)):
+        return match[1]
+    if (not path or path.lower().startswith("watch")) and (match := _IN_QUERY.search(address["query"])):
+        return match[1]
+    match = None if address["short"] else _IN_PATH.match(path)
+    return match[1] if match and match[1] not in _NO_VIDEOS else None
