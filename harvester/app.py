@@ -29,6 +29,7 @@ from harvester.model import (
     Stored,
     VideoState,
 )
+from harvester.protected import Protected, protected_by
 from harvester.report.summary import Summary, refuse_without_ids, summarize
 from harvester.report.would import DryRun, Due
 from harvester.text import count, shown
@@ -254,12 +255,12 @@ class Harvester:
             )
         return render(data)
 
-    def publish_page(self, uri: str) -> None:
-        """Write the page to a local path or `s3://bucket/key`: a reader sees the old one or the new one, whole."""
-        from harvester.export.storage import target_at
+    def publish_page(self, uri: str, *, force: bool = False) -> None:
+        """Write the page to a local path or `s3://bucket/key`, whole. `force` replaces what is no such page too."""
         from harvester.report.page import CONTENT_TYPE
+        from harvester.report.place import page_at
 
-        target = target_at(uri, self.config.export, manifest=False)
+        target = page_at(uri, self.config.export, self.protected(), force=force)
         target.publish([self.page().encode()], content_type=CONTENT_TYPE)
 
     async def put_back(
@@ -348,10 +349,13 @@ class Harvester:
             units_left_today=units_left_today,
         )
 
-    def export(self, *, require_complete: bool = False, dask: str | None = None, watch: Watch = nobody) -> Manifest:
-        """Publish the stored responses, then the manifest beside them. `dask`: see `maker_for`."""
+    def export(
+        self, *, require_complete: bool = False, dask: str | None = None, force: bool = False, watch: Watch = nobody
+    ) -> Manifest:
+        """Publish the stored responses, then the manifest beside them. `dask`: see `maker_for`; `force`: `export`."""
         from harvester.export import export, maker_for
 
+        self.protected().refuse_export(self.config.export)
         if dask is not None and has_password(self.config.ledger.url):
             raise ConfigError(
                 "The password in ledger.url would travel to the workers of the cluster.",
@@ -367,6 +371,7 @@ class Harvester:
                 require_complete=require_complete,
                 source=self.config.source.uri,
                 watch=watch,
+                force=force,
                 maker=maker_for(dask, open_books, self.config.ledger.url, None if dask is None else books.share()),
             )
 
@@ -381,6 +386,11 @@ class Harvester:
                 if findings := check_published(published, books, self.config.export, watch=watch):
                     raise BooksError.of(f"{shown(published)} is not what was exported from this ledger", findings)
             return books.progress()
+
+    def protected(self) -> Protected:
+        """What no command may replace: what the settings name, and what was loaded."""
+        with self.books() as books:
+            return protected_by(self.config, [load.source for load in books.loads()])
 
     def books(self) -> SqliteBooks | PostgresBooks:
         """The reading side of the ledger, for use as a context manager."""

@@ -18,6 +18,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PrivateAttr,
     SecretStr,
     ValidationError,
     field_validator,
@@ -31,32 +32,16 @@ from harvester.text import shown
 ENV_PREFIX = "HARVESTER_"
 PARTS = frozenset(
     (
-        "contentDetails",
-        "fileDetails",
-        "id",
-        "liveStreamingDetails",
-        "localizations",
-        "paidProductPlacementDetails",
-        "player",
-        "processingDetails",
-        "recordingDetails",
-        "snippet",
-        "statistics",
-        "status",
-        "suggestions",
-        "topicDetails",
+        *("contentDetails", "fileDetails", "id", "liveStreamingDetails", "localizations"),
+        *("paidProductPlacementDetails", "player", "processingDetails", "recordingDetails"),
+        *("snippet", "statistics", "status", "suggestions", "topicDetails"),
     )
 )
 """The parts that videos.list knows (discovery document, revision 20261104)."""
 
 CANNED_ACLS = (
-    "private",
-    "public-read",
-    "public-read-write",
-    "authenticated-read",
-    "aws-exec-read",
-    "bucket-owner-read",
-    "bucket-owner-full-control",
+    *("private", "public-read", "public-read-write", "authenticated-read", "aws-exec-read"),
+    *("bucket-owner-read", "bucket-owner-full-control"),
 )
 
 # TOML knows lists only.
@@ -245,6 +230,12 @@ class Config(_Section):
     report: ReportSettings = ReportSettings()
     notify: NotifySettings = NotifySettings()
     log: LogSettings = LogSettings()
+    _file: Path | None = PrivateAttr(None)
+
+    @property
+    def file(self) -> Path | None:
+        """Where they were read from; None where there is no file."""
+        return self._file
 
     @model_validator(mode="after")
     def _page_beside_export(self) -> Self:
@@ -275,6 +266,7 @@ def load_config(path: Path | None = None, overrides: Mapping[str, Mapping[str, A
         config = Config.model_validate(_merged(from_file, _from_environment(), options))
     except ValidationError as error:
         raise ConfigError(_explain(error, path), next_step="Mend the setting and run the command again.") from None
+    config._file = path.absolute() if path is not None else None
     return _anchor_paths(config, path.parent if path else Path())
 
 

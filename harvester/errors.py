@@ -2,12 +2,14 @@
 
     HarvesterError                 exit  meaning
     ├── ConfigError                  3   settings that cannot work
-    │   └── CredentialsError         3   a key or an account that was refused
+    │   ├── CredentialsError         3   a key or an account that was refused
+    │   └── DestinationRefused       3   what stands at a destination is not harvester's to replace
     ├── LedgerUnusable               3   foreign, read-only, older or newer ledger file
     ├── OutsideError                 4   the world failed for now: run it again
     │   ├── ApiUnavailable           4
     │   ├── SourceUnavailable        4
     │   ├── StorageUnavailable       4   the place of the export
+    │   │   └── Overtaken            4   another export was faster there
     │   ├── LedgerUnavailable        4   locked for too long, disk full
     │   └── ClusterUnavailable       4   Dask's scheduler or its workers
     └── BooksError                   5   the books do not balance
@@ -47,6 +49,10 @@ class CredentialsError(ConfigError):
     """The API or the bucket knows who is asking, or not, and says no."""
 
 
+class DestinationRefused(ConfigError):
+    """Harvester did not write what stands there, or it is something that no command may replace."""
+
+
 class LedgerUnusable(HarvesterError):
     """The file is there but this program must not work on it."""
 
@@ -68,6 +74,10 @@ class SourceUnavailable(OutsideError):
 
 class StorageUnavailable(OutsideError):
     pass
+
+
+class Overtaken(StorageUnavailable):
+    """What stood there when an export began no longer does: another one was published meanwhile."""
 
 
 class LedgerUnavailable(OutsideError):

@@ -30,6 +30,9 @@ MOST_LINE_CHARS = 990
 LOG_NAME = "run.log"
 ENV_NAME = "harvester.env"
 
+MARK = b"[Unit]\nDescription=harvester"
+"""By which a unit is known, of every version."""
+
 
 @dataclass(frozen=True, slots=True)
 class Job:

@@ -53,11 +53,36 @@ def run(state: State, max_calls: int | None, until_done: bool, dry_run: bool) ->
     if dry_run:
         show(terminal.dry_run(harvester.dry_run(max_calls)))
         return
+    _check_page(harvester)
     try:
         report, progress = asyncio.run(_run(harvester, max_calls, until_done, state.verbosity))
     finally:
         _write_page(harvester)
     show(terminal.run(report, progress))
+
+
+def _check_page(harvester: Harvester) -> None:
+    """Raise DestinationRefused, before a unit is spent, where the page of report.html would replace something else.
+
+    Whatever else is wrong with that place is a warning after the run.
+    """
+    import logging
+
+    from harvester.errors import DestinationRefused, HarvesterError
+
+    uri = harvester.config.report.html
+    if uri is None:
+        return
+    from harvester.report.place import page_at
+
+    try:
+        page_at(uri, harvester.config.export, harvester.protected())
+    except DestinationRefused as error:
+        error.state = "Nothing was written. report.html of the settings names it; no unit was spent."
+        error.next_step = "Name another place there, or write the page once: harvester status --html PLACE --force"
+        raise
+    except HarvesterError as error:
+        logging.getLogger(__name__).debug("the place of report.html can't be looked at: %s", error)
 
 
 def _write_page(harvester: Harvester) -> None:

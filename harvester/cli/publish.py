@@ -31,13 +31,17 @@ from harvester.cli.state import State
     metavar="ADDRESS",
     help="Have the parts made by a Dask cluster: tcp://scheduler:8786, or local for one on this machine.",
 )
+@click.option("--force", is_flag=True, help="Replace what stands at DEST though harvester did not write it.")
 @click.option("--require-complete", is_flag=True, help="Publish nothing, with exit code 5, while ids are left.")
 @click.pass_obj
-def export(state: State, /, dest: str | None, dask: str | None, require_complete: bool, **settings: Any) -> None:
+def export(
+    state: State, /, dest: str | None, dask: str | None, force: bool, require_complete: bool, **settings: Any
+) -> None:
     """Publish what is stored, in load order, then its manifest.
 
     DEST is a local path or s3://bucket/key; without it, export.uri of the settings. json is the responses as the API
-    sent them, jsonl one video a line, parquet one video a row with typed columns.
+    sent them, jsonl one video a line, parquet one video a row with typed columns. What harvester did not write is not
+    replaced; the source, the settings and the ledger never are.
     Spends no unit, and may be used beside a run; with --dask, where the ledger is on a server.
     Next: harvester verify --export DEST.
     """
@@ -51,7 +55,7 @@ def export(state: State, /, dest: str | None, dask: str | None, require_complete
     harvester = state.harvester(export={"uri": uri, **settings})
     look_rarely()
     with progress("export", "videos", state.verbosity) as watch:
-        manifest = harvester.export(require_complete=require_complete, dask=dask, watch=watch)
+        manifest = harvester.export(require_complete=require_complete, dask=dask, force=force, watch=watch)
     show(terminal.exported(manifest, harvester.config.export.uri))
 
 

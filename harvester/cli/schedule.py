@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from datetime import date
     from zoneinfo import ZoneInfo
 
+    from harvester.protected import Protected
     from harvester.schedule import Job
 
 
@@ -32,9 +33,10 @@ if TYPE_CHECKING:
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), help="Write systemd's units to this folder instead."
 )
+@click.option("--force", is_flag=True, help="Replace files there though harvester did not write them.")
 @click.pass_obj
 def schedule(
-    state: State, cron: bool, systemd: bool, zone: str | None, env_file: Path | None, out: Path | None
+    state: State, cron: bool, systemd: bool, zone: str | None, env_file: Path | None, out: Path | None, force: bool
 ) -> None:
     """Print the lines of cron or systemd for a daily run.
 
@@ -43,16 +45,22 @@ def schedule(
     /etc/systemd/system.
     """
     from harvester.errors import ConfigError
+    from harvester.protected import protected_by
     from harvester.schedule import Unprintable, crontab, units
 
     if cron and systemd:
         raise click.UsageError("--cron or --systemd, not both.")
     if out and not systemd:
         raise click.UsageError("--out is for --systemd.")
+    if force and not out:
+        raise click.UsageError("--force is for --out.")
     job = _job(state, env_file)
     try:
         if systemd:
-            _show_units(units(job), out)
+            if out is None:
+                _print_units(units(job))
+            else:
+                _write_units(units(job), out, protected_by(state.config()), force=force)
         else:
             click.echo(crontab(job, _zone(zone), _today()), nl=False)
     except Unprintable as error:
@@ -105,20 +113,26 @@ def _program() -> list[str]:
     return [sys.executable, "-P", "-m", "harvester"]
 
 
-def _show_units(units: Mapping[str, str], out: Path | None) -> None:
+def _print_units(units: Mapping[str, str]) -> None:
+    click.echo("\n".join(f"# /etc/systemd/system/{name}\n{text}" for name, text in units.items()), nl=False)
+
+
+def _write_units(units: Mapping[str, str], out: Path, protected: Protected, *, force: bool) -> None:
+    """All of them or, where a file stands there that is none of ours, none."""
+    from harvester.cli.writing import check, write_whole
     from harvester.errors import ConfigError
+    from harvester.schedule import MARK
     from harvester.text import shown
 
-    if out is None:
-        click.echo("\n".join(f"# /etc/systemd/system/{name}\n{text}" for name, text in units.items()), nl=False)
-        return
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for name, text in units.items():
-            (out / name).write_text(text, encoding="utf-8")
-            click.echo(f"wrote {out / name}")
     except OSError as error:
         raise ConfigError(f"{shown(str(out))} cannot be written: {error.strerror}.") from None
+    for name in units:
+        check(out / name, mark=MARK, protected=protected, force=force)
+    for name, text in units.items():
+        write_whole(out / name, text.encode(), mark=MARK, protected=protected, force=force)
+        click.echo(f"wrote {out / name}")
 
 
 def _today() -> date:

@@ -43,6 +43,7 @@ INTERVAL_SECONDS = 2.0
     shell_complete=complete_path,
     help="Write a page to DEST, a path or s3://bucket/key, and print nothing.",
 )
+@click.option("--force", is_flag=True, help="Replace what stands at PATH or DEST though harvester did not write it.")
 @click.pass_obj
 def status(
     state: State,
@@ -53,16 +54,19 @@ def status(
     interval: float | None,
     prometheus: Path | None,
     html: str | None,
+    force: bool,
 ) -> None:
     """Show how far the crawl is, today's units, and the days left.
 
     Reads only, and may be used beside a run. Its last lines say what to do next.
     """
     written = html is not None or prometheus is not None
+    if force and not written:
+        raise click.UsageError("--force is for --html and --prometheus.")
     _refuse_contradictions(as_json=as_json, failed=failed, loads=loads, watch=watch, interval=interval, written=written)
     harvester = state.harvester()
     if written:
-        _write(harvester, prometheus, html)
+        _write(harvester, prometheus, html, force=force)
     if failed:
         from harvester.cli.failed import list_failed
 
@@ -126,14 +130,15 @@ def _refuse_contradictions(
         raise click.UsageError("--watch needs a terminal. A program asks again by itself: harvester status --json")
 
 
-def _write(harvester: Harvester, prometheus: Path | None, html: str | None) -> None:
+def _write(harvester: Harvester, prometheus: Path | None, html: str | None, *, force: bool) -> None:
     if html is not None:
-        harvester.publish_page(html)
+        harvester.publish_page(html, force=force)
     if prometheus is not None:
         from harvester.cli.writing import write_whole
-        from harvester.report.prometheus import render
+        from harvester.report.prometheus import MARK, render
 
-        write_whole(prometheus, render(harvester.overview()))
+        metrics = render(harvester.overview())
+        write_whole(prometheus, metrics, mark=MARK, protected=harvester.protected(), force=force)
 
 
 COMMANDS = [status]

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
+import logging
 import os
-import secrets
 import stat
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from harvester.errors import ConfigError, HarvesterError, StorageUnavailable
-from harvester.export.target import Meter, Published
-from harvester.files import sync_folder
+from harvester.errors import ConfigError, HarvesterError, Overtaken
+from harvester.export.local_draft import FileDraft, abandoned_drafts, alone_in, drafted, explained, explanation
+from harvester.export.manifest import SUFFIX
+from harvester.export.ownership import SQLITE_MAGIC, describes_file
+from harvester.export.target import Meter, Published, Standing
 from harvester.text import shown
 
-DRAFT_SUFFIX = ".harvester-draft"
 _READ_BYTES = 1 << 20
-_WRITE_BUFFER_BYTES = 1 << 16
-"""Smaller than a body: those go straight to the file, which is three times as fast as through a large buffer."""
-_SQLITE_MAGIC = b"SQLite format 3\0"
-_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
-"""What time does not heal."""
+
+log = logging.getLogger(__name__)
 
 
 class LocalTarget:
@@ -42,22 +38,55 @@ class LocalTarget:
 
     def publish(self, chunks: Iterable[bytes], *, content_type: str, expected_bytes: int = 0) -> Published:
         """See Target. The bytes and their name are on disk when this returns. An old file's mode is kept."""
-        meter = Meter()
+        place = self._place()
         with explained(self.path):
-            place = Path(os.path.realpath(self.path))
-            _check_place(place)
-            _remove_abandoned_drafts(place)
-            draft = _Draft(place)
-        try:
-            for chunk in meter.over(chunks):
-                with explained(self.path):
-                    draft.write(chunk)
+            _refuse_database(place)
+        with drafted(place, self.path) as draft:
+            published = self._write(draft, chunks)
             with explained(self.path):
+                draft.finish()
                 draft.take_place()
-        except BaseException:
-            draft.discard()
-            raise
-        return meter.published(self.uri)
+        return published
+
+    def publish_with_manifest(
+        self,
+        chunks: Iterable[bytes],
+        manifest_of: Callable[[Published], bytes],
+        *,
+        content_type: str,
+        replacing: Standing | None,
+        expected_bytes: int = 0,
+    ) -> Published:
+        """See Target. Both are on disk, hidden, before the first is renamed: see `finish_interrupted`."""
+        place, beside = self._place(), self.beside(SUFFIX)
+        with drafted(place, self.path) as draft, drafted(beside._place(), beside.path) as note:
+            published = self._write(draft, chunks)
+            with explained(beside.path):
+                note.write(manifest_of(published))
+                note.finish()
+                note.sync_folder()
+            with explained(self.path):
+                draft.finish()
+                with alone_in(place.parent):
+                    if self.standing() != replacing:
+                        raise overtaken(self.uri)
+                    draft.take_place()
+                    take_place_of_manifest(note, beside.path)
+        return published
+
+    def standing(self) -> Standing | None:
+        """See Target."""
+        with explained(self.path, "read"):
+            try:
+                about = self._place().stat()
+            except FileNotFoundError:
+                return None
+            return Standing((about.st_dev, about.st_ino, about.st_mtime_ns), about.st_size)
+
+    def finish_interrupted(self) -> bool:
+        """See Target."""
+        finish_interrupted(self.beside(SUFFIX), self._place().parent, lambda text: describes_file(text, self))
+        return True
 
     def read(self) -> Iterator[bytes]:
         """See Target."""
@@ -68,7 +97,7 @@ class LocalTarget:
         except FileNotFoundError:
             raise
         except OSError as error:
-            raise _explanation(f"Can't read {shown(self.uri)}", error) from error
+            raise explanation(f"Can't read {shown(self.uri)}", error) from error
 
     def open(self) -> BinaryIO:
         """See Target."""
@@ -84,85 +113,65 @@ class LocalTarget:
         """See Target."""
         return LocalTarget(self.path.with_name(self.path.name + suffix))
 
+    def _place(self) -> Path:
+        """Where a link leads. Raises ConfigError where nothing can be put there."""
+        with explained(self.path):
+            place = followed(self.path)
+            _check_place(place)
+            return place
 
-class _Draft:
-    """The file while it is written: in the same folder, as a rename needs, and locked while its writer lives.
+    def _write(self, draft: FileDraft, chunks: Iterable[bytes]) -> Published:
+        meter = Meter()
+        for chunk in meter.over(chunks):
+            with explained(self.path):
+                draft.write(chunk)
+        return meter.published(self.uri)
 
-    The lock goes with the process, however that ends; so a draft that can be locked is nobody's, on any
-    machine that shares the folder, and may be removed.
+
+def followed(path: Path) -> Path:
+    """Where that path leads. Raises ConfigError where it is a link that another user made.
+
+    In a folder that others may write to, such a link would have a file made wherever its maker wants one.
     """
-
-    def __init__(self, place: Path) -> None:
-        self._place = place
-        self._path, fd, ordinary_mode = _create_locked(place)
-        self._file = os.fdopen(fd, "wb", buffering=_WRITE_BUFFER_BYTES)
-        self._mode = stat.S_IMODE(place.stat().st_mode) if place.exists() else ordinary_mode
-
-    def write(self, chunk: bytes) -> None:
-        self._file.write(chunk)
-
-    def take_place(self) -> None:
-        self._file.flush()
-        os.fchmod(self._file.fileno(), self._mode)
-        os.fsync(self._file.fileno())
-        self._path.replace(self._place)
-        sync_folder(self._place.parent)
-        self._file.close()
-
-    def discard(self) -> None:
-        with suppress(OSError):
-            self._path.unlink()
-        with suppress(OSError):
-            self._file.close()  # flushes what is left, which fails again on a full disk
+    if path.is_symlink() and path.lstat().st_uid not in (os.geteuid(), 0):
+        raise ConfigError(
+            f"{shown(str(path))} is a link that another user made, and is not followed.",
+            state="Nothing was written.",
+            next_step="Name the file that it leads to, or choose another destination.",
+        )
+    return Path(os.path.realpath(path))
 
 
-def _create_locked(place: Path) -> tuple[Path, int, int]:
-    """A new locked draft, readable by this user alone, and the mode of an ordinary new file here."""
-    while True:
-        path = place.with_name(f".{place.name}.{secrets.token_hex(6)}{DRAFT_SUFFIX}")
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        try:
-            # The umask can't be asked for without changing it, in every thread: a new file shows it.
-            ordinary_mode = stat.S_IMODE(os.fstat(fd).st_mode)
-            os.fchmod(fd, 0o600)
-            if lock(fd, unsupported=True) and still_named(path, fd):
-                return path, fd, ordinary_mode
-        except BaseException:
-            os.close(fd)
-            path.unlink(missing_ok=True)
-            raise
-        os.close(fd)  # another export took it for abandoned between the two calls
-
-
-def _remove_abandoned_drafts(place: Path) -> None:
-    for path in place.parent.iterdir():
-        if not (path.name.startswith(f".{place.name}.") and path.name.endswith(DRAFT_SUFFIX)):
-            continue
-        with suppress(OSError):
-            fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
-            try:
-                if lock(fd, unsupported=False):
-                    path.unlink()
-            finally:
-                os.close(fd)
-
-
-def lock(fd: int, *, unsupported: bool) -> bool:
-    """Whether the lock is ours now; `unsupported` is the answer on a file system that has no locks."""
+def take_place_of_manifest(note: FileDraft, path: Path) -> None:
+    """The last step of an export; its draft has been on disk since before the first."""
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return unsupported
-    return True
+        with explained(path):
+            note.take_place()
+    except HarvesterError as error:
+        error.state = "The data is published; its manifest is not, or is the one before."
+        raise
 
 
-def still_named(path: Path, fd: int) -> bool:
-    try:
-        return os.path.samestat(path.stat(), os.fstat(fd))
-    except FileNotFoundError:
-        return False
+def finish_interrupted(beside: LocalTarget, folder: Path, describes: Callable[[bytes], bool]) -> None:
+    """Let a draft of the manifest take its place where it describes what was published into `folder` before a kill."""
+    with explained(beside.path):
+        place = followed(beside.path)
+        if not (place.parent.is_dir() and folder.is_dir() and any(True for _ in abandoned_drafts(place))):
+            return
+        with alone_in(folder):
+            for draft in abandoned_drafts(place):
+                if describes(draft.read()):
+                    draft.take_place(place.name)
+                    log.info("%s: completed an export that was cut off before its manifest", beside.uri)
+                    return
+
+
+def overtaken(uri: str) -> Overtaken:
+    return Overtaken(
+        f"Another export was published at {shown(uri)} after this one began.",
+        state="That one stands there, whole and with its manifest; the ledger was only read.",
+        next_step="Export again, one after another.",
+    )
 
 
 def _check_place(place: Path) -> None:
@@ -179,27 +188,13 @@ def _check_place(place: Path) -> None:
         return
     if not stat.S_ISREG(mode):
         raise ConfigError(f"Can't export to {name}: it is not a file.", state="Nothing was written.")
-    with place.open("rb") as file:
-        if file.read(len(_SQLITE_MAGIC)) == _SQLITE_MAGIC:
+
+
+def _refuse_database(place: Path) -> None:
+    with suppress(FileNotFoundError), place.open("rb") as file:
+        if file.read(len(SQLITE_MAGIC)) == SQLITE_MAGIC:
             raise ConfigError(
-                f"Can't export to {name}: it is a database, perhaps the ledger itself.",
+                f"Can't export to {shown(str(place))}: it is a database, perhaps the ledger itself.",
                 state="Nothing was written.",
                 next_step="Choose another destination.",
             )
-
-
-@contextmanager
-def explained(path: Path, doing: str = "write") -> Iterator[None]:
-    """Turn the operating system's refusals into the house's errors."""
-    try:
-        yield
-    except OSError as error:
-        raise _explanation(f"Can't {doing} {shown(str(path))}", error) from error
-
-
-def _explanation(failure: str, error: OSError) -> HarvesterError:
-    what = f"{failure}: {error.strerror}."
-    kept = "What stood there before is as it was; the ledger was only read."
-    if error.errno in _REFUSED:
-        return ConfigError(what, state=kept, next_step="Choose a place that this user may use.")
-    return StorageUnavailable(what, state=kept, next_step="Make room, or choose another disk; then go again.")

@@ -8,15 +8,31 @@ import secrets
 import shutil
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from harvester.errors import ConfigError, StorageUnavailable
-from harvester.export.local import DRAFT_SUFFIX, LocalTarget, explained, lock, still_named
+from harvester.export.local import LocalTarget, finish_interrupted, followed, overtaken, take_place_of_manifest
+from harvester.export.local_draft import (
+    KEPT,
+    FileDraft,
+    alone_in,
+    draft_name,
+    drafted,
+    explained,
+    is_draft_of,
+    is_own,
+    lock,
+    mode_after,
+    names_in,
+    open_folder,
+    still_named,
+)
+from harvester.export.manifest import SUFFIX
+from harvester.export.ownership import admit_folder, describes_folder
 from harvester.export.parts import refuse_strangers
 from harvester.export.target import Meter, Written
-from harvester.files import sync_folder
 from harvester.text import shown
 
 _LOCK, _NEW, _OLD = "lock", "new", "old"
@@ -42,15 +58,19 @@ class LocalFolder:
         return self.path.name
 
     @contextmanager
-    def draft(self) -> Iterator[_Draft]:
+    def draft(self, *, force: bool = False) -> Iterator[_Draft]:
         """See Folder."""
         with explained(self.path):
-            place = Path(os.path.realpath(self.path))
+            place = followed(self.path)
             _check_place(place)
             _clear_up(place)
+        finish_interrupted(self.beside(SUFFIX), place.parent, lambda text: describes_folder(text, self))
+        with explained(self.path):
+            sizes = _sizes(place)
             # Hidden files too: the whole old folder goes.
-            refuse_strangers(self.uri, _everything_in(place))
-            draft = _Draft(place)
+            refuse_strangers(self.uri, sizes)
+            admit_folder(self, sizes, force=force)
+            draft = _Draft(place, self.beside(SUFFIX))
         try:
             yield draft
         finally:
@@ -59,7 +79,7 @@ class LocalFolder:
     def names(self) -> list[str]:
         """See Folder."""
         with explained(self.path, "read"):
-            return [name for name in _everything_in(self.path) if not name.startswith((".", "_"))]
+            return sorted(name for name in _sizes(self.path) if not name.startswith((".", "_")))
 
     def file(self, name: str) -> LocalTarget:
         """See Folder."""
@@ -77,113 +97,181 @@ class LocalPlace:
     place: Path
     """The folder that is to be replaced."""
     draft: Path
+    inode: int
+    """Of the draft: another folder of that name is not written to."""
     name: str
 
     def write(self, chunks: Iterable[bytes], *, expected_bytes: int) -> Written:
         """See Place. The bytes are on disk when this returns."""
-        if not self.draft.is_dir():
-            raise ConfigError(
-                f"Can't write to {shown(str(self.place))}: what is exported there can't be seen from this machine.",
-                state="What stood there before is as it was; the ledger was only read.",
-                next_step="Export to s3://bucket/folder, or to a folder on a disk that all machines share.",
-            )
-        meter = Meter()
-        attempt = self.draft / f"{self.name}.{secrets.token_hex(6)}"
-        try:
-            with explained(self.place):
-                file = attempt.open("wb")
-            with file:
-                for chunk in meter.over(chunks):
-                    with explained(self.place):
-                        file.write(chunk)
+        with self._opened() as folder:
+            meter, attempt = Meter(), f"{self.name}.{secrets.token_hex(6)}"
+            how = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            try:
                 with explained(self.place):
-                    file.flush()
-                    os.fsync(file.fileno())
-            with explained(self.place):
-                attempt.replace(self.draft / _NEW / self.name)
-        except BaseException:
-            attempt.unlink(missing_ok=True)
-            raise
+                    file = os.fdopen(os.open(attempt, how, 0o666, dir_fd=folder), "wb")
+                with file:
+                    for chunk in meter.over(chunks):
+                        with explained(self.place):
+                            file.write(chunk)
+                    with explained(self.place):
+                        file.flush()
+                        os.fsync(file.fileno())
+                with explained(self.place):
+                    os.replace(attempt, f"{_NEW}/{self.name}", src_dir_fd=folder, dst_dir_fd=folder)
+            except BaseException:
+                with suppress(OSError):
+                    os.unlink(attempt, dir_fd=folder)
+                raise
         return Written(meter.published(str(self.place / self.name)))
+
+    @contextmanager
+    def _opened(self) -> Iterator[int]:
+        try:
+            folder = open_folder(self.draft)
+        except (FileNotFoundError, NotADirectoryError):
+            raise self._unseen() from None
+        try:
+            if os.fstat(folder).st_ino != self.inode:
+                raise self._unseen()
+            yield folder
+        finally:
+            os.close(folder)
+
+    def _unseen(self) -> ConfigError:
+        return ConfigError(
+            f"Can't write to {shown(str(self.place))}: what is exported there can't be seen from this machine.",
+            state=KEPT,
+            next_step="Export to s3://bucket/folder, or to a folder on a disk that all machines share.",
+        )
 
 
 class _Draft:
-    """A hidden folder beside the one to be replaced, and locked while its writer lives."""
+    """A hidden folder beside the one to be replaced: this user's alone, and locked while its writer lives."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, manifest: LocalTarget) -> None:
         self._place = place
-        self._folder, self._lock = _create_locked(place)
-        (self._folder / _NEW).mkdir()
+        self._manifest = manifest
+        self._stack = ExitStack()
+        self._parent = _open(place.parent, self._stack)
+        self._replacing = self._standing()
+        self._name, self._folder = _create_locked(place.name, self._parent, self._stack)
+        os.mkdir(_NEW, dir_fd=self._folder)
+        self._new = _open(_NEW, self._stack, self._folder)
 
     def place(self, name: str, *, content_type: str) -> LocalPlace:
         """See Draft."""
-        return LocalPlace(self._place, self._folder, name)
+        return LocalPlace(self._place, self._place.with_name(self._name), os.fstat(self._folder).st_ino, name)
 
     def keep(self, name: str, written: Written) -> None:
         """See Draft."""
         with explained(self._place, "read"):
-            length = (self._folder / _NEW / name).stat().st_size
-        if length != written.published.bytes:
+            about = os.stat(name, dir_fd=self._new, follow_symlinks=False)
+        if about.st_size != written.published.bytes or not stat.S_ISREG(about.st_mode):
             raise StorageUnavailable(
-                f"{shown(str(self._place / name))} is not what was written: it has {length:,} bytes.",
-                state="What stood there before is as it was; the ledger was only read.",
+                f"{shown(str(self._place / name))} is not what was written: it has {about.st_size:,} bytes.",
+                state=KEPT,
                 next_step="Export again.",
             )
 
     def drop(self, name: str) -> None:
         """See Draft."""
-        with explained(self._place):
-            (self._folder / _NEW / name).unlink(missing_ok=True)
+        with explained(self._place), suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=self._new)
 
-    def commit(self) -> None:
-        """See Draft."""
-        with explained(self._place):
-            new, old = self._folder / _NEW, self._folder / _OLD
-            sync_folder(new)
-            try:
-                self._swap(new, old)
-            except OSError as error:
-                if error.errno not in _OVERTAKEN:
-                    raise
-                raise StorageUnavailable(
-                    f"Another export put its parts at {shown(str(self._place))} at the same moment.",
-                    next_step="Export again, one after another.",
-                ) from error
-            sync_folder(self._place.parent)
+    def commit(self, manifest: bytes) -> None:
+        """See Draft. Before anything is renamed, the old manifest and the new one are on disk, hidden: whichever
+        describes the folder that stands there is put in place after a kill."""
+        path = self._manifest.path
+        with drafted(followed(path), path) as new, drafted(followed(path), path) as old:
+            with explained(path):
+                _fill(new, manifest)
+                with suppress(FileNotFoundError):
+                    _fill(old, b"".join(self._manifest.read()))
+                os.fsync(self._new)
+                os.fsync(self._folder)
+            with explained(self._place), alone_in(self._place.parent):
+                if self._standing() != self._replacing:
+                    raise overtaken(str(self._place))
+                self._manifest.remove()
+                self._change_places(old)
+                take_place_of_manifest(new, path)
 
-    def _swap(self, new: Path, old: Path) -> None:
-        if self._place.exists():
-            new.chmod(stat.S_IMODE(self._place.stat().st_mode))
-            self._place.rename(old)
+    def _change_places(self, old_manifest: FileDraft) -> None:
         try:
-            new.rename(self._place)
+            self._swap()
+        except OSError as error:
+            if error.errno in _OVERTAKEN:
+                raise overtaken(str(self._place)) from error
+            if self._standing() == self._replacing:
+                with suppress(OSError):
+                    old_manifest.take_place()
+            raise
+
+    def _swap(self) -> None:
+        name = self._place.name
+        if self._replacing is not None:
+            os.fchmod(self._new, mode_after(name, stat.S_IMODE(os.fstat(self._new).st_mode), self._parent))
+            os.rename(name, _OLD, src_dir_fd=self._parent, dst_dir_fd=self._folder)
+        try:
+            os.rename(_NEW, name, src_dir_fd=self._folder, dst_dir_fd=self._parent)
         except OSError:
             # Where another export was faster, its folder stands, and that is newer than this old one.
-            if old.exists() and not self._place.exists():
-                old.rename(self._place)
+            _put_back(self._folder, name, self._parent)
             raise
+        os.fsync(self._parent)
+
+    def _standing(self) -> tuple[int, int] | None:
+        try:
+            about = os.stat(self._place.name, dir_fd=self._parent, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+        return about.st_dev, about.st_ino
 
     def discard(self) -> None:
         with suppress(OSError):
-            shutil.rmtree(self._folder)
-        os.close(self._lock)
+            shutil.rmtree(self._name, dir_fd=self._parent)
+        self._stack.close()
 
 
-def _create_locked(place: Path) -> tuple[Path, int]:
-    """A new hidden folder, open to this user alone, and its lock."""
+def _fill(draft: FileDraft, data: bytes) -> None:
+    draft.write(data)
+    draft.finish()
+    draft.sync_folder()
+
+
+def _open(path: Path | str, stack: ExitStack, dir_fd: int | None = None) -> int:
+    """A descriptor of that folder, until the stack is closed."""
+    folder = open_folder(path, dir_fd)
+    stack.callback(os.close, folder)
+    return folder
+
+
+def _create_locked(name: str, parent: int, stack: ExitStack) -> tuple[str, int]:
+    """A new hidden folder, open to this user alone: its name, and its descriptor. Locked until the stack is closed."""
     while True:
-        folder = place.with_name(f".{place.name}.{secrets.token_hex(6)}{DRAFT_SUFFIX}")
-        folder.mkdir(0o700)
-        with suppress(FileNotFoundError):
-            fd = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            if lock(fd, unsupported=True) and still_named(folder / _LOCK, fd):
-                return folder, fd
-            os.close(fd)
+        draft = draft_name(name)
+        os.mkdir(draft, 0o700, dir_fd=parent)
+        folder = _open(draft, stack, parent)
+        if is_own(folder, parent, private=True):
+            with suppress(FileNotFoundError):
+                fd = os.open(_LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
+                stack.callback(os.close, fd)
+                if lock(fd, unsupported=True) and still_named(_LOCK, fd, folder):
+                    return draft, folder
         # Another export took it for abandoned before it was locked.
 
 
-def _everything_in(folder: Path) -> list[str]:
-    return sorted(file.name for file in folder.iterdir()) if folder.exists() else []
+def _sizes(folder: Path) -> dict[str, int]:
+    """The files in it with their lengths, in order; what is no file has a slash after its name, as no part has."""
+    try:
+        with os.scandir(folder) as entries:
+            found = {
+                (e.name if e.is_file(follow_symlinks=False) else f"{e.name}/"): e.stat(follow_symlinks=False).st_size
+                for e in entries
+            }
+    except FileNotFoundError:
+        return {}
+    return dict(sorted(found.items()))
 
 
 def _check_place(place: Path) -> None:
@@ -203,16 +291,30 @@ def _check_place(place: Path) -> None:
 
 
 def _clear_up(place: Path) -> None:
-    """Remove what killed exports left, and undo what one of them had half done."""
-    for folder in place.parent.iterdir():
-        if not (folder.name.startswith(f".{place.name}.") and folder.name.endswith(DRAFT_SUFFIX) and folder.is_dir()):
-            continue
-        with suppress(OSError):
-            fd = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                if lock(fd, unsupported=False):
-                    if (folder / _OLD).exists() and not place.exists():
-                        (folder / _OLD).rename(place)
-                    shutil.rmtree(folder)
-            finally:
-                os.close(fd)
+    """Remove what killed exports of this user left, and undo what one of them had half done."""
+    with ExitStack() as stack:
+        parent = _open(place.parent, stack)
+        for name in names_in(parent):
+            if is_draft_of(place.name, name):
+                with suppress(OSError), ExitStack() as opened:
+                    _clear_up_draft(name, place.name, parent, opened)
+
+
+def _clear_up_draft(draft: str, place: str, parent: int, stack: ExitStack) -> None:
+    folder = _open(draft, stack, parent)
+    if not is_own(folder, parent, private=True):
+        return
+    fd = os.open(_LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
+    stack.callback(os.close, fd)
+    if lock(fd, unsupported=False):
+        _put_back(folder, place, parent)
+        shutil.rmtree(draft, dir_fd=parent)
+
+
+def _put_back(draft: int, place: str, parent: int) -> None:
+    """Where the old folder is in the draft and no folder stands in its place, it goes back there."""
+    try:
+        os.stat(place, dir_fd=parent, follow_symlinks=False)
+    except FileNotFoundError:
+        with suppress(FileNotFoundError):
+            os.rename(_OLD, place, src_dir_fd=draft, dst_dir_fd=parent)

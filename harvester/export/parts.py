@@ -96,5 +96,5 @@ def refuse_strangers(uri: str, names: Iterable[str]) -> None:
         raise ConfigError(
             f"Can't export to {shown(uri)}: it holds {shown(stranger, 100)!r}, which is no part of an export.",
             state="Nothing was written.",
-            next_step="Choose a folder of its own for the export.",
+            next_step="Choose a folder of its own for the export: --force does not remove other files.",
         )

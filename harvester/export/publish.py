@@ -12,7 +12,7 @@ from functools import partial
 
 from harvester._version import __version__
 from harvester.config import ExportSettings
-from harvester.errors import ConfigError, ExportIncomplete, HarvesterError
+from harvester.errors import ConfigError, ExportIncomplete
 from harvester.export import parts
 from harvester.export.formats import format_of, refuse_misleading_name
 from harvester.export.making import Maker, Order, counted, make, make_here
@@ -27,10 +27,11 @@ from harvester.export.manifest import (
     to_json,
     without_secrets,
 )
+from harvester.export.ownership import admit, by_manifest, refuse_foreign_manifest
 from harvester.export.parts import Survey
 from harvester.export.storage import folder_at, target_at
 from harvester.export.tally import Tally
-from harvester.export.target import Draft, Folder, Target
+from harvester.export.target import Draft, Folder, Published, Target
 from harvester.ledger.protocol import Books
 from harvester.model import EVERYTHING, Progress, Span, VideoState
 from harvester.text import count
@@ -49,16 +50,18 @@ def export(
     source: str | None = None,
     watch: Watch = nobody,
     maker: Maker = make_here,
+    force: bool = False,
 ) -> Manifest:
     """Publish what is stored to `settings.uri`, as one file or as a folder of parts, then the manifest beside it.
 
     A ledger that holds no response gives an empty file of its format. The counts by state are of the same
     snapshot as the responses, as far as `books` reads from one. Of `ledger_name` and `source` the manifest
     keeps what may be shown. `now` is when the export begins. `watch` hears of videos and bytes.
-    `maker` makes the parts of a folder.
+    `maker` makes the parts of a folder. With `force`, what harvester did not write is replaced too.
 
-    Raises ExportIncomplete, before anything is written, where `require_complete` and ids are left to ask
-    for; LedgerDamaged where a stored body is not what was stored; ConfigError, CredentialsError or
+    Raises DestinationRefused where harvester did not write what stands there; Overtaken where another export is
+    published there meanwhile; ExportIncomplete, before anything is written, where `require_complete` and ids are left
+    to ask for; LedgerDamaged where a stored body is not what was stored; ConfigError, CredentialsError or
     StorageUnavailable where it can't be put there. In every case what stood there before is as it
     was, unless it is the manifest that fails: then the error says so.
     """
@@ -91,13 +94,9 @@ def export(
     )
     if settings.max_part_bytes is None:
         refuse_misleading_name(settings.uri, settings.format, settings.compression)
-        target = target_at(settings.uri, settings)
-        manifest = export.to_file(target, begun)
-        _publish_manifest(target.beside(SUFFIX), manifest)
+        manifest = export.to_file(target_at(settings.uri, settings), begun, force=force)
     else:
-        folder = folder_at(settings.uri, settings)
-        manifest = export.to_folder(folder, begun, settings.max_part_bytes)
-        _publish_manifest(folder.beside(SUFFIX), manifest)
+        manifest = export.to_folder(folder_at(settings.uri, settings), begun, settings.max_part_bytes, force=force)
     log.info("published %s: %s, %s", settings.uri, count(manifest.videos, "video"), count(manifest.bytes, "byte"))
     return manifest
 
@@ -115,34 +114,38 @@ class _Export:
     """In the parts that are whole, as are the bytes."""
     bytes_written: int = 0
 
-    def to_file(self, target: Target, begun: Manifest) -> Manifest:
+    def to_file(self, target: Target, begun: Manifest, *, force: bool) -> Manifest:
         form, tally = format_of(begun.format, begun.compression), Tally()
-        published = target.publish(
+        standing = admit(target, by_manifest(exact=target.finish_interrupted()), force=force)
+        if standing is None:
+            refuse_foreign_manifest(target.beside(SUFFIX), force=force)
+
+        def manifest_of(published: Published) -> Manifest:
+            return replace(begun, file=target.name, videos=tally.videos, bytes=published.bytes, sha256=published.sha256)
+
+        published = target.publish_with_manifest(
             counted(form.assemble(self.books, EVERYTHING, tally), tally, self._watch_part),
+            lambda published: to_json(manifest_of(published)),
             content_type=form.content_type,
+            replacing=standing,
             expected_bytes=self.survey.expected_bytes,
         )
-        return replace(begun, file=target.name, videos=tally.videos, bytes=published.bytes, sha256=published.sha256)
+        return manifest_of(published)
 
-    def to_folder(self, folder: Folder, begun: Manifest, most_bytes: int) -> Manifest:
-        with folder.draft() as draft:
+    def to_folder(self, folder: Folder, begun: Manifest, most_bytes: int, *, force: bool) -> Manifest:
+        with folder.draft(force=force) as draft:
             order = partial(self._order, draft, begun, most_bytes)
             written = self._parts(draft, order) or [self._part_without_videos(draft, order)]
-            # From here until the new one is there, no manifest speaks of a folder that is neither old nor new.
-            folder.beside(SUFFIX).remove()
-            try:
-                draft.commit()
-            except HarvesterError as error:
-                error.state = "The folder may hold the old parts, the new ones or some of both: it has no manifest now."
-                raise
-        return replace(
-            begun,
-            file=folder.name,
-            videos=sum(part.videos for part in written),
-            bytes=sum(part.bytes for part in written),
-            sha256=sum_of(written),
-            parts=tuple(written),
-        )
+            manifest = replace(
+                begun,
+                file=folder.name,
+                videos=sum(part.videos for part in written),
+                bytes=sum(part.bytes for part in written),
+                sha256=sum_of(written),
+                parts=tuple(written),
+            )
+            draft.commit(to_json(manifest))
+        return manifest
 
     def _order(self, draft: Draft, begun: Manifest, most_bytes: int, span: Span) -> Order:
         form = format_of(begun.format, begun.compression)
@@ -184,14 +187,6 @@ class _Export:
     def _watch_part(self, part: Advance) -> None:
         total = self.progress.videos[VideoState.FETCHED]
         self.watch(Advance(self.videos_written + part.done, total, self.bytes_written + part.bytes, note=part.note))
-
-
-def _publish_manifest(target: Target, manifest: Manifest) -> None:
-    try:
-        target.publish([to_json(manifest)], content_type="application/json")
-    except HarvesterError as error:
-        error.state = "The data is published; its manifest is not, or is the one before."
-        raise
 
 
 def _refuse_incomplete(progress: Progress) -> None:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import io
 import itertools
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from harvester.errors import HarvesterError
+from harvester.export.manifest import SUFFIX
 from harvester.export.s3_client import S3Options, as_header, connected, crc32, wants_checksums
-from harvester.export.s3_errors import explained, is_absence
+from harvester.export.s3_errors import explained, is_absence, is_refusal
 from harvester.export.s3_sweep import abort_all, open_uploads
 from harvester.export.s3_upload import MIB, PART_BYTES, Buffers, Upload, cut, part_size
-from harvester.export.target import Meter, Published, Written
+from harvester.export.target import Meter, Published, Standing, Written
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -58,6 +59,44 @@ class S3Target:
                 published = self._upload(client, itertools.chain((first,), pieces), size, buffers, content_type)
             abort_all(client, self.bucket, begun_before)
         return published
+
+    def publish_with_manifest(
+        self,
+        chunks: Iterable[bytes],
+        manifest_of: Callable[[Published], bytes],
+        *,
+        content_type: str,
+        replacing: Standing | None,
+        expected_bytes: int = 0,
+    ) -> Published:
+        """See Target."""
+        published = self.publish(chunks, content_type=content_type, expected_bytes=expected_bytes)
+        try:
+            self.beside(SUFFIX).publish([manifest_of(published)], content_type="application/json")
+        except HarvesterError as error:
+            error.state = "The data is published; its manifest is not, or is the one before."
+            raise
+        return published
+
+    def standing(self) -> Standing | None:
+        """See Target."""
+        from botocore.exceptions import ClientError
+
+        with connected(self.uri, self.options.region) as client:
+            try:
+                about = client.head_object(Bucket=self.bucket, Key=self.key)
+            except ClientError as error:
+                if is_absence(error):
+                    return None
+                if is_refusal(error):
+                    # Writing may be allowed all the same; where it is not, the answer to that says more.
+                    return Standing(None, -1)
+                raise
+        return Standing(about["ETag"], about["ContentLength"], about.get("Metadata", {}))
+
+    def finish_interrupted(self) -> bool:
+        """See Target. It is not: nothing keeps a manifest ahead of its object."""
+        return False
 
     def read(self) -> Iterator[bytes]:
         """See Target."""

@@ -83,6 +83,12 @@ def is_absence(error: ClientError) -> bool:
     return error.response.get("Error", {}).get("Code") in ("NoSuchKey", "404")
 
 
+def is_refusal(error: ClientError) -> bool:
+    """Whether S3 answered that this request is not allowed or not right, which time does not heal."""
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return status in (301, 307, 400, 401, 403, 405)
+
+
 def _refusal(uri: str, error: ClientError) -> HarvesterError:
     refusal = refusal_of(error)
     code, status = refusal.code, refusal.status

@@ -6,13 +6,16 @@ of a whole export; a reader who waits for the manifest sees no part of that.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
-from harvester.errors import CredentialsError
+from harvester.errors import CredentialsError, HarvesterError
+from harvester.export.manifest import SUFFIX
+from harvester.export.ownership import NAMES_MANIFEST, admit_folder
 from harvester.export.parts import is_part, refuse_strangers
 from harvester.export.s3 import S3Target
 from harvester.export.s3_client import CONNECTIONS, S3Options, connected
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
     from types_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
 _DELETED_AT_ONCE = 1000
+_CHANGING = ".harvester-draft"
+"""In the folder while its parts are changed: then there is no manifest that tells who wrote them."""
 
 
 class S3Folder:
@@ -46,9 +51,14 @@ class S3Folder:
         return self.prefix.rpartition("/")[2]
 
     @contextmanager
-    def draft(self) -> Iterator[_Draft]:
+    def draft(self, *, force: bool = False) -> Iterator[_Draft]:
         """See Folder."""
-        refuse_strangers(self.uri, self.names())
+        everything = self._objects()
+        found = _visible(everything)
+        refuse_strangers(self.uri, found)
+        # Where an export was cut off while it changed the parts, some are of no manifest.
+        made = self._made if _CHANGING not in everything else found.__contains__
+        admit_folder(self, found, force=force, made=made)
         with connected(self.uri, self.options.region) as client:
             begun_before = self._open_uploads(client)
             draft = _Draft(self, client)
@@ -60,11 +70,19 @@ class S3Folder:
 
     def names(self) -> list[str]:
         """See Folder."""
+        return list(_visible(self._objects()))
+
+    def _objects(self) -> dict[str, int]:
+        """The objects in the folder, in order, with their lengths."""
         with connected(self.uri, self.options.region) as client:
             pages = client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=f"{self.prefix}/")
-            keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
-        names = sorted(key.removeprefix(f"{self.prefix}/") for key in keys)
-        return [name for name in names if name and not name.startswith((".", "_"))]
+            sizes = {entry["Key"]: entry["Size"] for page in pages for entry in page.get("Contents", [])}
+        return {key.removeprefix(f"{self.prefix}/"): size for key, size in sorted(sizes.items())}
+
+    def _made(self, name: str) -> bool:
+        """Whether the object says that it is a part of an export to this folder."""
+        standing = self.file(name).standing()
+        return standing is not None and standing.metadata.get(NAMES_MANIFEST) == quote(self.name + SUFFIX)
 
     def _open_uploads(self, client: S3Client) -> list[OpenUpload]:
         """Of parts alone: others may be uploading other things to keys that begin so."""
@@ -78,6 +96,11 @@ class S3Folder:
     def beside(self, suffix: str) -> S3Target:
         """See Folder."""
         return S3Target(self.bucket, self.prefix + suffix, replace(self.options, metadata={}))
+
+
+def _visible(sizes: Mapping[str, int]) -> dict[str, int]:
+    """Those that a reader would see."""
+    return {name: size for name, size in sizes.items() if name and not name.startswith((".", "_"))}
 
 
 @dataclass(frozen=True)
@@ -124,11 +147,24 @@ class _Draft:
         """See Draft."""
         self._uploads.pop(name).abort()
 
-    def commit(self) -> None:
+    def commit(self, manifest: bytes) -> None:
         """See Draft."""
-        # Explained here, so that whoever commits can say in what state this leaves the folder.
-        with explained(self._folder.uri):
-            self._commit()
+        beside, note = self._folder.beside(SUFFIX), self._folder.file(_CHANGING)
+        beside.remove()
+        try:
+            note.publish([b""], content_type="text/plain")
+            with explained(self._folder.uri):
+                self._commit()
+        except HarvesterError as error:
+            error.state = "The folder may hold the old parts, the new ones or some of both: it has no manifest now."
+            raise
+        try:
+            beside.publish([manifest], content_type="application/json")
+        except HarvesterError as error:
+            error.state = "The data is published; its manifest is not."
+            raise
+        with suppress(HarvesterError):
+            note.remove()
 
     def _commit(self) -> None:
         surplus = set(self._folder.names()) - set(self._kept)

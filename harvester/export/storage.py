@@ -13,6 +13,7 @@ from harvester.errors import ConfigError
 from harvester.export.local import LocalTarget
 from harvester.export.local_folder import LocalFolder
 from harvester.export.manifest import SUFFIX
+from harvester.export.ownership import NAMES_MANIFEST
 from harvester.export.target import Folder, Target
 from harvester.text import shown
 
@@ -91,6 +92,6 @@ def _options(settings: ExportSettings, key: str) -> S3Options:
         storage_class=settings.storage_class,
         metadata={
             "harvester-version": __version__,
-            "harvester-manifest": quote(key.rpartition("/")[2] + SUFFIX),
+            NAMES_MANIFEST: quote(key.rpartition("/")[2] + SUFFIX),
         },
     )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Protocol
 
 
@@ -24,6 +24,17 @@ class Written:
 
     published: Published
     receipt: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What stands at a target now. Another file there is another version."""
+
+    version: Hashable
+    """None where this account may not look."""
+    bytes: int
+    metadata: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """What an object on S3 says of itself."""
 
 
 class Meter:
@@ -74,6 +85,32 @@ class Target(Protocol):
         """
         ...
 
+    def publish_with_manifest(
+        self,
+        chunks: Iterable[bytes],
+        manifest_of: Callable[[Published], bytes],
+        *,
+        content_type: str,
+        replacing: Standing | None,
+        expected_bytes: int = 0,
+    ) -> Published:
+        """Publish the chunks as `publish` does, and then beside them their manifest, as `manifest_of` gives it.
+
+        Raises Overtaken, and lets the other one stand, where what is to be replaced is no longer `replacing`.
+        """
+        ...
+
+    def standing(self) -> Standing | None:
+        """What stands here; None where nothing does."""
+        ...
+
+    def finish_interrupted(self) -> bool:
+        """Where an export was killed between the file and its manifest: put the manifest in place.
+
+        Whether that is always possible, so that a file and its manifest fit each other from now on.
+        """
+        ...
+
     def read(self) -> Iterator[bytes]:
         """What is published, in chunks. Raises FileNotFoundError where nothing is."""
         ...
@@ -115,8 +152,12 @@ class Draft(Protocol):
         """Forget a file that was begun, whatever was written of it."""
         ...
 
-    def commit(self) -> None:
-        """Put the files of the draft, and no others, in place of what was in the folder."""
+    def commit(self, manifest: bytes) -> None:
+        """Put the files of the draft, and no others, in place of what was in the folder, then their manifest beside it.
+
+        No manifest stands there while the files change. Raises Overtaken where the folder is no longer what it was when
+        the draft was begun.
+        """
         ...
 
 
@@ -129,10 +170,11 @@ class Folder(Protocol):
     @property
     def name(self) -> str: ...
 
-    def draft(self) -> AbstractContextManager[Draft]:
+    def draft(self, *, force: bool = False) -> AbstractContextManager[Draft]:
         """Begin to replace what is in the folder; whatever is not committed at the end is discarded.
 
-        Raises ConfigError where the folder holds files that are no parts of an export.
+        Raises ConfigError where the folder holds files that are no parts of an export, and DestinationRefused where
+        harvester did not write those parts, unless `force`.
         """
         ...
 

@@ -26,6 +26,8 @@ from harvester.report.terminal import MEANINGS, size
 from harvester.text import count, shown
 
 CONTENT_TYPE = "text/html; charset=utf-8"
+MARKS = (b" harvester</title>", b"<h1>Harvest of YouTube metadata</h1>")
+"""By which such a page is known, of every version, in its first 64 KiB."""
 _EDGES = (0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 _PERCENTILES = (50, 90, 99)
 

@@ -21,6 +21,9 @@ from harvester.text import shown
 if TYPE_CHECKING:
     from harvester.app import Overview
 
+MARK = b"# HELP harvester_build_info "
+"""By which such a file is known, of every version."""
+
 
 def render(overview: Overview) -> bytes:
     """The whole file."""

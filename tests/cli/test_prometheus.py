@@ -115,10 +115,11 @@ def test_units_and_names_are_those_that_prometheus_wants(cli: CommandLine, api: 
 
 def test_a_reader_sees_the_old_file_or_the_new_one(cli: CommandLine) -> None:
     cli.ok("init")
-    path = cli.write("crawl.prom", "old\n")
+    old = "# HELP harvester_build_info as an earlier version wrote it\n"
+    path = cli.write("crawl.prom", old)
     with path.open(encoding="utf-8") as reader:
         cli.ok("status", "--prometheus", "crawl.prom")
-        assert reader.read() == "old\n"
+        assert reader.read() == old
     assert samples(path)
     assert [file.name for file in cli.folder.iterdir() if "prom" in file.name] == ["crawl.prom"]
 

@@ -24,7 +24,7 @@ def test_it_is_written_whole_and_nothing_is_printed_or_changed(cli: CommandLine,
     cli.ok("-q", "run")
     ledger = cli.folder / "harvest.db"
     before = hashlib.sha256(ledger.read_bytes()).digest()
-    cli.write("page.html", "an old page")
+    cli.write("page.html", "<title>x · harvester</title><h1>Harvest of YouTube metadata</h1>")
     assert cli.ok("status", "--html", "page.html") == ""
     page = (cli.folder / "page.html").read_text(encoding="utf-8")
     assert page.startswith("<!doctype html>")

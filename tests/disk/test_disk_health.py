@@ -9,7 +9,7 @@ from disk_kit import assert_says, harvester, load, small_disk, without_rights_of
 
 from harvester.simulator import make_ids
 
-OLD = "the metrics of before\n"
+OLD = "# HELP harvester_build_info the metrics of before\n"
 
 
 @pytest.fixture

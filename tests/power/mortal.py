@@ -22,7 +22,7 @@ from sqlalchemy import event
 
 from harvester import again, sources
 from harvester.cli import main
-from harvester.export import local, local_folder, publish
+from harvester.export import local, local_draft, local_folder
 from harvester.ledger import again as putting_back
 from harvester.ledger import connect, loading, upgrade
 from harvester.ledger.sqlite import SqliteLedger
@@ -97,6 +97,12 @@ def within_the_commit(strike: Strike) -> None:
     upgrade.writing_engine = watched
 
 
+def before_the_manifest(strike: Strike) -> None:
+    """What it speaks of is there."""
+    for module in (local, local_folder):
+        before(module, "take_place_of_manifest", strike)
+
+
 POINTS: dict[str, Callable[[Strike], None]] = {
     "between chunks": between_chunks,
     "within the transaction": lambda strike: after(loading, "add", strike),
@@ -104,15 +110,15 @@ POINTS: dict[str, Callable[[Strike], None]] = {
     "within the transaction that puts back": lambda strike: after(putting_back, "put_back", strike),
     "before responses are deleted": lambda strike: before(putting_back, "prune", strike),
     "within the transaction that deletes": lambda strike: after(putting_back, "prune", strike),
-    "while the draft is written": lambda strike: after(local._Draft, "write", strike),
+    "while the draft is written": lambda strike: after(local_draft.FileDraft, "write", strike),
     "before the draft is on disk": lambda strike: before(os, "fsync", strike),
-    "before the draft takes its place": lambda strike: before(local._Draft, "take_place", strike),
+    "before the draft takes its place": lambda strike: before(local_draft.FileDraft, "take_place", strike),
     "before a part is written": lambda strike: before(local_folder.LocalPlace, "write", strike),
     "before the old manifest is removed": lambda strike: before(local.LocalTarget, "remove", strike),
     "before the parts take their place": lambda strike: before(local_folder._Draft, "commit", strike),
-    "before a folder is renamed": lambda strike: before(Path, "rename", strike),
+    "before a folder is renamed": lambda strike: before(os, "rename", strike),
     "before the old parts are removed": lambda strike: before(local_folder._Draft, "discard", strike),
-    "before the manifest": lambda strike: before(publish, "_publish_manifest", strike),
+    "before the manifest": before_the_manifest,
     "before the copy is on disk": lambda strike: before(os, "fsync", strike),
     "before the copy has its name": lambda strike: after(upgrade, "_copy", strike),
     "before the migration": lambda strike: before(upgrade, "migrate", strike),

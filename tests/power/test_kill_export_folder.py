@@ -87,33 +87,46 @@ def assert_next_export_is_right(exported: Exported) -> None:
 
 
 @pytest.mark.parametrize(
-    ("point", "visit"),
-    [("before a part is written", 4), ("before the draft is on disk", 6), ("before the old manifest is removed", 1)],
+    ("point", "visit", "hidden"),
+    [
+        ("before a part is written", 4, 1),
+        ("before the draft is on disk", 6, 1),
+        ("before the parts take their place", 1, 1),
+        # The old manifest and the new one are beside the folder then, hidden.
+        ("before the old manifest is removed", 1, 3),
+    ],
 )
 def test_killed_while_parts_are_written_the_old_folder_and_its_manifest_stand(
-    exported: Exported, point: str, visit: int
+    exported: Exported, point: str, visit: int, hidden: int
 ) -> None:
     dies(exported.folder, {"point": point, "visit": visit}, *EXPORT)
     assert (exported.files(), exported.manifest.read_bytes()) == (exported.old, exported.old_manifest)
-    assert len(exported.hidden()) == 1
+    assert len(exported.hidden()) == hidden
     assert_next_export_is_right(exported)
 
 
 @pytest.mark.parametrize(
-    ("point", "visit", "stands"),
-    [
-        ("before the parts take their place", 1, "old"),
-        ("before a folder is renamed", 1, "old"),
-        ("before the old parts are removed", 1, "new"),
-        ("before the manifest", 1, "new"),
-    ],
+    ("point", "stands"),
+    [("before a folder is renamed", "old"), ("before the manifest", "new")],
 )
 def test_killed_while_the_folders_change_places_no_manifest_speaks_of_either(
-    exported: Exported, point: str, visit: int, stands: str
+    exported: Exported, point: str, stands: str
 ) -> None:
-    dies(exported.folder, {"point": point, "visit": visit}, *EXPORT)
+    dies(exported.folder, {"point": point}, *EXPORT)
     assert exported.files() == (exported.old if stands == "old" else exported.new)
     assert "There is no manifest" in exported.findings()
+    # The next export begins by putting the right one back: this one is killed as soon as it writes.
+    dies(exported.folder, {"point": "before a part is written"}, *EXPORT)
+    assert exported.findings() == ""
+    assert exported.files() == (exported.old if stands == "old" else exported.new)
+    assert_next_export_is_right(exported)
+
+
+def test_killed_before_the_old_parts_are_removed_the_new_ones_stand_with_their_manifest(exported: Exported) -> None:
+    dies(exported.folder, {"point": "before the old parts are removed"}, *EXPORT)
+    assert exported.files() == exported.new
+    assert exported.findings() == ""
+    assert len(exported.hidden()) == 1
     assert_next_export_is_right(exported)
 
 

@@ -62,7 +62,6 @@ def small_parts_and_short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def old(s3: S3) -> tuple[bytes, bytes]:
     """An object and its manifest that stand there already."""
-    target(s3, KEY).publish([b"old"], content_type="application/json")
     go(s3, small_books())
     return pair(s3)
 

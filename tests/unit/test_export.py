@@ -22,7 +22,7 @@ from harvester.config import ExportSettings
 from harvester.errors import ConfigError, ExportIncomplete, LedgerDamaged, StorageUnavailable
 from harvester.export import Manifest, check_published, export
 from harvester.export.assemble import json_array, json_array_gzip
-from harvester.export.local import LocalTarget
+from harvester.export.local_draft import FileDraft
 from harvester.export.manifest import from_json, to_json, without_secrets
 from harvester.model import Body, StoredResponse, VideoState
 
@@ -222,23 +222,43 @@ class TestManifest:
         assert without_secrets(address) == shown
 
     def test_it_comes_last(self, books: MemoryBooks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        order = []
-        publish = LocalTarget.publish
+        seen = []
+        take_place = FileDraft.take_place
 
-        def watched(self: LocalTarget, *args: Any, **kwargs: Any) -> Any:
-            order.append(self.name)
-            return publish(self, *args, **kwargs)
+        def watched(self: FileDraft) -> None:
+            seen.append(visible(tmp_path))
+            take_place(self)
 
-        monkeypatch.setattr(LocalTarget, "publish", watched)
+        monkeypatch.setattr(FileDraft, "take_place", watched)
         go(books, tmp_path / "songs.json")
-        assert order == ["songs.json", "songs.json.manifest.json"]
+        assert seen == [[], ["songs.json"]]
+        assert visible(tmp_path) == ["songs.json", "songs.json.manifest.json"]
 
-    def test_a_manifest_that_fails_says_that_the_data_is_there(self, books: MemoryBooks, tmp_path: Path) -> None:
+    def test_where_none_can_be_put_nothing_is_published(self, books: MemoryBooks, tmp_path: Path) -> None:
         manifest_of(tmp_path / "songs.json").mkdir()
-        with pytest.raises(ConfigError) as caught:
+        with pytest.raises(ConfigError, match="not a file"):
+            go(books, tmp_path / "songs.json")
+        assert not (tmp_path / "songs.json").exists()
+
+    def test_one_that_fails_at_the_last_moment_says_that_the_data_is_there(
+        self, books: MemoryBooks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        take_place = FileDraft.take_place
+
+        def failing(self: FileDraft) -> None:
+            if visible(tmp_path):
+                raise OSError(5, "Input/output error")
+            take_place(self)
+
+        monkeypatch.setattr(FileDraft, "take_place", failing)
+        with pytest.raises(StorageUnavailable) as caught:
             go(books, tmp_path / "songs.json")
         assert "The data is published" in str(caught.value)
-        assert (tmp_path / "songs.json").exists()
+        assert visible(tmp_path) == ["songs.json"]
+
+
+def visible(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
 
 
 class TestRefusals:
@@ -364,7 +384,7 @@ def test_a_full_disk_is_worth_another_try(books: MemoryBooks, tmp_path: Path, mo
         def write(self, data: Any, /) -> int:
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("harvester.export.local.os.fdopen", lambda fd, *_, **__: FullDisk(fd, "wb"))
+    monkeypatch.setattr("harvester.export.local_draft.os.fdopen", lambda fd, *_, **__: FullDisk(fd, "wb"))
     with pytest.raises(StorageUnavailable, match="No space left") as caught:
         go(books, tmp_path / "songs.json")
     assert caught.value.exit_code == 4

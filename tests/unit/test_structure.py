@@ -39,6 +39,7 @@ ROOMS = {
     "run": set(),
     "process": {"model"},
     "config": {"address", "errors", "text"},
+    "protected": {"config", "errors", "text"},
     "sources": {"errors", "config", "model", "network", "s3_answers", "text"},
     "youtube": {"errors", "model", "clock", "config", "hop", "body", "network", "text", "_version"},
     "ledger": {"address", "errors", "files", "hop", "model", "body", "process", "text", "watch"},
@@ -65,13 +66,14 @@ ROOMS = {
     "again": {"model", "ledger.protocol"},
     "remove": {"config", "errors", "ledger", "model"},
     "loader": {"errors", "model", "text", "watch", "ledger.protocol", "sources"},
-    "report": PURE | {"config", "app", "export", "rehearsal"},
+    "report": PURE | {"config", "app", "export", "protected", "rehearsal"},
     "app": PURE
     | {
         "again",
         "config",
         "network",
         "process",
+        "protected",
         "work",
         "worker",
         "loader",
@@ -85,8 +87,8 @@ ROOMS = {
     "course": PURE | {"app", "config", "ledger", "sources", "work"},
     "rehearsal": PURE | {"app", "config", "ledger", "simulator"},
     "cli": PURE
-    | {"ledger.copying", "app", "config", "doctor", "files", "notify", "rehearsal", "report", "schedule", "simulator"}
-    | {"remove"},
+    | {"ledger.copying", "app", "config", "doctor", "files", "notify", "protected", "rehearsal", "report", "schedule"}
+    | {"remove", "simulator"},
     "simulator": set(),
     "__init__": {"_version", "app", "config", "course", "errors"},
     "__main__": {"cli"},

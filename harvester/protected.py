@@ -1,0 +1,134 @@
+"""What no command may replace, whatever is asked for: the source, the settings, the ledger and the key's file."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from harvester.errors import DestinationRefused
+from harvester.text import shown
+
+if TYPE_CHECKING:
+    from harvester.config import Config, ExportSettings
+
+_OF_SQLITE = ("-wal", "-shm", "-journal")
+_BACKUP = ".before-"
+_MANIFEST = ".manifest.json"
+_SOURCE, _LEDGER = "the source of the ids", "the ledger"
+
+
+@dataclass(frozen=True, slots=True)
+class Protected:
+    """Paths and addresses, each with what it is. Files are compared by what they are, not by how they are spelled."""
+
+    places: tuple[tuple[str, str], ...] = ()
+
+    def refuse(self, uri: str, *, folder: bool = False) -> None:
+        """Raise DestinationRefused where `uri` is one of the places or, as a `folder`, holds one of them."""
+        for place, what in self.places:
+            if _same(uri, place):
+                raise _refusal(uri, "is", what)
+            if folder and _within(uri, place):
+                raise _refusal(uri, "holds", what)
+
+    def refuse_export(self, settings: ExportSettings) -> None:
+        """The same for the place of an export, and for that of its manifest."""
+        self.refuse(settings.uri, folder=settings.max_part_bytes is not None)
+        self.refuse(settings.uri.rstrip("/") + _MANIFEST)
+
+
+def protected_by(config: Config, loaded: Iterable[str] = ()) -> Protected:
+    """The places that these settings name, and the sources that were `loaded`."""
+    places: list[tuple[str, str]] = []
+    if config.source.uri not in (None, "-"):
+        places.append((str(config.source.uri), _SOURCE))
+    for uri in loaded:
+        # As it was typed, here or beside the settings.
+        places.extend((str(path), _SOURCE) for path in ({uri, _beside(uri, config.file)}))
+    if config.file is not None:
+        places.append((str(config.file), "the settings file"))
+    if config.ledger.path is not None:
+        places.extend((str(path), what) for path, what in _of_ledger(config.ledger.path))
+    if key_file := os.environ.get("YOUTUBE_API_KEY_FILE"):
+        places.append((key_file, "the file of the API key"))
+    return Protected(tuple(places))
+
+
+def _beside(uri: str, settings: Path | None) -> str:
+    return uri if "://" in uri or settings is None else str(settings.parent / uri)
+
+
+def _of_ledger(ledger: Path) -> Iterator[tuple[Path, str]]:
+    """The file, what SQLite keeps beside it, also where that is not there now, and copies from before an upgrade."""
+    yield ledger, _LEDGER
+    for suffix in _OF_SQLITE:
+        yield ledger.with_name(ledger.name + suffix), f"a file of {_LEDGER}"
+    if ledger.parent.is_dir():
+        for file in ledger.parent.iterdir():
+            if file.name.startswith(ledger.name + _BACKUP):
+                yield file, f"a copy of {_LEDGER}"
+
+
+def _refusal(uri: str, verb: str, what: str) -> DestinationRefused:
+    return DestinationRefused(
+        f"Can't write to {shown(uri)}: it {verb} {what}, which is never replaced, not even with --force.",
+        state="Nothing was written.",
+        next_step="Choose another destination.",
+    )
+
+
+def _same(one: str, other: str) -> bool:
+    if (key := _s3_key(one)) or _s3_key(other):
+        return key == _s3_key(other)
+    paths = _local(one), _local(other)
+    return paths[0] is not None and paths[1] is not None and _same_file(paths[0], paths[1])
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    """By device and inode, which sees through links and spellings; where neither is there, by name."""
+    stats = [_stat(path) for path in (one, other)]
+    if stats[0] is not None and stats[1] is not None:
+        return os.path.samestat(stats[0], stats[1])
+    if stats[0] is not None or stats[1] is not None:
+        return False
+    # The file system may take upper and lower case for the same.
+    return os.path.realpath(one).casefold() == os.path.realpath(other).casefold()
+
+
+def _within(folder: str, place: str) -> bool:
+    key, of_folder = _s3_key(place), _s3_key(folder)
+    if of_folder is not None:
+        return key is not None and f"{key}/".startswith(f"{of_folder}/")
+    above, below = _local(folder), _local(place)
+    if above is None or below is None or (wanted := _stat(above)) is None:
+        return False
+    # As it is named, and where links lead: neither the link nor the file may go.
+    parents = (*below.absolute().parents, *Path(os.path.realpath(below)).parents)
+    return any((found := _stat(parent)) is not None and os.path.samestat(found, wanted) for parent in parents)
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except (OSError, ValueError):
+        return None
+
+
+def _local(uri: str) -> Path | None:
+    scheme, separator, _ = uri.partition("://")
+    if not separator:
+        return Path(uri).expanduser()
+    return Path(unquote(urlsplit(uri).path)) if scheme.lower() == "file" else None
+
+
+def _s3_key(uri: str) -> str | None:
+    """Bucket and key as one text, without what different programs spell differently; None for what is not on S3."""
+    scheme, separator, rest = uri.partition("://")
+    if not separator or scheme.lower() not in ("s3", "s3a"):
+        return None
+    return re.sub("/+", "/", rest.partition("?versionId=")[0]).strip("/")
