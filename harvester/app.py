@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import random
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
@@ -21,16 +20,15 @@ from harvester.ledger.place import check, open_books, open_ledger, prepare
 from harvester.model import (
     BATCH_SIZE,
     FailedId,
-    FaultCount,
     Loaded,
-    LoadRecord,
     Progress,
-    RunRecord,
     Stored,
     VideoState,
+    of_other_parts,
 )
 from harvester.protected import Protected, protected_by
-from harvester.report.summary import Summary, refuse_without_ids, summarize
+from harvester.report.overview import Overview
+from harvester.report.summary import refuse_without_ids, summarize
 from harvester.report.would import DryRun, Due
 from harvester.text import count, shown
 from harvester.watch import Watch, nobody
@@ -56,20 +54,6 @@ PAGE_CALLS = 10_000
 """How many of the newest calls the page's latencies are of."""
 PAGE_RESPONSES = 2
 PAGE_VIDEOS = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Overview:
-    """`status` with the runs behind it."""
-
-    summary: Summary
-    runs: Sequence[RunRecord]
-    now: datetime
-    faults: Sequence[FaultCount] = ()
-    """Why calls brought nothing, where that was asked for."""
-    oldest: datetime | None = None
-    """When the oldest stored response was fetched."""
-    loads: Sequence[LoadRecord] = ()
 
 
 class Harvester:
@@ -188,6 +172,7 @@ class Harvester:
             stop=stop,
             chance=self._chance,
             report=report,
+            parts=None if statistics_only else self.config.youtube.asked,
         )
         async with client:
             return await worker.run(until_done=until_done, max_calls=max_calls, work=work)
@@ -226,7 +211,8 @@ class Harvester:
             summary = summarize(books.progress(), self.config.quota, now)
             wanted = bool(reasons and summary.calls_wasted)
             faults = books.faults(reasons, STATUS_CALLS) if wanted else []
-            return Overview(summary, books.runs(newest_runs), now, faults, books.oldest_response(), books.loads())
+            runs, other_parts = books.runs(newest_runs), of_other_parts(books.parts_asked(), self.config.youtube.asked)
+            return Overview(summary, runs, now, faults, books.oldest_response(), books.loads(), other_parts)
 
     def failed(self) -> Iterator[FailedId]:
         """The ids that were given up, one by one. Reads only."""
@@ -288,17 +274,17 @@ class Harvester:
         async with open_ledger(self.config.ledger.url) as ledger:
             return await again.prune(ledger, now - older_than, now)
 
-    def due(self, older_than: timedelta, max_calls: int | None = None, *, statistics_only: bool = False) -> Due:
+    def due(self, older_than: timedelta | None, max_calls: int | None = None, *, statistics_only: bool = False) -> Due:
         """What `refresh` would do now. Reads only."""
         now = self._clock.now()
-        before = now - older_than
+        before, parts = self._old(older_than)
         settings = self.config.quota.of_statistics() if statistics_only else self.config.quota
         with self.books() as books:
             if statistics_only:
                 old = books.older_statistics(before)
                 needed, units = old.responses, books.left_for_statistics(quota.quota_day(now), settings.daily_units)
             else:
-                old, needed = books.older(before), books.calls_to_refresh(before)
+                old, needed = books.older(before, parts), books.calls_to_refresh(before, parts)
                 units = summarize(books.progress(), settings, now).remaining
         affordable = units // settings.units_per_call
         calls = min(needed, affordable if max_calls is None else min(affordable, max_calls))
@@ -306,7 +292,7 @@ class Harvester:
 
     async def refresh(
         self,
-        older_than: timedelta,
+        older_than: timedelta | None,
         *,
         statistics_only: bool = False,
         max_calls: int | None = None,
@@ -314,20 +300,26 @@ class Harvester:
         report: RunReport | None = None,
     ) -> tuple[RunReport, Stored]:
         """Fetch again what was fetched longer ago than that, as a run of its own. What was done, and what is left.
+        None: what was asked for with other parts than are set now.
 
         An old response stays until the new one takes its place, so an export is whole at every moment.
         """
         from harvester.work import OldResponses
 
-        before = self._clock.now() - older_than
+        before, parts = self._old(older_than)
         check(self.config.ledger.url)
         async with open_ledger(self.config.ledger.url, statistics_only=statistics_only) as ledger:
-            work = OldResponses(ledger, before)
+            work = OldResponses(ledger, before, parts)
             report = await self.crawl(
                 ledger, statistics_only=statistics_only, max_calls=max_calls, stop=stop, work=work, report=report
             )
         with self.books() as books:
-            return report, books.older_statistics(before) if statistics_only else books.older(before)
+            return report, books.older_statistics(before) if statistics_only else books.older(before, parts)
+
+    def _old(self, older_than: timedelta | None) -> tuple[datetime, str | None]:
+        """Before when a response was fetched that is to be fetched again, and with others than which parts."""
+        now = self._clock.now()
+        return (now, self.config.youtube.asked) if older_than is None else (now - older_than, None)
 
     def plan(self, videos: int | None = None, units_per_call: int | None = None) -> quota.Plan:
         """The arithmetic of a new crawl of `videos` ids, by default of those that the ledger still has to ask for."""
@@ -369,7 +361,6 @@ class Harvester:
                 ledger_name=self.config.ledger.name,
                 now=self._clock.now(),
                 require_complete=require_complete,
-                source=self.config.source.uri,
                 watch=watch,
                 force=force,
                 maker=maker_for(dask, open_books, self.config.ledger.url, None if dask is None else books.share()),

@@ -91,6 +91,11 @@ class YouTubeSettings(_Section):
     base_url: str = "https://youtube.googleapis.com/youtube/v3"
     parts: Words = ("snippet", "contentDetails", "status", "statistics", "topicDetails")
 
+    @property
+    def asked(self) -> str:
+        """The parts as the ledger notes them in each call: sorted, so that their order makes no difference."""
+        return ",".join(sorted(set(self.parts)))
+
     @field_validator("base_url")
     @classmethod
     def _web_address(cls, url: str) -> str:

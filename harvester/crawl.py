@@ -85,6 +85,7 @@ class Crawl:
         report: RunReport,
         chance: random.Random,
         max_calls: int | None = None,
+        parts: str | None = None,
     ) -> None:
         self._ledger = ledger
         self._api = api
@@ -95,6 +96,7 @@ class Crawl:
         self._quota = quota
         self._report = report
         self._chance = chance
+        self._parts = parts
         self._calls_left = max_calls
         # Where calls are counted off, one lane claims at a time: a claim that is denied is no call.
         self._turn: AbstractAsyncContextManager[None] = nullcontext() if max_calls is None else asyncio.Lock()
@@ -191,6 +193,7 @@ class Crawl:
             daily_units=self._quota.daily_units,
             units_per_call=self._quota.units_per_call,
             reserve_units=self._quota.reserve_units,
+            parts=self._parts,
         )
 
     def _count_call(self) -> None:

@@ -84,6 +84,8 @@ class Budget:
     day: date
     limit: int
     units_per_call: int
+    parts: str | None = None
+    """What its calls ask for, as `YouTubeSettings.asked` has it: noted in each of them."""
 
 
 class Verdict(enum.Enum):
@@ -188,6 +190,8 @@ class QuotaDay:
     raw_bytes: int
     stored_bytes: int
     closed_by_server_at: datetime | None = None
+    elsewhere: int = 0
+    """Units that others spent, as far as a person entered them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +273,19 @@ class Progress:
 
     def day(self, day: date) -> QuotaDay | None:
         return next((d for d in self.days if d.day == day), None)
+
+
+class PartsAsked(NamedTuple):
+    """How many of the stored responses were asked for with these parts."""
+
+    parts: str | None
+    """As `YouTubeSettings.asked`; None in calls of versions that did not note them."""
+    responses: int
+
+
+def of_other_parts(asked: Sequence[PartsAsked], parts: str) -> int:
+    """How many responses were surely asked for with others than these."""
+    return sum(each.responses for each in asked if each.parts not in (None, parts))
 
 
 class OldResponse(NamedTuple):

@@ -46,9 +46,11 @@ def newly_reset(now: datetime) -> bool:
     return now - day_start(quota_day(now)) < RESET_GRACE
 
 
-def budget_for(now: datetime, *, daily_units: int, units_per_call: int, reserve_units: int) -> Budget:
-    """What may be spent on the quota day of `now`."""
-    return Budget(quota_day(now), daily_units - reserve_units, units_per_call)
+def budget_for(
+    now: datetime, *, daily_units: int, units_per_call: int, reserve_units: int, parts: str | None = None
+) -> Budget:
+    """What may be spent on the quota day of `now`, by calls that ask for `parts`."""
+    return Budget(quota_day(now), daily_units - reserve_units, units_per_call, parts)
 
 
 @dataclass(frozen=True, slots=True)

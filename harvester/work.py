@@ -72,14 +72,16 @@ class Among(Pending):
 
 
 class OldResponses:
-    """The stored responses that were fetched before some instant, by call, each of them once."""
+    """The stored responses that were fetched before some instant, by call, each of them once; where `parts` is given,
+    those that were asked for with others."""
 
     let_go = "the old responses under way stay as they were"
     command = "harvester refresh"
 
-    def __init__(self, ledger: Ledger, before: datetime) -> None:
+    def __init__(self, ledger: Ledger, before: datetime, parts: str | None = None) -> None:
         self._ledger = ledger
         self._before = before
+        self._parts = parts
         self._calls: deque[int] = deque()
         self._last_call = 0
         self._looking = asyncio.Lock()
@@ -98,7 +100,7 @@ class OldResponses:
     async def _next(self) -> int | None:
         async with self._looking:
             if not self._calls:
-                old = await self._ledger.old_responses(self._before, self._last_call, OLD_AT_ONCE)
+                old = await self._ledger.old_responses(self._before, self._last_call, OLD_AT_ONCE, self._parts)
                 self._calls.extend(response.call_id for response in old)
                 self._last_call = old[-1].call_id if old else self._last_call
             return self._calls.popleft() if self._calls else None

@@ -44,8 +44,10 @@ class Worker:
         stop: Stop | None = None,
         chance: random.Random | None = None,
         report: RunReport | None = None,
+        parts: str | None = None,
     ) -> None:
-        """`report` is written as the run goes, so that it tells what was done even where the run raises."""
+        """`parts` is what its calls ask for, which the ledger notes. `report` is written as the run goes, so that it
+        tells what was done even where the run raises."""
         self.report = report or RunReport()
         self._ledger = ledger
         self._api = api
@@ -55,6 +57,7 @@ class Worker:
         self._process = process
         self._stop = stop or Stop()
         self._chance = chance or random.Random()
+        self._parts = parts
 
     async def run(
         self,
@@ -83,6 +86,7 @@ class Worker:
                 report=self.report,
                 chance=self._chance,
                 max_calls=max_calls,
+                parts=self._parts,
             )
             days = self._days(crawl, until_done)
             self.report.ending = await self._beside(days, self._keep_lease(run_id), self._watch_stop(crawl))

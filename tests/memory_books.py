@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from harvester.body import decompress
-from harvester.model import EVERYTHING, LoadRecord, Progress, ResponseSize, Span, StoredResponse, VideoState
+from harvester.model import EVERYTHING, LoadRecord, PartsAsked, Progress, ResponseSize, Span, StoredResponse, VideoState
 
 
 class MemoryBooks:
@@ -18,6 +18,7 @@ class MemoryBooks:
         self.known = {item["id"] for response in self.stored for item in _items(response)}
         fetched = sum(response.body.item_count for response in responses)
         states = {"fetched": fetched} | counts
+        self.loaded: list[LoadRecord] = []
         self.videos = {state: states.get(state.label, 0) for state in VideoState}
 
     def progress(self) -> Progress:
@@ -27,7 +28,10 @@ class MemoryBooks:
         return sum(self.videos.values())
 
     def loads(self) -> list[LoadRecord]:
-        return []
+        return self.loaded
+
+    def parts_asked(self) -> list[PartsAsked]:
+        return [PartsAsked("snippet,statistics", len(self.stored))] if self.stored else []
 
     def responses(self, span: Span = EVERYTHING) -> Iterator[StoredResponse]:
         yield from (response for response in self.stored if response.first_position in span)

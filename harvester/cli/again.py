@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harvester.cli.console import fold
+from harvester.cli.console import can_ask, fold
 from harvester.cli.state import State
 
 if TYPE_CHECKING:
@@ -69,14 +69,20 @@ def retry(state: State, failed: bool, missing: bool, reasons: tuple[str, ...], d
 
 @click.command(epilog="\b\nExample: harvester refresh --older-than 25d\nExample: harvester refresh --statistics-only")
 @click.option("--older-than", callback=_age, metavar="AGE", help="As 25d, 12h or 4w. [for statistics: 1d]")
+@click.option("--changed-parts", is_flag=True, help="What was asked for with other parts than youtube.parts.")
 @click.option("--statistics-only", is_flag=True, help="Only views, likes and comments: a unit a call, a quota apart.")
 @click.option("--max-calls", type=click.IntRange(min=1), help="End after this many calls.")
 @click.option("--dry-run", is_flag=True, help="Say how much it would be: send, spend and change nothing.")
 @click.pass_obj
 def refresh(
-    state: State, older_than: timedelta | None, statistics_only: bool, max_calls: int | None, dry_run: bool
+    state: State,
+    older_than: timedelta | None,
+    changed_parts: bool,
+    statistics_only: bool,
+    max_calls: int | None,
+    dry_run: bool,
 ) -> None:
-    """Fetch stored responses past an age again.
+    """Fetch stored responses again: those past an age, or with other parts.
 
     YouTube's terms allow 30 days. Spends units as a run does, and ends as one does: when nothing is left, when the
     day's units are spent, or when it is told to stop. An old response stays until the new one takes its place, so an
@@ -88,7 +94,9 @@ def refresh(
     from harvester.cli.console import show
     from harvester.report import terminal
 
-    if older_than is None:
+    if changed_parts and (statistics_only or older_than is not None):
+        raise click.UsageError("--changed-parts goes with neither --older-than nor --statistics-only.")
+    if older_than is None and not changed_parts:
         if not statistics_only:
             raise click.UsageError("--older-than says what is old: YouTube's terms allow 30 days, so 25d leaves some.")
         older_than = timedelta(days=1)
@@ -104,7 +112,7 @@ def refresh(
 
 
 async def _refresh(
-    harvester: Harvester, older_than: timedelta, videos: int, verbosity: int, **how: Any
+    harvester: Harvester, older_than: timedelta | None, videos: int, verbosity: int, **how: Any
 ) -> tuple[RunReport, Stored]:
     from harvester.cli.beside import stop_by_signals, told
     from harvester.cli.progress import progress
@@ -120,26 +128,30 @@ async def _refresh(
 @click.command(epilog="Example: harvester prune --older-than 30d")
 @click.option("--older-than", callback=_age, required=True, metavar="AGE", help="As 30d, 12h or 4w.")
 @click.option("--dry-run", is_flag=True, help="Say how much it would be; delete nothing.")
+@click.option("--yes", is_flag=True, help="Don't ask.")
 @click.pass_obj
-def prune(state: State, older_than: timedelta, dry_run: bool) -> None:
+def prune(state: State, older_than: timedelta, dry_run: bool, yes: bool) -> None:
     """Delete stored responses past the age that you name.
 
     YouTube's terms allow 30 days. Spends no unit by itself. The videos in what is deleted are pending again: harvester
     run fetches them anew, at the usual price; missing ids stay missing. The ledger keeps each
     call, and a line of what was deleted. Published files and backups are yours to renew. harvester refresh fetches
-    again instead, without a gap.
+    again instead, without a gap. On a terminal it asks first; a script goes on at once.
     """
     import asyncio
     import shlex
 
-    from harvester.report.terminal import size
-
     harvester = state.harvester()
+    if not (yes or dry_run) and can_ask():
+        old = asyncio.run(harvester.prune(older_than, dry_run=True))
+        _tell_pruned(harvester, old, "would be ")
+        if not old.responses:
+            return
+        if not click.confirm("Delete them?"):
+            click.echo("Nothing was deleted.")
+            return
     pruned = asyncio.run(harvester.prune(older_than, dry_run=dry_run))
-    would = "would be " if dry_run else ""
-    sizes = f"{size(pruned.stored_bytes)} ({size(pruned.raw_bytes)} of JSON)"
-    click.echo(fold(f"responses  {pruned.responses:>9,}  {would}deleted, {sizes}", sys.stdout, indent=22))
-    click.echo(f"videos     {pruned.videos:>9,}  {would}pending again")
+    _tell_pruned(harvester, pruned, "would be " if dry_run else "")
     file = harvester.config.ledger.path
     if pruned.responses and not dry_run and file is not None:
         name = shlex.quote(str(file))
@@ -148,6 +160,20 @@ def prune(state: State, older_than: timedelta, dry_run: bool) -> None:
             "them, while nothing else uses it and with as much room free:"
         )
         click.echo(f"{fold(told, sys.stdout)}\nsqlite3 {name} VACUUM")
+
+
+def _tell_pruned(harvester: Harvester, pruned: Stored, would: str) -> None:
+    """How much it is, and what it costs to have it again."""
+    from harvester.report.terminal import size
+    from harvester.text import count
+
+    sizes = f"{size(pruned.stored_bytes)} ({size(pruned.raw_bytes)} of JSON)"
+    click.echo(fold(f"responses  {pruned.responses:>9,}  {would}deleted, {sizes}", sys.stdout, indent=22))
+    click.echo(f"videos     {pruned.videos:>9,}  {would}pending again")
+    if pruned.videos:
+        planned = harvester.plan(pruned.videos)
+        costs = f"{count(planned.calls, 'call')} and {count(planned.units, 'unit')}"
+        click.echo(f"Fetching those videos again costs {costs}, at {planned.units_per_call:,} a call.")
 
 
 COMMANDS = [retry, refresh, prune]

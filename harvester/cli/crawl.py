@@ -29,7 +29,10 @@ def plan(state: State, videos: int | None, units_per_call: int | None) -> None:
     """
     from harvester.report import terminal
 
-    show(terminal.plan(state.harvester().plan(videos, units_per_call)))
+    harvester = state.harvester()
+    planned = harvester.plan(videos, units_per_call)
+    at_one_unit = None if planned.units_per_call == 1 else harvester.plan(videos, 1)
+    show(terminal.plan(planned, at_one_unit))
 
 
 @click.command(epilog="Example: harvester run --max-calls 10")
@@ -54,10 +57,12 @@ def run(state: State, max_calls: int | None, until_done: bool, dry_run: bool) ->
         show(terminal.dry_run(harvester.dry_run(max_calls)))
         return
     _check_page(harvester)
+    warned = _warn(harvester)
     try:
         report, progress = asyncio.run(_run(harvester, max_calls, until_done, state.verbosity))
     finally:
         _write_page(harvester)
+        _warn(harvester, warned)
     show(terminal.run(report, progress))
 
 
@@ -83,6 +88,24 @@ def _check_page(harvester: Harvester) -> None:
         raise
     except HarvesterError as error:
         logging.getLogger(__name__).debug("the place of report.html can't be looked at: %s", error)
+
+
+def _warn(harvester: Harvester, already: frozenset[str] = frozenset()) -> frozenset[str]:
+    """Of settings that don't fit what the ledger holds; what was warned of."""
+    import logging
+
+    from harvester.errors import HarvesterError
+    from harvester.report.steps import changed_parts
+
+    try:
+        overview = harvester.overview(1)
+    except HarvesterError:
+        return frozenset()  # the run itself tells of it
+    others = changed_parts(overview.other_parts) if overview.other_parts else ""
+    told = frozenset(filter(None, (others, overview.summary.price_hint)))
+    for warning in told - already:
+        logging.getLogger(__name__).warning("%s", warning)
+    return told | already
 
 
 def _write_page(harvester: Harvester) -> None:

@@ -104,6 +104,7 @@ def verify(state: State, published: str | None) -> None:
     is.
     """
     from harvester.cli.progress import progress
+    from harvester.report.steps import changed_parts
     from harvester.text import count, shown
 
     harvester = state.harvester()
@@ -115,6 +116,8 @@ def verify(state: State, published: str | None) -> None:
         f"{count(len(books.days), 'day')}, {count(responses, 'stored response')}."
     )
     click.echo(fold(proved, sys.stdout))
+    if others := harvester.overview(1).other_parts:
+        click.echo(fold(changed_parts(others), sys.stdout))
     if published:
         click.echo(fold(f"{shown(published)} is what its manifest says.", sys.stdout))
 

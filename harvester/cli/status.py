@@ -97,6 +97,7 @@ def screen(harvester: Harvester) -> Screen:
         overview.faults,
         bar=on_terminal(),
         oldest=overview.oldest,
+        other_parts=overview.other_parts,
         ledger=harvester.config.ledger.name,
     )
 

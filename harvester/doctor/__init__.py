@@ -59,6 +59,8 @@ def _of_the_crawl(config: Config, offline: bool) -> Iterator[Finding]:
 
     ledger, unasked = books.ledger(config)
     yield ledger
+    if (price := books.price(config)) is not None:
+        yield price
     if (disk := books.disk(config, unasked, SystemClock().now())) is not None:
         yield disk
     if not (offline and places.is_remote(config.source.uri)):

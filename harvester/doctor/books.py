@@ -48,6 +48,16 @@ def ledger(config: Config) -> tuple[Finding, int | None]:
     return ok("ledger", what), summary.unasked
 
 
+def price(config: Config) -> Finding | None:
+    """Whether the ledger's days fit the price of a call that is set. None where nothing speaks against it."""
+    try:
+        hint = Harvester(config).overview(1).summary.price_hint
+    except HarvesterError:
+        return None  # the ledger's finding tells of it
+    what, _, next_step = hint.partition(". ")
+    return warning("price", f"{what}.", next_step) if hint else None
+
+
 def disk(config: Config, unasked: int | None, now: datetime) -> Finding | None:
     """The room beside the ledger against what is to come. None where there is no such folder (see the ledger),
     or the ledger is on a server."""

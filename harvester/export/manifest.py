@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from harvester.model import Progress, VideoState
+from harvester.model import LoadRecord, PartsAsked, Progress, VideoState
 
 SUFFIX = ".manifest.json"
 
@@ -33,6 +33,30 @@ class Part:
     """Where it begins in the load order."""
     last_position: Count | None
     """Where it ends; None where it has all that is left."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedFrom:
+    """A source whose ids are in the ledger."""
+
+    source: str
+    """A local path without its folder."""
+    loaded_at: datetime
+    rows: Count
+    new: Count
+    """Ids that no earlier load had brought, invalid ones included."""
+    removed: Count
+    finished: bool
+    """Whether the source was read to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskedFor:
+    """With which parts stored responses were asked for."""
+
+    parts: tuple[str, ...] | None
+    """None in responses of versions that did not note them."""
+    responses: Count
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +89,15 @@ class Manifest:
     ledger: str
     """The ledger's name, without its folder."""
     source: str | None
-    """Where the ids came from, if known; a local path without its folder."""
+    """Where the ids came from, if from one load; a local path without its folder."""
     harvester: str
     """The version that wrote the file."""
     parts: tuple[Part, ...] | None = None
     """The files of a folder, in load order; not there where a single file was published."""
+    loads: tuple[LoadedFrom, ...] = ()
+    """Every load that brought ids, in order; none of ids that earlier versions loaded."""
+    asked_for: tuple[AskedFor, ...] = ()
+    """The parts that the calls of the stored responses asked for."""
 
 
 def to_json(manifest: Manifest) -> bytes:
@@ -105,6 +133,29 @@ def left_to_ask(progress: Progress) -> int:
 def is_complete(progress: Progress) -> bool:
     """Whether a crawl is through: it has ids to ask for, and asked for all of them."""
     return progress.asked_for > 0 and left_to_ask(progress) == 0
+
+
+def loads_of(loads: Iterable[LoadRecord]) -> tuple[LoadedFrom, ...]:
+    """Those of which ids are left."""
+    return tuple(
+        LoadedFrom(
+            source=without_secrets(load.source),
+            loaded_at=load.loaded_at,
+            rows=load.rows,
+            new=load.new,
+            removed=load.removed,
+            finished=load.finished_at is not None,
+        )
+        for load in loads
+        if load.new > load.removed
+    )
+
+
+def asked_for(asked: Iterable[PartsAsked]) -> tuple[AskedFor, ...]:
+    """The same as the ledger's, with the parts as a list."""
+    return tuple(
+        AskedFor(None if each.parts is None else tuple(each.parts.split(",")), each.responses) for each in asked
+    )
 
 
 def without_secrets(address: str) -> str:

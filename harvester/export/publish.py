@@ -20,9 +20,11 @@ from harvester.export.manifest import (
     SUFFIX,
     Manifest,
     Part,
+    asked_for,
     counts_of,
     is_complete,
     left_to_ask,
+    loads_of,
     sum_of,
     to_json,
     without_secrets,
@@ -47,7 +49,6 @@ def export(
     ledger_name: str,
     now: datetime,
     require_complete: bool = False,
-    source: str | None = None,
     watch: Watch = nobody,
     maker: Maker = make_here,
     force: bool = False,
@@ -55,8 +56,8 @@ def export(
     """Publish what is stored to `settings.uri`, as one file or as a folder of parts, then the manifest beside it.
 
     A ledger that holds no response gives an empty file of its format. The counts by state are of the same
-    snapshot as the responses, as far as `books` reads from one. Of `ledger_name` and `source` the manifest
-    keeps what may be shown. `now` is when the export begins. `watch` hears of videos and bytes.
+    snapshot as the responses, as far as `books` reads from one. Of `ledger_name` and the loads the
+    manifest keeps what may be shown. `now` is when the export begins. `watch` hears of videos and bytes.
     `maker` makes the parts of a folder. With `force`, what harvester did not write is replaced too.
 
     Raises DestinationRefused where harvester did not write what stands there; Overtaken where another export is
@@ -77,6 +78,7 @@ def export(
         _refuse_incomplete(progress)
     survey = parts.survey(books, form, settings.max_part_bytes)
     export = _Export(books, survey, progress, watch, maker)
+    loads = loads_of(books.loads())
     begun = Manifest(
         file="",
         format=settings.format,
@@ -89,8 +91,10 @@ def export(
         sha256="",
         exported_at=now.astimezone(UTC),
         ledger=without_secrets(ledger_name),
-        source=without_secrets(source) if source else None,
+        source=loads[0].source if len(loads) == 1 else None,
         harvester=__version__,
+        loads=loads,
+        asked_for=asked_for(books.parts_asked()),
     )
     if settings.max_part_bytes is None:
         refuse_misleading_name(settings.uri, settings.format, settings.compression)

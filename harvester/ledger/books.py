@@ -23,7 +23,9 @@ from harvester.model import (
     FailedId,
     FaultCount,
     LoadRecord,
+    PartsAsked,
     Progress,
+    QuotaDay,
     Removal,
     ResponseSize,
     RunRecord,
@@ -146,13 +148,17 @@ class CoreBooks(ABC):
             found = {row.state: row.videos for row in self._db.execute(reading.put_back(states, reasons))}
             return {state: found.get(state, 0) for state in states}
 
-    def older(self, before: datetime) -> Stored:
+    def older(self, before: datetime, parts: str | None = None) -> Stored:
         with self._reading():
-            return Stored(*self._db.execute(reading.older(before)).one())
+            return Stored(*self._db.execute(reading.older(before, parts)).one())
 
-    def calls_to_refresh(self, before: datetime) -> int:
+    def calls_to_refresh(self, before: datetime, parts: str | None = None) -> int:
         with self._reading():
-            return int(self._db.execute(reading.calls_to_refresh(before)).scalar_one())
+            return int(self._db.execute(reading.calls_to_refresh(before, parts)).scalar_one())
+
+    def parts_asked(self) -> list[PartsAsked]:
+        with self._reading():
+            return [PartsAsked(row.parts, row.responses) for row in self._db.execute(reading.PARTS_ASKED)]
 
     def older_statistics(self, before: datetime) -> Stored:
         with self._reading():
@@ -164,7 +170,13 @@ class CoreBooks(ABC):
             spent = self._db.execute(reading.spent_on_statistics(day)).one_or_none()
             if spent is None:
                 return daily_units
-            return 0 if spent.closed_by_server_at else max(0, daily_units - int(spent.units_reserved))
+            if spent.closed_by_server_at:
+                return 0
+            return max(0, daily_units - int(spent.units_reserved) - int(spent.units_elsewhere))
+
+    def statistics_days(self) -> list[QuotaDay]:
+        with self._reading():
+            return [reading.as_statistics_day(row) for row in self._db.execute(reading.STATISTICS_DAYS)]
 
     def has_statistics(self) -> bool:
         with self._reading():

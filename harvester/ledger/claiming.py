@@ -161,5 +161,6 @@ def open_calls(
         for number, (positions, attempt, now) in enumerate(calls)
     ]
     values = {"run_id": run_id, "day": budget.day.isoformat(), "units": budget.units_per_call}
+    values["parts"] = budget.parts
     db.execute(sql.OPEN_CALLS, values | {"calls": json.dumps(rows)})
     return first_id

@@ -16,8 +16,10 @@ class Lookups(ABC):
     async def progress(self) -> Progress:
         return reading.as_progress(*await self._read(*reading.PROGRESS))
 
-    async def old_responses(self, before: datetime, after_call: int, most: int) -> Sequence[OldResponse]:
-        (rows,) = await self._read(reading.old_responses(before, after_call, most))
+    async def old_responses(
+        self, before: datetime, after_call: int, most: int, parts: str | None = None
+    ) -> Sequence[OldResponse]:
+        (rows,) = await self._read(reading.old_responses(before, after_call, most, parts))
         return [OldResponse(row.id, row.reach) for row in rows]
 
     async def bodies(self, call_ids: Sequence[int]) -> dict[int, Body]:
@@ -32,6 +34,8 @@ class Lookups(ABC):
 class StatisticsLookups(Lookups):
     """For a refresh of statistics: what is old are those."""
 
-    async def old_responses(self, before: datetime, after_call: int, most: int) -> Sequence[OldResponse]:
+    async def old_responses(
+        self, before: datetime, after_call: int, most: int, parts: str | None = None
+    ) -> Sequence[OldResponse]:
         (rows,) = await self._read(reading.old_statistics(before, after_call, most))
         return [OldResponse(row.id, row.reach) for row in rows]

@@ -23,8 +23,10 @@ from harvester.model import (
     LoadRecord,
     OldResponse,
     Outcome,
+    PartsAsked,
     ProcessIdentity,
     Progress,
+    QuotaDay,
     Removal,
     ResponseSize,
     RunRecord,
@@ -93,6 +95,14 @@ class Ledger(Protocol):
         """Note that the API says the day is spent: no claim on that day succeeds any more."""
         ...
 
+    async def reopen_day(self, day: date) -> bool:
+        """Take back that the API says the day is spent. False where it had not."""
+        ...
+
+    async def spend_elsewhere(self, day: date, units: int) -> None:
+        """Note what others spent of the day's units, in all: no claim spends those."""
+        ...
+
     async def open_load(self, source: str, now: datetime) -> int:
         """Enter a load of that source, which is shown to people; its id."""
         ...
@@ -131,8 +141,11 @@ class Ledger(Protocol):
         those why the last call of an id failed."""
         ...
 
-    async def old_responses(self, before: datetime, after_call: int, most: int) -> Sequence[OldResponse]:
-        """The first responses of later calls than that one which were fetched before then, by call."""
+    async def old_responses(
+        self, before: datetime, after_call: int, most: int, parts: str | None = None
+    ) -> Sequence[OldResponse]:
+        """The first responses of later calls than that one which were fetched before then, by call; of those that
+        asked for other parts, where `parts` is given."""
         ...
 
     async def prune(self, call_ids: Sequence[int], before: datetime, now: datetime) -> Stored:
@@ -234,12 +247,16 @@ class Books(Protocol):
         """How many ids `Ledger.put_back` would make pending again."""
         ...
 
-    def older(self, before: datetime) -> Stored:
-        """What `Ledger.prune` would delete."""
+    def older(self, before: datetime, parts: str | None = None) -> Stored:
+        """What `Ledger.prune` would delete, or `Ledger.old_responses` gives."""
         ...
 
-    def calls_to_refresh(self, before: datetime) -> int:
+    def calls_to_refresh(self, before: datetime, parts: str | None = None) -> int:
         """How many of those responses hold any video."""
+        ...
+
+    def parts_asked(self) -> list[PartsAsked]:
+        """Which parts the stored responses were asked for with."""
         ...
 
     def older_statistics(self, before: datetime) -> Stored:
@@ -248,6 +265,10 @@ class Books(Protocol):
 
     def left_for_statistics(self, day: date, daily_units: int) -> int:
         """What that day still allows of so many units for statistics, which are a quota of their own."""
+        ...
+
+    def statistics_days(self) -> list[QuotaDay]:
+        """The days of that quota on which anything was spent, oldest first: units and calls alone."""
         ...
 
     def has_statistics(self) -> bool:

@@ -6,13 +6,14 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, TypeAlias
 
-from sqlalchemy import BigInteger, Row, Select, bindparam, cast, func, select
+from sqlalchemy import BigInteger, ColumnElement, Row, Select, and_, bindparam, cast, func, select
 from sqlalchemy.dialects import sqlite
 
 from harvester.ledger.moving import instant
 from harvester.ledger.tables import (
     calls,
     loads,
+    pruned_responses,
     prunings,
     quota_days,
     responses,
@@ -58,12 +59,20 @@ def moment(text: str) -> datetime:
 
 STATES = select(video_states.c.code, video_states.c.videos)
 DAYS = select(quota_days).order_by(quota_days.c.day)
+STATISTICS_DAYS = select(statistics_days).order_by(statistics_days.c.day)
 # Sums of large integers are decimals to PostgreSQL.
 PRUNED = select(
     *(
         cast(func.coalesce(func.sum(prunings.c[name]), 0), BigInteger)
         for name in ("responses", "videos", "raw_bytes", "stored_bytes")
     )
+)
+# Past the responses, which are many times larger than their calls.
+PARTS_ASKED = (
+    select(calls.c.parts, func.count().label("responses"))
+    .where(calls.c.state == CallState.OK, calls.c.id.not_in(select(pruned_responses.c.call_id)))
+    .group_by(calls.c.parts)
+    .order_by(calls.c.parts)
 )
 LOADS = select(loads).order_by(loads.c.id)
 LAST_POSITION = select(func.coalesce(func.max(videos.c.position), 0))
@@ -215,11 +224,17 @@ def removable(which: Removal) -> AnyQuery:
     return query.group_by(videos.c.state)
 
 
-def old_responses(before: datetime, after_call: int, most: int) -> AnyQuery:
+def _old(before: datetime, parts: str | None) -> ColumnElement[bool]:
+    """Of responses joined with their calls: fetched before then, and with other parts than these where given."""
+    old = responses.c.fetched_at < instant(before)
+    return old if parts is None else and_(old, calls.c.parts != parts)
+
+
+def old_responses(before: datetime, after_call: int, most: int, parts: str | None = None) -> AnyQuery:
     return (
         select(calls.c.id, (calls.c.last_position - calls.c.first_position + 1).label("reach"))
         .join_from(responses, calls, calls.c.id == responses.c.call_id)
-        .where(responses.c.call_id > after_call, responses.c.fetched_at < instant(before))
+        .where(responses.c.call_id > after_call, _old(before, parts))
         .order_by(responses.c.call_id)
         .limit(most)
     )
@@ -253,17 +268,16 @@ def spent_on_statistics(day: date) -> AnyQuery:
     return select(statistics_days).where(statistics_days.c.day == day.isoformat())
 
 
-def older(before: datetime) -> AnyQuery:
+def older(before: datetime, parts: str | None = None) -> AnyQuery:
     sums = (func.coalesce(func.sum(responses.c[name]), 0) for name in ("item_count", "raw_bytes", "stored_bytes"))
-    return select(func.count(), *sums).where(responses.c.fetched_at < instant(before))
+    query = select(func.count(), *sums).select_from(responses)
+    if parts is not None:
+        query = query.join(calls, calls.c.id == responses.c.call_id)
+    return query.where(_old(before, parts))
 
 
-def calls_to_refresh(before: datetime) -> AnyQuery:
-    return (
-        select(func.count())
-        .select_from(responses)
-        .where(responses.c.fetched_at < instant(before), responses.c.item_count > 0)
-    )
+def calls_to_refresh(before: datetime, parts: str | None = None) -> AnyQuery:
+    return older(before, parts).where(responses.c.item_count > 0).with_only_columns(func.count())
 
 
 def as_progress(states: Sequence[AnyRow], days: Sequence[AnyRow], pruned: Sequence[AnyRow]) -> Progress:
@@ -288,6 +302,19 @@ def as_day(row: AnyRow) -> QuotaDay:
         raw_bytes=row.raw_bytes,
         stored_bytes=row.stored_bytes,
         closed_by_server_at=moment(row.closed_by_server_at) if row.closed_by_server_at else None,
+        elsewhere=row.units_elsewhere,
+    )
+
+
+def as_statistics_day(row: AnyRow) -> QuotaDay:
+    return QuotaDay(
+        day=date.fromisoformat(row.day),
+        units_limit=row.units_limit,
+        units=row.units_reserved,
+        calls=row.calls,
+        **dict.fromkeys(("ok", "failed", "abandoned", "fetched", "missing", "raw_bytes", "stored_bytes"), 0),
+        closed_by_server_at=moment(row.closed_by_server_at) if row.closed_by_server_at else None,
+        elsewhere=row.units_elsewhere,
     )
 
 

@@ -136,6 +136,14 @@ def close_day(db: sqlite3.Connection, day: date, now: datetime) -> None:
     db.execute(sql.CLOSE_DAY, {"day": day.isoformat(), "now": instant(now)})
 
 
+def reopen_day(db: sqlite3.Connection, day: date) -> bool:
+    return db.execute(sql.REOPEN_DAY, {"day": day.isoformat()}).rowcount == 1
+
+
+def spend_elsewhere(db: sqlite3.Connection, day: date, units: int) -> None:
+    db.execute(sql.SPEND_ELSEWHERE, {"day": day.isoformat(), "units": units})
+
+
 def close_failed(db: sqlite3.Connection, batch: Batch, fault: Outcome, now: datetime) -> bool:
     """Close as failed; whether it was still open. What was never sent cost nothing, so its units go back to the day."""
     units = batch.units if fault.sent else 0

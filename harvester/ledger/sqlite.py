@@ -96,6 +96,12 @@ class SqliteLedger(Lookups):
     async def close_day(self, day: date, now: datetime) -> None:
         await self._writer.run(settling.close_day, day, now)
 
+    async def reopen_day(self, day: date) -> bool:
+        return await self._writer.run(settling.reopen_day, day)
+
+    async def spend_elsewhere(self, day: date, units: int) -> None:
+        await self._writer.run(settling.spend_elsewhere, day, units)
+
     async def open_load(self, source: str, now: datetime) -> int:
         return await self._writer.run(loading.open_load, source, now)
 
@@ -164,3 +170,9 @@ class StatisticsLedger(StatisticsLookups, SqliteLedger):
 
     async def close_day(self, day: date, now: datetime) -> None:
         await self._writer.run(statistics.close_day, day, now)
+
+    async def reopen_day(self, day: date) -> bool:
+        return await self._writer.run(statistics.reopen_day, day)
+
+    async def spend_elsewhere(self, day: date, units: int) -> None:
+        await self._writer.run(statistics.spend_elsewhere, day, units)

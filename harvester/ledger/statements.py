@@ -67,7 +67,7 @@ ORDER BY suspect_batch IS NULL, suspect_batch, position LIMIT 50
 
 # --- reserving and claiming
 
-SPENT = "SELECT units_reserved, closed_by_server_at IS NOT NULL FROM quota_days WHERE day = :day"
+SPENT = "SELECT units_reserved + units_elsewhere, closed_by_server_at IS NOT NULL FROM quota_days WHERE day = :day"
 # The condition is the budget: where it does not hold, nothing is changed and nothing may be sent. It is said twice,
 # since the row to insert is checked before the conflict is seen.
 RESERVE_UNITS = """
@@ -76,14 +76,14 @@ SELECT :day, :limit, :units, :calls WHERE :units <= :limit
 ON CONFLICT (day) DO UPDATE
 SET units_reserved = units_reserved + excluded.units_reserved, units_limit = excluded.units_limit,
     calls = calls + excluded.calls
-WHERE units_reserved + excluded.units_reserved <= excluded.units_limit AND closed_by_server_at IS NULL
+WHERE units_reserved + units_elsewhere + excluded.units_reserved <= excluded.units_limit AND closed_by_server_at IS NULL
 """
 NEXT_CALL = "SELECT coalesce(max(id), 0) + 1 FROM calls"
 # Each call as a list: id, ids, attempt, first position, last position, beginning.
 OPEN_CALLS = """
-INSERT INTO calls (id, run_id, quota_day, units, ids, attempt, first_position, last_position, started_at)
+INSERT INTO calls (id, run_id, quota_day, units, ids, attempt, first_position, last_position, started_at, parts)
 SELECT json_extract(value, '$[0]'), :run_id, :day, :units, json_extract(value, '$[1]'), json_extract(value, '$[2]'),
-    json_extract(value, '$[3]'), json_extract(value, '$[4]'), json_extract(value, '$[5]')
+    json_extract(value, '$[3]'), json_extract(value, '$[4]'), json_extract(value, '$[5]'), :parts
 FROM json_each(:calls)
 """
 
@@ -174,6 +174,11 @@ COUNT_ABANDONED_CALL = "UPDATE quota_days SET calls_abandoned = calls_abandoned 
 CLOSE_DAY = """
 INSERT INTO quota_days (day, units_limit, closed_by_server_at) VALUES (:day, 0, :now)
 ON CONFLICT (day) DO UPDATE SET closed_by_server_at = coalesce(closed_by_server_at, excluded.closed_by_server_at)
+"""
+REOPEN_DAY = "UPDATE quota_days SET closed_by_server_at = NULL WHERE day = :day AND closed_by_server_at IS NOT NULL"
+SPEND_ELSEWHERE = """
+INSERT INTO quota_days (day, units_limit, units_elsewhere) VALUES (:day, 0, :units)
+ON CONFLICT (day) DO UPDATE SET units_elsewhere = excluded.units_elsewhere
 """
 
 # --- loading
@@ -281,6 +286,8 @@ def _of_statistics(statement: str) -> str:
 SPENT_ON_STATISTICS = _of_statistics(SPENT)
 RESERVE_FOR_STATISTICS = _of_statistics(RESERVE_UNITS)
 CLOSE_STATISTICS_DAY = _of_statistics(CLOSE_DAY)
+REOPEN_STATISTICS_DAY = _of_statistics(REOPEN_DAY)
+SPEND_STATISTICS_ELSEWHERE = _of_statistics(SPEND_ELSEWHERE)
 REFUND_STATISTICS = "UPDATE statistics_days SET units_reserved = units_reserved - :refund WHERE day = :day"
 # A response whose statistics are old enough, and nobody asks for them already.
 OLD_STATISTICS = """

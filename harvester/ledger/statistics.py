@@ -65,6 +65,14 @@ def close_day(db: sqlite3.Connection, day: date, now: datetime) -> None:
     db.execute(sql.CLOSE_STATISTICS_DAY, {"day": day.isoformat(), "now": instant(now)})
 
 
+def reopen_day(db: sqlite3.Connection, day: date) -> bool:
+    return db.execute(sql.REOPEN_STATISTICS_DAY, {"day": day.isoformat()}).rowcount == 1
+
+
+def spend_elsewhere(db: sqlite3.Connection, day: date, units: int) -> None:
+    db.execute(sql.SPEND_STATISTICS_ELSEWHERE, {"day": day.isoformat(), "units": units})
+
+
 def _open(db: sqlite3.Connection, run_id: int, asked: Batch, budget: Budget, now: datetime) -> Batch | Denied:
     """The next call for the ids of `asked`."""
     paid, refusal = reserve(db, budget, 1, spent=sql.SPENT_ON_STATISTICS, units=sql.RESERVE_FOR_STATISTICS)

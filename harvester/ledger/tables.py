@@ -257,6 +257,13 @@ statistics_days = Table(
     Column("units_reserved", LARGE, nullable=False, server_default="0"),
     Column("calls", LARGE, nullable=False, server_default="0"),
     Column("closed_by_server_at", TEXT),
+    Column(
+        "units_elsewhere",
+        LARGE,
+        CheckConstraint("units_elsewhere >= 0", name="ck_statistics_days_elsewhere"),
+        nullable=False,
+        server_default="0",
+    ),
     CheckConstraint("units_reserved BETWEEN 0 AND units_limit", name="ck_statistics_days_within_budget"),
     sqlite_strict=True,
 )

@@ -19,7 +19,7 @@ from harvester.report.summary import Summary
 from harvester.text import shown
 
 if TYPE_CHECKING:
-    from harvester.app import Overview
+    from harvester.report.overview import Overview
 
 MARK = b"# HELP harvester_build_info "
 """By which such a file is known, of every version."""

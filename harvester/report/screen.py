@@ -53,6 +53,7 @@ class Screen:
     faults: Sequence[FaultCount] = ()
     bar: bool = False
     oldest: datetime | None = None
+    other_parts: int = 0
     ledger: str = ""
     """Its name, where it is to be shown."""
 
@@ -67,7 +68,7 @@ class Screen:
             yield Text()
             yield from _runs(self.runs, self.now, options.max_width)
         yield Text()
-        for step in steps(self.summary, self.runs, self.now, self.oldest):
+        for step in steps(self.summary, self.runs, self.now, self.oldest, self.other_parts):
             yield Text(step, style="bold")
 
 
@@ -110,9 +111,9 @@ def _facts(summary: Summary, faults: Sequence[FaultCount], now: datetime) -> Tab
     table.add_column(style="dim", no_wrap=True)
     table.add_column()
     closed = ", closed by the API" if summary.closed_by_server else ""
-    table.add_row(
-        "today", f"{summary.spent:,} of {count(summary.daily_units, 'unit')} spent on {summary.day} (Pacific){closed}"
-    )
+    others = f", {summary.elsewhere:,} by others" if summary.elsewhere else ""
+    spent = f"{summary.spent:,} of {count(summary.daily_units, 'unit')} spent on {summary.day} (Pacific)"
+    table.add_row("today", f"{spent}{others}{closed}")
     table.add_row("resets", _resets(summary.resets_at, now))
     for row in _pace(summary):
         table.add_row(*row)

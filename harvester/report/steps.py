@@ -27,10 +27,13 @@ REFRESH_AGE = timedelta(days=25)
 """YouTube's terms allow 30 days."""
 
 
-def steps(summary: Summary, runs: Sequence[RunRecord], now: datetime, oldest: datetime | None = None) -> list[str]:
+def steps(
+    summary: Summary, runs: Sequence[RunRecord], now: datetime, oldest: datetime | None = None, other_parts: int = 0
+) -> list[str]:
     """What to do next: first what the last run needs, then what the crawl needs. `runs` are newest first.
 
-    `oldest` is when the oldest stored response was fetched.
+    `oldest` is when the oldest stored response was fetched, `other_parts` how many were asked for with other parts
+    than are set now.
     """
     last = runs[0].reason if runs else None
     found = [_ENDINGS_OF_ERRORS[last]] if last in _ENDINGS_OF_ERRORS else []
@@ -40,9 +43,19 @@ def steps(summary: Summary, runs: Sequence[RunRecord], now: datetime, oldest: da
     if oldest is not None and now - oldest > REFRESH_AGE:
         age = f"{(now - oldest).days} days old (YouTube's terms allow 30)"
         found.append(f"Stored data is {age}: harvester refresh --older-than {REFRESH_AGE.days}d")
+    if summary.price_hint:
+        found.append(summary.price_hint)
+    if other_parts:
+        found.append(changed_parts(other_parts))
     if runs and summary.unasked and under_way(runs[0], now):
         return [*found, "A run is under way: harvester status --watch follows it."]
     return [*found, next_step(summary)]
+
+
+def changed_parts(responses: int) -> str:
+    """That so many were asked for with other parts than are set now, and what to do."""
+    asked = "1 stored response was" if responses == 1 else f"{responses:,} stored responses were"
+    return f"{asked} asked for with other parts: harvester refresh --changed-parts"
 
 
 def next_step(summary: Summary) -> str:

@@ -12,6 +12,7 @@ from harvester import quota
 from harvester.errors import ConfigError
 from harvester.model import BATCH_SIZE, Progress, VideoState
 from harvester.report.days import settled_a_day
+from harvester.report.price import price_hint
 
 if TYPE_CHECKING:
     from harvester.config import QuotaSettings
@@ -37,6 +38,8 @@ class Summary:
     daily_units: int
     units_per_call: int
     spent: int
+    elsewhere: int
+    """Units that others spent, as far as a person entered them."""
     remaining: int
     closed_by_server: bool
     resets_at: datetime
@@ -54,6 +57,8 @@ class Summary:
     """Ids that the last days did settle; 0 before the first."""
     finishes_at_pace_on: date | None
     """None where nothing was settled, the first day still has calls, or it is not within MOST_DAYS_AHEAD."""
+    price_hint: str = ""
+    """Where the days contradict the price that is set: how, and what to set."""
 
     @property
     def calls_wasted(self) -> int:
@@ -77,7 +82,8 @@ def summarize(progress: Progress, settings: QuotaSettings, now: datetime) -> Sum
     spent = today.units if today else 0
     closed = today is not None and today.closed_by_server_at is not None
     limit = settings.daily_units - settings.reserve_units
-    remaining = 0 if closed else max(0, limit - spent)
+    elsewhere = today.elsewhere if today else 0
+    remaining = 0 if closed else max(0, limit - spent - elsewhere)
     unasked = progress.videos[VideoState.PENDING] + progress.videos[VideoState.CLAIMED]
     calls_left_today = remaining // settings.units_per_call
     calls_a_day = limit // settings.units_per_call
@@ -102,6 +108,7 @@ def summarize(progress: Progress, settings: QuotaSettings, now: datetime) -> Sum
         daily_units=settings.daily_units,
         units_per_call=settings.units_per_call,
         spent=spent,
+        elsewhere=elsewhere,
         remaining=remaining,
         closed_by_server=closed,
         resets_at=quota.resets_at(now),
@@ -116,6 +123,7 @@ def summarize(progress: Progress, settings: QuotaSettings, now: datetime) -> Sum
         settled_a_day=pace,
         # No pace of before is kept up beyond what the quota allows now.
         finishes_at_pace_on=max(finishes_on, at_pace) if at_pace else None,
+        price_hint=price_hint(progress.days, settings),
     )
 
 
@@ -142,6 +150,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
             "daily_units": summary.daily_units,
             "units_per_call": summary.units_per_call,
             "spent": summary.spent,
+            "spent_by_others": summary.elsewhere,
             "remaining": summary.remaining,
             "closed_by_server": summary.closed_by_server,
             "resets_at": summary.resets_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),

@@ -64,8 +64,8 @@ def load_warning(result: Loaded) -> str:
     )
 
 
-def plan(result: Plan) -> RenderableType:
-    """The arithmetic of a crawl."""
+def plan(result: Plan, at_one_unit: Plan | None = None) -> RenderableType:
+    """The arithmetic of a crawl, and its days at a unit a call."""
     table = _grid()
     rows = (
         ("videos", f"{result.videos:,}", ""),
@@ -74,6 +74,7 @@ def plan(result: Plan) -> RenderableType:
         ("calls a day", f"{result.calls_a_day:,}", ""),
         ("videos a day", f"{result.videos_a_day:,}", ""),
         ("days", f"{result.days:,}", _span(result) if result.days else ""),
+        *([("days", f"{at_one_unit.days:,}", _at_one_unit(at_one_unit))] if at_one_unit and result.days else []),
         ("hours", _hours(result.hours_one_by_one), f"one by one, at {SECONDS_PER_CALL:g} s a call"),
         ("hours", _hours(result.hours_at_concurrency), f"{count(result.concurrency, 'call')} at once"),
         ("storage", size(result.stored_bytes), "in the ledger, compressed"),
@@ -152,7 +153,7 @@ STATISTICS = Aged(
 )
 
 
-def due(result: Due, older_than: timedelta, what: Aged = RESPONSES) -> Text:
+def due(result: Due, older_than: timedelta | None, what: Aged = RESPONSES) -> Text:
     """What a refresh would do."""
     if not result.old.responses:
         return Text(_older(0, older_than, what))
@@ -164,7 +165,7 @@ def due(result: Due, older_than: timedelta, what: Aged = RESPONSES) -> Text:
     )
 
 
-def refreshed(report: RunReport, left: Stored, older_than: timedelta, what: Aged = RESPONSES) -> Text:
+def refreshed(report: RunReport, left: Stored, older_than: timedelta | None, what: Aged = RESPONSES) -> Text:
     """What a refresh did, and what is left."""
     videos = count(report.fetched + report.missing, "video")
     ending = "" if report.ending is Ending.NOTHING_LEFT or not left.responses else f"{report.ending.capitalize()}. "
@@ -179,11 +180,14 @@ def refreshed(report: RunReport, left: Stored, older_than: timedelta, what: Aged
     return Text("\n".join(lines))
 
 
-def _older(responses: int, than: timedelta, what: Aged, *, still: bool = False) -> str:
+def _older(responses: int, than: timedelta | None, what: Aged, *, still: bool = False) -> str:
+    which = (what.none, what.one)[responses] if responses < 2 else what.some.format(responses)
+    which += " still" if still and responses else ""
+    if than is None:
+        return f"{which} of other parts than youtube.parts names."
     hours = than // timedelta(hours=1)
     age = count(hours, "hour") if hours % 24 else count(than.days, "day")
-    which = (what.none, what.one)[responses] if responses < 2 else what.some.format(responses)
-    return f"{which} {'still ' if still and responses else ''}older than {age}."
+    return f"{which} older than {age}."
 
 
 def exported(manifest: Manifest, uri: str) -> RenderableType:
@@ -248,6 +252,10 @@ def size(number: int) -> str:
 
 def _span(result: Plan) -> str:
     return f"{result.begins_on} to {result.finishes_on}" if result.days > 1 else f"on {result.finishes_on}"
+
+
+def _at_one_unit(result: Plan) -> str:
+    return f"at 1 unit a call, {_span(result)}: set quota.units_per_call = 1 once your console agrees"
 
 
 def _hours(hours: float) -> str:

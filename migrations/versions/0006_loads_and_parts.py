@@ -18,11 +18,12 @@ def upgrade() -> None:
     # Plain ADD COLUMN: a rebuild of the largest table would take minutes and twice its space.
     op.add_column("videos", sa.Column("load_id", sa.Integer))
     op.add_column("calls", sa.Column("parts", TEXT))
-    op.execute(
-        "ALTER TABLE quota_days ADD COLUMN units_elsewhere "
-        f"{'BIGINT' if op.get_bind().dialect.name == 'postgresql' else 'INTEGER'} DEFAULT '0' NOT NULL "
-        "CONSTRAINT ck_quota_days_elsewhere CHECK (units_elsewhere >= 0)"
-    )
+    large = "BIGINT" if op.get_bind().dialect.name == "postgresql" else "INTEGER"
+    for table in ("quota_days", "statistics_days"):
+        op.execute(
+            f"ALTER TABLE {table} ADD COLUMN units_elsewhere {large} DEFAULT '0' NOT NULL "
+            f"CONSTRAINT ck_{table}_elsewhere CHECK (units_elsewhere >= 0)"
+        )
     _create_views()
 
 

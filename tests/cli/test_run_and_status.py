@@ -18,7 +18,7 @@ KEYS = {
     "progress": {"percent", "days_run", "days_left", "finishes_on"},
     "pace": {"videos_a_day", "possible_a_day", "finishes_on"},
 }
-ADDED = {"calls": {"open"}}
+ADDED = {"calls": {"open"}, "quota": {"spent_by_others"}}
 """Keys that came later: programs may not rely on there being no others, but here is the list."""
 
 

@@ -74,6 +74,8 @@ USED = {name: index for index, names in PARTIAL.items() for name in names} | {
     "END_REFRESHES": "sqlite_autoindex_refreshes_1",
     "END_REFRESHES_OF": ROWS,
     "ABANDON_REFRESH": ROWS,
+    "REOPEN_DAY": "sqlite_autoindex_quota_days_1",
+    "REOPEN_STATISTICS_DAY": "sqlite_autoindex_statistics_days_1",
     "SPENT_ON_STATISTICS": "sqlite_autoindex_statistics_days_1",
     "REFUND_STATISTICS": "sqlite_autoindex_statistics_days_1",
     "CLOSE_STATISTICS_CALL": ROWS,
@@ -83,6 +85,7 @@ USED = {name: index for index, names in PARTIAL.items() for name in names} | {
 PLAIN_INSERTS = {
     *("OPEN_RUN", "OPEN_CALLS", "STORE_RESPONSES", "CLOSE_DAY", "RESERVE_UNITS", "ADD_IDS", "ADD_TEXTS"),
     *("OPEN_LOAD", "ENTER_PRUNING", "MARK_PRUNED", "ENTER_REFRESH"),
+    *("SPEND_ELSEWHERE", "SPEND_STATISTICS_ELSEWHERE"),
     *("RESERVE_FOR_STATISTICS", "CLOSE_STATISTICS_DAY", "OPEN_STATISTICS_CALL", "STORE_STATISTICS"),
 }
 # Reads one end of the tree, which the plan calls a search without saying by what.

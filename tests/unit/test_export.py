@@ -24,7 +24,7 @@ from harvester.export import Manifest, check_published, export
 from harvester.export.assemble import json_array, json_array_gzip
 from harvester.export.local_draft import FileDraft
 from harvester.export.manifest import from_json, to_json, without_secrets
-from harvester.model import Body, StoredResponse, VideoState
+from harvester.model import Body, LoadRecord, StoredResponse, VideoState
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
 FETCHED_AT = NOW - timedelta(hours=1)
@@ -175,7 +175,12 @@ class TestDamage:
 class TestManifest:
     def test_it_says_what_was_published(self, books: MemoryBooks, tmp_path: Path) -> None:
         books.videos[VideoState.PENDING] = 5
-        manifest = go(books, tmp_path / "songs.json", source="s3://bucket/ids.csv")
+        at = datetime(2026, 11, 20, 9, tzinfo=UTC)
+        books.loaded = [
+            LoadRecord(1, "s3://bucket/ids.csv", at, 20, 15, 1, 2, at),
+            LoadRecord(2, "/data/none new.csv", at, 9, 0, 0, 0, at),
+        ]
+        manifest = go(books, tmp_path / "songs.json")
         content = (tmp_path / "songs.json").read_bytes()
         assert json.loads(manifest_of(tmp_path / "songs.json").read_bytes()) == {
             "file": "songs.json",
@@ -199,6 +204,17 @@ class TestManifest:
             "ledger": "harvest.db",
             "source": "s3://bucket/ids.csv",
             "harvester": __version__,
+            "loads": [
+                {
+                    "source": "s3://bucket/ids.csv",
+                    "loaded_at": "2026-11-20T09:00:00Z",
+                    "rows": 20,
+                    "new": 15,
+                    "removed": 2,
+                    "finished": True,
+                }
+            ],
+            "asked_for": [{"parts": ["snippet", "statistics"], "responses": 4}],
         }
         assert from_json(to_json(manifest)) == manifest
 

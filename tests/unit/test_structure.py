@@ -65,6 +65,7 @@ ROOMS = {
     "worker": PURE | {"crawl", "work", "config", "ledger.protocol", "youtube"},
     "again": {"model", "ledger.protocol"},
     "remove": {"config", "errors", "ledger", "model"},
+    "buckets": {"clock", "config", "errors", "ledger", "model", "quota"},
     "loader": {"errors", "model", "text", "watch", "ledger.protocol", "sources"},
     "report": PURE | {"config", "app", "export", "protected", "rehearsal"},
     "app": PURE
@@ -88,7 +89,7 @@ ROOMS = {
     "rehearsal": PURE | {"app", "config", "ledger", "simulator"},
     "cli": PURE
     | {"ledger.copying", "app", "config", "doctor", "files", "notify", "protected", "rehearsal", "report", "schedule"}
-    | {"remove", "simulator"},
+    | {"buckets", "remove", "simulator"},
     "simulator": set(),
     "__init__": {"_version", "app", "config", "course", "errors"},
     "__main__": {"cli"},

@@ -134,6 +134,7 @@ def open_calls(
         run_id=run_id,
         day=budget.day.isoformat(),
         units=budget.units_per_call,
+        parts=budget.parts,
         ids=[len(positions) for positions, _, _ in calls],
         attempts=[attempt for _, attempt, _ in calls],
         firsts=[positions[0] for positions, _, _ in calls],

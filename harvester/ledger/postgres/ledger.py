@@ -108,6 +108,12 @@ class PostgresLedger(Lookups):
     async def close_day(self, day: date, now: datetime) -> None:
         await self._writer.run(settling.close_day, day, now)
 
+    async def reopen_day(self, day: date) -> bool:
+        return await self._writer.run(settling.reopen_day, day)
+
+    async def spend_elsewhere(self, day: date, units: int) -> None:
+        await self._writer.run(settling.spend_elsewhere, day, units)
+
     async def open_load(self, source: str, now: datetime) -> int:
         return await self._writer.run(loading.open_load, source, now)
 
@@ -185,3 +191,9 @@ class PostgresStatisticsLedger(StatisticsLookups, PostgresLedger):
 
     async def close_day(self, day: date, now: datetime) -> None:
         await self._writer.run(statistics.close_day, day, now)
+
+    async def reopen_day(self, day: date) -> bool:
+        return await self._writer.run(statistics.reopen_day, day)
+
+    async def spend_elsewhere(self, day: date, units: int) -> None:
+        await self._writer.run(statistics.spend_elsewhere, day, units)

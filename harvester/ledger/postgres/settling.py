@@ -119,6 +119,14 @@ def close_day(tx: Transaction, day: date, now: datetime) -> None:
     tx.later(sql.CLOSE_DAY, day=day.isoformat(), now=instant(now))
 
 
+def reopen_day(tx: Transaction, day: date) -> bool:
+    return tx.change(sql.REOPEN_DAY, day=day.isoformat()) == 1
+
+
+def spend_elsewhere(tx: Transaction, day: date, units: int) -> None:
+    tx.later(sql.SPEND_ELSEWHERE, day=day.isoformat(), units=units)
+
+
 def close_failed(tx: Transaction, batch: Batch, fault: Outcome, now: datetime) -> bool:
     """Close as failed. What was never sent cost nothing, so its units go back to the day."""
     units = batch.units if fault.sent else 0

@@ -89,7 +89,9 @@ ORDER BY suspect_batch NULLS LAST, position LIMIT 50 FOR UPDATE SKIP LOCKED
 
 # --- reserving and claiming
 
-SPENT = "SELECT units_reserved, closed_by_server_at IS NOT NULL FROM quota_days WHERE day = %(day)s FOR UPDATE"
+SPENT = """
+SELECT units_reserved + units_elsewhere, closed_by_server_at IS NOT NULL FROM quota_days WHERE day = %(day)s FOR UPDATE
+"""
 # The condition is the budget: where it does not hold, nothing is changed and nothing may be sent. It is said twice,
 # since the row to insert is checked before the conflict is seen.
 RESERVE_UNITS = """
@@ -98,12 +100,13 @@ SELECT %(day)s, %(limit)s, %(units)s, %(calls)s WHERE %(units)s <= %(limit)s
 ON CONFLICT (day) DO UPDATE
 SET units_reserved = kept.units_reserved + excluded.units_reserved, units_limit = excluded.units_limit,
     calls = kept.calls + excluded.calls
-WHERE kept.units_reserved + excluded.units_reserved <= excluded.units_limit AND kept.closed_by_server_at IS NULL
+WHERE kept.units_reserved + kept.units_elsewhere + excluded.units_reserved <= excluded.units_limit
+    AND kept.closed_by_server_at IS NULL
 RETURNING units_reserved
 """
 OPEN_CALLS = """
-INSERT INTO calls (run_id, quota_day, units, ids, attempt, first_position, last_position, started_at)
-SELECT %(run_id)s, %(day)s, %(units)s, ids, attempt, first, last, beginning
+INSERT INTO calls (run_id, quota_day, units, ids, attempt, first_position, last_position, started_at, parts)
+SELECT %(run_id)s, %(day)s, %(units)s, ids, attempt, first, last, beginning, %(parts)s
 FROM unnest(%(ids)s::int[], %(attempts)s::int[], %(firsts)s::bigint[], %(lasts)s::bigint[], %(beginnings)s::text[])
     WITH ORDINALITY AS given (ids, attempt, first, last, beginning, place)
 ORDER BY place
@@ -193,6 +196,11 @@ CLOSE_DAY = """
 INSERT INTO quota_days AS kept (day, units_limit, closed_by_server_at) VALUES (%(day)s, 0, %(now)s)
 ON CONFLICT (day) DO UPDATE
 SET closed_by_server_at = coalesce(kept.closed_by_server_at, excluded.closed_by_server_at)
+"""
+REOPEN_DAY = "UPDATE quota_days SET closed_by_server_at = NULL WHERE day = %(day)s AND closed_by_server_at IS NOT NULL"
+SPEND_ELSEWHERE = """
+INSERT INTO quota_days (day, units_limit, units_elsewhere) VALUES (%(day)s, 0, %(units)s)
+ON CONFLICT (day) DO UPDATE SET units_elsewhere = excluded.units_elsewhere
 """
 
 # --- loading
@@ -307,6 +315,8 @@ def _of_statistics(statement: str) -> str:
 SPENT_ON_STATISTICS = _of_statistics(SPENT)
 RESERVE_FOR_STATISTICS = _of_statistics(RESERVE_UNITS)
 CLOSE_STATISTICS_DAY = _of_statistics(CLOSE_DAY)
+REOPEN_STATISTICS_DAY = _of_statistics(REOPEN_DAY)
+SPEND_STATISTICS_ELSEWHERE = _of_statistics(SPEND_ELSEWHERE)
 REFUND_STATISTICS = "UPDATE statistics_days SET units_reserved = units_reserved - %(refund)s WHERE day = %(day)s"
 # A response whose statistics are old enough, and nobody asks for them already.
 OLD_STATISTICS = """

@@ -68,6 +68,14 @@ def close_day(tx: Transaction, day: date, now: datetime) -> None:
     tx.later(sql.CLOSE_STATISTICS_DAY, day=day.isoformat(), now=instant(now))
 
 
+def reopen_day(tx: Transaction, day: date) -> bool:
+    return tx.change(sql.REOPEN_STATISTICS_DAY, day=day.isoformat()) == 1
+
+
+def spend_elsewhere(tx: Transaction, day: date, units: int) -> None:
+    tx.later(sql.SPEND_STATISTICS_ELSEWHERE, day=day.isoformat(), units=units)
+
+
 def _open(tx: Transaction, run_id: int, asked: Batch, budget: Budget, now: datetime) -> Batch | Denied:
     """The next call for the ids of `asked`."""
     paid, refusal = reserve(tx, budget, 1, spent=sql.SPENT_ON_STATISTICS, units=sql.RESERVE_FOR_STATISTICS)

@@ -1,0 +1,95 @@
+"""quota: the quota days, one opened again, and what others spent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from harvester.cli.console import on_terminal, show
+from harvester.cli.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+
+    from harvester.buckets import Bucket
+    from harvester.model import QuotaDay
+
+DAYS = 14
+"""Newest days that are shown on a terminal; a program gets all of them."""
+
+
+def _day(_ctx: click.Context, _param: click.Parameter, value: str | None) -> date | None:
+    from datetime import date
+
+    try:
+        return None if value is None else date.fromisoformat(value)
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is no day: write 2026-11-23.") from None
+
+
+@click.command(epilog="\b\nExample: harvester quota\nExample: harvester quota --spent 500")
+@click.option("--reopen", callback=_day, metavar="DAY", help="Open this day again, which was closed wrongly.")
+@click.option(
+    "--spent",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="What others spent of the key's units today, N in all; it replaces what was entered before.",
+)
+@click.option("--statistics", is_flag=True, help="Of the quota of the statistics, which is one apart.")
+@click.pass_obj
+def quota(state: State, reopen: date | None, spent: int | None, statistics: bool) -> None:
+    """Show the quota days, open one again, or enter what others spent.
+
+    A day ends at midnight Pacific time. What others spent is left to them: no run spends it. A day is closed where the
+    API said that it is spent; opened again, the next run asks until the API says so once more. Spends no unit.
+    """
+    import asyncio
+
+    from harvester import buckets
+    from harvester.clock import SystemClock
+
+    if statistics and reopen is None and spent is None:
+        raise click.UsageError("--statistics goes with --reopen or --spent: both quotas are shown without.")
+    config, clock = state.config(), SystemClock()
+    if reopen is not None:
+        asyncio.run(buckets.reopen(config, reopen, statistics=statistics))
+        click.echo(f"{reopen} is open again.")
+    if spent is not None:
+        day = asyncio.run(buckets.spend(config, spent, clock, statistics=statistics))
+        click.echo(f"On {day}, others spent {spent:,} units.")
+    if reopen is None and spent is None:
+        _show(buckets.buckets(config, clock))
+
+
+HEADINGS = ("quota", "day (Pacific)", "calls", "spent", "by others", "of", "left", "closed by the API (UTC)")
+
+
+def _show(buckets: Sequence[Bucket]) -> None:
+    """A table for a person, tabs for `cut` and `sort`."""
+    if not on_terminal():
+        for bucket in buckets:
+            for day in bucket.days:
+                click.echo("\t".join(_cells(bucket, day, "")))
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    for place, heading in enumerate(HEADINGS):
+        table.add_column(heading, justify="right" if 2 <= place <= 6 else "left")
+    for bucket in buckets:
+        for day in bucket.days[-DAYS:]:
+            table.add_row(*map(Text, _cells(bucket, day, ",")))
+    show(table)
+
+
+def _cells(bucket: Bucket, day: QuotaDay, thousands: str) -> list[str]:
+    closed = f"{day.closed_by_server_at:%Y-%m-%d %H:%M}" if day.closed_by_server_at else ""
+    left = 0 if closed else max(0, bucket.daily_units - day.units - day.elsewhere)
+    numbers = (day.calls, day.units, day.elsewhere, bucket.daily_units, left)
+    return [bucket.name, str(day.day), *(f"{number:{thousands}}" for number in numbers), closed]
+
+
+COMMANDS = [quota]
