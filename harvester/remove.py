@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from harvester.config import Config
 from harvester.errors import ConfigError
 from harvester.ledger.place import check, open_books, open_ledger
-from harvester.model import LoadRecord, Removal, Span, VideoState
+from harvester.loads import LoadRecord, Removal
+from harvester.model import Span, VideoState
 
 POSITIONS = 2_000
 """Positions a transaction: each id that goes changes a page of the index by id, and 2,000 pages take a tenth of a

@@ -7,7 +7,16 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from harvester.body import decompress
-from harvester.model import EVERYTHING, LoadRecord, PartsAsked, Progress, ResponseSize, Span, StoredResponse, VideoState
+from harvester.loads import LoadRecord
+from harvester.model import (
+    EVERYTHING,
+    PartsAsked,
+    Progress,
+    ResponseSize,
+    Span,
+    StoredResponse,
+    VideoState,
+)
 
 
 class MemoryBooks:

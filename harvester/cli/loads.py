@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from harvester.cli.console import on_terminal, show
-from harvester.model import LoadRecord
+from harvester.loads import LoadRecord
 from harvester.text import shown
 
 HEADINGS = ("load", "when (UTC)", "rows", "new", "invalid", "removed", "source")

@@ -34,7 +34,8 @@ def remove(state: State, invalid: bool, pending: bool, load_id: int | None, yes:
     """
     import asyncio
 
-    from harvester.model import Removal, VideoState
+    from harvester.loads import Removal
+    from harvester.model import VideoState
     from harvester.remove import removable, remove
 
     if (invalid, pending, load_id is not None).count(True) != 1:

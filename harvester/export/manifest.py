@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from harvester.model import LoadRecord, PartsAsked, Progress, VideoState
+from harvester.loads import LoadRecord
+from harvester.model import PartsAsked, Progress, VideoState
 
 SUFFIX = ".manifest.json"
 

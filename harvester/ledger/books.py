@@ -18,15 +18,14 @@ from sqlalchemy import Connection, CursorResult, Engine
 from harvester.errors import LedgerDamaged, LedgerUnavailable
 from harvester.ledger import reading
 from harvester.ledger.connect import damaged, is_read_unlocked, ledger_errors, reading_engine
+from harvester.loads import LoadRecord, Removal
 from harvester.model import (
     EVERYTHING,
     FailedId,
     FaultCount,
-    LoadRecord,
     PartsAsked,
     Progress,
     QuotaDay,
-    Removal,
     ResponseSize,
     RunRecord,
     Span,

@@ -10,7 +10,8 @@ from datetime import datetime
 
 from harvester.ledger import statements as sql
 from harvester.ledger.moving import count, instant
-from harvester.model import Addition, Removal, Span, VideoState
+from harvester.loads import Removal
+from harvester.model import Addition, Span, VideoState
 
 PRIVATE_USE = range(0xF0000, 0xFFFFE)
 """Code points that stand for nothing: more of them than a chunk has ids."""

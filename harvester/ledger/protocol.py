@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import date, datetime
 from typing import Protocol
 
+from harvester.loads import LoadRecord, Removal
 from harvester.model import (
     EVERYTHING,
     Addition,
@@ -20,14 +21,12 @@ from harvester.model import (
     FailedId,
     FaultCount,
     GiveBack,
-    LoadRecord,
     OldResponse,
     Outcome,
     PartsAsked,
     ProcessIdentity,
     Progress,
     QuotaDay,
-    Removal,
     ResponseSize,
     RunRecord,
     Span,

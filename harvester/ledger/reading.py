@@ -23,15 +23,14 @@ from harvester.ledger.tables import (
     video_states,
     videos,
 )
+from harvester.loads import LoadRecord, Removal
 from harvester.model import (
     Body,
     CallState,
     FailedId,
     FaultCount,
-    LoadRecord,
     Progress,
     QuotaDay,
-    Removal,
     ResponseSize,
     RunRecord,
     Span,

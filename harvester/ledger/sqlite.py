@@ -13,6 +13,7 @@ from harvester.ledger import again, claiming, loading, reading, refreshing, runn
 from harvester.ledger.connect import async_reading_engine, ledger_errors
 from harvester.ledger.lookups import Lookups, StatisticsLookups
 from harvester.ledger.writer import Writer
+from harvester.loads import Removal
 from harvester.model import (
     Addition,
     Batch,
@@ -21,7 +22,6 @@ from harvester.model import (
     GiveBack,
     Outcome,
     ProcessIdentity,
-    Removal,
     Span,
     Stored,
     VideoState,

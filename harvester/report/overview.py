@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from harvester.model import FaultCount, LoadRecord, RunRecord
+from harvester.loads import LoadRecord
+from harvester.model import FaultCount, RunRecord
 from harvester.report.summary import Summary
 
 

@@ -22,7 +22,8 @@ from ledger_kit import (
 from harvester.config import isolated_config
 from harvester.errors import ConfigError
 from harvester.ledger.protocol import Ledger
-from harvester.model import EVERYTHING, Batch, Denied, GiveBack, Removal, Span, VideoState
+from harvester.loads import Removal
+from harvester.model import EVERYTHING, Batch, Denied, GiveBack, Span, VideoState
 from harvester.remove import POSITIONS, removable, remove
 
 PENDING, INVALID = VideoState.PENDING, VideoState.INVALID

@@ -24,7 +24,8 @@ from harvester.export import Manifest, check_published, export
 from harvester.export.assemble import json_array, json_array_gzip
 from harvester.export.local_draft import FileDraft
 from harvester.export.manifest import from_json, to_json, without_secrets
-from harvester.model import Body, LoadRecord, StoredResponse, VideoState
+from harvester.loads import LoadRecord
+from harvester.model import Body, StoredResponse, VideoState
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
 FETCHED_AT = NOW - timedelta(hours=1)

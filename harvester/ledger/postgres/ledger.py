@@ -17,6 +17,7 @@ from harvester.ledger.postgres import again, claiming, loading, refreshing, runn
 from harvester.ledger.postgres.connect import ledger_errors, reading_engine
 from harvester.ledger.postgres.writer import RETURN_SECONDS, PostgresWriter
 from harvester.ledger.settling import Settlement
+from harvester.loads import Removal
 from harvester.model import (
     Addition,
     Batch,
@@ -25,7 +26,6 @@ from harvester.model import (
     GiveBack,
     Outcome,
     ProcessIdentity,
-    Removal,
     Span,
     Stored,
     VideoState,

@@ -9,7 +9,8 @@ from datetime import datetime
 from harvester.ledger.moving import instant
 from harvester.ledger.postgres import statements as sql
 from harvester.ledger.postgres.transaction import Transaction
-from harvester.model import Addition, Removal, Span, VideoState
+from harvester.loads import Removal
+from harvester.model import Addition, Span, VideoState
 
 # PostgreSQL's texts hold no NUL. What is no id may, so it is written as this character and a 0, and the character
 # itself as twice that.
