@@ -9,7 +9,7 @@ _Fields = dict[str, msgspec.Raw]
 
 class _Renewed(msgspec.Struct):
     id: str
-    statistics: _Fields = {}
+    statistics: msgspec.Raw = msgspec.Raw(b"{}")
 
 
 class _Statistics(msgspec.Struct):
@@ -31,10 +31,15 @@ def with_statistics(plain: bytes, newest: bytes) -> bytes:
 
     Raises ValueError where one of them is no list of videos.
     """
-    renewed = {video.id: video.statistics for video in _statistics.decode(newest).items}
+    renewed = {video.id: _object(video.statistics) for video in _statistics.decode(newest).items}
     videos = _videos.decode(plain)
     for video in videos.items:
         if counts := renewed.get(_id.decode(video.get("id", msgspec.Raw(b"null")))):
-            before = _fields.decode(video["statistics"]) if "statistics" in video else {}
+            before = _object(video.get("statistics", msgspec.Raw(b"{}")))
             video["statistics"] = msgspec.Raw(msgspec.json.encode(before | counts))
     return msgspec.json.encode(videos)
+
+
+def _object(raw: msgspec.Raw) -> _Fields:
+    """Its fields; none where it is something else, such as null."""
+    return _fields.decode(raw) if bytes(raw).startswith(b"{") else {}

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from .deflate import PLACEHOLDER, deflate_segment
-from .errors import to_json
 from .ids import WELL_FORMED
+from .style import Style, style_of
 from .templates import ID_MARK, PARTS, POOL_SIZE, Template, build_template
 
 MISSING_SHARE = 0.07
@@ -19,7 +19,6 @@ MISSING_SHARE = 0.07
 _TO_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 # whether it exists, which template, which counts; the rest of the 20 bytes only makes the etag
 _DRAW = struct.Struct("<IHH12x")
-_HEAD = b'{"kind":"youtube#video","etag":"%b","id":"%b"'
 _SHARE_OF_VIEWS = {"viewCount": 1.0, "likeCount": 0.027, "favoriteCount": 0.0, "commentCount": 0.0013}
 _COUNT_SETS = 32
 
@@ -44,7 +43,10 @@ class Content:
     """The simulated catalogue of one seed. `missing_share` of all ids were deleted or never there."""
 
     def __init__(self, seed: int, missing_share: float = MISSING_SHARE) -> None:
+        self.style = style_of(seed)
         self._seed = seed
+        fields = self.style.fields(("kind", b'"youtube#video"'), ("etag", b'"%b"'), ("id", b'"%b"'))
+        self._head = b"{" + fields
         self._missing_below = int(missing_share * 2**32)
         self._hash = hashlib.sha1(f"content:{seed}".encode(), usedforsecurity=False)
         self._forms: dict[tuple[str, ...], list[Form | None]] = {}
@@ -69,6 +71,7 @@ class Content:
         if forms is None:
             forms = self._forms[wanted] = [None] * POOL_SIZE
         well_formed, missing_below, copy_hash = WELL_FORMED.fullmatch, self._missing_below, self._hash.copy
+        item_head = self._head
         for video_id in ids:
             if not well_formed(video_id):
                 continue
@@ -81,7 +84,7 @@ class Content:
                 continue
             index %= POOL_SIZE
             form = forms[index] or self._compile(wanted, index)
-            head = _HEAD % (_etag(digest), raw)
+            head = item_head % (_etag(digest), raw)
             yield head, raw.join(form.tail), form.deflated, form.endings[size % _COUNT_SETS]
 
     def etag(self, ids: Sequence[str], parts: Sequence[str]) -> bytes:
@@ -97,13 +100,13 @@ class Content:
         # on first use, so that a start costs nothing and a pool is paid for once
         template = build_template(self._seed, index)
         # the etag's place is filled with bytes that no text holds, so that no segment quotes it
-        head = _HEAD % (b"\xf7" * 27, PLACEHOLDER)
+        head = self._head % (b"\xf7" * 27, PLACEHOLDER)
         rng = random.Random(f"counts:{self._seed}:{index}")
-        tail = _tail(template, parts)
+        tail = _tail(template, parts, self.style)
         form = Form(
             tail=tuple(tail.split(PLACEHOLDER)),
             deflated=deflate_segment(tail, before=head),
-            endings=_endings(template, parts, rng),
+            endings=_endings(template, parts, rng, self.style),
         )
         self._forms[parts][index] = form
         return form
@@ -113,21 +116,19 @@ def _etag(digest: bytes) -> bytes:
     return b2a_base64(digest, newline=False)[:27].translate(_TO_URL_SAFE)
 
 
-def _tail(template: Template, parts: Sequence[str]) -> bytes:
+def _tail(template: Template, parts: Sequence[str], style: Style) -> bytes:
     """From the comma after the id to the end of the last part but the statistics."""
-    tail = b""
-    for name in ("snippet", "contentDetails", "status", "topicDetails"):
-        if name in parts and template.parts[name] is not None:
-            tail += b',"' + name.encode() + b'":' + to_json(template.parts[name], pretty=False)
-    return tail.replace(ID_MARK.encode(), PLACEHOLDER)
+    names = [name for name in ("snippet", "contentDetails", "status", "topicDetails") if name in parts]
+    fields = [(name, style.spell(template.parts[name])) for name in names if template.parts[name] is not None]
+    tail = b"".join(style.comma + style.fields(field) for field in (fields[::-1] if style.reverse else fields))
+    return tail.replace(style.spell(ID_MARK).strip(b'"'), PLACEHOLDER)
 
 
-def _endings(template: Template, parts: Sequence[str], rng: random.Random) -> tuple[bytes, ...]:
+def _endings(template: Template, parts: Sequence[str], rng: random.Random, style: Style) -> tuple[bytes, ...]:
     if "statistics" not in parts:
         return (b"}",) * _COUNT_SETS
-    return tuple(
-        b',"statistics":' + to_json(_statistics(template, rng), pretty=False) + b"}" for _ in range(_COUNT_SETS)
-    )
+    counts = (style.spell(_statistics(template, rng)) for _ in range(_COUNT_SETS))
+    return tuple(style.comma + style.fields(("statistics", each)) + b"}" for each in counts)
 
 
 def _statistics(template: Template, rng: random.Random) -> dict[str, str]:

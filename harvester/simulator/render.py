@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from .content import Content
 from .deflate import stitch
 from .errors import to_json
+from .style import Style
 from .templates import PARTS
 
 _Piece = tuple[bytes, bytes, bytes]
 
-_OPEN = b'{"kind":"youtube#videoListResponse","etag":"%b","items":['
-_CLOSE = b'],"pageInfo":{"totalResults":%d,"resultsPerPage":%d}}'
+_KIND = ("kind", b'"youtube#videoListResponse"')
 _COUNTS = ("viewCount", "likeCount", "commentCount")
 
 
@@ -42,7 +42,13 @@ def render_statistics(
             counts = {name: str(int(number) + 1) for name, number in resource["statistics"].items() if name in _COUNTS}
             items.append({"kind": "youtube#videoStats", "etag": resource["etag"], "id": video_id, "statistics": counts})
     etag = content.etag(ids, [*parts, "batchGetStats"]).decode()
-    body = to_json({"kind": "youtube#batchGetStatsResponse", "etag": etag, "items": items}, pretty=pretty)
+    answer = {"kind": "youtube#batchGetStatsResponse", "etag": etag, "items": items}
+    style = content.style
+    body = (
+        to_json(answer, pretty=True)
+        if pretty
+        else b"".join((style.before.encode(), style.spell(answer), style.after.encode()))
+    )
     return gzip.compress(body, 6, mtime=0) if gzipped else body
 
 
@@ -54,14 +60,26 @@ def answer_order(ids: Sequence[str]) -> list[str]:
 
 
 def _pieces(content: Content, ids: Sequence[str], parts: Sequence[str]) -> tuple[list[_Piece], bytes]:
-    before = _OPEN % content.etag(ids, parts)
+    opening, closing = _around(content.style)
+    before = opening % content.etag(ids, parts)
+    comma = content.style.comma
     pieces: list[_Piece] = []
     for head, tail, deflated, ending in content.items(answer_order(ids), parts):
         # what is stored afresh after one item and before the next makes one block
         pieces.append((before + head, tail, deflated))
-        before = ending + b","
+        before = ending + comma
     found = len(pieces)
-    return pieces, before[: -1 if found else None] + _CLOSE % (found, found)
+    return pieces, before[: -len(comma) if found else None] + closing % (found, found)
+
+
+def _around(style: Style) -> tuple[bytes, bytes]:
+    """What stands before the first item and after the last, with room for the etag and for two numbers."""
+    first = [] if style.kind_last else [_KIND]
+    opening = b"{" + style.fields(*first, ("etag", b'"%b"'), ("items", b"["))
+    page_info = b"{" + style.fields(("totalResults", b"%d"), ("resultsPerPage", b"%d")) + b"}"
+    last = [_KIND] if style.kind_last else []
+    closing = b"]" + style.comma + style.fields(("pageInfo", page_info), *last) + b"}"
+    return style.before.encode() + opening, closing + style.after.encode()
 
 
 def _join(pieces: list[_Piece], end: bytes) -> bytes:

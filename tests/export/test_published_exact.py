@@ -15,7 +15,8 @@ from memory_books import MemoryBooks
 from published import EVERY_FORMAT, FETCHED_AT, books_of, files_of, page_of, pages_of, publish, some_parts, unpacked
 from reference import FIELDS, expected, parsed, plain_row, restored, typed, types
 
-from harvester.errors import LedgerDamaged
+from harvester.config import ExportSettings
+from harvester.export import check_published
 
 Row = dict[str, Any]
 IN_PARTS = pytest.mark.parametrize("in_parts", [False, True], ids=["file", "parts"])
@@ -141,14 +142,32 @@ def test_exports_repeat_byte_for_byte(
     assert exports[0] == exports[1]
 
 
-@pytest.mark.parametrize("odd", [rb'"\ud83d"', rb'"\udc00\ud800"', rb'"\ud83dx"'])
-@pytest.mark.parametrize("name", ["jsonl", "parquet"])
-def test_half_a_character_is_refused_and_names_the_call(tmp_path: Path, odd: bytes, name: str) -> None:
-    """No crawl stores such a body, for no UTF-8 holds what it says; a ledger that has one is not half exported."""
-    books = books_of([page_of([b'{"id": "x"}']), page_of([b'{"id": "y", "snippet": {"title": %s}}' % odd])])
-    with pytest.raises(LedgerDamaged, match="call 2"):
-        publish(books, tmp_path, name)
-    assert list(tmp_path.iterdir()) == []
+@pytest.mark.parametrize("odd", [rb"\ud83d", rb"\udc00\ud800", rb"\uD83Dx", rb"\ud83d\ud83d\ude00", rb"\\\udfff"])
+@pytest.mark.parametrize(("name", "packing"), EVERY_FORMAT)
+def test_half_a_character_is_as_it_came_or_a_replacement(tmp_path: Path, odd: bytes, name: str, packing: str) -> None:
+    """As it came in json, which is the bodies; U+FFFD where others' readers would refuse the whole file."""
+    video = b'{"id": "y", "etag": "%b", "snippet": {"title": "%b"}, "new": ["%b"]}' % (odd, odd, odd)
+    neighbour = rb'{"id": "x", "snippet": {"title": "caf\u00e9 \\ud83d \ud83d\ude00"}}'
+    page = page_of([neighbour, video])
+    books = books_of([page_of([b'{"id": "w"}']), page])
+    place = publish(books, tmp_path, name, packing)
+    assert check_published(str(place), books, ExportSettings()) == []  # type: ignore[arg-type]
+    title = json.loads(b'"%b"' % odd).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if name == "json":
+        assert page in unpacked(place)
+        return
+    if name == "jsonl":
+        lines = unpacked(place).splitlines()
+        assert lines[1] == neighbour
+        assert json.loads(lines[2]) == {"id": "y", "etag": title, "snippet": {"title": title}, "new": [title]}
+        return
+    rows = rows_of(place)
+    assert rows[1]["snippet_title"] == "café \\ud83d 😀"
+    assert (rows[2]["etag"], rows[2]["snippet_title"], json.loads(rows[2]["other_json"])) == (
+        title,
+        title,
+        {"new": [title]},
+    )
 
 
 def _paths(fields: Row, above: tuple[str, ...] = ()) -> list[tuple[str, ...]]:

@@ -7,8 +7,9 @@ import zlib
 
 import pytest
 
-from harvester.simulator import Content, make_ids, truth
-from harvester.simulator.render import answer_order, render_list
+from harvester.simulator import Content, content, make_ids, truth
+from harvester.simulator.render import answer_order, render_list, render_statistics
+from harvester.simulator.style import STYLES, Style
 
 
 def _batches(seed: int, count: int) -> list[list[str]]:
@@ -56,6 +57,33 @@ def test_pretty_printing_changes_nothing_but_space():
     assert json.loads(pretty) == json.loads(render_list(content, ids))
     assert pretty.startswith(b'{\n  "kind": "youtube#videoListResponse",\n  "etag"')
     assert gzip.decompress(render_list(content, ids, pretty=True, gzipped=True)) == pretty
+
+
+@pytest.mark.parametrize("seed", range(len(STYLES)))
+def test_the_spelling_of_a_seed_changes_nothing_that_is_said(seed: int, monkeypatch: pytest.MonkeyPatch):
+    batches = _batches(seed, 6)
+    spelled = Content(seed)
+    monkeypatch.setattr(content, "style_of", lambda _: Style())
+    plain = Content(seed)
+    assert (spelled.style, plain.style) == (STYLES[seed], STYLES[0])
+    for ids in [*batches, [], batches[0][:1]]:
+        body, terse = render_list(spelled, ids), render_list(plain, ids)
+        assert json.loads(body) == json.loads(terse)
+        assert (body == terse) == (seed == 0) or not ids
+        assert gzip.decompress(render_list(spelled, ids, gzipped=True)) == body
+        counts = [render_statistics(each, ids, ["statistics"]) for each in (spelled, plain)]
+        assert json.loads(counts[0]) == json.loads(counts[1])
+
+
+def test_the_spellings_are_those_that_readers_stumble_over():
+    bodies = [render_list(Content(seed), _batches(seed, 1)[0]) for seed in range(len(STYLES))]
+    assert sum(body.endswith(b"\n") for body in bodies) >= 3
+    assert sum(body.endswith(b"}") for body in bodies) >= 3
+    assert any(body.startswith(b"\n") for body in bodies)
+    for form in (b"\r\n", b"\\/", b"\\ud83", b"\t", b'": "', b'":"', b"\n  "):
+        assert 0 < sum(form in body for body in bodies) < len(bodies), form
+    first = {next(iter(json.loads(body))) for body in bodies}
+    assert first == {"kind", "etag"}
 
 
 def test_angle_brackets_are_escaped_as_on_the_wire():

@@ -1,0 +1,62 @@
+"""How the answers of a seed are spelled: the same JSON with other white space, escapes and order of keys."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Style:
+    """One spelling. All of them are what a JSON reader must take.
+
+    ascii: other characters as escapes, those beyond U+FFFF as surrogate pairs. slashes: `\\/` for `/`. indent: of the
+    parts of a video. gap: white space after the commas and colons between them. before, after: white space around the
+    body. kind_last: the list says its kind at its end. reverse: the parts of a video in another order.
+    """
+
+    ascii: bool = False
+    slashes: bool = False
+    indent: int | None = None
+    line_end: str = "\n"
+    gap: str = ""
+    before: str = ""
+    after: str = ""
+    kind_last: bool = False
+    reverse: bool = False
+
+    def spell(self, value: Any) -> bytes:
+        """The value as JSON in this spelling, with the characters of HTML escaped, as Google does."""
+        separators = ("," + self.gap, ":" + self.gap) if self.indent is None else (",", ": ")
+        text = json.dumps(value, ensure_ascii=self.ascii, indent=self.indent, separators=separators)
+        text = text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+        if self.slashes:
+            text = text.replace("/", "\\/")
+        # Within texts line breaks are escaped.
+        return text.replace("\n", self.line_end).encode()
+
+    def fields(self, *fields: tuple[str, bytes]) -> bytes:
+        """Fields of an object without its braces; the values are JSON."""
+        gap = self.gap.encode()
+        return (b"," + gap).join(b'"%b":%b%b' % (name.encode(), gap, value) for name, value in fields)
+
+    @property
+    def comma(self) -> bytes:
+        """What stands between two values."""
+        return b"," + self.gap.encode()
+
+
+STYLES = (
+    Style(),
+    Style(after="\n"),
+    Style(indent=2, gap="\n  ", after="\n"),
+    Style(ascii=True, slashes=True),
+    Style(gap=" ", kind_last=True),
+    Style(indent=1, line_end="\r\n", gap="\r\n", after="\r\n"),
+    Style(before="\n", after=" \t\r\n", reverse=True),
+    Style(ascii=True, gap="\t", kind_last=True, reverse=True),
+)
+
+
+def style_of(seed: int) -> Style:
+    """The spelling of a seed's answers: of seed 0 the tersest, as Google sends it."""
+    return STYLES[seed % len(STYLES)]
