@@ -11,13 +11,15 @@ import gc
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from harvester._version import __version__
 from harvester.cli import again, crawl, health, ledger, publish, quota, remove, schedule, status, trial
+from harvester.cli.outside import outside_error
 from harvester.cli.state import State
+from harvester.cli.streams import set_up_streams
 from harvester.errors import HarvesterError
 
 INTERRUPTED = 130
@@ -30,14 +32,20 @@ class Program(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         # At its end Python searches all modules for garbage, several times over: a fifth of `status`, for nothing.
         atexit.register(gc.freeze)
-        return super().main(*args, **kwargs)
+        set_up_streams()
+        try:
+            return super().main(*args, **kwargs)
+        except HarvesterError as error:  # of what click itself prints, as --help
+            click.echo(f"Error: {error}", err=True)
+            sys.exit(error.exit_code)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
         except HarvesterError as error:
-            self._show(ctx, str(error))
-            ctx.exit(error.exit_code)
+            self._fail(ctx, error)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except KeyboardInterrupt:
@@ -48,9 +56,15 @@ class Program(click.Group):
             sys.stdout = None
             ctx.exit(0)
         except Exception as error:  # noqa: BLE001 (the last resort: whatever it is, it is said in a sentence)
+            if (outside := outside_error(error)) is not None:
+                self._fail(ctx, outside)
             what = f"This is a bug in harvester: {type(error).__name__}: {error}"
             self._show(ctx, f"{what}\nRun it with -v to see where.")
             ctx.exit(1)
+
+    def _fail(self, ctx: click.Context, error: HarvesterError) -> NoReturn:
+        self._show(ctx, str(error))
+        ctx.exit(error.exit_code)
 
     def _show(self, ctx: click.Context, message: str) -> None:
         import traceback

@@ -147,9 +147,11 @@ async def _run(
 def _sentence(error: Exception) -> str:
     """What may be told of it elsewhere: our own words; those of a bug stay here."""
     from harvester.cli.logs import safe
+    from harvester.cli.outside import outside_error
     from harvester.errors import HarvesterError
 
-    return safe(str(error)) if isinstance(error, HarvesterError) else f"A bug in harvester: {type(error).__name__}."
+    known = error if isinstance(error, HarvesterError) else outside_error(error)
+    return safe(str(known)) if known is not None else f"A bug in harvester: {type(error).__name__}."
 
 
 COMMANDS = [plan, run]

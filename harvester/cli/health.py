@@ -75,7 +75,7 @@ def _print_json(findings: Sequence[Finding], offline: bool) -> None:
         for finding in findings
     ]
     told = {"findings": lines, "exit_code": exit_code(findings), "offline": offline, "versions": found()}
-    click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+    click.echo(json.dumps(told, indent=2))
 
 
 def _in_all(findings: Sequence[Finding], offline: bool) -> str:

@@ -74,7 +74,7 @@ def load(
     from harvester.report import terminal
 
     harvester = state.harvester()
-    stdin = sys.stdin.buffer if "-" in sources else None
+    stdin = sys.stdin.buffer if "-" in sources and sys.stdin is not None else None
     with progress("load", "rows", state.verbosity) as watch:
         loaded = asyncio.run(
             harvester.load(

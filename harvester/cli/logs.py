@@ -67,7 +67,8 @@ def _message(record: logging.LogRecord) -> str:
 def error_line(message: str, trace: str) -> str:
     """What a command ends with, for programs; with where it comes from, unless `trace` is empty."""
     line = {"time": _instant(time.time()), "level": "ERROR", "logger": "harvester.cli", "message": safe(message)}
-    return json.dumps(line | ({"traceback": safe(trace)} if trace else {}), ensure_ascii=False)
+    # In ASCII, for stderr writes what its encoding lacks in a way that is no JSON.
+    return json.dumps(line | ({"traceback": safe(trace)} if trace else {}))
 
 
 def _instant(seconds: float) -> str:
@@ -87,4 +88,4 @@ class _JsonLines(logging.Formatter):
             "logger": record.name,
             "message": _message(record),
         }
-        return json.dumps(line, ensure_ascii=False)
+        return json.dumps(line)

@@ -20,6 +20,8 @@ def open_source(uri: str, *, anonymous: bool, stdin: BinaryIO | None) -> Abstrac
     scheme, separator, _ = uri.partition("://")
     scheme = scheme.lower() if separator else ""
     if uri == "-":
+        if stdin is None and sys.stdin is None:
+            raise ConfigError("Standard input is closed: there is nothing to read.", next_step=NAME_IT)
         return nullcontext(_standard_input(stdin or sys.stdin.buffer))
     if scheme == "s3":
         # s3fs takes half a second to import: only for those who need it

@@ -1,0 +1,81 @@
+"""Standard streams as they may be found: closed, on a full disk or a lost terminal, in any encoding."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import select
+import sys
+from typing import Any, TextIO
+
+from harvester.errors import OutsideError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+_STANDARD = 3
+"""Descriptors 0, 1 and 2."""
+
+
+def set_up_streams() -> None:
+    """Let this process's own stdout and stderr take whatever is written to them; those of a test stay as they are."""
+    if sys.stdout is not sys.__stdout__ or sys.stderr is not sys.__stderr__:
+        return
+    # A closed one would be given to the next file that is opened, be it the ledger.
+    while (fd := os.open(os.devnull, os.O_RDWR)) < _STANDARD:
+        pass
+    os.close(fd)
+    sys.stdout = _text(_Results(1, "wb", closefd=False), sys.stdout)
+    sys.stderr = _text(_Messages(2, "wb", closefd=False), sys.stderr)
+
+
+def _text(raw: io.FileIO, before: TextIO | None) -> TextIO:
+    terminal = raw.isatty()
+    stderr = isinstance(raw, _Messages)
+    errors = getattr(before, "errors", "strict")
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw),
+        encoding=getattr(before, "encoding", None) or "utf-8",
+        # What an encoding has no character for is no reason to fail after the work is done.
+        errors=errors if errors != "strict" else "backslashreplace" if stderr else "replace",
+        line_buffering=terminal or stderr,
+    )
+
+
+class _Results(io.FileIO):
+    """stdout: a full disk is an error, once; a stream that nobody can read takes everything."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._terminal = self.isatty()
+        self._failed = False
+
+    def write(self, data: Any, /) -> int:
+        while not self._failed:
+            try:
+                written = super().write(data)
+            except BrokenPipeError:
+                self._failed = True
+                raise
+            except OSError as error:
+                self._failed = True
+                if error.errno in _FULL and not self._terminal:
+                    raise OutsideError(
+                        f"The result could not be written to standard output: {error.strerror}.",
+                        state="What the command did is done; the ledger holds it.",
+                        next_step="Make room where the output goes; harvester status shows how things stand.",
+                    ) from None
+                break
+            if written is not None:
+                return written
+            select.select([], [self], [])  # it does not block, and is full for now
+        return memoryview(data).nbytes
+
+
+class _Messages(io.FileIO):
+    """stderr: what it can't take is lost, and nothing else."""
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except OSError:
+            return memoryview(data).nbytes
