@@ -6,7 +6,6 @@ import logging
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager, suppress
 from pathlib import Path
@@ -16,23 +15,13 @@ from typing import Any
 
 from click.testing import CliRunner
 from forks import start
+from waiting import LIMIT_SECONDS, wait_until  # noqa: F401 (some import it from here)
 
 from harvester.cli import main
 from harvester.simulator import SimulatorProcess
 
 Simulate = Callable[..., SimulatorProcess]
 """The fixture `simulate`: starts a simulated API with these settings."""
-
-TIMEOUT_SECONDS = 60.0
-POLL_SECONDS = 0.005
-
-
-def wait_until(condition: Callable[[], object], timeout: float = TIMEOUT_SECONDS) -> None:
-    """Poll until it holds; AssertionError where that takes too long."""
-    end = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < end, f"not within {timeout:.0f} s"
-        time.sleep(POLL_SECONDS)
 
 
 class ForkedSimulator(SimulatorProcess):
@@ -81,13 +70,13 @@ class Child:
     def send(self, number: int) -> None:
         self.process.send_signal(number)
 
-    def wait(self, timeout: float = TIMEOUT_SECONDS) -> int:
+    def wait(self, timeout: float = LIMIT_SECONDS) -> int:
         return self.process.wait(timeout)
 
     def kill(self) -> None:
         """kill -9, and reap."""
         self.process.kill()
-        self.process.wait(TIMEOUT_SECONDS)
+        self.process.wait(LIMIT_SECONDS)
         if self.process.stdin is not None:
             self.process.stdin.close()
 
@@ -102,7 +91,7 @@ class Program:
         self.env: dict[str, str] = {}
         self._children: list[Child] = []
 
-    def run(self, *arguments: str, stdin: bytes = b"", timeout: float = TIMEOUT_SECONDS) -> CompletedProcess[str]:
+    def run(self, *arguments: str, stdin: bytes = b"", timeout: float = LIMIT_SECONDS) -> CompletedProcess[str]:
         """Run it to its end."""
         with TemporaryFile() as out, TemporaryFile() as err:
             streams = {"stdin": subprocess.PIPE, "stdout": out, "stderr": err}

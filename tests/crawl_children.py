@@ -12,7 +12,8 @@ from typing import Any
 
 import psycopg
 import pytest
-from children import Child, Program, wait_until
+from children import Child, Program
+from waiting import wait_until
 
 from harvester.address import file_of
 from harvester.ledger import place

@@ -8,13 +8,13 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from subprocess import Popen
 
 import psycopg
+from waiting import LIMIT_SECONDS, wait_until
 
 from harvester.ledger.postgres.upgrade import prepare
 
@@ -59,7 +59,11 @@ class PostgresServer:
         where = ("--pgdata", self._data, "--username", "harvester")
         how = ("--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync")
         subprocess.run(
-            [self._programs / "initdb", *where, *how], check=True, capture_output=True, timeout=60, **self._as
+            [self._programs / "initdb", *where, *how],
+            check=True,
+            capture_output=True,
+            timeout=LIMIT_SECONDS,
+            **self._as,
         )
         self.start()
         prepare(self.new_database(template="template1", name="prepared"))
@@ -91,20 +95,22 @@ class PostgresServer:
         line = [self._programs / "postgres", "-D", self._data, "-k", self.folder, *self._settings]
         with (self.folder / "log").open("ab") as log:
             self._process = Popen(line, stdout=log, stderr=log, start_new_session=True, **self._as)  # type: ignore[call-overload]
-        give_up_at = time.monotonic() + 60
-        while True:
-            try:
-                psycopg.connect(self.url("postgres")).close()
-                return
-            except psycopg.OperationalError:
-                assert time.monotonic() < give_up_at, (self.folder / "log").read_text()
-                time.sleep(0.01)
+        wait_until(self._answers)
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, (self.folder / "log").read_text()
+        try:
+            psycopg.connect(self.url("postgres")).close()
+        except psycopg.OperationalError:
+            return False
+        return True
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """SIGINT: connections are cut, transactions undone. SIGQUIT: at once, as if the machine had gone down."""
         if self._process is not None:
             self._process.send_signal(how)
-            self._process.wait(60)
+            self._process.wait(LIMIT_SECONDS)
             self._process = None
 
     def remove(self) -> None:

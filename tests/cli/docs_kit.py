@@ -12,9 +12,10 @@ from contextlib import suppress
 from pathlib import Path
 from subprocess import CompletedProcess
 
+from waiting import LIMIT_SECONDS
+
 CHECKOUT = Path(__file__).parents[2]
 DOCS = CHECKOUT / "docs"
-TIMEOUT_SECONDS = 60.0
 
 
 def text_of(document: str) -> str:
@@ -51,7 +52,7 @@ def run_as_written(
             start_new_session=True,
         )
         try:
-            process.wait(TIMEOUT_SECONDS)
+            process.wait(LIMIT_SECONDS)
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)

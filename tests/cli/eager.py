@@ -12,6 +12,8 @@ import sys
 import threading
 from pathlib import Path
 
+from waiting import LIMIT_SECONDS
+
 EAGER = """
 import sys
 from harvester.cli import beside, main, progress
@@ -39,7 +41,7 @@ def on_a_terminal(
     feeding = threading.Thread(target=_feed, args=(child, stdin))
     feeding.start()
     with child:
-        while select.select([ours], [], [], 30)[0]:
+        while select.select([ours], [], [], LIMIT_SECONDS)[0]:
             try:
                 block = os.read(ours, 65536)
             except OSError:

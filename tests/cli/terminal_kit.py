@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Self
 
 from forks import start
-
-TIMEOUT_SECONDS = 30
+from waiting import LIMIT_SECONDS
 
 
 class Terminal:
@@ -48,19 +47,19 @@ class Terminal:
         """Read on to the end; the exit code."""
         while self._read():
             pass
-        return self.process.wait(TIMEOUT_SECONDS)
+        return self.process.wait(LIMIT_SECONDS)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.process.kill()
-        self.process.wait(TIMEOUT_SECONDS)
+        self.process.wait(LIMIT_SECONDS)
         os.close(self._ours)
 
     def _read(self) -> bool:
-        ready, _, _ = select.select([self._ours], [], [], TIMEOUT_SECONDS)
-        assert ready, f"silent for {TIMEOUT_SECONDS} s after: {self.said}"
+        ready, _, _ = select.select([self._ours], [], [], LIMIT_SECONDS)
+        assert ready, f"silent for {LIMIT_SECONDS:.0f} s after: {self.said}"
         try:
             block = os.read(self._ours, 65536)
         except OSError:  # the other side is closed

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from children import Program
+from waiting import LIMIT_SECONDS
 
 from harvester.cli import main
 
@@ -35,7 +36,7 @@ def test_bash_completes_commands_options_and_choices(tmp_path: Path) -> None:
     """
     env = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "PYTHONWARNINGS": "error"}
     done = subprocess.run(
-        ["bash", "--norc", "-c", script], env=env, capture_output=True, text=True, timeout=60, check=False
+        ["bash", "--norc", "-c", script], env=env, capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
     asked, commands, options, choices = done.stdout.splitlines()

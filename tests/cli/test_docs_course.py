@@ -15,6 +15,7 @@ import pytest
 from command_line import Api
 from docs_kit import DOCS, dead_links
 from nbclient import NotebookClient
+from waiting import LIMIT_SECONDS
 
 PAGE = "course.ipynb"
 
@@ -68,7 +69,9 @@ def kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("kernels")
 def test_every_cell_runs(notebook: Any, bucket: str, api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HARVESTER_EXPORT__URI", f"s3://{bucket}/songs.parquet")
-    ran = NotebookClient(notebook, timeout=60, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    ran = NotebookClient(
+        notebook, timeout=int(LIMIT_SECONDS), resources={"metadata": {"path": str(tmp_path)}}
+    ).execute()
     texts = ["".join(texts_of(cell)) for cell in ran.cells]
     said = "\n".join(texts)
     assert "youtube#videoListResponse" in said

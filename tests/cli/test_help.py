@@ -8,8 +8,9 @@ import signal
 
 import click
 import pytest
-from children import Program, Simulate, wait_until
+from children import Program, Simulate
 from command_line import Api, CommandLine
+from waiting import wait_until
 
 from harvester.cli import main
 from harvester.simulator import make_ids
@@ -76,7 +77,7 @@ def test_the_example_of_a_server_runs(harvester: Program, name: str) -> None:
     server = harvester.start(*re.sub(r"--port \d+", "--port 0", shlex.join(examples_of(name)[0])).split())
     wait_until(lambda: server.stdout.startswith("http://127.0.0.1:") or server.process.poll() is not None)
     server.send(signal.SIGTERM)
-    assert server.wait(10) == 0
+    assert server.wait() == 0
 
 
 def test_the_version_is_told(cli: CommandLine) -> None:

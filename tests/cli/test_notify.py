@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from children import Program, Simulate, wait_until
+from children import Program, Simulate
 from command_line import Api, CommandLine
+from waiting import wait_until
 
 from harvester import notify
 from harvester.errors import ConfigError

@@ -14,6 +14,7 @@ import pytest
 from children import Simulate
 from command_line import Api, CommandLine
 from forks import start
+from waiting import LIMIT_SECONDS
 
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ (DEBUG|INFO   |WARNING|ERROR  ) .+")
 ESCAPE = "\x1b"
@@ -98,7 +99,7 @@ def on_a_terminal(folder: Path, line: str, **more: str) -> str:
         child = start("harvester", line.split(), folder=folder, env=env, **streams)
     shown = b""
     try:
-        while select.select([ours], [], [], 20)[0]:
+        while select.select([ours], [], [], LIMIT_SECONDS)[0]:
             try:
                 block = os.read(ours, 65536)
             except OSError:
@@ -109,7 +110,7 @@ def on_a_terminal(folder: Path, line: str, **more: str) -> str:
     finally:
         os.close(ours)
         child.kill()
-        child.wait(20)
+        child.wait(LIMIT_SECONDS)
     return shown.decode()
 
 

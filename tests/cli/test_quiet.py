@@ -6,8 +6,9 @@ import logging
 import signal
 
 import pytest
-from children import Program, wait_until
+from children import Program
 from command_line import Api, CommandLine
+from waiting import wait_until
 
 from harvester.cli import main
 from harvester.cli.logs import set_up_logging
@@ -56,7 +57,7 @@ def test_a_quiet_server_says_where_it_is_and_no_more(harvester: Program) -> None
     server = harvester.start("-q", "simulate")
     wait_until(lambda: server.stdout.endswith("\n") or server.process.poll() is not None)
     server.send(signal.SIGTERM)
-    assert server.wait(10) == 0
+    assert server.wait() == 0
     assert server.stderr == ""
 
 

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from waiting import LIMIT_SECONDS
 
 from harvester.cli import main
 
@@ -22,7 +23,7 @@ def test_the_session_against_the_simulated_api_runs_as_written(tmp_path: Path) -
     here = {name: value for name, value in os.environ.items() if not name.startswith(("HARVESTER_", "YOUTUBE_"))}
     here["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{here['PATH']}"
     done = subprocess.run(
-        ["bash", "-e", "-c", script[1]], cwd=tmp_path, env=here, capture_output=True, text=True, timeout=60
+        ["bash", "-e", "-c", script[1]], cwd=tmp_path, env=here, capture_output=True, text=True, timeout=LIMIT_SECONDS
     )
     assert done.returncode == 0, done.stderr
     assert "Would send 1 call for 3 ids" in done.stdout

@@ -9,8 +9,9 @@ import urllib.request
 from functools import partial
 
 import pytest
-from children import Program, wait_until
+from children import Program
 from command_line import CommandLine
+from waiting import LIMIT_SECONDS, wait_until
 
 from harvester import rehearsal
 from harvester.config import isolated_config
@@ -119,9 +120,9 @@ def test_simulate_serves_until_it_is_told_to_stop(harvester: Program, number: si
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/youtube/v3", base_url)
     request = urllib.request.Request(f"{base_url}/videos?part=snippet&id=dQw4w9WgXcQ", headers={"X-Goog-Api-Key": "x"})
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(request, timeout=10) as answer:
+    with opener.open(request, timeout=LIMIT_SECONDS) as answer:
         assert json.load(answer)["kind"] == "youtube#videoListResponse"
     server.send(number)
-    assert server.wait(10) == 0
+    assert server.wait() == 0
     assert server.stdout.splitlines() == [base_url]
     assert server.stderr == ""

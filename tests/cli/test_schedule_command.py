@@ -13,6 +13,7 @@ from subprocess import CompletedProcess
 import pytest
 from children import Simulate
 from command_line import CommandLine
+from waiting import LIMIT_SECONDS
 
 from harvester.cli.schedule import host_zone
 
@@ -26,7 +27,7 @@ def cron_runs(folder: Path, printed: str) -> CompletedProcess[str]:
     command = re.split(r"(?<!\\)%", line.split(maxsplit=5)[5])[0].replace(r"\%", "%")
     env = {"HOME": str(folder), "PATH": "/usr/bin:/bin", "SHELL": "/bin/sh", "LOGNAME": "you"}
     return subprocess.run(
-        ["/bin/sh", "-c", command], cwd="/", env=env, capture_output=True, text=True, timeout=60, check=False
+        ["/bin/sh", "-c", command], cwd="/", env=env, capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False
     )
 
 

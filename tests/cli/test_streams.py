@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from children import ForkedSimulator, Program
+from waiting import LIMIT_SECONDS
 
 from harvester.simulator import SimulatorSettings, make_ids
 
@@ -38,7 +39,7 @@ def shell(program: Program, line: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         errors="replace",
-        timeout=120,
+        timeout=LIMIT_SECONDS,
         check=False,
     )
 

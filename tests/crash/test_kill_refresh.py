@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from children import wait_until
 from crawl_children import ChildCrawl, PrepareCrawl, on_both
+from waiting import wait_until
 
 CALLS, CONCURRENCY = 40, 4
 REFRESH = ("refresh", "--older-than", "25d")

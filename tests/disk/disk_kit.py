@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import hashlib
 import os
 import resource
@@ -17,16 +16,13 @@ from subprocess import CompletedProcess
 
 import pytest
 from children import Program
+from waiting import LIMIT_SECONDS
 
 from harvester.ledger.books import SqliteBooks
 from harvester.ledger.sqlite import SqliteLedger
 from harvester.ledger.upgrade import prepare
 
 FULL_AT = Path(__file__).with_name("full_at.py")
-TIMEOUT_SECONDS = 60.0
-PR_CAPBSET_DROP = 24
-RIGHTS_OF_ROOT = (1, 2, 3)
-"""CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER: what lets root pass over permissions."""
 
 Before = Callable[[], None]
 
@@ -40,7 +36,7 @@ def harvester(folder: Path, *arguments: str, before: Before | None = None, full_
         env=os.environ | {"PYTHONWARNINGS": "error", "NO_PROXY": "127.0.0.1"},
         capture_output=True,
         text=True,
-        timeout=TIMEOUT_SECONDS,
+        timeout=LIMIT_SECONDS,
         preexec_fn=before,
     )
 
@@ -75,13 +71,6 @@ def files_of_at_most(size: int) -> Before:
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
-def without_rights_of_root() -> None:
-    """Permissions hold for this process, even if it is root's. Where it is not, there is nothing to drop."""
-    prctl = ctypes.CDLL(None).prctl
-    for right in RIGHTS_OF_ROOT:
-        prctl(PR_CAPBSET_DROP, right, 0, 0, 0)
-
-
 class SmallDisk:
     """A tmpfs of its own."""
 
@@ -104,7 +93,7 @@ class SmallDisk:
         return filler
 
     def _remount(self, options: str) -> None:
-        subprocess.run(["mount", "-o", f"remount,{options}", str(self.folder)], check=True, timeout=10)
+        subprocess.run(["mount", "-o", f"remount,{options}", str(self.folder)], check=True, timeout=LIMIT_SECONDS)
 
 
 @contextmanager
@@ -112,12 +101,15 @@ def small_disk(folder: Path, options: str) -> Iterator[SmallDisk]:
     """Skips the test where none may be mounted."""
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
-    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, timeout=10).returncode != 0:
+    if (
+        shutil.which("mount") is None
+        or subprocess.run(mount, capture_output=True, timeout=LIMIT_SECONDS).returncode != 0
+    ):
         pytest.skip("needs the right to mount a tmpfs")
     try:
         yield SmallDisk(folder)
     finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True, timeout=10)
+        subprocess.run(["umount", "--lazy", str(folder)], check=True, timeout=LIMIT_SECONDS)
 
 
 def load(folder: Path, ids: Iterable[str]) -> None:

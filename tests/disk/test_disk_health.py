@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from disk_kit import assert_says, harvester, load, small_disk, without_rights_of_root
+from disk_kit import assert_says, harvester, load, small_disk
+from rights import without_rights_of_root
 
 from harvester.simulator import make_ids
 

@@ -14,8 +14,8 @@ from disk_kit import (
     harvester,
     load,
     small_disk,
-    without_rights_of_root,
 )
+from rights import without_rights_of_root
 
 from harvester.errors import LedgerUnavailable
 from harvester.ledger import books as books_module

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hostile import hostile_videos
 from memory_books import MemoryBooks
+from outside_data import is_there
 from published import books_of, pages_of
 from sent import RECORDED, recorded_videos, synthetic_videos
 
@@ -30,4 +31,4 @@ def books(pages: list[bytes]) -> MemoryBooks:
 @pytest.fixture
 def real_videos() -> list[bytes]:
     """The recorded ones where they are, or else the simulator's."""
-    return list(recorded_videos() if RECORDED.exists() else synthetic_videos())
+    return list(recorded_videos() if is_there(RECORDED) else synthetic_videos())

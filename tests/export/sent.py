@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import gzip
 from functools import cache
-from pathlib import Path
 
-import pytest
+from outside_data import outside_data
 
 from harvester.simulator import Content, make_ids
 
-RECORDED = Path(__file__).parents[3] / "shared" / "data" / "recorded_videos.jsonl.gz"
+RECORDED = "recorded_videos.jsonl.gz"
 
 
 @cache
@@ -23,7 +22,6 @@ def synthetic_videos(count: int = 400) -> tuple[bytes, ...]:
 @cache
 def recorded_videos() -> tuple[bytes, ...]:
     """As the API sent them, each id once."""
-    if not RECORDED.exists():
-        pytest.skip("the recorded videos are not there")
-    by_id = {line.partition(b'"id": "')[2][:11]: line for line in gzip.decompress(RECORDED.read_bytes()).splitlines()}
+    lines = gzip.decompress(outside_data(RECORDED).read_bytes()).splitlines()
+    by_id = {line.partition(b'"id": "')[2][:11]: line for line in lines}
     return tuple(by_id.values())

@@ -14,6 +14,7 @@ from figures import CHANNEL, VIEWS, ByChannel, by_channel, nulls, same_figures
 from hostile import hostile_videos
 from published import books_of, pages_of, publish, some_parts
 from reference import expected, micros, moments, parsed, plain_row
+from waiting import LIMIT_SECONDS
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -59,7 +60,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     session.stop()
     gateway.shutdown()
     gateway.proc.stdin.close()
-    gateway.proc.wait(30)
+    gateway.proc.wait(LIMIT_SECONDS)
 
 
 def figures_of(frame: DataFrame, channel: str, views: Any) -> ByChannel:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import hashlib
 import json
@@ -135,3 +136,16 @@ async def counts(ledger: Ledger) -> dict[str, int]:
 async def states(ledger: Ledger, ids: Sequence[str]) -> list[VideoState]:
     places = await ledger.find(ids)
     return [places[video_id].state for video_id in ids]
+
+
+def read(path: Path) -> None:
+    with SqliteBooks(path) as books:
+        books.progress()
+
+
+def write(path: Path) -> None:
+    async def go() -> None:
+        async with SqliteLedger(path) as ledger:
+            await ledger.add(video_ids(1), [], 0)
+
+    asyncio.run(go())

@@ -8,13 +8,13 @@ import sqlite3
 import stat
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from ledger_kit import NOW, SqliteDatabase, a_batch, a_run, good, video_ids
+from ledger_kit import NOW, SqliteDatabase, a_batch, a_run, good, read, video_ids, write
+from rights import without_rights_of_root
 
 from harvester.errors import HarvesterError, LedgerDamaged, LedgerUnavailable, LedgerUnusable
 from harvester.ledger import connect
@@ -23,19 +23,6 @@ from harvester.ledger.sqlite import SqliteLedger
 from harvester.ledger.upgrade import check, prepare
 
 PROGRAM = Path(__file__).with_name("ledger_program.py")
-
-
-def read(path: Path) -> None:
-    with SqliteBooks(path) as books:
-        books.progress()
-
-
-def write(path: Path) -> None:
-    async def go() -> None:
-        async with SqliteLedger(path) as ledger:
-            await ledger.add(video_ids(1), [], 0)
-
-    asyncio.run(go())
 
 
 Action = Callable[[Path], None]
@@ -242,32 +229,26 @@ def test_a_full_disk_is_worth_another_try_and_costs_nothing(database: SqliteData
 
 
 @pytest.fixture
-def locked_away() -> Iterator[Path]:
-    """A folder with a ledger, for a user who is not root: root may write whatever is read-only."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        prepare(folder / "harvest.db")
-        yield folder
-        folder.chmod(0o755)
+def locked_away(tmp_path: Path) -> Iterator[Path]:
+    """A folder with a ledger, whose permissions a test takes away."""
+    folder = tmp_path / "locked away"
+    folder.mkdir()
+    prepare(folder / "harvest.db")
+    yield folder
+    folder.chmod(0o755)
 
 
 def as_a_common_user(path: Path, *actions: str) -> list[str]:
-    """What came of each action in a process that is not root's: `ok`, or the error, its exit code and sentence."""
+    """What came of each action in a process without root's rights: `ok`, or the error, its exit code and sentence."""
     line = [sys.executable, "-W", "error", str(PROGRAM), "try_actions", str(path), *actions]
-    return subprocess.run(line, capture_output=True, text=True, check=True).stdout.splitlines()
-
-
-def give_away(path: Path, mode: int) -> None:
-    path.chmod(mode)
-    if os.geteuid() == 0:
-        os.chown(path, 65534, 65534)
+    done = subprocess.run(line, capture_output=True, text=True, check=True, preexec_fn=without_rights_of_root)
+    return done.stdout.splitlines()
 
 
 def test_a_read_only_file_can_be_read_and_not_written(locked_away: Path) -> None:
     path = locked_away / "harvest.db"
-    give_away(locked_away, 0o755)
-    give_away(path, 0o400)
+    locked_away.chmod(0o755)
+    path.chmod(0o400)
     before = path.read_bytes()
     *reads, wrote = as_a_common_user(path, "check", "read", "prepare", "write")
     assert reads == ["ok", "ok", "ok"]
@@ -277,14 +258,14 @@ def test_a_read_only_file_can_be_read_and_not_written(locked_away: Path) -> None
 
 def test_a_file_that_may_not_be_read_is_refused(locked_away: Path) -> None:
     path = locked_away / "harvest.db"
-    give_away(locked_away, 0o755)
-    give_away(path, 0o000)
+    locked_away.chmod(0o755)
+    path.chmod(0o000)
     results = as_a_common_user(path, "check", "read", "prepare", "write")
     assert [result.split()[:2] for result in results] == [["LedgerUnusable", "3"]] * 4
 
 
 def test_in_a_read_only_folder_no_ledger_can_be_made(locked_away: Path) -> None:
-    give_away(locked_away, 0o555)
+    locked_away.chmod(0o555)
     (result,) = as_a_common_user(locked_away / "new.db", "prepare")
     assert result.startswith("LedgerUnusable 3 The ledger ")
     assert "cannot be written: Permission denied." in result
@@ -294,8 +275,8 @@ def test_in_a_read_only_folder_no_ledger_can_be_made(locked_away: Path) -> None:
 def test_a_ledger_in_a_read_only_folder_can_be_read_and_not_written(locked_away: Path) -> None:
     """SQLite could make no WAL beside it."""
     path = locked_away / "harvest.db"
-    give_away(path, 0o600)
-    give_away(locked_away, 0o555)
+    path.chmod(0o600)
+    locked_away.chmod(0o555)
     before = path.read_bytes()
     *reads, wrote = as_a_common_user(path, "check", "read", "prepare", "write")
     assert reads == ["ok", "ok", "ok"]

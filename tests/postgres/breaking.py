@@ -111,10 +111,10 @@ class Proxy:
             how = self._rng.choice(("never said", "said, no answer", "said late"))
             if how == "said, no answer":
                 server.sendall(said)
-                time.sleep(delay)
+                time.sleep(delay)  # pause: the answer may come first
             client.shutdown(socket.SHUT_RDWR)
             if how == "said late":
-                time.sleep(10 * delay)
+                time.sleep(10 * delay)  # pause: it is late
                 server.sendall(said)
             return
 

@@ -19,6 +19,7 @@ import psycopg
 import pytest
 from breaking import MOST_SECONDS, AtCommits, Breaker, Crash, Proxy, Terminate
 from postgres_server import PostgresServer
+from waiting import LIMIT_SECONDS, wait_until
 
 from harvester.ledger.postgres import writer
 from harvester.ledger.postgres.books import PostgresBooks
@@ -87,7 +88,7 @@ class Breaking:
         if self._aiming:
             self._aiming = False
             self._go.set()
-            time.sleep(self._rng.uniform(0, MOST_SECONDS))
+            time.sleep(self._rng.uniform(0, MOST_SECONDS))  # pause: it breaks at a moment by chance
 
     def run(self) -> None:
         try:
@@ -96,9 +97,9 @@ class Breaking:
                 if time_ % 2:
                     self._go.clear()
                     self._aiming = True
-                    assert self._go.wait(60)
+                    assert self._go.wait(LIMIT_SECONDS)
                 else:
-                    time.sleep(self._rng.uniform(0, 10 * MOST_SECONDS))
+                    time.sleep(self._rng.uniform(0, 10 * MOST_SECONDS))  # pause: it breaks at a moment by chance
                 self._breaker()
             self._wait_for_progress()
         finally:
@@ -106,10 +107,7 @@ class Breaking:
 
     def _wait_for_progress(self) -> None:
         enough = self._crawl.told.total() + self._rng.randint(1, 3 * LANES)
-        give_up_at = time.monotonic() + 60
-        while self._crawl.told.total() < enough:
-            assert time.monotonic() < give_up_at, "the crawl stands still"
-            time.sleep(0.001)
+        wait_until(lambda: self._crawl.told.total() >= enough)
 
 
 @pytest.mark.parametrize("way", FEW)

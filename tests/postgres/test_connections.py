@@ -7,7 +7,6 @@ import hashlib
 import json
 import signal
 import threading
-import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -15,9 +14,10 @@ from typing import Any
 import psycopg
 import pytest
 from postgres_server import PostgresServer
+from waiting import LIMIT_SECONDS, until
 
 from harvester.errors import LedgerUnavailable
-from harvester.ledger.postgres import writer
+from harvester.ledger.postgres import connect, writer
 from harvester.ledger.postgres.books import PostgresBooks
 from harvester.ledger.postgres.ledger import PostgresLedger
 from harvester.ledger.postgres.upgrade import prepare
@@ -59,9 +59,14 @@ def cut(url: str) -> None:
 
 async def recovered(ledger: PostgresLedger) -> int:
     """What is recovered once the server has seen that a connection was closed."""
-    give_up_at = time.monotonic() + 60
-    while not (calls := await ledger.recover(ME, NOW)):
-        assert time.monotonic() < give_up_at
+    calls = 0
+
+    async def some() -> bool:
+        nonlocal calls
+        calls = await ledger.recover(ME, NOW)
+        return calls > 0
+
+    await until(some)
     return calls
 
 
@@ -173,8 +178,8 @@ async def test_where_it_stays_unknown_whether_a_group_was_committed_none_of_it_i
 
     run = await ledger.open_run(ME, NOW, NOW + timedelta(minutes=5))
     begun, all_wait = threading.Event(), threading.Event()
-    first = asyncio.create_task(ledger._writer.run(lambda _: (begun.set(), all_wait.wait(60))))
-    assert await asyncio.to_thread(begun.wait, 60)
+    first = asyncio.create_task(ledger._writer.run(lambda _: (begun.set(), all_wait.wait(LIMIT_SECONDS))))
+    assert await asyncio.to_thread(begun.wait, LIMIT_SECONDS)
     claims = [asyncio.create_task(ledger.claim(run, BUDGET, NOW)) for _ in range(3)]
     await asyncio.sleep(0)  # so that they are asked for
     ledger._writer._db = Stopping(ledger._writer._db, 1, server)  # type: ignore[assignment]
@@ -344,12 +349,26 @@ async def test_a_server_that_stays_away_ends_the_run_with_exit_code_4_and_costs_
     assert findings(url) == []
 
 
-async def test_who_reads_beside_a_run_waits_for_a_server_that_restarts(url: str, server: PostgresServer) -> None:
+async def test_who_reads_beside_a_run_waits_for_a_server_that_restarts(
+    url: str, server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connecting, refused = connect.connect, threading.Event()
+
+    def noting(*how: Any) -> psycopg.Connection:
+        try:
+            return connecting(*how)
+        except psycopg.OperationalError:
+            refused.set()
+            raise
+
     async with PostgresLedger(url) as ledger:
+        monkeypatch.setattr(connect, "connect", noting)
         server.stop()
         reading = asyncio.create_task(ledger.progress())
-        await asyncio.sleep(0.3)
-        server.start()
+        try:
+            await until(lambda: refused.is_set() or reading.done())
+        finally:
+            server.start()
         assert (await reading).total == 0
         await ledger.last_position()
 

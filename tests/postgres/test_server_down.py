@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import signal
-import time
 
 from crawl_children import PrepareCrawl
 from postgres_server import PostgresServer
+from waiting import wait_until
 
 
 def test_a_server_that_goes_down_in_mid_run_costs_a_reconnection_and_no_call(
@@ -14,10 +14,10 @@ def test_a_server_that_goes_down_in_mid_run_costs_a_reconnection_and_no_call(
 ) -> None:
     crawl = prepare_crawl(5_000, concurrency=5)
     run = crawl.start()
-    for calls, how in ((20, signal.SIGQUIT), (50, signal.SIGINT)):
+    for times, (calls, how) in enumerate(((20, signal.SIGQUIT), (50, signal.SIGINT)), start=1):
         crawl.reach(calls, run)
         server.stop(how)
-        time.sleep(0.3)
+        wait_until(lambda: run.stderr.count("the connection to the ledger broke") == times)  # noqa: B023
         server.start()
     assert run.wait() == 0, run.stderr
     report = crawl.simulator.report()

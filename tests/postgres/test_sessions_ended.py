@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import time
 from collections.abc import Callable, Iterator
 
 import psycopg
@@ -11,6 +10,7 @@ import pytest
 from children import Program
 from crawl_children import PrepareCrawl
 from psycopg import errors
+from waiting import wait_until
 
 from harvester.errors import LedgerUnavailable, LedgerUnusable
 from harvester.ledger.postgres import connect
@@ -73,10 +73,7 @@ def ended(books: PostgresBooks) -> None:
     """Once the server has ended the session."""
     pid = books._driver.info.backend_pid
     with psycopg.connect(books._url, autocommit=True) as db:
-        give_up_at = time.monotonic() + 60
-        while db.execute("SELECT 1 FROM pg_stat_activity WHERE pid = %s", [pid]).fetchone():
-            assert time.monotonic() < give_up_at
-            time.sleep(0.01)
+        wait_until(lambda: not db.execute("SELECT 1 FROM pg_stat_activity WHERE pid = %s", [pid]).fetchone())
 
 
 def terminate(books: PostgresBooks) -> None:

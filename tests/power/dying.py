@@ -12,10 +12,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from waiting import LIMIT_SECONDS
+
 from harvester.ledger.books import SqliteBooks
 
 PROGRAM = Path(__file__).with_name("mortal.py")
-TIMEOUT_SECONDS = 60.0
 
 Rows = dict[str, list[tuple[Any, ...]]]
 
@@ -28,7 +29,7 @@ def run_mortal(folder: Path, death: dict[str, Any], *arguments: str) -> subproce
         env=os.environ | {"PYTHONWARNINGS": "error"},
         capture_output=True,
         text=True,
-        timeout=TIMEOUT_SECONDS,
+        timeout=LIMIT_SECONDS,
     )
 
 

@@ -47,7 +47,7 @@ class Countdown:
 
     def _die_later(self) -> None:
         assert self._delay_seconds is not None
-        time.sleep(self._delay_seconds)
+        time.sleep(self._delay_seconds)  # pause: how far into the point it dies
         os.kill(os.getpid(), self._number)
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pytest
-from children import ForkedSimulator, wait_until
+from children import ForkedSimulator
 from crash_images import (
     CHECKPOINT_FRAMES,
     PAGE_BYTES,
@@ -31,6 +31,7 @@ from crash_images import (
     Image,
     assert_wakes_up_sound,
 )
+from waiting import LIMIT_SECONDS, wait_until
 
 from harvester.app import Harvester
 from harvester.config import isolated_config
@@ -77,7 +78,7 @@ def crawl(folder: Path, simulator: SimulatorProcess) -> Crawled:
         try:
             crawling = Crawling(process, folder / "harvest.db")
             images = take_images(crawling, folder)
-            exit_code = process.wait(60)
+            exit_code = process.wait(LIMIT_SECONDS)
             twice = simulator.report()["ids"]["delivered_more"]
             return Crawled(images, folder / "harvest.db", exit_code, crawling.reported(), twice)
         finally:
@@ -89,7 +90,7 @@ def take_images(crawling: Crawling, folder: Path) -> list[Image]:
     images: list[Image] = []
     wait_until(crawling.reported)
     while len(images) < IMAGES:
-        time.sleep(chance.uniform(0.0, LONGEST_WAIT_SECONDS))
+        time.sleep(chance.uniform(0.0, LONGEST_WAIT_SECONDS))  # pause: a moment by chance
         image = crawling.take_image(folder / f"image-{len(images)}")
         if image is None:
             # On a machine that is busy elsewhere the crawl may be the faster one.

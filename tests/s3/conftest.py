@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,10 +16,11 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import pytest
-from children import ForkedSimulator, Program, wait_until
+from children import ForkedSimulator, Program
 from crawled_ledger import crawled_ledger, scattered
 from dask_kit import PARQUET, files, go
 from faulty_s3 import FaultyS3
+from waiting import wait_until
 
 from harvester.simulator import SimulatorSettings, make_ids
 
@@ -51,7 +51,6 @@ server.wait()
 KEY, SECRET = "AKIAIOSFODNN7EXAMPLE", "not-a-secret-only-a-test"
 REGION: Final = "eu-west-3"
 UNWANTED = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_ENDPOINT_URL_S3")
-START_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +85,19 @@ def _serving(*arguments: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
         assert server.stdin is not None
         server.stdin.close()
         try:
-            server.wait(5)
+            server.wait(5)  # pause: one that stays is killed
         except subprocess.TimeoutExpired:
             server.kill()
 
 
 def _address_in(log: Path, server: subprocess.Popen[bytes]) -> str:
-    end = time.monotonic() + START_SECONDS
-    while time.monotonic() < end and server.poll() is None:
-        if found := re.search(r"http://127\.0\.0\.1:[1-9][0-9]*\b(?=[\s/\]])", log.read_text()):
-            return found[0]
-        time.sleep(0.01)
-    raise AssertionError(f"the S3 server did not start: {log.read_text()}")
+    def told() -> str | None:
+        assert server.poll() is None, f"the S3 server did not start: {log.read_text()}"
+        found = re.search(r"http://127\.0\.0\.1:[1-9][0-9]*\b(?=[\s/\]])", log.read_text())
+        return found[0] if found else None
+
+    wait_until(told)
+    return str(told())
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import psutil
-from children import wait_until
 from crawled_ledger import NOW
+from waiting import wait_until
 
 from harvester.config import ExportSettings
 from harvester.export import Manifest, OnDask, export

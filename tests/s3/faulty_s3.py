@@ -14,6 +14,8 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
+from waiting import LIMIT_SECONDS
+
 Action = Callable[["Request"], None]
 FOREVER = 1_000_000
 
@@ -36,7 +38,7 @@ def error_in_200(code: str) -> Action:
 def slow(seconds: float) -> Action:
     def act(request: Request) -> None:
         request.body()
-        time.sleep(seconds)
+        time.sleep(seconds)  # pause: the answer is late
         request.forward()
 
     return act
@@ -64,7 +66,7 @@ class Hold:
     def __call__(self, request: Request) -> None:
         request.body()
         self.arrived.set()
-        self._released.wait(60)
+        self._released.wait(LIMIT_SECONDS)
         with suppress(OSError):
             request.forward()
 
@@ -140,7 +142,7 @@ class Request(BaseHTTPRequestHandler):
 
     def ask(self) -> tuple[int, list[tuple[str, str]], bytes]:
         """Put it to the server behind. The host stays as it was: it is signed."""
-        connection = http.client.HTTPConnection(self.proxy.upstream, timeout=60)
+        connection = http.client.HTTPConnection(self.proxy.upstream, timeout=LIMIT_SECONDS)
         try:
             connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
             for name, value in self.headers.items():

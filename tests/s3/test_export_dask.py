@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from children import wait_until
 from crawled_ledger import crawl, crawled_ledger, in_order
 from dask_kit import PARQUET, HeldBooks, HeldPostgresBooks, Kind, attempts, files, go, on, published
 from faulty_s3 import FaultyS3
 from postgres_server import PostgresServer
 from s3_kit import on_both
+from waiting import LIMIT_SECONDS, wait_until
 
 from harvester import app
 from harvester.app import Harvester
@@ -82,7 +82,7 @@ def test_parts_workers_and_how_far_a_part_is_are_seen(
         wait_until(lambda: seen and seen[-1].done)
         assert seen[-1].note == "0 of 1 part, 2 workers"
         (held / "go").touch()
-        manifest = exporting.result(60)
+        manifest = exporting.result(LIMIT_SECONDS)
     assert 0 < min(advance.done for advance in seen if advance.done) < manifest.videos
     assert (seen[-1].done, seen[-1].note) == (manifest.videos, "1 of 1 part, 2 workers")
 
@@ -145,7 +145,7 @@ def test_beside_a_run_at_a_server_all_parts_are_of_one_moment(
         wait_until(lambda: len(attempts(held)) == 2)
         asyncio.run(crawl(PostgresLedger(url), ids[300:], [range(301, 401)], missing_share=0.0))
         (held / "go").touch()
-        counts = exporting.result(60).counts
+        counts = exporting.result(LIMIT_SECONDS).counts
     assert files(folder) == {name.removeprefix("songs/"): alone[name] for name in alone if name.startswith("songs/")}
     with PostgresBooks(url) as now:
         assert (counts["total"], now.progress().total) == (300, 400)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from children import Program, wait_until
+from children import Program
 from dask_kit import (
     PARQUET,
     HeldBooks,
@@ -32,6 +31,7 @@ from dask_kit import (
 )
 from distributed import Nanny
 from faulty_s3 import FaultyS3, Hold, Request
+from waiting import LIMIT_SECONDS, until, wait_until
 
 from harvester.errors import ClusterUnavailable
 from harvester.export import OnDask, on_dask
@@ -82,7 +82,7 @@ def test_a_worker_that_is_killed_in_mid_upload_is_made_up_for(
         wait_until(lambda: len([pid for pid, began in attempts(held) if began == part]) == 2)
         # What the dead one had sent arrives late.
         sent.release()
-        exporting.result(60)
+        exporting.result(LIMIT_SECONDS)
     assert published(s3) == alone
     assert s3.uploads() == []
 
@@ -110,18 +110,18 @@ def test_parts_whose_worker_dies_before_they_are_taken_in_are_made_anew(
 def given_up(
     ledger: Path, uri: str, held: Path, cluster: str, workers: int, deed: Callable[[], object]
 ) -> ClusterUnavailable:
-    """What an export ends with, in good time, where that is done while so many workers are in the middle of a part."""
+    """What an export ends with, where that is done while so many workers stay in the middle of a part."""
     maker = OnDask(cluster, partial(HeldBooks, held, ledger))
     with ThreadPoolExecutor(1) as pool:
         exporting = pool.submit(go, ledger, uri, PARQUET, maker)
         wait_until(lambda: len(attempts(held)) == workers)
         deed()
-        began = time.monotonic()
-        with pytest.raises(ClusterUnavailable) as caught:
-            exporting.result(30)
-        took = time.monotonic() - began
-        (held / "go").touch()
-    assert (took < 15, caught.value.exit_code) == (True, 4)
+        try:
+            with pytest.raises(ClusterUnavailable) as caught:
+                exporting.result(LIMIT_SECONDS)
+        finally:
+            (held / "go").touch()
+    assert caught.value.exit_code == 4
     return caught.value
 
 
@@ -150,16 +150,20 @@ def test_where_all_workers_are_gone_it_does_not_wait_for_ever(
     cluster: str, ledger: Path, held: Path, tmp_path: Path, alone: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start = Nanny.instantiate
+    over = threading.Event()
 
     async def start_later(nanny: Nanny) -> object:
-        await asyncio.sleep(3)
+        await until(over.is_set)
         return await start(nanny)
 
     monkeypatch.setattr(Nanny, "instantiate", start_later)
     monkeypatch.setattr(on_dask, "NO_WORKER_SECONDS", 0.5)
     monkeypatch.setattr(on_dask, "LOOK_SECONDS", 0.02)
     uri = str(tmp_path / "alone" / "songs")
-    error = given_up(ledger, uri, held, cluster, 2, lambda: kill(*(pid for pid, _ in attempts(held))))
+    try:
+        error = given_up(ledger, uri, held, cluster, 2, lambda: kill(*(pid for pid, _ in attempts(held))))
+    finally:
+        over.set()
     assert error.what.startswith("The Dask cluster has no worker, and had none for ")
     assert files(tmp_path / "alone") == alone
 
@@ -230,5 +234,5 @@ def test_workers_of_a_cluster_of_its_own_begin_with_all_imported(tmp_path: Path)
     """By a process that nothing was forked from before: the server is one for all of a process."""
     script = tmp_path / "looking.py"
     script.write_text(LOOKING)
-    looked = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True, timeout=60)
+    looked = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True, timeout=LIMIT_SECONDS)
     assert set(looked.stdout.split()) == {"True"}, looked

@@ -11,6 +11,7 @@ import pytest
 from faulty_s3 import Action, FaultyS3, Hold, error_in_200, lose_answer, refuse, reset, slow
 from memory_books import MemoryBooks
 from s3_kit import KEY, PART, findings, go, large_books, on_both, pair, small_books, target
+from waiting import LIMIT_SECONDS
 
 from harvester.errors import ConfigError, CredentialsError, HarvesterError, StorageUnavailable
 from harvester.export import s3_client
@@ -169,7 +170,7 @@ class TestTwoAtOnce:
         def begun() -> Iterator[bytes]:
             yield b"a" * 11 * MIB
             under_way.set()
-            second_began.wait(30)
+            second_began.wait(LIMIT_SECONDS)
 
         under_way, second_began = threading.Event(), threading.Event()
 
@@ -183,7 +184,7 @@ class TestTwoAtOnce:
 
         first = threading.Thread(target=publish_first)
         first.start()
-        under_way.wait(30)
+        under_way.wait(LIMIT_SECONDS)
         target(s3).publish(noting(), content_type="application/json")
         assert s3.content("songs.json") == b"b" * 11 * MIB
         assert s3.uploads() == []
@@ -206,7 +207,7 @@ def test_a_part_on_its_way_when_the_export_is_told_to_stop(s3: S3, faulty: Fault
 
     def interrupted() -> Iterator[bytes]:
         yield b"x" * 11 * MIB
-        assert hold.arrived.wait(30)
+        assert hold.arrived.wait(LIMIT_SECONDS)
         threading.Timer(0.2, hold.release).start()
         raise SystemExit(143)
 

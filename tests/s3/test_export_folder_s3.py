@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from children import Program, wait_until
+from children import Program
 from crawled_ledger import crawled_ledger, in_order
 from faulty_s3 import FaultyS3, Hold, lose_answer, refuse
 from memory_books import MemoryBooks
 from s3_kit import NOW, findings, go, large_books, on_both, small_books, stored
+from waiting import wait_until
 
 from harvester.config import ExportSettings
 from harvester.errors import ConfigError, CredentialsError, ExportIncomplete, LedgerDamaged, StorageUnavailable

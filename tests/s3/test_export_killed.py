@@ -6,9 +6,10 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
-from children import Child, Program, wait_until
+from children import Child, Program
 from faulty_s3 import FaultyS3, Hold, refuse
 from s3_kit import on_both, pair
+from waiting import wait_until
 
 if TYPE_CHECKING:
     from conftest import S3

@@ -11,6 +11,7 @@ import pytest
 from faulty_s3 import FaultyS3, Request, refuse
 from memory_books import MemoryBooks
 from s3_kit import KEY, PART, findings, go, large_books, on_both, pair, small_books, target
+from waiting import LIMIT_SECONDS
 
 from harvester._version import __version__
 from harvester.config import ExportSettings, load_config
@@ -241,7 +242,7 @@ class Together:
 
     def __call__(self, request: Request) -> None:
         request.body()
-        self._barrier.wait(30)
+        self._barrier.wait(LIMIT_SECONDS)
         self.met += 1
         request.forward()
 

@@ -6,17 +6,17 @@ import gzip
 import hashlib
 import json
 import socket
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from memory_books import MemoryBooks
 from s3_kit import findings, go, large_books, on_both, small_books, stored, target
+from urllib3.util import connection
 
 from harvester.config import ExportSettings
 from harvester.errors import ConfigError, CredentialsError, LedgerDamaged, StorageUnavailable
-from harvester.export import check_published
+from harvester.export import check_published, s3_client
 from harvester.export.s3_upload import MIB, Upload
 from harvester.model import Body, StoredResponse
 
@@ -211,11 +211,17 @@ class TestRefusals:
         with socket.socket() as closed:
             closed.bind(("127.0.0.1", 0))
             monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{closed.getsockname()[1]}")
-            before = time.monotonic()
+            connect, tries = connection.create_connection, []
+
+            def counted(*where: Any, **how: Any) -> socket.socket:
+                tries.append(where)
+                return connect(*where, **how)
+
+            monkeypatch.setattr(connection, "create_connection", counted)
             with pytest.raises(StorageUnavailable, match="can't be reached") as caught:
                 go(s3, books)
         assert caught.value.exit_code == 4
-        assert time.monotonic() - before < 30
+        assert len(tries) == s3_client._ATTEMPTS
 
     def test_an_endpoint_that_is_no_address(self, s3: Any, books: MemoryBooks, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AWS_ENDPOINT_URL", "me:word@nowhere")

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
-from children import wait_until
+from waiting import wait_until
 
 from harvester.errors import ConfigError, CredentialsError, SourceUnavailable
 from harvester.sources import read_ids

@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 from secrets_kit import Answer, Handler
+from waiting import LIMIT_SECONDS
 
 USER, PASSWORD = "scout", "p@ss word/of:proxy"
 LOGIN = f"Basic {base64.b64encode(f'{USER}:{PASSWORD}'.encode()).decode()}"
@@ -78,7 +79,7 @@ class Proxy(BaseHTTPRequestHandler):
     def _pump(self, there: socket.socket) -> None:
         ends = {self.connection: there, there: self.connection}
         while True:
-            for end in select.select(list(ends), [], [], 30)[0] or [self.connection]:
+            for end in select.select(list(ends), [], [], LIMIT_SECONDS)[0] or [self.connection]:
                 data = end.recv(65536)
                 if not data:
                     return

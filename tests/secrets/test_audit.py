@@ -6,12 +6,12 @@ import json
 import runpy
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from waiting import LIMIT_SECONDS
 
 SCRIPT = Path(__file__).parents[2] / ".ci" / "audit.py"
 FLAW = {"id": "PYSEC-2026-1", "fix_versions": ["1.1"], "aliases": [], "description": ""}
@@ -52,7 +52,9 @@ def test_verdicts(
 
 def test_a_file_that_cannot_be_read_is_not_taken_for_being_offline(tmp_path: Path) -> None:
     (tmp_path / "requirements.lock").write_text("idna==3.10\n")
-    done = subprocess.run([sys.executable, SCRIPT, tmp_path / "requirements.lock"], capture_output=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, SCRIPT, tmp_path / "requirements.lock"], capture_output=True, timeout=LIMIT_SECONDS
+    )
     assert (done.returncode, done.stdout) == (1, b"audit: pip-audit cannot read requirements.lock\n")
 
 
@@ -66,8 +68,8 @@ def test_offline_it_is_quick_and_no_failure(tmp_path: Path) -> None:
         "PATH": "",
         "HOME": str(tmp_path),
     }
-    before = time.monotonic()
-    done = subprocess.run([sys.executable, SCRIPT, lock], env=offline, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, SCRIPT, lock], env=offline, capture_output=True, text=True, timeout=LIMIT_SECONDS
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "audit: no list of vulnerabilities could be reached: requirements.lock was not looked up\n"
-    assert time.monotonic() - before < 30

@@ -9,9 +9,9 @@ from subprocess import CompletedProcess
 
 import psutil
 import pytest
-from children import wait_until
 from pydantic import SecretStr
 from secrets_kit import API_KEY, AWS, PLAIN_KEY, Answer, Guarded, Handler, google_error, leaks_in, leaks_of, serving
+from waiting import wait_until
 
 from harvester.app import Harvester
 from harvester.clock import SystemClock

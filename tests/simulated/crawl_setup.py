@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
+from waiting import until
 
 from harvester.clock import Clock
 from harvester.config import QuotaSettings, RunSettings, YouTubeSettings
@@ -204,9 +204,7 @@ def assert_handed_back(setup: CrawlSetup) -> None:
 
 async def stopped_after(setup: CrawlSetup, calls: int, stop: Stop) -> None:
     """Ask for a stop once the API has seen so many calls."""
-    async with asyncio.timeout(20):
-        while setup.simulator.report()["calls"] < calls:
-            await asyncio.sleep(0.005)
+    await until(lambda: setup.simulator.report()["calls"] >= calls)
     stop.ask()
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from children import Simulate
+from waiting import until
 
 import harvester
 from harvester import alt_fetch_all, fetch_all
@@ -223,10 +224,10 @@ async def test_the_other_form_works_where_a_loop_is_running(api: SimulatorProces
         nonlocal ticks
         while True:
             ticks += 1
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0)
 
     ticking = asyncio.create_task(tick())
-    await asyncio.sleep(0.02)
+    await until(lambda: ticks > 1)
     assert found(alt_fetch_all(IDS)) == existing(IDS)
     assert alt_fetch_all(IDS, dry_run=True) == await fetch_all(IDS)
     assert not ticking.done()

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
+from waiting import until
 
 from harvester.simulator import Simulator, SimulatorSettings
 from harvester.simulator.templates import PARTS
 
 GZIP = {"Accept-Encoding": "gzip", "User-Agent": "tests (gzip)"}
 PLAIN = {"Accept-Encoding": "identity", "User-Agent": "tests"}
+UNTIL_TOLD_SECONDS = 3_600.0
+"""The latency of an API whose calls the test ends itself."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,18 @@ class Client:
         url = self.simulator.base_url.replace("/youtube/v3", f"/_simulator/{path}")
         async with self.session.request("GET" if body is None else "POST", url, json=body) as got:
             return await got.json()
+
+    async def reports(self, **expected: Any) -> Any:
+        """Wait until the report says so."""
+
+        async def said() -> bool:
+            nonlocal report
+            report = await self.control("report")
+            return bool(report.items() >= expected.items())
+
+        report: Any = {}
+        await until(said)
+        return report
 
 
 @asynccontextmanager

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import warnings
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 from simulator_schema import discovery_document
+from waiting import LIMIT_SECONDS, wait_until
 
 from harvester.simulator import SimulatorProcess, SimulatorSettings, make_ids
 
@@ -94,7 +94,7 @@ def test_a_signal_ends_it_cleanly(signal_number: int):
     assert child.stdout is not None
     assert child.stdout.readline().startswith("http://127.0.0.1:")
     child.send_signal(signal_number)
-    out, err = child.communicate(timeout=10)
+    out, err = child.communicate(timeout=LIMIT_SECONDS)
     assert (child.returncode, out, err) == (0, "", "")
 
 
@@ -122,10 +122,7 @@ def test_it_dies_with_its_parent(tmp_path: Path):
         child = int(pid_file.read_text())
         assert psutil.pid_exists(child)
         os.kill(parent.pid, signal.SIGKILL)
-    deadline = time.monotonic() + 10
-    while psutil.pid_exists(child) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not psutil.pid_exists(child)
+    wait_until(lambda: not psutil.pid_exists(child))
 
 
 def test_the_package_imports_neither_the_harvester_nor_a_web_server_unasked():

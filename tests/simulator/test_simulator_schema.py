@@ -3,17 +3,16 @@
 import gzip
 import json
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import pytest
+from outside_data import outside_data
 from simulator_schema import discovery_document, problems
 
 from harvester.simulator import Content, make_ids
 from harvester.simulator.render import render_list
 from harvester.simulator.templates import PARTS
 
-RECORDED = Path(__file__).parents[2].parent / "shared" / "data" / "recorded_videos.jsonl.gz"
 SCHEMAS = discovery_document()["schemas"]
 
 
@@ -83,9 +82,7 @@ def test_the_oddities_of_real_videos_turn_up():
 
 
 def test_recorded_videos_hold_no_key_that_the_simulator_never_sends():
-    if not RECORDED.exists():
-        pytest.skip(f"no recorded videos beside the checkout ({RECORDED.name})")
-    with gzip.open(RECORDED, "rt") as lines:
+    with gzip.open(outside_data("recorded_videos.jsonl.gz"), "rt") as lines:
         recorded = [{key: video.get(key) for key in PARTS if key in video} for video in map(json.loads, lines)]
     known = set().union(*map(_paths, _found(seed=2, count=3_000)))
     # dislikes have not been public since 2021

@@ -8,6 +8,7 @@ import pytest
 from children import Program
 from deaths import POINTS
 from postgres_server import the_server
+from waiting import LIMIT_SECONDS
 
 
 def play(module: str, arguments: str) -> str:
@@ -16,7 +17,7 @@ def play(module: str, arguments: str) -> str:
     program.module = module
     # It forks, of which later Pythons warn.
     program.env["PYTHONWARNINGS"] = "default"
-    done = program.run(*arguments.split(), timeout=100)
+    done = program.run(*arguments.split(), timeout=2 * LIMIT_SECONDS)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("kept  ") == 7
     return done.stdout

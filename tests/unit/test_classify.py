@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from outside_data import outside_data
 
 from harvester.model import Answer, Outcome, Verdict
 from harvester.youtube.advice import advice
@@ -21,7 +22,6 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 ASKED = ("aaaaaaaaaaA", "bbbbbbbbbbE", "ccccccccccI")
 JSON_HEADERS = {"content-type": "application/json; charset=UTF-8"}
 CASES: list[dict[str, Any]] = json.loads((Path(__file__).parent / "data" / "api_errors.json").read_text("utf-8"))
-RECORDED = Path(__file__).parents[2].parent / "shared" / "data" / "observed_errors.jsonl"
 
 
 def answer_of(case: dict[str, Any]) -> Answer:
@@ -94,12 +94,10 @@ def expected_of_recorded(line: dict[str, Any]) -> Verdict:
 
 
 def test_recorded_bodies() -> None:
-    if not RECORDED.is_file():
-        pytest.skip("the recorded error bodies lie beside the checkout only: no shared/data here")
-    lines = [json.loads(line) for line in RECORDED.read_text("utf-8").splitlines()]
+    lines = [json.loads(line) for line in outside_data("observed_errors.jsonl").read_text("utf-8").splitlines()]
     assert lines
     for line in lines:
-        html = (RECORDED.parent / "google_502.html").read_bytes()
+        html = outside_data("google_502.html").read_bytes()
         body = html if line["body"] is None else json.dumps(line["body"]).encode()
         outcome = classify(Answer(line["http_status"], {"content-type": line["content_type"]}, body), ASKED, NOW)
         assert outcome.verdict is expected_of_recorded(line), line["name"]

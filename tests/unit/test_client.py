@@ -167,12 +167,16 @@ async def test_a_body_of_the_bound_itself_is_read() -> None:
 
 async def test_no_more_connections_than_allowed() -> None:
     now, most = 0, 0
+    full = asyncio.Event()
 
     async def handler(_: web.Request) -> web.Response:
         nonlocal now, most
         now += 1
         most = max(most, now)
-        await asyncio.sleep(0.02)
+        if now == 3:
+            full.set()
+        await full.wait()
+        await asyncio.sleep(0.02)  # pause: one more would show itself meanwhile
         now -= 1
         return web.Response(body=PAGE, content_type="application/json")
 

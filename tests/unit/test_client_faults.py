@@ -86,7 +86,7 @@ async def test_a_server_that_never_answers() -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
 
-    outcome = await fetch_from(talk, timeout_seconds=0.2)
+    outcome = await fetch_from(talk, timeout_seconds=1)
     assert (outcome.verdict, outcome.reason, outcome.sent) == (Verdict.TRY_AGAIN, "timeout", True)
 
 
@@ -96,10 +96,10 @@ async def test_a_server_that_drips_is_bounded_as_a_whole() -> None:
         writer.write(says(PAGE[:1], length=len(PAGE)))
         for at in range(1, len(PAGE)):
             await writer.drain()
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05)  # pause: it drips
             writer.write(PAGE[at : at + 1])
 
-    outcome = await fetch_from(talk, timeout_seconds=0.3)
+    outcome = await fetch_from(talk, timeout_seconds=1)
     assert (outcome.reason, outcome.sent) == ("timeout", True)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from crawled_ledger import Calls, crawled_ledger, in_order, scattered
+from waiting import LIMIT_SECONDS
 
 MOST_GROWTH = 1.3
 KINDS: dict[str, dict[str, Any]] = {
@@ -70,7 +71,7 @@ def test_four_times_the_crawl_takes_no_more_memory(
     for size in (1, 4):
         crawled_ledger(tmp_path / str(size), size * videos, layout(size * videos, batch))
     line = [sys.executable, "-c", PEAKS, str(tmp_path), json.dumps({kind: KINDS[kind] for kind in kinds}), then]
-    peaks = json.loads(subprocess.run(line, capture_output=True, check=True, timeout=100).stdout)
+    peaks = json.loads(subprocess.run(line, capture_output=True, check=True, timeout=LIMIT_SECONDS).stdout)
     assert peaks.keys() == set(kinds)
     for kind, (small, large) in peaks.items():
         print(f"{kind}: {small:,} and {large:,} KiB, {large / small:.2f} times")

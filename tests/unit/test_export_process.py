@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from waiting import LIMIT_SECONDS
 
 # Bodies made while they are read, as a ledger reads them: nothing holds more than one.
 COMMON = """
@@ -124,7 +125,7 @@ def start(script: str, *arguments: object, **environment: str) -> subprocess.Pop
 
 def run(script: str, *arguments: object, **environment: str) -> str:
     with start(script, *arguments, **environment) as process:
-        out, _ = process.communicate(timeout=100)
+        out, _ = process.communicate(timeout=LIMIT_SECONDS)
     assert process.returncode == 0
     return out
 

@@ -26,14 +26,13 @@ import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from outside_data import outside_data
 
 from harvester.errors import ConfigError, CredentialsError, HarvesterError, SourceUnavailable
 from harvester.sources import IdChunk, is_video_id, pieces, read_ids
 
 A, B, C = "dQw4w9WgXcQ", "-0000000000", "_bcdefghij8"
 LOOKALIKES = [B, "12345678900", "nanNaNnullA", "1e10abcdefA", "NA", "null", "True", "NaN", "1.50", "007", "2020-01-01"]
-DATA = Path(__file__).parents[2].parent / "shared" / "data"
-needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the folder of real data is not here")
 
 Write = Callable[[str, bytes], Path]
 
@@ -713,23 +712,22 @@ class TestWeb:
         assert "user:hidden" not in str(caught.value)
 
 
-@needs_data
 class TestRealData:
     def test_musiccaps(self) -> None:
-        chunks = load(DATA / "musiccaps.csv", "ytid", chunk_rows=1000)
+        chunks = load(outside_data("musiccaps.csv"), "ytid", chunk_rows=1000)
         assert len(ids_of(chunks)) == rows_of(chunks) == 5521
         assert not any(chunk.invalid or chunk.unusual for chunk in chunks)
 
     def test_audioset_at_the_size_of_the_course(self) -> None:
-        chunks = load(DATA / "audioset_ids.txt.gz", limit=631_348)
+        chunks = load(outside_data("audioset_ids.txt.gz"), limit=631_348)
         assert len(ids_of(chunks)) == rows_of(chunks) == 631_348
         assert not any(chunk.invalid or chunk.unusual for chunk in chunks)
 
     def test_audioset_segments(self) -> None:
-        chunks = load(DATA / "audioset_balanced_segments.csv", "YTID")
+        chunks = load(outside_data("audioset_balanced_segments.csv"), "YTID")
         assert len(ids_of(chunks)) == rows_of(chunks) == 22_160
         assert not any(chunk.invalid or chunk.unusual for chunk in chunks)
 
     def test_audioset_segments_by_another_name(self) -> None:
         with pytest.raises(ConfigError, match="Its columns: YTID, start_seconds, end_seconds, positive_labels"):
-            load(DATA / "audioset_balanced_segments.csv", "song")
+            load(outside_data("audioset_balanced_segments.csv"), "song")

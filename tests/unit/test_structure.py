@@ -12,6 +12,7 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
+from waiting import LIMIT_SECONDS
 
 import harvester
 
@@ -197,7 +198,9 @@ def test_importing_harvester_or_asking_for_help_brings_nothing_heavy() -> None:
 import sys, harvester, harvester.cli
 print([name for name in {heavy!r} if name in sys.modules])
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=LIMIT_SECONDS
+    )
     assert done.stdout.strip() == "[]"
 
 
@@ -217,3 +220,64 @@ def test_a_lock_file_pins_with_hashes_and_names_no_host(lock: str) -> None:
     for block in re.split(r"\n(?=[a-z])", text):
         assert "==" in block.splitlines()[0]
         assert "--hash=sha256:" in block
+
+
+# --- how tests wait
+
+# But the program that waits, and those of the soak test, which is no part of the suite.
+TESTS = sorted(
+    {*(CHECKOUT / "tests").rglob("*.py")} - {CHECKOUT / "tests/waiting.py", *(CHECKOUT / "tests/soak").glob("[!t]*.py")}
+)
+CLOCKS = {"time.monotonic", "time.perf_counter", "time.process_time"}
+SLEEPS = {"time.sleep", "asyncio.sleep"}
+WAITS = {"wait", "result", "wait_for", "timeout", "join", "select"}
+"""Methods whose last argument may be a limit in seconds."""
+
+
+def called(node: ast.AST) -> str:
+    return ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+
+
+def number(node: ast.expr | None) -> float:
+    return float(node.value) if isinstance(node, ast.Constant) and isinstance(node.value, int | float) else 0.0
+
+
+def depends_on_the_moment(node: ast.AST) -> bool:
+    """A wait for a fixed time, a limit that a busy machine may reach, or a judgement of how long something took."""
+    if isinstance(node, ast.Compare):
+        return any(called(part) in CLOCKS for part in ast.walk(node))
+    if not isinstance(node, ast.Call):
+        return False
+    if called(node) in SLEEPS:
+        return not (node.args and isinstance(node.args[0], ast.Constant) and node.args[0].value == 0)
+    limits = [keyword.value for keyword in node.keywords if keyword.arg == "timeout"]
+    if called(node).rpartition(".")[2] in WAITS:
+        limits += node.args[-1:]
+    return any(0 < number(limit) < LIMIT_SECONDS for limit in limits)
+
+
+def test_tests_wait_for_conditions_and_judge_no_speed() -> None:
+    """`wait_until` and `until` of tests/waiting.py wait. Where a pause is meant, `# pause: …` in its line says why."""
+    found = []
+    for module in TESTS:
+        text = module.read_text(encoding="utf-8")
+        lines = text.splitlines()
+        numbers = {getattr(node, "lineno", 0) for node in ast.walk(ast.parse(text)) if depends_on_the_moment(node)}
+        at_fault = [number for number in sorted(numbers) if "# pause: " not in lines[number - 1]]
+        found += [f"{module.relative_to(CHECKOUT)}:{number}: {lines[number - 1].strip()}" for number in at_fault]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["time.sleep(0.1)", "asyncio.sleep(n)", "assert time.monotonic() - t < 5", "child.wait(9)", "run(x, timeout=60)"],
+)
+def test_the_search_finds_what_depends_on_the_moment(line: str) -> None:
+    assert any(map(depends_on_the_moment, ast.walk(ast.parse(line))))
+
+
+@pytest.mark.parametrize(
+    "line", ["asyncio.sleep(0)", "wait_until(done)", "child.wait(LIMIT_SECONDS)", "clock.sleep(9)"]
+)
+def test_the_search_lets_conditions_pass(line: str) -> None:
+    assert not any(map(depends_on_the_moment, ast.walk(ast.parse(line))))
