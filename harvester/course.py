@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from harvester.model import BATCH_SIZE, VideoState, Whereabouts
+from harvester.text import escaped
 
 if TYPE_CHECKING:
     from harvester.ledger.protocol import Ledger
@@ -22,6 +23,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 BODIES_AT_ONCE = 32
+EXAMPLES = 5
+EXAMPLE_CHARACTERS = 40
 UNSETTLED = (VideoState.PENDING, VideoState.CLAIMED)
 
 
@@ -37,7 +40,11 @@ async def fetch_all(
     With `dry_run` nothing is sent or spent: what the ledger holds is returned, and an empty response stands for each
     call that would be made. Ids of the list that other calls had fetched come with responses that hold just them.
 
-    Raises CredentialsError without a key or with a refused one, ApiUnavailable when the API is down.
+    A text is read as `harvester load` reads it: an id may stand in an address, or have white space around it.
+    Texts that hold none are counted in a warning and not asked for.
+
+    Raises TypeError where `song_ids` is a table or a single text, CredentialsError without a key or with a refused one,
+    ApiUnavailable when the API is down.
     """
     from harvester.app import Harvester
     from harvester.config import find_config, load_config
@@ -103,13 +110,27 @@ async def _all_ended() -> None:
 
 
 def _distinct(song_ids: Iterable[str]) -> list[str]:
+    """The ids in the texts, each once, and the texts that hold none; nothing where none of them is an id.
+
+    Raises TypeError for what is no list of texts.
+    """
+    from harvester.sources import is_video_id, read_text
+
     if isinstance(song_ids, str):
         raise TypeError("song_ids is one text, not a list of them")
-    ids = list(dict.fromkeys(song_ids))
-    for video_id in ids:
-        if not isinstance(video_id, str):
-            raise TypeError(f"song_ids holds {video_id!r}, which is no text: leave missing values out")
-    return ids
+    if hasattr(song_ids, "columns") or hasattr(song_ids, "column_names"):
+        raise TypeError('song_ids is a table, not a list of ids: pass one column of it, such as songs["song"]')
+    texts = list(song_ids)
+    for text in texts:
+        if not isinstance(text, str):
+            raise TypeError(f"song_ids holds {text!r}, which is no text: leave missing values out")
+    # A lone surrogate is no Unicode, and no database takes it.
+    read = [read_text(text.encode(errors="replace").decode()) for text in texts]
+    strange = [text for text in read if not is_video_id(text)]
+    if strange:
+        examples = ", ".join(escaped(text, EXAMPLE_CHARACTERS) for text in list(dict.fromkeys(strange))[:EXAMPLES])
+        log.warning("%d of the %d texts are no video ids and are not asked for: %s", len(strange), len(texts), examples)
+    return list(dict.fromkeys(read)) if len(strange) < len(read) else []
 
 
 async def _add(ledger: Ledger, ids: Sequence[str]) -> None:

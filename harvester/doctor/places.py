@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from harvester.doctor.finding import Finding, ok, problem, warning
 from harvester.errors import HarvesterError
-from harvester.text import shown
+from harvester.text import escaped, shown
 
 if TYPE_CHECKING:
     from harvester.config import Config, ExportSettings
@@ -42,7 +42,7 @@ def source(config: Config) -> Finding:
     if chunk is None:
         return warning("source", f"{name} holds no ids.", "Mend source.uri or source.column.")
     if len(chunk.invalid) * 2 > len(chunk.ids):
-        what = f"Most of the first texts of {name} are no video ids, such as {shown(min(chunk.invalid), 40)!r}."
+        what = f"Most of the first texts of {name} are no video ids, such as {escaped(min(chunk.invalid), 40)}."
         return warning("source", what, "Mend source.column.")
     return ok("source", f"{name} can be read; its first id is {shown(chunk.ids[0], 40)}.")
 

@@ -22,14 +22,14 @@ from typing import BinaryIO
 
 from harvester.errors import ConfigError, HarvesterError
 from harvester.sources.foreign import without_ids
-from harvester.sources.ids import Earlier, IdChunk, Limit, Texts, make_chunk, tidy
+from harvester.sources.ids import Earlier, IdChunk, Limit, Texts, make_chunk, read_text
 from harvester.sources.layout import Format, Wanted
 from harvester.sources.places import open_source
 from harvester.sources.readers import Content, read_content
 from harvester.sources.source import OnRead, Source
 from harvester.sources.video_id import is_video_id
 
-__all__ = ["IdChunk", "Limit", "is_video_id", "read_ids", "tidy"]
+__all__ = ["IdChunk", "Limit", "is_video_id", "read_ids", "read_text"]
 
 MIN_LIMITED_ROWS = 10_000
 MAX_HELD_TEXTS = 1_000_000

@@ -11,7 +11,7 @@ from harvester.errors import ConfigError
 def as_utf8(blocks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
     """The same text in UTF-8, with U+FFFD for what is none. Raises ConfigError for an encoding that is not known."""
     try:
-        b"".decode(encoding)
+        b"a".decode(encoding, "replace")  # the decoder itself would not tell text from base64
         new_decoder = codecs.getincrementaldecoder(encoding)
     except (LookupError, ValueError):
         raise ConfigError(

@@ -51,7 +51,7 @@ def make_chunk(texts: Texts, earlier: Earlier) -> IdChunk:
         chunk = IdChunk(texts.rows, ids, frozenset(), ())
         earlier.remember(ids)
     else:
-        read = {text: tidy(text) for text in ids}
+        read = {text: read_text(text) for text in ids}
         ids = earlier.without(dict.fromkeys(read.values()))
         chunk = _chunk(texts.rows, ids, (read.get(text, text) for text in texts.texts))
         earlier.remember(filter(KNOWN_ID.fullmatch, ids))
@@ -77,7 +77,7 @@ class Earlier:
         self._ids.update(islice(ids, REMEMBERED_IDS - len(self._ids)))
 
 
-def tidy(text: str) -> str:
+def read_text(text: str) -> str:
     """The id that the text holds, or the text itself; one too long to be anyone's id is cut, and stays distinct."""
     if KNOWN_ID.fullmatch(text):
         return text
@@ -119,6 +119,6 @@ class Limit:
         for index, text in enumerate(chunk.ids):
             self._seen.add(text)
             if len(self._seen) == self.most:
-                row = next(number for number, raw in enumerate(texts, 1) if tidy(raw) == text)
-                return _chunk(row, chunk.ids[: index + 1], map(tidy, texts[:row]))
+                row = next(number for number, raw in enumerate(texts, 1) if read_text(raw) == text)
+                return _chunk(row, chunk.ids[: index + 1], map(read_text, texts[:row]))
         return chunk

@@ -7,7 +7,7 @@ import csv
 import enum
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -109,18 +109,26 @@ def find_header(head: bytes, wanted: Wanted, path: str, name: str) -> Header | N
 
 def _numbered(table: _Table, wanted: Wanted, name: str) -> Header | None:
     """The header of a table that has none."""
-    widths = {delimiter: table.common_width(delimiter) for delimiter in table.delimiters}
-    if not any(widths.values()):
+    widths = {delimiter: table.row_widths(delimiter) for delimiter in table.delimiters}
+    delimiter = max(widths, key=lambda delimiter: _most_common(widths[delimiter]))
+    most = max([*widths[delimiter], *table.line_widths(delimiter)], default=0)
+    if not most:
         return None
-    delimiter = max(widths, key=lambda delimiter: widths[delimiter])
-    width = widths[delimiter]
-    if wanted.number > width:
-        columns = "1 column" if width == 1 else f"{width} columns"
+    if wanted.number > most:
+        columns = "1 column" if most == 1 else f"{most} columns"
         raise ConfigError(
             f"{name} has no column {wanted.number}: its rows have {columns}.",
             next_step="Name another column; or, if they are told apart by another character, --delimiter.",
         )
+    width = _most_common(widths[delimiter])
+    width = width if width >= wanted.number else most
     return Header(delimiter, width, wanted.number - 1, table.start, table.lines_before(table.start))
+
+
+def _most_common(widths: Sequence[int]) -> int:
+    """What most of them are; 1 where they have little in common, as lines of prose have."""
+    width = max(widths, key=widths.count, default=0)
+    return width if 2 * widths.count(width) > len(widths) else min(1, width)
 
 
 def no_such_column(head: bytes, wanted: Wanted, path: str, name: str) -> ConfigError:
@@ -186,7 +194,7 @@ def is_table(head: bytes, path: str) -> bool:
     lines = table.sample()[:2]
     if all(is_video_id(read_id(line)) for line in lines):
         return False  # addresses hold such characters
-    widths = [[len(_record(iter([line]), delimiter)) for line in lines] for delimiter in table.delimiters]
+    widths = [[len(_record([line], delimiter)) for line in lines] for delimiter in table.delimiters]
     return any(len(pair) == 2 and 1 < pair[0] == pair[1] for pair in widths)
 
 
@@ -252,7 +260,7 @@ class _Table:
         """The fields of each comment, nearest to the data first."""
         for comment in reversed(self._comments):
             text = comment.decode(errors="replace")
-            yield _record(iter([text.lstrip("# ")]), delimiter)
+            yield _record([text.lstrip("# ")], delimiter)
 
     def names(self, delimiter: str) -> list[str]:
         """What the columns are called, as well as can be told: a comment as wide as the first record names them."""
@@ -265,15 +273,30 @@ class _Table:
         lines = self._lines[self._first : self._first + SAMPLE_LINES]
         return [line.decode(errors="replace") for line in lines if line.strip()]
 
-    def common_width(self, delimiter: str) -> int:
-        """How many fields most of the first rows have, where most have as many; else 1."""
-        widths = [len(_record(iter([line]), delimiter)) for line in self.sample()]
-        width = max(widths, key=widths.count, default=0)
-        return width if 2 * widths.count(width) > len(widths) else min(1, width)
+    def row_widths(self, delimiter: str) -> list[int]:
+        """How many fields the first rows have: as a strict writer has them, or by lines where only these agree."""
+        sample = self.sample()
+        strict: list[int] = []
+        try:
+            for row in _reader(sample, delimiter, strict=True):
+                strict.append(len(row))
+        except csv.Error as error:
+            if "end of data" not in str(error):  # that is where the sample ends
+                strict = []
+        by_lines = self.line_widths(delimiter)
+        if len(strict) == len(sample) and len(set(strict)) == 1:
+            return strict
+        if len(set(by_lines)) == 1:
+            return by_lines
+        return strict or [len(_record([line], delimiter)) for line in sample] + by_lines
+
+    def line_widths(self, delimiter: str) -> list[int]:
+        """The same, were quotation marks characters like any other."""
+        return [line.count(delimiter) + 1 for line in self.sample()]
 
     def id_column(self, delimiter: str, first: int) -> int:
         """Which column holds the ids in most of the first rows, from row `first` on, or -1."""
-        rows = [_record(iter([line]), delimiter) for line in self.sample()[first:]]
+        rows = [_record([line], delimiter) for line in self.sample()[first:]]
         counts = [
             sum(len(row) > index and is_video_id(read_id(row[index])) for row in rows)
             for index in range(max(map(len, rows), default=0))
@@ -282,9 +305,12 @@ class _Table:
         return counts.index(most) if most and 2 * most >= len(rows) else -1
 
 
-def _record(lines: Iterator[str], delimiter: str) -> list[str]:
-    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=delimiter != " ")
+def _record(lines: Iterable[str], delimiter: str) -> list[str]:
     try:
-        return [field.strip(INVISIBLE) for field in next(reader, [])]
+        return [field.strip(INVISIBLE) for field in next(_reader(lines, delimiter), [])]
     except csv.Error:
         return []
+
+
+def _reader(lines: Iterable[str], delimiter: str, *, strict: bool = False) -> Iterator[list[str]]:
+    return csv.reader(lines, delimiter=delimiter, skipinitialspace=delimiter != " ", strict=strict)

@@ -103,7 +103,7 @@ class Table:
             return 1, self._text(fields if len(fields) == self._header.width else self._loosely(line, fields))
         lines = self._lines[at : at + min(taken, LINES_LOOKED_AT)]
         if fields is not None:
-            rows = sum(map(self._is_row, lines))
+            rows = sum(map(self._has_id, lines))
             if rows <= int(_holds_id(self._text(fields))):
                 return taken, self._text(fields)
             if 2 * rows < len(lines):
@@ -145,16 +145,18 @@ class Table:
             raise self._broken("a row has no end") from None
 
     def _loosely(self, line: str, strict: list[str] | None) -> list[str]:
-        """The fields of a line with quotation marks out of place: as many as the header has, if any reading does."""
+        """The fields of a line with quotation marks out of place: with an id and as wide as the header, if possible."""
         readings = [
             next(self._reader([line])),
             next(self._reader([line], escapechar="\\", doublequote=False)),
             self._split(line),
         ]
-        for fields in readings:
-            if len(fields) == self._header.width:
-                return fields
-        return strict or next((fields for fields in readings if _holds_id(self._text(fields))), readings[-1])
+        width = self._header.width
+        if strict and len(strict) > width:
+            return strict
+        with_id = [fields for fields in readings if len(fields) >= width and _holds_id(self._text(fields))]
+        exact = [fields for fields in with_id or readings if len(fields) == width]
+        return (exact or with_id or [strict or readings[-1]])[0]
 
     def _reader(self, lines: Iterable[str], **options: Any) -> _csv.Reader:
         delimiter = self._header.delimiter
@@ -167,9 +169,14 @@ class Table:
         return fields[self._header.index] if len(fields) > self._header.index else ""
 
     def _is_row(self, line: str) -> bool:
-        """Whether this line is a whole row with an id, whatever its quotation marks say."""
+        """Whether this line may be a whole row, whatever its quotation marks say."""
         fields = self._split(line)
-        return len(fields) == self._header.width and _holds_id(self._text(fields))
+        return len(fields) >= self._header.width and QUOTE not in self._text(fields)
+
+    def _has_id(self, line: str) -> bool:
+        """Whether it may be a whole row, with an id."""
+        fields = self._split(line)
+        return len(fields) >= self._header.width and _holds_id(self._text(fields))
 
     def _is_blank(self, line: str) -> bool:
         return not line.strip(self._blank + "\r\n")

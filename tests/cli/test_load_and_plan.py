@@ -145,6 +145,59 @@ def test_load_takes_the_source_of_the_settings_relative_to_their_file(
     assert figures(cli.ok("load"))["already there"] == "6"
 
 
+def test_several_sources_are_counted_as_one(cli: CommandLine) -> None:
+    ids = list(make_ids(0, 40))
+    cli.load(ids[:5])
+    cli.write("a.txt", "\n".join([*ids[:20], "no id"]))
+    cli.write("b.csv", "\n".join(["song", *ids[10:30], "no id"]))
+    loaded = {"rows read": "52", "distinct": "36", "new": "31", "already there": "5", "invalid": "1"}
+    stdin = "\n".join(f"https://youtu.be/{video_id}" for video_id in ids[25:35])
+    assert figures(cli.ok("load", "a.txt", "b.csv", "-", stdin=stdin)) == loaded
+    assert cli.status()["videos"]["total"] == 36
+    assert figures(cli.ok("load", "a.txt", "b.csv", "--limit", "25"))["distinct"] == "25"
+
+
+def test_a_source_that_is_refused_leaves_those_before_it(cli: CommandLine) -> None:
+    cli.load(5)
+    cli.write("a.txt", "\n".join(make_ids(5, 10)))
+    cli.write("names.txt", "Yesterday\nImagine\n")
+    result = cli("load", "a.txt", "names.txt", "-")
+    assert result.exit_code == 3
+    assert "The sources before it are in the ledger: 10 rows." in result.stderr
+    assert cli.status()["videos"] | {"invalid": 0, "pending": 15} == cli.status()["videos"]
+
+
+@pytest.mark.parametrize("content", ["Yesterday\nImagine\n", "song,title\n", "song,n\n1,2\n"])
+def test_a_source_without_an_id_leaves_nothing(cli: CommandLine, content: str) -> None:
+    cli.write("a.csv" if "," in content else "a.txt", content)
+    result = cli("load", "a.csv" if "," in content else "a.txt", "--column", "song")
+    assert result.exit_code == 3
+    assert "Nothing was stored." in result.stderr
+    assert not (cli.folder / "harvest.db").exists()
+
+
+def test_many_rows_without_an_id_are_warned_of_with_escapes(cli: CommandLine) -> None:
+    ids = list(make_ids(0, 18))
+    cli.write("a.txt", "\n".join([*ids, "dQw4w9\u200bWgXcQ", "title\u202e"]))
+    result = cli("-q", "load", "a.txt")
+    assert result.exit_code == 0
+    assert "WARNING" not in result.stderr
+    cli.write("a.txt", "\n".join([*ids, "dQw4w9\u200bWgXcQ", "title\u202e", "title\u202e"]))
+    result = cli("-q", "load", "a.txt")
+    assert result.exit_code == 0
+    assert "WARNING 3 of 21 rows hold no video id (2 of 20 texts)" in result.stderr
+    assert r"'dQw4w9\u200bWgXcQ', 'title\u202e'" in result.stderr
+    assert "harvester remove --invalid" in result.stderr
+
+
+def test_load_takes_a_column_by_its_number_a_delimiter_and_an_encoding(cli: CommandLine) -> None:
+    ids = list(make_ids(0, 6))
+    cli.write("a.csv", "".join(f"{number}:{video_id}\n" for number, video_id in enumerate(ids)))
+    assert figures(cli.ok("load", "a.csv", "--column", "2", "--delimiter", ":"))["new"] == "6"
+    (cli.folder / "b.tsv").write_text("é\tsong\n" + "".join(f"x\t{video_id}\n" for video_id in ids), "utf-16")
+    assert figures(cli.ok("load", "b.tsv", "--encoding", "utf-16", "--delimiter", r"\t"))["already there"] == "6"
+
+
 # --- plan
 
 

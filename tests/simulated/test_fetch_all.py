@@ -8,6 +8,8 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+import pyarrow as pa
 import pytest
 from children import Simulate
 from waiting import until
@@ -85,15 +87,38 @@ async def test_duplicates_are_asked_for_once(api: SimulatorProcess) -> None:
     assert api.report()["calls"] == 1
 
 
-async def test_what_is_no_id_is_never_sent(api: SimulatorProcess) -> None:
-    responses = await fetch_all(["", "too short", *IDS[:10], "https://youtu.be/dQw4w9WgXcQ", "dQw4w9WgXc"])
+async def test_what_is_no_id_is_counted_and_never_sent(api: SimulatorProcess, caplog: pytest.LogCaptureFixture) -> None:
+    responses = await fetch_all(["", "too short", *IDS[:10], "dQw4w9WgXcQ\u200bx", "too short"])
     assert found(responses) == existing(IDS[:10])
     assert api.report()["ids"]["distinct"] == 10
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert warning.startswith("4 of the 14 texts are no video ids")
+    assert r"'', 'too short', 'dQw4w9WgXcQ\u200bx'" in warning
+
+
+async def test_a_text_is_read_as_load_reads_it(api: SimulatorProcess) -> None:
+    forms = [f" {IDS[0]}\u200b", f"https://youtu.be/{IDS[1]}?t=4", f'="{IDS[2]}"', f"youtube {IDS[3]}", IDS[0]]
+    assert found(await fetch_all(forms)) == existing(IDS[:4])
+    assert api.report()["ids"]["distinct"] == 4
+
+
+async def test_a_list_without_an_id_is_not_kept(api: SimulatorProcess, caplog: pytest.LogCaptureFixture) -> None:
+    assert await fetch_all(["title", "artist"]) == []
+    assert "2 of the 2 texts are no video ids" in caplog.text
+    with SqliteBooks(Path("harvest.db")) as books:
+        assert books.progress().total == 0
 
 
 @pytest.mark.parametrize(
     ("ids", "words"),
-    [(IDS[0], "one text"), ([IDS[0], float("nan")], "holds nan"), ([IDS[0], None], "missing values")],
+    [
+        (IDS[0], "one text"),
+        ([IDS[0], float("nan")], "holds nan"),
+        ([IDS[0], None], "missing values"),
+        (pd.DataFrame({"song": IDS}), r'is a table.* pass one column of it, such as songs\["song"\]'),
+        (pa.table({"song": IDS}), "is a table"),
+    ],
+    ids=["a text", "a missing number", "a missing value", "a data frame", "an Arrow table"],
 )
 async def test_what_is_no_list_of_texts_is_refused_before_anything_is_kept(
     api: SimulatorProcess, tmp_path: Path, ids: Any, words: str
