@@ -126,16 +126,21 @@ class Proxy:
 
 
 class AtCommits:
-    """A connection that says when it is about to commit."""
+    """A connection that says when it is about to commit. What that gives, if anything, is done once it has committed,
+    and then the answer is lost."""
 
-    def __init__(self, db: psycopg.Connection, before: Callable[[], object]) -> None:
+    def __init__(self, db: psycopg.Connection, before: Callable[[], Callable[[], object] | None]) -> None:
         self._db = db
         self._before = before
 
     def execute(self, statement: Any, *values: Any) -> Any:
-        if statement == "COMMIT":
-            self._before()
-        return self._db.execute(statement, *values)
+        after = self._before() if statement == "COMMIT" else None
+        answer = self._db.execute(statement, *values)
+        if after is None:
+            return answer
+        after()
+        self._db.close()
+        raise psycopg.OperationalError("the answer was lost")
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._db, name)

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 import json
 import os
 import random
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
 import psycopg
@@ -27,7 +29,7 @@ from harvester.ledger.postgres.ledger import PostgresLedger
 from harvester.model import Batch, Body, Budget, GiveBack, Outcome, ProcessIdentity, Verdict
 
 BREAKS = int(os.environ.get("HARVESTER_TEST_BREAKS", "0"))
-FEW = {Crash: 4, Terminate: 30, Proxy: 30}
+FEW = {Crash: 6, Terminate: 18, Proxy: 18}
 LANES = 4
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
 BUDGET = Budget(date(2026, 11, 23), 10**9, 11)
@@ -73,34 +75,43 @@ def good(batch: Batch) -> Outcome:
 
 
 class Breaking:
-    """Breaks the connection while a crawl goes on: every other time as it commits, or else at any moment."""
+    """Breaks the connection while a crawl goes on: at any moment, as it commits, or before the answer is heard."""
 
     def __init__(self, crawl: Crawl, breaker: Breaker, times: int, rng: random.Random) -> None:
         self._crawl = crawl
         self._breaker = breaker
         self._times = times
         self._rng = rng
-        self._go = threading.Event()
-        self._aiming = False
+        self._at_commit = threading.Event()
+        self._broken = threading.Event()
+        self._aim = ""
 
-    def before_commit(self) -> None:
+    def before_commit(self) -> Callable[[], object] | None:
         """In the ledger's thread."""
-        if self._aiming:
-            self._aiming = False
-            self._go.set()
+        aim, self._aim = self._aim, ""
+        if aim == "while it commits":
+            self._at_commit.set()
             time.sleep(self._rng.uniform(0, MOST_SECONDS))  # pause: it breaks at a moment by chance
+        return self._break_now if aim == "once it has" else None
+
+    def _break_now(self) -> None:
+        self._at_commit.set()
+        assert self._broken.wait(LIMIT_SECONDS)
 
     def run(self) -> None:
+        aims = itertools.cycle(("at any moment", "while it commits", "once it has"))
         try:
-            for time_ in range(self._times):
+            for aim in itertools.islice(aims, self._times):
                 self._wait_for_progress()
-                if time_ % 2:
-                    self._go.clear()
-                    self._aiming = True
-                    assert self._go.wait(LIMIT_SECONDS)
-                else:
+                self._at_commit.clear()
+                self._broken.clear()
+                if aim == "at any moment":
                     time.sleep(self._rng.uniform(0, 10 * MOST_SECONDS))  # pause: it breaks at a moment by chance
+                else:
+                    self._aim = aim
+                    assert self._at_commit.wait(LIMIT_SECONDS)
                 self._breaker()
+                self._broken.set()
             self._wait_for_progress()
         finally:
             self._crawl.stopped = True
@@ -135,6 +146,7 @@ async def test_each_transaction_happens_once_whenever_its_connection_breaks(
             crawl.stopped = True
             breaker.close()
     print(f"{times} breaks; {crawl.told}; commits in doubt, by whether they were made: {dict(doubts)}")
+    assert doubts[True]
     assert told_by(url) == crawl.told
     assert len(crawl.settled) == len(set(crawl.settled)) == 50 * crawl.told["ok"]
     with PostgresBooks(url) as books:

@@ -93,8 +93,18 @@ class Cut:
         return getattr(self._db, name)
 
 
-@pytest.mark.parametrize("committed", [True, False])
-async def test_a_commit_whose_answer_is_lost_happens_once(ledger: PostgresLedger, url: str, committed: bool) -> None:
+@pytest.mark.parametrize(
+    ("committed", "restarted"),
+    [(True, False), (False, False), (True, True)],
+    ids=["True", "False", "True, just after the server's start"],
+)
+async def test_a_commit_whose_answer_is_lost_happens_once(
+    ledger: PostgresLedger, url: str, server: PostgresServer, committed: bool, restarted: bool
+) -> None:
+    if restarted:
+        server.stop()
+        server.start()
+        await ledger.last_position()
     run, batch = await a_batch(ledger)
     ledger._writer._db = Cut(ledger._writer._db, committed=committed)  # type: ignore[assignment]
     assert await ledger.settle(batch, good(batch), NOW)
