@@ -1,12 +1,13 @@
-"""Id files: CSV, Parquet or one id a line, plain or packed, from a disk, S3, the web or standard input.
+"""Id files: CSV, Parquet, JSON or one id a line, plain or packed, from a disk, S3, the web or standard input.
 
     source.py    an opened source; its failures come as harvester's errors
     places.py    local files and standard input; s3.py and web.py the others
     packing.py   gzip and zstd, told apart by their first bytes; encoding.py makes text UTF-8
     layout.py    which format it is, and where the header stands; foreign.py what is no file of ids
-    readers.py   puts these together into chunks of texts, by plain.py, table.py, parquet.py and lines.py
+    readers.py   puts these together into chunks of texts, by plain.py, table.py, parquet.py, json_rows.py and lines.py
     plain.py     CSV without quotes and surprises, by numpy; recent.py leaves out what has just been there
     table.py     any CSV, by the csv module; pieces.py cuts both their lines
+    json_rows.py JSON Lines and arrays, by pandas
     video_id.py  the id in a text
     ids.py       texts as ids: distinct, valid or not
 
@@ -129,9 +130,8 @@ def _from_first_id(chunks: Iterator[IdChunk], content: Content, shown: str, want
         where = "" if content.format is Format.LINES else f" in column {wanted.column!r}"
         raise without_ids(shown, where, sum(chunk.rows for chunk in held), examples, content.hint)
     if content.format is not Format.LINES:
-        raise ConfigError(
-            f"{shown} has a header and no rows.", state="Nothing was stored.", next_step="Name another source."
-        )
+        what = "has no rows" if content.format is Format.JSON else "has a header and no rows"
+        raise ConfigError(f"{shown} {what}.", state="Nothing was stored.", next_step="Name another source.")
 
 
 def _state(rows: int) -> str:

@@ -11,9 +11,9 @@ from harvester.sources.source import as_argument
 from harvester.sources.video_id import KNOWN_ID
 from harvester.text import escaped
 
-UNPACK = "Unpack it to CSV, Parquet or one id a line; gzip and zstd may stay packed."
+UNPACK = "Unpack it to CSV, Parquet, JSON or one id a line; gzip and zstd may stay packed."
 ENCODING = "Name its encoding: harvester load {} --encoding"
-ANOTHER = "Name a CSV, Parquet or text file in UTF-8."
+ANOTHER = "Name a CSV, Parquet, JSON or text file in UTF-8."
 
 # An id may begin with letters that mark a format: each pattern holds a byte that no list of ids has there.
 PACKED = {
@@ -29,7 +29,6 @@ PACKED = {
 FOREIGN = {
     "UTF-16 text": (re.compile(rb"\xff\xfe|\xfe\xff"), f"{ENCODING} utf-16"),
     "a web page": (re.compile(rb"\s*<(!doctype|html|\?xml)", re.IGNORECASE), ANOTHER),
-    "JSON": (re.compile(rb"""\s*(\{\s*["}]|\[\s*["{\]])"""), ANOTHER),
     "a PDF": (re.compile(rb"%PDF-"), ANOTHER),
     "a Git LFS pointer": (re.compile(rb"version https://git-lfs\."), "Fetch the file itself: git lfs pull"),
     "a git-annex pointer": (re.compile(rb"\S*/annex/objects/"), "Fetch the file itself: git annex get FILE"),

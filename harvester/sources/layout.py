@@ -33,6 +33,7 @@ SEPARATOR_LINE = re.compile(rb'"?sep=([^\r\n"])"?\s*', re.IGNORECASE)
 class Format(enum.Enum):
     TABLE = "CSV"
     PARQUET = "Parquet"
+    JSON = "JSON"
     LINES = "one id a line"
 
 

@@ -10,6 +10,7 @@ from harvester.errors import ConfigError
 from harvester.sources.encoding import as_utf8
 from harvester.sources.foreign import refuse_foreign
 from harvester.sources.ids import Texts
+from harvester.sources.json_rows import is_json, json_texts
 from harvester.sources.layout import (
     HEAD_BYTES,
     Format,
@@ -29,6 +30,7 @@ from harvester.sources.parquet import parquet_texts, seekable
 from harvester.sources.plain import plain_texts
 from harvester.sources.source import Source
 
+JSON_HINT = "Name the field of the ids: harvester load --column NAME."
 HELD_ROWS = 250_000
 """A chunk of anything but plain CSV holds the texts of all its rows, so it is of no more than this."""
 
@@ -69,6 +71,8 @@ def _text(
     head: bytes, blocks: Iterator[bytes], source: Source, wanted: Wanted, chunk_rows: int, every_row: bool
 ) -> Content:
     """A header that names the column makes a table, whatever the source is called."""
+    if is_json(head):
+        return Content(Format.JSON, json_texts(blocks, wanted, source.shown), JSON_HINT)
     refuse_foreign(head, source.shown)
     named = format_of(source.path)
     if named is Format.PARQUET:

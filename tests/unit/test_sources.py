@@ -290,8 +290,6 @@ class TestLines:
         ("content", "what"),
         [
             (b"<!DOCTYPE html><html></html>", "a web page"),
-            (b'{"a": 1}\n', "JSON"),
-            (b'[\n "a"]', "JSON"),
             (A.encode("utf-16"), "UTF-16"),
         ],
     )

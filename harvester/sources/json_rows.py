@@ -1,0 +1,109 @@
+"""JSON, by pandas: one field of JSON Lines, a piece at a time, or of an array of objects, whole.
+
+yt-dlp and the API's own clients write the first, Google Takeout the second.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+from harvester.errors import ConfigError
+from harvester.sources.ids import Texts
+from harvester.sources.layout import Wanted, column_hint, column_missing
+from harvester.sources.pieces import EndlessLineError, Pieces
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MAX_ARRAY_BYTES = 256 << 20
+"""An array is read whole, with several times its size of memory; JSON Lines may be of any size."""
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+_JSON = re.compile(rb"""\s*(\{\s*["}]|\[\s*["{\]])""")
+_ARRAY = re.compile(rb"\s*\[")
+
+
+def is_json(head: bytes) -> bool:
+    """Whether a source that begins so is JSON; a list of ids is none, whatever its first id begins with."""
+    return _JSON.match(head.removeprefix(BYTE_ORDER_MARK)) is not None
+
+
+def json_texts(blocks: Iterator[bytes], wanted: Wanted, shown: str) -> Iterator[Texts]:
+    """The field that is asked for in each object, as text; one without it, or with null, has the empty text.
+
+    A list of texts has no field's name: its texts are what is asked for. Raises ConfigError for any other JSON.
+    """
+    column: str | int | None = None
+    rows = 0
+    for document, lines in _documents(blocks, shown):
+        table = _table(document, shown, rows, lines=lines)
+        if not len(table):
+            continue
+        if column is None:
+            column = _column(table, wanted, shown)
+        rows += len(table)
+        yield Texts(len(table), _texts(table, column))
+
+
+def _documents(blocks: Iterator[bytes], shown: str) -> Iterator[tuple[bytes, bool]]:
+    """What is to be parsed at once, without byte order mark, and whether it is JSON Lines."""
+    pieces = Pieces(blocks)
+    first = True
+    try:
+        for piece in pieces:
+            if first and _ARRAY.match(piece.removeprefix(BYTE_ORDER_MARK)):
+                yield _whole(piece, pieces, shown).removeprefix(BYTE_ORDER_MARK), False
+                return
+            document = piece.removeprefix(BYTE_ORDER_MARK) if first else piece
+            first = False
+            if document.strip():
+                yield document, True
+    except EndlessLineError:
+        raise _refused(shown, "a line has no end") from None
+
+
+def _whole(piece: bytes, rest: Iterator[bytes], shown: str) -> bytes:
+    gathered, size = [piece], len(piece)
+    for more in rest:
+        gathered.append(more)
+        size += len(more)
+        if size > MAX_ARRAY_BYTES:
+            raise _refused(shown, f"an array of more than {MAX_ARRAY_BYTES >> 20} MiB is not read")
+    return b"".join(gathered)
+
+
+def _table(document: bytes, shown: str, rows: int, *, lines: bool) -> pd.DataFrame:
+    import pandas as pd
+
+    text = document.decode(errors="replace").encode()
+    try:
+        return pd.read_json(BytesIO(text), lines=lines, dtype=False)
+    except (ValueError, RecursionError) as error:
+        raise _refused(shown, f"after row {rows:,}: {str(error).rstrip('.')}") from error
+
+
+def _column(table: pd.DataFrame, wanted: Wanted, shown: str) -> str | int:
+    """The field as the first objects have it; 0 where they are bare texts."""
+    names = [str(name) for name in table.columns]
+    if wanted.column in names:
+        return wanted.column
+    if names == ["0"]:
+        return 0
+    raise column_missing(names, wanted.column, shown, column_hint(shown, names))
+
+
+def _texts(table: pd.DataFrame, column: str | int) -> list[str]:
+    if column not in table.columns:
+        return [""] * len(table)
+    values = table[column]
+    return values.where(values.notna(), "").map(str).tolist()
+
+
+def _refused(shown: str, how: str) -> ConfigError:
+    return ConfigError(
+        f"{shown} is JSON that cannot be read: {how}.",
+        next_step="Write JSON Lines, one object a line, or one id a line: jq -r '.[].id' FILE | harvester load -",
+    )
