@@ -24,7 +24,6 @@ from harvester.model import (
     Progress,
     Stored,
     VideoState,
-    of_other_parts,
 )
 from harvester.protected import Protected, protected_by
 from harvester.report.overview import Overview
@@ -211,7 +210,7 @@ class Harvester:
             summary = summarize(books.progress(), self.config.quota, now)
             wanted = bool(reasons and summary.calls_wasted)
             faults = books.faults(reasons, STATUS_CALLS) if wanted else []
-            runs, other_parts = books.runs(newest_runs), of_other_parts(books.parts_asked(), self.config.youtube.asked)
+            runs, other_parts = books.runs(newest_runs), books.other_parts(self.config.youtube.asked)
             return Overview(summary, runs, now, faults, books.oldest_response(), books.loads(), other_parts)
 
     def failed(self) -> Iterator[FailedId]:
@@ -233,6 +232,7 @@ class Harvester:
                 plan=self.plan(progress.asked_for),
                 runs=books.runs(PAGE_RUNS),
                 oldest=books.oldest_response(),
+                other_parts=books.other_parts(self.config.youtube.asked),
                 faults=books.faults(PAGE_FAULTS),
                 seconds=books.good_call_seconds(PAGE_CALLS),
                 newest=sample(books.newest_responses(PAGE_RESPONSES), PAGE_VIDEOS),

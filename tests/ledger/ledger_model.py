@@ -53,8 +53,21 @@ class Model:
         before = len(self.videos)
         for text in ids:
             state = VideoState.INVALID if text in invalid else VideoState.PENDING
-            self.videos.setdefault(text, Video(len(self.videos) + 1, state))
+            self.videos.setdefault(text, Video(self.last_position() + 1, state))
         return len(self.videos) - before
+
+    def last_position(self) -> int:
+        return next((video.position for video in reversed(self.videos.values())), 0)
+
+    def remove(self, state: VideoState, first: int, last: int) -> int:
+        gone = [
+            text
+            for text, video in self.videos.items()
+            if video.state is state and video.attempts == 0 and video.call is None and first <= video.position <= last
+        ]
+        for text in gone:
+            del self.videos[text]
+        return len(gone)
 
     def next_ids(self) -> tuple[str, ...]:
         pending = {text: video for text, video in self.videos.items() if video.state is VideoState.PENDING}

@@ -26,6 +26,7 @@ from ledger_kit import DATABASES, DAY, LEASE, NOW, Dump, a_fault, a_process, goo
 from ledger_model import Day, Model
 
 from harvester.ledger import connect
+from harvester.loads import Removal
 from harvester.model import Batch, Budget, Denied, GiveBack, ProcessIdentity, Span, VideoState
 
 RUNS = st.integers(1, 3)
@@ -175,6 +176,15 @@ class LedgerMachine(RuleBasedStateMachine):
         run, old_call = self.runs[-which], stored[old % len(stored)]
         result = self.do(self.ledger.claim_old(run, budget, NOW, old_call, NOW + timedelta(days=1)))
         self.claimed(result, self.model.claim_old(run, budget, old_call))
+
+    # --- ids that a wrong load brought
+
+    @rule(state=st.sampled_from([VideoState.PENDING, VideoState.INVALID]), first=ANY, most=st.integers(1, 500))
+    def remove(self, state: VideoState, first: int, most: int) -> None:
+        first = first % (self.model.last_position() + 1)
+        removed = self.do(self.ledger.remove(Span(first, first + most - 1), Removal(state)))
+        assert sum(removed.values()) == self.model.remove(state, first, first + most - 1)
+        self.loaded = len(self.model.videos)
 
     # --- how runs end
 

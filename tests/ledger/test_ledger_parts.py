@@ -7,7 +7,7 @@ from datetime import timedelta
 from ledger_kit import DAY, NOW, PRICE, Database, a_batch, a_fault, a_run, good, video_ids
 
 from harvester.ledger.protocol import Ledger
-from harvester.model import Batch, Budget, PartsAsked, Stored, of_other_parts
+from harvester.model import Batch, Budget, PartsAsked, Stored
 
 OLD = Budget(DAY, 1_000_000, PRICE, "snippet")
 NEW = Budget(DAY, 1_000_000, PRICE, "snippet,statistics")
@@ -37,7 +37,7 @@ async def test_each_call_notes_its_parts_and_what_is_of_others_is_found(
     asked = sorted(books.parts_asked(), key=str)
     assert asked == [PartsAsked("snippet", 1), PartsAsked("snippet,statistics", 1), PartsAsked(None, 1)]
     # What earlier versions asked for is not known, and is left alone.
-    assert of_other_parts(asked, "snippet,statistics") == 1
+    assert books.other_parts("snippet,statistics") == 1
     old = books.older(LATER, "snippet,statistics")
     assert (old.responses, old.videos) == (1, 50)
     assert books.calls_to_refresh(LATER, "snippet,statistics") == 1
