@@ -90,7 +90,7 @@ def _chunks(
             content = read_content(source, wanted, chunk_rows, every_row=limit is not None)
             chunks = _ids(content.texts, limit)
             if require_id:
-                chunks = _from_first_id(chunks, content, source.shown, wanted)
+                chunks = _from_first_id(chunks, content, source.shown, wanted, limit)
             for chunk in chunks:
                 yield chunk
                 rows += chunk.rows
@@ -111,9 +111,12 @@ def _ids(read: Iterable[Texts], limit: Limit | None) -> Iterator[IdChunk]:
             return
 
 
-def _from_first_id(chunks: Iterator[IdChunk], content: Content, shown: str, wanted: Wanted) -> Iterator[IdChunk]:
+def _from_first_id(
+    chunks: Iterator[IdChunk], content: Content, shown: str, wanted: Wanted, limit: Limit | None
+) -> Iterator[IdChunk]:
     """The same chunks, none before one of them holds a valid id. Raises ConfigError where none does."""
     held: list[IdChunk] = []
+    cut = limit is not None
     texts = characters = 0
     for chunk in chunks:
         held.append(chunk)
@@ -124,11 +127,16 @@ def _from_first_id(chunks: Iterator[IdChunk], content: Content, shown: str, want
         texts += len(chunk.ids)
         characters += sum(map(len, chunk.ids))
         if texts > MAX_HELD_TEXTS or characters > MAX_HELD_CHARACTERS:
+            cut = True
             break
     if held:
         examples = list(dict.fromkeys(text for chunk in held for text in chunk.ids))
         where = "" if content.format is Format.LINES else f" in column {wanted.column!r}"
-        raise without_ids(shown, where, sum(chunk.rows for chunk in held), examples, content.hint)
+        rows = sum(chunk.rows for chunk in held)
+        which = (
+            "Its only row holds no" if rows == 1 else f"Not one of its {'first ' if cut else ''}{rows:,} rows holds a"
+        )
+        raise without_ids(shown, f"{which} video id{where}", examples, content.hint)
     if content.format is not Format.LINES:
         what = "has no rows" if content.format is Format.JSON else "has a header and no rows"
         raise ConfigError(f"{shown} {what}.", state="Nothing was stored.", next_step="Name another source.")

@@ -93,13 +93,12 @@ def _utf16_without_mark(head: bytes) -> str | None:
     return None
 
 
-def without_ids(shown: str, where: str, rows: int, texts: Sequence[str], next_step: str) -> ConfigError:
-    """The error for a source with so many rows, and no video id in any: what it looks like."""
-    of_rows = "Its only row holds no video id" if rows == 1 else f"Not one of its {rows:,} rows holds a video id"
+def without_ids(shown: str, what: str, texts: Sequence[str], next_step: str) -> ConfigError:
+    """The error for a source in whose rows there is no video id, as `what` says: what its texts look like."""
     looks_like, other_step = _looks_like([text for text in texts if text][:TEXTS_LOOKED_AT])
     examples = ", ".join(escaped(text, EXAMPLE_CHARACTERS) for text in texts[:EXAMPLES])
     return ConfigError(
-        f"{shown} cannot be loaded. {of_rows}{where}: {looks_like}, such as {examples}.",
+        f"{shown} cannot be loaded. {what}: {looks_like}, such as {examples}.",
         state="Nothing was stored.",
         next_step=other_step or next_step,
     )

@@ -139,10 +139,11 @@ def no_such_column(head: bytes, wanted: Wanted, path: str, name: str) -> ConfigE
     names = table.names(delimiter)
     if not any(names):
         return ConfigError(f"{name} is empty: it has no column {wanted.column!r}.", next_step="Name another source.")
-    if any(KNOWN_ID.fullmatch(read_id(text)) and not text.islower() for text in names):
+    like_ids = [bool(KNOWN_ID.fullmatch(read_id(text))) and not text.islower() for text in names]
+    if any(like_ids):
         hint = (
             "Its first line looks like data, not like a header. Name the column by its number: "
-            f"{_command(name, str(1 + table.id_column(delimiter, 0)))}. Or, if it is one id a line, let its name end "
+            f"{_command(name, str(1 + like_ids.index(True)))}. Or, if it is one id a line, let its name end "
             "in .txt, or pipe it in: harvester load -."
         )
     else:

@@ -43,11 +43,16 @@ def lines_of(done: CompletedProcess[str]) -> list[dict[str, str]]:
 class TestIds:
     def test_invalid_ids_of_a_file(self, guarded: Guarded) -> None:
         # Ids are one a row: a newline in one needs quotes.
-        (guarded.folder / "songs.csv").write_text(f'song\n"{HOSTILE}"\n<b>evil</b>{ESCAPES}\n', encoding="utf-8")
+        texts = f'song\n"{HOSTILE}"\n<b>evil</b>{ESCAPES}\n'
+        (guarded.folder / "songs.csv").write_text(texts, encoding="utf-8")
+        done = guarded.here("-v", "--log-format", "json", "load", "songs.csv")
+        assert done.returncode == 3  # not one id
+        assert_harmless(done)
+        (guarded.folder / "songs.csv").write_text(f"{texts}dQw4w9WgXcQ\n", encoding="utf-8")
         done = guarded.here("-v", "--log-format", "json", "load", "songs.csv")
         assert done.returncode == 0
         assert_harmless(done)
-        assert [line["level"] for line in lines_of(done)] == ["DEBUG"]
+        assert [line["level"] for line in lines_of(done)] == ["DEBUG", "WARNING"]
         for command in ("status", "verify", "run --dry-run"):
             assert_harmless(guarded.here("-v", *command.split()), says="")
 

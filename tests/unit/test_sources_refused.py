@@ -125,7 +125,7 @@ def test_nothing_comes_before_the_first_id(tmp_path: Path) -> None:
 def test_a_source_is_given_up_after_many_texts_without_an_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "MAX_HELD_TEXTS", 50)
     lines = [*(f"name {number}" for number in range(1000)), A]
-    with pytest.raises(ConfigError, match="Not one of its 60 rows"):
+    with pytest.raises(ConfigError, match="Not one of its first 60 rows"):
         load("a.txt", "\n".join(lines).encode(), tmp_path, chunk_rows=10)
 
 
