@@ -13,6 +13,7 @@ from harvester.doctor.finding import Finding, misconfigured, ok, problem, warnin
 from harvester.errors import HarvesterError, LedgerUnavailable
 from harvester.ledger.health import quick_look
 from harvester.ledger.place import check, may_write, server_risk
+from harvester.report.summary import OTHER_IDS, no_valid_ids
 from harvester.report.terminal import size
 from harvester.text import count, shown
 
@@ -41,6 +42,8 @@ def ledger(config: Config) -> tuple[Finding, int | None]:
         return warning(
             "ledger", f"{name}: {risk}.", "A power cut may lose what was paid for: set it to on."
         ), summary.unasked
+    if told := no_valid_ids(summary.total, summary.videos):
+        return misconfigured("ledger", told, OTHER_IDS), 0
     if not summary.total:
         return warning("ledger", f"{name} holds no ids yet.", "harvester load fills it."), 0
     proof = "" if whole else " It is large, so not all of it was looked at: harvester verify does that."

@@ -81,7 +81,7 @@ def render(data: PageData) -> str:
         summary.day,
         data.progress.asked_for,
         data.plan,
-        done=bool(summary.total) and not summary.unasked,
+        done=data.progress.asked_for > 0 and not summary.unasked,
     )
     buckets = _buckets(data.seconds)
     return environment.get_template("page.html").render(

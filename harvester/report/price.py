@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 DAYS = 7
 """Newest quota days that are looked at: what was set wrongly before may have been mended since."""
+COURSE_PRICE = 11
+"""Of five parts, by the list that says 1 unit and 2 for each part."""
 DEAREST = 21
 """Units: 1, and 2 for each of ten parts. Where more is missing, somebody else spent it."""
 _MARGIN = 1.25
@@ -29,17 +31,22 @@ def price_hint(days: Sequence[QuotaDay], settings: QuotaSettings) -> str:
 
 def _closed_early(day: QuotaDay, settings: QuotaSettings) -> str:
     """The API closed the day before the price that is set had spent it."""
-    price = (settings.daily_units - day.elsewhere) / day.calls
-    if day.closed_by_server_at is None or price < _MARGIN * settings.units_per_call:
+    units = settings.daily_units - day.elsewhere
+    if day.closed_by_server_at is None or day.units * _MARGIN > units or not day.ok:
+        return ""
+    # Refused calls are in the one, and dear failed ones are not in the other: the price lies between.
+    least, most = units / day.calls, units / day.ok
+    if most < _MARGIN * settings.units_per_call:
         return ""
     seen = (
-        f"The API closed {day.day} after {count(day.calls, 'call')}: {day.calls * settings.units_per_call:,} of "
+        f"The API closed {day.day} after {count(day.ok, 'good call')}: {day.ok * settings.units_per_call:,} of "
         f"{count(settings.daily_units, 'unit')} at quota.units_per_call = {settings.units_per_call}."
     )
     others = "if others use the key, enter what they spent: harvester quota --spent N"
-    if price > DEAREST:
+    if least > DEAREST:
         return f"{seen} Compare quota.daily_units with your console; {others}"
-    return f"{seen} That fits {price:.0f} units a call: set quota.units_per_call = {price:.0f}; {others}"
+    price = COURSE_PRICE if round(least) <= COURSE_PRICE <= round(most) else round(most)
+    return f"{seen} That fits {price} units a call: set quota.units_per_call = {price}; {others}"
 
 
 def _went_too_far(day: QuotaDay, settings: QuotaSettings) -> str:

@@ -51,7 +51,9 @@ def test_a_price_that_the_days_contradict_is_told(cli: CommandLine, api: Api, mo
     monkeypatch.setenv("HARVESTER_QUOTA__UNITS_PER_CALL", "1")
     cli.load(100)
     cli.ok("-q", "run", "--max-calls", "1")
-    change(cli, "UPDATE quota_days SET calls = 909, closed_by_server_at = '2026-11-23T12:00:00.000000Z'")
+    change(
+        cli, "UPDATE quota_days SET calls = 909, calls_ok = 909, closed_by_server_at = '2026-11-23T12:00:00.000000Z'"
+    )
     fits = "That fits 11 units a call: set quota.units_per_call = 11"
     assert fits in cli.ok("status").replace("\n", " ")
     assert fits in cli("run").stderr

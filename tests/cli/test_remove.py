@@ -96,6 +96,8 @@ def test_a_ledger_without_one_video_id_is_neither_settled_nor_complete(cli: Comm
     status = cli.ok("status")
     assert "There is no video id in the ledger" in status
     assert "settled" not in status
+    findings = json.loads(cli("doctor", "--offline", "--json").stdout)["findings"]
+    assert "There is no video id" in next(each["what"] for each in findings if each["check"] == "ledger")
     exported = cli.ok("export", "songs.json")
     assert "There is no video id in the ledger" in exported
     manifest = json.loads((cli.folder / "songs.json.manifest.json").read_text(encoding="utf-8"))

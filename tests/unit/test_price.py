@@ -14,8 +14,9 @@ DAY = date(2026, 11, 27)
 CLOSED = datetime(2026, 11, 27, 18, tzinfo=UTC)
 
 
-def a_day(calls: int, price: int, *, closed: bool, elsewhere: int = 0, day: date = DAY) -> QuotaDay:
-    return QuotaDay(day, 10_000, calls * price, calls, calls, 0, 0, 0, 0, 0, 0, CLOSED if closed else None, elsewhere)
+def a_day(good: int, price: int, *, closed: bool, refused: int = 0, elsewhere: int = 0, day: date = DAY) -> QuotaDay:
+    calls, at = good + refused, CLOSED if closed else None
+    return QuotaDay(day, 10_000, calls * price, calls, good, refused, 0, 0, 0, 0, 0, at, elsewhere)
 
 
 @pytest.mark.parametrize(
@@ -23,6 +24,9 @@ def a_day(calls: int, price: int, *, closed: bool, elsewhere: int = 0, day: date
     [
         (a_day(909, 1, closed=True), 1, "set quota.units_per_call = 11"),
         (a_day(905, 1, closed=True), 1, "set quota.units_per_call = 11"),
+        # A whole burst of calls is refused when the day is spent; and failed ones cost as good ones do.
+        (a_day(909, 1, closed=True, refused=450), 1, "set quota.units_per_call = 11"),
+        (a_day(800, 1, closed=True, refused=150), 1, "set quota.units_per_call = 11"),
         (a_day(3_300, 1, closed=True), 1, "set quota.units_per_call = 3"),
         (a_day(454, 1, closed=True, elsewhere=5_000), 1, "set quota.units_per_call = 11"),
         (a_day(50, 1, closed=True), 1, "Compare quota.daily_units with your console"),
@@ -35,6 +39,7 @@ def a_day(calls: int, price: int, *, closed: bool, elsewhere: int = 0, day: date
         (a_day(909, 11, closed=True), 11, ""),
         (a_day(909, 1, closed=False), 1, ""),
         (a_day(909, 1, closed=True), 11, ""),
+        (a_day(600, 11, closed=True, refused=300), 11, ""),
         (a_day(0, 1, closed=True), 1, ""),
         (a_day(10, 1, closed=True, elsewhere=9_990), 1, ""),
     ],
