@@ -1,6 +1,6 @@
 # make rehearse: the whole crawl, simulated.  make test: every test.  Both make .venv where it is missing.
 .DEFAULT_GOAL := help
-.PHONY: help rehearse test check install-check soak bench bench-peers airflow lock clean
+.PHONY: help rehearse test check install-check soak fuzz-crawl bench bench-peers airflow lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -20,6 +20,7 @@ help:
 	@echo "make check      lint, format, types, and known vulnerabilities of the dependencies"
 	@echo "make install-check   builds the wheel and installs it with stock pip, without the lock file"
 	@echo "make soak       two weeks of cron on a machine that keeps dying; SEED=7 replays one, DATABASE=postgres on a server"
+	@echo "make fuzz-crawl 10,000 small crawls in virtual time, each from a seed; SEED=7 replays one, DATABASE=postgres on a server"
 	@echo "make bench      measurements"
 	@echo "make bench-peers   crawling speed beside Scrapy, crawlee and others, in an environment of their own"
 	@echo "make airflow    the example DAG under a real Airflow, in an environment of its own (300 MB)"
@@ -59,6 +60,9 @@ install-check:
 
 soak: $(READY)
 	$(BIN)/python tests/soak/soak.py $(if $(SEED),--seed $(SEED)) $(if $(DATABASE),--database $(DATABASE))
+
+fuzz-crawl: $(READY)
+	$(BIN)/python tests/fuzz/fuzz_crawl.py $(if $(SEED),--seed $(SEED)) $(if $(DATABASE),--database $(DATABASE))
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,25 +17,28 @@ from datetime import datetime
 from harvester import quota
 from harvester.clock import Clock
 from harvester.config import QuotaSettings, RunSettings
-from harvester.errors import ApiUnavailable, ConfigError, CredentialsError, HarvesterError
+from harvester.errors import HarvesterError
+from harvester.evidence import Again, Call, Evidence
 from harvester.gate import Gate
 from harvester.ledger.protocol import Ledger
-from harvester.model import Batch, Budget, Denied, GiveBack, Outcome, Verdict, VideoState
+from harvester.model import Batch, Budget, Denied, GiveBack, Outcome, Verdict
 from harvester.pacing import Backoff, Pacer
-from harvester.run import Ending, RunReport
+from harvester.run import PROBE, Ending, RunReport
+from harvester.run_errors import all_refused, api_down, key_refused
 from harvester.work import Work
 from harvester.youtube import Api
-from harvester.youtube.advice import advice
 
 log = logging.getLogger(__name__)
 
 DOUBT_PAUSE_SECONDS = 60.0
 """How long to wait before asking once more whether the day is really spent."""
 LONGEST_SLEEP_SECONDS = 1800.0
+EVIDENCE_SECONDS = 30.0
+"""How long to wait for a good answer to another batch before a call is spent on a probe."""
 REFUSALS_MOST = 30
-"""So many refused batches, with nothing good between them, are not the ids' fault."""
-HOPELESS = 4
-"""An id that stands alone is given up after this many times `max_attempts` calls, even if nothing else succeeds."""
+"""After so many refused batches, with nothing good between them, a probe tells whether it is the ids' fault."""
+PROBES_FAILED_MOST = 2
+"""So many probes that fail in a row show that it is the API."""
 
 _ENDING_OF = {
     Denied.NOTHING_PENDING: Ending.NOTHING_LEFT,
@@ -44,22 +48,11 @@ _ENDING_OF = {
 _PRECEDENCE = list(Ending)
 
 
-@dataclass(frozen=True, slots=True)
-class _Again:
-    """A batch that is to be asked again, and why."""
-
-    batch: Batch
-    fault: Outcome
-    wait_seconds: float
-    since: float
-    """When the batch was first asked for."""
-
-
 @dataclass(slots=True)
 class _Lane:
     """What a lane has left to do: a batch to ask for again, or an answer whose settlement it does not wait for yet."""
 
-    again: _Again | None = None
+    again: Again | None = None
     settling: asyncio.Task[None] | None = None
 
     async def settled(self) -> None:
@@ -106,11 +99,15 @@ class Crawl:
         self._gate = Gate(self._pacer, clock, self._closing)
         self._fatal: HarvesterError | None = None
         self._doubted_until: float | None = None
-        self._refused_in_a_row = 0
+        self._evidence = Evidence(ledger, self._pacer, run.max_attempts, run.patience_seconds)
+        self._lanes_left = 0
+        self._one_probe = asyncio.Lock()
+        self._good_waiters: list[asyncio.Event] = []
 
     async def go(self) -> Ending:
         """Run the lanes until each of them is denied a batch. Raises what ended the crawl for good."""
-        lanes = [asyncio.create_task(self._lane()) for _ in range(self._run.concurrency)]
+        self._lanes_left = self._run.concurrency
+        lanes = [asyncio.create_task(self._lane()) for _ in range(self._lanes_left)]
         try:
             endings = await asyncio.gather(*lanes)
         finally:
@@ -133,6 +130,7 @@ class Crawl:
             await self._gate.pause(min(LONGEST_SLEEP_SECONDS, (instant - now).total_seconds()))
         self._pacer.restart(self._clock.monotonic())
         self._doubted_until = None
+        self._evidence.forget()
 
     # --- one lane
 
@@ -143,30 +141,51 @@ class Crawl:
                 if (ending := await self._go_round(lane)) is not None:
                     return ending
         finally:
+            self._lanes_left -= 1
+            self._tell_waiters()
             await lane.settled()
 
     async def _go_round(self, lane: _Lane) -> Ending | None:
         """One batch asked for. What it ends with is settled beside the next claim, so that both share a commit."""
         if lane.again is not None:
             await self._gate.pause(lane.again.wait_seconds)
-        async with self._gate.passage():
+            await self._wait_for_evidence(lane.again)
+        async with self._turn_to_probe(lane.again), self._gate.passage():
             if self._closing.is_set():
                 return await self._leave(lane.again)
+            if lane.again is not None and self._evidence.suffices(lane.again):
+                again, lane.again = lane.again, None
+                await self._give_up(again.batch, again.fault)
+                return None
             batch = await self._next_batch(lane.again)
             await lane.settled()
             if isinstance(batch, Ending):
                 return batch
-            since = lane.again.since if lane.again is not None else self._clock.monotonic()
-            lane.again = await self._ask(batch, since, lane) if batch is not None else None
+            call = self._evidence.call(batch, lane.again, self._clock.monotonic()) if batch is not None else None
+            lane.again = await self._ask(call, lane) if call is not None else None
         return None
 
-    async def _leave(self, again: _Again | None) -> Ending:
+    def _turn_to_probe(self, again: Again | None) -> AbstractAsyncContextManager[None]:
+        """One at a time: what a probe tells, it tells all."""
+        unproven = again is not None and again.unproven and not self._evidence.is_proven(again)
+        return self._one_probe if unproven else nullcontext()
+
+    async def _wait_for_evidence(self, again: Again) -> None:
+        """A good answer to another lane tells as much as a probe, and costs nothing."""
+        until = self._clock.monotonic() + EVIDENCE_SECONDS
+        while again.unproven and self._lanes_left > 1 and not self._evidence.is_proven(again):
+            self._good_waiters.append(good := asyncio.Event())
+            await self._gate.pause(until - self._clock.monotonic(), good)
+            if not good.is_set():
+                return
+
+    async def _leave(self, again: Again | None) -> Ending:
         """The gate is closed: a batch that waits to be asked again goes back as it came."""
         if again is not None:
             await self._ledger.give_back(again.batch, again.fault, GiveBack.RELEASE, self._clock.now())
         return Ending.MAX_CALLS if self._calls_left == 0 else Ending.STOPPED
 
-    async def _next_batch(self, again: _Again | None) -> Batch | Ending | None:
+    async def _next_batch(self, again: Again | None) -> Batch | Ending | None:
         """The same batch again, or else a new one, with its units reserved. None: nothing this time, look again."""
         async with self._turn:
             if self._calls_left == 0:
@@ -178,7 +197,7 @@ class Crawl:
                 return claimed
         return _ENDING_OF[claimed] if claimed is not None else None
 
-    async def _claim(self, again: _Again | None) -> Batch | Denied | None:
+    async def _claim(self, again: Again | None) -> Batch | Denied | None:
         now = self._clock.now()
         budget = self._budget()
         if again is None:
@@ -204,36 +223,56 @@ class Crawl:
 
     # --- one call
 
-    async def _ask(self, batch: Batch, since: float, lane: _Lane) -> _Again | None:
+    async def _ask(self, call: Call, lane: _Lane) -> Again | None:
         """Send the call and act on its verdict. Returns the batch where it is to be asked again."""
-        sent_at = self._clock.monotonic()
-        outcome = await self._api.fetch(batch.ids)
+        batch = call.batch
+        outcome = await self._api.fetch(await self._ids_of(call))
         if outcome.verdict is Verdict.GOOD:
-            self._note_good(sent_at)
-            lane.settling = asyncio.create_task(self._settle(batch, outcome))
-            # It begins now, before the lane's next claim: whatever kills the run, a lane has one call under way.
-            await asyncio.sleep(0)
-            return None
+            return await self._on_good(call, outcome, lane)
         self._report.wasted[outcome.reason] += 1
         if not outcome.sent:
             self._report.units -= batch.units
         log.debug("call %d: %s %s", batch.call_id, outcome.reason, outcome.message)
         match outcome.verdict:
             case Verdict.TRY_AGAIN:
-                return await self._on_fault(batch, outcome, sent_at, since)
+                return await self._on_fault(call, outcome)
             case Verdict.SLOW_DOWN:
-                return await self._on_push_back(batch, outcome, sent_at, since)
+                return await self._on_push_back(call, outcome)
             case Verdict.QUOTA_DOUBTED | Verdict.DAY_SPENT:
-                await self._on_quota(batch, outcome, sent_at)
-            case Verdict.BATCH_REFUSED:
-                await self._on_refusal(batch, outcome)
+                await self._on_quota(batch, outcome, call.sent_at)
+            case Verdict.BATCH_REFUSED | Verdict.UNACCEPTABLE:
+                return await self._on_refusal(call, outcome)
             case Verdict.KEY_REFUSED:
                 await self._on_key_refused(batch, outcome)
         return None
 
+    async def _ids_of(self, call: Call) -> Sequence[str]:
+        if not call.probe:
+            return call.batch.ids
+        return (await self._evidence.known_id(call.batch.ids, self._clock.now()),)
+
+    async def _on_good(self, call: Call, outcome: Outcome, lane: _Lane) -> Again | None:
+        self._note_good(call.sent_at)
+        if call.probe:
+            self._evidence.probed()
+            self._report.wasted[PROBE] += 1
+            assert call.since is not None, "only a batch that has failed is probed for"
+            answered = Outcome(Verdict.TRY_AGAIN, PROBE, outcome.http_status, "a known id was asked for, and answered")
+            return Again(call.batch, answered, 0.0, call.since, call.faults, proven=True)
+        self._evidence.good(call.batch, outcome)
+        lane.settling = asyncio.create_task(self._settle(call.batch, outcome))
+        # It begins now, before the lane's next claim: whatever kills the run, a lane has one call under way.
+        await asyncio.sleep(0)
+        return None
+
+    def _tell_waiters(self) -> None:
+        for waiter in self._good_waiters:
+            waiter.set()
+        self._good_waiters.clear()
+
     def _note_good(self, sent_at: float) -> None:
         self._pacer.good(self._clock.monotonic(), sent_at)
-        self._refused_in_a_row = 0
+        self._tell_waiters()
         if self._doubted_until is not None and sent_at >= self._doubted_until:
             self._doubted_until = None
 
@@ -247,19 +286,26 @@ class Crawl:
         self._report.missing += len(batch) - fetched
         log.debug("call %d: %d fetched, %d missing", batch.call_id, fetched, len(batch) - fetched)
 
-    async def _on_fault(self, batch: Batch, fault: Outcome, sent_at: float, since: float) -> _Again | None:
+    async def _on_fault(self, call: Call, fault: Outcome) -> Again | None:
         """Back off and ask again; past the last attempt, tell a bad batch from an API that is down."""
-        now = self._clock.monotonic()
-        self._pacer.fault(now, sent_at)
-        worn_out = batch.attempt >= self._run.max_attempts
-        if worn_out and self._pacer.good_since(since):
+        now, batch = self._clock.monotonic(), call.batch
+        self._pacer.fault(now, call.sent_at)
+        faults = call.faults + (not call.probe)
+        since = now if call.since is None or faults == 1 else call.since
+        if not call.probe and self._evidence.is_at_fault(call, faults, since):
             await self._give_up(batch, fault)
             return None
-        if (worn_out or self._pacer.probing) and self._pacer.silence(now) >= self._run.patience_seconds:
+        worn_out = self._evidence.is_worn_out(batch, faults)
+        impatient = self._evidence.is_overdue(now) or (
+            worn_out and self._pacer.silence(now) >= self._run.patience_seconds
+        )
+        self._evidence.probes_failed += call.probe
+        if impatient and (self._evidence.probes_failed >= PROBES_FAILED_MOST or not self._run.patience_seconds):
             await self._end_for_outage(batch, fault)
             return None
         wait = self._backoff.delay(batch.attempt, self._chance, fault.retry_after_seconds)
-        return _Again(batch, fault, wait, since)
+        unproven = worn_out or impatient or self._evidence.is_half(batch)
+        return Again(batch, fault, wait, since, faults, unproven)
 
     async def _give_up(self, batch: Batch, fault: Outcome) -> None:
         """The batch is at fault, not the API: look for the id in its halves, or give up on the one that is left.
@@ -275,41 +321,27 @@ class Crawl:
             log.warning("%s is given up: %s %s", batch.ids[0], fault.reason, fault.message)
         if not await self._ledger.give_back(batch, fault, how, self._clock.now()):
             return
-        self._report.failed += how is GiveBack.FAIL
-        if how is GiveBack.SPLIT:
-            self._report.split += 1
-            self._work.put_back(batch, halves=2)
+        if how is GiveBack.FAIL:
+            self._report.failed += 1
+            self._evidence.clear(batch)
+            return
+        self._report.split += 1
+        self._evidence.split(batch)
+        self._work.put_back(batch, halves=2)
 
     async def _end_for_outage(self, batch: Batch, fault: Outcome) -> None:
-        """Nothing succeeds any more. If it was this batch all the same, its halves tell in the next run."""
-        tries = self._run.max_attempts if len(batch) > 1 else HOPELESS * self._run.max_attempts
-        if batch.replaces is None and batch.asked_before + 1 >= tries:
-            await self._give_up(batch, fault)
-            if await self._all_settled():
-                return
-        else:
-            await self._release(batch, fault)
-        await self._fail(
-            ApiUnavailable(
-                f"The API has not given one good answer in {self._run.patience_seconds:.0f} s; the last call ended "
-                f"with {fault.reason}{f' ({fault.message})' if fault.message else ''}.",
-                state=f"All that was fetched is stored; {self._work.let_go}, and budget is left.",
-                next_step=f"Run {self._work.command} again later: it goes on where it stopped.",
-            )
-        )
+        await self._release(batch, fault)
+        await self._fail(api_down(fault, self._run.patience_seconds, self._work))
 
-    async def _all_settled(self) -> bool:
-        videos = (await self._ledger.progress()).videos
-        return not videos[VideoState.PENDING] and not videos[VideoState.CLAIMED]
-
-    async def _on_push_back(self, batch: Batch, fault: Outcome, sent_at: float, since: float) -> _Again | None:
-        now = self._clock.monotonic()
+    async def _on_push_back(self, call: Call, fault: Outcome) -> Again | None:
+        """However long the API says "too fast", it says nothing about the day."""
+        now, batch = self._clock.monotonic(), call.batch
         if self._pacer.silence(now) >= self._run.patience_seconds:
-            # An API that never stops saying "too fast" means the day.
-            await self._close_day(batch, fault)
+            await self._end_for_outage(batch, fault)
             return None
-        self._pacer.pushed_back(now, sent_at, batch.attempt, fault.retry_after_seconds)
-        return _Again(batch, fault, self._backoff.delay(batch.attempt, self._chance), since)
+        self._pacer.pushed_back(now, call.sent_at, batch.attempt, fault.retry_after_seconds)
+        wait = self._backoff.delay(batch.attempt, self._chance)
+        return Again(batch, fault, wait, call.since, call.faults, call.probe)
 
     async def _on_quota(self, batch: Batch, fault: Outcome, sent_at: float) -> None:
         """The day looks spent. Near midnight, and the first time, it is worth one more question."""
@@ -332,30 +364,28 @@ class Crawl:
         log.warning("the API says that the quota of %s is spent (%s)", batch.quota_day, fault.reason)
         await self._release(batch, fault)
 
-    async def _on_refusal(self, batch: Batch, fault: Outcome) -> None:
-        self._refused_in_a_row += 1
-        if self._refused_in_a_row < REFUSALS_MOST:
+    async def _on_refusal(self, call: Call, fault: Outcome) -> Again | None:
+        """The API works and will not answer this batch: halve it at once. Alone, an id must be refused twice, with a
+        good answer to others between. After very many refusals in a row, a known id tells whether it is the API."""
+        batch, evidence = call.batch, self._evidence
+        evidence.refused_in_a_row += 1
+        evidence.probes_refused += call.probe
+        very_many = evidence.refused_in_a_row >= REFUSALS_MOST
+        if call.probe and (very_many or evidence.probes_refused >= PROBES_FAILED_MOST):
+            await self._release(batch, fault)
+            await self._fail(all_refused(fault, min(evidence.refused_in_a_row, REFUSALS_MOST), self._work))
+            return None
+        alone = len(batch) == 1 or batch.replaces is not None
+        at_fault = call.proven or (batch.replaces is not None and evidence.answers) if alone else True
+        if at_fault and not very_many and not call.probe:
             await self._give_up(batch, fault)
-            return
-        await self._release(batch, fault)
-        await self._fail(
-            ConfigError(
-                f"The API refused {REFUSALS_MOST} batches in a row: {fault.reason} {fault.message}".rstrip(),
-                state=f"The run was stopped before it cost more; {self._work.let_go}.",
-                next_step="See the API's sentence above and the [youtube] settings.",
-            )
-        )
+            return None
+        faults = call.faults + (not call.probe)
+        return Again(batch, fault, 0.0, self._clock.monotonic(), faults, unproven=True)
 
     async def _on_key_refused(self, batch: Batch, fault: Outcome) -> None:
         # First of all: no other lane is to send one more.
-        what = "The API refuses to answer this key" if fault.sent else "The API can't be reached"
-        await self._fail(
-            (CredentialsError if fault.sent else ConfigError)(
-                f"{what} ({fault.reason}): {fault.message}".rstrip(": "),
-                state=f"Nothing is lost; {self._work.let_go}.",
-                next_step=advice(fault),
-            )
-        )
+        await self._fail(key_refused(fault, self._work))
         await self._release(batch, fault)
 
     async def _release(self, batch: Batch, fault: Outcome) -> None:

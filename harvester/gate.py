@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from harvester.clock import Clock
 from harvester.pacing import Pacer
@@ -41,18 +42,18 @@ class Gate:
             self._in_flight += 1
             return 0.0
 
-    async def pause(self, seconds: float) -> None:
-        """Sleep, unless the gate closes first."""
+    async def pause(self, seconds: float, until: asyncio.Event | None = None) -> None:
+        """Sleep, unless the gate closes first, or `until` is set."""
         if self._closing.is_set() or seconds <= 0:
             return
-        sleep = asyncio.ensure_future(self._clock.sleep(seconds))
-        closing = asyncio.ensure_future(self._closing.wait())
+        waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._clock.sleep(seconds))]
+        waits += [asyncio.ensure_future(event.wait()) for event in (self._closing, until) if event is not None]
         try:
-            await asyncio.wait({sleep, closing}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            sleep.cancel()
-            closing.cancel()
-            await asyncio.gather(sleep, closing, return_exceptions=True)
+            for wait in waits:
+                wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
 
     async def wake(self) -> None:
         """Look again: a place came free, the limit grew, or the gate closed."""

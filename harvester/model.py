@@ -103,6 +103,8 @@ class Verdict(enum.Enum):
     """The key, a setting or this machine's network is at fault: every call would end so until a person mends it."""
     BATCH_REFUSED = "batch_refused"
     """The API refuses these ids: asking the same again only costs."""
+    UNACCEPTABLE = "unacceptable"
+    """A whole answer of the API that is not one to these ids: the API is up, and some id of the batch brings it."""
 
 
 class Body(NamedTuple):

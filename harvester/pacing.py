@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass
 
@@ -39,6 +40,7 @@ class Pacer:
         self._threshold = float(most)
         self._shrunk_at = now
         self._last_good = now
+        self._good_sent_at = -math.inf
         self._faults_in_a_row = 0
         self._probes = 0
         self._pushes = 0
@@ -58,6 +60,7 @@ class Pacer:
         A call that was sent before the limit last shrank says nothing about the new limit.
         """
         self._last_good = now
+        self._good_sent_at = max(self._good_sent_at, now if sent_at is None else sent_at)
         self._faults_in_a_row = self._probes = self._pushes = 0
         if sent_at is not None and sent_at < self._shrunk_at:
             return
@@ -93,8 +96,8 @@ class Pacer:
         self.held_until = max(self.held_until, until)
 
     def good_since(self, instant: float) -> bool:
-        """Whether something has succeeded since then: if so, what failed meanwhile failed by itself."""
-        return self._last_good > instant
+        """Whether a call that was sent after that has succeeded: if so, what failed until then failed by itself."""
+        return self._good_sent_at > instant
 
     def silence(self, now: float) -> float:
         """Seconds since anything succeeded, or since the start."""

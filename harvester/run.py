@@ -7,6 +7,9 @@ import enum
 from collections import Counter
 from dataclasses import dataclass, field
 
+PROBE = "probe"
+"""The reason of a call that asked for an id known to be good, to see whether the API answers at all."""
+
 
 class Ending(enum.StrEnum):
     """Why a run ended well."""

@@ -44,6 +44,9 @@ _KEY_WORDS = frozenset(
     }
 )
 
+# A 200 of the right kind that parses: the API is up, so that a smaller batch tells more than the same one again.
+_OF_THE_BATCH = frozenset({"bad_item", "id_twice", "stranger", "too_many_items"})
+
 _SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
@@ -77,7 +80,8 @@ def _good_or_fault(answer: Answer, asked: Collection[str], kind: str) -> Outcome
     try:
         body, found = read_good(answer, asked, kind)
     except BodyError as fault:
-        return Outcome(Verdict.TRY_AGAIN, fault.reason, http_status=answer.status, message=str(fault))
+        verdict = Verdict.UNACCEPTABLE if fault.reason in _OF_THE_BATCH else Verdict.TRY_AGAIN
+        return Outcome(verdict, fault.reason, http_status=answer.status, message=str(fault))
     return Outcome(Verdict.GOOD, "ok", http_status=answer.status, body=body, found=found)
 
 

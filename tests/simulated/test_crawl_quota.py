@@ -8,6 +8,7 @@ import pytest
 from crawl_setup import NOON, CrawlSetup, SetUp, assert_all_true, assert_handed_back
 
 from harvester import quota
+from harvester.errors import ApiUnavailable
 from harvester.run import Ending
 
 QUOTA_EXCEEDED_DAY = NOON - timedelta(days=NOON.date().toordinal() % 2 == 0)
@@ -106,8 +107,16 @@ async def test_a_young_day_that_is_really_spent_is_closed_after_ten_minutes(set_
     assert_handed_back(setup)
 
 
-async def test_an_api_that_says_too_fast_for_good_means_the_day(set_up: SetUp) -> None:
-    setup = await set_up(1_000, api={"per_minute_calls": 0}, settings={"concurrency": 10})
-    assert (await setup.run()).ending is Ending.DAY_CLOSED
+@pytest.mark.parametrize("retry_after", [None, 900.0], ids=["plain", "Retry-After"])
+async def test_an_api_that_says_too_fast_for_good_is_an_outage_and_not_the_day(
+    set_up: SetUp, retry_after: float | None
+) -> None:
+    setup = await set_up(1_000, api={"per_minute_calls": 0, "clock_speed": 1000.0}, settings={"concurrency": 10})
+    setup.retry_after_seconds = retry_after
+    with pytest.raises(ApiUnavailable) as down:
+        await setup.run()
+    assert "rateLimitExceeded" in down.value.what
+    assert "budget is left" in down.value.state
+    assert closed_days(setup) == []
     assert setup.simulator.report()["calls"] <= 10 + 40
     assert_handed_back(setup)

@@ -1,0 +1,157 @@
+"""Whether a batch is at fault or the API: the ids under suspicion, and an id to probe the API with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from harvester.body import BodyError
+from harvester.ledger.protocol import Ledger
+from harvester.model import Batch, Outcome
+from harvester.pacing import Pacer
+
+WELL_KNOWN_ID = "jNQXAC9IVRw"
+"""The first video on YouTube: what a ledger that has stored nothing yet probes with. Any valid answer will do."""
+MAX_UNPROVEN_SPLITS = 3
+"""So many halves may be split at their first fault in a row; then the API has to show that it still answers."""
+
+_LOOKED_AT = 3
+"""Stored responses that are looked at for a known id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A batch that is to be asked again, and why."""
+
+    batch: Batch
+    fault: Outcome
+    wait_seconds: float
+    since: float | None
+    """When the batch first failed: a good answer after that shows that the API works. None: only pushed back."""
+    faults: int = 0
+    """How often it failed: a push-back, or the failure of a probe, is none of its own."""
+    unproven: bool = False
+    """Whether to see first that the API answers anything at all."""
+    proven: bool = False
+    """Whether a probe has shown it since."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call under way."""
+
+    batch: Batch
+    sent_at: float
+    since: float | None
+    """See `Again`; None if the batch has not failed yet."""
+    faults: int
+    """See `Again`."""
+    proven: bool
+    """Whether the API had answered something else since then when this call was sent."""
+    probe: bool
+    """Whether it asks for a known id instead of its batch."""
+
+
+class Evidence:
+    """What this run has learned of its batches. Times are the clock's monotonic seconds."""
+
+    def __init__(self, ledger: Ledger, pacer: Pacer, max_attempts: int, patience_seconds: float) -> None:
+        self._ledger = ledger
+        self._pacer = pacer
+        self._max_attempts = max_attempts
+        self._patience_seconds = patience_seconds
+        self._suspects: set[int] = set()
+        self._splits_since_good = 0
+        self._answered: str | None = None
+        self.refused_in_a_row = 0
+        self.probes_failed = self.probes_refused = 0
+
+    def good(self, batch: Batch, outcome: Outcome) -> None:
+        """The API has answered for this batch: none of its ids is at fault."""
+        self._splits_since_good = self.refused_in_a_row = self.probes_failed = self.probes_refused = 0
+        self._answered = next(iter(outcome.found), batch.ids[0])
+        self.clear(batch)
+
+    @property
+    def answers(self) -> bool:
+        """Whether this run has had a good answer."""
+        return self._answered is not None
+
+    def clear(self, batch: Batch) -> None:
+        """These ids are settled."""
+        if self._suspects:
+            self._suspects.difference_update(batch.positions)
+
+    def probed(self) -> None:
+        """The API has answered a probe."""
+        self._splits_since_good = self.refused_in_a_row = self.probes_failed = self.probes_refused = 0
+
+    def forget(self) -> None:
+        """A new day: halves are asked for as any batch is."""
+        self._suspects.clear()
+        self._splits_since_good = self.refused_in_a_row = self.probes_failed = self.probes_refused = 0
+
+    def split(self, batch: Batch) -> None:
+        """One of these ids is at fault: its halves are to be asked for."""
+        self._splits_since_good += 1
+        self._suspects.update(batch.positions)
+
+    def call(self, batch: Batch, again: Again | None, now: float) -> Call:
+        """What to send for a batch that was just claimed, for the first time or again."""
+        if again is None:
+            return Call(batch, now, None, 0, proven=False, probe=False)
+        proven = self.is_proven(again)
+        doubtful = again.unproven or (again.since is not None and self.is_overdue(now))
+        return Call(batch, now, again.since, again.faults, proven, probe=doubtful and not proven)
+
+    def is_overdue(self, now: float) -> bool:
+        """Whether all that was under way has failed, and nothing has succeeded for as long as a run is patient."""
+        return self._pacer.probing and self._pacer.silence(now) >= self._patience_seconds
+
+    def suffices(self, again: Again) -> bool:
+        """Whether an old response can be given up without one more call: the API answers others meanwhile."""
+        return again.unproven and again.batch.replaces is not None and self.is_proven(again)
+
+    def is_proven(self, again: Again) -> bool:
+        """Whether the API has answered something well that it was asked after this batch had failed."""
+        return again.proven or (again.since is not None and self._pacer.good_since(again.since))
+
+    def is_half(self, batch: Batch) -> bool:
+        """Whether it is part of a batch that this run has split, and can be split further."""
+        return len(batch) > 1 and batch.positions[0] in self._suspects
+
+    def is_worn_out(self, batch: Batch, faults: int) -> bool:
+        """Whether it has had all its attempts. Those of earlier runs count too, lest a short day never be enough; of an
+        id alone they do not, for it may have been asked for with others then."""
+        asked = batch.asked_before + 1 if len(batch) > 1 else 0
+        return max(faults, asked) >= self._max_attempts
+
+    def is_at_fault(self, call: Call, faults: int, since: float) -> bool:
+        """A batch is, once the API has answered others since it failed; half of one that is, at its first fault.
+
+        An id that stands alone is given up only if it fails again after that answer. `faults` and `since` count the
+        one that has just come.
+        """
+        batch = call.batch
+        if self.is_half(batch):
+            return self._splits_since_good < MAX_UNPROVEN_SPLITS or self._pacer.good_since(since)
+        if not self.is_worn_out(batch, faults):
+            return False
+        if len(batch) > 1 or batch.replaces is not None:
+            return self._pacer.good_since(since)
+        return call.proven and faults > 1
+
+    async def known_id(self, but: Collection[str], now: datetime) -> str:
+        """An id that the API has answered for, or the well-known one; none of `but`."""
+        if self._answered is not None and self._answered not in but:
+            return self._answered
+        stored = await self._ledger.old_responses(now + timedelta(days=1), 0, _LOOKED_AT)
+        for body in (await self._ledger.bodies([response.call_id for response in stored])).values():
+            with suppress(BodyError, ValueError, LookupError, TypeError):
+                known = json.loads(body.raw())["items"][0]["id"]
+                if isinstance(known, str) and known not in but:
+                    return known
+        return WELL_KNOWN_ID

@@ -1,0 +1,138 @@
+"""The API of a fuzzed crawl, in process: it answers by its plan, through the real classification, and counts."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections import Counter
+from collections.abc import Sequence
+from datetime import date
+
+from fuzz_plan import DEFINITE, PASSING, PRICE, PUSHES, Outage, Plan
+from virtual_time import VirtualClock
+
+from harvester import quota
+from harvester.model import Answer, Outcome, Verdict
+from harvester.youtube.classify import classify
+from harvester.youtube.page import LIST_KIND
+
+MAX_CALLS = 5_000
+"""More than any plan can need: a crawl that asks so often will not end."""
+_JSON = {"content-type": "application/json"}
+
+
+class FuzzApi:
+    def __init__(self, plan: Plan, clock: VirtualClock) -> None:
+        self.plan = plan
+        self.clock = clock
+        self.calls = 0
+        self.foreign = 0
+        """Calls for ids that were never loaded."""
+        self.troubles = 0
+        """Faults that are no poison's."""
+        self.booked: Counter[date] = Counter()
+        """Calls that cost, by quota day."""
+        self.refused: Counter[date] = Counter()
+        """Calls refused since the day was spent."""
+        self._rng = random.Random(plan.seed)
+        self._passed: Counter[str] = Counter()
+        self._defined: Counter[str] = Counter()
+        self._lied_at = -1e9
+        self._ids = set(plan.ids)
+
+    def outage(self, seconds: float) -> Outage | None:
+        return next((one for one in self.plan.outages if one.start <= seconds < one.end), None)
+
+    def trouble_in(self, start: float, end: float, *kinds: str) -> bool:
+        """Whether an outage (of these kinds) lay within that time."""
+        return any(o.start <= end and o.end >= start and (not kinds or o.kind in kinds) for o in self.plan.outages)
+
+    async def fetch(self, ids: Sequence[str]) -> Outcome:
+        self.calls += 1
+        assert self.calls <= MAX_CALLS, "the crawl asks without end"
+        assert 0 < len(ids) <= 50
+        self.foreign += not self._ids.issuperset(ids)
+        day = quota.quota_day(self.clock.true_now())
+        kind = self._kind(ids, day)
+        if kind != "connect_failed":
+            self.booked[day] += 1
+        await asyncio.sleep(self._rng.uniform(0.001, self.plan.latency_seconds))  # pause: in virtual time
+        if kind in ("timeout", "connect_failed"):
+            return Outcome(Verdict.TRY_AGAIN, kind, sent=kind == "timeout")
+        return classify(self._answer(kind, ids), ids, self.clock.now())
+
+    def _kind(self, ids: Sequence[str], day: date) -> str:
+        seconds, rng, plan = self.clock.monotonic(), self._rng, self.plan
+        if (outage := self.outage(seconds)) is not None:
+            self.troubles += 1
+            return outage.kind
+        elsewhere = sum(
+            units for at, units in plan.spent_elsewhere if at <= seconds and quota.quota_day(plan.start) == day
+        )
+        if (self.booked[day] - self.refused[day]) * PRICE + elsewhere + PRICE > plan.daily_units:
+            self.refused[day] += 1
+            self.troubles += 1
+            return "403_quota" if day.toordinal() % 2 else "429_per_day"
+        if rng.random() < plan.pushes:
+            self.troubles += 1
+            return rng.choice(PUSHES)
+        if rng.random() < plan.quota_untrue and seconds - self._lied_at > 300:
+            self._lied_at = seconds
+            self.troubles += 1
+            return "403_quota"
+        return next((plan.poison[i] for i in ids if i in plan.poison), None) or self._passing(ids)
+
+    def _passing(self, ids: Sequence[str]) -> str:
+        """No id meets so many that it would have to be taken for one at fault."""
+        rng, plan = self._rng, self.plan
+        spared = any(self._defined[i] for i in ids)
+        if (
+            rng.random() < plan.passing
+            and not spared
+            and max(self._passed[i] for i in ids) < max(1, plan.max_attempts - 1)
+        ):
+            self._passed.update(ids)
+            self.troubles += 1
+            return rng.choice(PASSING)
+        if rng.random() < plan.definite and not any(self._defined[i] or self._passed[i] for i in ids):
+            self._defined.update(ids)
+            self.troubles += 1
+            return rng.choice(DEFINITE)
+        return "good"
+
+    def _answer(self, kind: str, ids: Sequence[str]) -> Answer:
+        items = [{"id": video_id} for video_id in ids if video_id not in self.plan.missing]
+        page = _page(items)
+        answers = {
+            "good": page,
+            "id_twice": _page([{"id": ids[-1]}, *items, {"id": ids[-1]}]),
+            "stranger": _page([*items, {"id": "zzzzzzzzzzz"}]),
+            "bad_item": _page([*items, {"no": "id"}]),
+            "cut_json": Answer(200, page.headers, page.body[:-5]),
+        }
+        return answers.get(kind) or _ERRORS[kind]
+
+
+def _page(items: list[dict[str, str]]) -> Answer:
+    return Answer(200, _JSON, json.dumps({"kind": LIST_KIND, "items": items}).encode())
+
+
+def _error(status: int, reason: str, message: str = "It was not to be.", retry_after: str | None = None) -> Answer:
+    body = {"error": {"code": status, "message": message, "errors": [{"reason": reason}]}}
+    headers = _JSON | ({"retry-after": retry_after} if retry_after else {})
+    return Answer(status, headers, json.dumps(body).encode())
+
+
+_ERRORS = {
+    "html_200": Answer(200, {"content-type": "text/html"}, b"<html>Sign in</html>"),
+    "html_502": Answer(502, {"content-type": "text/html"}, b"<html>Bad gateway</html>"),
+    "404": Answer(404, {"content-type": "text/plain"}, b"not found"),
+    "400": _error(400, "badRequest"),
+    "503": _error(503, "backendError"),
+    "429": _error(429, "rateLimitExceeded"),
+    "429_retry_after": _error(429, "rateLimitExceeded", retry_after="40"),
+    "429_for_900_s": _error(429, "rateLimitExceeded", retry_after="900"),
+    "403_quota": _error(403, "quotaExceeded"),
+    "429_per_day": _error(429, "rateLimitExceeded", message="Quota exceeded for 'Queries per day'"),
+}

@@ -1,0 +1,183 @@
+"""Ledgers without threads: the real transactions, each run where it is asked for, and a death between any two."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from harvester.hop import Done
+from harvester.ledger import reading
+from harvester.ledger.postgres.ledger import PostgresLedger
+from harvester.ledger.sqlite import SqliteLedger
+from harvester.ledger.upgrade import prepare
+from harvester.model import ProcessIdentity
+
+Alive = Callable[[ProcessIdentity], bool]
+
+
+class Died(BaseException):
+    """The process is dead: nothing that it does reaches the ledger any more."""
+
+
+class Death:
+    """Strikes before or after the `left`-th transaction from now; never where that is None."""
+
+    def __init__(self, left: int | None = None, after: bool = False) -> None:
+        self.left = left
+        self.after = after
+        self.dead = False
+
+    def before_transaction(self) -> None:
+        if self.dead:
+            raise Died
+        if self.left is not None:
+            self.left -= 1
+            if self.left < 0 and not self.after:
+                self.dead = True
+                raise Died
+
+    def after_transaction(self) -> None:
+        if self.left is not None and self.left < 0:
+            self.dead = True
+            raise Died
+
+
+class InlineHop:
+    """In place of a Hop: what was asked for in one turn of the loop is done together in the next."""
+
+    def __init__(self, work: Callable[[Sequence[Any]], Sequence[Done[Any]]], death: Death) -> None:
+        self._work = work
+        self._death = death
+        self._waiting: list[tuple[Any, asyncio.Future[Any]]] = []
+
+    async def __call__(self, item: Any) -> Any:
+        loop = asyncio.get_running_loop()
+        waiting: asyncio.Future[Any] = loop.create_future()
+        if not self._waiting:
+            loop.call_soon(self._do)
+        self._waiting.append((item, waiting))
+        return await waiting
+
+    def _do(self) -> None:
+        taken, self._waiting = self._waiting, []
+        try:
+            self._death.before_transaction()
+            done = self._work([item for item, _ in taken])
+            self._death.after_transaction()
+        except Died as died:
+            done = [Done(error=died)] * len(taken)
+        for (_, waiting), one in zip(taken, done, strict=True):
+            if waiting.done():
+                continue
+            if one.error is not None:
+                waiting.set_exception(one.error)
+            else:
+                waiting.set_result(one.result)
+
+
+def _without_threads(ledger: Any, death: Death) -> None:
+    writer = ledger._writer
+    real = writer._hop
+    real._thread.shutdown()
+    writer._hop = InlineHop(writer._commit, death)
+
+
+class InlineSqliteLedger(SqliteLedger):
+    def __init__(self, path: Path, alive: Alive, death: Death) -> None:
+        super().__init__(path, alive)
+        _without_threads(self, death)
+
+    async def _read(self, *queries: reading.AnyQuery) -> list[Sequence[reading.AnyRow]]:
+        from harvester.ledger.connect import reading_engine
+
+        with reading_engine(self._path).connect() as connection:
+            return [connection.execute(query).all() for query in queries]
+
+    def hang_up(self) -> None:
+        self._writer._disconnect()
+
+
+class InlinePostgresLedger(PostgresLedger):
+    def __init__(self, url: str, alive: Alive, death: Death) -> None:
+        super().__init__(url, alive)
+        _without_threads(self, death)
+
+    async def _read(self, *queries: reading.AnyQuery) -> list[Sequence[reading.AnyRow]]:
+        return self._read_all(queries)
+
+    def hang_up(self) -> None:
+        self._writer._disconnect()
+        self._reader.dispose()
+
+
+class SqliteDatabase:
+    """One file in memory, made anew for each crawl from a prepared one."""
+
+    def __init__(self) -> None:
+        memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
+        self._folder = tempfile.TemporaryDirectory(prefix="harvester-fuzz-", dir=memory)
+        self._prepared = Path(self._folder.name) / "prepared.db"
+        self.path = Path(self._folder.name) / "harvest.db"
+        prepare(self._prepared)
+        with closing(sqlite3.connect(self._prepared)) as db:
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def renew(self) -> None:
+        for suffix in ("-wal", "-shm"):
+            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        shutil.copyfile(self._prepared, self.path)
+
+    def ledger(self, alive: Alive, death: Death) -> InlineSqliteLedger:
+        return InlineSqliteLedger(self.path, alive, death)
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(self.path)) as db:
+            return db.execute(query).fetchall()
+
+    def books(self) -> Any:
+        from harvester.ledger.books import SqliteBooks
+
+        return SqliteBooks(self.path)
+
+    def close(self) -> None:
+        self._folder.cleanup()
+
+
+class PostgresDatabase:
+    """One database of the tests' own server, emptied for each crawl."""
+
+    def __init__(self) -> None:
+        from postgres_server import the_server
+
+        self._server = the_server()
+        self.url = self._server.new_database()
+        self._db = psycopg.connect(self.url, autocommit=True)
+
+    def renew(self) -> None:
+        self._server.take_back(self.url, self._db)
+
+    def ledger(self, alive: Alive, death: Death) -> InlinePostgresLedger:
+        return InlinePostgresLedger(self.url, alive, death)
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        return self._db.execute(query.encode()).fetchall()
+
+    def books(self) -> Any:
+        from harvester.ledger.postgres.books import PostgresBooks
+
+        return PostgresBooks(self.url)
+
+    def close(self) -> None:
+        self._db.close()
+
+
+Database = SqliteDatabase | PostgresDatabase
+DATABASES: dict[str, Callable[[], Database]] = {"sqlite": SqliteDatabase, "postgres": PostgresDatabase}
