@@ -205,11 +205,22 @@ def test_an_id_twice_in_a_body_is_found(database: Database) -> None:
     assert found(database) == ["The response of call 1 holds an id twice."]
 
 
-@pytest.mark.parametrize("raw", [b"", b"<html>", b"{}", b'{"items": [{"etag": "x"}]}', b'{"items": [{"id": "\xff"}]}'])
+NESTED = b'{"items": [], "x": ' + b"[" * 5000 + b"]" * 5000 + b"}"
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"<html>", b"{}", b'{"items": [{"etag": "x"}]}', b'{"items": [{"id": "\xff"}]}', NESTED]
+)
 def test_a_body_that_is_no_response_is_found(database: Database, raw: bytes) -> None:
     put_body(database, gzip.compress(raw))
     (sentence,) = found(database)
     assert sentence.startswith("The stored response of call 1 cannot be read: ")
+
+
+def test_a_body_with_half_a_character_is_as_good_as_another(database: Database) -> None:
+    raw = a_body(IDS[2:50]).raw()
+    put_body(database, gzip.compress(raw.replace(b'"items"', rb'"cut": "\ud83d", "items"', 1)))
+    assert found(database) == []
 
 
 def test_a_body_cut_short_is_found(database: Database) -> None:

@@ -37,6 +37,15 @@ def test_a_video_without_statistics_gets_them() -> None:
     assert merged == {"a": b'{"id":"a","statistics":{"viewCount":"1"}}', "b": b'{"id":"b"}'}
 
 
+@pytest.mark.parametrize("odd", ["null", "[]", '"12"', "{}"])
+def test_statistics_that_are_no_counts_give_way_and_renew_nothing(odd: str) -> None:
+    video = '{"id":"a","statistics":' + odd + "}"
+    merged = with_statistics(page(video), newest(a={"viewCount": "1"}))
+    assert raw_videos(merged) == {"a": b'{"id":"a","statistics":{"viewCount":"1"}}'}
+    same = with_statistics(page(VIDEO % "a"), page(video))
+    assert raw_videos(same) == {"a": (VIDEO % "a").encode()}
+
+
 @pytest.mark.parametrize("broken", [b"", b"{}", b'{"items":[{}]}', b'{"items":[{"id":1}]}', b"[]"])
 def test_what_is_no_list_of_videos_is_refused(broken: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):

@@ -167,6 +167,12 @@ def test_a_page_that_not_every_reader_can_read_is_a_fault(reason: str, body: byt
     assert outcome.message
 
 
+def test_statistics_go_through_the_same_door() -> None:
+    for reason, more in (("ok", b""), ("name_twice", b', "items": []'), ("bad_number", b', "n": 1e400')):
+        body = b'{"kind": "youtube#batchGetStatsResponse", "items": [{"id": "aaaaaaaaaaA"}]%b}' % more
+        assert classify(Answer(200, JSON_HEADERS, body), ASKED, NOW, page.STATISTICS_KIND).reason == reason
+
+
 @pytest.mark.parametrize("levels", [page.MAX_DEPTH - 1, page.MAX_DEPTH])
 def test_the_deepest_page_that_is_let_pass(levels: int) -> None:
     """The limit is taken off one that simdjson has, and does not let itself be asked for."""
