@@ -20,6 +20,9 @@ CHUNK_ROWS = 500
 CHUNKS = 12
 SOURCE = ["load", "ids.txt"]
 
+LOAD_ID = 6
+"""The number of the column `videos.load_id`, from 0."""
+
 
 @pytest.fixture
 def folder(harvester: Program) -> Path:
@@ -43,13 +46,19 @@ def uncut(folder: Path) -> Rows:
             await load(ledger, read_ids(str(folder / "ids.txt"), column="song", chunk_rows=CHUNK_ROWS))
 
     asyncio.run(load_it())
-    return rows(path, "videos", "video_states")
+    return loaded_rows(path)
+
+
+def loaded_rows(path: Path) -> Rows:
+    """The ids and the counts, without which load brought an id: a load that was cut off leaves the rest to another."""
+    found = rows(path, "videos", "video_states")
+    return found | {"videos": [(*row[:LOAD_ID], *row[LOAD_ID + 1 :]) for row in found["videos"]]}
 
 
 def assert_whole_chunks(path: Path, uncut: Rows) -> int:
     """What is there is a beginning of the uncut ledger, and the books balance."""
     assert_sound(path)
-    loaded = rows(path, "videos")["videos"]
+    loaded = loaded_rows(path)["videos"]
     assert loaded == uncut["videos"][: len(loaded)]
     return len(loaded)
 
@@ -62,7 +71,7 @@ def assert_loaded(harvester: Program, uncut: Rows) -> None:
         line.rsplit(None, 1) for line in done.stdout.replace(",", "").splitlines() if line.split()[-1].isdigit()
     )
     assert int(figures["new"]) + int(figures["already there"]) == int(figures["distinct"]) == 4_045
-    assert rows(harvester.folder / "harvest.db", "videos", "video_states") == uncut
+    assert loaded_rows(harvester.folder / "harvest.db") == uncut
     assert_sound(harvester.folder / "harvest.db")
 
 

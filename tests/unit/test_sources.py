@@ -417,6 +417,15 @@ class TestPacking:
         with pytest.raises(SourceUnavailable, match="the source ended in the middle"):
             load(path)
 
+    @pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress])
+    @pytest.mark.parametrize("lost", [1, 5, "all but one"])
+    def test_a_last_member_that_is_cut(self, write: Write, pack: Callable[[bytes], bytes], lost: int | str) -> None:
+        half = len(self.content) // 2
+        last = pack(self.content[half:])
+        kept = last[:1] if isinstance(lost, str) else last[:-lost]
+        with pytest.raises(SourceUnavailable, match="the source ended in the middle"):
+            load(write("a.csv.gz", pack(self.content[:half]) + kept))
+
     @pytest.mark.parametrize(
         "pack", [gzip.compress, lambda data: zstandard.ZstdCompressor(write_checksum=True).compress(data)]
     )
