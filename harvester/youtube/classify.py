@@ -45,7 +45,9 @@ _KEY_WORDS = frozenset(
 )
 
 # A 200 of the right kind that parses: the API is up, so that a smaller batch tells more than the same one again.
-_OF_THE_BATCH = frozenset({"bad_item", "id_twice", "stranger", "too_many_items"})
+_OF_THE_BATCH = frozenset(
+    {"bad_item", "bad_number", "id_twice", "name_twice", "stranger", "too_deep", "too_many_items"}
+)
 
 _SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
 
