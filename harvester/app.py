@@ -146,12 +146,13 @@ class Harvester:
         report: RunReport | None = None,
     ) -> RunReport:
         """The run itself, over a ledger that is open already; `work` is what to ask for, where it is not all."""
+        from harvester.descriptors import affordable
         from harvester.network import proxy_for
         from harvester.process import this_process
         from harvester.worker import Worker
         from harvester.youtube.client import YouTubeClient
 
-        run = self.config.run
+        run = self.config.run.model_copy(update={"concurrency": affordable(self.config.run.concurrency)})
         client = YouTubeClient(
             self.config.youtube,
             self._key or api_key(),
@@ -241,13 +242,13 @@ class Harvester:
             )
         return render(data)
 
-    def publish_page(self, uri: str, *, force: bool = False) -> None:
+    def publish_page(self, uri: str, page: str | None = None, *, force: bool = False) -> None:
         """Write the page to a local path or `s3://bucket/key`, whole. `force` replaces what is no such page too."""
         from harvester.report.page import CONTENT_TYPE
         from harvester.report.place import page_at
 
         target = page_at(uri, self.config.export, self.protected(), force=force)
-        target.publish([self.page().encode()], content_type=CONTENT_TYPE)
+        target.publish([(page or self.page()).encode()], content_type=CONTENT_TYPE)
 
     async def put_back(
         self, states: Collection[VideoState], reasons: Collection[str] | None = None, *, dry_run: bool = False

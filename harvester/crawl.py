@@ -254,6 +254,7 @@ class Crawl:
     async def _on_good(self, call: Call, outcome: Outcome, lane: _Lane) -> Again | None:
         self._note_good(call.sent_at)
         if call.probe:
+            outcome.done_with()
             self._evidence.probed()
             self._report.wasted[PROBE] += 1
             assert call.since is not None, "only a batch that has failed is probed for"
@@ -261,6 +262,7 @@ class Crawl:
             return Again(call.batch, answered, 0.0, call.since, call.faults, proven=True)
         self._evidence.good(call.batch, outcome)
         lane.settling = asyncio.create_task(self._settle(call.batch, outcome))
+        lane.settling.add_done_callback(lambda _: outcome.done_with())
         # It begins now, before the lane's next claim: whatever kills the run, a lane has one call under way.
         await asyncio.sleep(0)
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import NamedTuple
@@ -136,6 +136,10 @@ class Answer:
     body: bytes
 
 
+def _nothing() -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """An answer, or its absence, once sorted."""
@@ -152,6 +156,8 @@ class Outcome:
     body: Body | None = None
     found: frozenset[str] = frozenset()
     """The ids of a good answer's items."""
+    done_with: Callable[[], None] = field(default=_nothing, compare=False, repr=False)
+    """To be called once the body is stored or dropped: a large one holds up other large ones until then."""
 
 
 class GiveBack(enum.Enum):

@@ -140,4 +140,5 @@ class Worker:
         log.info("stopping: waiting for the calls under way; told again, it stops at once")
         await crawl.close()
         await self._stop.at_once.wait()
+        self._ledger.hurry()
         return Ending.STOPPED

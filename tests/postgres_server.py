@@ -68,6 +68,11 @@ class PostgresServer:
         self.start()
         prepare(self.new_database(template="template1", name="prepared"))
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def url(self, database: str) -> str:
         return f"postgresql://harvester@/{database}?host={self.folder}"
 

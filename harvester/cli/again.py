@@ -12,11 +12,12 @@ from harvester.cli.console import can_ask, fold
 from harvester.cli.state import State
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import timedelta
 
     from harvester.app import Harvester
     from harvester.model import Stored
-    from harvester.run import RunReport
+    from harvester.run import RunReport, Stop
 
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 _LONGEST_DAYS = 36_500
@@ -91,6 +92,7 @@ def refresh(
     import asyncio
     from datetime import timedelta
 
+    from harvester.cli.beside import stopped_by_signals
     from harvester.cli.console import show
     from harvester.report import terminal
 
@@ -107,14 +109,22 @@ def refresh(
         show(terminal.due(due, older_than, what))
         return
     how = {"statistics_only": statistics_only, "max_calls": max_calls}
-    report, left = asyncio.run(_refresh(harvester, older_than, due.old.videos, state.verbosity, **how))
+    with stopped_by_signals() as stop_by_signals:
+        report, left = asyncio.run(
+            _refresh(harvester, older_than, due.old.videos, state.verbosity, stop_by_signals, **how)
+        )
     show(terminal.refreshed(report, left, older_than, what))
 
 
 async def _refresh(
-    harvester: Harvester, older_than: timedelta | None, videos: int, verbosity: int, **how: Any
+    harvester: Harvester,
+    older_than: timedelta | None,
+    videos: int,
+    verbosity: int,
+    stop_by_signals: Callable[[], Stop],
+    **how: Any,
 ) -> tuple[RunReport, Stored]:
-    from harvester.cli.beside import stop_by_signals, told
+    from harvester.cli.beside import told
     from harvester.cli.progress import progress
     from harvester.run import RunReport
     from harvester.watch import Advance

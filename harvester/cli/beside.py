@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
+import sys
+import threading
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from harvester.cli.progress import Display, display
-from harvester.errors import HarvesterError
+from harvester.errors import HarvesterError, OutsideError
 from harvester.report.figures import Outlook, Rate
 from harvester.run import Stop
 from harvester.watch import Advance, Watch
@@ -25,15 +28,48 @@ log = logging.getLogger(__name__)
 LEDGER_SECONDS = 10.0
 """How often the ledger is asked what other runs have done, and which day it is."""
 LOOK_SECONDS = 0.2
+HEEDED_SECONDS = 8.0
+"""How long the second stop signal may take: a ledger that is there needs a moment of it."""
 
 
-def stop_by_signals() -> Stop:
-    """SIGINT and SIGTERM ask for it, instead of what they do otherwise."""
-    stop = Stop()
-    loop = asyncio.get_running_loop()
-    for signal_number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(signal_number, stop.ask)
-    return stop
+@contextmanager
+def stopped_by_signals() -> Iterator[Callable[[], Stop]]:
+    """What lets SIGINT, SIGTERM and SIGHUP ask for a stop, to be called in the event loop that this lasts for.
+
+    Where the second one is not heeded in good time, as by a ledger's server that is frozen, the process ends there.
+    """
+    timers: list[threading.Timer] = []
+
+    def stop_by_signals() -> Stop:
+        stop, loop = Stop(), asyncio.get_running_loop()
+
+        def ask() -> None:
+            stop.ask()
+            if stop.at_once.is_set() and not timers:
+                timers.append(threading.Timer(HEEDED_SECONDS, _end_here))
+                timers[0].daemon = True
+                timers[0].start()
+
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            # nohup lets a program ignore that its terminal is gone.
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                loop.add_signal_handler(number, ask)
+        return stop
+
+    try:
+        yield stop_by_signals
+    finally:
+        for timer in timers:
+            timer.cancel()
+
+
+def _end_here() -> None:
+    """As a kill does: what is committed is safe, and the next run takes the calls under way back."""
+    log.error("the ledger does not answer: the run ends here; the next one takes back the calls under way")
+    if sys.stderr.isatty():
+        sys.stderr.write("\x1b[?25h")  # a cursor that a progress bar may have hidden
+        sys.stderr.flush()
+    os._exit(OutsideError.exit_code)
 
 
 @asynccontextmanager

@@ -10,9 +10,11 @@ from harvester.cli.console import show
 from harvester.cli.state import State
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from harvester.app import Harvester
     from harvester.model import Progress
-    from harvester.run import RunReport
+    from harvester.run import RunReport, Stop
 
 
 @click.command(epilog="Example: harvester plan --videos 631348 --units-per-call 11")
@@ -46,10 +48,12 @@ def run(state: State, max_calls: int | None, until_done: bool, dry_run: bool) ->
     The daily job: harvester schedule has it started each day. A call asks for up to 50 ids and spends
     quota.units_per_call units; no day spends more than quota.daily_units. Next: harvester status.
 
-    SIGINT and SIGTERM let the calls under way come home; a second one stops at once. Either way nothing is lost.
+    SIGINT, SIGTERM and SIGHUP let the calls under way come home; a second one stops at once. Nothing is lost by that.
     """
     import asyncio
 
+    from harvester.cli.afterwards import Afterwards
+    from harvester.cli.beside import stopped_by_signals
     from harvester.report import terminal
 
     harvester = state.harvester()
@@ -58,12 +62,21 @@ def run(state: State, max_calls: int | None, until_done: bool, dry_run: bool) ->
         return
     _check_page(harvester)
     warned = _warn(harvester)
+    afterwards = Afterwards(harvester)
+    # The root's end comes after an error was printed, too.
+    click.get_current_context().find_root().call_on_close(afterwards.finish)
+    afterwards.begin()
     try:
-        report, progress = asyncio.run(_run(harvester, max_calls, until_done, state.verbosity))
+        with stopped_by_signals() as stop_by_signals:
+            report, progress = asyncio.run(_run(harvester, max_calls, until_done, state.verbosity, stop_by_signals))
+    except Exception as error:
+        afterwards.failed(_sentence(error))
+        raise
     finally:
-        _write_page(harvester)
         _warn(harvester, warned)
-    show(terminal.run(report, progress))
+    result = terminal.run(report, progress)
+    afterwards.succeeded(result.plain)
+    show(result)
 
 
 def _check_page(harvester: Harvester) -> None:
@@ -73,6 +86,7 @@ def _check_page(harvester: Harvester) -> None:
     """
     import logging
 
+    from harvester.cli.afterwards import AFTERWARDS_SECONDS, within
     from harvester.errors import DestinationRefused, HarvesterError
 
     uri = harvester.config.report.html
@@ -81,7 +95,7 @@ def _check_page(harvester: Harvester) -> None:
     from harvester.report.place import page_at
 
     try:
-        page_at(uri, harvester.config.export, harvester.protected())
+        within(AFTERWARDS_SECONDS, lambda: page_at(uri, harvester.config.export, harvester.protected()))
     except DestinationRefused as error:
         error.state = "Nothing was written. report.html of the settings names it; no unit was spent."
         error.next_step = "Name another place there, or write the page once: harvester status --html PLACE --force"
@@ -108,40 +122,17 @@ def _warn(harvester: Harvester, already: frozenset[str] = frozenset()) -> frozen
     return told | already
 
 
-def _write_page(harvester: Harvester) -> None:
-    """After a run, however it ended. What goes wrong with that is a warning, and never an exception."""
-    import logging
-
-    uri = harvester.config.report.html
-    if uri is None:
-        return
-    try:
-        harvester.publish_page(uri)
-    except Exception as error:  # noqa: BLE001 (the run is over, and what it did stays done)
-        logging.getLogger(__name__).warning("the page of report.html was not written: %s", error)
-
-
 async def _run(
-    harvester: Harvester, max_calls: int | None, until_done: bool, verbosity: int
+    harvester: Harvester, max_calls: int | None, until_done: bool, verbosity: int, stop_by_signals: Callable[[], Stop]
 ) -> tuple[RunReport, Progress]:
-    from harvester.cli.beside import shown_run, stop_by_signals
+    from harvester.cli.beside import shown_run
     from harvester.garbage import look_rarely
-    from harvester.notify import Notifier
-    from harvester.report import terminal
     from harvester.run import RunReport
 
     look_rarely()
-    stop = stop_by_signals()
-    notifier = Notifier(harvester.config.notify.url)
-    await notifier.started()
-    try:
-        async with shown_run(harvester, so_far := RunReport(), verbosity):
-            report, progress = await harvester.run(until_done=until_done, max_calls=max_calls, stop=stop, report=so_far)
-    except Exception as error:
-        await notifier.failed(_sentence(error))
-        raise
-    await notifier.succeeded(terminal.run(report, progress).plain)
-    return report, progress
+    stop, so_far = stop_by_signals(), RunReport()
+    async with shown_run(harvester, so_far, verbosity):
+        return await harvester.run(until_done=until_done, max_calls=max_calls, stop=stop, report=so_far)
 
 
 def _sentence(error: Exception) -> str:

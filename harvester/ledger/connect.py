@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import time
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 BUSY_TIMEOUT_SECONDS = 60.0
 """How long a transaction waits for another process's; each takes about a millisecond."""
+_FILES = 4
 _LOCKED_PAUSE_SECONDS = 0.005
 
 _WRITING = (
@@ -195,6 +197,12 @@ def _unusable(primary: int | None, path: Path) -> HarvesterError | None:
             state="Nothing was changed.",
             next_step="Mend the permissions of the file and of its folder.",
         )
+    if primary == sqlite3.SQLITE_CANTOPEN and _no_descriptor_left():
+        return LedgerUnavailable(
+            f"The ledger {shown(path.name)} cannot be opened: this process may open no more files.",
+            state=_SAFE,
+            next_step="Raise the limit (ulimit -n 1024), or lower run.concurrency, and run the command again.",
+        )
     if primary == sqlite3.SQLITE_CANTOPEN:
         return LedgerUnusable(
             f"The ledger {shown(str(path))} cannot be opened.",
@@ -208,6 +216,19 @@ def _unusable(primary: int | None, path: Path) -> HarvesterError | None:
             next_step="Set ledger.url to another file, or restore the ledger from a backup.",
         )
     return None
+
+
+def _no_descriptor_left() -> bool:
+    """Whether the files of a ledger, it and its WAL and their lock, are more than may be opened."""
+    opened: list[int] = []
+    try:
+        opened.extend(os.open(os.devnull, os.O_RDONLY) for _ in range(_FILES))
+    except OSError as error:
+        return error.errno in (errno.EMFILE, errno.ENFILE)
+    finally:
+        for fd in opened:
+            os.close(fd)
+    return False
 
 
 def _has_no_room(folder: Path) -> bool:

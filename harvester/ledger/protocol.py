@@ -46,6 +46,10 @@ class Ledger(Protocol):
 
     async def renew_lease(self, run_id: int, lease_until: datetime) -> None: ...
 
+    def hurry(self) -> None:
+        """From now on, wait for no server that is away: what needs one fails at once."""
+        ...
+
     async def close_run(self, run_id: int, now: datetime, reason: str) -> None:
         """Give back what the run still holds, and note why it ended."""
         ...

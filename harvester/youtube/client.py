@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import datetime
 from types import TracebackType
@@ -27,6 +29,12 @@ MAX_WIRE_BYTES = 8 * 1024 * 1024
 
 KEY_BEGINNING = 4
 """So many characters of a key are enough to tell that it is one."""
+
+MEMORY_BYTES = 64 * 1024 * 1024
+"""Most bytes of large bodies held at once, from the wire to the ledger."""
+LEAST_LARGE_BYTES, MOST_SMALL_BYTES = 256 * 1024, 1024 * 1024
+"""Where a large body begins: at the lower with a thousand calls under way, at the upper with fifty. A full batch has
+50 KB as Google sends it, and 250 KB if it were not compressed."""
 
 _READ_BUFFER_BYTES = 256 * 1024
 
@@ -67,6 +75,9 @@ class YouTubeClient:
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds, connect=timeout_seconds / 2)
         self._clock = clock
         self._max_wire_bytes = max_wire_bytes
+        share = MEMORY_BYTES // concurrency
+        self._small_bytes = max(LEAST_LARGE_BYTES, min(MOST_SMALL_BYTES, share))
+        self._large = asyncio.Semaphore(max(1, MEMORY_BYTES // max_wire_bytes))
         self._session: aiohttp.ClientSession | None = None
         self._classify = Hop("answers", _classify_all, ANSWERS_AT_ONCE)
 
@@ -110,17 +121,26 @@ class YouTubeClient:
         """Ask once for `ids`, 1 to 50 of them. Network faults are outcomes."""
         if not 0 < len(ids) <= BATCH_SIZE:
             raise ValueError(f"a call is for 1 to {BATCH_SIZE} ids, not {len(ids)}")
-        try:
-            answer = await self._get(self._videos.extend_query(id=",".join(ids)))
-        except NETWORK_FAULTS as fault:
-            return outcome_of(fault)
-        if len(answer.body) > self._max_wire_bytes:
-            return Outcome(Verdict.TRY_AGAIN, "body_too_large", http_status=answer.status)
-        outcome = await self._classify((answer, ids, self._clock.now(), self._kind))
-        return outcome if outcome.verdict is Verdict.GOOD else self._without_key(outcome)
+        async with AsyncExitStack() as held:
+            try:
+                answer = await self._get(self._videos.extend_query(id=",".join(ids)), held)
+            except NETWORK_FAULTS as fault:
+                return outcome_of(fault)
+            if len(answer.body) > self._max_wire_bytes:
+                return Outcome(Verdict.TRY_AGAIN, "body_too_large", http_status=answer.status)
+            outcome = await self._classify((answer, ids, self._clock.now(), self._kind))
+            if outcome.verdict is not Verdict.GOOD:
+                return self._without_key(outcome)
+            if len(answer.body) <= self._small_bytes:
+                return outcome
+            held.pop_all()
+            return replace(outcome, done_with=self._large.release)
 
-    async def _get(self, url: URL) -> Answer:
-        """One GET. The body ends soon after the bound is passed, and then the connection is dropped."""
+    async def _get(self, url: URL, held: AsyncExitStack) -> Answer:
+        """One GET. The body ends soon after the bound is passed, and then the connection is dropped.
+
+        A large body is read on when fewer large ones are held; `held` lets go of its place.
+        """
         if self._session is None:
             raise RuntimeError("the client is used outside its context")
         key = {"X-Goog-Api-Key": self._key.get_secret_value()}
@@ -129,6 +149,8 @@ class YouTubeClient:
             size = 0
             async for chunk in response.content.iter_any():
                 chunks.append(chunk)
+                if size <= self._small_bytes < size + len(chunk):
+                    await held.enter_async_context(self._large)
                 size += len(chunk)
                 if size > self._max_wire_bytes:
                     response.close()

@@ -5,6 +5,8 @@ Messages are our own sentences: an exception of aiohttp can carry the request's 
 
 from __future__ import annotations
 
+import errno
+
 import aiohttp
 
 from harvester.model import Outcome, Verdict
@@ -42,6 +44,9 @@ def outcome_of(fault: Exception) -> Outcome:
         final = 400 <= fault.status < 500 and fault.status not in (408, 429)
         verdict = Verdict.KEY_REFUSED if final else Verdict.TRY_AGAIN
         return Outcome(verdict, "proxy_refused", message=f"the proxy answered HTTP {fault.status}", sent=False)
+    if isinstance(fault, aiohttp.ClientConnectorError) and fault.os_error.errno in (errno.EMFILE, errno.ENFILE):
+        # Fewer at once is what helps, as when the API asks for it.
+        return Outcome(Verdict.SLOW_DOWN, "too_many_files", message="this process may open no more files", sent=False)
     for kind, reason, message in _UNSENT:
         if isinstance(fault, kind):
             return Outcome(Verdict.TRY_AGAIN, reason, message=_with_cause(message, fault), sent=False)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
+import sys
 
 import pytest
 from crawl_children import PrepareCrawl, assert_quiet
@@ -47,6 +50,33 @@ def test_a_second_signal_ends_at_once_and_the_books_balance(
     assert (status["videos"]["claimed"], status["videos"]["pending"]) == (0, 10_000)
     assert (status["calls"]["abandoned"], status["quota"]["spent"]) == (10, 110)
     crawl.assert_sound()
+
+
+def test_a_terminal_that_is_gone_lets_them_come_home_too(prepare_crawl: PrepareCrawl) -> None:
+    crawl = prepare_crawl(10_000, latency_seconds=0.2)
+    run = crawl.start_and_reach(15)
+    run.send(signal.SIGHUP)
+    assert run.wait(LIMIT_SECONDS) == 0
+    assert run.stdout.startswith("Stopped:")
+    assert crawl.status()["videos"]["claimed"] == 0
+
+
+def test_nohup_is_heeded(prepare_crawl: PrepareCrawl) -> None:
+    crawl = prepare_crawl(500, concurrency=1, latency_seconds=0.1)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        ignoring = subprocess.Popen(
+            [sys.executable, "-m", "harvester", "run"],
+            cwd=crawl.harvester.folder,
+            env=os.environ | {"NO_PROXY": "127.0.0.1"} | crawl.harvester.env,
+            stderr=subprocess.DEVNULL,
+        )
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    wait_until(lambda: crawl.calls)
+    ignoring.send_signal(signal.SIGHUP)
+    assert ignoring.wait(LIMIT_SECONDS) == 0
+    crawl.assert_finished()
 
 
 def test_a_run_that_sleeps_until_the_next_day_ends_when_it_is_told_to(prepare_crawl: PrepareCrawl) -> None:

@@ -17,13 +17,14 @@ import pytest
 from aiohttp import web
 from aioresponses import aioresponses
 from pydantic import SecretStr
+from waiting import until
 
 from harvester._version import __version__
 from harvester.clock import SystemClock
 from harvester.config import YouTubeSettings
 from harvester.model import Verdict
 from harvester.youtube import Api
-from harvester.youtube.client import MAX_WIRE_BYTES, YouTubeClient
+from harvester.youtube.client import MAX_WIRE_BYTES, MEMORY_BYTES, YouTubeClient
 
 KEY = "not_a_key_0123456789"  # a form that only its owner knows as a key
 IDS = ("-aaaaaaaaaA", "bbbbbbbbbbE", "cccccccc_cI")
@@ -211,3 +212,27 @@ async def test_an_api_that_repeats_the_key_is_not_repeated() -> None:
 def test_the_client_is_an_api() -> None:
     api: Api = client_of("https://api.invalid")
     assert repr(api) == "YouTubeClient('https://api.invalid', concurrency=4)"
+
+
+async def test_large_bodies_are_held_a_few_at_a_time() -> None:
+    body = PAGE[:-1] + b', "padding": "' + b"x" * 2_000_000 + b'"}'
+    most = MEMORY_BYTES // MAX_WIRE_BYTES
+
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(body=body, content_type="application/json")
+
+    async with api(handler) as url, client_of(url, concurrency=3 * most) as client:
+        calls = [asyncio.create_task(client.fetch(IDS)) for _ in range(3 * most)]
+        released: set[asyncio.Task[Any]] = set()
+
+        def held() -> set[asyncio.Task[Any]]:
+            return {call for call in calls if call.done()} - released
+
+        while len(released) < len(calls):
+            await until(lambda: len(held()) >= most)
+            done = held()
+            assert len(done) == most
+            released.update(done)
+            for call in done:
+                call.result().done_with()
+    assert all(call.result().verdict is Verdict.GOOD for call in calls)

@@ -39,6 +39,7 @@ PURE = {
 ROOMS = {
     "_version": set(),
     "errors": set(),
+    "descriptors": {"errors"},
     "network": {"errors", "text"},
     "s3_answers": {"errors", "text"},
     "body": set(),
@@ -91,6 +92,7 @@ ROOMS = {
     | {
         "again",
         "config",
+        "descriptors",
         "network",
         "process",
         "protected",

@@ -68,6 +68,9 @@ class PostgresLedger(Lookups):
     async def renew_lease(self, run_id: int, lease_until: datetime) -> None:
         await self._writer.run(running.renew_lease, run_id, lease_until)
 
+    def hurry(self) -> None:
+        self._writer.hurry()
+
     async def close_run(self, run_id: int, now: datetime, reason: str) -> None:
         await self._writer.run(running.close_run, run_id, now, reason)
         await self._writer.let_go(run_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -51,8 +52,13 @@ class PostgresWriter(GroupWriter[Transaction]):
         self._id = secrets.token_hex(8)
         self._token = 0
         self._given_up = False
+        self._hurried = threading.Event()
         with ledger_errors(url):
             self._db = self._hop.in_thread(lambda: connect_for_writing(url))
+
+    def hurry(self) -> None:
+        """Look no longer for a server that is gone."""
+        self._hurried.set()
 
     async def hold(self, run_id: int) -> None:
         """Hold the run's lock, on every connection from now on."""
@@ -149,11 +155,11 @@ class PostgresWriter(GroupWriter[Transaction]):
                 for run_id in tuple(self._runs):
                     self._db.execute(sql.HOLD, {"run_id": run_id})
             except psycopg.Error as error:
-                if time.monotonic() >= give_up_at:
+                if self._hurried.is_set() or time.monotonic() >= give_up_at:
                     self._given_up = True
                     explained = explain(error, self._url)
                     raise explained if isinstance(explained, LedgerUnavailable) else error from error
-                time.sleep(pause)
+                self._hurried.wait(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
             else:
                 self._given_up = False

@@ -1,0 +1,59 @@
+"""How many connections this process may have open at once: the system bounds its files."""
+
+from __future__ import annotations
+
+import logging
+import os
+import resource
+
+from harvester.errors import OutsideError
+
+log = logging.getLogger(__name__)
+
+RESERVED = 16
+"""For what opens beside the calls: the ledger's readers, names being looked up, a page or a monitor at the end."""
+_LEAST = 4
+"""With fewer than so many left, not even one call at a time goes well."""
+_OPEN_AT_MOST = 32
+"""What is taken for open where the system does not say."""
+
+
+def affordable(concurrency: int) -> int:
+    """At most `concurrency`, and as many calls at once as the limit of open files has room for.
+
+    The limit is raised as far as this user may. Raises OutsideError where there is no room for any.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _open_now() + RESERVED + concurrency
+    if soft == resource.RLIM_INFINITY or wanted <= soft:
+        return concurrency
+    limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+    except (OSError, ValueError):
+        limit = soft
+    left = limit - _open_now()
+    if left < _LEAST:
+        raise OutsideError(
+            f"This process may open {limit} files, and there is no room left for a call.",
+            state="Nothing was sent.",
+            next_step="Raise the limit (ulimit -n 1024), then run it again.",
+        )
+    room = min(concurrency, max(1, left - RESERVED))
+    if room < concurrency:
+        log.warning(
+            "%d calls at once, not %d: this process may open no more than %d files (ulimit -n)",
+            room,
+            concurrency,
+            limit,
+        )
+    return room
+
+
+def _open_now() -> int:
+    for folder in ("/proc/self/fd", "/dev/fd"):
+        try:
+            return len(os.listdir(folder))  # noqa: PTH208 (it is only counted)
+        except OSError:
+            continue
+    return _OPEN_AT_MOST
