@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from pathlib import Path
@@ -16,12 +17,23 @@ def sync_folder(folder: Path) -> None:
         os.close(fd)
 
 
+def followed(path: Path) -> Path:
+    """Where that path leads. Raises OSError where it is a link that another user made.
+
+    In a folder that others may write to, such a link would have a file made wherever its maker wants one.
+    """
+    if path.is_symlink() and path.lstat().st_uid not in (os.geteuid(), 0):
+        raise OSError(errno.ELOOP, "it is a link that another user made, which is not followed")
+    return Path(os.path.realpath(path))
+
+
 def replace_file(path: Path, data: bytes) -> None:
     """Put `data` in place of what `path` holds, all of it or none: whoever reads sees the old file or the new one.
 
-    Where `path` is a symbolic link, the file that it leads to is replaced. Raises OSError, and leaves nothing behind.
+    Where `path` is a symbolic link, the file that it leads to is replaced: see `followed`. Raises OSError, and leaves
+    nothing behind.
     """
-    place = Path(os.path.realpath(path))
+    place = followed(path)
     # Another suffix, and hidden: what reads a folder of such files takes a draft for none.
     draft = place.with_name(f".{place.name}.{secrets.token_hex(6)}.draft")
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -15,6 +14,7 @@ from harvester.export.local_draft import FileDraft, abandoned_drafts, alone_in, 
 from harvester.export.manifest import SUFFIX
 from harvester.export.ownership import SQLITE_MAGIC, describes_file
 from harvester.export.target import Meter, Published, Standing
+from harvester.files import followed
 from harvester.text import shown
 
 _READ_BYTES = 1 << 20
@@ -126,20 +126,6 @@ class LocalTarget:
             with explained(self.path):
                 draft.write(chunk)
         return meter.published(self.uri)
-
-
-def followed(path: Path) -> Path:
-    """Where that path leads. Raises ConfigError where it is a link that another user made.
-
-    In a folder that others may write to, such a link would have a file made wherever its maker wants one.
-    """
-    if path.is_symlink() and path.lstat().st_uid not in (os.geteuid(), 0):
-        raise ConfigError(
-            f"{shown(str(path))} is a link that another user made, and is not followed.",
-            state="Nothing was written.",
-            next_step="Name the file that it leads to, or choose another destination.",
-        )
-    return Path(os.path.realpath(path))
 
 
 def take_place_of_manifest(note: FileDraft, path: Path) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harvester.errors import ConfigError, StorageUnavailable
-from harvester.export.local import LocalTarget, finish_interrupted, followed, overtaken, take_place_of_manifest
+from harvester.export.local import LocalTarget, finish_interrupted, overtaken, take_place_of_manifest
 from harvester.export.local_draft import (
     KEPT,
     FileDraft,
@@ -33,6 +33,7 @@ from harvester.export.manifest import SUFFIX
 from harvester.export.ownership import admit_folder, describes_folder
 from harvester.export.parts import refuse_strangers
 from harvester.export.target import Meter, Written
+from harvester.files import followed
 from harvester.text import shown
 
 _LOCK, _NEW, _OLD = "lock", "new", "old"

@@ -52,6 +52,14 @@ def admit(target: Target, judge: Judge, *, force: bool) -> Standing | None:
     raise not_ours(target.uri, reason)
 
 
+def admit_file(target: Target, *, force: bool) -> Standing | None:
+    """The same for a file with a manifest. An export that was cut off between the two is completed first."""
+    standing = admit(target, by_manifest(exact=target.finish_interrupted()), force=force)
+    if standing is None:
+        refuse_foreign_manifest(target.beside(SUFFIX), force=force)
+    return standing
+
+
 def not_ours(uri: str, reason: str) -> DestinationRefused:
     return DestinationRefused(
         f"Can't write to {shown(uri)}: harvester did not write what stands there ({reason}).",

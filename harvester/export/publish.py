@@ -17,7 +17,6 @@ from harvester.export import parts
 from harvester.export.formats import format_of, refuse_misleading_name
 from harvester.export.making import Maker, Order, counted, make, make_here
 from harvester.export.manifest import (
-    SUFFIX,
     Manifest,
     Part,
     asked_for,
@@ -29,11 +28,11 @@ from harvester.export.manifest import (
     to_json,
     without_secrets,
 )
-from harvester.export.ownership import admit, by_manifest, refuse_foreign_manifest
+from harvester.export.ownership import admit_file
 from harvester.export.parts import Survey
 from harvester.export.storage import folder_at, target_at
 from harvester.export.tally import Tally
-from harvester.export.target import Draft, Folder, Published, Target
+from harvester.export.target import Draft, Published, Standing, Target
 from harvester.ledger.protocol import Books
 from harvester.model import EVERYTHING, Progress, Span, VideoState
 from harvester.text import count
@@ -72,12 +71,38 @@ def export(
             state="Nothing was written.",
             next_step="Add --max-part-bytes 250000000, or leave --dask out.",
         )
-    form = format_of(settings.format, settings.compression)
+    begin = partial(
+        _begin, books, settings, ledger_name, now, require_complete=require_complete, watch=watch, maker=maker
+    )
+    # What stands there is looked at before the ledger: an export that is published after that has a newer state.
+    if settings.max_part_bytes is None:
+        refuse_misleading_name(settings.uri, settings.format, settings.compression)
+        target = target_at(settings.uri, settings)
+        replacing = admit_file(target, force=force)
+        manifest = begin().to_file(target, replacing)
+    else:
+        folder = folder_at(settings.uri, settings)
+        with folder.draft(force=force) as draft:
+            manifest = begin().to_folder(folder.name, draft, settings.max_part_bytes)
+    log.info("published %s: %s, %s", settings.uri, count(manifest.videos, "video"), count(manifest.bytes, "byte"))
+    return manifest
+
+
+def _begin(
+    books: Books,
+    settings: ExportSettings,
+    ledger_name: str,
+    now: datetime,
+    *,
+    require_complete: bool,
+    watch: Watch,
+    maker: Maker,
+) -> _Export:
+    """Look at the ledger. From here on its snapshot is what is exported."""
     progress = books.progress()
     if require_complete:
         _refuse_incomplete(progress)
-    survey = parts.survey(books, form, settings.max_part_bytes)
-    export = _Export(books, survey, progress, watch, maker)
+    survey = parts.survey(books, format_of(settings.format, settings.compression), settings.max_part_bytes)
     loads = loads_of(books.loads())
     begun = Manifest(
         file="",
@@ -96,13 +121,7 @@ def export(
         loads=loads,
         asked_for=asked_for(books.parts_asked()),
     )
-    if settings.max_part_bytes is None:
-        refuse_misleading_name(settings.uri, settings.format, settings.compression)
-        manifest = export.to_file(target_at(settings.uri, settings), begun, force=force)
-    else:
-        manifest = export.to_folder(folder_at(settings.uri, settings), begun, settings.max_part_bytes, force=force)
-    log.info("published %s: %s, %s", settings.uri, count(manifest.videos, "video"), count(manifest.bytes, "byte"))
-    return manifest
+    return _Export(books, survey, progress, begun, watch, maker)
 
 
 @dataclass(slots=True)
@@ -112,50 +131,49 @@ class _Export:
     books: Books
     survey: Survey
     progress: Progress
+    begun: Manifest
+    """As far as it is known before anything is written."""
     watch: Watch
     maker: Maker
     videos_written: int = 0
     """In the parts that are whole, as are the bytes."""
     bytes_written: int = 0
 
-    def to_file(self, target: Target, begun: Manifest, *, force: bool) -> Manifest:
-        form, tally = format_of(begun.format, begun.compression), Tally()
-        standing = admit(target, by_manifest(exact=target.finish_interrupted()), force=force)
-        if standing is None:
-            refuse_foreign_manifest(target.beside(SUFFIX), force=force)
+    def to_file(self, target: Target, replacing: Standing | None) -> Manifest:
+        form, tally = format_of(self.begun.format, self.begun.compression), Tally()
 
         def manifest_of(published: Published) -> Manifest:
-            return replace(begun, file=target.name, videos=tally.videos, bytes=published.bytes, sha256=published.sha256)
+            made = replace(self.begun, file=target.name, videos=tally.videos)
+            return replace(made, bytes=published.bytes, sha256=published.sha256)
 
         published = target.publish_with_manifest(
             counted(form.assemble(self.books, EVERYTHING, tally), tally, self._watch_part),
             lambda published: to_json(manifest_of(published)),
             content_type=form.content_type,
-            replacing=standing,
+            replacing=replacing,
             expected_bytes=self.survey.expected_bytes,
         )
         return manifest_of(published)
 
-    def to_folder(self, folder: Folder, begun: Manifest, most_bytes: int, *, force: bool) -> Manifest:
-        with folder.draft(force=force) as draft:
-            order = partial(self._order, draft, begun, most_bytes)
-            written = self._parts(draft, order) or [self._part_without_videos(draft, order)]
-            manifest = replace(
-                begun,
-                file=folder.name,
-                videos=sum(part.videos for part in written),
-                bytes=sum(part.bytes for part in written),
-                sha256=sum_of(written),
-                parts=tuple(written),
-            )
-            draft.commit(to_json(manifest))
+    def to_folder(self, name: str, draft: Draft, most_bytes: int) -> Manifest:
+        order = partial(self._order, draft, most_bytes)
+        written = self._parts(draft, order) or [self._part_without_videos(draft, order)]
+        manifest = replace(
+            self.begun,
+            file=name,
+            videos=sum(part.videos for part in written),
+            bytes=sum(part.bytes for part in written),
+            sha256=sum_of(written),
+            parts=tuple(written),
+        )
+        draft.commit(to_json(manifest))
         return manifest
 
-    def _order(self, draft: Draft, begun: Manifest, most_bytes: int, span: Span) -> Order:
-        form = format_of(begun.format, begun.compression)
+    def _order(self, draft: Draft, most_bytes: int, span: Span) -> Order:
+        form = format_of(self.begun.format, self.begun.compression)
         place = draft.place(parts.part_name(span, form), content_type=form.content_type)
         most = most_bytes if parts.halves(span, self.books.last_position()) else None
-        return Order(begun.format, begun.compression, span, most, place)
+        return Order(self.begun.format, self.begun.compression, span, most, place)
 
     def _parts(self, draft: Draft, order: Callable[[Span], Order]) -> list[Part]:
         """A part a span, or several where it comes out larger than its figures promised; in load order."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 import itertools
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from harvester.errors import HarvesterError
+from harvester.errors import HarvesterError, Overtaken
 from harvester.export.manifest import SUFFIX
 from harvester.export.s3_client import S3Options, as_header, connected, crc32, wants_checksums
+from harvester.export.s3_condition import ANYTHING, Condition, conditionally, in_place_of, overtaken, version
 from harvester.export.s3_errors import explained, is_absence, is_refusal
 from harvester.export.s3_sweep import abort_all, open_uploads
 from harvester.export.s3_upload import MIB, PART_BYTES, Buffers, Upload, cut, part_size
@@ -24,6 +26,8 @@ log = logging.getLogger(__name__)
 
 _READ_BYTES = MIB
 _SEEK_BUFFER_BYTES = 4 * MIB
+_MANIFEST_ATTEMPTS = 10
+"""Each time another export has put its own manifest there first, and then this object stood still."""
 
 
 class S3Target:
@@ -47,18 +51,7 @@ class S3Target:
 
     def publish(self, chunks: Iterable[bytes], *, content_type: str, expected_bytes: int = 0) -> Published:
         """See Target. One request where all fits one part, a multipart upload otherwise."""
-        size = part_size(expected_bytes, self.part_bytes)
-        buffers = Buffers()
-        with connected(self.uri, self.options.region) as client:
-            begun_before = open_uploads(client, self.bucket, self.key)
-            pieces = cut(chunks, size, buffers.take)
-            first = next(pieces)
-            if len(first) < size:
-                published = self._put(client, first, content_type)
-            else:
-                published = self._upload(client, itertools.chain((first,), pieces), size, buffers, content_type)
-            abort_all(client, self.bucket, begun_before)
-        return published
+        return self._publish(chunks, content_type, expected_bytes, ANYTHING, lambda: None)
 
     def publish_with_manifest(
         self,
@@ -70,12 +63,87 @@ class S3Target:
         expected_bytes: int = 0,
     ) -> Published:
         """See Target."""
-        published = self.publish(chunks, content_type=content_type, expected_bytes=expected_bytes)
+        published = self.publish_instead(
+            chunks, content_type=content_type, replacing=replacing, expected_bytes=expected_bytes
+        )
         try:
-            self.beside(SUFFIX).publish([manifest_of(published)], content_type="application/json")
+            self._publish_manifest(manifest_of(published), self._version_of(published))
+        except Overtaken:
+            raise
         except HarvesterError as error:
             error.state = "The data is published; its manifest is not, or is the one before."
             raise
+        return published
+
+    def publish_instead(
+        self, chunks: Iterable[bytes], *, content_type: str, replacing: Standing | None, expected_bytes: int = 0
+    ) -> Published:
+        """Publish it in place of `replacing` alone. Raises Overtaken where something else stands there."""
+
+        def check() -> None:
+            if in_place_of(replacing) and self.standing() != replacing:
+                raise overtaken(self.uri)
+
+        return self._publish(chunks, content_type, expected_bytes, in_place_of(replacing), check)
+
+    def _publish_manifest(self, manifest: bytes, mine: Hashable) -> None:
+        """Put it beside this object, unless another export has put its own here.
+
+        The manifest of before is looked at first, then the object, and then the manifest is replaced on condition that
+        it is still the one of before: so a manifest never takes the place of that of a newer object.
+        """
+        beside = self.beside(SUFFIX)
+        for _ in range(_MANIFEST_ATTEMPTS):
+            before = beside.standing()
+            self._check_still(mine)
+            try:
+                beside._publish([manifest], "application/json", 0, in_place_of(before), lambda: None)
+            except Overtaken:
+                continue  # by whom, the next look at the object tells
+            self._check_still(mine)
+            return
+        raise overtaken(self.uri)
+
+    def _version_of(self, published: Published) -> Hashable:
+        """As the store shows it now, which some do otherwise than they answered; None where it can't be seen."""
+        standing = self.standing()
+        if standing is None or (standing.version and standing.bytes != published.bytes):
+            raise overtaken(self.uri)
+        return standing.version
+
+    def _check_still(self, mine: Hashable) -> None:
+        standing = self.standing()
+        if standing is None or (mine and standing.version and standing.version != mine):
+            raise overtaken(self.uri)
+
+    def _publish(
+        self,
+        chunks: Iterable[bytes],
+        content_type: str,
+        expected_bytes: int,
+        condition: Condition,
+        check: Callable[[], None],
+    ) -> Published:
+        """`check` is called just before the object appears."""
+        size = part_size(expected_bytes, self.part_bytes)
+        buffers = Buffers()
+        with connected(self.uri, self.options.region) as client:
+            begun_before = open_uploads(client, self.bucket, self.key)
+            pieces = cut(chunks, size, buffers.take)
+            first = next(pieces)
+            if len(first) < size:
+                check()
+                published = self._put(client, first, content_type, condition)
+            else:
+                written, upload = self._send(client, itertools.chain((first,), pieces), size, buffers, content_type)
+                try:
+                    check()
+                except BaseException:
+                    upload.abort()
+                    raise
+                self.finish(upload, written, condition)
+                published = written.published
+            abort_all(client, self.bucket, begun_before)
         return published
 
     def standing(self) -> Standing | None:
@@ -92,7 +160,7 @@ class S3Target:
                     # Writing may be allowed all the same; where it is not, the answer to that says more.
                     return Standing(None, -1)
                 raise
-        return Standing(about["ETag"], about["ContentLength"], about.get("Metadata", {}))
+        return Standing(version(about["ETag"]), about["ContentLength"], about.get("Metadata", {}))
 
     def finish_interrupted(self) -> bool:
         """See Target. It is not: nothing keeps a manifest ahead of its object."""
@@ -126,21 +194,29 @@ class S3Target:
         with connected(self.uri, self.options.region) as client:
             client.delete_object(Bucket=self.bucket, Key=self.key)
 
-    def _put(self, client: S3Client, data: bytearray, content_type: str) -> Published:
+    def _put(self, client: S3Client, data: bytearray, content_type: str, condition: Condition) -> Published:
         meter = Meter()
         meter.add(data)
         checksum: dict[str, Any] = {"ChecksumCRC32": as_header(crc32(data))} if wants_checksums(client) else {}
         body: Any = data
-        client.put_object(Bucket=self.bucket, Key=self.key, Body=body, **self.options.headers(content_type), **checksum)
-        return meter.published(self.uri)
+        put = partial(client.put_object, Bucket=self.bucket, Key=self.key, Body=body)
+        published = meter.published(self.uri)
+        try:
+            answer = conditionally(partial(put, **self.options.headers(content_type), **checksum), condition)
+        except Overtaken:
+            # By itself, where the answer was lost and boto3 asked once more.
+            if not self._stands(published):
+                raise
+            return published
+        return replace(published, version=version(answer["ETag"]))
 
     def begin(self, client: S3Client, content_type: str) -> Upload:
         """An upload of which nothing is seen before `finish`."""
         return Upload.begin(client, self.bucket, self.key, self.options.headers(content_type))
 
-    def _upload(
+    def _send(
         self, client: S3Client, pieces: Iterable[bytearray], size: int, buffers: Buffers, content_type: str
-    ) -> Published:
+    ) -> tuple[Written, Upload]:
         meter = Meter()
         upload = self.begin(client, content_type)
         try:
@@ -148,16 +224,14 @@ class S3Target:
         except BaseException:
             upload.abort()
             raise
-        written = Written(meter.published(self.uri), receipt)
-        self.finish(upload, written)
-        return written.published
+        return Written(meter.published(self.uri), receipt), upload
 
-    def finish(self, upload: Upload, written: Written) -> None:
+    def finish(self, upload: Upload, written: Written, condition: Condition = ANYTHING) -> None:
         """Let the object appear."""
         try:
-            upload.complete(written.receipt)
+            upload.complete(written.receipt, condition)
         except BaseException as error:
-            gone = upload.abort()
+            gone = upload.abort() or isinstance(error, Overtaken)
             if not (gone and isinstance(error, Exception) and self._stands(written.published)):
                 raise
             log.info("%s: the answer to its completion was lost, but the object stands", self.uri)

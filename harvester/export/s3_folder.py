@@ -6,6 +6,7 @@ of a whole export; a reader who waits for the manifest sees no part of that.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
@@ -19,10 +20,11 @@ from harvester.export.ownership import NAMES_MANIFEST, admit_folder
 from harvester.export.parts import is_part, refuse_strangers
 from harvester.export.s3 import S3Target
 from harvester.export.s3_client import CONNECTIONS, S3Options, connected
+from harvester.export.s3_condition import in_place_of, overtaken, version
 from harvester.export.s3_errors import explained
 from harvester.export.s3_sweep import OpenUpload, abort_all, open_uploads
 from harvester.export.s3_upload import Buffers, Upload, cut, part_size
-from harvester.export.target import Meter, Written
+from harvester.export.target import Meter, Standing, Written
 from harvester.text import shown
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from types_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
 _DELETED_AT_ONCE = 1000
-_CHANGING = ".harvester-draft"
+CHANGING = ".harvester-draft"
 """In the folder while its parts are changed: then there is no manifest that tells who wrote them."""
 
 
@@ -53,15 +55,15 @@ class S3Folder:
     @contextmanager
     def draft(self, *, force: bool = False) -> Iterator[_Draft]:
         """See Folder."""
-        everything = self._objects()
-        found = _visible(everything)
-        refuse_strangers(self.uri, found)
+        found = self.objects()
+        sizes = {name: standing.bytes for name, standing in _visible(found).items()}
+        refuse_strangers(self.uri, sizes)
         # Where an export was cut off while it changed the parts, some are of no manifest.
-        made = self._made if _CHANGING not in everything else found.__contains__
-        admit_folder(self, found, force=force, made=made)
+        made = self._made if CHANGING not in found else sizes.__contains__
+        admit_folder(self, sizes, force=force, made=made)
         with connected(self.uri, self.options.region) as client:
             begun_before = self._open_uploads(client)
-            draft = _Draft(self, client)
+            draft = _Draft(self, client, found)
             try:
                 yield draft
             finally:
@@ -70,14 +72,15 @@ class S3Folder:
 
     def names(self) -> list[str]:
         """See Folder."""
-        return list(_visible(self._objects()))
+        return list(_visible(self.objects()))
 
-    def _objects(self) -> dict[str, int]:
-        """The objects in the folder, in order, with their lengths."""
+    def objects(self) -> dict[str, Standing]:
+        """All objects in the folder, in order."""
         with connected(self.uri, self.options.region) as client:
             pages = client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=f"{self.prefix}/")
-            sizes = {entry["Key"]: entry["Size"] for page in pages for entry in page.get("Contents", [])}
-        return {key.removeprefix(f"{self.prefix}/"): size for key, size in sorted(sizes.items())}
+            entries = [entry for page in pages for entry in page.get("Contents", [])]
+        found = {e["Key"].removeprefix(f"{self.prefix}/"): Standing(version(e["ETag"]), e["Size"]) for e in entries}
+        return dict(sorted(found.items()))
 
     def _made(self, name: str) -> bool:
         """Whether the object says that it is a part of an export to this folder."""
@@ -98,9 +101,9 @@ class S3Folder:
         return S3Target(self.bucket, self.prefix + suffix, replace(self.options, metadata={}))
 
 
-def _visible(sizes: Mapping[str, int]) -> dict[str, int]:
+def _visible(objects: Mapping[str, Standing]) -> dict[str, Standing]:
     """Those that a reader would see."""
-    return {name: size for name, size in sizes.items() if name and not name.startswith((".", "_"))}
+    return {name: standing for name, standing in objects.items() if name and not name.startswith((".", "_"))}
 
 
 @dataclass(frozen=True)
@@ -127,9 +130,11 @@ class S3Place:
 class _Draft:
     """Uploads that are begun or sent, and not yet completed."""
 
-    def __init__(self, folder: S3Folder, client: S3Client) -> None:
+    def __init__(self, folder: S3Folder, client: S3Client, found: Mapping[str, Standing]) -> None:
         self._folder = folder
         self._client = client
+        self._found = found
+        """What was in the folder when the draft was begun."""
         self._uploads: dict[str, Upload] = {}
         self._kept: dict[str, Written] = {}
 
@@ -148,29 +153,51 @@ class _Draft:
         self._uploads.pop(name).abort()
 
     def commit(self, manifest: bytes) -> None:
-        """See Draft."""
-        beside, note = self._folder.beside(SUFFIX), self._folder.file(_CHANGING)
-        beside.remove()
+        """See Draft. An object in the folder says that its parts are being changed, and keeps other exports from it."""
+        note = self._folder.file(CHANGING)
+        # Explained here, so that whoever commits can say in what state this leaves the folder.
+        with explained(self._folder.uri):
+            noted = self._begin(note)
+        beside = self._folder.beside(SUFFIX)
         try:
-            note.publish([b""], content_type="text/plain")
             with explained(self._folder.uri):
-                self._commit()
+                beside.remove()
+                self._change_parts()
+                self._check_that_all_are_mine(noted)
         except HarvesterError as error:
             error.state = "The folder may hold the old parts, the new ones or some of both: it has no manifest now."
             raise
         try:
-            beside.publish([manifest], content_type="application/json")
+            beside.publish_instead([manifest], content_type="application/json", replacing=None)
         except HarvesterError as error:
             error.state = "The data is published; its manifest is not."
             raise
         with suppress(HarvesterError):
             note.remove()
 
-    def _commit(self) -> None:
-        surplus = set(self._folder.names()) - set(self._kept)
+    def _begin(self, note: S3Target) -> Standing:
+        """Raises Overtaken where another export has changed the folder, or is about to."""
+        before = self._found.get(CHANGING)
+        if before is None:
+            note.remove()  # Nothing is there: a user who may remove nothing is told before anything is changed.
+        if self._folder.objects() != self._found:
+            raise overtaken(self._folder.uri)
+        mine = secrets.token_hex(16).encode()
+        put = note.publish_instead([mine], content_type="text/plain", replacing=before)
+        return Standing(put.version, put.bytes)
+
+    def _change_parts(self) -> None:
         with ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="export") as pool:
             list(pool.map(self._finish, self._kept))
-        self._delete(sorted(surplus))
+        self._delete(sorted(_visible(self._found).keys() - self._kept.keys()))
+
+    def _check_that_all_are_mine(self, noted: Standing) -> None:
+        found = self._folder.objects()
+        # Not by their ETags: some stores show another one than they answered with.
+        lengths = {name: standing.bytes for name, standing in _visible(found).items()}
+        mine = {name: written.published.bytes for name, written in self._kept.items()}
+        if lengths != mine or found.get(CHANGING) != noted:
+            raise overtaken(self._folder.uri)
 
     def _delete(self, names: Sequence[str]) -> None:
         keys: list[ObjectIdentifierTypeDef] = [{"Key": f"{self._folder.prefix}/{name}"} for name in names]
@@ -191,5 +218,6 @@ class _Draft:
         self._uploads.clear()
 
     def _finish(self, name: str) -> None:
-        self._folder.file(name).finish(self._uploads[name], self._kept[name])
+        condition = in_place_of(self._found.get(name))
+        self._folder.file(name).finish(self._uploads[name], self._kept[name], condition)
         del self._uploads[name]

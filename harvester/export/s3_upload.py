@@ -13,10 +13,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from harvester.errors import StorageUnavailable
 from harvester.export.s3_client import CONNECTIONS, as_header, crc32, wants_checksums
+from harvester.export.s3_condition import Condition, conditionally
 from harvester.export.s3_sweep import is_gone
 from harvester.export.target import Meter
 
@@ -89,10 +91,12 @@ class Upload:
                 receipt.append(_finished(under_way.popleft(), buffers))
         return receipt
 
-    def complete(self, receipt: Receipt) -> None:
+    def complete(self, receipt: Receipt, condition: Condition) -> None:
         """Let the object appear. Raises StorageUnavailable where S3 counts another checksum than was sent."""
         parts = [completed for completed, _ in receipt]
-        answer = self._client.complete_multipart_upload(**self.which, MultipartUpload={"Parts": parts})
+        answer = conditionally(
+            partial(self._client.complete_multipart_upload, **self.which, MultipartUpload={"Parts": parts}), condition
+        )
         # Of the parts' checksums; some stores answer with that of the whole object, or with none.
         stored = answer.get("ChecksumCRC32", "")
         if stored.endswith(f"-{len(parts)}") and self._checked:

@@ -16,6 +16,8 @@ class Published:
     uri: str
     bytes: int
     sha256: str
+    version: Hashable = field(default=None, compare=False)
+    """As of Standing, where it is known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,3 +124,15 @@ def test_what_came_after_a_kill_is_not_taken_for_ours(exported: Exported) -> Non
     told = exported.harvester.here(*EXPORT)
     assert (told.returncode, "did not write" in told.stderr) == (3, True), told.stderr
     assert (exported.file.read_bytes(), exported.manifest.exists()) == (mine, False)
+
+
+def test_several_at_once_leave_one_whole_result(exported: Exported) -> None:
+    for _ in range(2):
+        children = [exported.harvester.start(*EXPORT) for _ in range(4)]
+        ended = [child.wait() for child in children]
+        # One that was overtaken says so, and is to be run again.
+        assert set(ended) <= {0, 4}, [child.stderr for child in children]
+        assert 0 in ended
+        assert exported.file.read_bytes() == exported.new
+        assert exported.drafts() == []
+        ok(exported.harvester, "verify", "--export", "songs.json")
