@@ -18,11 +18,16 @@ def as_utf8(blocks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
             f"There is no encoding {encoding!r}.",
             next_step="Name one that Python knows: --encoding utf-16, latin-1, cp1252…",
         ) from None
-    return _decoded(blocks, new_decoder(errors="replace"))
+    return _decoded(blocks, new_decoder(errors="replace"), encoding)
 
 
-def _decoded(blocks: Iterator[bytes], decoder: codecs.IncrementalDecoder) -> Iterator[bytes]:
-    for block in blocks:
-        if text := decoder.decode(block):
-            yield text.encode(errors="replace")
-    yield decoder.decode(b"", final=True).encode(errors="replace")
+def _decoded(blocks: Iterator[bytes], decoder: codecs.IncrementalDecoder, encoding: str) -> Iterator[bytes]:
+    try:
+        for block in blocks:
+            if text := decoder.decode(block):
+                yield text.encode(errors="replace")
+        yield decoder.decode(b"", final=True).encode(errors="replace")
+    except UnicodeError as error:  # some encodings replace nothing
+        raise ConfigError(
+            f"The source is no text in {encoding!r}: {error}.", next_step="Name another encoding."
+        ) from error

@@ -187,3 +187,8 @@ def test_a_limit_counts_over_several_sources(tmp_path: Path) -> None:
     limit = Limit(2)
     found = [ids(name, content, tmp_path, limit=limit) for name, content in (("a.txt", LIST[:24]), ("b.txt", LIST))]
     assert found == [[A, B], []]
+
+
+def test_what_is_no_text_in_that_encoding(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no text in 'punycode'"):
+        load("a.csv", "song\né-é\n".encode(), tmp_path, encoding="punycode")
