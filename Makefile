@@ -1,6 +1,6 @@
 # make rehearse: the whole crawl, simulated.  make test: every test.  Both make .venv where it is missing.
 .DEFAULT_GOAL := help
-.PHONY: help rehearse test check install-check soak fuzz-crawl bench bench-peers airflow lock clean
+.PHONY: help rehearse test test-quick check install-check soak fuzz-crawl bench bench-peers airflow lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -10,13 +10,27 @@ READY := $(VENV)/.ready
 SPARK_LOCK := tests/spark/requirements.lock
 SPARK_READY := $(VENV)/.spark-ready
 JAVA_17 = $(shell java -version 2>&1 | awk -F'[".]' '/ version "/ && $$2 >= 17 { print "yes" }')
+# Three for two processors: some tests wait for a minute's end or a late answer. By halves of the suite at first, so that
+# servers that many tests share are started by one worker, then whoever is done takes over from the others.
+PARALLEL := --numprocesses 3 --dist worksteal
 # Other tools want other versions of what harvester uses.
 PEERS := .venv-peers
+QUICK := tests/unit tests/simulator
 AIRFLOW := .venv-airflow
+
+# All that a lock file pins. uv is one of them and does it in a tenth of pip's time; it knows none of pip's settings, so
+# where it reaches no index, pip does it.
+define install
+	awk '/^[^ ]/ { of_uv = /^uv==/ } of_uv' $(1) > $(VENV)/uv.txt
+	$(BIN)/pip install --quiet --require-hashes --requirement $(VENV)/uv.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --requirement $(1) || \
+		$(BIN)/pip install --quiet --require-hashes --requirement $(1)
+endef
 
 help:
 	@echo "make rehearse   the whole multi-day crawl against the simulated API: no key, no account"
 	@echo "make test       every test"
+	@echo "make test-quick those that need no server, no browser and no kill: $(QUICK)"
 	@echo "make check      lint, format, types, and known vulnerabilities of the dependencies"
 	@echo "make install-check   builds the wheel and installs it with stock pip, without the lock file"
 	@echo "make soak       two weeks of cron on a machine that keeps dying; SEED=7 replays one, DATABASE=postgres on a server"
@@ -30,7 +44,7 @@ help:
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("harvester needs Python 3.11 or later: make PYTHON=/path/to/python3.11" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --require-hashes --requirement requirements.lock
+	$(call install,requirements.lock)
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -46,13 +60,16 @@ $(SPARK_READY): $(SPARK_LOCK) $(READY)
 
 .SECONDEXPANSION:
 test: $(READY) $$(if $$(JAVA_17),$$(SPARK_READY))
-	$(BIN)/pytest --numprocesses 2
+	$(BIN)/pytest $(PARALLEL)
 
+test-quick: $(READY)
+	$(BIN)/pytest $(PARALLEL) $(QUICK)
+
+# The audit waits for the network, the others for the processor.
 check: $(READY)
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/python .ci/audit.py
+	@$(BIN)/python .ci/audit.py & audit=$$!; set -x; \
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy; code=$$?; \
+	wait $$audit && exit $$code
 
 # Needs no environment of the checkout's: it makes a new one, as whoever installs this does.
 install-check:

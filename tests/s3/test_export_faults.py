@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from faulty_s3 import Action, FaultyS3, Hold, error_in_200, lose_answer, refuse, reset, slow
@@ -21,7 +21,6 @@ from harvester.export.s3_upload import MIB
 if TYPE_CHECKING:
     from conftest import S3
 
-pytestmark = on_both
 PASSING: list[tuple[str, Action]] = [
     ("create", refuse(500, "InternalError")),
     ("part", refuse(500, "InternalError")),
@@ -49,6 +48,11 @@ LASTING: list[tuple[str, Action, type[HarvesterError]]] = [
 ]
 
 
+def alternately(cases: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Each on one of the two servers in turn: the fault is the proxy's, whoever is behind it."""
+    return [(("moto", "rclone")[number % 2], *case) for number, case in enumerate(cases)]
+
+
 def name(value: object) -> str | None:
     return getattr(value, "__qualname__", str(value)).split(".")[0]
 
@@ -74,7 +78,7 @@ def assert_the_next_export_succeeds(s3: S3, faulty: FaultyS3, books: MemoryBooks
     assert s3.uploads() == []
 
 
-@pytest.mark.parametrize(("operation", "action"), PASSING, ids=name)
+@pytest.mark.parametrize(("s3", "operation", "action"), alternately(PASSING), ids=name, indirect=["s3"])
 def test_a_passing_fault_is_healed(
     s3: S3, faulty: FaultyS3, old: tuple[bytes, bytes], operation: str, action: Action
 ) -> None:
@@ -85,7 +89,7 @@ def test_a_passing_fault_is_healed(
     assert s3.uploads() == []
 
 
-@pytest.mark.parametrize(("operation", "action", "kind"), LASTING, ids=name)
+@pytest.mark.parametrize(("s3", "operation", "action", "kind"), alternately(LASTING), ids=name, indirect=["s3"])
 def test_a_lasting_fault_changes_nothing(
     s3: S3,
     faulty: FaultyS3,
@@ -104,6 +108,7 @@ def test_a_lasting_fault_changes_nothing(
     assert_the_next_export_succeeds(s3, faulty, books)
 
 
+@on_both
 def test_where_not_even_the_abort_gets_through_the_next_export_sweeps(
     s3: S3, faulty: FaultyS3, old: tuple[bytes, bytes]
 ) -> None:
@@ -116,6 +121,7 @@ def test_where_not_even_the_abort_gets_through_the_next_export_sweeps(
     assert_the_next_export_succeeds(s3, faulty, small_books())
 
 
+@on_both
 def test_a_manifest_that_fails_is_owned_up_to(s3: S3, faulty: FaultyS3, old: tuple[bytes, bytes]) -> None:
     faulty.on("put", refuse(503, "SlowDown"))
     with pytest.raises(StorageUnavailable) as caught:
@@ -126,6 +132,7 @@ def test_a_manifest_that_fails_is_owned_up_to(s3: S3, faulty: FaultyS3, old: tup
     assert_the_next_export_succeeds(s3, faulty, large_books(2))
 
 
+@on_both
 class TestUploadsOfOthers:
     def test_only_those_to_the_very_key_are_swept(self, s3: S3, old: tuple[bytes, bytes]) -> None:
         for key in (KEY, f"{KEY}.bak", f"{KEY}/deeper", "deep/song"):
@@ -160,6 +167,7 @@ class TestUploadsOfOthers:
         assert_the_next_export_succeeds(s3, faulty, large_books(1))
 
 
+@on_both
 class TestTwoAtOnce:
     def test_the_one_that_began_first_and_ends_first_is_left_alone(self, s3: S3) -> None:
         def chunks() -> Iterator[bytes]:
@@ -201,6 +209,7 @@ class TestTwoAtOnce:
         assert s3.uploads() == []
 
 
+@on_both
 def test_a_part_on_its_way_when_the_export_is_told_to_stop(s3: S3, faulty: FaultyS3) -> None:
     hold = Hold()
     faulty.on("part", hold, times=1)
