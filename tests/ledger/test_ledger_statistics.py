@@ -73,7 +73,7 @@ async def test_they_hang_on_their_response_and_the_crawl_knows_nothing_of_it(
     assert not await statistics.settle(batch, an_answer(IDS[2:40]), LATER)
     after = database.dump()
     assert {table: after[table] for table in CRAWL} == {table: before[table] for table in CRAWL}
-    assert after["statistics_days"] == [("2026-11-25", 10_000, 1, 1, None)]
+    assert after["statistics_days"] == [("2026-11-25", 10_000, 1, 1, None, 0)]
     with closing(database.books()) as books:
         assert [(each.call_id, each.fetched_at, each.body) for each in books.statistics([1, 2])] == [
             (1, LATER, a_body(IDS[2:40]))
@@ -117,7 +117,7 @@ async def test_units_are_never_more_than_the_day_s(statistics: Ledger, run: int,
 async def test_what_was_never_sent_costs_nothing(statistics: Ledger, run: int, database: Database) -> None:
     batch = await claimed(statistics, run)
     assert await statistics.give_back(batch, a_fault(sent=False), GiveBack.RELEASE, LATER)
-    assert database.dump()["statistics_days"] == [("2026-11-25", 10_000, 0, 1, None)]
+    assert database.dump()["statistics_days"] == [("2026-11-25", 10_000, 0, 1, None, 0)]
     assert findings(database) == []
 
 
