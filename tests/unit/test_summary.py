@@ -63,6 +63,7 @@ def test_the_documented_example_word_for_word() -> None:
             "daily_units": 10_000,
             "units_per_call": 11,
             "spent": 9_999,
+            "spent_by_others": 0,
             "remaining": 1,
             "closed_by_server": False,
             "resets_at": "2026-11-24T08:00:00Z",
