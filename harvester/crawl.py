@@ -12,9 +12,10 @@ import random
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import timedelta
 
 from harvester import quota
+from harvester.api_clock import ApiClock
 from harvester.clock import Clock
 from harvester.config import QuotaSettings, RunSettings
 from harvester.errors import HarvesterError
@@ -32,7 +33,6 @@ log = logging.getLogger(__name__)
 
 DOUBT_PAUSE_SECONDS = 60.0
 """How long to wait before asking once more whether the day is really spent."""
-LONGEST_SLEEP_SECONDS = 1800.0
 EVIDENCE_SECONDS = 30.0
 """How long to wait for a good answer to another batch before a call is spent on a probe."""
 REFUSALS_MOST = 30
@@ -82,7 +82,7 @@ class Crawl:
     ) -> None:
         self._ledger = ledger
         self._api = api
-        self._clock = clock
+        self._clock = ApiClock(clock)
         self._work = work
         self._run_id = run_id
         self._run = run
@@ -96,7 +96,7 @@ class Crawl:
         self._backoff = Backoff()
         self._pacer = Pacer(run.concurrency, chance, clock.monotonic(), self._backoff)
         self._closing = asyncio.Event()
-        self._gate = Gate(self._pacer, clock, self._closing)
+        self._gate = Gate(self._pacer, self._clock, self._closing)
         self._fatal: HarvesterError | None = None
         self._doubted_until: float | None = None
         self._evidence = Evidence(ledger, self._pacer, run.max_attempts, run.patience_seconds)
@@ -123,11 +123,10 @@ class Crawl:
         self._closing.set()
         await self._gate.wake()
 
-    async def sleep_until(self, instant: datetime) -> None:
-        """Wait for that instant of the clock, or for `close`; what was learned of the API's mood is forgotten."""
-        while not self._closing.is_set() and (now := self._clock.now()) < instant:
-            # In slices: a machine that was suspended, or whose clock was set, looks at the time again.
-            await self._gate.pause(min(LONGEST_SLEEP_SECONDS, (instant - now).total_seconds()))
+    async def sleep_until_reset(self, margin: timedelta) -> None:
+        """Wait for another quota day than today, or for `close`; what was learned of the API's mood is forgotten."""
+        day = quota.quota_day(self._clock.now())
+        await self._gate.pause_while(lambda: quota.seconds_to_another_day(self._clock.now(), day, margin))
         self._pacer.restart(self._clock.monotonic())
         self._doubted_until = None
         self._evidence.forget()
@@ -227,6 +226,7 @@ class Crawl:
         """Send the call and act on its verdict. Returns the batch where it is to be asked again."""
         batch = call.batch
         outcome = await self._api.fetch(await self._ids_of(call))
+        self._clock.hear(outcome.answered_on)
         if outcome.verdict is Verdict.GOOD:
             return await self._on_good(call, outcome, lane)
         self._report.wasted[outcome.reason] += 1
@@ -247,9 +247,8 @@ class Crawl:
         return None
 
     async def _ids_of(self, call: Call) -> Sequence[str]:
-        if not call.probe:
-            return call.batch.ids
-        return (await self._evidence.known_id(call.batch.ids, self._clock.now()),)
+        ids = call.batch.ids
+        return (await self._evidence.known_id(ids, self._clock.now()),) if call.probe else ids
 
     async def _on_good(self, call: Call, outcome: Outcome, lane: _Lane) -> Again | None:
         self._note_good(call.sent_at)
@@ -257,7 +256,6 @@ class Crawl:
             outcome.done_with()
             self._evidence.probed()
             self._report.wasted[PROBE] += 1
-            assert call.since is not None, "only a batch that has failed is probed for"
             answered = Outcome(Verdict.TRY_AGAIN, PROBE, outcome.http_status, "a known id was asked for, and answered")
             return Again(call.batch, answered, 0.0, call.since, call.faults, proven=True)
         self._evidence.good(call.batch, outcome)
@@ -362,8 +360,10 @@ class Crawl:
         await self._release(batch, fault)
 
     async def _close_day(self, batch: Batch, fault: Outcome) -> None:
-        await self._ledger.close_day(batch.quota_day, self._clock.now())
-        log.warning("the API says that the quota of %s is spent (%s)", batch.quota_day, fault.reason)
+        # A batch of a day to come was claimed by a clock that was ahead: the API speaks of its own day.
+        day = min(batch.quota_day, quota.quota_day(self._clock.now()))
+        await self._ledger.close_day(day, self._clock.now())
+        log.warning("the API says that the quota of %s is spent (%s)", day, fault.reason)
         await self._release(batch, fault)
 
     async def _on_refusal(self, call: Call, fault: Outcome) -> Again | None:

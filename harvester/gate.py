@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 from harvester.clock import Clock
 from harvester.pacing import Pacer
+
+LONGEST_SLEEP_SECONDS = 1800.0
 
 
 class Gate:
@@ -54,6 +56,14 @@ class Gate:
             for wait in waits:
                 wait.cancel()
             await asyncio.gather(*waits, return_exceptions=True)
+
+    async def pause_while(self, seconds: Callable[[], float]) -> None:
+        """Sleep until that is nothing any more, or the gate closes.
+
+        It is asked again every half hour: a machine that was suspended, or whose clock was set, looks at the time anew.
+        """
+        while not self._closing.is_set() and (left := seconds()) > 0:
+            await self.pause(min(LONGEST_SLEEP_SECONDS, left))
 
     async def wake(self) -> None:
         """Look again: a place came free, the limit grew, or the gate closed."""

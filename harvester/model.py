@@ -158,6 +158,8 @@ class Outcome:
     """The ids of a good answer's items."""
     done_with: Callable[[], None] = field(default=_nothing, compare=False, repr=False)
     """To be called once the body is stored or dropped: a large one holds up other large ones until then."""
+    answered_on: datetime | None = None
+    """What time it was at the API, by its own clock."""
 
 
 class GiveBack(enum.Enum):

@@ -41,6 +41,13 @@ def resets_at(now: datetime) -> datetime:
     return day_start(quota_day(now) + timedelta(days=1))
 
 
+def seconds_to_another_day(now: datetime, day: date, margin: timedelta) -> float:
+    """How long `day` still lasts, and `margin` more; nothing where `now` lies before it, since a clock was set back."""
+    if quota_day(now) < day:
+        return 0.0
+    return max(0.0, (day_start(day + timedelta(days=1)) + margin - now).total_seconds())
+
+
 def newly_reset(now: datetime) -> bool:
     """Whether the day is so young that the API may not have turned its page yet."""
     return now - day_start(quota_day(now)) < RESET_GRACE

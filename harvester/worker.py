@@ -9,13 +9,12 @@ from collections.abc import Coroutine
 from datetime import timedelta
 from typing import Any
 
-from harvester import quota
 from harvester.clock import Clock
 from harvester.config import QuotaSettings, RunSettings
 from harvester.crawl import Crawl
 from harvester.errors import HarvesterError
 from harvester.ledger.protocol import Ledger
-from harvester.model import ProcessIdentity
+from harvester.model import ProcessIdentity, VideoState
 from harvester.run import Ending, RunReport, Stop
 from harvester.work import Pending, Work
 from harvester.youtube import Api
@@ -73,13 +72,14 @@ class Worker:
         now = self._clock.now()
         run_id = await self._ledger.open_run(self._process, now, now + LEASE)
         reason = "interrupted"
+        work = work or Pending(self._ledger)
         try:
             self.report.recovered = await self._recover()
             crawl = Crawl(
                 self._ledger,
                 self._api,
                 self._clock,
-                work or Pending(self._ledger),
+                work,
                 run_id=run_id,
                 run=self._run,
                 quota=self._quota,
@@ -88,9 +88,10 @@ class Worker:
                 max_calls=max_calls,
                 parts=self._parts,
             )
-            days = self._days(crawl, until_done)
+            days = self._days(crawl, work, until_done)
             self.report.ending = await self._beside(days, self._keep_lease(run_id), self._watch_stop(crawl))
-            reason = self.report.ending.value
+            # For this run there was nothing left.
+            reason = Ending.NOTHING_LEFT if self.report.ending is Ending.HELD else self.report.ending.value
         except HarvesterError as error:
             reason = type(error).__name__
             raise
@@ -99,18 +100,26 @@ class Worker:
             await asyncio.shield(self._ledger.close_run(run_id, self._clock.now(), reason))
         return self.report
 
-    async def _days(self, crawl: Crawl, until_done: bool) -> Ending:
+    async def _is_held_by_others(self, work: Work) -> bool:
+        """Whether ids are left that another run has claimed, or has just let go."""
+        if type(work) is not Pending:
+            return False  # not all that is pending was asked for
+        videos = (await self._ledger.progress()).videos
+        return bool(videos[VideoState.CLAIMED] or videos[VideoState.PENDING])
+
+    async def _days(self, crawl: Crawl, work: Work, until_done: bool) -> Ending:
         while True:
             ending = await crawl.go()
             if ending is Ending.NOTHING_LEFT and (taken := await self._recover()):
                 # Another run of this ledger died meanwhile: what it held is left to do.
                 self.report.recovered += taken
                 continue
+            if ending is Ending.NOTHING_LEFT and await self._is_held_by_others(work):
+                return Ending.HELD
             if not until_done or ending not in (Ending.BUDGET_SPENT, Ending.DAY_CLOSED):
                 return ending
-            resets_at = quota.resets_at(self._clock.now())
-            log.info("%s: sleeping until the quota is reset, %s UTC", ending, f"{resets_at:%Y-%m-%d %H:%M}")
-            await crawl.sleep_until(resets_at + RESET_MARGIN)
+            log.info("%s", ending)
+            await crawl.sleep_until_reset(RESET_MARGIN)
 
     async def _beside(self, *coroutines: Coroutine[Any, Any, Ending]) -> Ending:
         """The result of the first to end; the others are cancelled."""

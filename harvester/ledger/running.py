@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from harvester.ledger import statements as sql
 from harvester.ledger.moving import instant, release
 from harvester.model import ProcessIdentity
+
+LEASE_MOST = timedelta(minutes=15)
+"""Three times the length of a lease: the clocks of two hosts may differ by ten minutes."""
 
 
 def open_run(db: sqlite3.Connection, process: ProcessIdentity, now: datetime, lease_until: datetime) -> int:
@@ -44,7 +47,8 @@ def recover(
         if (owner.host, owner.boot) == (me.host, me.boot):
             dead = not is_alive(owner)
         else:
-            dead = lease_until < instant(now)
+            # No honest lease lies further ahead than its length: that clock was wrong.
+            dead = not instant(now) <= lease_until <= instant(now + LEASE_MOST)
         if dead:
             abandoned += _abandon(db, run_id, now, "process died")
             db.execute(sql.CLOSE_RUN, {"run_id": run_id, "now": instant(now), "reason": "died"})

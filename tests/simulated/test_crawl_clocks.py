@@ -56,9 +56,12 @@ async def test_a_clock_that_is_set_in_mid_run_costs_nothing(set_up: SetUp, error
 async def test_an_api_whose_midnight_is_two_minutes_later_is_waited_for(set_up: SetUp) -> None:
     """Our day has begun, the API's has not, and the API's is spent."""
     setup = await set_up(
-        500, api={"clock_start": MIDNIGHT - timedelta(seconds=90), "daily_units": 200, "clock_speed": 100}
+        500, api={"clock_start": MIDNIGHT - timedelta(hours=3), "daily_units": 200, "clock_speed": 100}
     )
     setup.simulator.spend(200)
+    assert isinstance(setup.clock, SharedClock)
+    setup.clock.leap_to(MIDNIGHT - timedelta(seconds=90))
+    # It begins when the clock has leapt.
     ahead = SetClock(setup.simulator)
     ahead.looks_left, ahead.error = 0, timedelta(minutes=2)
     setup.clock = ahead
@@ -67,6 +70,20 @@ async def test_an_api_whose_midnight_is_two_minutes_later_is_waited_for(set_up: 
     assert [day.day for day in setup.progress.days if day.closed_by_server_at] == []
     assert setup.simulator.report()["refused_by_quota"] <= 4
     assert_all_true(setup)
+
+
+async def test_a_clock_that_was_days_ahead_once_costs_no_day_to_come(set_up: SetUp) -> None:
+    setup = await set_up(1_000, api={"daily_units": 5 * 11}, settings={"concurrency": 1})
+    clock = SetClock(setup.simulator)
+    clock.looks_left, clock.error = 0, timedelta(days=2)
+    setup.clock = clock
+    assert (await setup.run()).good == 5
+    assert [day.day for day in setup.progress.days if day.closed_by_server_at and day.day > NOON.date()] == []
+    # The first call, of before the API had said what time it is, was booked on the day to come.
+    clock.error = timedelta()
+    clock.leap_to(NOON + timedelta(days=2))
+    done = await setup.run()
+    assert (done.ending, done.good) == (Ending.BUDGET_SPENT, 4)
 
 
 async def test_a_run_that_begins_in_the_last_second_of_a_day_goes_on_in_the_next(set_up: SetUp) -> None:

@@ -1,0 +1,55 @@
+"""The time by which a crawl goes: the machine's, or the API's where that is far from it."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+
+from harvester.clock import Clock
+from harvester.quota import RESET_GRACE
+
+log = logging.getLogger(__name__)
+
+
+class ApiClock:
+    """A clock that the `Date` of each answer corrects.
+
+    Where the two are further apart than RESET_GRACE, time goes on from the last answer by the seconds that never jump:
+    so a clock that is set, even while a run sleeps, moves no quota day.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._heard: tuple[datetime, float] | None = None
+        self._far_off = False
+
+    def now(self) -> datetime:
+        """The instant, in UTC."""
+        own = self._clock.now()
+        if self._heard is None:
+            return own
+        api, at = self._heard
+        by_api = api + timedelta(seconds=self._clock.monotonic() - at)
+        return by_api if abs(own - by_api) > RESET_GRACE else own
+
+    def monotonic(self) -> float:
+        return self._clock.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        await self._clock.sleep(seconds)
+
+    def hear(self, api: datetime | None) -> None:
+        """An answer has said what time it is there."""
+        if api is None:
+            return
+        self._heard = api, self._clock.monotonic()
+        ahead = self._clock.now() - api
+        if (far_off := abs(ahead) > RESET_GRACE) and not self._far_off:
+            how = "ahead of" if ahead > timedelta() else "behind"
+            log.warning(
+                "this machine's clock is %.0f minutes %s the API's: quota days go by the API's. "
+                "Let it set its clock by NTP (timedatectl set-ntp true)",
+                abs(ahead).total_seconds() / 60,
+                how,
+            )
+        self._far_off = far_off
