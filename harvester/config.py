@@ -269,6 +269,9 @@ def load_config(path: Path | None = None, overrides: Mapping[str, Mapping[str, A
         # Strict, so that "50" in the file is no number; in the environment everything is text.
         Config.model_validate(from_file, strict=True)
         config = Config.model_validate(_merged(from_file, _from_environment(), options))
+    except UnicodeEncodeError:
+        what, step = "A setting in the environment is no UTF-8.", "Name such a place by an option or a relative path."
+        raise ConfigError(what, next_step=step) from None
     except ValidationError as error:
         raise ConfigError(_explain(error, path), next_step="Mend the setting and run the command again.") from None
     config._file = path.absolute() if path is not None else None

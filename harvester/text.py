@@ -8,6 +8,8 @@ from collections.abc import Iterable
 
 # Cc: terminal escapes and newlines. Cf: bidi marks and other invisible characters. Cs, Co, Cn: nothing to see.
 _UNSHOWABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+# Marks and overrides of direction: shown as escapes, for a name that holds one is another name than it looks.
+_REORDERING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _MOST_CHARS_A_LINE = 2000
 _FEW_CHARACTERS = 2
 # `user:password@`, with a scheme before it or without, and `token@` after one.
@@ -21,7 +23,7 @@ def count(number: int, noun: str) -> str:
 
 def shown(text: str, most: int = 300) -> str:
     """One line of at most `most` characters, in which nothing acts on a terminal or reorders what stands beside it."""
-    plain = "".join(" " if unicodedata.category(char) in _UNSHOWABLE else char for char in text[: 2 * most])
+    plain = "".join(_plain(char) for char in text[: 2 * most])
     line = " ".join(plain.split())
     return line if len(line) <= most else line[: most - 1] + "…"
 
@@ -31,6 +33,12 @@ def escaped(text: str, most: int) -> str:
     cut = text if len(text) <= most else text[: most - 1] + "…"
     hidden = sum(not char.isascii() for char in text) <= _FEW_CHARACTERS and " " not in text
     return ascii(text) if hidden and cut == text else repr(cut)
+
+
+def _plain(char: str) -> str:
+    if char in _REORDERING or "\ud800" <= char <= "\udfff":
+        return char.encode("ascii", "backslashreplace").decode()
+    return " " if unicodedata.category(char) in _UNSHOWABLE else char
 
 
 def shown_lines(text: str) -> str:

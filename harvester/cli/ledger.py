@@ -20,16 +20,17 @@ def init(state: State) -> None:
     """
     from harvester.cli.template import write_config
     from harvester.config import find_config
+    from harvester.text import shown
 
     path = find_config(state.config_path)
     if path is None or not path.exists():
-        click.echo(f"wrote {write_config(path)}")
+        click.echo(f"wrote {shown(str(write_config(path)), 4096)}")
     else:
-        click.echo(f"kept  {path}")
+        click.echo(f"kept  {shown(str(path), 4096)}")
     harvester = state.harvester()
     harvester.init()
     where = harvester.config.ledger
-    click.echo(f"ready {where.path or where.name}")
+    click.echo(f"ready {shown(str(where.path or where.name), 4096)}")
 
 
 def _delimiter(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:

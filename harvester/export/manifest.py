@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePosixPath
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 from urllib.parse import urlsplit
 
 import msgspec
@@ -102,10 +102,19 @@ class Manifest:
 
 
 def to_json(manifest: Manifest) -> bytes:
-    said = msgspec.to_builtins(manifest)
+    said = _in_utf8(msgspec.to_builtins(manifest))
     if manifest.parts is None:
         del said["parts"]
     return msgspec.json.format(msgspec.json.encode(said), indent=2) + b"\n"
+
+
+def _in_utf8(value: Any) -> Any:
+    """Names of files need not be UTF-8, and JSON must be: their other bytes are written as `\\xe9`."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    if isinstance(value, dict):
+        return {key: _in_utf8(each) for key, each in value.items()}
+    return [_in_utf8(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def sum_of(parts: Iterable[Part]) -> str:

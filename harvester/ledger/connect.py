@@ -82,7 +82,7 @@ def async_reading_engine(path: Path) -> AsyncEngine:
 
 def _read_only(driver: str, path: Path, unlocked: bool) -> URL:
     query = {"mode": "ro", "uri": "true"} | ({"immutable": "1"} if unlocked else {})
-    return URL.create(driver, database=f"file:{quote(str(path))}", query=query)
+    return URL.create(driver, database=f"file:{quote(os.fsencode(path))}", query=query)
 
 
 def is_read_unlocked(path: Path) -> bool:
@@ -180,6 +180,24 @@ def explain(error: sqlite3.DatabaseError, path: Path) -> HarvesterError:
             next_step="Where it was harvester init, run that again; where it was another program, that one.",
         )
     return _unusable(primary, path) or HarvesterError(f"The ledger refused a transaction: {error}.", state=_SAFE)
+
+
+def file_at(path: Path) -> tuple[int, int] | None:
+    """Which file has that name now, by device and inode; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def replaced(path: Path) -> LedgerUnusable:
+    """Whoever goes on writes to a file that nobody finds any more."""
+    return LedgerUnusable(
+        f"The ledger {shown(path.name)} was replaced or removed while it was in use.",
+        state="What stands there now was left as it is; what this command had not yet committed is lost.",
+        next_step="Put the right file in its place, then run the command again.",
+    )
 
 
 def damaged(path: Path, how: str) -> LedgerDamaged:

@@ -274,7 +274,7 @@ def _back_up(path: Path, found: str) -> None:
 
 
 def _copy(path: Path, draft: Path) -> None:
-    with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as source:
+    with closing(sqlite3.connect(f"file:{quote(os.fsencode(path))}?mode=ro", uri=True)) as source:
         pages, page_bytes = (source.execute(f"PRAGMA {what}").fetchone()[0] for what in ("page_count", "page_size"))
         needed, free = pages * page_bytes, shutil.disk_usage(draft.parent).free
         if free < needed:

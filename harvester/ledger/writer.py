@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harvester.hop import Done
-from harvester.ledger.connect import ledger_errors, writing_engine
+from harvester.ledger.connect import file_at, ledger_errors, replaced, writing_engine
 from harvester.ledger.together import GroupWriter, Job, run_all
 
 
@@ -25,6 +25,7 @@ class Writer(GroupWriter[sqlite3.Connection]):
         with ledger_errors(self._path):
             pooled = self._engine.raw_connection()
         self._db: sqlite3.Connection = pooled.driver_connection  # type: ignore[assignment]
+        self._file = file_at(self._path)
         return pooled
 
     def _disconnect(self) -> None:
@@ -35,6 +36,8 @@ class Writer(GroupWriter[sqlite3.Connection]):
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 done = run_all(self._db, jobs)
+                if file_at(self._path) != self._file:
+                    raise replaced(self._path)
                 self._db.execute("COMMIT")
             except BaseException:
                 # A full disk makes SQLite roll back by itself.
