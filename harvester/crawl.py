@@ -257,7 +257,7 @@ class Crawl:
             self._evidence.probed()
             self._report.wasted[PROBE] += 1
             answered = Outcome(Verdict.TRY_AGAIN, PROBE, outcome.http_status, "a known id was asked for, and answered")
-            return Again(call.batch, answered, 0.0, call.since, call.faults, proven=True)
+            return Again(call.batch, answered, 0.0, call.faults, proven=True)
         self._evidence.good(call.batch, outcome)
         lane.settling = asyncio.create_task(self._settle(call.batch, outcome))
         lane.settling.add_done_callback(lambda _: outcome.done_with())
@@ -290,12 +290,11 @@ class Crawl:
         """Back off and ask again; past the last attempt, tell a bad batch from an API that is down."""
         now, batch = self._clock.monotonic(), call.batch
         self._pacer.fault(now, call.sent_at)
-        faults = call.faults + (not call.probe)
-        since = now if call.since is None or faults == 1 else call.since
-        if not call.probe and self._evidence.is_at_fault(call, faults, since):
+        faults = self._evidence.count(call, now)
+        if not call.probe and self._evidence.is_at_fault(call, faults):
             await self._give_up(batch, fault)
             return None
-        worn_out = self._evidence.is_worn_out(batch, faults)
+        worn_out = self._evidence.is_worn_out(batch, faults.number)
         impatient = self._evidence.is_overdue(now) or (
             worn_out and self._pacer.silence(now) >= self._run.patience_seconds
         )
@@ -304,8 +303,8 @@ class Crawl:
             await self._end_for_outage(batch, fault)
             return None
         wait = self._backoff.delay(batch.attempt, self._chance, fault.retry_after_seconds)
-        unproven = worn_out or impatient or self._evidence.is_half(batch)
-        return Again(batch, fault, wait, since, faults, unproven)
+        unproven = impatient or self._evidence.wants_proof(batch, faults.number)
+        return Again(batch, fault, wait, faults, unproven)
 
     async def _give_up(self, batch: Batch, fault: Outcome) -> None:
         """The batch is at fault, not the API: look for the id in its halves, or give up on the one that is left.
@@ -341,7 +340,7 @@ class Crawl:
             return None
         self._pacer.pushed_back(now, call.sent_at, batch.attempt, fault.retry_after_seconds)
         wait = self._backoff.delay(batch.attempt, self._chance)
-        return Again(batch, fault, wait, call.since, call.faults, call.probe)
+        return Again(batch, fault, wait, call.faults, call.probe)
 
     async def _on_quota(self, batch: Batch, fault: Outcome, sent_at: float) -> None:
         """The day looks spent. Near midnight, and the first time, it is worth one more question."""
@@ -377,13 +376,11 @@ class Crawl:
             await self._release(batch, fault)
             await self._fail(all_refused(fault, min(evidence.refused_in_a_row, REFUSALS_MOST), self._work))
             return None
-        alone = len(batch) == 1 or batch.replaces is not None
-        at_fault = call.proven or (batch.replaces is not None and evidence.answers) if alone else True
-        if at_fault and not very_many and not call.probe:
+        faults = evidence.count(call, self._clock.monotonic(), refused=True)
+        if evidence.is_refused(call, faults) and not very_many and not call.probe:
             await self._give_up(batch, fault)
             return None
-        faults = call.faults + (not call.probe)
-        return Again(batch, fault, 0.0, self._clock.monotonic(), faults, unproven=True)
+        return Again(batch, fault, 0.0, faults, unproven=True)
 
     async def _on_key_refused(self, batch: Batch, fault: Outcome) -> None:
         # First of all: no other lane is to send one more.

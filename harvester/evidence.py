@@ -18,8 +18,24 @@ WELL_KNOWN_ID = "jNQXAC9IVRw"
 MAX_UNPROVEN_SPLITS = 3
 """So many halves may be split at their first fault in a row; then the API has to show that it still answers."""
 
+PROVEN_FAULTS = 2
+"""An id alone has to fail so often with a good answer to others just before: once, an outage may have begun between."""
+
 _LOOKED_AT = 3
 """Stored responses that are looked at for a known id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """How a batch has failed in this run. A push-back, or the failure of a probe, is no fault of its own."""
+
+    since: float | None = None
+    """A good answer to a call sent after this shows that the API works. None: it has not failed."""
+    number: int = 0
+    proven: int = 0
+    """How many followed a good answer to something else since the one before."""
+    refused: int = 0
+    """How many were refusals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +45,7 @@ class Again:
     batch: Batch
     fault: Outcome
     wait_seconds: float
-    since: float | None
-    """When the batch first failed: a good answer after that shows that the API works. None: only pushed back."""
-    faults: int = 0
-    """How often it failed: a push-back, or the failure of a probe, is none of its own."""
+    faults: Faults
     unproven: bool = False
     """Whether to see first that the API answers anything at all."""
     proven: bool = False
@@ -45,10 +58,7 @@ class Call:
 
     batch: Batch
     sent_at: float
-    since: float | None
-    """See `Again`; None if the batch has not failed yet."""
-    faults: int
-    """See `Again`."""
+    faults: Faults
     proven: bool
     """Whether the API had answered something else since then when this call was sent."""
     probe: bool
@@ -102,10 +112,10 @@ class Evidence:
     def call(self, batch: Batch, again: Again | None, now: float) -> Call:
         """What to send for a batch that was just claimed, for the first time or again."""
         if again is None:
-            return Call(batch, now, None, 0, proven=False, probe=False)
+            return Call(batch, now, Faults(), proven=False, probe=False)
         proven = self.is_proven(again)
-        doubtful = again.unproven or (again.since is not None and self.is_overdue(now))
-        return Call(batch, now, again.since, again.faults, proven, probe=doubtful and not proven)
+        doubtful = again.unproven or (again.faults.since is not None and self.is_overdue(now))
+        return Call(batch, now, again.faults, proven, probe=doubtful and not proven)
 
     def is_overdue(self, now: float) -> bool:
         """Whether all that was under way has failed, and nothing has succeeded for as long as a run is patient."""
@@ -117,7 +127,22 @@ class Evidence:
 
     def is_proven(self, again: Again) -> bool:
         """Whether the API has answered something well that it was asked after this batch had failed."""
-        return again.proven or (again.since is not None and self._pacer.good_since(again.since))
+        since = again.faults.since
+        return again.proven or (since is not None and self._pacer.good_since(since))
+
+    def count(self, call: Call, now: float, *, refused: bool = False) -> Faults:
+        """The faults of its batch with the one that has just come."""
+        before = call.faults
+        if call.probe:
+            return before if before.since is not None else Faults(now)
+        # An id alone has to fail after each good answer anew; of a batch, the first fault is enough to split it.
+        renewed = before.since is None or not before.number or refused or len(call.batch) == 1
+        return Faults(
+            now if renewed else before.since,
+            before.number + 1,
+            before.proven + call.proven,
+            before.refused + refused,
+        )
 
     def is_half(self, batch: Batch) -> bool:
         """Whether it is part of a batch that this run has split, and can be split further."""
@@ -129,20 +154,33 @@ class Evidence:
         asked = batch.asked_before + 1 if len(batch) > 1 else 0
         return max(faults, asked) >= self._max_attempts
 
-    def is_at_fault(self, call: Call, faults: int, since: float) -> bool:
+    def wants_proof(self, batch: Batch, faults: int) -> bool:
+        """Whether its next attempt has to follow a good answer to something else."""
+        if len(batch) == 1 and batch.replaces is None:
+            return faults + PROVEN_FAULTS >= self._max_attempts
+        return self.is_half(batch) or self.is_worn_out(batch, faults)
+
+    def is_at_fault(self, call: Call, faults: Faults) -> bool:
         """A batch is, once the API has answered others since it failed; half of one that is, at its first fault.
 
-        An id that stands alone is given up only if it fails again after that answer. `faults` and `since` count the
-        one that has just come.
+        An id that stands alone is given up only if it failed again after such an answer, `PROVEN_FAULTS` times.
+        `faults` counts the one that has just come.
         """
         batch = call.batch
+        since = faults.since if faults.since is not None else call.sent_at
         if self.is_half(batch):
             return self._splits_since_good < MAX_UNPROVEN_SPLITS or self._pacer.good_since(since)
-        if not self.is_worn_out(batch, faults):
+        if not self.is_worn_out(batch, faults.number):
             return False
         if len(batch) > 1 or batch.replaces is not None:
             return self._pacer.good_since(since)
-        return call.proven and faults > 1
+        return faults.proven >= PROVEN_FAULTS
+
+    def is_refused(self, call: Call, faults: Faults) -> bool:
+        """Whether a refusal is its own: of an id alone, the second, with a good answer to others just before it."""
+        if call.batch.replaces is not None:
+            return call.proven or self.answers
+        return len(call.batch) > 1 or (call.proven and faults.refused > 1)
 
     async def known_id(self, but: Collection[str], now: datetime) -> str:
         """An id that the API has answered for, or the well-known one; none of `but`."""

@@ -103,15 +103,18 @@ class FuzzApi:
 
     def _answer(self, kind: str, ids: Sequence[str]) -> Answer:
         items = [{"id": video_id} for video_id in ids if video_id not in self.plan.missing]
-        page = _page(items)
-        answers = {
-            "good": page,
-            "id_twice": _page([{"id": ids[-1]}, *items, {"id": ids[-1]}]),
-            "stranger": _page([*items, {"id": "zzzzzzzzzzz"}]),
-            "bad_item": _page([*items, {"no": "id"}]),
-            "cut_json": Answer(200, page.headers, page.body[:-5]),
-        }
-        return answers.get(kind) or _ERRORS[kind]
+        match kind:
+            case "good":
+                return _page(items)
+            case "id_twice":
+                return _page([{"id": ids[-1]}, *items, {"id": ids[-1]}])
+            case "stranger":
+                return _page([*items, {"id": "zzzzzzzzzzz"}])
+            case "bad_item":
+                return _page([*items, {"no": "id"}])
+            case "cut_json":
+                return Answer(200, _JSON, _page(items).body[:-5])
+        return _ERRORS[kind]
 
 
 def _page(items: list[dict[str, str]]) -> Answer:

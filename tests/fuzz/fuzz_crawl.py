@@ -297,6 +297,7 @@ def play_many(kind: str, seeds: Sequence[int]) -> list[tuple[int, str]]:
     logging.disable(logging.CRITICAL)
     gc.disable()
     database = DATABASES[kind]()
+    gc.freeze()
     wrong = []
     try:
         for number, seed in enumerate(seeds):
@@ -306,6 +307,7 @@ def play_many(kind: str, seeds: Sequence[int]) -> list[tuple[int, str]]:
                 gc.collect()
     finally:
         database.close()
+        gc.unfreeze()
         gc.enable()
         logging.disable(logging.NOTSET)
     return wrong

@@ -12,12 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from sqlalchemy import Connection, Engine
 
 from harvester.hop import Done
 from harvester.ledger import reading
+from harvester.ledger.books import SqliteBooks, _footprint
+from harvester.ledger.connect import reading_engine, writing_engine
 from harvester.ledger.postgres.ledger import PostgresLedger
 from harvester.ledger.sqlite import SqliteLedger
 from harvester.ledger.upgrade import prepare
+from harvester.ledger.writer import Writer
 from harvester.model import ProcessIdentity
 
 Alive = Callable[[ProcessIdentity], bool]
@@ -83,32 +87,48 @@ class InlineHop:
                 waiting.set_result(one.result)
 
 
-def _without_threads(ledger: Any, death: Death) -> None:
-    writer = ledger._writer
-    real = writer._hop
-    real._thread.shutdown()
-    writer._hop = InlineHop(writer._commit, death)
+class InlineWriter(Writer):
+    def __init__(self, path: Path, engine: Engine, death: Death) -> None:
+        self._path = path
+        self._engine = engine
+        self._hop = InlineHop(self._commit, death)
+        self._pooled = self._connect()
 
 
 class InlineSqliteLedger(SqliteLedger):
-    def __init__(self, path: Path, alive: Alive, death: Death) -> None:
-        super().__init__(path, alive)
-        _without_threads(self, death)
+    def __init__(self, database: SqliteDatabase, alive: Alive, death: Death) -> None:
+        self._path = database.path
+        self._alive = alive
+        self._database = database
+        self._writer = InlineWriter(database.path, database.writing, death)
 
     async def _read(self, *queries: reading.AnyQuery) -> list[Sequence[reading.AnyRow]]:
-        from harvester.ledger.connect import reading_engine
-
-        with reading_engine(self._path).connect() as connection:
-            return [connection.execute(query).all() for query in queries]
+        db = self._database.reader()
+        with db.begin():
+            return [db.execute(query).all() for query in queries]
 
     def hang_up(self) -> None:
         self._writer._disconnect()
 
 
+class KeptEngineBooks(SqliteBooks):
+    """With an engine that has compiled the queries before."""
+
+    def __init__(self, path: Path, engine: Engine) -> None:
+        self._path = path
+        self._footprint = _footprint(path)
+        self._unlocked = False
+        self._engine = engine
+        self._db = engine.connect()
+        self._db.begin()
+
+
 class InlinePostgresLedger(PostgresLedger):
     def __init__(self, url: str, alive: Alive, death: Death) -> None:
         super().__init__(url, alive)
-        _without_threads(self, death)
+        writer: Any = self._writer
+        writer._hop._thread.shutdown()
+        writer._hop = InlineHop(writer._commit, death)
 
     async def _read(self, *queries: reading.AnyQuery) -> list[Sequence[reading.AnyRow]]:
         return self._read_all(queries)
@@ -130,25 +150,42 @@ class SqliteDatabase:
         with closing(sqlite3.connect(self._prepared)) as db:
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
+        # An engine keeps the queries that it has compiled: most of what a small crawl would cost.
+        self.writing = writing_engine(self.path)
+        self._engine = reading_engine(self.path)
+        self._reader: Connection | None = None
+
     def renew(self) -> None:
+        self._hang_up()
         for suffix in ("-wal", "-shm"):
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
         shutil.copyfile(self._prepared, self.path)
 
+    def reader(self) -> Connection:
+        """One connection a crawl."""
+        if self._reader is None:
+            self._reader = self._engine.connect()
+        return self._reader
+
     def ledger(self, alive: Alive, death: Death) -> InlineSqliteLedger:
-        return InlineSqliteLedger(self.path, alive, death)
+        return InlineSqliteLedger(self, alive, death)
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
-        with closing(sqlite3.connect(self.path)) as db:
-            return db.execute(query).fetchall()
+        driver: Any = self.reader().connection.driver_connection
+        rows: list[tuple[Any, ...]] = driver.execute(query).fetchall()
+        return rows
 
-    def books(self) -> Any:
-        from harvester.ledger.books import SqliteBooks
-
-        return SqliteBooks(self.path)
+    def books(self) -> KeptEngineBooks:
+        return KeptEngineBooks(self.path, self._engine)
 
     def close(self) -> None:
+        self._hang_up()
         self._folder.cleanup()
+
+    def _hang_up(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
 
 
 class PostgresDatabase:
