@@ -84,14 +84,14 @@ class FuzzApi:
         return next((plan.poison[i] for i in ids if i in plan.poison), None) or self._passing(ids)
 
     def _passing(self, ids: Sequence[str]) -> str:
-        """No id meets so many that it would have to be taken for one at fault."""
+        """No id meets so many that it would have to be taken for one at fault.
+
+        Nor, where patience is short, so many that two probes with it in a row would show an outage.
+        """
         rng, plan = self._rng, self.plan
+        most = max(1, plan.max_attempts - 1) if plan.patience_seconds > 100 else 1
         spared = any(self._defined[i] for i in ids)
-        if (
-            rng.random() < plan.passing
-            and not spared
-            and max(self._passed[i] for i in ids) < max(1, plan.max_attempts - 1)
-        ):
+        if rng.random() < plan.passing and not spared and max(self._passed[i] for i in ids) < most:
             self._passed.update(ids)
             self.troubles += 1
             return rng.choice(PASSING)
