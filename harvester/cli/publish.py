@@ -51,7 +51,7 @@ def export(
 
     # Told to stop, it tidies up: an upload that was begun is taken back.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    uri = dest if dest is None or "://" in dest else str(Path(dest).absolute())
+    uri = dest if dest in (None, "-") or "://" in dest else str(Path(dest).absolute())
     harvester = state.harvester(export={"uri": uri, **settings})
     look_rarely()
     with progress("export", "videos", state.verbosity) as watch:

@@ -68,7 +68,7 @@ def _told(found: Removable) -> str:
         of_load = f" that load {load.id} brought ({shown(load.source)}, {load.loaded_at:%Y-%m-%d %H:%M} UTC)"
     lines = [f"{' and '.join(kinds) or 'No id'}{of_load} would be removed."]
     if found.load is not None and (stay := found.load.new - found.load.removed - found.total):
-        lines.append(f"{count(stay, 'other id')} of it stay: calls have asked for them.")
+        lines.append(f"{count(stay, 'other id')} of it {'stays' if stay == 1 else 'stay'}: calls have asked for them.")
     return "\n".join(lines)
 
 

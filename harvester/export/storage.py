@@ -59,7 +59,11 @@ def _on_s3(uri: str) -> tuple[str, str] | None:
             raise _no_object(uri)
         return bucket, key
     if separator or uri in ("", "-"):
-        raise ConfigError(f"Can't export to {shown(uri)!r}: it is neither a local path nor s3://bucket/key.")
+        raise ConfigError(
+            f"Can't export to {shown(uri)!r}: it is neither a local path nor s3://bucket/key.",
+            state="Nothing was written.",
+            next_step="Name a path or s3://bucket/key; ./- is a file of that name.",
+        )
     return None
 
 
