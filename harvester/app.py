@@ -348,13 +348,13 @@ class Harvester:
         """Publish the stored responses, then the manifest beside them. `dask`: see `maker_for`; `force`: `export`."""
         from harvester.export import export, maker_for
 
-        self.protected().refuse_export(self.config.export)
         if dask is not None and has_password(self.config.ledger.url):
             raise ConfigError(
                 "The password in ledger.url would travel to the workers of the cluster.",
                 state="Nothing was published.",
                 next_step="Leave it out there, and give it to all of them in PGPASSWORD or ~/.pgpass.",
             )
+        self.protected().refuse_export(self.config.export)
         with self.books() as books:
             return export(
                 books,

@@ -83,7 +83,7 @@ def refresh(
     max_calls: int | None,
     dry_run: bool,
 ) -> None:
-    """Fetch stored responses again: those past an age, or with other parts.
+    """Fetch again what is old or has other parts.
 
     YouTube's terms allow 30 days. Spends units as a run does, and ends as one does: when nothing is left, when the
     day's units are spent, or when it is told to stop. An old response stays until the new one takes its place, so an

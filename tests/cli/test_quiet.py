@@ -24,6 +24,8 @@ LINES = {
     "verify": "verify --export songs.json",
     "retry": "retry --missing",
     "refresh": "refresh --older-than 25d",
+    "remove": "remove --invalid --yes",
+    "quota": "quota",
     "prune": "prune --older-than 30d",
     "ledger": "ledger copy sqlite:///harvest.db sqlite:///moved.db",
     "doctor": "doctor --offline",

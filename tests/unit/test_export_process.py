@@ -33,6 +33,10 @@ NOW = datetime(2026, 11, 23, tzinfo=UTC)
 class Books:
     def progress(self):
         return Progress({state: 0 for state in VideoState}, ())
+    def loads(self):
+        return []
+    def parts_asked(self):
+        return []
     def totals(self):
         return responses, responses * len(raw), responses * len(data)
     def responses(self, span=EVERYTHING):
@@ -42,7 +46,7 @@ class Books:
             yield StoredResponse(number, number, body, NOW)
 
 def go(compression="none"):
-    return export(Books(), ExportSettings(uri=uri, compression=compression), ledger_name="l", now=NOW)
+    return export(Books(), ExportSettings(uri=uri, compression=compression), ledger_name="l", now=NOW, force=True)
 """
 
 KILLED = """
@@ -85,15 +89,18 @@ class Sink(BaseHTTPRequestHandler):
             left -= len(self.rfile.read(min(left, 1 << 20)))
         self.answer(b"")
 
+    def do_HEAD(self) -> None:
+        self.answer(b"", 404)
+
     def do_GET(self) -> None:
         self.answer(b"<ListMultipartUploadsResult></ListMultipartUploadsResult>")
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"] or 0))
-        self.answer(b"<Result><UploadId>1</UploadId></Result>")
+        self.answer(b'<Result><UploadId>1</UploadId><ETag>"whole"</ETag></Result>')
 
-    def answer(self, body: bytes) -> None:
-        self.send_response(200)
+    def answer(self, body: bytes, status: int = 200) -> None:
+        self.send_response(status)
         self.send_header("ETag", '"part"')
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -144,7 +151,7 @@ def test_kill_9_in_the_middle_leaves_the_old_file(path: Path) -> None:
         assert process.stdout.readline() == "halfway\n"
         process.kill()
     assert path.read_bytes() == b"old"
-    assert len(list(path.parent.iterdir())) == 2, "a killed process cannot clean up"
+    assert len(list(path.parent.iterdir())) == 3, "a killed process cannot clean up its two drafts"
     run("go()", path, 20)
     assert sorted(file.name for file in path.parent.iterdir()) == ["songs.json", "songs.json.manifest.json"]
     with path.open() as file:
