@@ -8,9 +8,11 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+import threading
+from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
 _BUFFER_BYTES = 1 << 20
 _AHEAD_BYTES = 8192
@@ -23,9 +25,22 @@ class _Sink(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     buffer = bytearray(_BUFFER_BYTES)  # every thread may write here: nobody reads it
+    sizes: ClassVar[Counter[str]] = Counter()
+    """Bytes by path, for an export asks whether what it put still stands there."""
+    published: ClassVar[set[str]] = set()
+    counting = threading.Lock()
+
+    def do_HEAD(self) -> None:
+        there = self.path in self.published
+        self._answer(b"", 200 if there else 404, self.sizes[self.path] if there else 0, ETag='"1"')
 
     def do_PUT(self) -> None:
         left = int(self.headers["Content-Length"])
+        path, _, upload = self.path.partition("?")
+        with self.counting:
+            self.sizes[path] = left + (self.sizes[path] if upload else 0)
+        if not upload:
+            self.published.add(path)
         left -= len(self.rfile.read1(min(left, _AHEAD_BYTES)))  # what came along with the headers
         while left:
             # On Linux, TCP then lets go of the bytes without copying them.
@@ -34,16 +49,21 @@ class _Sink(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self._answer(_BEGUN if self.path.endswith("?uploads") else _COMPLETED)
+        path, _, action = self.path.partition("?")
+        if action == "uploads":
+            self.sizes[path] = 0
+        else:
+            self.published.add(path)
+        self._answer(_BEGUN if action == "uploads" else _COMPLETED)
 
     def do_GET(self) -> None:
         self._answer(_LISTED)
 
-    def _answer(self, body: bytes, **headers: str) -> None:
-        self.send_response(200)
+    def _answer(self, body: bytes, status: int = 200, size: int | None = None, **headers: str) -> None:
+        self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", str(len(body) if size is None else size))
         self.end_headers()
         self.wfile.write(body)
 

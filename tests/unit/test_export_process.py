@@ -82,27 +82,33 @@ class Sink(BaseHTTPRequestHandler):
     """As much of S3 as an upload needs: it takes parts and keeps none."""
 
     protocol_version = "HTTP/1.1"
+    sent = published = 0
+    """Bytes of the object."""
 
     def do_PUT(self) -> None:
         left = int(self.headers["Content-Length"])
+        Sink.sent += left
         while left:
             left -= len(self.rfile.read(min(left, 1 << 20)))
         self.answer(b"")
 
     def do_HEAD(self) -> None:
-        self.answer(b"", 404)
+        there = Sink.published and self.path == "/bucket/songs.json"
+        self.answer(b"", 200 if there else 404, Sink.published if there else 0)
 
     def do_GET(self) -> None:
         self.answer(b"<ListMultipartUploadsResult></ListMultipartUploadsResult>")
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"] or 0))
-        self.answer(b'<Result><UploadId>1</UploadId><ETag>"whole"</ETag></Result>')
+        begins = self.path.endswith("?uploads")
+        Sink.sent, Sink.published = (0, 0) if begins else (Sink.sent, Sink.sent)
+        self.answer(b'<Result><UploadId>1</UploadId><ETag>"part"</ETag></Result>')
 
-    def answer(self, body: bytes, status: int = 200) -> None:
+    def answer(self, body: bytes, status: int = 200, size: int | None = None) -> None:
         self.send_response(status)
         self.send_header("ETag", '"part"')
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", str(len(body) if size is None else size))
         self.end_headers()
         self.wfile.write(body)
 
