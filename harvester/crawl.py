@@ -12,7 +12,7 @@ import random
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 
 from harvester import quota
 from harvester.api_clock import ApiClock
@@ -98,6 +98,7 @@ class Crawl:
         self._closing = asyncio.Event()
         self._gate = Gate(self._pacer, self._clock, self._closing)
         self._fatal: HarvesterError | None = None
+        self._closed_day: date | None = None
         self._doubted_until: float | None = None
         self._evidence = Evidence(ledger, self._pacer, run.max_attempts, run.patience_seconds)
         self._lanes_left = 0
@@ -362,7 +363,9 @@ class Crawl:
         # A batch of a day to come was claimed by a clock that was ahead: the API speaks of its own day.
         day = min(batch.quota_day, quota.quota_day(self._clock.now()))
         await self._ledger.close_day(day, self._clock.now())
-        log.warning("the API says that the quota of %s is spent (%s)", day, fault.reason)
+        # Many calls under way hear it; once is enough to be read.
+        level, self._closed_day = logging.DEBUG if day == self._closed_day else logging.WARNING, day
+        log.log(level, "the API says that the quota of %s is spent (%s)", day, fault.reason)
         await self._release(batch, fault)
 
     async def _on_refusal(self, call: Call, fault: Outcome) -> Again | None:

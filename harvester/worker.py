@@ -15,6 +15,7 @@ from harvester.crawl import Crawl
 from harvester.errors import HarvesterError
 from harvester.ledger.protocol import Ledger
 from harvester.model import ProcessIdentity, VideoState
+from harvester.quota import resets_at as next_reset
 from harvester.run import Ending, RunReport, Stop
 from harvester.work import Pending, Work
 from harvester.youtube import Api
@@ -118,7 +119,8 @@ class Worker:
                 return Ending.HELD
             if not until_done or ending not in (Ending.BUDGET_SPENT, Ending.DAY_CLOSED):
                 return ending
-            log.info("%s", ending)
+            resets_at = next_reset(self._clock.now())
+            log.info("%s: sleeping until the quota is reset, %s UTC", ending, f"{resets_at:%Y-%m-%d %H:%M}")
             await crawl.sleep_until_reset(RESET_MARGIN)
 
     async def _beside(self, *coroutines: Coroutine[Any, Any, Ending]) -> Ending:

@@ -66,7 +66,8 @@ def _database(db: Connection) -> Iterator[str]:
         return
     for (line,) in db.execute(text("PRAGMA integrity_check(5)")):
         if line != "ok":
-            yield f"The database file is damaged: {line}."
+            # One line, of what SQLite says in several.
+            yield f"The database file is damaged: {'; '.join(line.splitlines()).rstrip('.')}."
     for table, row, parent, _ in db.execute(text("PRAGMA foreign_key_check")).fetchmany(MOST_EXAMPLES):
         yield f"Row {row} of {table} refers to a row of {parent} that is not there."
 

@@ -86,7 +86,7 @@ def test_what_the_ledger_says_breaks_no_line(cli: CommandLine, api: Api) -> None
         db.execute("UPDATE runs SET reason = ?", ('a "quoted" \\ word\nharvester_videos 7 \x1b[31m\u202e',))
     cli.ok("status", "--prometheus", "crawl.prom")
     (ending,) = (label for name, label in samples(cli.folder / "crawl.prom") if name == "harvester_last_run_ending")
-    assert ending == 'a "quoted" \\ word harvester_videos 7 [31m'
+    assert ending == 'a "quoted" \\ word harvester_videos 7 [31m\\u202e'
 
 
 def test_before_the_first_run_nothing_is_said_of_one(cli: CommandLine) -> None:

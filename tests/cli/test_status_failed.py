@@ -49,7 +49,7 @@ def test_programs_get_an_object_a_line(cli: CommandLine) -> None:
 def test_reasons_stay_in_their_column_and_do_nothing(cli: CommandLine) -> None:
     given_up_ledger(cli.folder / "harvest.db", [HOSTILE])
     lines = [line.split("\t") for line in cli.ok("status", "--failed").splitlines()]
-    assert [line[1] for line in lines] == ["evil [2J other column"] * 2
+    assert [line[1] for line in lines] == ["evil [2J\\u202e other column"] * 2
 
 
 def test_where_none_has_failed_a_pipe_gets_nothing(cli: CommandLine) -> None:
@@ -64,7 +64,7 @@ def test_a_terminal_gets_a_heading_and_the_sum(cli: CommandLine) -> None:
         assert terminal.ended() == 0
     lines = terminal.said.splitlines()
     assert lines[0].split() == ["id", "reason", "when", "attempts"]
-    assert "evil [2J other column" in lines[1]
+    assert "evil [2J\\u202e other" in lines[1]
     assert lines[3] == "2 failed."
 
 

@@ -176,7 +176,7 @@ def test_a_disk_that_fills_up_in_a_load(tmp_path: Path, where: str) -> None:
 
 
 def test_a_full_disk_on_which_a_ledger_is_to_be_made(tmp_path: Path) -> None:
-    with small_disk(tmp_path / "disk", "size=256k") as disk:
+    with small_disk(tmp_path / "disk", "size=320k") as disk:
         (disk.folder / "config.toml").touch()
         filler = disk.fill()
         assert_says(harvester(disk.folder, "init"), 4, "could not be written", "Make room")

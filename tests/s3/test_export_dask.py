@@ -113,7 +113,7 @@ def test_a_part_that_is_sent_twice_is_the_same_part(s3: S3) -> None:
         for _ in range(2):
             written = pickle.loads(place).write(chunks, expected_bytes=0)
         draft.keep("part-000000000001.json", written)
-        draft.commit()
+        draft.commit(b"{}")
     assert s3.content("songs/part-000000000001.json") == b"".join(chunks)
     assert s3.uploads() == []
 
@@ -185,7 +185,7 @@ class TestWhatCannotWork:
 
     def test_a_folder_that_workers_do_not_see(self, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="can't be seen from this machine"):
-            LocalPlace(tmp_path / "songs", tmp_path / ".songs.draft", "part").write([b"x"], expected_bytes=1)
+            LocalPlace(tmp_path / "songs", tmp_path / ".songs.draft", 1, "part").write([b"x"], expected_bytes=1)
 
     def test_libraries_that_would_write_other_bytes(
         self, cluster: str, ledger: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -89,7 +89,7 @@ class TestTheApi:
         guarded.run_instead("""
 from harvester.cli import main
 from harvester.youtube import client
-async def broken(self, url):
+async def broken(self, url, held):
     key = self._key.get_secret_value()
     raise RuntimeError(f"a bug near {self!r} and {self._session!r} with {self._key!r}")
 client.YouTubeClient._get = broken
@@ -106,7 +106,7 @@ main()
 import os
 from harvester.cli import main
 from harvester.youtube import client
-async def broken(self, url):
+async def broken(self, url, held):
     raise RuntimeError("headers: " + self._key.get_secret_value() + os.environ["AWS_SECRET_ACCESS_KEY"])
 client.YouTubeClient._get = broken
 main()
