@@ -93,8 +93,13 @@ class PostgresServer:
 
     def take_back(self, url: str, db: psycopg.Connection) -> None:
         """The ledger is whole, and nobody uses it any more. It is emptied through that connection."""
-        db.execute(_EMPTY)
+        self.make_empty(db)
         self._free.append(url)
+
+    @staticmethod
+    def make_empty(db: psycopg.Connection) -> None:
+        """Empty the ledger behind that connection, which stays its user's."""
+        db.execute(_EMPTY)
 
     def start(self) -> None:
         line = [self._programs / "postgres", "-D", self._data, "-k", self.folder, *self._settings]

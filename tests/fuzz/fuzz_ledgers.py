@@ -199,7 +199,7 @@ class PostgresDatabase:
         self._db = psycopg.connect(self.url, autocommit=True)
 
     def renew(self) -> None:
-        self._server.take_back(self.url, self._db)
+        self._server.make_empty(self._db)
 
     def ledger(self, alive: Alive, death: Death) -> InlinePostgresLedger:
         return InlinePostgresLedger(self.url, alive, death)
