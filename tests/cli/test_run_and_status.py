@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from command_line import Api, CommandLine
+
+from harvester.ledger.place import open_ledger
+from harvester.model import Batch, Budget, ProcessIdentity
 
 KEYS = {
     "videos": {"total", "pending", "claimed", "fetched", "missing", "failed", "invalid"},
@@ -168,3 +173,32 @@ def test_looking_changes_nothing(cli: CommandLine, api: Api, line: str) -> None:
 def test_status_for_programs_is_one_json_object(cli: CommandLine) -> None:
     cli.ok("init")
     assert isinstance(json.loads(cli.ok("-v", "status", "--json")), dict)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(), timedelta(days=2)], ids=str)
+def test_ids_that_a_run_of_another_host_holds_are_left_to_it_unless_its_clock_is_days_ahead(
+    cli: CommandLine, api: Api, ahead: timedelta
+) -> None:
+    cli.load(100)
+    url = f"sqlite:///{cli.folder / 'harvest.db'}"
+    asyncio.run(_hold(url, datetime.now(UTC) + ahead))
+    shown = cli.ok("run")
+    if ahead:
+        assert shown.startswith("Nothing left: 2 calls, 22 units")
+        assert "Every id is settled." in shown
+        return
+    assert api.calls == 0
+    assert shown.startswith("The rest is claimed by other runs: 0 calls, 0 units")
+    assert "100 of 100 ids are left." in shown
+    assert "nothing left" not in shown.lower()
+    assert cli.status()["videos"]["claimed"] == 100
+    assert "harvester status names the runs that hold them" in shown
+    assert re.search(r"under way.*elsewhere 1", cli.ok("status"))
+
+
+async def _hold(url: str, now: datetime) -> None:
+    """A run on another host claims all that is pending, and is not heard of again."""
+    async with open_ledger(url) as ledger:
+        run = await ledger.open_run(ProcessIdentity("elsewhere", "boot", 1, "then"), now, now + timedelta(minutes=5))
+        for _ in range(2):
+            assert isinstance(await ledger.claim(run, Budget(now.date(), 10_000, 11), now), Batch)

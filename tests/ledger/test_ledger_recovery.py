@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta, tzinfo
 
 import pytest
 from ledger_kit import (
@@ -22,12 +22,14 @@ from ledger_kit import (
     video_ids,
 )
 
+from harvester.ledger.postgres import running
 from harvester.ledger.protocol import Books, Ledger
 from harvester.model import Batch, GiveBack, ProcessIdentity, RunRecord
 
 ME = a_process(2)
 LATER = NOW + timedelta(seconds=1)
 AFTER_LEASE = NOW + LEASE + timedelta(seconds=1)
+TWO_DAYS = timedelta(days=2)
 
 
 async def test_closing_a_run_gives_back_all_it_holds(ledger: Ledger, run: int, books: Books) -> None:
@@ -119,6 +121,34 @@ async def test_a_lease_that_is_renewed_holds(ledger: Ledger) -> None:
     await ledger.renew_lease(run, NOW + 2 * LEASE)
     assert await ledger.recover(ME, AFTER_LEASE) == 0
     assert await ledger.recover(ME, NOW + 2 * LEASE + timedelta(seconds=1)) == 1
+
+
+class TwoDaysAhead(datetime):
+    """The clock of a host."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+        return datetime.now(tz) + TWO_DAYS
+
+
+async def test_a_host_whose_clock_is_days_ahead_holds_its_claims_no_longer_than_others(
+    ledger: Ledger, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a file its lease is no honest one; a server has a clock that all hosts go by."""
+    on_a_server = database.url.startswith("postgresql")
+    await ledger.add(video_ids(100), [], 0)
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(running, "datetime", TwoDaysAhead)
+        run = await a_run(ledger, a_process(host="elsewhere"), NOW + TWO_DAYS)
+        await ledger.renew_lease(run, NOW + TWO_DAYS + LEASE)
+        if on_a_server:
+            await a_batch(ledger, await a_run(ledger, a_process(host="third"), NOW + TWO_DAYS))
+            # Nor does it take the claims of one that lives.
+            assert await ledger.recover(a_process(3, host="fourth"), NOW + TWO_DAYS) == 0
+    await a_batch(ledger, run)
+    assert await ledger.recover(ME, NOW) == (0 if on_a_server else 1)
+    await ledger.recover(ME, AFTER_LEASE)
+    assert await counts(ledger) == {"pending": 100}
 
 
 async def test_recovery_is_done_once(

@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from crawl_setup import NOON, SetUp, SharedClock, assert_all_true
+from crawl_setup import LEAP_SECONDS, NOON, SetUp, SharedClock, assert_all_true
 
 from harvester import quota
 from harvester.model import BATCH_SIZE
@@ -84,6 +84,48 @@ async def test_a_clock_that_was_days_ahead_once_costs_no_day_to_come(set_up: Set
     clock.leap_to(NOON + timedelta(days=2))
     done = await setup.run()
     assert (done.ending, done.good) == (Ending.BUDGET_SPENT, 4)
+
+
+class ClockSetAsleep(SetClock):
+    """In each long sleep somebody sets it: by the next of `errors` it is off when that sleep is over."""
+
+    looks_left = 0
+    errors: list[timedelta]
+
+    async def sleep(self, seconds: float) -> None:
+        if seconds < LEAP_SECONDS:
+            await super().sleep(seconds)
+            return
+        self.leap_to(SharedClock.now(self) + timedelta(seconds=seconds))
+        if self.errors:
+            self.error = self.errors.pop(0)
+
+
+@pytest.mark.parametrize(
+    ("before", "asleep"),
+    [
+        (timedelta(), [timedelta(days=2)]),
+        (timedelta(), [timedelta(hours=5), timedelta(hours=-20)]),
+        (timedelta(days=2), [timedelta()]),
+    ],
+    ids=str,
+)
+async def test_a_clock_that_is_set_while_a_run_sleeps_moves_no_reset(
+    set_up: SetUp, before: timedelta, asleep: list[timedelta]
+) -> None:
+    setup = await set_up(500, api={"daily_units": 5 * 11}, settings={"concurrency": 1})
+    clock = setup.clock = ClockSetAsleep(setup.simulator)
+    clock.error, clock.errors = before, list(asleep)
+    await setup.run(until_done=True)
+    assert clock.errors == []
+    midnight = (MIDNIGHT - NOON).total_seconds()
+    next_day = [call.sent_at for call in setup.calls if call.sent_at >= midnight]
+    assert midnight + 300 <= next_day[0] < midnight + 2 * 3600
+    report = setup.simulator.report()
+    assert [day["units"] for day in report["days"].values()] == [55, 55]
+    # The first call was booked on the day that the clock had named: for the ledger the right one has a call left.
+    assert report["refused_by_quota"] <= (2 if before else 0)
+    assert_all_true(setup)
 
 
 async def test_a_run_that_begins_in_the_last_second_of_a_day_goes_on_in_the_next(set_up: SetUp) -> None:
