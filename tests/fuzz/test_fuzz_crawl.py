@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from fuzz_crawl import play_many
 
-CRAWLS = {"sqlite": 200, "postgres": 15}
+CRAWLS = {"sqlite": 120, "postgres": 10}
 FOUND = (11, 12, 16, 85, 1010, 1067, 1178, 1192, 1218, 100_982, 201_854, 400_254)
 """Seeds that were wrong once."""
 

@@ -41,8 +41,8 @@ from harvester.ledger.writer import Writer
 from harvester.simulator import SimulatorProcess, SimulatorSettings, make_ids, truth
 
 PROGRAM = Path(__file__).with_name("crawling.py")
-VIDEOS = 9_000
-IMAGES = 20
+VIDEOS = 6_000
+IMAGES = 12
 LONGEST_WAIT_SECONDS = 0.08
 
 

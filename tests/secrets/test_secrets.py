@@ -16,7 +16,9 @@ from waiting import wait_until
 from harvester.app import Harvester
 from harvester.clock import SystemClock
 from harvester.config import Config
+from harvester.export import s3_client
 from harvester.simulator import SimulatorProcess, SimulatorSettings, make_ids
+from harvester.sources import s3
 from harvester.youtube.client import YouTubeClient
 
 
@@ -155,6 +157,14 @@ def echoing_s3(asked: Handler) -> Answer:
     return 403, "application/xml", body.encode()
 
 
+@pytest.fixture
+def one_repetition(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a request to S3 that fails, in this process: the waits between several would be the longest part of a test."""
+    monkeypatch.setattr(s3_client, "_ATTEMPTS", 2)
+    monkeypatch.setattr(s3, "ATTEMPTS", 2)
+
+
+@pytest.mark.usefixtures("one_repetition")
 class TestS3:
     @pytest.mark.parametrize("command", ["export", "load", "verify"])
     def test_a_store_that_refuses_and_repeats(self, guarded: Guarded, command: str) -> None:
