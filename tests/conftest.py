@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,6 +15,11 @@ from crawl_children import ChildCrawl, PrepareCrawl, prepare
 from postgres_server import the_server
 
 from harvester.simulator import SimulatorProcess, SimulatorSettings
+
+# Started by nohup, or in the background of a script, a process ignores these, and so would every child of a test.
+for _number, _usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _usual)
 
 OURS = ("HARVESTER_", "YOUTUBE_", "AWS_", "SIMULATOR_")
 OF_TERMINALS = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "PYTHONWARNINGS")
