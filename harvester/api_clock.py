@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable
+from datetime import date, datetime, timedelta
 
 from harvester.clock import Clock
-from harvester.quota import RESET_GRACE
+from harvester.quota import RESET_GRACE, quota_day, seconds_to_another_day
 
 log = logging.getLogger(__name__)
 
@@ -18,10 +19,13 @@ class ApiClock:
     so a clock that is set, even while a run sleeps, moves no quota day.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, ask: Callable[[], Awaitable[datetime | None]]) -> None:
+        """`ask` asks the API for its time, at no cost."""
         self._clock = clock
+        self._ask = ask
         self._heard: tuple[datetime, float] | None = None
         self._far_off = False
+        self._day_moved = False
 
     def now(self) -> datetime:
         """The instant, in UTC."""
@@ -38,11 +42,25 @@ class ApiClock:
     async def sleep(self, seconds: float) -> None:
         await self._clock.sleep(seconds)
 
+    async def is_another_day(self) -> bool:
+        """Whether the API turned out to be in another day, told once. It is asked where no answer has said it yet."""
+        if self._heard is None:
+            self.hear(await self._ask())
+        moved, self._day_moved = self._day_moved, False
+        return moved
+
+    async def seconds_to_another_day(self, day: date, margin: timedelta) -> float:
+        """See quota. The API is asked each time: a machine that was suspended has counted no seconds."""
+        self.hear(await self._ask())
+        return seconds_to_another_day(self.now(), day, margin)
+
     def hear(self, api: datetime | None) -> None:
         """An answer has said what time it is there."""
         if api is None:
             return
+        day = quota_day(self.now())
         self._heard = api, self._clock.monotonic()
+        self._day_moved |= quota_day(self.now()) != day
         ahead = self._clock.now() - api
         if (far_off := abs(ahead) > RESET_GRACE) and not self._far_off:
             how = "ahead of" if ahead > timedelta() else "behind"

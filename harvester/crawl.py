@@ -82,7 +82,7 @@ class Crawl:
     ) -> None:
         self._ledger = ledger
         self._api = api
-        self._clock = ApiClock(clock)
+        self.clock = self._clock = ApiClock(clock, api.time)
         self._work = work
         self._run_id = run_id
         self._run = run
@@ -127,7 +127,7 @@ class Crawl:
     async def sleep_until_reset(self, margin: timedelta) -> None:
         """Wait for another quota day than today, or for `close`; what was learned of the API's mood is forgotten."""
         day = quota.quota_day(self._clock.now())
-        await self._gate.pause_while(lambda: quota.seconds_to_another_day(self._clock.now(), day, margin))
+        await self._gate.pause_while(lambda: self._clock.seconds_to_another_day(day, margin))
         self._pacer.restart(self._clock.monotonic())
         self._doubted_until = None
         self._evidence.forget()

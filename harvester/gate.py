@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -57,12 +57,12 @@ class Gate:
                 wait.cancel()
             await asyncio.gather(*waits, return_exceptions=True)
 
-    async def pause_while(self, seconds: Callable[[], float]) -> None:
+    async def pause_while(self, seconds: Callable[[], Awaitable[float]]) -> None:
         """Sleep until that is nothing any more, or the gate closes.
 
         It is asked again every half hour: a machine that was suspended, or whose clock was set, looks at the time anew.
         """
-        while not self._closing.is_set() and (left := seconds()) > 0:
+        while not self._closing.is_set() and (left := await seconds()) > 0:
             await self.pause(min(LONGEST_SLEEP_SECONDS, left))
 
     async def wake(self) -> None:

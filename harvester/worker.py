@@ -117,7 +117,11 @@ class Worker:
                 continue
             if ending is Ending.NOTHING_LEFT and await self._is_held_by_others(work):
                 return Ending.HELD
-            if not until_done or ending not in (Ending.BUDGET_SPENT, Ending.DAY_CLOSED):
+            if ending not in (Ending.BUDGET_SPENT, Ending.DAY_CLOSED):
+                return ending
+            if await crawl.clock.is_another_day():
+                continue
+            if not until_done:
                 return ending
             resets_at = next_reset(self._clock.now())
             log.info("%s: sleeping until the quota is reset, %s UTC", ending, f"{resets_at:%Y-%m-%d %H:%M}")

@@ -45,6 +45,7 @@ class Simulator:
     async def start(self) -> None:
         """Bind and serve; raises OSError if the port is taken."""
         app = web.Application()
+        app.on_response_prepare.append(self._date)
         app.router.add_get(f"{BASE_PATH}/videos", self._videos)
         app.router.add_get(f"{BASE_PATH}/videos:batchGetStats", self._statistics)
         # google-api-python-client puts the whole path behind an endpoint that has it already
@@ -70,6 +71,10 @@ class Simulator:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.stop()
+
+    async def _date(self, _request: web.Request, response: web.StreamResponse) -> None:
+        """Whatever is asked for, the answer has this clock's time: what Retry-After and quota days go by."""
+        response.headers["Date"] = formatdate(self.clock.now().timestamp(), usegmt=True)
 
     async def _videos(self, request: web.Request) -> web.StreamResponse:
         return await self._answer(request, _read_call(request))
@@ -137,8 +142,6 @@ class Simulator:
             "Content-Type": answer.content_type,
             "Vary": "Origin, X-Origin, Referer",
             "Server": "simulator",
-            # Retry-After dates only make sense against this clock
-            "Date": formatdate(self.clock.now().timestamp(), usegmt=True),
         }
         if answer.gzipped:
             headers["Content-Encoding"] = "gzip"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 
 from harvester.model import Outcome
@@ -13,4 +14,8 @@ class Api(Protocol):
 
     async def fetch(self, ids: Sequence[str]) -> Outcome:
         """Ask once for 1 to 50 ids. Faults are outcomes; what is raised is a bug or a cancellation."""
+        ...
+
+    async def time(self) -> datetime | None:
+        """The API's time, by a request that costs no unit; None where it can't be learned."""
         ...

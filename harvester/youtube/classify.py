@@ -56,7 +56,7 @@ def classify(answer: Answer, asked: Collection[str], now: datetime, kind: str = 
     """Sort one answer to a call for the ids `asked`; a good one is of `kind`. `now` (aware) is for a Retry-After that
     is a date."""
     outcome = _good_or_fault(answer, asked, kind) if answer.status == 200 else _refusal(answer)
-    outcome = replace(outcome, answered_on=_date(answer.headers.get("date", "")))
+    outcome = replace(outcome, answered_on=date_of(answer.headers.get("date", "")))
     if outcome.verdict is Verdict.GOOD:
         return outcome
     wait = retry_after_seconds(answer.headers.get("retry-after", ""), now)
@@ -79,7 +79,7 @@ def retry_after_seconds(value: str, now: datetime) -> float | None:
     return min(max(0.0, wait.total_seconds()), MAX_RETRY_AFTER_SECONDS)
 
 
-def _date(value: str) -> datetime | None:
+def date_of(value: str) -> datetime | None:
     """The `Date` header; None where it makes no sense."""
     try:
         moment = parsedate_to_datetime(value)

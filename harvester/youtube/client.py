@@ -20,7 +20,7 @@ from harvester.config import YouTubeSettings
 from harvester.hop import Done, Hop
 from harvester.model import BATCH_SIZE, Answer, Outcome, Verdict
 from harvester.network import Proxy, tls_context
-from harvester.youtube.classify import classify
+from harvester.youtube.classify import classify, date_of
 from harvester.youtube.page import LIST_KIND, STATISTICS_KIND
 from harvester.youtube.transport import NETWORK_FAULTS, outcome_of
 
@@ -35,6 +35,9 @@ MEMORY_BYTES = 64 * 1024 * 1024
 LEAST_LARGE_BYTES, MOST_SMALL_BYTES = 256 * 1024, 1024 * 1024
 """Where a large body begins: at the lower with a thousand calls under way, at the upper with fifty. A full batch has
 50 KB as Google sends it, and 250 KB if it were not compressed."""
+
+TIME_PATIENCE_SECONDS = 10.0
+"""How long to wait for the API's time."""
 
 _READ_BUFFER_BYTES = 256 * 1024
 
@@ -135,6 +138,18 @@ class YouTubeClient:
                 return outcome
             held.pop_all()
             return replace(outcome, done_with=self._large.release)
+
+    async def time(self) -> datetime | None:
+        """The API's time; None where it can't be learned. It costs nothing: no key, no method of the API."""
+        if self._session is None:
+            raise RuntimeError("the client is used outside its context")
+        host = self._videos.origin()
+        timeout = aiohttp.ClientTimeout(total=TIME_PATIENCE_SECONDS)
+        try:
+            async with self._session.head(host, allow_redirects=False, timeout=timeout) as response:
+                return date_of(response.headers.get("Date", ""))
+        except NETWORK_FAULTS:
+            return None
 
     async def _get(self, url: URL, held: AsyncExitStack) -> Answer:
         """One GET. The body ends soon after the bound is passed, and then the connection is dropped.

@@ -7,7 +7,9 @@ import json
 import random
 from collections import Counter
 from collections.abc import Sequence
-from datetime import date
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from email.utils import format_datetime
 
 from fuzz_plan import DEFINITE, PASSING, PRICE, PUSHES, Outage, Plan
 from virtual_time import VirtualClock
@@ -19,6 +21,7 @@ from harvester.youtube.page import LIST_KIND
 
 MAX_CALLS = 5_000
 """More than any plan can need: a crawl that asks so often will not end."""
+UNANSWERED = ("timeout", "connect_failed")
 _JSON = {"content-type": "application/json"}
 
 
@@ -58,9 +61,16 @@ class FuzzApi:
         if kind != "connect_failed":
             self.booked[day] += 1
         await asyncio.sleep(self._rng.uniform(0.001, self.plan.latency_seconds))  # pause: in virtual time
-        if kind in ("timeout", "connect_failed"):
+        if kind in UNANSWERED:
             return Outcome(Verdict.TRY_AGAIN, kind, sent=kind == "timeout")
-        return classify(self._answer(kind, ids), ids, self.clock.now())
+        answer = self._answer(kind, ids)
+        dated = {**answer.headers, "date": format_datetime(self.clock.true_now(), usegmt=True)}
+        return classify(replace(answer, headers=dated), ids, self.clock.now())
+
+    async def time(self) -> datetime | None:
+        """It is told in every outage in which there is an answer at all."""
+        outage = self.outage(self.clock.monotonic())
+        return None if outage and outage.kind in UNANSWERED else self.clock.true_now().replace(microsecond=0)
 
     def _kind(self, ids: Sequence[str], day: date) -> str:
         seconds, rng, plan = self.clock.monotonic(), self._rng, self.plan
@@ -115,6 +125,34 @@ class FuzzApi:
             case "cut_json":
                 return Answer(200, _JSON, _page(items).body[:-5])
         return _ERRORS[kind]
+
+
+class Heard:
+    """The API for one run. `blind` are its calls, by the API's day, of before it had heard what time it is."""
+
+    def __init__(self, api: FuzzApi, blind: Counter[date]) -> None:
+        self._api = api
+        self._blind = blind
+        self._heard_at: float | None = None
+
+    async def fetch(self, ids: Sequence[str]) -> Outcome:
+        clock = self._api.clock
+        # A claim of the same instant may have been made before; a `Date` has no parts of a second.
+        day, earlier = (quota.quota_day(clock.true_now() - timedelta(seconds=back)) for back in (0, 1))
+        if self._heard_at is None or clock.monotonic() <= self._heard_at or earlier < day:
+            self._blind[day] += 1
+        outcome = await self._api.fetch(ids)
+        self._hear(outcome.answered_on)
+        return outcome
+
+    async def time(self) -> datetime | None:
+        told = await self._api.time()
+        self._hear(told)
+        return told
+
+    def _hear(self, told: datetime | None) -> None:
+        if told is not None and self._heard_at is None:
+            self._heard_at = self._api.clock.monotonic()
 
 
 def _page(items: list[dict[str, str]]) -> Answer:

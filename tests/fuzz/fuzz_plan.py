@@ -12,6 +12,8 @@ NOON = datetime(2026, 6, 2, 19, tzinfo=UTC)
 BEFORE_MIDNIGHT = datetime(2026, 6, 3, 6, 58, tzinfo=UTC)
 PRICE = 11
 HOUR = 3600.0
+CLOCKS_FROM = 1_000_000
+"""From this seed on, somebody sets the clock of the crawl's machine."""
 
 PASSING = ("503", "timeout", "cut_json", "html_502", "connect_failed")
 DEFINITE = ("400", "id_twice", "stranger", "bad_item")
@@ -68,6 +70,8 @@ class Plan:
     spent_elsewhere: list[tuple[float, int]] = field(default_factory=list)
     """Seconds since the beginning, and units."""
     runs: list[RunPlan] = field(default_factory=list)
+    clock_sets: list[tuple[float, timedelta]] = field(default_factory=list)
+    """Seconds since the beginning, and how far the clock is ahead from then on."""
 
     @property
     def only_poison(self) -> bool:
@@ -99,7 +103,20 @@ def make_plan(seed: int) -> Plan:
     if rng.random() < 0.6:
         _trouble(plan, rng)
     plan.runs = [_run(rng) for _ in range(rng.choice([1, 1, 3, 6]))] if rng.random() < 0.4 else []
+    if seed >= CLOCKS_FROM:
+        plan.clock_sets = _clock_sets(rng)
     return plan
+
+
+def _clock_sets(rng: random.Random) -> list[tuple[float, timedelta]]:
+    """Far off, for what is off by less than ten minutes is taken for right; and now and then it is right."""
+    sets = []
+    at = rng.choice([0.0, rng.uniform(0, 60), rng.uniform(0, 24 * HOUR)])
+    for _ in range(rng.randint(1, 5)):
+        far = timedelta(minutes=rng.choice([-1, 1]) * rng.choice([rng.uniform(20, 120), rng.uniform(120, 3 * 24 * 60)]))
+        sets.append((at, rng.choice([far, far, timedelta()])))
+        at += rng.choice([rng.uniform(0, 60), rng.uniform(0, HOUR), rng.uniform(0, 24 * HOUR)])
+    return sets
 
 
 def _poison(rng: random.Random, ids: tuple[str, ...]) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import selectors
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -52,13 +53,18 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 class VirtualClock:
-    """Harvester's clock on the loop's time. `ahead` is how wrong it is."""
+    """Harvester's clock on the loop's time. It is set at the seconds of `sets`, each time to be so far ahead."""
 
-    def __init__(self, loop: VirtualLoop, start: datetime) -> None:
+    def __init__(self, loop: VirtualLoop, start: datetime, sets: Sequence[tuple[float, timedelta]] = ()) -> None:
         self._loop = loop
         self._start = start
         self._began = loop.time()
-        self.ahead = timedelta()
+        self._sets = sets
+
+    @property
+    def ahead(self) -> timedelta:
+        """How wrong it is."""
+        return next((ahead for at, ahead in reversed(self._sets) if at <= self.monotonic()), timedelta())
 
     def true_now(self) -> datetime:
         return self._start + timedelta(seconds=self.monotonic())

@@ -91,6 +91,9 @@ class Watched:
         self._retry_after = retry_after_seconds
         self._under_way = 0
 
+    async def time(self) -> datetime | None:
+        return await self._client.time()
+
     async def fetch(self, ids: Sequence[str]) -> Outcome:
         self._under_way += 1
         sent_on, sent_at, under_way = self._clock.now(), self._clock.monotonic(), self._under_way

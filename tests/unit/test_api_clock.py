@@ -32,13 +32,17 @@ class SetClock:
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(0)
 
+    async def true_now(self) -> datetime:
+        """What the API says."""
+        return NOON + timedelta(seconds=self.seconds)
+
 
 @pytest.mark.parametrize("ahead", [timedelta(days=2), timedelta(days=-1), timedelta(hours=5)], ids=str)
 def test_a_clock_that_is_far_off_is_corrected_and_may_be_set_at_any_time(
     ahead: timedelta, caplog: pytest.LogCaptureFixture
 ) -> None:
     machine = SetClock()
-    clock = ApiClock(machine)
+    clock = ApiClock(machine, machine.true_now)
     machine.ahead = ahead
     assert clock.now() == NOON + ahead
     clock.hear(NOON)
@@ -52,7 +56,7 @@ def test_a_clock_that_is_far_off_is_corrected_and_may_be_set_at_any_time(
 
 def test_a_clock_that_is_off_by_little_is_left_alone() -> None:
     machine = SetClock()
-    clock = ApiClock(machine)
+    clock = ApiClock(machine, machine.true_now)
     machine.ahead = timedelta(minutes=2)
     clock.hear(NOON)
     clock.hear(None)
@@ -73,3 +77,29 @@ def test_the_rest_of_a_day_is_worked_out_anew() -> None:
     assert seconds_to_another_day(NOON + timedelta(days=2), DAY, margin) == 0
     # set back by a day: that day has a budget of its own
     assert seconds_to_another_day(NOON - timedelta(days=1), DAY, margin) == 0
+
+
+async def test_the_api_is_asked_for_its_day_where_no_answer_has_told_it() -> None:
+    machine = SetClock()
+    clock = ApiClock(machine, machine.true_now)
+    machine.ahead = timedelta(days=2)
+    assert await clock.is_another_day()
+    assert clock.now() == NOON
+    assert not await clock.is_another_day()
+    right = SetClock()
+    assert not await ApiClock(right, right.true_now).is_another_day()
+
+
+async def test_seconds_that_a_suspended_machine_did_not_count_are_not_slept_again() -> None:
+    machine = SetClock()
+    clock = ApiClock(machine, machine.true_now)
+    assert await clock.seconds_to_another_day(DAY, timedelta()) == 12 * 3600
+    awake = SetClock()
+    awake.ahead = timedelta(hours=8)
+
+    async def eight_hours_later() -> datetime:
+        return NOON + timedelta(hours=8)
+
+    suspended = ApiClock(awake, eight_hours_later)
+    suspended.hear(NOON)
+    assert await suspended.seconds_to_another_day(DAY, timedelta()) == 4 * 3600
