@@ -17,14 +17,7 @@ from harvester.clock import Clock, SystemClock
 from harvester.config import Config, api_key
 from harvester.errors import BooksError, ConfigError
 from harvester.ledger.place import check, open_books, open_ledger, prepare
-from harvester.model import (
-    BATCH_SIZE,
-    FailedId,
-    Loaded,
-    Progress,
-    Stored,
-    VideoState,
-)
+from harvester.model import BATCH_SIZE, FailedId, Loaded, Progress, Stored, VideoState
 from harvester.protected import Protected, protected_by
 from harvester.report.overview import Overview
 from harvester.report.summary import refuse_without_ids, summarize
@@ -354,8 +347,8 @@ class Harvester:
                 state="Nothing was published.",
                 next_step="Leave it out there, and give it to all of them in PGPASSWORD or ~/.pgpass.",
             )
-        self.protected().refuse_export(self.config.export)
         with self.books() as books:
+            self._protected(books).refuse_export(self.config.export)
             return export(
                 books,
                 self.config.export,
@@ -382,7 +375,10 @@ class Harvester:
     def protected(self) -> Protected:
         """What no command may replace: what the settings name, and what was loaded."""
         with self.books() as books:
-            return protected_by(self.config, [load.source for load in books.loads()])
+            return self._protected(books)
+
+    def _protected(self, books: SqliteBooks | PostgresBooks) -> Protected:
+        return protected_by(self.config, [load.source for load in books.loads()])
 
     def books(self) -> SqliteBooks | PostgresBooks:
         """The reading side of the ledger, for use as a context manager."""

@@ -9,13 +9,13 @@ from collections.abc import Coroutine
 from datetime import timedelta
 from typing import Any
 
+from harvester import quota
 from harvester.clock import Clock
 from harvester.config import QuotaSettings, RunSettings
 from harvester.crawl import Crawl
 from harvester.errors import HarvesterError
 from harvester.ledger.protocol import Ledger
 from harvester.model import ProcessIdentity, VideoState
-from harvester.quota import resets_at as next_reset
 from harvester.run import Ending, RunReport, Stop
 from harvester.work import Pending, Work
 from harvester.youtube import Api
@@ -123,7 +123,7 @@ class Worker:
                 continue
             if not until_done:
                 return ending
-            resets_at = next_reset(self._clock.now())
+            resets_at = quota.resets_at(self._clock.now())
             log.info("%s: sleeping until the quota is reset, %s UTC", ending, f"{resets_at:%Y-%m-%d %H:%M}")
             await crawl.sleep_until_reset(RESET_MARGIN)
 
