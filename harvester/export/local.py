@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -87,6 +87,10 @@ class LocalTarget:
         """See Target."""
         finish_interrupted(self.beside(SUFFIX), self._place().parent, lambda text: describes_file(text, self))
         return True
+
+    def undisturbed(self) -> AbstractContextManager[None]:
+        """See Target."""
+        return alone_in(self._place().parent)
 
     def read(self) -> Iterator[bytes]:
         """See Target."""

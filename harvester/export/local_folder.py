@@ -67,10 +67,11 @@ class LocalFolder:
             _clear_up(place)
         finish_interrupted(self.beside(SUFFIX), place.parent, lambda text: describes_folder(text, self))
         with explained(self.path):
-            sizes = _sizes(place)
-            # Hidden files too: the whole old folder goes.
-            refuse_strangers(self.uri, sizes)
-            admit_folder(self, sizes, force=force)
+            with alone_in(place.parent):
+                sizes = _sizes(place)
+                # Hidden files too: the whole old folder goes.
+                refuse_strangers(self.uri, sizes)
+                admit_folder(self, sizes, force=force)
             draft = _Draft(place, self.beside(SUFFIX))
         try:
             yield draft

@@ -54,9 +54,12 @@ def admit(target: Target, judge: Judge, *, force: bool) -> Standing | None:
 
 def admit_file(target: Target, *, force: bool) -> Standing | None:
     """The same for a file with a manifest. An export that was cut off between the two is completed first."""
-    standing = admit(target, by_manifest(exact=target.finish_interrupted()), force=force)
-    if standing is None:
-        refuse_foreign_manifest(target.beside(SUFFIX), force=force)
+    exact = target.finish_interrupted()
+    # Another export has a moment between the file and its manifest, in which neither would be known as ours.
+    with target.undisturbed():
+        standing = admit(target, by_manifest(exact=exact), force=force)
+        if standing is None:
+            refuse_foreign_manifest(target.beside(SUFFIX), force=force)
     return standing
 
 

@@ -6,6 +6,7 @@ import io
 import itertools
 import logging
 from collections.abc import Callable, Hashable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -165,6 +166,10 @@ class S3Target:
     def finish_interrupted(self) -> bool:
         """See Target. It is not: nothing keeps a manifest ahead of its object."""
         return False
+
+    def undisturbed(self) -> AbstractContextManager[None]:
+        """See Target. It can't: the metadata of an object name its manifest instead."""
+        return nullcontext()
 
     def read(self) -> Iterator[bytes]:
         """See Target."""

@@ -113,6 +113,10 @@ class Target(Protocol):
         """
         ...
 
+    def undisturbed(self) -> AbstractContextManager[None]:
+        """Let no other export change the file or its manifest meanwhile, where this place can. For an instant only."""
+        ...
+
     def read(self) -> Iterator[bytes]:
         """What is published, in chunks. Raises FileNotFoundError where nothing is."""
         ...

@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 from memory_books import MemoryBooks
 from published import books_of, pages_of
+from waiting import wait_until
 
 from harvester.config import ExportSettings
 from harvester.errors import ConfigError, HarvesterError, Overtaken
-from harvester.export import check_published, export
+from harvester.export import check_published, export, local, local_draft, local_folder
 from harvester.export.local_draft import alone_in
 from harvester.files import replace_file
 from harvester.model import EVERYTHING, Span, StoredResponse
@@ -81,6 +84,38 @@ class TestTwoAtOnce:
             EXPORTS[name](place, Interrupted(lambda: EXPORTS[name](place, newer)))
         assert findings(place, newer) == []
         EXPORTS[name](place, newer)
+
+    def test_one_that_is_between_its_data_and_its_manifest_is_waited_for(
+        self, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What stands there then is harvester's, though no manifest says so yet."""
+        place, waits = tmp_path / name, Event()
+        EXPORTS[name](place)
+
+        lock_now = local_draft.lock
+
+        def lock(fd: int, *, unsupported: bool) -> bool:
+            ours = lock_now(fd, unsupported=unsupported)
+            if not ours and unsupported:  # the folder's; a draft of another's is passed over
+                waits.set()
+            return ours
+
+        first = {"songs.json": local, "songs": local_folder}[name]
+        put = first.take_place_of_manifest
+
+        def slowly(*arguments: Any) -> None:
+            monkeypatch.setattr(first, "take_place_of_manifest", put)
+            following.append(pool.submit(EXPORTS[name], place, books(7)))
+            wait_until(lambda: waits.is_set() or following[0].done())
+            put(*arguments)
+
+        monkeypatch.setattr(local_draft, "lock", lock)
+        monkeypatch.setattr(first, "take_place_of_manifest", slowly)
+        following: list[Future[None]] = []
+        with ThreadPoolExecutor(1) as pool:
+            EXPORTS[name](place, books(5))
+        following[0].result()
+        assert findings(place, books(7)) == []
 
     def test_a_lock_on_the_folder_that_never_ends(
         self, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
