@@ -2,6 +2,9 @@
 .DEFAULT_GOAL := help
 .PHONY: help rehearse test test-quick check install-check soak fuzz-crawl bench bench-peers airflow lock clean
 
+# Many short processes: each would compile what it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
