@@ -25,7 +25,6 @@ class ApiClock:
         self._ask = ask
         self._heard: tuple[datetime, float] | None = None
         self._far_off = False
-        self._day_moved = False
 
     def now(self) -> datetime:
         """The instant, in UTC."""
@@ -42,25 +41,26 @@ class ApiClock:
     async def sleep(self, seconds: float) -> None:
         await self._clock.sleep(seconds)
 
-    async def is_another_day(self) -> bool:
-        """Whether the API turned out to be in another day, told once. It is asked where no answer has said it yet."""
+    async def ask(self) -> None:
+        """Hear what time it is at the API, where it says so."""
+        self.hear(await self._ask())
+
+    async def is_another_day(self, day: date | None) -> bool:
+        """Whether it is another quota day than that. The API is asked where no answer has told the time yet."""
         if self._heard is None:
-            self.hear(await self._ask())
-        moved, self._day_moved = self._day_moved, False
-        return moved
+            await self.ask()
+        return day is not None and quota_day(self.now()) != day
 
     async def seconds_to_another_day(self, day: date, margin: timedelta) -> float:
         """See quota. The API is asked each time: a machine that was suspended has counted no seconds."""
-        self.hear(await self._ask())
+        await self.ask()
         return seconds_to_another_day(self.now(), day, margin)
 
     def hear(self, api: datetime | None) -> None:
         """An answer has said what time it is there."""
         if api is None:
             return
-        day = quota_day(self.now())
         self._heard = api, self._clock.monotonic()
-        self._day_moved |= quota_day(self.now()) != day
         ahead = self._clock.now() - api
         if (far_off := abs(ahead) > RESET_GRACE) and not self._far_off:
             how = "ahead of" if ahead > timedelta() else "behind"

@@ -22,7 +22,7 @@ from harvester.errors import HarvesterError
 from harvester.evidence import Again, Call, Evidence
 from harvester.gate import Gate
 from harvester.ledger.protocol import Ledger
-from harvester.model import Batch, Budget, Denied, GiveBack, Outcome, Verdict
+from harvester.model import Batch, Denied, GiveBack, Outcome, Verdict
 from harvester.pacing import Backoff, Pacer
 from harvester.run import PROBE, Ending, RunReport
 from harvester.run_errors import all_refused, api_down, key_refused
@@ -99,6 +99,7 @@ class Crawl:
         self._gate = Gate(self._pacer, self._clock, self._closing)
         self._fatal: HarvesterError | None = None
         self._closed_day: date | None = None
+        self.denied_day: date | None = None  # the day that last had no units for a call
         self._doubted_until: float | None = None
         self._evidence = Evidence(ledger, self._pacer, run.max_attempts, run.patience_seconds)
         self._lanes_left = 0
@@ -198,22 +199,21 @@ class Crawl:
         return _ENDING_OF[claimed] if claimed is not None else None
 
     async def _claim(self, again: Again | None) -> Batch | Denied | None:
-        now = self._clock.now()
-        budget = self._budget()
-        if again is None:
-            return await self._work.claim(self._run_id, budget, now)
-        claimed = await self._ledger.retry(self._run_id, again.batch, again.fault, budget, now)
-        # Lost to somebody else meanwhile: there may be others.
-        return None if claimed is Denied.NOTHING_PENDING else claimed
-
-    def _budget(self) -> Budget:
-        return quota.budget_for(
-            self._clock.now(),
+        budget = quota.budget_for(
+            now := self._clock.now(),
             daily_units=self._quota.daily_units,
             units_per_call=self._quota.units_per_call,
             reserve_units=self._quota.reserve_units,
             parts=self._parts,
         )
+        if again is None:
+            claimed = await self._work.claim(self._run_id, budget, now)
+        else:
+            claimed = await self._ledger.retry(self._run_id, again.batch, again.fault, budget, now)
+            claimed = None if claimed is Denied.NOTHING_PENDING else claimed  # lost to others: there may be more
+        if claimed in (Denied.BUDGET_SPENT, Denied.DAY_CLOSED):
+            self.denied_day = budget.day
+        return claimed
 
     def _count_call(self) -> None:
         self._report.calls += 1

@@ -64,6 +64,8 @@ class Among(Pending):
         if isinstance(claimed, Batch) and set(among).isdisjoint(claimed.positions):
             # Half of a refused batch went first.
             self._again.append(among)
+        elif claimed in (Denied.BUDGET_SPENT, Denied.DAY_CLOSED):
+            self._again.appendleft(among)
         return None if claimed is Denied.NOTHING_PENDING else claimed
 
     def put_back(self, batch: Batch, halves: int = 1) -> None:

@@ -109,6 +109,8 @@ class Worker:
         return bool(videos[VideoState.CLAIMED] or videos[VideoState.PENDING])
 
     async def _days(self, crawl: Crawl, work: Work, until_done: bool) -> Ending:
+        # Before the first call is booked: on a clock that is wrong, as many as may be under way had the wrong day.
+        await crawl.clock.ask()
         while True:
             ending = await crawl.go()
             if ending is Ending.NOTHING_LEFT and (taken := await self._recover()):
@@ -119,11 +121,11 @@ class Worker:
                 return Ending.HELD
             if ending not in (Ending.BUDGET_SPENT, Ending.DAY_CLOSED):
                 return ending
-            if await crawl.clock.is_another_day():
-                continue
+            if await crawl.clock.is_another_day(crawl.denied_day):
+                continue  # midnight has passed, or a clock was wrong
             if not until_done:
                 return ending
-            resets_at = quota.resets_at(self._clock.now())
+            resets_at = quota.resets_at(crawl.clock.now())
             log.info("%s: sleeping until the quota is reset, %s UTC", ending, f"{resets_at:%Y-%m-%d %H:%M}")
             await crawl.sleep_until_reset(RESET_MARGIN)
 

@@ -1,12 +1,17 @@
-"""`harvester` as on another host, at a server that has been up for long: python -m other_host NAME ARGUMENTS…"""
+"""`harvester` as on another host, at a server that has been up for long: python -m other_host NAME DAYS ARGUMENTS…
+
+Its clock is so many days ahead.
+"""
 
 from __future__ import annotations
 
 import socket
 import sys
+from datetime import datetime, timedelta, tzinfo
 
+from harvester import clock
 from harvester.cli import main
-from harvester.ledger.postgres import ledger
+from harvester.ledger.postgres import ledger, running
 
 
 class PostgresLedger(ledger.PostgresLedger):
@@ -16,8 +21,18 @@ class PostgresLedger(ledger.PostgresLedger):
         self._return_seconds = 0
 
 
+class ItsClock(datetime):
+    ahead = timedelta()
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+        return datetime.now(tz) + cls.ahead
+
+
 if __name__ == "__main__":
     host = sys.argv.pop(1)
+    ItsClock.ahead = timedelta(days=int(sys.argv.pop(1)))
+    clock.datetime = running.datetime = ItsClock  # type: ignore[misc]
     socket.gethostname = lambda: host
     ledger.PostgresLedger = PostgresLedger  # type: ignore[misc]
     main(prog_name="harvester")

@@ -40,17 +40,20 @@ def test_runs_at_once_finish_a_crawl_in_the_fewest_calls(prepare_crawl: PrepareC
 
 @pytest.mark.parametrize(
     ("ledger_url", "hosts"),
-    [("sqlite", ["here"] * 3), ("postgres", ["here"] * 3), ("postgres", ["one", "two", "three"])],
+    [("sqlite", ["here"] * 3), ("postgres", ["here"] * 3), ("postgres", ["one 3", "two -3", "three 0"])],
     indirect=["ledger_url"],
 )
 def test_one_of_them_killed_in_the_middle_costs_its_calls_under_way_only(
     prepare_crawl: PrepareCrawl, hosts: list[str]
 ) -> None:
-    """Of other hosts, where no process can be seen, and long before its lease is over: its connection tells."""
+    """Of other hosts, where no process can be seen, and long before its lease is over: its connection tells.
+
+    Their clocks are so many days ahead: a server's clock tells how old leases are, and the API's which day it is.
+    """
     crawl = prepare_crawl(10_000, concurrency=5)
     shutil.copy(OTHER_HOST, crawl.harvester.folder)
     victim, *others = [
-        crawl.start() if host == "here" else crawl.harvester.start(host, "run", module=OTHER_HOST.stem)
+        crawl.start() if host == "here" else crawl.harvester.start(*host.split(), "run", module=OTHER_HOST.stem)
         for host in hosts
     ]
     crawl.reach(80, victim)
@@ -64,7 +67,8 @@ def test_one_of_them_killed_in_the_middle_costs_its_calls_under_way_only(
     for run in others:
         assert_quiet(run)
     with crawl.books() as books:
-        runs = books.runs(3)
+        runs, days = books.runs(3), books.progress().days
     assert sorted(run.reason or "" for run in runs) == ["died", "nothing left", "nothing left"]
+    assert {str(day.day) for day in days} == set(report["days"])
     if "here" not in hosts:
-        assert sorted(run.host for run in runs) == sorted(hosts)
+        assert sorted(run.host for run in runs) == ["one", "three", "two"]

@@ -179,8 +179,8 @@ class FuzzCrawl:
         day = quota.quota_day(self.clock.true_now())
         if ending is Ending.NOTHING_LEFT and alone:
             expect(not self._count("state IN (0, 1)"), '"nothing left", and ids are pending')
-        if self.plan.clock_sets and not self._count("state IN (0, 1)"):
-            return  # a day of before may have been spent, and the rest was done in this
+        if ending in (Ending.BUDGET_SPENT, Ending.DAY_CLOSED) and alone:
+            expect(self._count("state IN (0, 1)"), f'"{ending}", and nothing is left')
         if ending is Ending.BUDGET_SPENT:
             expect(self._units()[day] + PRICE > self.plan.daily_units, '"budget spent", and units are left')
         if ending is Ending.DAY_CLOSED:

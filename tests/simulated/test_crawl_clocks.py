@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -9,8 +11,11 @@ import pytest
 from crawl_setup import LEAP_SECONDS, NOON, SetUp, SharedClock, assert_all_true
 
 from harvester import quota
-from harvester.model import BATCH_SIZE
+from harvester.ledger.protocol import Ledger
+from harvester.model import BATCH_SIZE, Batch, Budget, Denied
+from harvester.pacing import Backoff
 from harvester.run import Ending
+from harvester.work import Pending
 
 MIDNIGHT = datetime(2026, 6, 3, 7, tzinfo=UTC)
 
@@ -72,18 +77,64 @@ async def test_an_api_whose_midnight_is_two_minutes_later_is_waited_for(set_up: 
     assert_all_true(setup)
 
 
-async def test_a_clock_that_was_days_ahead_once_costs_no_day_to_come(set_up: SetUp) -> None:
-    setup = await set_up(1_000, api={"daily_units": 5 * 11}, settings={"concurrency": 1})
+@pytest.mark.parametrize("error", [timedelta(days=2), timedelta(days=-1), timedelta(hours=13)], ids=str)
+async def test_nothing_is_booked_on_the_day_that_a_wrong_clock_names(set_up: SetUp, error: timedelta) -> None:
+    setup = await set_up(500, api={"daily_units": 5 * 11})
     clock = SetClock(setup.simulator)
-    clock.looks_left, clock.error = 0, timedelta(days=2)
+    clock.looks_left, clock.error = 0, error
     setup.clock = clock
     assert (await setup.run()).good == 5
-    assert [day.day for day in setup.progress.days if day.closed_by_server_at and day.day > NOON.date()] == []
-    # The first call, of before the API had said what time it is, was booked on the day to come.
+    (day,) = setup.progress.days
+    assert (day.day, day.units, day.closed_by_server_at) == (NOON.date(), 55, None)
+    # The day that the clock had named is whole.
     clock.error = timedelta()
     clock.leap_to(NOON + timedelta(days=2))
     done = await setup.run()
-    assert (done.ending, done.good) == (Ending.BUDGET_SPENT, 4)
+    assert (done.ending, done.good) == (Ending.NOTHING_LEFT, 5)
+    assert setup.simulator.report()["refused_by_quota"] == 0
+
+
+class DenialHeard(Pending):
+    """Tells when a claim found no units."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        super().__init__(ledger)
+        self.denied = asyncio.Event()
+
+    async def claim(self, run_id: int, budget: Budget, now: datetime) -> Batch | Denied | None:
+        claimed = await super().claim(run_id, budget, now)
+        if claimed is Denied.BUDGET_SPENT:
+            self.denied.set()
+        return claimed
+
+
+class LongestBackoff(random.Random):
+    def uniform(self, a: float, b: float) -> float:
+        return b
+
+
+async def test_a_run_that_finishes_beyond_midnight_says_nothing_left_though_the_day_before_was_spent(
+    set_up: SetUp,
+) -> None:
+    """One lane is denied the last batch before midnight; the other asks again, and for that batch too, after it."""
+    setup = await set_up(150, api={"daily_units": 2 * 11}, settings={"concurrency": 2})
+    setup.chance = LongestBackoff()
+    setup.simulator.script("503")
+    made: list[DenialHeard] = []
+
+    class MidnightInABackoff(SharedClock):
+        async def sleep(self, seconds: float) -> None:
+            if seconds == Backoff().base_seconds:
+                await made[0].denied.wait()
+                self.leap_to(MIDNIGHT)
+            else:
+                await super().sleep(seconds)
+
+    setup.clock = MidnightInABackoff(setup.simulator)
+    done = await setup.run(work=lambda ledger: made.append(DenialHeard(ledger)) or made[0])
+    assert made[0].denied.is_set()
+    assert (done.ending, done.good, setup.count_of("pending")) == (Ending.NOTHING_LEFT, 3, 0)
+    assert [day.units for day in setup.progress.days] == [22, 22]
 
 
 class ClockSetAsleep(SetClock):
@@ -123,18 +174,32 @@ async def test_a_clock_that_is_set_while_a_run_sleeps_moves_no_reset(
     assert midnight + 300 <= next_day[0] < midnight + 2 * 3600
     report = setup.simulator.report()
     assert [day["units"] for day in report["days"].values()] == [55, 55]
-    # The first call was booked on the day that the clock had named: for the ledger the right one has a call left.
-    assert report["refused_by_quota"] <= (2 if before else 0)
+    assert report["refused_by_quota"] == 0
     assert_all_true(setup)
 
 
-async def test_a_run_that_begins_in_the_last_second_of_a_day_goes_on_in_the_next(set_up: SetUp) -> None:
-    start = MIDNIGHT - timedelta(seconds=1)
-    setup = await set_up(
-        1_000, api={"clock_start": start, "clock_speed": 1.0, "daily_units": 20 * 11, "latency_seconds": 0.3}
-    )
-    setup.settings["concurrency"] = 2
-    assert (await setup.run()).ending is Ending.NOTHING_LEFT
+class MidnightAfterClaims(Pending):
+    """After so many claims it is midnight."""
+
+    claims_left = 6
+
+    def __init__(self, ledger: Ledger, clock: SharedClock) -> None:
+        super().__init__(ledger)
+        self._clock = clock
+
+    async def claim(self, run_id: int, budget: Budget, now: datetime) -> Batch | Denied | None:
+        self.claims_left -= 1
+        if self.claims_left == 0:
+            self._clock.leap_to(MIDNIGHT)
+        return await super().claim(run_id, budget, now)
+
+
+async def test_a_run_that_is_under_way_at_midnight_goes_on_in_the_next_day(set_up: SetUp) -> None:
+    setup = await set_up(1_000, api={"daily_units": 20 * 11}, settings={"concurrency": 2})
+    clock = setup.clock
+    assert isinstance(clock, SharedClock)
+    done = await setup.run(work=lambda ledger: MidnightAfterClaims(ledger, clock))
+    assert done.ending is Ending.NOTHING_LEFT
     assert len(setup.progress.days) == 2
     assert sum(day.calls for day in setup.progress.days) == 1_000 / BATCH_SIZE
     assert_all_true(setup)

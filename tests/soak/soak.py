@@ -1,14 +1,16 @@
 """Two weeks of cron on a machine that keeps dying: `make soak`, and `make soak SEED=7` to replay one.
 
 Each run is a real process of its own, killed with SIGKILL at a named point or at any moment, against the simulated API
-at its most hostile. What counts is what that API counted. `make soak DATABASE=postgres` has the ledger on a server,
-which is let down under some of the runs; these must go on.
+at its most hostile, under a clock that is set ahead and back by minutes, hours and days. What counts is what that API
+counted, by its own clock. `make soak DATABASE=postgres` has the ledger on a server, which is let down under some of the
+runs; these must go on.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import os
 import random
 import tempfile
@@ -16,25 +18,30 @@ import time
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from pathlib import Path
 
+from clocks import SetClock
 from deaths import BEFORE_A_RETRY, Death, draw
 from ledgers import PLACES, Place
 from life import begin, give_verdict, kill
 from pydantic import SecretStr
 
-from harvester import quota
+from harvester import api_clock, quota
 from harvester.app import Harvester
 from harvester.config import Config, isolated_config
 from harvester.errors import OutsideError
 from harvester.ledger.place import open_books
-from harvester.rehearsal import CRON_DELAY, RERUN_AFTER, SPEED, START, Check, ScaledClock
+from harvester.rehearsal import RERUN_AFTER, SPEED, START, Check
 from harvester.simulator import FaultPlan, SimulatorProcess, SimulatorSettings, make_ids, truth
 
 FAULTS = "hostile"
 RUN_SECONDS_MOST = 120.0
 PROVE_EVERY = 20
 """Kills between two proofs of the books."""
+UNITS = 11
+CRON_DELAY = timedelta(minutes=15)
+"""After the reset. A clock that is off by less than ten minutes is taken for right."""
 HALVINGS_MOST = 13
 """Good and refused calls that one id at fault may cost on the way to standing alone."""
 
@@ -82,8 +89,9 @@ class Soak:
         self._daily_units = daily_units
         self._concurrency = concurrency
         self._chance = random.Random(seed)
-        self._clock = ScaledClock(START, SPEED)
-        self._calls_a_day = daily_units // 11
+        self.clock = SetClock(START, SPEED, random.Random(f"clock {seed}"))
+        self._last_day = quota.quota_day(START)
+        self._calls_a_day = daily_units // UNITS
 
     def play(self) -> list[Check]:
         (self._folder / "songs.txt").write_text("\n".join(make_ids(self._seed, self._videos)), encoding="ascii")
@@ -92,7 +100,7 @@ class Soak:
             faults=FAULTS,
             daily_units=self._daily_units,
             latency_seconds=0.005,
-            clock_start=self._clock.now(),
+            clock_start=self.clock.true_now(),
             clock_speed=SPEED,
         )
         with SimulatorProcess(settings) as simulator:
@@ -114,7 +122,7 @@ class Soak:
         )
 
     def _harvester(self, config: Config) -> Harvester:
-        return Harvester(config, self._clock, random.Random(self._chance.random()), SecretStr("soaked-key"))
+        return Harvester(config, self.clock, random.Random(self._chance.random()), SecretStr("soaked-key"))
 
     def _crawl(self, config: Config, simulator: SimulatorProcess) -> None:
         kills_today = 0
@@ -129,26 +137,28 @@ class Soak:
                 simulator.script(*["503"] * death.visit)
             patience = self._chance.uniform(0.02, 0.6) if deadly and death is None else RUN_SECONDS_MOST
             status = self._run(config, death, patience, self._chance.uniform(0.02, 0.4) if down else None)
+            self._last_day = quota.quota_day(self.clock.true_now())
             if os.WIFSIGNALED(status):
                 self.tally.kills[death.point if death else "anywhere"] += 1
                 kills_today += 1
                 if self.tally.killed % PROVE_EVERY == 0:
                     self._prove()
                 continue
-            again_at = quota.resets_at(self._clock.now()) + CRON_DELAY
+            again_at = quota.resets_at(self.clock.true_now()) + CRON_DELAY
             if os.WEXITSTATUS(status) == OutsideError.exit_code:
                 self.tally.outages += 1
-                again_at = self._clock.now() + RERUN_AFTER
+                again_at = self.clock.true_now() + RERUN_AFTER
             elif os.WEXITSTATUS(status) != 0:
                 raise SystemExit(f"seed {self._seed}: a run ended with {os.WEXITSTATUS(status)}")
             else:
                 kills_today = 0
             simulator.jump_clock(again_at)
-            self._clock.jump_to(again_at)
+            self.clock.jump_to(again_at)
 
     def _run(self, config: Config, death: Death | None, patience: float, down_after: float | None) -> int:
         """One process; its wait status. It dies its own death, or is killed when `patience` seconds are over."""
         self.tally.runs += 1
+        self.clock.set_at_random()
         pid = begin(self._harvester(config), death)
         began = time.monotonic()
         while True:
@@ -186,8 +196,14 @@ class Soak:
         ids = report["ids"]
         answered = ids["delivered_once"] + ids["delivered_more"]
         spent = {day: count["units"] for day, count in report["days"].items()}
-        uncounted = [day.day for day in days if spent.get(day.day.isoformat(), 0) > day.units]
+        # A call that was paid for may have been killed before it was sent.
+        wrong = {
+            day.day.isoformat()
+            for day in days
+            if not 0 <= day.units - spent.get(day.day.isoformat(), 0) <= day.abandoned * UNITS
+        } | (set(spent) - {day.day.isoformat() for day in days})
         abandoned = sum(day.abandoned for day in days)
+        unused = self._unused({day.day: day.units for day in days})
         needed = -(-self._videos // 50) + poison * HALVINGS_MOST
         return [
             Check("0 ids lost", answered + poison == self._videos, f"{answered:,} answered, {poison} at fault"),
@@ -201,7 +217,12 @@ class Soak:
                 max(spent.values()) <= self._daily_units,
                 f"most {max(spent.values()):,}",
             ),
-            Check("0 units uncounted", not uncounted, f"{len(spent)} days"),
+            Check(
+                "each day's units exact by the API's count",
+                not wrong,
+                ", ".join(sorted(wrong)) or f"{sum(spent.values()):,} of {sum(day.units for day in days):,} sent",
+            ),
+            Check("no day left unused", not unused, ", ".join(map(str, unused)) or f"{len(days)} days"),
             Check(
                 "calls wasted by kills at most kills x concurrency",
                 abandoned <= in_flight and report["good"] <= needed + in_flight,
@@ -210,6 +231,12 @@ class Soak:
             Check("every id in its true state", untrue == 0, f"{untrue} untrue"),
             Check("the books balance", not findings, "; ".join(findings) or f"proved {self.tally.proofs + 1} times"),
         ]
+
+    def _unused(self, units: dict[date, int]) -> list[date]:
+        """The days of the real time, but the one on which the crawl was done, that would have paid one call more."""
+        first = quota.quota_day(START)
+        days = [first + timedelta(days=number) for number in range((self._last_day - first).days)]
+        return [day for day in days if units.get(day, 0) + UNITS <= self._daily_units]
 
 
 def main() -> None:
@@ -227,6 +254,8 @@ def main() -> None:
     if arguments["downs"] is None:
         arguments["downs"] = arguments["kills"] // 10 if database == "postgres" else 0
     print(f"seed {arguments['seed']}, on {database}", flush=True)
+    # It would say so in each run.
+    logging.getLogger(api_clock.__name__).setLevel(logging.ERROR)
     began = time.monotonic()
     with (
         tempfile.TemporaryDirectory(prefix="harvester-soak-") as folder,
@@ -236,6 +265,7 @@ def main() -> None:
         checks = soak.play()
     tally = soak.tally
     print(f"{tally.runs} runs, {tally.killed} killed, {tally.outages} outages, {time.monotonic() - began:.0f} s")
+    print(f"the clock set {soak.clock.times_set:,} times")
     print("killed", ", ".join(f"{point} {count}" for point, count in tally.kills.most_common()))
     if tally.downs:
         print(f"the server let down under {tally.downs} runs")

@@ -83,11 +83,14 @@ async def test_the_api_is_asked_for_its_day_where_no_answer_has_told_it() -> Non
     machine = SetClock()
     clock = ApiClock(machine, machine.true_now)
     machine.ahead = timedelta(days=2)
-    assert await clock.is_another_day()
+    assert await clock.is_another_day(DAY + timedelta(days=2))
     assert clock.now() == NOON
-    assert not await clock.is_another_day()
+    assert not await clock.is_another_day(DAY)
     right = SetClock()
-    assert not await ApiClock(right, right.true_now).is_another_day()
+    assert not await ApiClock(right, right.true_now).is_another_day(DAY)
+    right.seconds = 13 * 3600
+    assert await ApiClock(right, right.true_now).is_another_day(DAY)
+    assert not await ApiClock(right, right.true_now).is_another_day(None)
 
 
 async def test_seconds_that_a_suspended_machine_did_not_count_are_not_slept_again() -> None:
