@@ -43,7 +43,9 @@ from harvester.simulator import SimulatorProcess, SimulatorSettings, make_ids, t
 PROGRAM = Path(__file__).with_name("crawling.py")
 VIDEOS = 6_000
 IMAGES = 12
-LONGEST_WAIT_SECONDS = 0.08
+LONGEST_WAIT_SECONDS = 0.02
+MOST_CALLS = 9
+"""Between two images."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,9 @@ def take_images(crawling: Crawling, folder: Path) -> list[Image]:
     images: list[Image] = []
     wait_until(crawling.reported)
     while len(images) < IMAGES:
+        # By calls and not by time, so that they lie apart however slow the machine is.
+        calls = min(len(crawling.reported()) + chance.randrange(MOST_CALLS), VIDEOS // 50)
+        wait_until(lambda calls=calls: len(crawling.reported()) >= calls)
         time.sleep(chance.uniform(0.0, LONGEST_WAIT_SECONDS))  # pause: a moment by chance
         image = crawling.take_image(folder / f"image-{len(images)}")
         if image is None:
