@@ -7,14 +7,13 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import chdir, contextmanager, suppress
+from contextlib import chdir, contextmanager
 from pathlib import Path
 from subprocess import CompletedProcess
-from tempfile import TemporaryFile
 from typing import Any
 
 from click.testing import CliRunner
-from forks import start
+from forks import run, start
 from waiting import LIMIT_SECONDS, wait_until  # noqa: F401 (some import it from here)
 
 from harvester.cli import main
@@ -93,18 +92,7 @@ class Program:
 
     def run(self, *arguments: str, stdin: bytes = b"", timeout: float = LIMIT_SECONDS) -> CompletedProcess[str]:
         """Run it to its end."""
-        with TemporaryFile() as out, TemporaryFile() as err:
-            streams = {"stdin": subprocess.PIPE, "stdout": out, "stderr": err}
-            process = start(self.module, arguments, folder=self.folder, env=self._environment(), **streams)
-            assert process.stdin is not None
-            try:
-                with suppress(BrokenPipeError), process.stdin:
-                    process.stdin.write(stdin)
-                code = process.wait(timeout)
-            finally:
-                process.kill()
-            said = [stream.seek(0) or stream.read().decode() for stream in (out, err)]
-        return CompletedProcess(arguments, code, *said)
+        return run(self.module, arguments, folder=self.folder, env=self._environment(), stdin=stdin, timeout=timeout)
 
     def here(self, *arguments: str, stdin: bytes = b"") -> CompletedProcess[str]:
         """The same in this process: ten times quicker, where a process of its own is not what is proved."""

@@ -3,8 +3,8 @@
 What a program imports costs ten times what most tests have it do. What is forked is a process of its own all the same,
 with a pid, a session, an environment and an end like any other's.
 
-Each request is a JSON object with `module`, `arguments`, `folder` and `env`, and four descriptors: standard input,
-output and error, and where to tell, a line each, the pid and, at the end, the status as wait() gives it.
+Each request is a JSON object with `module` or `file`, `arguments`, `folder` and `env`, and four descriptors: standard
+input, output and error, and where to tell, a line each, the pid and, at the end, the status as wait() gives it.
 """
 
 from __future__ import annotations
@@ -44,10 +44,11 @@ OTHERS = (
 
 @dataclass(frozen=True)
 class Request:
-    module: str
     arguments: list[str]
     folder: str
     env: dict[str, str]
+    module: str = ""
+    file: str = ""
 
 
 def import_all() -> None:
@@ -96,8 +97,12 @@ def become(request: Request) -> None:
     sys.stdout = os.fdopen(1, "w", closefd=False)
     sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace", closefd=False)
     sys.argv[1:] = request.arguments
-    sys.path[0] = request.folder
-    runpy.run_module(request.module, run_name="__main__", alter_sys=True)
+    if request.file:
+        sys.argv[0], sys.path[0] = request.file, os.path.dirname(request.file)  # noqa: PTH120 (pathlib is not needed)
+        runpy.run_path(request.file, run_name="__main__")
+    else:
+        sys.path[0] = request.folder
+        runpy.run_module(request.module, run_name="__main__", alter_sys=True)
 
 
 def end(error: BaseException | None) -> NoReturn:

@@ -11,9 +11,13 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import IO, Any, TypeAlias
+
+from waiting import LIMIT_SECONDS
 
 Stream: TypeAlias = "IO[bytes] | int | None"
 
@@ -48,16 +52,41 @@ def _the_parent() -> socket.socket:
 
 
 def start(
-    module: str, arguments: Sequence[str], *, folder: Path, env: Mapping[str, str], **streams: Any
+    program: str | Path, arguments: Sequence[str], *, folder: Path, env: Mapping[str, str], **streams: Any
 ) -> ForkedProcess | subprocess.Popen[bytes]:
-    """`python -m module` with these arguments, in a session of its own, in that folder and with that environment alone.
+    """`python -m program`, or `python program` where it is a path, with these arguments.
 
-    Its streams are files; `stdin` may be subprocess.PIPE or DEVNULL.
+    In a session of its own, in that folder and with that environment alone. Its streams are files; `stdin` may be
+    subprocess.PIPE or DEVNULL.
     """
     if _read_at_start(env) != _AT_START:
-        line = [sys.executable, "-m", module, *arguments]
+        line = [sys.executable, *([program] if isinstance(program, Path) else ["-m", program]), *arguments]
         return subprocess.Popen(line, cwd=folder, env=env, start_new_session=True, **streams)
-    return ForkedProcess(module, arguments, folder, env, **streams)
+    return ForkedProcess(program, arguments, folder, env, **streams)
+
+
+def run(
+    program: str | Path,
+    arguments: Sequence[str],
+    *,
+    folder: Path,
+    env: Mapping[str, str],
+    stdin: bytes = b"",
+    timeout: float = LIMIT_SECONDS,
+) -> subprocess.CompletedProcess[str]:
+    """The same to its end; what it said, with line ends as they were."""
+    with TemporaryFile() as out, TemporaryFile() as err:
+        streams = {"stdin": subprocess.PIPE, "stdout": out, "stderr": err}
+        process = start(program, arguments, folder=folder, env=env, **streams)
+        assert process.stdin is not None
+        try:
+            with suppress(BrokenPipeError), process.stdin:
+                process.stdin.write(stdin)
+            code = process.wait(timeout)
+        finally:
+            process.kill()
+        said = [stream.seek(0) or stream.read().decode() for stream in (out, err)]
+    return subprocess.CompletedProcess([str(program), *arguments], code, *said)
 
 
 def _ends(stream: Stream, number: int) -> tuple[int, IO[bytes] | None]:
@@ -75,7 +104,7 @@ class ForkedProcess:
 
     def __init__(
         self,
-        module: str,
+        program: str | Path,
         arguments: Sequence[str],
         folder: Path,
         env: Mapping[str, str],
@@ -84,9 +113,10 @@ class ForkedProcess:
         stdout: Stream = None,
         stderr: Stream = None,
     ) -> None:
-        self.args = [module, *arguments]
+        self.args = [str(program), *arguments]
         self.returncode: int | None = None
-        request = {"module": module, "arguments": list(arguments), "folder": str(folder), "env": dict(env)}
+        kind = "file" if isinstance(program, Path) else "module"
+        request = {kind: str(program), "arguments": list(arguments), "folder": str(folder), "env": dict(env)}
         self._told, telling = os.pipe()
         (reading, self.stdin), (writing, self.stdout), (complaining, self.stderr) = (
             _ends(stream, number) for number, stream in enumerate((stdin, stdout, stderr))

@@ -6,13 +6,12 @@ import json
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
-from waiting import LIMIT_SECONDS
+from forks import run
 
 from harvester.ledger.books import SqliteBooks
 
@@ -21,16 +20,10 @@ PROGRAM = Path(__file__).with_name("mortal.py")
 Rows = dict[str, list[tuple[Any, ...]]]
 
 
-def run_mortal(folder: Path, death: dict[str, Any], *arguments: str) -> subprocess.CompletedProcess[str]:
+def run_mortal(folder: Path, death: dict[str, Any], *arguments: str) -> CompletedProcess[str]:
     """Run it to its end, whichever that is."""
-    return subprocess.run(
-        [sys.executable, str(PROGRAM), json.dumps(death), *arguments],
-        cwd=folder,
-        env=os.environ | {"PYTHONWARNINGS": "error"},
-        capture_output=True,
-        text=True,
-        timeout=LIMIT_SECONDS,
-    )
+    env = os.environ | {"PYTHONWARNINGS": "error"}
+    return run(PROGRAM, [json.dumps(death), *arguments], folder=folder, env=env)
 
 
 def dies(folder: Path, death: dict[str, Any], *arguments: str) -> None:
