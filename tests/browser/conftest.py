@@ -7,16 +7,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from page_ledgers import NOW, failed_ledger, hostile_ledger, long_ledger
-from playwright.sync_api import Browser, Page, sync_playwright
 
 from harvester.app import Harvester
 from harvester.clock import SystemClock
 from harvester.config import isolated_config
 from harvester.ledger.upgrade import prepare
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
@@ -63,6 +65,8 @@ def browser(pages: dict[str, Path]) -> Iterator[Browser]:
     path = next((found for name in NAMES if (found := shutil.which(name))), None)
     if path is None:
         pytest.skip("there is no Chromium: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
     with sync_playwright() as playwright:
         # As root, as in a container, Chromium's sandbox does not start.
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from page_ledgers import HOSTILE_TITLES, OWNED
-from playwright.sync_api import Page
 
 from harvester.text import shown
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 PHONE, DESK = 360, 1440
 LEDGERS = ("empty", "hostile", "failed", "long")
@@ -70,6 +71,8 @@ def test_texts_of_strangers_are_shown_and_do_nothing(open_page: Any) -> None:
 @pytest.mark.parametrize(("width", "scheme"), [(PHONE, "dark"), (DESK, "light")])
 def test_it_is_accessible(open_page: Any, width: int, scheme: str) -> None:
     """axe: contrast AA, landmarks, headings, tables, names, places that scroll by keyboard."""
+    from axe_playwright_python.sync_playwright import Axe
+
     found = Axe().run(open_page("long", width, scheme).page)
     assert found.violations_count == 0, found.generate_report()
 

@@ -9,12 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pandas as pd
 import pytest
 from command_line import Api
 from docs_kit import DOCS, dead_links
-from nbclient import NotebookClient
 from waiting import LIMIT_SECONDS
 
 PAGE = "course.ipynb"
@@ -52,6 +50,8 @@ def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
 
 @pytest.fixture
 def notebook() -> Any:
+    import nbformat  # half a second, for each of the workers that collect this
+
     return nbformat.read(DOCS / PAGE, as_version=4)
 
 
@@ -68,6 +68,8 @@ def kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("kernels")
 def test_every_cell_runs(notebook: Any, bucket: str, api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from nbclient import NotebookClient
+
     monkeypatch.setenv("HARVESTER_EXPORT__URI", f"s3://{bucket}/songs.parquet")
     ran = NotebookClient(
         notebook, timeout=int(LIMIT_SECONDS), resources={"metadata": {"path": str(tmp_path)}}

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import signal
+from pathlib import Path
 
 import click
 import pytest
-from children import Program, Simulate
-from command_line import Api, CommandLine
+from children import ForkedSimulator, Program, Simulate
+from command_line import CommandLine
 from waiting import wait_until
 
 from harvester.cli import main
-from harvester.simulator import make_ids
+from harvester.simulator import SimulatorSettings, make_ids
 
 COMMANDS = ["", *sorted(main.commands)]
 RUN_FOR_EVER = {"simulate"}
@@ -31,6 +33,21 @@ def examples_of(name: str) -> list[list[str]]:
     assert all(line.startswith(f"Example: harvester {name}") for line in lines if name)
     examples = [shlex.split(line.removeprefix("Example: harvester ")) for line in lines]
     return [[ELSEWHERE.get(word, word) for word in words] for words in examples]
+
+
+@pytest.fixture(scope="module")
+def crawled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all that the examples speak of."""
+    program = Program(tmp_path_factory.mktemp("crawled"))
+    ids = [f"1,{video_id}" for video_id in make_ids(0, 120)]
+    (program.folder / "songs.csv").write_text("\n".join(["user,song", *ids, ""]), encoding="utf-8")
+    with ForkedSimulator(SimulatorSettings()) as simulator:
+        program.env |= {"HARVESTER_YOUTUBE__BASE_URL": simulator.base_url, "YOUTUBE_API_KEY": "any"}
+        for words in ("init", "load", "run", "export songs.json"):
+            done = program.here("-q", *words.split())
+            assert done.returncode == 0, done.stderr
+    shutil.copy(program.folder / "config.toml", program.folder / "crawl.toml")
+    return program.folder
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -60,12 +77,9 @@ def test_each_command_is_told_in_a_whole_sentence(cli: CommandLine) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name not in RUN_FOR_EVER])
-def test_the_examples_run(cli: CommandLine, api: Api, name: str) -> None:
-    cli.write("songs.csv", "\n".join(["user,song", *(f"1,{video_id}" for video_id in make_ids(0, 120)), ""]))
-    cli.ok("init")
-    cli.write("crawl.toml", (cli.folder / "config.toml").read_text(encoding="utf-8"))
-    for words in ("load", "run", "export songs.json"):
-        cli.ok("-q", *words.split())
+@pytest.mark.usefixtures("api")
+def test_the_examples_run(cli: CommandLine, crawled: Path, name: str) -> None:
+    shutil.copytree(crawled, cli.folder, dirs_exist_ok=True)
     for example in examples_of(name):
         result = cli(*example)
         assert result.exit_code == 0, result.stderr

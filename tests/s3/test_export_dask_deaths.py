@@ -29,7 +29,6 @@ from dask_kit import (
     published,
     scheduler_and_worker,
 )
-from distributed import Nanny
 from faulty_s3 import FaultyS3, Hold, Request
 from waiting import LIMIT_SECONDS, until, wait_until
 
@@ -41,7 +40,7 @@ from harvester.watch import Watch
 
 if TYPE_CHECKING:
     from conftest import S3
-    from distributed import LocalCluster
+    from distributed import LocalCluster, Nanny
 
 PARTS = ("--format", PARQUET[0], "--max-part-bytes", str(PARQUET[2]))
 
@@ -149,6 +148,8 @@ def test_a_part_that_kills_its_workers_is_given_up(
 def test_where_all_workers_are_gone_it_does_not_wait_for_ever(
     cluster: str, ledger: Path, held: Path, tmp_path: Path, alone: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from distributed import Nanny
+
     start = Nanny.instantiate
     over = threading.Event()
 
