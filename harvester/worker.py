@@ -74,21 +74,21 @@ class Worker:
         run_id = await self._ledger.open_run(self._process, now, now + LEASE)
         reason = "interrupted"
         work = work or Pending(self._ledger)
+        crawl = Crawl(
+            self._ledger,
+            self._api,
+            self._clock,
+            work,
+            run_id=run_id,
+            run=self._run,
+            quota=self._quota,
+            report=self.report,
+            chance=self._chance,
+            max_calls=max_calls,
+            parts=self._parts,
+        )
         try:
             self.report.recovered = await self._recover()
-            crawl = Crawl(
-                self._ledger,
-                self._api,
-                self._clock,
-                work,
-                run_id=run_id,
-                run=self._run,
-                quota=self._quota,
-                report=self.report,
-                chance=self._chance,
-                max_calls=max_calls,
-                parts=self._parts,
-            )
             days = self._days(crawl, work, until_done)
             self.report.ending = await self._beside(days, self._keep_lease(run_id), self._watch_stop(crawl))
             # For this run there was nothing left.
@@ -98,7 +98,7 @@ class Worker:
             raise
         finally:
             # Shielded: a run that is cancelled must not leave its claims behind.
-            await asyncio.shield(self._ledger.close_run(run_id, self._clock.now(), reason))
+            await asyncio.shield(self._ledger.close_run(run_id, crawl.clock.now(), reason))
         return self.report
 
     async def _is_held_by_others(self, work: Work) -> bool:

@@ -11,9 +11,19 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
     from rich.console import Console, RenderableType
 
+    from harvester.app import Harvester
+
 PIPE_COLUMNS = 200
 """Wide enough that no line is folded where a program reads."""
 LEAST_COLUMNS = 20
+
+
+def warn_of_clock(harvester: Harvester) -> None:
+    """Where the ledger knows better than this machine's clock what day it is."""
+    import logging
+
+    if hint := harvester.overview().clock_hint:
+        logging.getLogger(__name__).warning("%s", hint)
 
 
 def fold(text: str, stream: TextIO, indent: int = 0) -> str:

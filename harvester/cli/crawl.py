@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harvester.cli.console import show
+from harvester.cli.console import show, warn_of_clock
 from harvester.cli.state import State
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ def plan(state: State, videos: int | None, units_per_call: int | None) -> None:
     planned = harvester.plan(videos, units_per_call)
     at_one_unit = None if planned.units_per_call == 1 else harvester.plan(videos, 1)
     show(terminal.plan(planned, at_one_unit))
+    if videos is None:
+        warn_of_clock(harvester)
 
 
 @click.command(epilog="Example: harvester run --max-calls 10")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harvester.cli.console import on_terminal, show
+from harvester.cli.console import on_terminal, show, warn_of_clock
 from harvester.cli.state import State
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def quota(state: State, reopen: date | None, spent: int | None, statistics: bool
         click.echo(f"On {day}, others spent {spent:,} units.")
     if reopen is None and spent is None:
         _show(buckets.buckets(config, clock))
+        warn_of_clock(state.harvester())
 
 
 HEADINGS = ("quota", "day (Pacific)", "calls", "spent", "by others", "of", "left", "closed by the API (UTC)")

@@ -113,6 +113,7 @@ def _as_json(harvester: Harvester) -> str:
         "ledger": harvester.config.ledger.name,
         "loads": [loads.as_json(load) for load in overview.loads],
     }
+    said["quota"]["clock_hint"] = overview.clock_hint or None
     return json.dumps(said, indent=2)
 
 

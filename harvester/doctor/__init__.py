@@ -67,7 +67,10 @@ def _of_the_crawl(config: Config, offline: bool) -> Iterator[Finding]:
         yield places.source(config)
     if not (offline and places.is_remote(config.export.uri)):
         yield places.export(config)
-    if not offline:
+    if offline:
+        if (clock := books.clock(config)) is not None:
+            yield clock
+    else:
         from harvester.doctor import network
 
         if (proxy := network.proxy(config)) is not None:

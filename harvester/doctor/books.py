@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from harvester import quota
 from harvester.app import Harvester
-from harvester.doctor.finding import Finding, misconfigured, ok, problem, warning
+from harvester.doctor.finding import SET_THE_CLOCK, Finding, misconfigured, ok, problem, warning
 from harvester.errors import HarvesterError, LedgerUnavailable
 from harvester.ledger.health import quick_look
 from harvester.ledger.place import check, may_write, server_risk
@@ -59,6 +59,15 @@ def price(config: Config) -> Finding | None:
         return None  # the ledger's finding tells of it
     what, _, next_step = hint.partition(". ")
     return warning("price", f"{what}.", next_step) if hint else None
+
+
+def clock(config: Config) -> Finding | None:
+    """What the ledger says against this machine's clock. None where it says nothing."""
+    try:
+        hint = Harvester(config).overview().clock_hint
+    except HarvesterError:
+        return None  # the ledger's finding tells of it
+    return warning("clock", shown(hint, 300), SET_THE_CLOCK) if hint else None
 
 
 def disk(config: Config, unasked: int | None, now: datetime) -> Finding | None:

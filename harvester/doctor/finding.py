@@ -9,6 +9,8 @@ from typing import Any
 
 from harvester.errors import ConfigError, HarvesterError
 
+SET_THE_CLOCK = "Let this machine set its clock by NTP (timedatectl set-ntp true)."
+
 
 class Level(enum.StrEnum):
     OK = "ok"

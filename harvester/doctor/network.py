@@ -14,7 +14,7 @@ import aiohttp
 
 from harvester import quota
 from harvester._version import __version__
-from harvester.doctor.finding import Finding, misconfigured, ok, problem, warning
+from harvester.doctor.finding import SET_THE_CLOCK, Finding, misconfigured, ok, problem, warning
 from harvester.errors import ApiUnavailable, HarvesterError
 from harvester.model import Verdict
 from harvester.network import Proxy, proxy_for, tls_context
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS = 10.0
 TOLERATED_SECONDS = 30.0
 """The header has whole seconds, and the way there and back takes some of one."""
-
-SET_THE_CLOCK = "Let this machine set its clock by NTP (timedatectl set-ntp true)."
 
 
 def proxy(config: Config) -> Finding | None:

@@ -73,7 +73,8 @@ commit_tokens = Table(
     sqlite_strict=True,
 )
 
-# One go of one process. Its claims are void once the process is dead, or its lease is over.
+# One go of one process. Its claims are void once the process is dead, or its lease is over. It begins by its machine's
+# clock, and ends by the API's where that was told and is far from it.
 runs = Table(
     "runs",
     metadata,

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from harvester.loads import LoadRecord
 from harvester.model import FaultCount, RunRecord
+from harvester.report.clock_hint import clock_hint
 from harvester.report.summary import Summary
 
 
@@ -25,3 +26,8 @@ class Overview:
     loads: Sequence[LoadRecord] = ()
     other_parts: int = 0
     """Stored responses that were asked for with other parts than are set now."""
+
+    @property
+    def clock_hint(self) -> str:
+        """Where the ledger contradicts this machine's clock: how."""
+        return clock_hint(self.summary.newest_day, self.runs, self.now)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from harvester.model import RunRecord, VideoState
+from harvester.report.clock_hint import clock_hint
 from harvester.report.summary import OTHER_IDS, Summary, no_valid_ids
 from harvester.report.terminal import EMPTY
 from harvester.text import shown
@@ -37,6 +38,8 @@ def steps(
     """
     last = runs[0].reason if runs else None
     found = [_ENDINGS_OF_ERRORS[last]] if last in _ENDINGS_OF_ERRORS else []
+    if doubt := clock_hint(summary.newest_day, runs, now):
+        found.append(shown(doubt))
     given_up = summary.videos[VideoState.FAILED]
     if given_up:
         found.append(f"{given_up:,} failed: harvester status --failed lists them, harvester retry asks again.")

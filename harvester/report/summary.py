@@ -57,6 +57,8 @@ class Summary:
     """Ids that the last days did settle; 0 before the first."""
     finishes_at_pace_on: date | None
     """None where nothing was settled, the first day still has calls, or it is not within MOST_DAYS_AHEAD."""
+    newest_day: date | None = None
+    """The last quota day that the ledger knows; later than `day` where a clock is or was wrong."""
     price_hint: str = ""
     """Where the days contradict the price that is set: how, and what to set."""
 
@@ -123,6 +125,7 @@ def summarize(progress: Progress, settings: QuotaSettings, now: datetime) -> Sum
         settled_a_day=pace,
         # No pace of before is kept up beyond what the quota allows now.
         finishes_at_pace_on=max(finishes_on, at_pace) if at_pace else None,
+        newest_day=progress.days[-1].day if progress.days else None,
         price_hint=price_hint(progress.days, settings),
     )
 

@@ -6,12 +6,13 @@ import asyncio
 import hashlib
 import json
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 import pytest
 from command_line import Api, CommandLine
 
+from harvester import clock
 from harvester.ledger.place import open_ledger
 from harvester.model import Batch, Budget, ProcessIdentity
 
@@ -23,7 +24,7 @@ KEYS = {
     "progress": {"percent", "days_run", "days_left", "finishes_on"},
     "pace": {"videos_a_day", "possible_a_day", "finishes_on"},
 }
-ADDED = {"calls": {"open"}, "quota": {"spent_by_others"}}
+ADDED = {"calls": {"open"}, "quota": {"spent_by_others", "clock_hint"}}
 """Keys that came later: programs may not rely on there being no others, but here is the list."""
 
 
@@ -202,3 +203,47 @@ async def _hold(url: str, now: datetime) -> None:
         run = await ledger.open_run(ProcessIdentity("elsewhere", "boot", 1, "then"), now, now + timedelta(minutes=5))
         for _ in range(2):
             assert isinstance(await ledger.claim(run, Budget(now.date(), 10_000, 11), now), Batch)
+
+
+class SetClock(datetime):
+    """The machine's, which somebody sets."""
+
+    ahead = timedelta()
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+        return datetime.now(tz) + cls.ahead
+
+
+@pytest.mark.parametrize(
+    ("at_the_run", "when_asked", "told"),
+    [
+        (timedelta(days=2), timedelta(days=2), "minutes or more ahead of the API's"),
+        (timedelta(days=2), timedelta(), ""),
+        (timedelta(), timedelta(days=-2), "a day to come by this machine's clock"),
+        (timedelta(days=-2), timedelta(), ""),
+    ],
+    ids=str,
+)
+def test_a_wrong_clock_is_told_where_the_ledger_knows_better(
+    cli: CommandLine,
+    api: Api,
+    monkeypatch: pytest.MonkeyPatch,
+    at_the_run: timedelta,
+    when_asked: timedelta,
+    told: str,
+) -> None:
+    monkeypatch.setattr(clock, "datetime", SetClock)
+    cli.load(100)
+    monkeypatch.setattr(SetClock, "ahead", at_the_run)
+    cli.ok("run", "--max-calls", "1")
+    assert api.calls == 1
+    monkeypatch.setattr(SetClock, "ahead", when_asked)
+    before = (cli.folder / "harvest.db").read_bytes()
+    assert told in (cli.status()["quota"]["clock_hint"] or "")
+    for command in ("status", "plan", "quota", "doctor --offline"):
+        done = cli(*command.split())
+        said = " ".join((done.stdout + done.stderr).split())
+        assert told in said
+        assert ("a wrong day" in said) is bool(told)
+    assert (cli.folder / "harvest.db").read_bytes() == before
