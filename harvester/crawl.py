@@ -19,7 +19,7 @@ from harvester.api_clock import ApiClock
 from harvester.clock import Clock
 from harvester.config import QuotaSettings, RunSettings
 from harvester.errors import HarvesterError
-from harvester.evidence import Again, Call, Evidence
+from harvester.evidence import Again, Call, Evidence, QuotaDoubt
 from harvester.gate import Gate
 from harvester.ledger.protocol import Ledger
 from harvester.model import Batch, Denied, GiveBack, Outcome, Verdict
@@ -100,7 +100,7 @@ class Crawl:
         self._fatal: HarvesterError | None = None
         self._closed_day: date | None = None
         self.denied_day: date | None = None  # the day that last had no units for a call
-        self._doubted_until: float | None = None
+        self._doubt = QuotaDoubt()
         self._evidence = Evidence(ledger, self._pacer, run.max_attempts, run.patience_seconds)
         self._lanes_left = 0
         self._one_probe = asyncio.Lock()
@@ -130,7 +130,7 @@ class Crawl:
         day = quota.quota_day(self._clock.now())
         await self._gate.pause_while(lambda: self._clock.seconds_to_another_day(day, margin))
         self._pacer.restart(self._clock.monotonic())
-        self._doubted_until = None
+        self._doubt.forget()
         self._evidence.forget()
 
     # --- one lane
@@ -228,6 +228,7 @@ class Crawl:
         batch = call.batch
         outcome = await self._api.fetch(await self._ids_of(call))
         self._clock.hear(outcome.answered_on)
+        self._doubt.hear(outcome, call.sent_at)
         if outcome.verdict is Verdict.GOOD:
             return await self._on_good(call, outcome, lane)
         self._report.wasted[outcome.reason] += 1
@@ -252,7 +253,8 @@ class Crawl:
         return (await self._evidence.known_id(ids, self._clock.now()),) if call.probe else ids
 
     async def _on_good(self, call: Call, outcome: Outcome, lane: _Lane) -> Again | None:
-        self._note_good(call.sent_at)
+        self._pacer.good(self._clock.monotonic(), call.sent_at)
+        self._tell_waiters()
         if call.probe:
             outcome.done_with()
             self._evidence.probed()
@@ -270,12 +272,6 @@ class Crawl:
         for waiter in self._good_waiters:
             waiter.set()
         self._good_waiters.clear()
-
-    def _note_good(self, sent_at: float) -> None:
-        self._pacer.good(self._clock.monotonic(), sent_at)
-        self._tell_waiters()
-        if self._doubted_until is not None and sent_at >= self._doubted_until:
-            self._doubted_until = None
 
     async def _settle(self, batch: Batch, outcome: Outcome) -> None:
         if not await self._ledger.settle(batch, outcome, self._clock.now()):
@@ -346,15 +342,13 @@ class Crawl:
     async def _on_quota(self, batch: Batch, fault: Outcome, sent_at: float) -> None:
         """The day looks spent. Near midnight, and the first time, it is worth one more question."""
         young = quota.newly_reset(self._clock.now())
-        certain = fault.verdict is Verdict.DAY_SPENT or (
-            self._doubted_until is not None and sent_at >= self._doubted_until
-        )
+        certain = fault.verdict is Verdict.DAY_SPENT or self._doubt.is_confirmed(sent_at)
         if certain and not young:
             await self._close_day(batch, fault)
             return
-        if self._doubted_until is None or sent_at >= self._doubted_until:
+        if not self._doubt.pauses(sent_at):
             now = self._clock.monotonic()
-            self._doubted_until = now + DOUBT_PAUSE_SECONDS
+            self._doubt.begin(now + DOUBT_PAUSE_SECONDS)
             self._pacer.probe(now, DOUBT_PAUSE_SECONDS)
             log.info("the API says that the day's quota is spent: asking once more in %.0f s", DOUBT_PAUSE_SECONDS)
         await self._release(batch, fault)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from harvester.body import BodyError
 from harvester.ledger.protocol import Ledger
-from harvester.model import Batch, Outcome
+from harvester.model import Batch, Outcome, Verdict
 from harvester.pacing import Pacer
 
 WELL_KNOWN_ID = "jNQXAC9IVRw"
@@ -63,6 +63,38 @@ class Call:
     """Whether the API had answered something else since then when this call was sent."""
     probe: bool
     """Whether it asks for a known id instead of its batch."""
+
+
+class QuotaDoubt:
+    """Whether the API said that the day's quota is spent, and has answered nothing else since the pause that followed.
+
+    What it refuses or answers unacceptably counts as well: past its quota the API answers no call at all.
+    """
+
+    def __init__(self) -> None:
+        self._until: float | None = None
+
+    def begin(self, until: float) -> None:
+        """Whatever the API answers to a call sent from then on decides."""
+        self._until = until
+
+    def pauses(self, sent_at: float) -> bool:
+        """Whether this call was sent before the pause was over: what it brought decides nothing."""
+        return self._until is not None and sent_at < self._until
+
+    def is_confirmed(self, sent_at: float) -> bool:
+        """Whether this call, which was refused for the quota, was the question asked once more."""
+        return self._until is not None and sent_at >= self._until
+
+    def hear(self, outcome: Outcome, sent_at: float) -> None:
+        """An answer that is not about the quota ends the doubt."""
+        answered = outcome.http_status == 200 or outcome.verdict is Verdict.BATCH_REFUSED
+        if answered and self.is_confirmed(sent_at):
+            self._until = None
+
+    def forget(self) -> None:
+        """Another day."""
+        self._until = None
 
 
 class Evidence:

@@ -40,6 +40,24 @@ async def test_one_call_asks_once_more_after_a_pause(set_up: SetUp) -> None:
     assert after[1].sent_at >= after[0].ended_at
 
 
+@pytest.mark.parametrize("between", ["stranger", "no_items", "400_bad_request"])
+async def test_an_answer_to_the_question_ends_the_doubt(set_up: SetUp, between: str) -> None:
+    """The API has not confirmed it, whatever it thinks of the batch: the next untrue word is again the first."""
+    setup = await set_up(1_000, api={"latency_seconds": 0.005}, settings={"concurrency": 1})
+    setup.simulator.script("quota_untrue", between, "quota_untrue")
+    assert (await setup.run()).ending is Ending.NOTHING_LEFT
+    assert closed_days(setup) == []
+    assert_all_true(setup)
+
+
+@pytest.mark.parametrize("between", ["503", "502_html", "drop", "429"])
+async def test_a_fault_in_passing_is_no_answer_to_the_question(set_up: SetUp, between: str) -> None:
+    setup = await set_up(1_000, api={"latency_seconds": 0.005}, settings={"concurrency": 1})
+    setup.simulator.script("quota_untrue", between, "quota_untrue")
+    assert (await setup.run()).ending is Ending.DAY_CLOSED
+    assert_handed_back(setup)
+
+
 @pytest.mark.parametrize(
     ("start", "questions"),
     # A 429 that names the day leaves no doubt; a 403 is asked about once more.
