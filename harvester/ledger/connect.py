@@ -7,7 +7,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 BUSY_TIMEOUT_SECONDS = 60.0
 """How long a transaction waits for another process's; each takes about a millisecond."""
+_EMPTY_WAL_SECONDS = 5
+"""How long to wait for those who read the ledger meanwhile."""
 _FILES = 4
 _LOCKED_PAUSE_SECONDS = 0.005
 
@@ -191,11 +193,22 @@ def file_at(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
+def empty_wal(db: sqlite3.Connection) -> None:
+    """Take what was committed into the file, which has lost the name that its WAL goes by.
+
+    SQLite leaves that WAL where it is. The file would be without its last commits, and they would be read as changes
+    to whatever has its name now, which damages it.
+    """
+    with suppress(sqlite3.Error):
+        db.execute(f"PRAGMA busy_timeout = {_EMPTY_WAL_SECONDS * 1000}")
+        db.execute("PRAGMA wal_checkpoint = TRUNCATE").fetchone()
+
+
 def replaced(path: Path) -> LedgerUnusable:
     """Whoever goes on writes to a file that nobody finds any more."""
     return LedgerUnusable(
         f"The ledger {shown(path.name)} was replaced or removed while it was in use.",
-        state="What stands there now was left as it is; what this command had not yet committed is lost.",
+        state="What was committed is in the file that stood there before. What stands there now was left as it is.",
         next_step="Put the right file in its place, then run the command again.",
     )
 

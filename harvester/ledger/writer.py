@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harvester.hop import Done
-from harvester.ledger.connect import file_at, ledger_errors, replaced, writing_engine
+from harvester.ledger.connect import empty_wal, file_at, ledger_errors, replaced, writing_engine
 from harvester.ledger.together import GroupWriter, Job, run_all
 
 
@@ -43,5 +43,7 @@ class Writer(GroupWriter[sqlite3.Connection]):
                 # A full disk makes SQLite roll back by itself.
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
+                if file_at(self._path) != self._file:
+                    empty_wal(self._db)
                 raise
             return done
