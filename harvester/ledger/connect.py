@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 BUSY_TIMEOUT_SECONDS = 60.0
 """How long a transaction waits for another process's; each takes about a millisecond."""
+LOCK_SECONDS = 1.0
+"""How often whoever waits for the write lock looks whether it is told to hurry."""
 _EMPTY_WAL_SECONDS = 5
 """How long to wait for those who read the ledger meanwhile."""
 _FILES = 4
@@ -124,10 +127,32 @@ def _patiently(cursor: Any, pragma: str) -> None:
             cursor.execute(pragma)
             return
         except sqlite3.OperationalError as error:
-            code = getattr(error, "sqlite_errorcode", None)
-            if code != sqlite3.SQLITE_BUSY or time.monotonic() >= give_up_at:
+            if not _is_busy(error) or time.monotonic() >= give_up_at:
                 raise
             time.sleep(_LOCKED_PAUSE_SECONDS)
+
+
+def _is_busy(error: sqlite3.OperationalError) -> bool:
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
+
+
+def wait_for_lock(db: sqlite3.Connection, seconds: float) -> None:
+    """Let a transaction that begins wait so long for the write lock."""
+    db.execute(f"PRAGMA busy_timeout = {seconds * 1000:.0f}")
+
+
+def begin_writing(db: sqlite3.Connection, hurried: threading.Event) -> None:
+    """Begin a transaction with the write lock. Once `hurried`, it is waited for no more than once."""
+    give_up_at = time.monotonic() + BUSY_TIMEOUT_SECONDS
+    while True:
+        try:
+            db.execute("BEGIN IMMEDIATE")
+            return
+        except sqlite3.OperationalError as error:
+            if hurried.is_set():
+                wait_for_lock(db, 0)
+            if not _is_busy(error) or hurried.is_set() or time.monotonic() >= give_up_at:
+                raise
 
 
 @contextmanager
@@ -155,7 +180,7 @@ def explain(error: sqlite3.DatabaseError, path: Path) -> HarvesterError:
     primary = code & 0xFF if isinstance(code, int) else None
     if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return LedgerUnavailable(
-            f"The ledger {shown(path.name)} was locked by another process for {BUSY_TIMEOUT_SECONDS:.0f} s.",
+            f"The ledger {shown(path.name)} is locked by another process.",
             state=_SAFE,
             next_step="See what holds it open (fuser, lsof), then run the command again.",
         )
@@ -200,7 +225,7 @@ def empty_wal(db: sqlite3.Connection) -> None:
     to whatever has its name now, which damages it.
     """
     with suppress(sqlite3.Error):
-        db.execute(f"PRAGMA busy_timeout = {_EMPTY_WAL_SECONDS * 1000}")
+        wait_for_lock(db, _EMPTY_WAL_SECONDS)
         db.execute("PRAGMA wal_checkpoint = TRUNCATE").fetchone()
 
 

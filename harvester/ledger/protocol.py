@@ -47,7 +47,7 @@ class Ledger(Protocol):
     async def renew_lease(self, run_id: int, lease_until: datetime) -> None: ...
 
     def hurry(self) -> None:
-        """From now on, wait for no server that is away: what needs one fails at once."""
+        """From now on, wait for no server that is away nor for a lock of another process: what needs it fails."""
         ...
 
     async def close_run(self, run_id: int, now: datetime, reason: str) -> None:

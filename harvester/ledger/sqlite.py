@@ -59,7 +59,8 @@ class SqliteLedger(Lookups):
         await self._writer.run(running.renew_lease, run_id, lease_until)
 
     def hurry(self) -> None:
-        """A file is never away."""
+        """See Ledger."""
+        self._writer.hurry()
 
     async def close_run(self, run_id: int, now: datetime, reason: str) -> None:
         try:

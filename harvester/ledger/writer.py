@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from harvester.hop import Done
-from harvester.ledger.connect import empty_wal, file_at, ledger_errors, replaced, writing_engine
+from harvester.ledger.connect import (
+    LOCK_SECONDS,
+    begin_writing,
+    empty_wal,
+    file_at,
+    ledger_errors,
+    replaced,
+    wait_for_lock,
+    writing_engine,
+)
 from harvester.ledger.together import GroupWriter, Job, run_all
 
 
@@ -18,13 +28,19 @@ class Writer(GroupWriter[sqlite3.Connection]):
     def __init__(self, path: Path) -> None:
         super().__init__()
         self._path = path
+        self._hurried = threading.Event()
         self._engine = writing_engine(path)
         self._pooled = self._hop.in_thread(self._connect)
+
+    def hurry(self) -> None:
+        """Wait no longer for the lock of another process."""
+        self._hurried.set()
 
     def _connect(self):  # type: ignore[no-untyped-def]
         with ledger_errors(self._path):
             pooled = self._engine.raw_connection()
-        self._db: sqlite3.Connection = pooled.driver_connection  # type: ignore[assignment]
+            self._db: sqlite3.Connection = pooled.driver_connection  # type: ignore[assignment]
+            wait_for_lock(self._db, LOCK_SECONDS)
         self._file = file_at(self._path)
         return pooled
 
@@ -33,7 +49,7 @@ class Writer(GroupWriter[sqlite3.Connection]):
 
     def _run(self, jobs: Sequence[Job]) -> list[Done[Any]]:
         with ledger_errors(self._path):
-            self._db.execute("BEGIN IMMEDIATE")
+            begin_writing(self._db, self._hurried)
             try:
                 done = run_all(self._db, jobs)
                 if file_at(self._path) != self._file:

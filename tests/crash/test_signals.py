@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 from crawl_children import PrepareCrawl, assert_quiet
@@ -49,6 +51,26 @@ def test_a_second_signal_ends_at_once_and_the_books_balance(
     status = crawl.status()
     assert (status["videos"]["claimed"], status["videos"]["pending"]) == (0, 10_000)
     assert (status["calls"]["abandoned"], status["quota"]["spent"]) == (10, 110)
+    crawl.assert_sound()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_ends_at_once_while_another_process_holds_the_ledger(
+    prepare_crawl: PrepareCrawl, number: signal.Signals
+) -> None:
+    crawl = prepare_crawl(10_000, latency_seconds=0.05)
+    run = crawl.start_and_reach(15)
+    with closing(sqlite3.connect(crawl.harvester.folder / "harvest.db", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        run.send(number)
+        wait_until(lambda: "stopping" in run.stderr)
+        run.send(number)
+        assert run.wait() == 4
+    assert "The ledger harvest.db is locked by another process." in run.stderr
+    assert "does not answer" not in run.stderr
+    assert_quiet(run)
+    crawl.ok("run", "--max-calls", "1")
+    assert crawl.status()["videos"]["claimed"] == 0
     crawl.assert_sound()
 
 
