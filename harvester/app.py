@@ -324,7 +324,8 @@ class Harvester:
             videos, units_left_today = summary.unasked, summary.remaining
         units_per_call = units_per_call or settings.units_per_call
         if units_per_call > settings.daily_units - settings.reserve_units:
-            raise ConfigError(f"A day's units do not pay for one call of {units_per_call}.")
+            what = f"A day's units do not pay for one call of {units_per_call}."
+            raise ConfigError(what, next_step="Raise quota.daily_units, or lower quota.units_per_call.")
         return quota.make_plan(
             videos,
             daily_units=settings.daily_units,

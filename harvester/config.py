@@ -7,7 +7,6 @@ Secrets come from the environment alone. Paths in the file are relative to the f
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -28,6 +27,7 @@ from pydantic import (
 from harvester.address import WANTED, file_of, is_known, name_of
 from harvester.errors import ConfigError, CredentialsError
 from harvester.text import shown
+from harvester.toml_file import NOTHING_DONE, read_toml
 
 ENV_PREFIX = "HARVESTER_"
 PARTS = frozenset(
@@ -263,7 +263,7 @@ def load_config(path: Path | None = None, overrides: Mapping[str, Mapping[str, A
 
     Raises ConfigError, naming the key, where a setting is unknown, of the wrong type or contradicts another.
     """
-    from_file = _read_toml(path) if path is not None else {}
+    from_file = read_toml(path) if path is not None else {}
     options = {s: {k: v for k, v in keys.items() if v is not None} for s, keys in (overrides or {}).items()}
     try:
         # Strict, so that "50" in the file is no number; in the environment everything is text.
@@ -271,9 +271,10 @@ def load_config(path: Path | None = None, overrides: Mapping[str, Mapping[str, A
         config = Config.model_validate(_merged(from_file, _from_environment(), options))
     except UnicodeEncodeError:
         what, step = "A setting in the environment is no UTF-8.", "Name such a place by an option or a relative path."
-        raise ConfigError(what, next_step=step) from None
+        raise ConfigError(what, state=NOTHING_DONE, next_step=step) from None
     except ValidationError as error:
-        raise ConfigError(_explain(error, path), next_step="Mend the setting and run the command again.") from None
+        step = "Mend the setting and run the command again."
+        raise ConfigError(_explain(error, path), state=NOTHING_DONE, next_step=step) from None
     config._file = path.absolute() if path is not None else None
     return _anchor_paths(config, path.parent if path else Path())
 
@@ -319,19 +320,6 @@ def api_key_file() -> Path | None:
     return Path(file) if file and not os.environ.get("YOUTUBE_API_KEY", "").strip() else None
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(
-            f"There is no configuration at {shown(str(path))}.", next_step="harvester init writes one to begin from."
-        ) from None
-    except OSError as error:
-        raise ConfigError(f"{shown(str(path))} cannot be read: {error.strerror}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{shown(str(path))} is not valid TOML: {shown(str(error))}.") from None
-
-
 def _from_environment() -> dict[str, Any]:
     any_set = False
     for name in os.environ:
@@ -342,7 +330,8 @@ def _from_environment() -> dict[str, Any]:
         if section in Config.model_fields:
             any_set = True
         elif "__" in upper:
-            raise ConfigError(f"{name}: there is no section [{section}].", next_step="Unset or rename the variable.")
+            what = f"{name}: there is no section [{section}]."
+            raise ConfigError(what, state=NOTHING_DONE, next_step="Unset or rename the variable.")
     return _read_variables() if any_set else {}
 
 
@@ -358,7 +347,11 @@ def _read_variables() -> dict[str, Any]:
     try:
         return EnvSettingsSource(_Variables)()
     except SettingsError as error:
-        raise ConfigError(f"A HARVESTER_ variable cannot be read: {error}.") from None
+        raise ConfigError(
+            f"A HARVESTER_ variable cannot be read: {error}.",
+            state=NOTHING_DONE,
+            next_step="Unset the variable, or give it a value as config.toml would hold it.",
+        ) from None
 
 
 def _merged(*layers: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

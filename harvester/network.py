@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -91,3 +92,21 @@ def _load(context: ssl.SSLContext, name: str, variable: str) -> None:
             state="Nothing was sent.",
             next_step="Let it name a PEM file, or unset it.",
         ) from None
+
+
+def s3_certificates() -> str | None:
+    """What SSL_CERT_FILE names, where nothing is set that AWS's own libraries read; None otherwise.
+
+    Raises ConfigError where it can't be read.
+    """
+    from botocore.exceptions import ProfileNotFound
+    from botocore.session import Session
+
+    file = os.environ.get("SSL_CERT_FILE", "")
+    if not file or os.environ.get("REQUESTS_CA_BUNDLE"):
+        return None
+    with suppress(ProfileNotFound):
+        if Session().get_config_variable("ca_bundle"):  # AWS_CA_BUNDLE, or that of the profile
+            return None
+    _load(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), file, "SSL_CERT_FILE")
+    return file

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -48,11 +49,19 @@ def source(config: Config) -> Finding:
 
 
 def export(config: Config) -> Finding:
-    """Whether something can be put there: a tiny file or object beside the export, which is removed again."""
+    """Whether something can be put there: a tiny file or object beside the export, which is removed again.
+
+    And whether an export would replace what stands there: one that was cut off is completed by that, as by an export.
+    """
+    from harvester.export import check_place
+    from harvester.protected import protected_by
+
     settings = config.export
     try:
+        protected_by(config).refuse_export(settings)
         probe = _beside(settings, f".harvester-doctor-{secrets.token_hex(6)}")
         probe.publish([TINY], content_type="text/plain")
+        refusal = _refusal(lambda: check_place(settings))
     except HarvesterError as error:
         return problem("export", error)
     try:
@@ -60,7 +69,18 @@ def export(config: Config) -> Finding:
     except HarvesterError as error:
         what = f"Something can be written at {shown(settings.uri)}, but not removed: {shown(probe.uri)} stays there."
         return warning("export", f"{what} {error.what}", "Remove it by hand; let this user have s3:DeleteObject.")
+    if refusal is not None:
+        return problem("export", refusal)
     return ok("export", f"{shown(settings.uri)} can be written.")
+
+
+def _refusal(look: Callable[[], None]) -> HarvesterError | None:
+    """Kept until what was written is removed."""
+    try:
+        look()
+    except HarvesterError as error:
+        return error
+    return None
 
 
 def _beside(settings: ExportSettings, suffix: str) -> Target:

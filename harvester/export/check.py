@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from harvester.config import ExportSettings
-from harvester.errors import ConfigError, LedgerDamaged
+from harvester.errors import ConfigError, HarvesterError, LedgerDamaged, StorageUnavailable
 from harvester.export.formats import Format, format_of
 from harvester.export.ids import ids_in
 from harvester.export.json_array import Unreadable
@@ -29,6 +29,8 @@ _MOST_MANIFEST_BYTES = 8 << 20
 _MOST_FINDING_CHARS = 1000
 _IDS_AT_ONCE = 5000
 _IDS_LOOKED_UP = 500
+_MOST_LOOKS = 5
+"""Before a place that is published to again and again is left alone."""
 
 
 def check_published(uri: str, books: Books, settings: ExportSettings, *, watch: Watch = nobody) -> list[str]:
@@ -44,8 +46,36 @@ def check_published(uri: str, books: Books, settings: ExportSettings, *, watch: 
     Raises ConfigError where nothing is there; ConfigError, CredentialsError or StorageUnavailable where the place
     itself can't be read.
     """
-    # A manifest may come from anywhere: what it says is quoted, and shown.
-    return [shown(finding, _MOST_FINDING_CHARS) for finding in _findings(uri, books, settings, watch)]
+    for _ in range(_MOST_LOOKS):
+        seen, refusal, findings = _seen(uri, settings), None, []
+        try:
+            findings = _findings(uri, books, settings, watch)
+        except ConfigError as error:
+            refusal = error
+        # Where another export was published meanwhile, its file may have been compared with the manifest of before.
+        if not (refusal or findings) or _seen(uri, settings) == seen:
+            if refusal:
+                raise refusal
+            # A manifest may come from anywhere: what it says is quoted, and shown.
+            return [shown(finding, _MOST_FINDING_CHARS) for finding in findings]
+        log.info("another export was published at %s meanwhile: it is looked at anew", shown(uri))
+    raise StorageUnavailable(
+        f"One export after another is published at {shown(uri)}: none of them stood there long enough to be read.",
+        state="Nothing was changed.",
+        next_step="Verify it when they are done.",
+    )
+
+
+def _seen(uri: str, settings: ExportSettings) -> tuple[object, ...]:
+    """What stands there between two exports, and beside it: another one leaves something else."""
+    with suppress(HarvesterError, OSError):
+        folder = folder_at(uri, settings)
+        beside = folder.beside(SUFFIX)
+        with beside.undisturbed():
+            if Path(uri).is_dir():
+                return (beside.standing(), *(folder.file(name).standing() for name in folder.names()))
+            return beside.standing(), target_at(uri, settings).standing()
+    return ()
 
 
 def _findings(uri: str, books: Books, settings: ExportSettings, watch: Watch) -> list[str]:

@@ -88,6 +88,16 @@ def export(
     return manifest
 
 
+def check_place(settings: ExportSettings) -> None:
+    """Raise what an export would, before it reads the ledger, about the name and what stands there."""
+    if settings.max_part_bytes is None:
+        refuse_misleading_name(settings.uri, settings.format, settings.compression)
+        admit_file(target_at(settings.uri, settings), force=False)
+    else:
+        with folder_at(settings.uri, settings).draft():
+            pass
+
+
 def _begin(
     books: Books,
     settings: ExportSettings,

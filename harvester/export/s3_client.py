@@ -13,6 +13,7 @@ from isal import isal_zlib
 
 from harvester.errors import ConfigError
 from harvester.export.s3_errors import explained
+from harvester.network import s3_certificates
 from harvester.s3_answers import not_s3, refuse_redirect
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def connected(uri: str, region: str | None, *, ranges: bool = False) -> Iterator
         try:
             # boto3's default session keeps the credentials it found first: a long-lived process must not.
             client: S3Client = boto3.session.Session(botocore_session=_session()).client(
-                "s3", region_name=region, config=config
+                "s3", region_name=region, config=config, verify=s3_certificates()
             )
         except ValueError:
             # The address itself is not repeated, nor is the cause, which does: it may hold a password.

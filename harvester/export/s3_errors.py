@@ -119,8 +119,8 @@ def _failure(uri: str, error: BotoCoreError) -> HarvesterError:
         return ConfigError(
             f"S3 can't be reached for {uri}: its TLS certificate is not trusted.",
             state=_KEPT,
-            next_step="Check AWS_ENDPOINT_URL; AWS_CA_BUNDLE (or REQUESTS_CA_BUNDLE) names the PEM file of further "
-            "certificates to trust.",
+            next_step="Check AWS_ENDPOINT_URL; AWS_CA_BUNDLE (or REQUESTS_CA_BUNDLE, SSL_CERT_FILE) names the PEM file "
+            "of certificates to trust.",
         )
     if isinstance(error, boto.SSLError):
         return StorageUnavailable(

@@ -15,6 +15,7 @@ from botocore import exceptions as botocore
 from botocore.parsers import ResponseParserError
 
 from harvester.errors import ConfigError, CredentialsError, HarvesterError, SourceUnavailable
+from harvester.network import s3_certificates
 from harvester.s3_answers import (
     CHECK_ENDPOINT,
     SESSION_OVER,
@@ -76,6 +77,7 @@ def _filesystem(anonymous: bool) -> Iterator[_Filesystem]:
         skip_instance_cache=True,
         use_listings_cache=False,
         default_block_size=BLOCK_BYTES,
+        client_kwargs={"verify": s3_certificates()},
         config_kwargs={
             "connect_timeout": CONNECT_SECONDS,
             "read_timeout": READ_SECONDS,
@@ -155,7 +157,7 @@ def _tls_failed(error: botocore.SSLError, uri: str) -> HarvesterError:
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return ConfigError(
             f"{uri} can't be read: the certificate of the S3 endpoint does not verify (certificate verify failed).",
-            next_step="AWS_CA_BUNDLE (or REQUESTS_CA_BUNDLE) names the PEM file of further certificates to trust.",
+            next_step="AWS_CA_BUNDLE (or REQUESTS_CA_BUNDLE, SSL_CERT_FILE) names the PEM file of what to trust.",
         )
     if str(error.kwargs.get("endpoint_url", "")).startswith("http://"):
         # It was asked without TLS, so what failed is where a redirect led to.

@@ -298,6 +298,32 @@ def test_a_place_of_the_export_that_is_none(healthy: Setup, place: str) -> None:
     assert_finds(healthy, "export", "problem", place, exit_code=3)
 
 
+@pytest.mark.parametrize(
+    ("place", "what"),
+    [
+        ("letters.json", "harvester did not write what stands there (no manifest lies beside it)"),
+        ("songs.csv", "the source of the ids"),
+        ("songs.parquet", "is named as a parquet file"),
+    ],
+)
+def test_a_place_of_the_export_that_an_export_would_refuse(healthy: Setup, place: str, what: str) -> None:
+    (healthy.folder / "letters.json").write_text("{}", encoding="utf-8")
+    healthy.env.setenv("HARVESTER_EXPORT__URI", place)
+    assert_finds(healthy, "export", "problem", what, exit_code=3)
+    assert (healthy.folder / "letters.json").read_text(encoding="utf-8") == "{}"
+    assert not list(healthy.folder.glob("*doctor*"))
+
+
+def test_a_folder_of_another_is_no_place_of_an_export_of_parts(healthy: Setup) -> None:
+    (healthy.folder / "letters").mkdir()
+    (healthy.folder / "letters" / "part-00000001.jsonl").write_text("{}", encoding="utf-8")
+    healthy.env.setenv("HARVESTER_EXPORT__URI", "letters")
+    healthy.env.setenv("HARVESTER_EXPORT__MAX_PART_BYTES", "1000000")
+    healthy.env.setenv("HARVESTER_EXPORT__FORMAT", "jsonl")
+    assert_finds(healthy, "export", "problem", "letters", exit_code=3)
+    assert [path.name for path in (healthy.folder / "letters").iterdir()] == ["part-00000001.jsonl"]
+
+
 def test_no_network(healthy: Setup, closed_port: int) -> None:
     healthy.env.setenv("HARVESTER_YOUTUBE__BASE_URL", f"http://127.0.0.1:{closed_port}/youtube/v3")
     code, findings = doctor(healthy)

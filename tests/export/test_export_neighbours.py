@@ -17,8 +17,8 @@ from published import books_of, pages_of
 from waiting import wait_until
 
 from harvester.config import ExportSettings
-from harvester.errors import ConfigError, HarvesterError, Overtaken
-from harvester.export import check_published, export, local, local_draft, local_folder
+from harvester.errors import ConfigError, HarvesterError, Overtaken, StorageUnavailable
+from harvester.export import check, check_published, export, local, local_draft, local_folder
 from harvester.export.local_draft import alone_in
 from harvester.files import replace_file
 from harvester.model import EVERYTHING, Span, StoredResponse
@@ -255,3 +255,38 @@ class TestFilesOfOtherUsers:
         with pytest.raises(ConfigError, match="no manifest lies beside it"):
             go(tmp_path / "songs.json")
         assert draft.exists()
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_a_proof_looks_anew_where_another_export_was_published_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Between the manifest and the file that it speaks of, where two names can't be read at once."""
+    place, newer = tmp_path / name, books(4)
+    EXPORTS[name](place)
+    read, times = check._read_manifest, []
+
+    def overtaken(target: Any) -> Any:
+        manifest = read(target)
+        if not times:
+            EXPORTS[name](place, newer)
+        times.append(1)
+        return manifest
+
+    monkeypatch.setattr(check, "_read_manifest", overtaken)
+    assert findings(place, newer) == []
+    assert len(times) == 2
+
+
+def test_a_proof_gives_up_where_exports_never_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place, read, numbers = tmp_path / "songs.json", check._read_manifest, iter(range(4, 100))
+    go(place)
+
+    def overtaken(target: Any) -> Any:
+        manifest = read(target)
+        go(place, books(next(numbers)))
+        return manifest
+
+    monkeypatch.setattr(check, "_read_manifest", overtaken)
+    with pytest.raises(StorageUnavailable, match="One export after another"):
+        findings(place, books())

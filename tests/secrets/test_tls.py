@@ -110,3 +110,30 @@ def test_the_same_servers_are_good_enough_where_they_are_trusted(
     guarded.env["SSL_CERT_FILE"] = str(certificate)
     assert guarded.run("load", f"{untrusted}/songs.csv").returncode == 0
     assert heard == ["/songs.csv"]
+
+
+CERTIFICATES = ("SSL_CERT_FILE", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE")
+
+
+@pytest.mark.parametrize("variable", CERTIFICATES)
+def test_s3_is_good_enough_where_any_of_the_variables_trusts_it(
+    guarded: Guarded, untrusted: str, certificate: Path, variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for other in CERTIFICATES:  # of this machine's own
+        monkeypatch.delenv(other, raising=False)
+    guarded.env |= {"AWS_ENDPOINT_URL": untrusted, variable: str(certificate)}
+    for command in (("load", "s3://bucket/songs.csv"), ("export", "s3://bucket/songs.json")):
+        # It is no S3 that answers, but it does answer.
+        assert "certificate" not in guarded.run(*command).stderr
+
+
+def test_what_aws_reads_goes_before_ssl_cert_file(
+    guarded: Guarded, untrusted: str, certificate: Path, tmp_path: Path, heard: list[str]
+) -> None:
+    write_certificate(other := tmp_path / "other.pem")
+    guarded.env |= {"AWS_ENDPOINT_URL": untrusted, "SSL_CERT_FILE": str(certificate), "AWS_CA_BUNDLE": str(other)}
+    for command in (("load", "s3://bucket/songs.csv"), ("export", "s3://bucket/songs.json")):
+        done = guarded.run(*command)
+        assert done.returncode == 3
+        assert "certificate" in done.stderr
+    assert heard == []

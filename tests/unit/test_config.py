@@ -128,13 +128,34 @@ def test_a_variable_that_cannot_work_is_refused_by_name(
     with pytest.raises(ConfigError) as refusal:
         load_config(write(tmp_path, ""))
     assert told in refusal.value.what
+    assert refusal.value.state
+    assert refusal.value.next_step
 
 
-def test_a_file_that_is_no_toml_or_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="not valid TOML"):
-        load_config(write(tmp_path, "[run"))
-    with pytest.raises(ConfigError, match="no configuration"):
-        load_config(tmp_path / "nowhere.toml")
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"[run", "not valid TOML: Expected"),
+        (b'a = "\xff"', "not valid TOML: it is no UTF-8"),
+        (b"run = 3", "do not work"),
+        (None, "no configuration"),
+    ],
+)
+def test_a_file_that_is_no_toml_or_not_there_is_refused(tmp_path: Path, content: bytes | None, what: str) -> None:
+    file = tmp_path / "some.toml"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(ConfigError, match=what) as refusal:
+        load_config(file)
+    assert refusal.value.state
+    assert refusal.value.next_step
+
+
+def test_a_folder_is_no_configuration(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read") as refusal:
+        load_config(tmp_path)
+    assert refusal.value.state
+    assert refusal.value.next_step
 
 
 def test_the_file_is_the_option_then_the_variable_then_the_folder_s(
