@@ -148,6 +148,8 @@ class _Export:
     videos_written: int = 0
     """In the parts that are whole, as are the bytes."""
     bytes_written: int = 0
+    furthest: tuple[int, int] = (0, 0)
+    """Videos and bytes that were told of: a part that is begun anew does not take them back."""
 
     def to_file(self, target: Target, replacing: Standing | None) -> Manifest:
         form, tally = format_of(self.begun.format, self.begun.compression), Tally()
@@ -218,7 +220,10 @@ class _Export:
 
     def _watch_part(self, part: Advance) -> None:
         total = self.progress.videos[VideoState.FETCHED]
-        self.watch(Advance(self.videos_written + part.done, total, self.bytes_written + part.bytes, note=part.note))
+        videos, size = self.furthest
+        videos, size = max(videos, self.videos_written + part.done), max(size, self.bytes_written + part.bytes)
+        self.furthest = videos, size
+        self.watch(Advance(videos, total, size, note=part.note))
 
 
 def _refuse_incomplete(progress: Progress) -> None:

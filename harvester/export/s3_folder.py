@@ -179,7 +179,8 @@ class _Draft:
         """Raises Overtaken where another export has changed the folder, or is about to."""
         before = self._found.get(CHANGING)
         if before is None:
-            note.remove()  # Nothing is there: a user who may remove nothing is told before anything is changed.
+            # Nothing is there: a user who may remove nothing is told before anything is changed.
+            self._folder.file(f"{CHANGING}.{secrets.token_hex(8)}").remove()
         if self._folder.objects() != self._found:
             raise overtaken(self._folder.uri)
         mine = secrets.token_hex(16).encode()

@@ -20,8 +20,16 @@ from s3_kit import NOW, findings, go, large_books, on_both, small_books, stored
 from waiting import wait_until
 
 from harvester.config import ExportSettings
-from harvester.errors import ConfigError, CredentialsError, ExportIncomplete, LedgerDamaged, StorageUnavailable
+from harvester.errors import (
+    ConfigError,
+    CredentialsError,
+    ExportIncomplete,
+    LedgerDamaged,
+    Overtaken,
+    StorageUnavailable,
+)
 from harvester.export import export, s3_client
+from harvester.export.s3_folder import S3Folder
 from harvester.ledger.books import SqliteBooks
 from harvester.model import Body, StoredResponse
 
@@ -263,6 +271,23 @@ class TestProcesses:
         assert 0 in ended
         assert findings(s3, crawled, FOLDER) == []  # type: ignore[arg-type]
         assert s3.uploads() == []
+
+
+def test_one_that_comes_while_parts_change_is_overtaken_and_disturbs_nothing(s3: S3) -> None:
+    folder = S3Folder(s3.bucket, FOLDER)
+    with folder.draft() as first, folder.draft() as second:
+        for draft in (first, second):
+            draft.keep("part-1.json", draft.place("part-1.json", content_type="").write([b"[]"], expected_bytes=2))
+        change = first._change_parts
+
+        def meanwhile() -> None:
+            with pytest.raises(Overtaken):
+                second.commit(b"second")
+            change()
+
+        first._change_parts = meanwhile  # type: ignore[method-assign]
+        first.commit(b"first")
+    assert everything(s3) == {f"{FOLDER}/part-1.json": b"[]", MANIFEST: b"first"}
 
 
 def line(s3: S3) -> list[str]:

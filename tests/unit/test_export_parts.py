@@ -8,7 +8,7 @@ import io
 import json
 import operator
 import stat
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +27,13 @@ from harvester.config import ExportSettings
 from harvester.errors import ConfigError, ExportIncomplete, LedgerDamaged
 from harvester.export import Manifest, check_published, export
 from harvester.export.formats import FORMATS, Format
+from harvester.export.making import Made, NextOrder, Order, make_here
 from harvester.export.parts import MOST_PARTS, part_name
 from harvester.export.tally import Tally
 from harvester.ledger.books import SqliteBooks
+from harvester.ledger.protocol import Books
 from harvester.model import EVERYTHING, Span
+from harvester.watch import Advance, Watch
 
 VIDEOS = 400
 LAYOUTS: dict[str, Calls] = {
@@ -194,6 +197,22 @@ class TestTheParts:
         manifest = go(ledgers["scattered"], tmp_path / "songs", ("jsonl", "none"), 50_000)
         assert tried > len(manifest.parts or ()) + 10
         assert (most, under_way) == (1, 0)
+
+    def test_progress_does_not_go_back_with_a_part_that_is_begun_anew(
+        self, ledgers: dict[str, SqliteBooks], tmp_path: Path
+    ) -> None:
+        """As one is that came out too large, or whose worker died."""
+
+        def anew(books: Books, next_order: NextOrder, watch: Watch) -> Generator[tuple[Order, Made | None], None, None]:
+            for far in (700, 0):
+                watch(Advance(far, bytes=10 * far))
+            yield from make_here(books, next_order, watch)
+
+        seen: list[Advance] = []
+        go(ledgers["scattered"], tmp_path / "songs", ("jsonl", "none"), 50_000, watch=seen.append, maker=anew)
+        for told in ([advance.done for advance in seen], [advance.bytes for advance in seen]):
+            assert told == sorted(told)
+            assert told[-1] > 0
 
 
 class TestReaders:
