@@ -65,6 +65,10 @@ class Call:
     """Whether it asks for a known id instead of its batch."""
 
 
+DOUBT_LASTS_SECONDS = 180.0
+"""How long a doubt waits for an answer of the API: later, where only faults came meanwhile, the question begins anew."""
+
+
 class QuotaDoubt:
     """Whether the API said that the day's quota is spent, and has answered nothing else since the pause that followed.
 
@@ -84,7 +88,7 @@ class QuotaDoubt:
 
     def is_confirmed(self, sent_at: float) -> bool:
         """Whether this call, which was refused for the quota, was the question asked once more."""
-        return self._until is not None and sent_at >= self._until
+        return self._until is not None and self._until <= sent_at < self._until + DOUBT_LASTS_SECONDS
 
     def hear(self, outcome: Outcome, sent_at: float) -> None:
         """An answer that is not about the quota ends the doubt."""
