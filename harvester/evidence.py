@@ -66,7 +66,7 @@ class Call:
 
 
 DOUBT_LASTS_SECONDS = 180.0
-"""How long a doubt waits for an answer of the API: later, where only faults came meanwhile, the question begins anew."""
+"""How long a doubt waits for an answer of the API: later, when only faults came, it begins anew."""
 
 
 class QuotaDoubt:

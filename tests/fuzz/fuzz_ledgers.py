@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import sqlite3
 import tempfile
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -91,6 +92,7 @@ class InlineWriter(Writer):
     def __init__(self, path: Path, engine: Engine, death: Death) -> None:
         self._path = path
         self._engine = engine
+        self._hurried = threading.Event()
         self._hop = InlineHop(self._commit, death)
         self._pooled = self._connect()
 
