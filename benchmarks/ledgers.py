@@ -12,10 +12,10 @@ from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from harvester.ledger.sqlite import SqliteLedger
-from harvester.ledger.upgrade import REVISION, prepare
+from harvester.ledger.process_identity import this_process
+from harvester.ledger.sqlite.ledger import SqliteLedger
+from harvester.ledger.sqlite.migrate import REVISION, prepare
 from harvester.model import BATCH_SIZE, Batch, Body, Budget, Outcome, Verdict
-from harvester.process import this_process
 from harvester.simulator import make_ids
 from harvester.simulator.content import Content
 from harvester.simulator.render import render_list

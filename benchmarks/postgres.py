@@ -26,11 +26,11 @@ from typing import Any
 import psycopg
 
 from benchmarks.ledgers import finished_ledger
-from harvester.ledger import copying
-from harvester.ledger.place import open_books
+from harvester.ledger import copy as ledger_copy
+from harvester.ledger.open import open_books
 from harvester.ledger.postgres.ledger import PostgresLedger
+from harvester.ledger.process_identity import this_process
 from harvester.model import BATCH_SIZE, Batch, Budget
-from harvester.process import this_process
 from harvester.simulator import SimulatorProcess, SimulatorSettings, make_ids
 from tests.postgres_server import PostgresServer
 
@@ -150,7 +150,7 @@ def copy(server: PostgresServer) -> None:
         back = f"sqlite:///{folder}/back.db"
         for name, here, new in (("there", source, there), ("back", there, back)):
             with _timed(name):
-                copying.copy(here, new)
+                ledger_copy.copy(here, new)
         for name, url in (("verify on PostgreSQL", there), ("verify on SQLite", back)):
             with _timed(name), open_books(url) as books:
                 assert books.findings() == []

@@ -24,11 +24,11 @@ from benchmarks.measure import run_process
 from benchmarks.sink import Sink
 from harvester.app import Harvester
 from harvester.config import isolated_config
-from harvester.ledger import connect
-from harvester.ledger.claiming import Claim, claim_all
-from harvester.ledger.moving import instant
-from harvester.ledger.settling import Settlement, settle_all
-from harvester.ledger.upgrade import prepare
+from harvester.ledger.sqlite import connection
+from harvester.ledger.sqlite.migrate import prepare
+from harvester.ledger.transactions.claim import Claim, claim_all
+from harvester.ledger.transactions.settle import Settlement, settle_all
+from harvester.ledger.transactions.transitions import instant
 from harvester.model import Batch, Body, Budget, Outcome, Verdict
 
 HARVESTER = Path(sys.executable).with_name("harvester")
@@ -124,7 +124,7 @@ def timed(db: sqlite3.Connection, work: Callable[[], Sequence[object]]) -> tuple
 @contextmanager
 def writing(path: Path) -> Iterator[sqlite3.Connection]:
     """A connection just as the ledger's own."""
-    engine = connect.writing_engine(path)
+    engine = connection.writing_engine(path)
     pooled = engine.raw_connection()
     driver = pooled.driver_connection
     assert isinstance(driver, sqlite3.Connection)

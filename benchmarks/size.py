@@ -10,8 +10,8 @@ from itertools import islice
 from pathlib import Path
 
 from benchmarks.figures import Figure
-from harvester.ledger.sqlite import SqliteLedger
-from harvester.ledger.upgrade import prepare
+from harvester.ledger.sqlite.ledger import SqliteLedger
+from harvester.ledger.sqlite.migrate import prepare
 from harvester.simulator import make_ids
 
 IDS = 1_000_000

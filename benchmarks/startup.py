@@ -14,7 +14,7 @@ from benchmarks.figures import Figure, ratios
 from benchmarks.ledgers import CACHE
 from benchmarks.measure import run_process
 from benchmarks.playlog import SONGS
-from harvester.ledger.upgrade import REVISION
+from harvester.ledger.sqlite.migrate import REVISION
 from harvester.simulator import make_ids
 
 HARVESTER = Path(sys.executable).with_name("harvester")

@@ -13,8 +13,8 @@ from harvester._version import __version__
 if TYPE_CHECKING:
     from harvester.app import Harvester
     from harvester.config import Config, load_config
-    from harvester.course import alt_fetch_all, fetch_all
     from harvester.errors import HarvesterError
+    from harvester.notebook import alt_fetch_all, fetch_all
 
 __all__ = ["Config", "Harvester", "HarvesterError", "__version__", "alt_fetch_all", "fetch_all", "load_config"]
 
@@ -22,8 +22,8 @@ _HOMES = {
     "Config": "harvester.config",
     "Harvester": "harvester.app",
     "HarvesterError": "harvester.errors",
-    "alt_fetch_all": "harvester.course",
-    "fetch_all": "harvester.course",
+    "alt_fetch_all": "harvester.notebook",
+    "fetch_all": "harvester.notebook",
     "load_config": "harvester.config",
 }
 

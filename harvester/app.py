@@ -12,28 +12,28 @@ from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
 from harvester import quota
-from harvester.address import has_password, source_name
 from harvester.clock import Clock, SystemClock
 from harvester.config import Config, api_key
 from harvester.errors import BooksError, ConfigError
-from harvester.ledger.place import check, open_books, open_ledger, prepare
+from harvester.ledger.open import check, open_books, open_ledger, prepare
 from harvester.model import BATCH_SIZE, FailedId, Loaded, Progress, Stored, VideoState
 from harvester.protected import Protected, protected_by
+from harvester.report.dry_run import DryRun, Due
 from harvester.report.overview import Overview
 from harvester.report.summary import refuse_without_ids, summarize
-from harvester.report.would import DryRun, Due
-from harvester.text import count, shown
-from harvester.watch import Watch, nobody
+from harvester.support.ledger_url import has_password, source_name
+from harvester.support.progress import Watch, nobody
+from harvester.support.sanitize import count, shown
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
+    from harvester.crawl.batch_source import Work
+    from harvester.crawl.run_report import RunReport, Stop
     from harvester.export import Manifest
-    from harvester.ledger.books import SqliteBooks
-    from harvester.ledger.postgres.books import PostgresBooks
+    from harvester.ledger.postgres.reader import PostgresBooks
     from harvester.ledger.protocol import Ledger
-    from harvester.run import RunReport, Stop
-    from harvester.work import Work
+    from harvester.ledger.reader import SqliteBooks
 
 log = logging.getLogger(__name__)
 
@@ -139,10 +139,10 @@ class Harvester:
         report: RunReport | None = None,
     ) -> RunReport:
         """The run itself, over a ledger that is open already; `work` is what to ask for, where it is not all."""
-        from harvester.descriptors import affordable
-        from harvester.network import proxy_for
-        from harvester.process import this_process
-        from harvester.worker import Worker
+        from harvester.crawl.runner import Worker
+        from harvester.ledger.process_identity import this_process
+        from harvester.support.network import proxy_for
+        from harvester.support.open_files import affordable
         from harvester.youtube.client import YouTubeClient
 
         run = self.config.run.model_copy(update={"concurrency": affordable(self.config.run.concurrency)})
@@ -238,7 +238,7 @@ class Harvester:
     def publish_page(self, uri: str, page: str | None = None, *, force: bool = False) -> None:
         """Write the page to a local path or `s3://bucket/key`, whole. `force` replaces what is no such page too."""
         from harvester.report.page import CONTENT_TYPE
-        from harvester.report.place import page_at
+        from harvester.report.page_destination import page_at
 
         target = page_at(uri, self.config.export, self.protected(), force=force)
         target.publish([(page or self.page()).encode()], content_type=CONTENT_TYPE)
@@ -247,18 +247,18 @@ class Harvester:
         self, states: Collection[VideoState], reasons: Collection[str] | None = None, *, dry_run: bool = False
     ) -> dict[VideoState, int]:
         """Make failed or missing ids pending again, of `reasons` alone where given; how many of each state."""
-        from harvester import again
+        from harvester.maintenance import requeue
 
         if dry_run:
             with self.books() as books:
                 return books.put_back(states, reasons)
         check(self.config.ledger.url)
         async with open_ledger(self.config.ledger.url) as ledger:
-            return await again.put_back(ledger, states, reasons)
+            return await requeue.put_back(ledger, states, reasons)
 
     async def prune(self, older_than: timedelta, *, dry_run: bool = False) -> Stored:
         """Delete the responses that were fetched longer ago than that; the ids they hold are pending again."""
-        from harvester import again
+        from harvester.maintenance import requeue
 
         now = self._clock.now()
         if dry_run:
@@ -266,7 +266,7 @@ class Harvester:
                 return books.older(now - older_than)
         check(self.config.ledger.url)
         async with open_ledger(self.config.ledger.url) as ledger:
-            return await again.prune(ledger, now - older_than, now)
+            return await requeue.prune(ledger, now - older_than, now)
 
     def due(self, older_than: timedelta | None, max_calls: int | None = None, *, statistics_only: bool = False) -> Due:
         """What `refresh` would do now. Reads only."""
@@ -298,7 +298,7 @@ class Harvester:
 
         An old response stays until the new one takes its place, so an export is whole at every moment.
         """
-        from harvester.work import OldResponses
+        from harvester.crawl.batch_source import OldResponses
 
         before, parts = self._old(older_than)
         check(self.config.ledger.url)

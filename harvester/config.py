@@ -24,10 +24,10 @@ from pydantic import (
     model_validator,
 )
 
-from harvester.address import WANTED, file_of, is_known, name_of
 from harvester.errors import ConfigError, CredentialsError
-from harvester.text import shown
-from harvester.toml_file import NOTHING_DONE, read_toml
+from harvester.support.ledger_url import WANTED, file_of, is_known, name_of
+from harvester.support.sanitize import shown
+from harvester.support.toml_file import NOTHING_DONE, read_toml
 
 ENV_PREFIX = "HARVESTER_"
 PARTS = frozenset(

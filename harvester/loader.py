@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from harvester.errors import HarvesterError
 from harvester.ledger.protocol import Ledger
 from harvester.model import NOTHING_LOADED, Addition, Loaded
-from harvester.text import count
-from harvester.watch import Advance, Watch, nobody
+from harvester.support.progress import Advance, Watch, nobody
+from harvester.support.sanitize import count
 
 if TYPE_CHECKING:
     from harvester.sources import IdChunk

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import NamedTuple
 
-from harvester.body import BodyError, decompress
+from harvester.support.gzip_body import BodyError, decompress
 
 BATCH_SIZE = 50
 """Most ids in one videos.list call; 51 is refused with HTTP 400, and costs."""

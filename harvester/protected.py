@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from harvester.errors import DestinationRefused
-from harvester.text import shown
+from harvester.support.sanitize import shown
 
 if TYPE_CHECKING:
     from harvester.config import Config, ExportSettings

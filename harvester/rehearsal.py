@@ -11,8 +11,8 @@ import math
 import random
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,14 @@ from pydantic import SecretStr
 from harvester import quota
 from harvester.app import Harvester
 from harvester.config import Config, isolated_config
+from harvester.crawl.run_report import PROBE, RunReport
 from harvester.errors import BooksError, ConfigError, OutsideError
-from harvester.ledger.books import SqliteBooks
+from harvester.ledger.reader import SqliteBooks
 from harvester.model import BATCH_SIZE, Progress, VideoState
-from harvester.run import PROBE, RunReport
+from harvester.report.rehearsal_results import Check, DayReport
 from harvester.simulator import SimulatedClock, SimulatorProcess, SimulatorSettings, make_ids, truth
-from harvester.text import count
-from harvester.watch import Advance, Watch, nobody
+from harvester.support.progress import Advance, Watch, nobody
+from harvester.support.sanitize import count
 
 START = datetime(2026, 3, 5, 8, 5, tzinfo=UTC)
 """Five minutes into a quota day, three days before a night on which the clocks change."""
@@ -60,29 +61,6 @@ class ScaledClock:
 
     def jump_to(self, instant: datetime) -> None:
         self._clock.jump_to(instant)
-
-
-@dataclass(frozen=True, slots=True)
-class DayReport:
-    """What the runs of one simulated day did."""
-
-    day: date
-    calls: int
-    units: int
-    fetched: int
-    missing: int
-    wasted: int
-    settled: int
-    """Ids settled so far."""
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One promise, and whether it was kept."""
-
-    promise: str
-    kept: bool
-    figures: str
 
 
 class Rehearsal:

@@ -15,11 +15,11 @@ import pytest
 from children import Child, Program
 from waiting import wait_until
 
-from harvester.address import file_of
-from harvester.ledger import place
-from harvester.ledger.books import CoreBooks
+from harvester.ledger import open as ledger_open
+from harvester.ledger.reader import CoreBooks
 from harvester.model import VideoState
 from harvester.simulator import SimulatorProcess, make_ids, truth
+from harvester.support.ledger_url import file_of
 
 on_both = pytest.mark.parametrize("ledger_url", ["sqlite", "postgres"], indirect=True)
 """A test whose ledger is in a file, and once more on a server."""
@@ -69,7 +69,7 @@ class ChildCrawl:
 
     def books(self) -> CoreBooks:
         """The reading side, in this process; for use as a context manager."""
-        return place.open_books(self.url)
+        return ledger_open.open_books(self.url)
 
     def age(self) -> None:
         """Everything stored so far was fetched long ago."""
@@ -108,13 +108,13 @@ def prepare(harvester: Program, simulator: SimulatorProcess, videos: int, concur
         "HARVESTER_YOUTUBE__BASE_URL": simulator.base_url,
         "YOUTUBE_API_KEY": "any",
     }
-    place.prepare(url)
+    ledger_open.prepare(url)
     asyncio.run(_load(url, ids))
     return ChildCrawl(harvester, simulator, ids, url)
 
 
 async def _load(url: str, ids: Sequence[str]) -> None:
-    async with place.open_ledger(url) as ledger:
+    async with ledger_open.open_ledger(url) as ledger:
         await ledger.add(ids, (), 0)
 
 

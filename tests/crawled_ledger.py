@@ -10,8 +10,8 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harvester.ledger.sqlite import SqliteLedger
-from harvester.ledger.upgrade import prepare
+from harvester.ledger.sqlite.ledger import SqliteLedger
+from harvester.ledger.sqlite.migrate import prepare
 from harvester.model import Batch, Body, Budget, Outcome, ProcessIdentity, Verdict
 from harvester.simulator import Content, make_ids
 

@@ -6,8 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from harvester.body import decompress
-from harvester.loads import LoadRecord
+from harvester.ledger.load_records import LoadRecord
 from harvester.model import (
     EVERYTHING,
     PartsAsked,
@@ -17,6 +16,7 @@ from harvester.model import (
     StoredResponse,
     VideoState,
 )
+from harvester.support.gzip_body import decompress
 
 
 class MemoryBooks:

@@ -16,7 +16,7 @@ from subprocess import Popen
 import psycopg
 from waiting import LIMIT_SECONDS, wait_until
 
-from harvester.ledger.postgres.upgrade import prepare
+from harvester.ledger.postgres.migrate import prepare
 
 _NOBODY = 65534
 IN_TESTS = ("fsync=off", "full_page_writes=off", "max_wal_size=1GB", "shared_buffers=32MB")

@@ -16,8 +16,8 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from harvester.export.columns import DURATION, schema
-from harvester.export.video import Video
+from harvester.export.formats.columns import DURATION, schema
+from harvester.export.formats.video import Video
 
 RESPONSES_AT_ONCE = 200
 

@@ -14,7 +14,7 @@ import pyarrow.parquet  # noqa: F401
 import harvester.export  # noqa: F401
 from harvester.app import Harvester
 from harvester.config import isolated_config
-from harvester.garbage import look_rarely
+from harvester.support.gc_tuning import look_rarely
 
 
 def main(ledger: str, dest: str, part_bytes: str, dask: str | None = None) -> None:

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import click
 
 from harvester._version import __version__
-from harvester.cli import again, crawl, health, ledger, publish, quota, remove, schedule, status, trial
+from harvester.cli import again, crawl, doctor, export, ledger, quota, rehearse, remove, schedule, status
 from harvester.cli.outside import outside_error
 from harvester.cli.state import State
 from harvester.cli.streams import set_up_streams
@@ -109,6 +109,6 @@ def main(ctx: click.Context, config: Path | None, verbose: int, quiet: int, log_
     ctx.obj = State(config, verbose - quiet, log_format)
 
 
-for module in (ledger, remove, crawl, status, publish, again, quota, schedule, health, trial):
+for module in (ledger, remove, crawl, status, export, again, quota, schedule, doctor, rehearse):
     for command in module.COMMANDS:
         main.add_command(command)

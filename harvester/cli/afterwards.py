@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from harvester.notify import Notifier
+from harvester.scheduling.healthcheck import Notifier
 
 if TYPE_CHECKING:
     from harvester.app import Harvester

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from harvester.app import Harvester
+    from harvester.crawl.run_report import RunReport, Stop
     from harvester.model import Stored
-    from harvester.run import RunReport, Stop
 
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 _LONGEST_DAYS = 36_500
@@ -92,8 +92,8 @@ def refresh(
     import asyncio
     from datetime import timedelta
 
-    from harvester.cli.beside import stopped_by_signals
     from harvester.cli.console import show
+    from harvester.cli.signals import stopped_by_signals
     from harvester.report import terminal
 
     if changed_parts and (statistics_only or older_than is not None):
@@ -124,10 +124,10 @@ async def _refresh(
     stop_by_signals: Callable[[], Stop],
     **how: Any,
 ) -> tuple[RunReport, Stored]:
-    from harvester.cli.beside import told
     from harvester.cli.progress import progress
-    from harvester.run import RunReport
-    from harvester.watch import Advance
+    from harvester.cli.signals import told
+    from harvester.crawl.run_report import RunReport
+    from harvester.support.progress import Advance
 
     stop, so_far = stop_by_signals(), RunReport()
     with progress("refresh", "videos", verbosity) as watch:
@@ -175,7 +175,7 @@ def prune(state: State, older_than: timedelta, dry_run: bool, yes: bool) -> None
 def _tell_pruned(harvester: Harvester, pruned: Stored, would: str) -> None:
     """How much it is, and what it costs to have it again."""
     from harvester.report.terminal import size
-    from harvester.text import count
+    from harvester.support.sanitize import count
 
     sizes = f"{size(pruned.stored_bytes)} ({size(pruned.raw_bytes)} of JSON)"
     click.echo(fold(f"responses  {pruned.responses:>9,}  {would}deleted, {sizes}", sys.stdout, indent=22))

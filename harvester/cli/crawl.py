@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harvester.app import Harvester
+    from harvester.crawl.run_report import RunReport, Stop
     from harvester.model import Progress
-    from harvester.run import RunReport, Stop
 
 
 @click.command(epilog="Example: harvester plan --videos 631348 --units-per-call 11")
@@ -55,7 +55,7 @@ def run(state: State, max_calls: int | None, until_done: bool, dry_run: bool) ->
     import asyncio
 
     from harvester.cli.afterwards import Afterwards
-    from harvester.cli.beside import stopped_by_signals
+    from harvester.cli.signals import stopped_by_signals
     from harvester.report import terminal
 
     harvester = state.harvester()
@@ -94,7 +94,7 @@ def _check_page(harvester: Harvester) -> None:
     uri = harvester.config.report.html
     if uri is None:
         return
-    from harvester.report.place import page_at
+    from harvester.report.page_destination import page_at
 
     try:
         within(AFTERWARDS_SECONDS, lambda: page_at(uri, harvester.config.export, harvester.protected()))
@@ -111,7 +111,7 @@ def _warn(harvester: Harvester, already: frozenset[str] = frozenset()) -> frozen
     import logging
 
     from harvester.errors import HarvesterError
-    from harvester.report.steps import changed_parts
+    from harvester.report.next_steps import changed_parts
 
     try:
         overview = harvester.overview(1)
@@ -127,9 +127,9 @@ def _warn(harvester: Harvester, already: frozenset[str] = frozenset()) -> frozen
 async def _run(
     harvester: Harvester, max_calls: int | None, until_done: bool, verbosity: int, stop_by_signals: Callable[[], Stop]
 ) -> tuple[RunReport, Progress]:
-    from harvester.cli.beside import shown_run
-    from harvester.garbage import look_rarely
-    from harvester.run import RunReport
+    from harvester.cli.signals import shown_run
+    from harvester.crawl.run_report import RunReport
+    from harvester.support.gc_tuning import look_rarely
 
     look_rarely()
     stop, so_far = stop_by_signals(), RunReport()

@@ -9,7 +9,7 @@ from datetime import UTC
 
 from harvester.cli.console import on_terminal, result_columns
 from harvester.model import FailedId
-from harvester.text import shown
+from harvester.support.sanitize import shown
 
 _WIDE = "{:<11}  {:<24}  {:<20}  {}"
 _NARROW = "{:<11}  {:<14.14}  {:<20}"

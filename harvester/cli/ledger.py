@@ -18,9 +18,9 @@ def init(state: State) -> None:
     A config.toml that is there is kept, and so is all that the ledger holds: safe to repeat. Next: set source.uri in
     it, then harvester load.
     """
-    from harvester.cli.template import write_config
+    from harvester.cli.config_template import write_config
     from harvester.config import find_config
-    from harvester.text import shown
+    from harvester.support.sanitize import shown
 
     path = find_config(state.config_path)
     if path is None or not path.exists():
@@ -106,8 +106,8 @@ def verify(state: State, published: str | None) -> None:
     is.
     """
     from harvester.cli.progress import progress
-    from harvester.report.steps import changed_parts
-    from harvester.text import count, shown
+    from harvester.report.next_steps import changed_parts
+    from harvester.support.sanitize import count, shown
 
     harvester = state.harvester()
     with progress("verify", "videos", state.verbosity) as watch:
@@ -139,10 +139,10 @@ def copy(state: State, source: str, target: str) -> None:
     Both are addresses as ledger.url has them; a password is better left to PGPASSWORD or ~/.pgpass. DST must be new or
     empty. Cut off and repeated, it goes on. Let no run be at work: what it does meanwhile is not in the copy.
     """
-    from harvester.address import is_known, name_of
     from harvester.cli.progress import progress
-    from harvester.ledger.copying import copy
-    from harvester.text import count
+    from harvester.ledger.copy import copy
+    from harvester.support.ledger_url import is_known, name_of
+    from harvester.support.sanitize import count
 
     state.config()
     if not (is_known(source) and is_known(target)) or source == target:

@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from harvester.cli.console import on_terminal, show
-from harvester.loads import LoadRecord
-from harvester.text import shown
+from harvester.ledger.load_records import LoadRecord
+from harvester.support.sanitize import shown
 
 HEADINGS = ("load", "when (UTC)", "rows", "new", "invalid", "removed", "source")
 

@@ -8,7 +8,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from harvester.text import shown, shown_lines, without_secrets
+from harvester.support.sanitize import shown, shown_lines, without_secrets
 
 if TYPE_CHECKING:
     from harvester.config import LogSettings

@@ -7,7 +7,7 @@ import sys
 from types import TracebackType
 
 from harvester.errors import ConfigError, HarvesterError, OutsideError
-from harvester.text import shown
+from harvester.support.sanitize import shown
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from harvester.report.figures import Figures, Rate, advanced, duration
-from harvester.watch import Advance, Watch, nobody
+from harvester.support.progress import Advance, Watch, nobody
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
 
-    from harvester.buckets import Bucket
+    from harvester.maintenance.quota_days import Bucket
     from harvester.model import QuotaDay
 
 DAYS = 14
@@ -47,20 +47,20 @@ def quota(state: State, reopen: date | None, spent: int | None, statistics: bool
     """
     import asyncio
 
-    from harvester import buckets
     from harvester.clock import SystemClock
+    from harvester.maintenance import quota_days
 
     if statistics and reopen is None and spent is None:
         raise click.UsageError("--statistics goes with --reopen or --spent: both quotas are shown without.")
     config, clock = state.config(), SystemClock()
     if reopen is not None:
-        asyncio.run(buckets.reopen(config, reopen, statistics=statistics))
+        asyncio.run(quota_days.reopen(config, reopen, statistics=statistics))
         click.echo(f"{reopen} is open again.")
     if spent is not None:
-        day = asyncio.run(buckets.spend(config, spent, clock, statistics=statistics))
+        day = asyncio.run(quota_days.spend(config, spent, clock, statistics=statistics))
         click.echo(f"On {day}, others spent {spent:,} units.")
     if reopen is None and spent is None:
-        _show(buckets.buckets(config, clock))
+        _show(quota_days.buckets(config, clock))
         warn_of_clock(state.harvester())
 
 

@@ -11,7 +11,7 @@ from harvester.cli.console import can_ask, fold
 from harvester.cli.state import State
 
 if TYPE_CHECKING:
-    from harvester.remove import Removable
+    from harvester.maintenance.remove import Removable
 
 
 @click.command(epilog="\b\nExample: harvester remove --invalid --yes\nExample: harvester remove --load 1 --yes")
@@ -34,9 +34,9 @@ def remove(state: State, invalid: bool, pending: bool, load_id: int | None, yes:
     """
     import asyncio
 
-    from harvester.loads import Removal
+    from harvester.ledger.load_records import Removal
+    from harvester.maintenance.remove import removable, remove
     from harvester.model import VideoState
-    from harvester.remove import removable, remove
 
     if (invalid, pending, load_id is not None).count(True) != 1:
         raise click.UsageError("Name one of --invalid, --pending and --load N.")
@@ -59,7 +59,7 @@ def remove(state: State, invalid: bool, pending: bool, load_id: int | None, yes:
 
 def _told(found: Removable) -> str:
     """What would be removed, and what of the load would stay."""
-    from harvester.text import count, shown
+    from harvester.support.sanitize import count, shown
 
     kinds = [f"{count(number, f'{state.label} id')}" for state, number in sorted(found.videos.items())]
     of_load = ""

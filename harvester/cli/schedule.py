@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from harvester.protected import Protected
-    from harvester.schedule import Job
+    from harvester.scheduling.daily_job import Job
 
 
 @click.command(
@@ -46,7 +46,7 @@ def schedule(
     """
     from harvester.errors import ConfigError
     from harvester.protected import protected_by
-    from harvester.schedule import Unprintable, crontab, units
+    from harvester.scheduling.daily_job import Unprintable, crontab, units
 
     if cron and systemd:
         raise click.UsageError("--cron or --systemd, not both.")
@@ -72,7 +72,7 @@ def schedule(
 def _job(state: State, env_file: Path | None) -> Job:
     from harvester.config import find_config
     from harvester.errors import ConfigError
-    from harvester.schedule import ENV_NAME, Job
+    from harvester.scheduling.daily_job import ENV_NAME, Job
 
     found = find_config(state.config_path)
     if found is None:
@@ -119,10 +119,10 @@ def _print_units(units: Mapping[str, str]) -> None:
 
 def _write_units(units: Mapping[str, str], out: Path, protected: Protected, *, force: bool) -> None:
     """All of them or, where a file stands there that is none of ours, none."""
-    from harvester.cli.writing import check, write_whole
+    from harvester.cli.write_file import check, write_whole
     from harvester.errors import ConfigError
-    from harvester.schedule import MARK
-    from harvester.text import shown
+    from harvester.scheduling.daily_job import MARK
+    from harvester.support.sanitize import shown
 
     try:
         out.mkdir(parents=True, exist_ok=True)

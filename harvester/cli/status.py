@@ -78,7 +78,7 @@ def status(
     elif as_json:
         click.echo(_as_json(harvester))
     elif watch:
-        from harvester.cli.look import keep_looking
+        from harvester.cli.watching import keep_looking
 
         keep_looking(lambda: screen(harvester), INTERVAL_SECONDS if interval is None else interval)
     elif not written:
@@ -136,7 +136,7 @@ def _write(harvester: Harvester, prometheus: Path | None, html: str | None, *, f
     if html is not None:
         harvester.publish_page(html, force=force)
     if prometheus is not None:
-        from harvester.cli.writing import write_whole
+        from harvester.cli.write_file import write_whole
         from harvester.report.prometheus import MARK, render
 
         metrics = render(harvester.overview())

@@ -55,20 +55,21 @@ def _findings(path: Path | None, read_config: Callable[[], Config], offline: boo
 
 def _of_the_crawl(config: Config, offline: bool) -> Iterator[Finding]:
     from harvester.clock import SystemClock
-    from harvester.doctor import books, places
+    from harvester.doctor import ledger as doctor_ledger
+    from harvester.doctor import source_and_destination
 
-    ledger, unasked = books.ledger(config)
+    ledger, unasked = doctor_ledger.ledger(config)
     yield ledger
-    if (price := books.price(config)) is not None:
+    if (price := doctor_ledger.price(config)) is not None:
         yield price
-    if (disk := books.disk(config, unasked, SystemClock().now())) is not None:
+    if (disk := doctor_ledger.disk(config, unasked, SystemClock().now())) is not None:
         yield disk
-    if not (offline and places.is_remote(config.source.uri)):
-        yield places.source(config)
-    if not (offline and places.is_remote(config.export.uri)):
-        yield places.export(config)
+    if not (offline and source_and_destination.is_remote(config.source.uri)):
+        yield source_and_destination.source(config)
+    if not (offline and source_and_destination.is_remote(config.export.uri)):
+        yield source_and_destination.export(config)
     if offline:
-        if (clock := books.clock(config)) is not None:
+        if (clock := doctor_ledger.clock(config)) is not None:
             yield clock
     else:
         from harvester.doctor import network

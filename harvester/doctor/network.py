@@ -17,10 +17,10 @@ from harvester._version import __version__
 from harvester.doctor.finding import SET_THE_CLOCK, Finding, misconfigured, ok, problem, warning
 from harvester.errors import ApiUnavailable, HarvesterError
 from harvester.model import Verdict
-from harvester.network import Proxy, proxy_for, tls_context
-from harvester.text import count, shown
+from harvester.support.network import Proxy, proxy_for, tls_context
+from harvester.support.sanitize import count, shown
 from harvester.youtube.advice import advice
-from harvester.youtube.transport import NETWORK_FAULTS, outcome_of
+from harvester.youtube.network_errors import NETWORK_FAULTS, outcome_of
 
 if TYPE_CHECKING:
     from harvester.config import Config

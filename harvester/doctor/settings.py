@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from harvester.doctor.finding import Finding, misconfigured, ok, problem, warning
 from harvester.errors import HarvesterError
-from harvester.text import shown
+from harvester.support.sanitize import shown
 
 if TYPE_CHECKING:
     from harvester.config import Config

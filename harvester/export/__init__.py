@@ -4,9 +4,9 @@
 All of them only read the ledger. `OnDask` has the parts of a folder made by a cluster.
 """
 
-from harvester.export.check import check_published
+from harvester.export.dask.part_maker import OnDask, maker_for
 from harvester.export.manifest import Manifest
-from harvester.export.on_dask import OnDask, maker_for
 from harvester.export.publish import check_place, export
+from harvester.export.verify import check_published
 
 __all__ = ["Manifest", "OnDask", "check_place", "check_published", "export", "maker_for"]

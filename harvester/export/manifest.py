@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from harvester.loads import LoadRecord
+from harvester.ledger.load_records import LoadRecord
 from harvester.model import PartsAsked, Progress, VideoState
 
 SUFFIX = ".manifest.json"

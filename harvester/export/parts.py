@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from harvester.errors import ConfigError
-from harvester.export.formats import Format
-from harvester.export.tally import Tally
+from harvester.export.counters import Tally
+from harvester.export.formats.registry import Format
 from harvester.ledger.protocol import Books
 from harvester.model import EVERYTHING, Span
-from harvester.text import shown
+from harvester.support.sanitize import shown
 
 _PART = re.compile(r"part-[0-9]{12}\.(json|jsonl|parquet)(\.gz|\.zst)?")
 MOST_PARTS = 10_000

@@ -14,8 +14,8 @@ from harvester._version import __version__
 from harvester.config import ExportSettings
 from harvester.errors import ConfigError, ExportIncomplete
 from harvester.export import parts
-from harvester.export.formats import format_of, refuse_misleading_name
-from harvester.export.making import Maker, Order, counted, make, make_here
+from harvester.export.counters import Tally
+from harvester.export.formats.registry import format_of, refuse_misleading_name
 from harvester.export.manifest import (
     Manifest,
     Part,
@@ -28,15 +28,15 @@ from harvester.export.manifest import (
     to_json,
     without_secrets,
 )
-from harvester.export.ownership import admit_file
+from harvester.export.part_writer import Maker, Order, counted, make, make_here
 from harvester.export.parts import Survey
-from harvester.export.storage import folder_at, target_at
-from harvester.export.tally import Tally
-from harvester.export.target import Draft, Published, Standing, Target
+from harvester.export.storage.destination import Draft, Published, Standing, Target
+from harvester.export.storage.open import folder_at, target_at
+from harvester.export.storage.ownership import admit_file
 from harvester.ledger.protocol import Books
 from harvester.model import EVERYTHING, Progress, Span, VideoState
-from harvester.text import count
-from harvester.watch import Advance, Watch, nobody
+from harvester.support.progress import Advance, Watch, nobody
+from harvester.support.sanitize import count
 
 log = logging.getLogger(__name__)
 

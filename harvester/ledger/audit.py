@@ -14,9 +14,8 @@ from operator import attrgetter
 import msgspec
 from sqlalchemy import Connection, and_, func, not_, or_, select, text
 
-from harvester.body import BodyError, parse_text
-from harvester.ledger.reading import AnyRow, as_body
-from harvester.ledger.tables import (
+from harvester.ledger.queries import AnyRow, as_body
+from harvester.ledger.schema import (
     calls,
     loads,
     metadata,
@@ -32,6 +31,7 @@ from harvester.ledger.tables import (
     videos,
 )
 from harvester.model import VideoState
+from harvester.support.gzip_body import BodyError, parse_text
 
 MOST_EXAMPLES = 5
 

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from datetime import datetime
 
-from harvester.ledger import reading
+from harvester.ledger import queries as ledger_queries
 from harvester.model import Body, OldResponse, Progress
 
 
@@ -14,20 +14,20 @@ class Lookups(ABC):
     """See `Ledger` for what each method promises."""
 
     async def progress(self) -> Progress:
-        return reading.as_progress(*await self._read(*reading.PROGRESS))
+        return ledger_queries.as_progress(*await self._read(*ledger_queries.PROGRESS))
 
     async def old_responses(
         self, before: datetime, after_call: int, most: int, parts: str | None = None
     ) -> Sequence[OldResponse]:
-        (rows,) = await self._read(reading.old_responses(before, after_call, most, parts))
+        (rows,) = await self._read(ledger_queries.old_responses(before, after_call, most, parts))
         return [OldResponse(row.id, row.reach) for row in rows]
 
     async def bodies(self, call_ids: Sequence[int]) -> dict[int, Body]:
-        (rows,) = await self._read(reading.bodies(call_ids))
-        return {row.call_id: reading.as_body(row) for row in rows}
+        (rows,) = await self._read(ledger_queries.bodies(call_ids))
+        return {row.call_id: ledger_queries.as_body(row) for row in rows}
 
     @abstractmethod
-    async def _read(self, *queries: reading.AnyQuery) -> list[Sequence[reading.AnyRow]]:
+    async def _read(self, *queries: ledger_queries.AnyQuery) -> list[Sequence[ledger_queries.AnyRow]]:
         """The rows of each query, all from one snapshot."""
 
 
@@ -37,5 +37,5 @@ class StatisticsLookups(Lookups):
     async def old_responses(
         self, before: datetime, after_call: int, most: int, parts: str | None = None
     ) -> Sequence[OldResponse]:
-        (rows,) = await self._read(reading.old_statistics(before, after_call, most))
+        (rows,) = await self._read(ledger_queries.old_statistics(before, after_call, most))
         return [OldResponse(row.id, row.reach) for row in rows]

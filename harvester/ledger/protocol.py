@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import date, datetime
 from typing import Protocol
 
-from harvester.loads import LoadRecord, Removal
+from harvester.ledger.load_records import LoadRecord, Removal
 from harvester.model import (
     EVERYTHING,
     Addition,

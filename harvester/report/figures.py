@@ -6,11 +6,11 @@ import math
 from collections import deque
 from dataclasses import dataclass
 
+from harvester.crawl.run_report import RunReport
 from harvester.model import BATCH_SIZE, VideoState
 from harvester.report.summary import Summary
-from harvester.run import RunReport
-from harvester.text import count
-from harvester.watch import Advance
+from harvester.support.progress import Advance
+from harvester.support.sanitize import count
 
 RATE_SECONDS = 30.0
 """How far back a rate looks."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from harvester.loads import LoadRecord
+from harvester.ledger.load_records import LoadRecord
 from harvester.model import FaultCount, RunRecord
 from harvester.report.clock_hint import clock_hint
 from harvester.report.summary import Summary

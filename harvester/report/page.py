@@ -19,11 +19,11 @@ from harvester.model import FaultCount, Progress, RunRecord, VideoState
 from harvester.quota import Plan
 from harvester.report import charts
 from harvester.report.days import DayLine, day_lines
+from harvester.report.next_steps import ending, steps, utc
 from harvester.report.sample import Sampled
-from harvester.report.steps import ending, steps, utc
 from harvester.report.summary import Summary
 from harvester.report.terminal import MEANINGS, size
-from harvester.text import count, shown
+from harvester.support.sanitize import count, shown
 
 CONTENT_TYPE = "text/html; charset=utf-8"
 MARKS = (b" harvester</title>", b"<h1>Harvest of YouTube metadata</h1>")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from harvester.model import QuotaDay
-from harvester.text import count
+from harvester.support.sanitize import count
 
 if TYPE_CHECKING:
     from harvester.config import QuotaSettings

@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 from harvester._version import __version__
 from harvester.model import RunRecord
 from harvester.report.summary import Summary
-from harvester.text import shown
+from harvester.support.sanitize import shown
 
 if TYPE_CHECKING:
     from harvester.report.overview import Overview

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from harvester.body import BodyError
 from harvester.model import StoredResponse
-from harvester.text import shown
+from harvester.support.gzip_body import BodyError
+from harvester.support.sanitize import shown
 
 _MOST_CHARS = 120
 

@@ -11,10 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from harvester.model import FaultCount, RunRecord, VideoState
-from harvester.report.steps import ending, steps, under_way, utc
+from harvester.report.next_steps import ending, steps, under_way, utc
 from harvester.report.summary import Summary
 from harvester.report.terminal import size
-from harvester.text import count, shown
+from harvester.support.sanitize import count, shown
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType

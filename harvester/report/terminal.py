@@ -10,16 +10,16 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from harvester.crawl.run_report import Ending, RunReport
 from harvester.model import Loaded, Progress, Stored, VideoState
 from harvester.quota import SECONDS_PER_CALL, Plan
 from harvester.report.summary import OTHER_IDS, no_valid_ids
-from harvester.run import Ending, RunReport
-from harvester.text import count, escaped, shown
+from harvester.support.sanitize import count, escaped, shown
 
 if TYPE_CHECKING:
     from harvester.export import Manifest
-    from harvester.rehearsal import Check, DayReport
-    from harvester.report.would import DryRun, Due
+    from harvester.report.dry_run import DryRun, Due
+    from harvester.report.rehearsal_results import Check, DayReport
 
 EMPTY = "The ledger is empty: harvester load fills it."
 MEANINGS = {

@@ -22,13 +22,13 @@ from functools import partial
 from typing import BinaryIO
 
 from harvester.errors import ConfigError, HarvesterError
-from harvester.sources.foreign import without_ids
-from harvester.sources.ids import Earlier, IdChunk, Limit, Texts, make_chunk, read_text
-from harvester.sources.layout import Format, Wanted
-from harvester.sources.places import open_source
-from harvester.sources.readers import Content, read_content
+from harvester.sources.column_reader import Content, read_content
+from harvester.sources.open import open_source
+from harvester.sources.sniff import Format, Wanted
+from harvester.sources.sort_ids import Earlier, IdChunk, Limit, Texts, make_chunk, read_text
 from harvester.sources.source import OnRead, Source
 from harvester.sources.video_id import is_video_id
+from harvester.sources.wrong_files import without_ids
 
 __all__ = ["IdChunk", "Limit", "is_video_id", "read_ids", "read_text"]
 

@@ -11,9 +11,9 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 from harvester.errors import ConfigError
-from harvester.sources.ids import Texts
-from harvester.sources.layout import Wanted, column_hint, column_missing
-from harvester.sources.pieces import EndlessLineError, Pieces
+from harvester.sources.line_blocks import EndlessLineError, Pieces
+from harvester.sources.sniff import Wanted, column_hint, column_missing
+from harvester.sources.sort_ids import Texts
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
-from harvester.sources.ids import Texts, cut
+from harvester.sources.sort_ids import Texts, cut
 
 LINE_BYTES = 1024
 """A longer line is no id: it is cut as it is read."""

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from harvester.errors import ConfigError, SourceUnavailable
-from harvester.sources.ids import Texts
-from harvester.sources.layout import Wanted, column_missing, columns_of_one_name
+from harvester.sources.sniff import Wanted, column_missing, columns_of_one_name
+from harvester.sources.sort_ids import Texts
 from harvester.sources.source import Source
 from harvester.sources.video_id import INVISIBLE
 

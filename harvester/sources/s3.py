@@ -15,8 +15,9 @@ from botocore import exceptions as botocore
 from botocore.parsers import ResponseParserError
 
 from harvester.errors import ConfigError, CredentialsError, HarvesterError, SourceUnavailable
-from harvester.network import s3_certificates
-from harvester.s3_answers import (
+from harvester.sources.source import AGAIN, Source, opened, sentence
+from harvester.support.network import s3_certificates
+from harvester.support.s3_responses import (
     CHECK_ENDPOINT,
     SESSION_OVER,
     WRONG_REGION,
@@ -24,7 +25,6 @@ from harvester.s3_answers import (
     refusal_of,
     refuse_redirect,
 )
-from harvester.sources.source import AGAIN, Source, opened, sentence
 
 CONNECT_SECONDS = 10
 READ_SECONDS = 60

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from harvester import text
 from harvester.errors import HarvesterError
+from harvester.support import sanitize
 
 AGAIN = "Run harvester load again; if it goes on, look at the network: harvester doctor."
 STANDARD_INPUT = "standard input"
@@ -90,7 +90,7 @@ def opened(open_it: Callable[[], Any], failures: Failures, explain: Explain) -> 
 
 def as_argument(shown: str) -> str:
     """A source's name for people as a command would have it."""
-    return "-" if shown == STANDARD_INPUT else shlex.quote(text.shown(shown))
+    return "-" if shown == STANDARD_INPUT else shlex.quote(sanitize.shown(shown))
 
 
 def sentence(error: object) -> str:

@@ -12,10 +12,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from harvester.body import BodyError
 from harvester.model import Answer, Outcome, Verdict
-from harvester.youtube.errors_body import ApiError, read_error
-from harvester.youtube.page import LIST_KIND, is_html, read_good
+from harvester.support.gzip_body import BodyError
+from harvester.youtube.error_body import ApiError, read_error
+from harvester.youtube.validate import LIST_KIND, is_html, read_good
 
 MAX_RETRY_AFTER_SECONDS = 86_400.0
 """A longer Retry-After is cut to one day: by then there is a new quota anyway."""

@@ -17,12 +17,12 @@ from yarl import URL
 from harvester._version import __version__
 from harvester.clock import Clock
 from harvester.config import YouTubeSettings
-from harvester.hop import Done, Hop
 from harvester.model import BATCH_SIZE, Answer, Outcome, Verdict
-from harvester.network import Proxy, tls_context
+from harvester.support.batching_thread import Done, Hop
+from harvester.support.network import Proxy, tls_context
 from harvester.youtube.classify import classify, date_of
-from harvester.youtube.page import LIST_KIND, STATISTICS_KIND
-from harvester.youtube.transport import NETWORK_FAULTS, outcome_of
+from harvester.youtube.network_errors import NETWORK_FAULTS, outcome_of
+from harvester.youtube.validate import LIST_KIND, STATISTICS_KIND
 
 MAX_WIRE_BYTES = 8 * 1024 * 1024
 """Most bytes of a body as they come from the wire; a full batch has 50 KB."""

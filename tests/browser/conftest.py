@@ -15,7 +15,7 @@ from page_ledgers import NOW, failed_ledger, hostile_ledger, long_ledger
 from harvester.app import Harvester
 from harvester.clock import SystemClock
 from harvester.config import isolated_config
-from harvester.ledger.upgrade import prepare
+from harvester.ledger.sqlite.migrate import prepare
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

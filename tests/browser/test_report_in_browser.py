@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from page_ledgers import HOSTILE_TITLES, OWNED
 
-from harvester.text import shown
+from harvester.support.sanitize import shown
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

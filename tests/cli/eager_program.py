@@ -2,8 +2,8 @@
 
 import sys
 
-from harvester.cli import beside, main, progress
+from harvester.cli import main, progress, signals
 
 if __name__ == "__main__":
-    progress.DRAW_SECONDS, progress.LINE_SECONDS, beside.LOOK_SECONDS = 0.005, 0.0, 0.02
+    progress.DRAW_SECONDS, progress.LINE_SECONDS, signals.LOOK_SECONDS = 0.005, 0.0, 0.02
     main(sys.argv[1:], prog_name="harvester")

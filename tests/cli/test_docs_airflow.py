@@ -15,7 +15,7 @@ from command_line import Api, CommandLine
 from docs_kit import DOCS, dead_links, text_of
 
 from harvester import errors
-from harvester.schedule import AFTER_RESET
+from harvester.scheduling.daily_job import AFTER_RESET
 
 PAGE = "airflow.md"
 DAG = DOCS / "airflow" / "harvest_daily.py"

@@ -16,11 +16,11 @@ from command_line import Api, CommandLine
 from docs_kit import dead_links, run_as_written, snippets, text_of
 
 from harvester.config import ExportSettings
-from harvester.export.columns import schema, seconds
-from harvester.export.formats import FORMATS
-from harvester.export.leftovers import decode_video
+from harvester.export.formats.columns import schema, seconds
+from harvester.export.formats.registry import FORMATS
+from harvester.export.formats.unknown_fields import decode_video
+from harvester.export.formats.video import MOST_COUNT
 from harvester.export.manifest import Manifest, Part
-from harvester.export.video import MOST_COUNT
 
 PAGE = "export.md"
 TEXT = text_of(PAGE)

@@ -12,7 +12,7 @@ import pytest
 from docs_kit import CHECKOUT
 
 from harvester.errors import LedgerUnusable
-from harvester.ledger.place import open_ledger
+from harvester.ledger.open import open_ledger
 
 DISTRIBUTION = "youtube-harvester"
 ON_PYPI = "harvester"

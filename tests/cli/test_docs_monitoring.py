@@ -10,7 +10,7 @@ import yaml
 from command_line import Api, CommandLine
 from prometheus_client.parser import text_string_to_metric_families
 
-from harvester.run import Ending
+from harvester.crawl.run_report import Ending
 
 TEXT = (Path(__file__).parents[2] / "docs" / "monitoring.md").read_text(encoding="utf-8")
 OF_NODE_EXPORTER = {"node_textfile_mtime_seconds"}

@@ -20,8 +20,8 @@ import pytest
 from children import ForkedSimulator, Program, Simulate
 from command_line import CommandLine
 
-from harvester.ledger.health import quick_look
-from harvester.ledger.tables import metadata
+from harvester.ledger.schema import metadata
+from harvester.ledger.sqlite.health import quick_look
 from harvester.simulator import SimulatorProcess, SimulatorSettings, make_ids
 
 KEY = "AIza" + "secret-and-shown-nowhere-at-all"[:27] + "0123-_xY"

@@ -14,7 +14,7 @@ from eager import on_a_terminal, piped
 
 from harvester.cli import progress as shown
 from harvester.cli.progress import progress
-from harvester.watch import Advance
+from harvester.support.progress import Advance
 
 EXPORT = ["export", "songs", "--format", "jsonl", "--max-part-bytes", "500000"]
 VERIFY = ["verify", "--export", "songs"]

@@ -14,8 +14,8 @@ from children import Program, Simulate
 from command_line import Api, CommandLine
 from waiting import wait_until
 
-from harvester import notify
 from harvester.errors import ConfigError
+from harvester.scheduling import healthcheck
 
 TOKEN = "a-token-that-nobody-may-see"
 
@@ -203,7 +203,7 @@ def test_a_monitor_that_is_down_is_one_warning_each_time(
 def test_a_monitor_that_hangs_holds_nothing_up_for_longer_than_two_timeouts(
     cli: CommandLine, api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(notify, "TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr(healthcheck, "TIMEOUT_SECONDS", 0.1)
     cli.load(50)
     # It accepts and says nothing.
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -212,7 +212,7 @@ def test_a_monitor_that_hangs_holds_nothing_up_for_longer_than_two_timeouts(
     assert result.exit_code == 0
     assert result.stderr.count("no answer within 0.1 s") == 2
     assert TOKEN not in result.output
-    assert notify.TRIES == 2
+    assert healthcheck.TRIES == 2
 
 
 # --- the address

@@ -11,9 +11,9 @@ import pytest
 from command_line import CommandLine
 
 from harvester.errors import LedgerUnusable
-from harvester.ledger.place import open_ledger
+from harvester.ledger.open import open_ledger
 from harvester.simulator import make_ids
-from harvester.text import shown
+from harvester.support.sanitize import shown
 
 ODD = os.fsdecode(b"caf\xe9")
 

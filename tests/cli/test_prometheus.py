@@ -16,9 +16,9 @@ from command_line import Api, CommandLine
 from prometheus_client.parser import text_string_to_metric_families
 from test_exit_codes import assert_says
 
-from harvester.files import replace_file
-from harvester.ledger.sqlite import SqliteLedger
+from harvester.ledger.sqlite.ledger import SqliteLedger
 from harvester.quota import quota_day
+from harvester.support.atomic_write import replace_file
 
 Samples = dict[tuple[str, str], float]
 

@@ -13,7 +13,7 @@ import pytest
 from command_line import Api, CommandLine
 
 from harvester import clock
-from harvester.ledger.place import open_ledger
+from harvester.ledger.open import open_ledger
 from harvester.model import Batch, Budget, ProcessIdentity
 
 KEYS = {

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, tzinfo
 
 from harvester import clock
 from harvester.cli import main
-from harvester.ledger.postgres import ledger, running
+from harvester.ledger.postgres import ledger, runs
 
 
 class PostgresLedger(ledger.PostgresLedger):
@@ -32,7 +32,7 @@ class ItsClock(datetime):
 if __name__ == "__main__":
     host = sys.argv.pop(1)
     ItsClock.ahead = timedelta(days=int(sys.argv.pop(1)))
-    clock.datetime = running.datetime = ItsClock  # type: ignore[misc]
+    clock.datetime = runs.datetime = ItsClock  # type: ignore[misc]
     socket.gethostname = lambda: host
     ledger.PostgresLedger = PostgresLedger  # type: ignore[misc]
     main(prog_name="harvester")

@@ -12,7 +12,7 @@ from children import Program, Simulate
 from crawl_children import ChildCrawl, prepare
 from waiting import LIMIT_SECONDS
 
-from harvester.ledger import place
+from harvester.ledger import open as ledger_open
 
 LANES = 4
 UNITS = 11
@@ -26,7 +26,7 @@ def replace(ledger: Path) -> Path:
     """A backup is put in its place, say. What was there has another name as well, so that it can be looked at."""
     ledger.with_name("kept.db").hardlink_to(ledger)
     new = ledger.with_name("new.db")
-    place.prepare(f"sqlite:///{new}")
+    ledger_open.prepare(f"sqlite:///{new}")
     new.rename(ledger)
     return ledger.with_name("kept.db")
 
@@ -65,7 +65,7 @@ def assert_said(stderr: str) -> None:
 def assert_whole(crawl: ChildCrawl, kept: Path) -> None:
     """Every call that the API has seen was paid for in the file that was taken away; nothing of it lies in a WAL."""
     alone = kept.rename(kept.with_name("alone.db"))
-    with place.open_books(f"sqlite:///{alone}") as books:
+    with ledger_open.open_books(f"sqlite:///{alone}") as books:
         assert books.findings() == []
     with closing(sqlite3.connect(alone)) as db:
         assert db.execute("SELECT sum(units_reserved) FROM quota_days").fetchone() == (crawl.calls * UNITS,)

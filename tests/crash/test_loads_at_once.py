@@ -5,7 +5,7 @@ from __future__ import annotations
 from children import Program
 from crawl_children import on_both_unmade
 
-from harvester.ledger.place import open_books
+from harvester.ledger.open import open_books
 from harvester.simulator import make_ids
 
 

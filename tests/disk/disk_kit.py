@@ -19,9 +19,9 @@ from children import Program
 from forks import run
 from waiting import LIMIT_SECONDS
 
-from harvester.ledger.books import SqliteBooks
-from harvester.ledger.sqlite import SqliteLedger
-from harvester.ledger.upgrade import prepare
+from harvester.ledger.reader import SqliteBooks
+from harvester.ledger.sqlite.ledger import SqliteLedger
+from harvester.ledger.sqlite.migrate import prepare
 
 FULL_AT = Path(__file__).with_name("full_at.py")
 

@@ -10,7 +10,7 @@ import sys
 from typing import Any
 
 from harvester.cli import main
-from harvester.ledger.sqlite import SqliteLedger
+from harvester.ledger.sqlite.ledger import SqliteLedger
 
 
 def fill_the_disk_at(name: str) -> None:

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from harvester.app import Harvester
 from harvester.config import isolated_config
-from harvester.ledger.upgrade import REVISION
+from harvester.ledger.sqlite.migrate import REVISION
 from harvester.simulator import make_ids
 
 PAGE_BYTES = 8192

@@ -26,8 +26,8 @@ from disk_kit import (
     small_disk,
 )
 
-from harvester.ledger.books import SqliteBooks
-from harvester.ledger.upgrade import prepare
+from harvester.ledger.reader import SqliteBooks
+from harvester.ledger.sqlite.migrate import prepare
 from harvester.simulator import SimulatorProcess, make_ids, truth
 
 IDS = 2_000

@@ -18,8 +18,8 @@ from disk_kit import (
 from rights import without_rights_of_root
 
 from harvester.errors import LedgerUnavailable
-from harvester.ledger import books as books_module
-from harvester.ledger.books import SqliteBooks
+from harvester.ledger import reader as books_module
+from harvester.ledger.reader import SqliteBooks
 from harvester.simulator import make_ids
 
 READING = [["status"], ["verify"]]

@@ -18,10 +18,11 @@ from waiting import wait_until
 
 from harvester.config import ExportSettings
 from harvester.errors import ConfigError, HarvesterError, Overtaken, StorageUnavailable
-from harvester.export import check, check_published, export, local, local_draft, local_folder
-from harvester.export.local_draft import alone_in
-from harvester.files import replace_file
+from harvester.export import check_published, export, verify
+from harvester.export.storage import local, local_draft, local_folder
+from harvester.export.storage.local_draft import alone_in
 from harvester.model import EVERYTHING, Span, StoredResponse
+from harvester.support.atomic_write import replace_file
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
 STRANGER = 12345
@@ -122,7 +123,7 @@ class TestTwoAtOnce:
     ) -> None:
         EXPORTS[name](tmp_path / name)
         before = (tmp_path / f"{name}.manifest.json").read_bytes()
-        monkeypatch.setattr("harvester.export.local_draft.LOCK_SECONDS", 0.1)
+        monkeypatch.setattr("harvester.export.storage.local_draft.LOCK_SECONDS", 0.1)
         with alone_in(tmp_path), pytest.raises(HarvesterError, match="holds a lock") as caught:
             EXPORTS[name](tmp_path / name, books(5))
         assert caught.value.exit_code == 4
@@ -264,7 +265,7 @@ def test_a_proof_looks_anew_where_another_export_was_published_meanwhile(
     """Between the manifest and the file that it speaks of, where two names can't be read at once."""
     place, newer = tmp_path / name, books(4)
     EXPORTS[name](place)
-    read, times = check._read_manifest, []
+    read, times = verify._read_manifest, []
 
     def overtaken(target: Any) -> Any:
         manifest = read(target)
@@ -273,13 +274,13 @@ def test_a_proof_looks_anew_where_another_export_was_published_meanwhile(
         times.append(1)
         return manifest
 
-    monkeypatch.setattr(check, "_read_manifest", overtaken)
+    monkeypatch.setattr(verify, "_read_manifest", overtaken)
     assert findings(place, newer) == []
     assert len(times) == 2
 
 
 def test_a_proof_gives_up_where_exports_never_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    place, read, numbers = tmp_path / "songs.json", check._read_manifest, iter(range(4, 100))
+    place, read, numbers = tmp_path / "songs.json", verify._read_manifest, iter(range(4, 100))
     go(place)
 
     def overtaken(target: Any) -> Any:
@@ -287,6 +288,6 @@ def test_a_proof_gives_up_where_exports_never_end(tmp_path: Path, monkeypatch: p
         go(place, books(next(numbers)))
         return manifest
 
-    monkeypatch.setattr(check, "_read_manifest", overtaken)
+    monkeypatch.setattr(verify, "_read_manifest", overtaken)
     with pytest.raises(StorageUnavailable, match="One export after another"):
         findings(place, books())

@@ -15,7 +15,7 @@ from memory_books import MemoryBooks
 from published import books_of, page_of, publish
 from sent import synthetic_videos
 
-from harvester.ledger.books import SqliteBooks
+from harvester.ledger.reader import SqliteBooks
 from harvester.model import EVERYTHING, Span
 
 VIDEOS = 330

@@ -17,7 +17,7 @@ from virtual_time import VirtualClock
 from harvester import quota
 from harvester.model import Answer, Outcome, Verdict
 from harvester.youtube.classify import classify
-from harvester.youtube.page import LIST_KIND
+from harvester.youtube.validate import LIST_KIND
 
 MAX_CALLS = 5_000
 """More than any plan can need: a crawl that asks so often will not end."""

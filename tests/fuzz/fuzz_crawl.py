@@ -36,11 +36,11 @@ from virtual_time import VirtualClock, VirtualLoop
 
 from harvester import quota
 from harvester.config import QuotaSettings, RunSettings
+from harvester.crawl.run_report import PROBE, Ending, RunReport
+from harvester.crawl.runner import Worker
 from harvester.errors import HarvesterError
-from harvester.ledger.postgres import running
+from harvester.ledger.postgres import runs
 from harvester.model import ProcessIdentity, VideoState
-from harvester.run import PROBE, Ending, RunReport
-from harvester.worker import Worker
 
 CRAWLS = 10_000
 CRAWLS_ON_A_SERVER = 500
@@ -281,7 +281,7 @@ def play(seed: int, database: Database) -> str | None:
     crawl = FuzzCrawl(make_plan(seed), database, loop)
     machine = SimpleNamespace(now=lambda zone: datetime.now(zone) + crawl.clock.ahead)
     try:
-        with patch.object(running, "datetime", machine):
+        with patch.object(runs, "datetime", machine):
             loop.run_until_complete(crawl.play())
     except Wrong as wrong:
         return f"{wrong}\n{_shown(crawl)}"

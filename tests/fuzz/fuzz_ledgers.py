@@ -15,15 +15,15 @@ from typing import Any
 import psycopg
 from sqlalchemy import Connection, Engine
 
-from harvester.hop import Done
-from harvester.ledger import reading
-from harvester.ledger.books import SqliteBooks, _footprint
-from harvester.ledger.connect import reading_engine, writing_engine
+from harvester.ledger import queries as ledger_queries
 from harvester.ledger.postgres.ledger import PostgresLedger
-from harvester.ledger.sqlite import SqliteLedger
-from harvester.ledger.upgrade import prepare
-from harvester.ledger.writer import Writer
+from harvester.ledger.reader import SqliteBooks, _footprint
+from harvester.ledger.sqlite.connection import reading_engine, writing_engine
+from harvester.ledger.sqlite.ledger import SqliteLedger
+from harvester.ledger.sqlite.migrate import prepare
+from harvester.ledger.sqlite.writer import Writer
 from harvester.model import ProcessIdentity
+from harvester.support.batching_thread import Done
 
 Alive = Callable[[ProcessIdentity], bool]
 
@@ -104,7 +104,7 @@ class InlineSqliteLedger(SqliteLedger):
         self._database = database
         self._writer = InlineWriter(database.path, database.writing, death)
 
-    async def _read(self, *queries: reading.AnyQuery) -> list[Sequence[reading.AnyRow]]:
+    async def _read(self, *queries: ledger_queries.AnyQuery) -> list[Sequence[ledger_queries.AnyRow]]:
         db = self._database.reader()
         with db.begin():
             return [db.execute(query).all() for query in queries]
@@ -132,7 +132,7 @@ class InlinePostgresLedger(PostgresLedger):
         writer._hop._thread.shutdown()
         writer._hop = InlineHop(writer._commit, death)
 
-    async def _read(self, *queries: reading.AnyQuery) -> list[Sequence[reading.AnyRow]]:
+    async def _read(self, *queries: ledger_queries.AnyQuery) -> list[Sequence[ledger_queries.AnyRow]]:
         return self._read_all(queries)
 
     def hang_up(self) -> None:
@@ -210,7 +210,7 @@ class PostgresDatabase:
         return self._db.execute(query.encode()).fetchall()
 
     def books(self) -> Any:
-        from harvester.ledger.postgres.books import PostgresBooks
+        from harvester.ledger.postgres.reader import PostgresBooks
 
         return PostgresBooks(self.url)
 

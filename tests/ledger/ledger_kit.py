@@ -13,10 +13,10 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from harvester.ledger.books import SqliteBooks
 from harvester.ledger.protocol import Books, Ledger
-from harvester.ledger.sqlite import SqliteLedger, StatisticsLedger
-from harvester.ledger.upgrade import prepare
+from harvester.ledger.reader import SqliteBooks
+from harvester.ledger.sqlite.ledger import SqliteLedger, StatisticsLedger
+from harvester.ledger.sqlite.migrate import prepare
 from harvester.model import Batch, Body, Budget, Outcome, ProcessIdentity, Verdict, VideoState
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)

@@ -18,13 +18,13 @@ from pathlib import Path
 from ledger_kit import NOW, PRICE, a_batch, a_budget, a_fault, a_run, good, read, video_ids, write
 
 from harvester.errors import HarvesterError
-from harvester.ledger.place import open_ledger
+from harvester.ledger.open import open_ledger
+from harvester.ledger.process_identity import this_process
 from harvester.ledger.protocol import Ledger
-from harvester.ledger.upgrade import check, prepare
+from harvester.ledger.sqlite.migrate import check, prepare
 from harvester.loader import load
 from harvester.model import Batch, GiveBack
-from harvester.process import this_process
-from harvester.sources.ids import IdChunk
+from harvester.sources.sort_ids import IdChunk
 
 CHUNK = 400
 LOADED = 20_000

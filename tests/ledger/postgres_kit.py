@@ -10,10 +10,10 @@ import psycopg
 from ledger_kit import DATABASES, Alive, Dump
 from postgres_server import the_server
 
-from harvester.ledger.postgres.books import PostgresBooks
+from harvester.ledger.postgres.inserts import unescaped
 from harvester.ledger.postgres.ledger import PostgresLedger, PostgresStatisticsLedger
-from harvester.ledger.postgres.loading import unescaped
-from harvester.ledger.tables import metadata
+from harvester.ledger.postgres.reader import PostgresBooks
+from harvester.ledger.schema import metadata
 
 
 class PostgresDatabase:

@@ -13,7 +13,7 @@ from harvester.errors import SourceUnavailable
 from harvester.ledger.protocol import Books, Ledger
 from harvester.loader import load
 from harvester.model import Addition, Loaded, VideoState
-from harvester.sources.ids import IdChunk, is_video_id
+from harvester.sources.sort_ids import IdChunk, is_video_id
 
 
 def chunks_of(ids: Sequence[str], size: int = 40) -> list[IdChunk]:

@@ -17,10 +17,10 @@ from ledger_kit import NOW, SqliteDatabase, a_batch, a_run, good, read, video_id
 from rights import without_rights_of_root
 
 from harvester.errors import HarvesterError, LedgerDamaged, LedgerUnavailable, LedgerUnusable
-from harvester.ledger import connect
-from harvester.ledger.books import SqliteBooks
-from harvester.ledger.sqlite import SqliteLedger
-from harvester.ledger.upgrade import check, prepare
+from harvester.ledger.reader import SqliteBooks
+from harvester.ledger.sqlite import connection as sqlite_connection
+from harvester.ledger.sqlite.ledger import SqliteLedger
+from harvester.ledger.sqlite.migrate import check, prepare
 
 PROGRAM = Path(__file__).with_name("ledger_program.py")
 
@@ -202,7 +202,7 @@ def test_writing_to_a_damaged_file_is_refused(filled: SqliteDatabase) -> None:
 def test_a_ledger_locked_for_too_long_is_worth_another_try(
     filled: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connect, "BUSY_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(sqlite_connection, "BUSY_TIMEOUT_SECONDS", 0.05)
     before = filled.dump()
     with closing(sqlite3.connect(filled.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -303,7 +303,7 @@ def test_the_ledger_is_its_owners_alone(tmp_path: Path) -> None:
 
 def test_committed_means_on_disk_and_checked(database: SqliteDatabase) -> None:
     """FULL: a NORMAL commit survives a killed process, but not a power cut."""
-    engine = connect.writing_engine(database.path)
+    engine = sqlite_connection.writing_engine(database.path)
     with engine.connect() as connection:
         values = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
@@ -314,7 +314,7 @@ def test_committed_means_on_disk_and_checked(database: SqliteDatabase) -> None:
 
 
 def test_an_error_that_is_none_of_these_is_a_bug_and_says_so(filled: SqliteDatabase) -> None:
-    with pytest.raises(HarvesterError) as caught, connect.ledger_errors(filled.path):
+    with pytest.raises(HarvesterError) as caught, sqlite_connection.ledger_errors(filled.path):
         sqlite3.connect(filled.path).execute("SELECT * FROM nonsense")
     assert type(caught.value) is HarvesterError
     assert caught.value.exit_code == 1

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 import pytest
 from ledger_kit import NOW, Database, counts, video_ids
 
-from harvester.address import source_name
 from harvester.errors import SourceUnavailable
 from harvester.ledger.protocol import Books, Ledger
 from harvester.loader import load
-from harvester.sources.ids import IdChunk, is_video_id
+from harvester.sources.sort_ids import IdChunk, is_video_id
+from harvester.support.ledger_url import source_name
 
 WRITTEN = "2026-11-23T10:30:00.000000Z"
 

@@ -25,8 +25,8 @@ from hypothesis.stateful import (
 from ledger_kit import DATABASES, DAY, LEASE, NOW, Dump, a_fault, a_process, good, video_ids
 from ledger_model import Day, Model
 
-from harvester.ledger import connect
-from harvester.loads import Removal
+from harvester.ledger.load_records import Removal
+from harvester.ledger.sqlite import connection
 from harvester.model import Batch, Budget, Denied, GiveBack, ProcessIdentity, Span, VideoState
 
 RUNS = st.integers(1, 3)
@@ -257,7 +257,7 @@ class LedgerMachine(RuleBasedStateMachine):
 @pytest.mark.parametrize("kind", sorted(DATABASES))
 def test_the_ledger_does_what_the_model_does(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # Here no power is cut, and thousands of commits would wait for the disk.
-    monkeypatch.setattr(connect, "_WRITING", (*connect._WRITING, "PRAGMA synchronous = OFF"))
+    monkeypatch.setattr(connection, "_WRITING", (*connection._WRITING, "PRAGMA synchronous = OFF"))
     machine = type("Machine", (LedgerMachine,), {"kind": kind})
     limits = settings(
         # A server is slower to ask.

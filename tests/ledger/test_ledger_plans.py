@@ -19,9 +19,10 @@ from typing import Any
 import pytest
 from ledger_kit import DAY, NOW, SqliteDatabase, a_batch, a_fault, a_run, good, video_ids
 
-from harvester.ledger import reading, statements, tables
-from harvester.ledger.claiming import Claim, claim_all
-from harvester.ledger.connect import reading_engine
+from harvester.ledger import queries, schema
+from harvester.ledger.sqlite import statements
+from harvester.ledger.sqlite.connection import reading_engine
+from harvester.ledger.transactions.claim import Claim, claim_all
 from harvester.model import Batch, Budget, GiveBack
 
 PARTIAL = {
@@ -180,12 +181,12 @@ def test_each_partial_index_serves_the_statements_named_for_it(path: Path, index
 def test_every_partial_index_is_known_here_and_says_what_it_serves() -> None:
     partial = {
         index.name
-        for table in tables.metadata.tables.values()
+        for table in schema.metadata.tables.values()
         for index in table.indexes
         if index.dialect_options["sqlite"]["where"] is not None
     }
     assert partial == set(PARTIAL)
-    served = re.findall(r"# Serves: .+\nIndex\(\s*\"(\w+)\"", inspect.getsource(tables))
+    served = re.findall(r"# Serves: .+\nIndex\(\s*\"(\w+)\"", inspect.getsource(schema))
     assert set(served) == partial
 
 
@@ -232,29 +233,29 @@ def steps_of(db: sqlite3.Connection, statement: str) -> int:
     ],
 )
 def test_what_status_and_a_dry_run_ask_is_found_at_once(path: Path, name: str, used: str) -> None:
-    assert used in reading_plan(path, getattr(reading, name))
+    assert used in reading_plan(path, getattr(queries, name))
 
 
 def test_the_newest_faults_and_what_failed_read_no_more_than_they_need(path: Path) -> None:
-    assert "SEARCH calls USING INTEGER PRIMARY KEY (rowid>?)" in reading_plan(path, reading.faults(3, 100))
-    plan = reading_plan(path, reading.FAILED)
+    assert "SEARCH calls USING INTEGER PRIMARY KEY (rowid>?)" in reading_plan(path, queries.faults(3, 100))
+    plan = reading_plan(path, queries.FAILED)
     assert "SEARCH calls USING INTEGER PRIMARY KEY (rowid=?)" in plan
     assert "TEMP B-TREE" not in plan, "nothing is sorted, so that it can be streamed"
 
 
-@pytest.mark.parametrize("query", [reading.find(["a", "b"]), reading.bodies([1, 2])])
-def test_look_ups_search(path: Path, query: reading.AnyQuery) -> None:
+@pytest.mark.parametrize("query", [queries.find(["a", "b"]), queries.bodies([1, 2])])
+def test_look_ups_search(path: Path, query: queries.AnyQuery) -> None:
     plan = reading_plan(path, query)
     assert not SCANS_ROWS.search(plan), plan
 
 
 def test_reading_a_response_searches(path: Path) -> None:
     with closing(sqlite3.connect(path)) as db:
-        plan = "\n".join(row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {reading.RESPONSE}", (1,)))
+        plan = "\n".join(row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {queries.RESPONSE}", (1,)))
     assert not SCANS_ROWS.search(plan), plan
 
 
-def reading_plan(path: Path, query: reading.AnyQuery) -> str:
+def reading_plan(path: Path, query: queries.AnyQuery) -> str:
     """As the engine runs it, with its values bound."""
     engine = reading_engine(path)
     compiled = query.compile(engine, compile_kwargs={"render_postcompile": True})

@@ -17,10 +17,10 @@ import ledger_program
 import pytest
 from ledger_kit import DAY, NOW, PRICE, Database, SqliteDatabase, counts, video_ids
 
-from harvester.ledger.place import open_ledger
+from harvester.ledger.open import open_ledger
+from harvester.ledger.process_identity import this_process
 from harvester.ledger.protocol import Ledger
 from harvester.loader import load
-from harvester.process import this_process
 
 PROGRAM = Path(__file__).with_name("ledger_program.py")
 Start = Callable[..., "Popen[str]"]

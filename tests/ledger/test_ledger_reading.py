@@ -24,9 +24,9 @@ from ledger_kit import (
 )
 from sqlalchemy import event
 
-from harvester.ledger.books import CoreBooks, SqliteBooks
 from harvester.ledger.protocol import Books, Ledger
-from harvester.ledger.sqlite import SqliteLedger
+from harvester.ledger.reader import CoreBooks, SqliteBooks
+from harvester.ledger.sqlite.ledger import SqliteLedger
 from harvester.model import GiveBack, Progress, VideoState, Whereabouts
 
 

@@ -22,7 +22,7 @@ from ledger_kit import (
     video_ids,
 )
 
-from harvester.ledger.postgres import running
+from harvester.ledger.postgres import runs
 from harvester.ledger.protocol import Books, Ledger
 from harvester.model import Batch, GiveBack, ProcessIdentity, RunRecord
 
@@ -138,7 +138,7 @@ async def test_a_host_whose_clock_is_days_ahead_holds_its_claims_no_longer_than_
     on_a_server = database.url.startswith("postgresql")
     await ledger.add(video_ids(100), [], 0)
     with monkeypatch.context() as elsewhere:
-        elsewhere.setattr(running, "datetime", TwoDaysAhead)
+        elsewhere.setattr(runs, "datetime", TwoDaysAhead)
         run = await a_run(ledger, a_process(host="elsewhere"), NOW + TWO_DAYS)
         await ledger.renew_lease(run, NOW + TWO_DAYS + LEASE)
         if on_a_server:

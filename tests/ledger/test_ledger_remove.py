@@ -21,10 +21,10 @@ from ledger_kit import (
 
 from harvester.config import isolated_config
 from harvester.errors import ConfigError
+from harvester.ledger.load_records import Removal
 from harvester.ledger.protocol import Ledger
-from harvester.loads import Removal
+from harvester.maintenance.remove import POSITIONS, removable, remove
 from harvester.model import EVERYTHING, Batch, Denied, GiveBack, Span, VideoState
-from harvester.remove import POSITIONS, removable, remove
 
 PENDING, INVALID = VideoState.PENDING, VideoState.INVALID
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from harvester.errors import LedgerUnavailable
-from harvester.ledger import running
-from harvester.ledger.sqlite import SqliteLedger
-from harvester.ledger.upgrade import prepare
+from harvester.ledger.process_identity import this_process
+from harvester.ledger.sqlite.ledger import SqliteLedger
+from harvester.ledger.sqlite.migrate import prepare
+from harvester.ledger.transactions import runs
 from harvester.model import Batch, Budget
-from harvester.process import this_process
 
 NOW = datetime(2026, 11, 23, 20, tzinfo=UTC)
 BUDGET = Budget(date(2026, 11, 23), 10_000, 11)
@@ -32,7 +32,7 @@ async def test_what_it_held_is_taken_back_by_the_next_run_of_the_process(
         run = await ledger.open_run(this_process(), NOW, NOW + timedelta(minutes=5))
         assert isinstance(await ledger.claim(run, BUDGET, NOW), Batch)
         with monkeypatch.context() as patch:
-            patch.setattr(running, "close_run", full)
+            patch.setattr(runs, "close_run", full)
             with pytest.raises(LedgerUnavailable):
                 await ledger.close_run(run, NOW, "interrupted")
     async with SqliteLedger(path) as ledger:

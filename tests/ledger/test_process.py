@@ -13,8 +13,8 @@ from subprocess import Popen
 import psutil
 import pytest
 
-from harvester import process
-from harvester.process import is_alive, this_process
+from harvester.ledger import process_identity
+from harvester.ledger.process_identity import is_alive, this_process
 
 
 @pytest.fixture
@@ -25,8 +25,8 @@ def child() -> Iterator[Popen[bytes]]:
         running.kill()
 
 
-def identity(pid: int) -> process.ProcessIdentity:
-    return replace(this_process(), pid=pid, started=process._started(pid) or "")
+def identity(pid: int) -> process_identity.ProcessIdentity:
+    return replace(this_process(), pid=pid, started=process_identity._started(pid) or "")
 
 
 def test_this_process_lives_and_says_so_each_time_alike() -> None:
@@ -68,7 +68,7 @@ def test_a_clock_that_is_set_kills_nobody(child: Popen[bytes], monkeypatch: pyte
 
 
 def test_without_ticks_the_time_of_day_does(child: Popen[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "_ticks", lambda pid: None)
+    monkeypatch.setattr(process_identity, "_ticks", lambda pid: None)
     me = identity(child.pid)
     assert is_alive(me)
     assert not is_alive(replace(me, pid=os.getpid()))
@@ -78,7 +78,7 @@ def test_a_process_whose_name_is_odd_is_read_all_the_same() -> None:
     """Spaces and parentheses in it look like the fields that follow."""
     program = """
 import ctypes, os
-from harvester import process
+from harvester.ledger import process_identity
 before = process.this_process()
 ctypes.CDLL(None).prctl(15, b"a) S 1 (b", 0, 0, 0)
 assert process.this_process() == before, (before, process.this_process())

@@ -9,21 +9,21 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from harvester.ledger import upgrade
+from harvester.ledger.sqlite import migrate
 
 
 def main(role: str, *arguments: str) -> None:
     if role == "migrate":
         folder, revision, path = arguments
-        upgrade.migrations_folder = lambda: Path(folder)
-        upgrade.REVISION = revision
-        upgrade.prepare(Path(path))
+        migrate.migrations_folder = lambda: Path(folder)
+        migrate.REVISION = revision
+        migrate.prepare(Path(path))
         return
     for path in arguments:
         print("ready", flush=True)
         sys.stdin.readline()
-        upgrade.prepare(Path(path))
-        upgrade.check(Path(path))
+        migrate.prepare(Path(path))
+        migrate.check(Path(path))
 
 
 if __name__ == "__main__":

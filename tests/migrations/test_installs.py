@@ -22,7 +22,7 @@ for folder in sys.argv[1:]:
     site.addsitedir(folder)  # minds the .pth files in it
 import harvester
 from pathlib import Path
-from harvester.ledger.upgrade import check, migrations_folder, prepare
+from harvester.ledger.sqlite.migrate import check, migrations_folder, prepare
 prepare(Path("harvest.db"))
 check(Path("harvest.db"))
 typed = Path(harvester.__file__).with_name("py.typed").is_file()

@@ -21,13 +21,13 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import CheckConstraint, create_engine
 
 from harvester.errors import LedgerDamaged, LedgerUnusable
-from harvester.ledger import upgrade
-from harvester.ledger.books import SqliteBooks
-from harvester.ledger.sqlite import SqliteLedger
-from harvester.ledger.tables import metadata
-from harvester.ledger.upgrade import REVISION, check, migrations_folder, prepare
+from harvester.ledger.process_identity import this_process
+from harvester.ledger.reader import SqliteBooks
+from harvester.ledger.schema import metadata
+from harvester.ledger.sqlite import migrate
+from harvester.ledger.sqlite.ledger import SqliteLedger
+from harvester.ledger.sqlite.migrate import REVISION, check, migrations_folder, prepare
 from harvester.model import Batch, Budget, VideoState
-from harvester.process import this_process
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
 PROGRAM = Path(__file__).with_name("migration_program.py")
@@ -122,7 +122,7 @@ def test_the_states_have_names_and_the_views_give_them(path: Path) -> None:
 def test_the_file_says_what_it_is(path: Path) -> None:
     prepare(path)
     with closing(sqlite3.connect(path)) as db:
-        assert db.execute("PRAGMA application_id").fetchone() == (upgrade.APPLICATION_ID,)
+        assert db.execute("PRAGMA application_id").fetchone() == (migrate.APPLICATION_ID,)
         assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
@@ -197,8 +197,8 @@ def write_next(folder: Path, then: str = "pass") -> None:
 
 def become(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From here on this harvester is the later one."""
-    monkeypatch.setattr(upgrade, "migrations_folder", lambda: folder)
-    monkeypatch.setattr(upgrade, "REVISION", LATER)
+    monkeypatch.setattr(migrate, "migrations_folder", lambda: folder)
+    monkeypatch.setattr(migrate, "REVISION", LATER)
 
 
 def test_an_older_ledger_is_brought_up_to_date_with_all_that_is_in_it(

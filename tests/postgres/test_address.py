@@ -13,7 +13,7 @@ from postgres_server import PostgresServer
 from harvester.app import Harvester
 from harvester.config import load_config
 from harvester.errors import ConfigError, HarvesterError, LedgerUnusable
-from harvester.ledger import place
+from harvester.ledger import open as ledger_open
 
 SECRET = "s3cr3t"
 
@@ -76,7 +76,7 @@ def test_an_address_in_which_the_password_could_be_taken_for_something_else_is_r
 )
 def test_errors_name_the_server_and_never_the_password(server: PostgresServer, url: str, code: int) -> None:
     with pytest.raises(HarvesterError, match="postgresql://") as caught:
-        place.check(url.format(folder=server.folder))
+        ledger_open.check(url.format(folder=server.folder))
     assert caught.value.exit_code == code
     assert SECRET not in "".join(traceback.format_exception(caught.value))
 
@@ -84,7 +84,7 @@ def test_errors_name_the_server_and_never_the_password(server: PostgresServer, u
 def test_without_the_extra_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(LedgerUnusable, match=r"harvester\[postgres\]"):
-        place.check("postgresql://db/crawl")
+        ledger_open.check("postgresql://db/crawl")
 
 
 def test_init_load_doctor_and_export_work_as_they_do_on_a_file(

@@ -24,8 +24,8 @@ from postgres_server import PostgresServer
 from waiting import LIMIT_SECONDS, wait_until
 
 from harvester.ledger.postgres import writer
-from harvester.ledger.postgres.books import PostgresBooks
 from harvester.ledger.postgres.ledger import PostgresLedger
+from harvester.ledger.postgres.reader import PostgresBooks
 from harvester.model import Batch, Body, Budget, GiveBack, Outcome, ProcessIdentity, Verdict
 
 BREAKS = int(os.environ.get("HARVESTER_TEST_BREAKS", "0"))

@@ -17,10 +17,10 @@ from postgres_server import PostgresServer
 from waiting import LIMIT_SECONDS, until
 
 from harvester.errors import LedgerUnavailable
-from harvester.ledger.postgres import connect, writer
-from harvester.ledger.postgres.books import PostgresBooks
+from harvester.ledger.postgres import connection, writer
 from harvester.ledger.postgres.ledger import PostgresLedger
-from harvester.ledger.postgres.upgrade import prepare
+from harvester.ledger.postgres.migrate import prepare
+from harvester.ledger.postgres.reader import PostgresBooks
 from harvester.model import Batch, Body, Budget, Denied, Outcome, ProcessIdentity, Verdict, VideoState
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
@@ -177,12 +177,12 @@ class Stopping(CutLater):
 async def test_where_it_stays_unknown_whether_a_group_was_committed_none_of_it_is_done_again(
     ledger: PostgresLedger, url: str, server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connect = writer.connect_for_writing
+    connection = writer.connect_for_writing
 
     def connect_too_early(url: str) -> psycopg.Connection:
-        monkeypatch.setattr(writer, "connect_for_writing", connect)
+        monkeypatch.setattr(writer, "connect_for_writing", connection)
         try:
-            return connect(url)
+            return connection(url)
         finally:
             server.start()
 
@@ -281,11 +281,11 @@ async def test_a_commit_at_which_the_server_died_happens_once_whoever_has_its_nu
 async def test_a_connection_that_breaks_while_it_is_asked_what_became_of_a_commit_is_asked_again(
     ledger: PostgresLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connect = writer.connect_for_writing
+    connection = writer.connect_for_writing
     broken = iter([True, False])
 
     def breaking(url: str) -> psycopg.Connection:
-        db = connect(url)
+        db = connection(url)
         return Asked(db) if next(broken) else db  # type: ignore[return-value]
 
     monkeypatch.setattr(writer, "connect_for_writing", breaking)
@@ -362,7 +362,7 @@ async def test_a_server_that_stays_away_ends_the_run_with_exit_code_4_and_costs_
 async def test_who_reads_beside_a_run_waits_for_a_server_that_restarts(
     url: str, server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connecting, refused = connect.connect, threading.Event()
+    connecting, refused = connection.connect, threading.Event()
 
     def noting(*how: Any) -> psycopg.Connection:
         try:
@@ -372,7 +372,7 @@ async def test_who_reads_beside_a_run_waits_for_a_server_that_restarts(
             raise
 
     async with PostgresLedger(url) as ledger:
-        monkeypatch.setattr(connect, "connect", noting)
+        monkeypatch.setattr(connection, "connect", noting)
         server.stop()
         reading = asyncio.create_task(ledger.progress())
         try:

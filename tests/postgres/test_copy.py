@@ -16,12 +16,13 @@ from children import Program
 from postgres_server import PostgresServer
 
 from harvester.errors import LedgerDamaged, LedgerUnusable
-from harvester.ledger import copying, place
-from harvester.ledger.postgres.loading import escaped
-from harvester.ledger.sqlite import SqliteLedger
-from harvester.ledger.upgrade import prepare
+from harvester.ledger import copy
+from harvester.ledger import open as ledger_open
+from harvester.ledger.postgres.inserts import escaped
+from harvester.ledger.sqlite.ledger import SqliteLedger
+from harvester.ledger.sqlite.migrate import prepare
 from harvester.model import Batch, Body, Budget, GiveBack, Outcome, ProcessIdentity, Verdict
-from harvester.watch import Advance
+from harvester.support.progress import Advance
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
 BUDGET = Budget(date(2026, 11, 23), 10_000, 11)
@@ -63,13 +64,13 @@ def empty(server: PostgresServer) -> str:
 async def test_there_and_back_nothing_has_changed(source: Path, server: PostgresServer) -> None:
     there, back = empty(server), source.with_name("back.db")
     before = source.read_bytes()
-    assert copying.copy(f"sqlite:///{source}", there) == copying.copy(there, f"sqlite:///{back}")
+    assert copy.copy(f"sqlite:///{source}", there) == copy.copy(there, f"sqlite:///{back}")
     assert source.read_bytes() == before
     assert rows(back) == rows(source)
-    with place.open_books(there) as books:
+    with ledger_open.open_books(there) as books:
         assert books.findings() == []
     # It is a ledger that goes on: new runs, calls and prunings get numbers of their own.
-    async with place.open_ledger(there) as ledger:
+    async with ledger_open.open_ledger(there) as ledger:
         me = ProcessIdentity("here", "boot", 2, "2")
         run = await ledger.open_run(me, NOW, NOW)
         assert await ledger.recover(me, NOW + timedelta(minutes=6)) == 1
@@ -85,7 +86,7 @@ class Cut(Exception):
 def test_cut_off_it_is_no_ledger_and_goes_on(
     source: Path, server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(copying, "CHUNK", 100)
+    monkeypatch.setattr(copy, "CHUNK", 100)
     here, there = f"sqlite:///{source}", empty(server)
 
     cut_at = 0
@@ -97,41 +98,41 @@ def test_cut_off_it_is_no_ledger_and_goes_on(
             raise Cut
 
     with pytest.raises(Cut):
-        copying.copy(here, there, watch)
-    for use in (place.check, place.prepare):
+        copy.copy(here, there, watch)
+    for use in (ledger_open.check, ledger_open.prepare):
         with pytest.raises(LedgerUnusable, match="a copy that was cut off"):
             use(there)
     seen: list[int] = []
-    total = copying.copy(here, there, lambda advance: seen.append(advance.done))
+    total = copy.copy(here, there, lambda advance: seen.append(advance.done))
     assert seen[0] > cut_at
     assert seen[-1] == total
-    place.check(there)
+    ledger_open.check(there)
 
 
 def test_a_source_that_changed_meanwhile_is_copied_anew(
     source: Path, server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(copying, "_compare", lambda *_: (_ for _ in ()).throw(Cut))
+    monkeypatch.setattr(copy, "_compare", lambda *_: (_ for _ in ()).throw(Cut))
     here, there, back = f"sqlite:///{source}", empty(server), source.with_name("back.db")
     with pytest.raises(Cut):
-        copying.copy(here, there)
+        copy.copy(here, there)
     monkeypatch.undo()
     with closing(sqlite3.connect(source)) as db, db:
         db.execute("UPDATE calls SET state = 'abandoned', finished_at = started_at WHERE state = 'open'")
         db.execute("UPDATE videos SET state = 0 WHERE state = 1")
         db.execute("UPDATE quota_days SET calls_abandoned = 1")
-    copying.copy(here, there)
-    copying.copy(there, f"sqlite:///{back}")
+    copy.copy(here, there)
+    copy.copy(there, f"sqlite:///{back}")
     assert rows(back) == rows(source)
 
 
 def test_a_ledger_that_holds_anything_is_never_written_over(source: Path, server: PostgresServer) -> None:
     there = empty(server)
-    copying.copy(f"sqlite:///{source}", there)
+    copy.copy(f"sqlite:///{source}", there)
     before = rows(source)
     for target in (there, f"sqlite:///{source}"):
         with pytest.raises(LedgerUnusable, match="holds a ledger already"):
-            copying.copy(there, target)
+            copy.copy(there, target)
     assert rows(source) == before
 
 
@@ -139,14 +140,14 @@ def test_a_copy_that_differs_is_no_ledger(
     source: Path, server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     there = empty(server)
-    translated = copying._translated
+    translated = copy._translated
     monkeypatch.setattr(
-        copying, "_translated", lambda table, row, _: translated(table, row, lambda text: escaped(text).lower())
+        copy, "_translated", lambda table, row, _: translated(table, row, lambda text: escaped(text).lower())
     )
     with pytest.raises(LedgerDamaged, match="differs from the ledger in its table videos"):
-        copying.copy(f"sqlite:///{source}", there)
+        copy.copy(f"sqlite:///{source}", there)
     with pytest.raises(LedgerUnusable, match="a copy that was cut off"):
-        place.check(there)
+        ledger_open.check(there)
 
 
 def test_the_command(source: Path, server: PostgresServer, harvester: Program) -> None:

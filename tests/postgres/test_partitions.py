@@ -11,7 +11,7 @@ import pytest
 from children import Program
 from crawl_children import PrepareCrawl
 
-from harvester.ledger.moving import instant
+from harvester.ledger.transactions.transitions import instant
 
 PAGE = Path(__file__).parents[2] / "docs" / "scaling.md"
 PLACES = "SELECT tableoid::regclass::text, array_agg(call_id ORDER BY call_id) FROM responses GROUP BY 1"

@@ -11,8 +11,8 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
 from harvester.errors import LedgerUnusable
-from harvester.ledger.postgres.upgrade import check, prepare
-from harvester.ledger.tables import for_postgres, metadata
+from harvester.ledger.postgres.migrate import check, prepare
+from harvester.ledger.schema import for_postgres, metadata
 from harvester.model import VideoState
 
 COLUMNS = """

@@ -13,8 +13,8 @@ from psycopg import errors
 from waiting import wait_until
 
 from harvester.errors import LedgerUnavailable, LedgerUnusable
-from harvester.ledger.postgres import connect
-from harvester.ledger.postgres.books import PostgresBooks
+from harvester.ledger.postgres import connection
+from harvester.ledger.postgres.reader import PostgresBooks
 from harvester.model import Progress
 
 LIMITS = ("statement_timeout", "idle_in_transaction_session_timeout", "transaction_timeout", "idle_session_timeout")
@@ -34,8 +34,8 @@ def limited_url(url: str) -> Iterator[str]:
         db.execute(f"ALTER DATABASE {name} RESET ALL")
 
 
-@pytest.mark.parametrize("engine", [connect.reading_engine, connect.writing_engine])
-def test_a_session_lifts_the_limits_of_its_server(limited_url: str, engine: Callable[[str], connect.Engine]) -> None:
+@pytest.mark.parametrize("engine", [connection.reading_engine, connection.writing_engine])
+def test_a_session_lifts_the_limits_of_its_server(limited_url: str, engine: Callable[[str], connection.Engine]) -> None:
     opened = engine(limited_url)
     with opened.connect() as db:
         assert [db.exec_driver_sql(f"SHOW {limit}").scalar() for limit in LIMITS] == ["0"] * 4
@@ -43,7 +43,7 @@ def test_a_session_lifts_the_limits_of_its_server(limited_url: str, engine: Call
 
 
 def test_a_writer_keeps_the_limits_that_are_its_own(limited_url: str) -> None:
-    with connect.connect_for_writing(limited_url) as db:
+    with connection.connect_for_writing(limited_url) as db:
         shown = [db.execute(f"SHOW {limit}").fetchone() for limit in LIMITS]
     assert shown == [("0",), ("30s",), ("0",), ("0",)]
 
@@ -146,7 +146,7 @@ def expected(code: str) -> int:
 
 def test_every_error_of_the_server_has_a_sentence_and_an_exit_code() -> None:
     for code, error in CODES.items():
-        told = connect.explain(error("what it says\nand a value"), "postgresql://me:secret@host/db")
+        told = connection.explain(error("what it says\nand a value"), "postgresql://me:secret@host/db")
         if issubclass(error, psycopg.OperationalError):
             assert isinstance(told, LedgerUnusable if code.startswith("28") else LedgerUnavailable), code
         else:
@@ -171,4 +171,4 @@ def test_every_error_of_the_server_has_a_sentence_and_an_exit_code() -> None:
     ],
 )
 def test_errors_of_the_driver_itself(kind: type[psycopg.Error], exit_code: int) -> None:
-    assert connect.explain(kind("no words of the server"), "postgresql://host/db").exit_code == exit_code
+    assert connection.explain(kind("no words of the server"), "postgresql://host/db").exit_code == exit_code

@@ -9,7 +9,7 @@ import pytest
 from psycopg import errors
 
 from harvester.ledger.postgres import statements as sql
-from harvester.ledger.postgres.connect import connect_for_writing
+from harvester.ledger.postgres.connection import connect_for_writing
 from harvester.ledger.postgres.transaction import Transaction
 
 ENTER = "INSERT INTO quota_days (day, units_limit) VALUES (%(day)s, 1)"

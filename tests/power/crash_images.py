@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from harvester.ledger.books import SqliteBooks
-from harvester.ledger.sqlite import SqliteLedger
+from harvester.ledger.process_identity import ProcessIdentity, this_process
+from harvester.ledger.reader import SqliteBooks
+from harvester.ledger.sqlite.ledger import SqliteLedger
 from harvester.model import VideoState
-from harvester.process import ProcessIdentity, this_process
 
 PAGE_BYTES = 8192
 SECTOR_BYTES = 512

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from harvester.app import Harvester
 from harvester.config import isolated_config
-from harvester.ledger.sqlite import SqliteLedger
+from harvester.ledger.sqlite.ledger import SqliteLedger
 
 
 def tell_what_is_settled() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from forks import run
 
-from harvester.ledger.books import SqliteBooks
+from harvester.ledger.reader import SqliteBooks
 
 PROGRAM = Path(__file__).with_name("mortal.py")
 

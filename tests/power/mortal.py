@@ -20,12 +20,14 @@ from typing import Any
 
 from sqlalchemy import event
 
-from harvester import again, sources
+from harvester import sources
 from harvester.cli import main
-from harvester.export import local, local_draft, local_folder
-from harvester.ledger import again as putting_back
-from harvester.ledger import connect, loading, upgrade
-from harvester.ledger.sqlite import SqliteLedger
+from harvester.export.storage import local, local_draft, local_folder
+from harvester.ledger.sqlite import connection, migrate
+from harvester.ledger.sqlite.ledger import SqliteLedger
+from harvester.ledger.transactions import inserts
+from harvester.ledger.transactions import requeue as putting_back
+from harvester.maintenance import requeue
 
 Strike = Callable[[], None]
 
@@ -87,14 +89,14 @@ def between_chunks(strike: Strike) -> None:
 
 def within_the_commit(strike: Strike) -> None:
     """Of a migration: SQLAlchemy commits that one."""
-    writing_engine = connect.writing_engine
+    writing_engine = connection.writing_engine
 
     def watched(path: Path) -> Any:
         engine = writing_engine(path)
         event.listen(engine, "commit", lambda _: strike())
         return engine
 
-    upgrade.writing_engine = watched
+    migrate.writing_engine = watched
 
 
 def before_the_manifest(strike: Strike) -> None:
@@ -105,7 +107,7 @@ def before_the_manifest(strike: Strike) -> None:
 
 POINTS: dict[str, Callable[[Strike], None]] = {
     "between chunks": between_chunks,
-    "within the transaction": lambda strike: after(loading, "add", strike),
+    "within the transaction": lambda strike: after(inserts, "add", strike),
     "before ids are put back": lambda strike: before(putting_back, "put_back", strike),
     "within the transaction that puts back": lambda strike: after(putting_back, "put_back", strike),
     "before responses are deleted": lambda strike: before(putting_back, "prune", strike),
@@ -120,11 +122,11 @@ POINTS: dict[str, Callable[[Strike], None]] = {
     "before the old parts are removed": lambda strike: before(local_folder._Draft, "discard", strike),
     "before the manifest": before_the_manifest,
     "before the copy is on disk": lambda strike: before(os, "fsync", strike),
-    "before the copy has its name": lambda strike: after(upgrade, "_copy", strike),
-    "before the migration": lambda strike: before(upgrade, "migrate", strike),
-    "after the migration": lambda strike: after(upgrade, "migrate", strike),
+    "before the copy has its name": lambda strike: after(migrate, "_copy", strike),
+    "before the migration": lambda strike: before(migrate, "migrate", strike),
+    "after the migration": lambda strike: after(migrate, "migrate", strike),
     "within the commit": within_the_commit,
-    "before the copy is removed": lambda strike: before(upgrade, "_remove_backup", strike),
+    "before the copy is removed": lambda strike: before(migrate, "_remove_backup", strike),
 }
 
 
@@ -132,10 +134,10 @@ def arm(death: dict[str, Any]) -> None:
     if "chunk_rows" in death:
         sources.read_ids = functools.partial(sources.read_ids, chunk_rows=death["chunk_rows"])
     if "again_at_once" in death:
-        again.POSITIONS = again.RESPONSES = death["again_at_once"]
+        requeue.POSITIONS = requeue.RESPONSES = death["again_at_once"]
     if "migrations" in death:
-        upgrade.migrations_folder = lambda: Path(death["migrations"])
-        upgrade.REVISION = death["revision"]
+        migrate.migrations_folder = lambda: Path(death["migrations"])
+        migrate.REVISION = death["revision"]
     if "point" in death:
         number = death.get("signal", signal.SIGKILL)
         POINTS[death["point"]](Countdown(death.get("visit", 1), death.get("delay_seconds"), number))

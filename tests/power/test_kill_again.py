@@ -12,7 +12,7 @@ from children import Program
 from crawled_ledger import crawled_ledger, in_order
 from dying import assert_sound, dies
 
-from harvester.ledger.books import SqliteBooks
+from harvester.ledger.reader import SqliteBooks
 from harvester.model import VideoState
 
 VIDEOS = 600

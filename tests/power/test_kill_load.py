@@ -10,8 +10,8 @@ import pytest
 from children import Program
 from dying import Rows, assert_sound, dies, rows
 
-from harvester.ledger.sqlite import SqliteLedger
-from harvester.ledger.upgrade import prepare
+from harvester.ledger.sqlite.ledger import SqliteLedger
+from harvester.ledger.sqlite.migrate import prepare
 from harvester.loader import load
 from harvester.simulator import make_ids
 from harvester.sources import read_ids

@@ -27,11 +27,11 @@ import pytest
 from dying import PROGRAM, Rows, assert_sound, dies, rows, run_mortal
 
 from harvester.errors import LedgerDamaged, LedgerUnavailable
-from harvester.ledger import upgrade
-from harvester.ledger.sqlite import SqliteLedger
-from harvester.ledger.upgrade import REVISION, check, migrations_folder, prepare
+from harvester.ledger.process_identity import this_process
+from harvester.ledger.sqlite import migrate
+from harvester.ledger.sqlite.ledger import SqliteLedger
+from harvester.ledger.sqlite.migrate import REVISION, check, migrations_folder, prepare
 from harvester.model import Batch, Budget
-from harvester.process import this_process
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
 LATER = f"{int(REVISION) + 1:04}"
@@ -261,15 +261,15 @@ def test_without_room_for_the_copy_nothing_is_migrated(old: Upgrade) -> None:
 @pytest.fixture
 def later_harvester(old: Upgrade, monkeypatch: pytest.MonkeyPatch) -> Upgrade:
     """From here on this process is the later harvester."""
-    monkeypatch.setattr(upgrade, "migrations_folder", lambda: old.folder / "migrations")
-    monkeypatch.setattr(upgrade, "REVISION", LATER)
+    monkeypatch.setattr(migrate, "migrations_folder", lambda: old.folder / "migrations")
+    monkeypatch.setattr(migrate, "REVISION", LATER)
     return old
 
 
 def test_a_disk_with_too_little_room_is_seen_before_a_byte_is_written(
     later_harvester: Upgrade, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upgrade.shutil, "disk_usage", lambda _: SimpleNamespace(free=4_000))
+    monkeypatch.setattr(migrate.shutil, "disk_usage", lambda _: SimpleNamespace(free=4_000))
     with pytest.raises(LedgerUnavailable, match=r"the copy takes 0\.\d MB, and 0\.0 MB are free") as caught:
         prepare(later_harvester.ledger)
     assert caught.value.exit_code == 4

@@ -35,9 +35,9 @@ from waiting import LIMIT_SECONDS, wait_until
 
 from harvester.app import Harvester
 from harvester.config import isolated_config
-from harvester.ledger.books import SqliteBooks
-from harvester.ledger.upgrade import prepare
-from harvester.ledger.writer import Writer
+from harvester.ledger.reader import SqliteBooks
+from harvester.ledger.sqlite.migrate import prepare
+from harvester.ledger.sqlite.writer import Writer
 from harvester.simulator import SimulatorProcess, SimulatorSettings, make_ids, truth
 
 PROGRAM = Path(__file__).with_name("crawling.py")

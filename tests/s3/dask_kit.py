@@ -18,11 +18,11 @@ from waiting import wait_until
 
 from harvester.config import ExportSettings
 from harvester.export import Manifest, OnDask, export
-from harvester.export.making import Maker, make_here
-from harvester.ledger.books import CoreBooks, SqliteBooks
-from harvester.ledger.postgres.books import PostgresBooks
+from harvester.export.part_writer import Maker, make_here
+from harvester.ledger.postgres.reader import PostgresBooks
+from harvester.ledger.reader import CoreBooks, SqliteBooks
 from harvester.model import Span
-from harvester.watch import Watch, nobody
+from harvester.support.progress import Watch, nobody
 
 if TYPE_CHECKING:
     from conftest import S3

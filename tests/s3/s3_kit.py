@@ -15,9 +15,9 @@ from memory_books import MemoryBooks
 
 from harvester.config import ExportSettings
 from harvester.export import Manifest, check_published, export
-from harvester.export.s3 import S3Target
-from harvester.export.s3_client import S3Options
-from harvester.export.s3_upload import MIB
+from harvester.export.storage.s3 import S3Target
+from harvester.export.storage.s3_client import S3Options
+from harvester.export.storage.s3_upload import MIB
 from harvester.model import Body, StoredResponse
 
 if TYPE_CHECKING:

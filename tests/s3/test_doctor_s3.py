@@ -12,7 +12,7 @@ from faulty_s3 import FaultyS3, refuse
 from s3_kit import on_both
 
 from harvester.cli import main
-from harvester.ledger.upgrade import prepare
+from harvester.ledger.sqlite.migrate import prepare
 
 if TYPE_CHECKING:
     from conftest import S3

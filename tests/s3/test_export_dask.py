@@ -27,20 +27,22 @@ from harvester import app
 from harvester.app import Harvester
 from harvester.config import ExportSettings, isolated_config
 from harvester.errors import ClusterUnavailable, ConfigError, HarvesterError, LedgerDamaged, LedgerUnavailable
-from harvester.export import OnDask, dask_cluster, on_dask
-from harvester.export.formats import FORMATS
-from harvester.export.local_folder import LocalPlace
-from harvester.export.making import Order
+from harvester.export import OnDask
+from harvester.export.dask import cluster as dask_cluster
+from harvester.export.dask import part_maker
+from harvester.export.formats.registry import FORMATS
+from harvester.export.part_writer import Order
 from harvester.export.parts import survey
-from harvester.export.s3_upload import MIB
-from harvester.export.storage import folder_at
-from harvester.ledger.books import SqliteBooks
-from harvester.ledger.copying import copy
-from harvester.ledger.postgres.books import PostgresBooks
+from harvester.export.storage.local_folder import LocalPlace
+from harvester.export.storage.open import folder_at
+from harvester.export.storage.s3_upload import MIB
+from harvester.ledger.copy import copy
 from harvester.ledger.postgres.ledger import PostgresLedger
+from harvester.ledger.postgres.reader import PostgresBooks
+from harvester.ledger.reader import SqliteBooks
 from harvester.model import EVERYTHING
 from harvester.simulator import make_ids
-from harvester.watch import Advance
+from harvester.support.progress import Advance
 
 if TYPE_CHECKING:
     from conftest import S3
@@ -72,7 +74,7 @@ def test_it_is_byte_for_byte_what_one_machine_writes(cluster: str, ledger: Path,
 def test_parts_workers_and_how_far_a_part_is_are_seen(
     cluster: str, ledger: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(on_dask, "LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(part_maker, "LOOK_SECONDS", 0.001)
     held = tmp_path / "held"
     held.mkdir()
     seen: list[Advance] = []
@@ -190,8 +192,8 @@ class TestWhatCannotWork:
     def test_libraries_that_would_write_other_bytes(
         self, cluster: str, ledger: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        there = dict(on_dask._tools())
-        monkeypatch.setattr(on_dask, "_tools", lambda: tuple((there | {"pyarrow": "1.0"}).items()))
+        there = dict(part_maker._tools())
+        monkeypatch.setattr(part_maker, "_tools", lambda: tuple((there | {"pyarrow": "1.0"}).items()))
         with pytest.raises(ConfigError, match=rf"pyarrow is {there['pyarrow']} here and 1\.0 where") as caught:
             go(ledger, str(tmp_path / "songs"), PARQUET, on(cluster, ledger))
         assert "youtube-harvester[dask]" in caught.value.next_step

@@ -33,10 +33,11 @@ from faulty_s3 import FaultyS3, Hold, Request
 from waiting import LIMIT_SECONDS, until, wait_until
 
 from harvester.errors import ClusterUnavailable
-from harvester.export import OnDask, on_dask
-from harvester.export.making import Made, NextOrder, Order
+from harvester.export import OnDask
+from harvester.export.dask import part_maker
+from harvester.export.part_writer import Made, NextOrder, Order
 from harvester.ledger.protocol import Books
-from harvester.watch import Watch
+from harvester.support.progress import Watch
 
 if TYPE_CHECKING:
     from conftest import S3
@@ -158,8 +159,8 @@ def test_where_all_workers_are_gone_it_does_not_wait_for_ever(
         return await start(nanny)
 
     monkeypatch.setattr(Nanny, "instantiate", start_later)
-    monkeypatch.setattr(on_dask, "NO_WORKER_SECONDS", 0.5)
-    monkeypatch.setattr(on_dask, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(part_maker, "NO_WORKER_SECONDS", 0.5)
+    monkeypatch.setattr(part_maker, "LOOK_SECONDS", 0.02)
     uri = str(tmp_path / "alone" / "songs")
     try:
         error = given_up(ledger, uri, held, cluster, 2, lambda: kill(*(pid for pid, _ in attempts(held))))
@@ -220,7 +221,7 @@ def test_a_cluster_of_its_own_ends_with_the_command(
 
 LOOKING = """
 import sys
-from harvester.export.dask_cluster import PRELOAD, connected
+from harvester.export.dask.cluster import PRELOAD, connected
 
 def imported(module):
     return module in sys.modules

@@ -14,9 +14,9 @@ from s3_kit import KEY, PART, findings, go, large_books, on_both, pair, small_bo
 from waiting import LIMIT_SECONDS
 
 from harvester.errors import ConfigError, CredentialsError, HarvesterError, StorageUnavailable
-from harvester.export import s3_client
-from harvester.export.s3 import S3Target
-from harvester.export.s3_upload import MIB
+from harvester.export.storage import s3_client
+from harvester.export.storage.s3 import S3Target
+from harvester.export.storage.s3_upload import MIB
 
 if TYPE_CHECKING:
     from conftest import S3

@@ -28,9 +28,10 @@ from harvester.errors import (
     Overtaken,
     StorageUnavailable,
 )
-from harvester.export import export, s3_client
-from harvester.export.s3_folder import S3Folder
-from harvester.ledger.books import SqliteBooks
+from harvester.export import export
+from harvester.export.storage import s3_client
+from harvester.export.storage.s3_folder import S3Folder
+from harvester.ledger.reader import SqliteBooks
 from harvester.model import Body, StoredResponse
 
 if TYPE_CHECKING:

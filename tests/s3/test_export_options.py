@@ -16,9 +16,10 @@ from waiting import LIMIT_SECONDS
 from harvester._version import __version__
 from harvester.config import ExportSettings, load_config
 from harvester.errors import ConfigError, CredentialsError, StorageUnavailable
-from harvester.export import check_published, s3_client
-from harvester.export.s3 import S3Target
-from harvester.export.s3_upload import MIB, MOST_PARTS, PART_BYTES, part_size
+from harvester.export import check_published
+from harvester.export.storage import s3_client
+from harvester.export.storage.s3 import S3Target
+from harvester.export.storage.s3_upload import MIB, MOST_PARTS, PART_BYTES, part_size
 
 if TYPE_CHECKING:
     from conftest import S3

@@ -16,8 +16,9 @@ from urllib3.util import connection
 
 from harvester.config import ExportSettings
 from harvester.errors import ConfigError, CredentialsError, LedgerDamaged, StorageUnavailable
-from harvester.export import check_published, s3_client
-from harvester.export.s3_upload import MIB, Upload
+from harvester.export import check_published
+from harvester.export.storage import s3_client
+from harvester.export.storage.s3_upload import MIB, Upload
 from harvester.model import Body, StoredResponse
 
 PUBLIC = "http://acs.amazonaws.com/groups/global/AllUsers"

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from harvester.config import load_config
-from harvester.doctor import places
+from harvester.doctor import source_and_destination
 from harvester.errors import ConfigError, CredentialsError, HarvesterError
-from harvester.export.s3 import S3Target
-from harvester.export.s3_client import S3Options
+from harvester.export.storage.s3 import S3Target
+from harvester.export.storage.s3_client import S3Options
 from harvester.sources import read_ids
 from harvester.sources import s3 as s3_source
 
@@ -105,7 +105,7 @@ def test_an_endpoint_that_redirects(store: Store, location: dict[str, str], body
     if location:
         assert "to https://localhost:1)" in errors[0].what
     assert store.asked < 10
-    finding = places.export(load_config(overrides={"export": {"uri": "s3://bucket/o.json"}}))
+    finding = source_and_destination.export(load_config(overrides={"export": {"uri": "s3://bucket/o.json"}}))
     assert finding.exit_code == 3
 
 

@@ -14,7 +14,7 @@ from secrets_kit import Guarded, google_error, serving
 
 from harvester.cli.logs import safe, set_up_logging
 from harvester.config import LogSettings
-from harvester.text import shown, shown_lines, without_secrets
+from harvester.support.sanitize import shown, shown_lines, without_secrets
 
 ESCAPES = "\x1b[2J\x1b]0;owned\x07\x9b31m\x08\r"
 BIDI = "\u202e\u2066\u200f\ufeff\u2028\u2029"

@@ -16,7 +16,7 @@ from waiting import wait_until
 from harvester.app import Harvester
 from harvester.clock import SystemClock
 from harvester.config import Config
-from harvester.export import s3_client
+from harvester.export.storage import s3_client
 from harvester.simulator import SimulatorProcess, SimulatorSettings, make_ids
 from harvester.sources import s3
 from harvester.youtube.client import YouTubeClient

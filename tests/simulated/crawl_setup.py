@@ -14,17 +14,17 @@ from waiting import until
 
 from harvester.clock import Clock
 from harvester.config import QuotaSettings, RunSettings, YouTubeSettings
-from harvester.ledger.books import SqliteBooks
+from harvester.crawl.batch_source import Work
+from harvester.crawl.run_report import PROBE, RunReport, Stop
+from harvester.crawl.runner import Worker
+from harvester.ledger.process_identity import this_process
 from harvester.ledger.protocol import Ledger
-from harvester.ledger.sqlite import SqliteLedger
-from harvester.ledger.upgrade import prepare
+from harvester.ledger.reader import SqliteBooks
+from harvester.ledger.sqlite.ledger import SqliteLedger
+from harvester.ledger.sqlite.migrate import prepare
 from harvester.model import Outcome, Progress, Verdict, VideoState
-from harvester.process import this_process
 from harvester.rehearsal import ScaledClock
-from harvester.run import PROBE, RunReport, Stop
 from harvester.simulator import SimulatorProcess, make_ids, truth
-from harvester.work import Work
-from harvester.worker import Worker
 from harvester.youtube.client import YouTubeClient
 
 NOON = datetime(2026, 6, 2, 19, tzinfo=UTC)

@@ -9,10 +9,10 @@ from datetime import UTC, date, datetime, time, timedelta
 import pytest
 from crawl_setup import SetUp, assert_all_true
 
-from harvester.ledger.books import SqliteBooks
+from harvester.crawl.run_report import Ending
+from harvester.ledger.reader import SqliteBooks
 from harvester.model import BATCH_SIZE
 from harvester.quota import PACIFIC
-from harvester.run import Ending
 
 
 @pytest.mark.parametrize("videos", [1, 50, 51, 1_020])

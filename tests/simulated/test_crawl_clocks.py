@@ -11,11 +11,11 @@ import pytest
 from crawl_setup import LEAP_SECONDS, NOON, SetUp, SharedClock, assert_all_true
 
 from harvester import quota
+from harvester.crawl.batch_source import Pending
+from harvester.crawl.concurrency import Backoff
+from harvester.crawl.run_report import Ending
 from harvester.ledger.protocol import Ledger
 from harvester.model import BATCH_SIZE, Batch, Budget, Denied
-from harvester.pacing import Backoff
-from harvester.run import Ending
-from harvester.work import Pending
 
 MIDNIGHT = datetime(2026, 6, 3, 7, tzinfo=UTC)
 

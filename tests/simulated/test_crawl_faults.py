@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from crawl_setup import CrawlSetup, NoJitter, Sent, SetUp, assert_all_true
 
-from harvester.run import Ending
+from harvester.crawl.run_report import Ending
 from harvester.simulator import FAULT_NAMES
 
 KEY_FAULTS = {

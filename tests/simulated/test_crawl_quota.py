@@ -8,8 +8,8 @@ import pytest
 from crawl_setup import NOON, CrawlSetup, SetUp, assert_all_true, assert_handed_back
 
 from harvester import quota
+from harvester.crawl.run_report import Ending
 from harvester.errors import ApiUnavailable
-from harvester.run import Ending
 
 QUOTA_EXCEEDED_DAY = NOON - timedelta(days=NOON.date().toordinal() % 2 == 0)
 PER_DAY_429_DAY = QUOTA_EXCEEDED_DAY + timedelta(days=1)

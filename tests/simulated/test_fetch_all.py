@@ -17,7 +17,7 @@ from waiting import until
 import harvester
 from harvester import alt_fetch_all, fetch_all
 from harvester.errors import ApiUnavailable, CredentialsError
-from harvester.ledger.books import SqliteBooks
+from harvester.ledger.reader import SqliteBooks
 from harvester.model import VideoState
 from harvester.simulator import SimulatorProcess, make_ids, truth
 
@@ -155,9 +155,9 @@ async def test_a_dry_run_returns_what_is_stored_already(api: SimulatorProcess) -
 
 
 async def test_it_says_what_it_does_in_two_lines(api: SimulatorProcess, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO, "harvester.course"):
+    with caplog.at_level(logging.INFO, "harvester.notebook"):
         await fetch_all(IDS)
-    first, last = [record.getMessage() for record in caplog.records if record.name == "harvester.course"]
+    first, last = [record.getMessage() for record in caplog.records if record.name == "harvester.notebook"]
     assert first == "Requesting data for 120 videos. Please wait..."
     assert last.startswith(f"Done! Fetched data from {len(existing(IDS))} videos in ")
     assert last.endswith(" sec")
@@ -200,7 +200,7 @@ async def test_ids_of_a_batch_that_was_refused_earlier_do_not_stand_in_the_way(
 async def test_a_day_called_spent_untruly_is_asked_about_once_more(
     api: SimulatorProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harvester.crawl.DOUBT_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr("harvester.crawl.crawler.DOUBT_PAUSE_SECONDS", 0.05)
     api.script("quota_untrue")
     assert found(await fetch_all(IDS[:50])) == existing(IDS[:50])
     assert api.report()["calls"] == 2

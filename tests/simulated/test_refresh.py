@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from crawl_setup import NOON, CrawlSetup, SetUp, SharedClock, stopped_after
 
+from harvester.crawl.batch_source import OldResponses
+from harvester.crawl.run_report import Ending, RunReport, Stop
 from harvester.errors import ApiUnavailable, CredentialsError
-from harvester.ledger.books import SqliteBooks
+from harvester.ledger.reader import SqliteBooks
 from harvester.model import EVERYTHING
-from harvester.run import Ending, RunReport, Stop
-from harvester.work import OldResponses
 
 CALLS = 10
 AGE = timedelta(days=25)

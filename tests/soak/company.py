@@ -25,15 +25,16 @@ from life import begin, give_verdict, kill
 from pydantic import SecretStr
 from sqlalchemy import select
 
-from harvester.address import name_of
 from harvester.app import Harvester
 from harvester.config import Config, isolated_config
 from harvester.errors import OutsideError
-from harvester.ledger.place import open_books
-from harvester.ledger.tables import calls
+from harvester.ledger.open import open_books
+from harvester.ledger.schema import calls
 from harvester.model import CallState, Progress, VideoState
-from harvester.rehearsal import START, Check, ScaledClock
+from harvester.rehearsal import START, ScaledClock
+from harvester.report.rehearsal_results import Check
 from harvester.simulator import SimulatorProcess, SimulatorSettings, make_ids, truth
+from harvester.support.ledger_url import name_of
 
 UNITS = 11
 BETWEEN_KILLS_SECONDS = 1.0

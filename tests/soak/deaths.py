@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harvester.ledger import claiming, settling
-from harvester.ledger.postgres import claiming as on_server_claiming
-from harvester.ledger.postgres import settling as on_server_settling
+from harvester.ledger.postgres import claim as on_server_claiming
+from harvester.ledger.postgres import settle as on_server_settling
 from harvester.ledger.postgres import writer as on_server
-from harvester.ledger.writer import Writer
+from harvester.ledger.sqlite.writer import Writer
+from harvester.ledger.transactions import claim, settle
 from harvester.youtube.client import YouTubeClient
 
 Strike = Callable[[], None]
@@ -62,7 +62,7 @@ def _die() -> None:
 
 
 def _before_reserve(strike: Strike) -> None:
-    for module in (claiming, on_server_claiming):
+    for module in (claim, on_server_claiming):
         _wrap(module, "claim_all", before=strike)
 
 
@@ -75,12 +75,12 @@ def _while_the_answer_arrives(strike: Strike) -> None:
 
 
 def _between_answer_and_commit(strike: Strike) -> None:
-    for module in (settling, on_server_settling):
+    for module in (settle, on_server_settling):
         _wrap(module, "settle_all", after=strike)
 
 
 def _before_a_retry_is_paid(strike: Strike) -> None:
-    for module in (settling, on_server_settling):
+    for module in (settle, on_server_settling):
         _wrap(module, "retry", after=strike)
 
 

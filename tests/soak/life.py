@@ -14,7 +14,7 @@ from ledgers import ByConnection
 from harvester.app import Harvester
 from harvester.errors import HarvesterError
 from harvester.ledger.postgres import ledger as on_server
-from harvester.rehearsal import Check
+from harvester.report.rehearsal_results import Check
 
 
 def begin(harvester: Harvester, death: Death | None = None, *, by_connection: bool = True) -> int:

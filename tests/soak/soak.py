@@ -27,12 +27,14 @@ from ledgers import PLACES, Place
 from life import begin, give_verdict, kill
 from pydantic import SecretStr
 
-from harvester import api_clock, quota
+from harvester import quota
 from harvester.app import Harvester
 from harvester.config import Config, isolated_config
+from harvester.crawl import api_clock
 from harvester.errors import OutsideError
-from harvester.ledger.place import open_books
-from harvester.rehearsal import RERUN_AFTER, SPEED, START, Check
+from harvester.ledger.open import open_books
+from harvester.rehearsal import RERUN_AFTER, SPEED, START
+from harvester.report.rehearsal_results import Check
 from harvester.simulator import FaultPlan, SimulatorProcess, SimulatorSettings, make_ids, truth
 
 FAULTS = "hostile"

@@ -21,15 +21,15 @@ import pytest
 import simdjson
 from answer_mutations import ASKED, mutated_answer
 
-from harvester.body import parse_text, without_lone_surrogates
-from harvester.export.columns import Row, batch
-from harvester.export.ids import ids_in
-from harvester.export.jsonl import _line, raw_videos
-from harvester.export.parquet import _videos
-from harvester.export.renewed import with_statistics
+from harvester.export.formats.columns import Row, batch
+from harvester.export.formats.jsonl import _line, raw_videos
+from harvester.export.formats.parquet import _videos
+from harvester.export.formats.statistics_merge import with_statistics
+from harvester.export.read_back import ids_in
 from harvester.ledger import audit
 from harvester.model import Answer, Body, StoredResponse, Verdict
 from harvester.report.sample import sample
+from harvester.support.gzip_body import parse_text, without_lone_surrogates
 from harvester.youtube.classify import classify
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from harvester.api_clock import ApiClock
+from harvester.crawl.api_clock import ApiClock
 from harvester.model import Answer
 from harvester.quota import quota_day, seconds_to_another_day
 from harvester.youtube.classify import classify

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvester.body import MOST_MEMBERS, BodyError, decompress, unpack
 from harvester.model import Body
+from harvester.support.gzip_body import MOST_MEMBERS, BodyError, decompress, unpack
 
 
 @given(st.lists(st.binary(max_size=200), min_size=1, max_size=5))

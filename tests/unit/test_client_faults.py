@@ -19,7 +19,7 @@ from harvester.clock import SystemClock
 from harvester.config import YouTubeSettings
 from harvester.model import Outcome, Verdict
 from harvester.youtube.client import MAX_WIRE_BYTES, YouTubeClient
-from harvester.youtube.transport import outcome_of
+from harvester.youtube.network_errors import outcome_of
 
 KEY = "AIza-key-of-the-tests"
 IDS = ("aaaaaaaaaaA", "bbbbbbbbbbE")

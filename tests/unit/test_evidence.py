@@ -6,10 +6,10 @@ import random
 from datetime import date
 from typing import cast
 
-from harvester.evidence import Call, Evidence, Faults
+from harvester.crawl.concurrency import Pacer
+from harvester.crawl.evidence import Call, Evidence, Faults
 from harvester.ledger.protocol import Ledger
 from harvester.model import Batch
-from harvester.pacing import Pacer
 
 ID = "jNQXAC9IVRw"
 

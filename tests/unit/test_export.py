@@ -21,10 +21,10 @@ from harvester._version import __version__
 from harvester.config import ExportSettings
 from harvester.errors import ConfigError, ExportIncomplete, LedgerDamaged, StorageUnavailable
 from harvester.export import Manifest, check_published, export
-from harvester.export.assemble import json_array, json_array_gzip
-from harvester.export.local_draft import FileDraft
+from harvester.export.formats.json_responses import json_array, json_array_gzip
 from harvester.export.manifest import from_json, to_json, without_secrets
-from harvester.loads import LoadRecord
+from harvester.export.storage.local_draft import FileDraft
+from harvester.ledger.load_records import LoadRecord
 from harvester.model import Body, StoredResponse, VideoState
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
@@ -401,7 +401,7 @@ def test_a_full_disk_is_worth_another_try(books: MemoryBooks, tmp_path: Path, mo
         def write(self, data: Any, /) -> int:
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("harvester.export.local_draft.os.fdopen", lambda fd, *_, **__: FullDisk(fd, "wb"))
+    monkeypatch.setattr("harvester.export.storage.local_draft.os.fdopen", lambda fd, *_, **__: FullDisk(fd, "wb"))
     with pytest.raises(StorageUnavailable, match="No space left") as caught:
         go(books, tmp_path / "songs.json")
     assert caught.value.exit_code == 4

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harvester.export import json_array
-from harvester.export.json_array import Unreadable, array_entries
+from harvester.export import json_array_reader
+from harvester.export.json_array_reader import Unreadable, array_entries
 
 KIND = "youtube#videoListResponse"
 
@@ -70,7 +70,7 @@ def test_every_spelling_of_it_is_read(pages: list[list[str]], seed: int, step: i
     text = spelling.space() + spelling.value([response(*ids, etag="é😀/" * 3) for ids in pages]) + spelling.space()
     assert json.loads(text) is not None
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(json_array, "STEP_CHARACTERS", step)
+        patch.setattr(json_array_reader, "STEP_CHARACTERS", step)
         assert ids_of(text) == [video_id for ids in pages for video_id in ids]
 
 
@@ -126,8 +126,8 @@ def test_what_is_broken_is_not_read_to_its_end() -> None:
 
 
 def test_an_entry_without_an_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(json_array, "STEP_CHARACTERS", 1 << 10)
-    monkeypatch.setattr(json_array, "MAX_ENTRY_CHARACTERS", 1 << 14)
+    monkeypatch.setattr(json_array_reader, "STEP_CHARACTERS", 1 << 10)
+    monkeypatch.setattr(json_array_reader, "MAX_ENTRY_CHARACTERS", 1 << 14)
     text = io.StringIO('[{"etag":"' + "x" * (1 << 20))
     with pytest.raises(ValueError, match="Unterminated string"):
         list(array_entries(text))

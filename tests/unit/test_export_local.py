@@ -11,8 +11,8 @@ import pytest
 
 from harvester.config import ExportSettings
 from harvester.errors import ConfigError, StorageUnavailable
-from harvester.export.local import LocalTarget
-from harvester.export.storage import target_at
+from harvester.export.storage.local import LocalTarget
+from harvester.export.storage.open import target_at
 
 
 def publish(path: Path, *chunks: bytes) -> None:
@@ -140,7 +140,7 @@ class TestAbandonedDrafts:
                 drafts[0].unlink()
             lock(fd, how)
 
-        monkeypatch.setattr("harvester.export.local_draft.fcntl.flock", slow_lock)
+        monkeypatch.setattr("harvester.export.storage.local_draft.fcntl.flock", slow_lock)
         publish(tmp_path / "a", b"x")
         assert (tmp_path / "a").read_bytes() == b"x"
         assert names(tmp_path) == ["a"]
@@ -149,7 +149,7 @@ class TestAbandonedDrafts:
         def no_lock(fd: int, how: int) -> None:
             raise OSError(95, "Operation not supported")
 
-        monkeypatch.setattr("harvester.export.local_draft.fcntl.flock", no_lock)
+        monkeypatch.setattr("harvester.export.storage.local_draft.fcntl.flock", no_lock)
         stale = tmp_path / ".a.0123456789ab.harvester-draft"
         stale.write_bytes(b"whose?")
         publish(tmp_path / "a", b"x")
@@ -198,7 +198,7 @@ class TestPlacesThatWillNotDo:
             raise error
 
         publish(tmp_path / "a", b"old")
-        monkeypatch.setattr("harvester.export.local_draft.os.fsync", refuse)
+        monkeypatch.setattr("harvester.export.storage.local_draft.os.fsync", refuse)
         with pytest.raises(kind, match=error.strerror):
             publish(tmp_path / "a", b"x")
         assert (tmp_path / "a").read_bytes() == b"old"

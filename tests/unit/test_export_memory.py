@@ -30,8 +30,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 import pandas, pyarrow.parquet, zstandard
 from harvester.config import ExportSettings
-from harvester.export import check_published, export, parquet
-from harvester.ledger.books import SqliteBooks
+from harvester.export import check_published, export
+from harvester.export.formats import parquet
+from harvester.ledger.reader import SqliteBooks
 
 parquet.BATCH_ROWS = parquet.ROW_GROUP_ROWS = 250
 

@@ -26,14 +26,14 @@ from hypothesis import strategies as st
 from harvester.config import ExportSettings
 from harvester.errors import ConfigError, ExportIncomplete, LedgerDamaged
 from harvester.export import Manifest, check_published, export
-from harvester.export.formats import FORMATS, Format
-from harvester.export.making import Made, NextOrder, Order, make_here
+from harvester.export.counters import Tally
+from harvester.export.formats.registry import FORMATS, Format
+from harvester.export.part_writer import Made, NextOrder, Order, make_here
 from harvester.export.parts import MOST_PARTS, part_name
-from harvester.export.tally import Tally
-from harvester.ledger.books import SqliteBooks
 from harvester.ledger.protocol import Books
+from harvester.ledger.reader import SqliteBooks
 from harvester.model import EVERYTHING, Span
-from harvester.watch import Advance, Watch
+from harvester.support.progress import Advance, Watch
 
 VIDEOS = 400
 LAYOUTS: dict[str, Calls] = {

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from harvester.export.jsonl import raw_videos
-from harvester.export.renewed import with_statistics
+from harvester.export.formats.jsonl import raw_videos
+from harvester.export.formats.statistics_merge import with_statistics
 
 VIDEO = (
     '{"kind":"youtube#video","id":"%s","snippet":{"title":"caf\\u00e9 \\/ \\ud83c\\udfb5 é","n": 1.50e2},'

@@ -8,10 +8,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from harvester.config import ExportSettings
 from harvester.errors import ConfigError, CredentialsError, HarvesterError, LedgerDamaged, StorageUnavailable
-from harvester.export.s3 import S3Target
-from harvester.export.s3_errors import explained
-from harvester.export.s3_upload import MIB, MOST_PARTS, PART_BYTES, cut, part_size
-from harvester.export.storage import target_at
+from harvester.export.storage.open import target_at
+from harvester.export.storage.s3 import S3Target
+from harvester.export.storage.s3_errors import explained
+from harvester.export.storage.s3_upload import MIB, MOST_PARTS, PART_BYTES, cut, part_size
 
 URI = "s3://bucket/songs.json"
 

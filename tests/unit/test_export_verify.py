@@ -20,8 +20,8 @@ from harvester.cli import main
 from harvester.config import ExportSettings
 from harvester.errors import ConfigError
 from harvester.export import check_published, export
-from harvester.ledger.books import SqliteBooks
-from harvester.watch import Advance
+from harvester.ledger.reader import SqliteBooks
+from harvester.support.progress import Advance
 
 MOST = {"json": 60_000, "jsonl": 60_000, "parquet": 45_000}
 

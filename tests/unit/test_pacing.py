@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvester.pacing import RETRY_AFTER_MOST_SECONDS, Backoff, Pacer
+from harvester.crawl.concurrency import RETRY_AFTER_MOST_SECONDS, Backoff, Pacer
 
 
 class Always(random.Random):

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from harvester.quota import day_start, quota_day
-from harvester.schedule import Job, Unprintable, crontab, local_starts, units
+from harvester.scheduling.daily_job import Job, Unprintable, crontab, local_starts, units
 
 SINCE = date(2026, 1, 1)
 DAYS = [SINCE + timedelta(days=n) for n in range(2 * 365)]

@@ -29,7 +29,7 @@ from hypothesis import strategies as st
 from outside_data import outside_data
 
 from harvester.errors import ConfigError, CredentialsError, HarvesterError, SourceUnavailable
-from harvester.sources import IdChunk, is_video_id, pieces, read_ids
+from harvester.sources import IdChunk, is_video_id, line_blocks, read_ids
 
 A, B, C = "dQw4w9WgXcQ", "-0000000000", "_bcdefghij8"
 LOOKALIKES = [B, "12345678900", "nanNaNnullA", "1e10abcdefA", "NA", "null", "True", "NaN", "1.50", "007", "2020-01-01"]
@@ -218,7 +218,7 @@ class TestTables:
         path = write("a.csv", b'song,x\n1,"' + b"y\n" * (8 << 20))
         with pytest.raises(ConfigError, match="a row has no end"):
             load(path)
-        monkeypatch.setattr(pieces, "MAX_LINE_BYTES", 4 << 20)
+        monkeypatch.setattr(line_blocks, "MAX_LINE_BYTES", 4 << 20)
         path = write("b.csv", b"song,x\n1," + b"y" * (16 << 20))
         with pytest.raises(ConfigError, match="a row has no end"):
             load(path)
@@ -280,8 +280,8 @@ class TestLines:
         for end in ("\n", "\r\n"):
             path = write("a.txt", end.join(texts).encode())
             for size in (1, 7, 12, 13, 1000):
-                monkeypatch.setattr("harvester.sources.packing.BLOCK_BYTES", size)
-                monkeypatch.setattr("harvester.sources.readers.HEAD_BYTES", size)
+                monkeypatch.setattr("harvester.sources.decompress.BLOCK_BYTES", size)
+                monkeypatch.setattr("harvester.sources.column_reader.HEAD_BYTES", size)
                 chunks = load(path, chunk_rows=300)
                 assert [chunk.rows for chunk in chunks] == [300, 300, 300, 100]
                 assert ids_of(chunks) == texts

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from harvester.errors import ConfigError
 from harvester.simulator import make_ids
-from harvester.sources import IdChunk, ids, is_video_id, pieces, plain, read_ids
-from harvester.sources.ids import Earlier, Texts, are_known, make_chunk
-from harvester.sources.layout import Header
-from harvester.sources.recent import Recent
+from harvester.sources import IdChunk, csv_fast, is_video_id, line_blocks, read_ids, sort_ids
+from harvester.sources.recent_ids import Recent
+from harvester.sources.sniff import Header
+from harvester.sources.sort_ids import Earlier, Texts, are_known, make_chunk
 from harvester.sources.video_id import KNOWN_ID
 
 A, B = "dQw4w9WgXcQ", "-0000000000"
@@ -101,12 +101,12 @@ def test_numpy_and_the_reader_of_all_else_agree(
 ) -> None:
     content, header = table
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pieces, "PIECE_BYTES", piece_bytes)
+        patch.setattr(line_blocks, "PIECE_BYTES", piece_bytes)
         blocks = in_blocks(content, block_bytes)
-        ours = said(plain.plain_texts(blocks, header, "it", chunk_rows, every_row=every_row))
+        ours = said(csv_fast.plain_texts(blocks, header, "it", chunk_rows, every_row=every_row))
         patch.undo()
-        patch.setattr(plain, "find_column", lambda *_: None)
-        theirs = said(plain.plain_texts(iter([content]), header, "it", chunk_rows, every_row=True))
+        patch.setattr(csv_fast, "find_column", lambda *_: None)
+        theirs = said(csv_fast.plain_texts(iter([content]), header, "it", chunk_rows, every_row=True))
     assert ours == theirs
 
 
@@ -114,7 +114,7 @@ def test_texts_are_left_out_only_where_they_may_be() -> None:
     content = f"1,{A}\n2,x\n3,{A}\n4,x\n".encode()
 
     def texts(every_row: bool) -> list[Texts]:
-        return list(plain.plain_texts(iter([content]), Header(",", 2, 1, 0), "it", 1, every_row=every_row))
+        return list(csv_fast.plain_texts(iter([content]), Header(",", 2, 1, 0), "it", 1, every_row=every_row))
 
     assert texts(every_row=True) == [Texts(1, [text]) for text in (A, "x", A, "x")]
     assert texts(every_row=False) == [Texts(1, [A]), Texts(1, ["x"]), Texts(1, []), Texts(1, ["x"])]
@@ -152,13 +152,13 @@ def test_an_error_after_the_handover_counts_the_rows_before_it() -> None:
 
 
 def test_a_row_longer_than_a_piece() -> None:
-    wide = b"w" * (3 * pieces.PIECE_BYTES)
+    wide = b"w" * (3 * line_blocks.PIECE_BYTES)
     chunks = load(b"x,song\n1,%s\n%s,%s\n2,%s\n" % (A.encode(), wide, B.encode(), A.encode()))
     assert [(chunk.rows, chunk.ids) for chunk in chunks] == [(3, [A, B])]
 
 
 def test_long_texts_end_a_chunk_early(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plain, "CHUNK_CHARACTERS", 1 << 20)
+    monkeypatch.setattr(csv_fast, "CHUNK_CHARACTERS", 1 << 20)
     chunks = load(b"song\n" + b"".join(b"%s%06d\n" % (b"w" * 10_000, number) for number in range(1_000)))
     assert sum(chunk.rows for chunk in chunks) == 1_000
     assert max(chunk.rows for chunk in chunks) <= 310
@@ -207,7 +207,7 @@ class TestEarlier:
         assert second == IdChunk(4, ["no id", "dQw4w9WgXcB"], frozenset({"no id"}), ("dQw4w9WgXcB",))
 
     def test_its_memory_is_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(ids, "REMEMBERED_IDS", 2)
+        monkeypatch.setattr(sort_ids, "REMEMBERED_IDS", 2)
         earlier = Earlier()
         texts = list(make_ids(1, 3))
         assert make_chunk(Texts(3, texts), earlier).ids == texts

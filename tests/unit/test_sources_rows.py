@@ -11,7 +11,7 @@ import pytest
 
 from harvester.errors import ConfigError
 from harvester.simulator import make_ids
-from harvester.sources import pieces, read_ids, read_text
+from harvester.sources import line_blocks, read_ids, read_text
 
 FILES_A_SEED = 300
 SEEDS = range(8)
@@ -100,7 +100,7 @@ def by_hand(rng: random.Random) -> Written:
 
 def read(written: Written, rng: random.Random, monkeypatch: pytest.MonkeyPatch) -> tuple[int, list[str]]:
     """Rows, and the distinct texts in the order in which they came first."""
-    monkeypatch.setattr(pieces, "PIECE_BYTES", rng.choice([1, 30, 200, 1 << 20]))
+    monkeypatch.setattr(line_blocks, "PIECE_BYTES", rng.choice([1, 30, 200, 1 << 20]))
     options = {"column": "song"} | written.options
     chunks = list(
         read_ids("-", stdin=io.BytesIO(written.content), chunk_rows=rng.choice([1, 7, 1000]), limit=10**6, **options)

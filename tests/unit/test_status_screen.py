@@ -15,12 +15,12 @@ from page_ledgers import DAY, NOW, failed_ledger, given_up_ledger, hostile_ledge
 from rich.console import Console
 
 from harvester.config import QuotaSettings
-from harvester.ledger.books import SqliteBooks
-from harvester.ledger.upgrade import prepare
+from harvester.ledger.reader import SqliteBooks
+from harvester.ledger.sqlite.migrate import prepare
 from harvester.model import Progress, QuotaDay, RunRecord, VideoState
 from harvester.report.days import settled_a_day
+from harvester.report.next_steps import ending
 from harvester.report.screen import REASONS, RUNS, Screen, took
-from harvester.report.steps import ending
 from harvester.report.summary import Summary, summarize
 
 DATA = Path(__file__).parent / "data" / "status"

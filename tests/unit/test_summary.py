@@ -11,8 +11,8 @@ from rich.console import Console
 from harvester.config import QuotaSettings
 from harvester.model import Loaded, Progress, QuotaDay, RunRecord, VideoState
 from harvester.report import terminal
+from harvester.report.next_steps import next_step
 from harvester.report.screen import Screen
-from harvester.report.steps import next_step
 from harvester.report.summary import Summary, as_json, summarize
 
 NOW = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from harvester.crawl.batch_source import Among
 from harvester.model import Budget, Denied
-from harvester.work import Among
 
 NOW = datetime(2026, 6, 2, 19, tzinfo=UTC)
 BUDGET = Budget(date(2026, 6, 2), 100, 11)

@@ -10,14 +10,17 @@ from itertools import islice
 from typing import Self
 
 from harvester.errors import LedgerUnavailable
-from harvester.ledger import reading
-from harvester.ledger.claiming import Claim
+from harvester.ledger import queries as ledger_queries
+from harvester.ledger.load_records import Removal
 from harvester.ledger.lookups import Lookups, StatisticsLookups
-from harvester.ledger.postgres import again, claiming, loading, refreshing, running, settling, statistics
-from harvester.ledger.postgres.connect import ledger_errors, reading_engine
+from harvester.ledger.postgres import claim as postgres_claim
+from harvester.ledger.postgres import inserts, refresh, requeue, runs, statistics
+from harvester.ledger.postgres import settle as postgres_settle
+from harvester.ledger.postgres.connection import ledger_errors, reading_engine
 from harvester.ledger.postgres.writer import RETURN_SECONDS, PostgresWriter
-from harvester.ledger.settling import Settlement
-from harvester.loads import Removal
+from harvester.ledger.process_identity import is_alive
+from harvester.ledger.transactions.claim import Claim
+from harvester.ledger.transactions.settle import Settlement
 from harvester.model import (
     Addition,
     Batch,
@@ -31,7 +34,6 @@ from harvester.model import (
     VideoState,
     Whereabouts,
 )
-from harvester.process import is_alive
 
 _PAUSE_SECONDS = 0.2
 _RECONNECTION_SECONDS = 1.0
@@ -60,68 +62,68 @@ class PostgresLedger(Lookups):
         await self.close()
 
     async def open_run(self, process: ProcessIdentity, now: datetime, lease_until: datetime) -> int:
-        run_id = await self._writer.run(running.next_run_id)
+        run_id = await self._writer.run(runs.next_run_id)
         await self._writer.hold(run_id)
-        await self._writer.run(running.open_run, run_id, process, now, lease_until)
+        await self._writer.run(runs.open_run, run_id, process, now, lease_until)
         return run_id
 
     async def renew_lease(self, run_id: int, lease_until: datetime) -> None:
-        await self._writer.run(running.renew_lease, run_id, lease_until)
+        await self._writer.run(runs.renew_lease, run_id, lease_until)
 
     def hurry(self) -> None:
         self._writer.hurry()
 
     async def close_run(self, run_id: int, now: datetime, reason: str) -> None:
-        await self._writer.run(running.close_run, run_id, now, reason)
+        await self._writer.run(runs.close_run, run_id, now, reason)
         await self._writer.let_go(run_id)
 
     async def recover(self, process: ProcessIdentity, now: datetime) -> int:
-        recovery = running.Recovery(process, now, self._alive, self._return_seconds)
-        abandoned, missing = await self._writer.run(running.recover, recovery, ())
+        recovery = runs.Recovery(process, now, self._alive, self._return_seconds)
+        abandoned, missing = await self._writer.run(runs.recover, recovery, ())
         if missing:
             await asyncio.sleep(min(_RECONNECTION_SECONDS, self._return_seconds))
-            abandoned += (await self._writer.run(running.recover, recovery, missing))[0]
+            abandoned += (await self._writer.run(runs.recover, recovery, missing))[0]
         return abandoned
 
     async def claim(
         self, run_id: int, budget: Budget, now: datetime, among: Sequence[int] | None = None
     ) -> Batch | Denied:
-        return await self._writer.run_together(claiming.claim_all, Claim(run_id, budget, now, among))
+        return await self._writer.run_together(postgres_claim.claim_all, Claim(run_id, budget, now, among))
 
     async def claim_old(
         self, run_id: int, budget: Budget, now: datetime, old_call: int, before: datetime
     ) -> Batch | Denied:
-        return await self._writer.run(refreshing.claim, run_id, budget, now, old_call, before)
+        return await self._writer.run(refresh.claim, run_id, budget, now, old_call, before)
 
     async def retry(self, run_id: int, batch: Batch, fault: Outcome, budget: Budget, now: datetime) -> Batch | Denied:
-        retry = settling.retry if batch.replaces is None else refreshing.retry
+        retry = postgres_settle.retry if batch.replaces is None else refresh.retry
         return await self._writer.run(retry, run_id, batch, fault, budget, now)
 
     async def settle(self, batch: Batch, outcome: Outcome, now: datetime) -> bool:
         settlement = Settlement(batch, outcome, now)
         if batch.replaces is not None:
-            return await self._writer.run(refreshing.settle, settlement)
-        return await self._writer.run_together(settling.settle_all, settlement)
+            return await self._writer.run(refresh.settle, settlement)
+        return await self._writer.run_together(postgres_settle.settle_all, settlement)
 
     async def give_back(self, batch: Batch, fault: Outcome, how: GiveBack, now: datetime) -> bool:
         if batch.replaces is not None:
-            return await self._writer.run(refreshing.give_back, batch, fault, now)
-        return await self._writer.run(settling.give_back, batch, fault, how, now)
+            return await self._writer.run(refresh.give_back, batch, fault, now)
+        return await self._writer.run(postgres_settle.give_back, batch, fault, how, now)
 
     async def close_day(self, day: date, now: datetime) -> None:
-        await self._writer.run(settling.close_day, day, now)
+        await self._writer.run(postgres_settle.close_day, day, now)
 
     async def reopen_day(self, day: date) -> bool:
-        return await self._writer.run(settling.reopen_day, day)
+        return await self._writer.run(postgres_settle.reopen_day, day)
 
     async def spend_elsewhere(self, day: date, units: int) -> None:
-        await self._writer.run(settling.spend_elsewhere, day, units)
+        await self._writer.run(postgres_settle.spend_elsewhere, day, units)
 
     async def open_load(self, source: str, now: datetime) -> int:
-        return await self._writer.run(loading.open_load, source, now)
+        return await self._writer.run(inserts.open_load, source, now)
 
     async def close_load(self, load_id: int, now: datetime) -> None:
-        await self._writer.run(loading.close_load, load_id, now)
+        await self._writer.run(inserts.close_load, load_id, now)
 
     async def add(
         self,
@@ -131,38 +133,38 @@ class PostgresLedger(Lookups):
         load_id: int | None = None,
         rows: int = 0,
     ) -> Addition:
-        return await self._writer.run(loading.add, ids, invalid, known_up_to, load_id, rows)
+        return await self._writer.run(inserts.add, ids, invalid, known_up_to, load_id, rows)
 
     async def remove(self, span: Span, which: Removal) -> dict[VideoState, int]:
-        return await self._writer.run(loading.remove, span, which)
+        return await self._writer.run(inserts.remove, span, which)
 
     async def last_position(self) -> int:
-        return await self._writer.run(loading.last_position)
+        return await self._writer.run(inserts.last_position)
 
     async def put_back(
         self, span: Span, states: Collection[VideoState], reasons: Collection[str] | None
     ) -> dict[VideoState, int]:
-        return await self._writer.run(again.put_back, span, states, reasons)
+        return await self._writer.run(requeue.put_back, span, states, reasons)
 
     async def prune(self, call_ids: Sequence[int], before: datetime, now: datetime) -> Stored:
-        return await self._writer.run(again.prune, call_ids, before, now)
+        return await self._writer.run(requeue.prune, call_ids, before, now)
 
     async def find(self, ids: Sequence[str]) -> dict[str, Whereabouts]:
         found: dict[str, Whereabouts] = {}
-        remaining = map(loading.escaped, ids)
-        while chunk := list(islice(remaining, reading.LOOKUP)):
-            (rows,) = await self._read(reading.find(chunk))
-            found |= {loading.unescaped(row.video_id): reading.as_whereabouts(row) for row in rows}
+        remaining = map(inserts.escaped, ids)
+        while chunk := list(islice(remaining, ledger_queries.LOOKUP)):
+            (rows,) = await self._read(ledger_queries.find(chunk))
+            found |= {inserts.unescaped(row.video_id): ledger_queries.as_whereabouts(row) for row in rows}
         return found
 
     async def close(self) -> None:
         await self._writer.close()
         self._reader.dispose()
 
-    async def _read(self, *queries: reading.AnyQuery) -> list[Sequence[reading.AnyRow]]:
+    async def _read(self, *queries: ledger_queries.AnyQuery) -> list[Sequence[ledger_queries.AnyRow]]:
         return await asyncio.to_thread(self._read_all, queries)
 
-    def _read_all(self, queries: Sequence[reading.AnyQuery]) -> list[Sequence[reading.AnyRow]]:
+    def _read_all(self, queries: Sequence[ledger_queries.AnyQuery]) -> list[Sequence[ledger_queries.AnyRow]]:
         """The rows of each query, all from one snapshot. A server that is gone is waited for, as when writing."""
         give_up_at = time.monotonic() + self._return_seconds
         while True:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from harvester.ledger.moving import instant
 from harvester.ledger.postgres import statements as sql
-from harvester.ledger.postgres.claiming import reserve
+from harvester.ledger.postgres.claim import reserve
 from harvester.ledger.postgres.transaction import Transaction
-from harvester.ledger.settling import Settlement
+from harvester.ledger.transactions.settle import Settlement
+from harvester.ledger.transactions.transitions import instant
 from harvester.model import Batch, Budget, Denied, Outcome
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import psycopg
 
-from harvester.ledger.moving import Move
 from harvester.ledger.postgres import statements as sql
+from harvester.ledger.transactions.transitions import Move
 from harvester.model import VideoState
 
 _NO_CHANGE = dict.fromkeys(

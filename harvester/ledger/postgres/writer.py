@@ -14,11 +14,11 @@ import psycopg
 from psycopg import errors
 
 from harvester.errors import LedgerUnavailable
-from harvester.hop import Done
+from harvester.ledger.group_commit import GroupWriter, Job, run_all
 from harvester.ledger.postgres import statements as sql
-from harvester.ledger.postgres.connect import connect_for_writing, ends_connection, explain, ledger_errors
+from harvester.ledger.postgres.connection import connect_for_writing, ends_connection, explain, ledger_errors
 from harvester.ledger.postgres.transaction import Transaction
-from harvester.ledger.together import GroupWriter, Job, run_all
+from harvester.support.batching_thread import Done
 
 log = logging.getLogger(__name__)
 

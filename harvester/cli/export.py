@@ -1,0 +1,62 @@
+"""export: what was harvested, for the people downstream."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harvester.cli.console import complete_path, show
+from harvester.cli.state import State
+
+
+@click.command(epilog="Example: harvester export s3://bucket/songs.parquet --format parquet")
+@click.argument("dest", required=False, shell_complete=complete_path)
+@click.option(
+    "--format", type=click.Choice(["json", "jsonl", "parquet"]), help="What is written. [default: export.format]"
+)
+@click.option(
+    "--compression",
+    type=click.Choice(["none", "gzip", "zstd"]),
+    help="Of json and jsonl. [default: export.compression]",
+)
+@click.option(
+    "--max-part-bytes", type=click.IntRange(min=1), metavar="N", help="Make DEST a folder of parts, of N bytes at most."
+)
+@click.option(
+    "--dask",
+    metavar="ADDRESS",
+    help="Have the parts made by a Dask cluster: tcp://scheduler:8786, or local for one on this machine.",
+)
+@click.option("--force", is_flag=True, help="Replace what stands at DEST though harvester did not write it.")
+@click.option("--require-complete", is_flag=True, help="Publish nothing, with exit code 5, while ids are left.")
+@click.pass_obj
+def export(
+    state: State, /, dest: str | None, dask: str | None, force: bool, require_complete: bool, **settings: Any
+) -> None:
+    """Publish what is stored, in load order, then its manifest.
+
+    DEST is a local path or s3://bucket/key; without it, export.uri of the settings. json is the responses as the API
+    sent them, jsonl one video a line, parquet one video a row with typed columns. What harvester did not write is not
+    replaced; the source, the settings and the ledger never are.
+    Spends no unit, and may be used beside a run; with --dask, where the ledger is on a server.
+    Next: harvester verify --export DEST.
+    """
+    from harvester.cli.progress import progress
+    from harvester.report import terminal
+    from harvester.support.gc_tuning import look_rarely
+
+    # Told to stop, it tidies up: an upload that was begun is taken back.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    uri = dest if dest in (None, "-") or "://" in dest else str(Path(dest).absolute())
+    harvester = state.harvester(export={"uri": uri, **settings})
+    look_rarely()
+    with progress("export", "videos", state.verbosity) as watch:
+        manifest = harvester.export(require_complete=require_complete, dask=dask, force=force, watch=watch)
+    show(terminal.exported(manifest, harvester.config.export.uri))
+
+
+COMMANDS = [export]

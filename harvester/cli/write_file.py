@@ -1,0 +1,70 @@
+"""Files that a command is told to write: whole or not at all, and a sentence where that can't be done."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harvester.protected import Protected
+
+_HEAD_BYTES = 1 << 16
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+
+def write_whole(path: Path, data: bytes, *, mark: bytes, protected: Protected, force: bool) -> None:
+    """Put it in place of what was there.
+
+    Raises what `check` raises; ConfigError where it can't be written, OutsideError where the disk is full or fails.
+    """
+    from harvester.support.atomic_write import replace_file
+
+    check(path, mark=mark, protected=protected, force=force)
+    with _explained(path):
+        replace_file(path, data)
+
+
+def check(path: Path, *, mark: bytes, protected: Protected, force: bool) -> None:
+    """Raise DestinationRefused where a file stands there that does not hold `mark` near its beginning, unless `force`,
+    or where the place is protected."""
+    from harvester.errors import DestinationRefused
+    from harvester.support.sanitize import shown
+
+    protected.refuse(str(path))
+    with _explained(path):
+        if force or _is_ours(path, mark):
+            return
+    raise DestinationRefused(
+        f"Can't write to {shown(str(path))}: harvester did not write what stands there.",
+        state="Nothing was written.",
+        next_step="Choose another place, or add --force to replace it.",
+    )
+
+
+def _is_ours(path: Path, mark: bytes) -> bool:
+    """Whether nothing is lost that harvester did not write: there is no file, an empty one, or one with the mark."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+    except FileNotFoundError:
+        return True
+    return not head or mark in head
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    from harvester.errors import ConfigError, OutsideError
+    from harvester.support.sanitize import shown
+
+    try:
+        yield
+    except OSError as error:
+        what = f"{shown(str(path))} can't be written: {error.strerror}."
+        state = "What stands there is whole, if perhaps the old one; the ledger was only read."
+        if error.errno in _FULL:
+            raise OutsideError(what, state=state, next_step="Make room on the disk, then run it again.") from None
+        raise ConfigError(what, state=state, next_step="Name a file in a folder that this user may write to.") from None

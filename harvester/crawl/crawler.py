@@ -1,0 +1,394 @@
+"""The crawl itself: claim → fetch → settle, in as many lanes as calls may be under way.
+
+Each lane carries one batch at a time. What happens next is decided by the ledger's answer to a claim and by the
+verdict on the API's answer; every step is one transaction, safe to be killed after.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from harvester import quota
+from harvester.clock import Clock
+from harvester.config import QuotaSettings, RunSettings
+from harvester.crawl.api_clock import ApiClock
+from harvester.crawl.batch_source import Work
+from harvester.crawl.concurrency import Backoff, Pacer
+from harvester.crawl.evidence import Again, Call, Evidence, QuotaDoubt
+from harvester.crawl.limiter import Gate
+from harvester.crawl.run_errors import all_refused, api_down, key_refused
+from harvester.crawl.run_report import PROBE, Ending, RunReport
+from harvester.errors import HarvesterError
+from harvester.ledger.protocol import Ledger
+from harvester.model import Batch, Denied, GiveBack, Outcome, Verdict
+from harvester.youtube import Api
+
+log = logging.getLogger(__name__)
+
+DOUBT_PAUSE_SECONDS = 60.0
+"""How long to wait before asking once more whether the day is really spent."""
+EVIDENCE_SECONDS = 30.0
+"""How long to wait for a good answer to another batch before a call is spent on a probe."""
+REFUSALS_MOST = 30
+"""After so many refused batches, with nothing good between them, a probe tells whether it is the ids' fault."""
+PROBES_FAILED_MOST = 2
+"""So many probes that fail in a row show that it is the API."""
+
+_ENDING_OF = {
+    Denied.NOTHING_PENDING: Ending.NOTHING_LEFT,
+    Denied.BUDGET_SPENT: Ending.BUDGET_SPENT,
+    Denied.DAY_CLOSED: Ending.DAY_CLOSED,
+}
+_PRECEDENCE = list(Ending)
+
+
+@dataclass(slots=True)
+class _Lane:
+    """What a lane has left to do: a batch to ask for again, or an answer whose settlement it does not wait for yet."""
+
+    again: Again | None = None
+    settling: asyncio.Task[None] | None = None
+
+    async def settled(self) -> None:
+        """Wait for it. Raises what the settlement raised, once."""
+        settling, self.settling = self.settling, None
+        if settling is not None:
+            await settling
+
+
+class Crawl:
+    """The calls of one run."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        api: Api,
+        clock: Clock,
+        work: Work,
+        *,
+        run_id: int,
+        run: RunSettings,
+        quota: QuotaSettings,
+        report: RunReport,
+        chance: random.Random,
+        max_calls: int | None = None,
+        parts: str | None = None,
+    ) -> None:
+        self._ledger = ledger
+        self._api = api
+        self.clock = self._clock = ApiClock(clock, api.time)
+        self._work = work
+        self._run_id = run_id
+        self._run = run
+        self._quota = quota
+        self._report = report
+        self._chance = chance
+        self._parts = parts
+        self._calls_left = max_calls
+        # Where calls are counted off, one lane claims at a time: a claim that is denied is no call.
+        self._turn: AbstractAsyncContextManager[None] = nullcontext() if max_calls is None else asyncio.Lock()
+        self._backoff = Backoff()
+        self._pacer = Pacer(run.concurrency, chance, clock.monotonic(), self._backoff)
+        self._closing = asyncio.Event()
+        self._gate = Gate(self._pacer, self._clock, self._closing)
+        self._fatal: HarvesterError | None = None
+        self._closed_day: date | None = None
+        self.denied_day: date | None = None  # the day that last had no units for a call
+        self._doubt = QuotaDoubt()
+        self._evidence = Evidence(ledger, self._pacer, run.max_attempts, run.patience_seconds)
+        self._lanes_left = 0
+        self._one_probe = asyncio.Lock()
+        self._good_waiters: list[asyncio.Event] = []
+
+    async def go(self) -> Ending:
+        """Run the lanes until each of them is denied a batch. Raises what ended the crawl for good."""
+        self._lanes_left = self._run.concurrency
+        lanes = [asyncio.create_task(self._lane()) for _ in range(self._lanes_left)]
+        try:
+            endings = await asyncio.gather(*lanes)
+        finally:
+            for lane in lanes:
+                lane.cancel()
+            await asyncio.gather(*lanes, return_exceptions=True)
+        if self._fatal is not None:
+            raise self._fatal
+        return max(endings, key=_PRECEDENCE.index)
+
+    async def close(self) -> None:
+        """Send nothing more. `go` returns when the calls under way have come home."""
+        self._closing.set()
+        await self._gate.wake()
+
+    async def sleep_until_reset(self, margin: timedelta) -> None:
+        """Wait for another quota day than today, or for `close`; what was learned of the API's mood is forgotten."""
+        day = quota.quota_day(self._clock.now())
+        await self._gate.pause_while(lambda: self._clock.seconds_to_another_day(day, margin))
+        self._pacer.restart(self._clock.monotonic())
+        self._doubt.forget()
+        self._evidence.forget()
+
+    # --- one lane
+
+    async def _lane(self) -> Ending:
+        lane = _Lane()
+        try:
+            while True:
+                if (ending := await self._go_round(lane)) is not None:
+                    return ending
+        finally:
+            self._lanes_left -= 1
+            self._tell_waiters()
+            await lane.settled()
+
+    async def _go_round(self, lane: _Lane) -> Ending | None:
+        """One batch asked for. What it ends with is settled beside the next claim, so that both share a commit."""
+        if lane.again is not None:
+            await self._gate.pause(lane.again.wait_seconds)
+            await self._wait_for_evidence(lane.again)
+        async with self._turn_to_probe(lane.again), self._gate.passage():
+            if self._closing.is_set():
+                return await self._leave(lane.again)
+            if lane.again is not None and self._evidence.suffices(lane.again):
+                again, lane.again = lane.again, None
+                await self._give_up(again.batch, again.fault)
+                return None
+            batch = await self._next_batch(lane.again)
+            await lane.settled()
+            if isinstance(batch, Ending):
+                return batch
+            call = self._evidence.call(batch, lane.again, self._clock.monotonic()) if batch is not None else None
+            lane.again = await self._ask(call, lane) if call is not None else None
+        return None
+
+    def _turn_to_probe(self, again: Again | None) -> AbstractAsyncContextManager[None]:
+        """One at a time: what a probe tells, it tells all."""
+        unproven = again is not None and again.unproven and not self._evidence.is_proven(again)
+        return self._one_probe if unproven else nullcontext()
+
+    async def _wait_for_evidence(self, again: Again) -> None:
+        """A good answer to another lane tells as much as a probe, and costs nothing."""
+        until = self._clock.monotonic() + EVIDENCE_SECONDS
+        while again.unproven and self._lanes_left > 1 and not self._evidence.is_proven(again):
+            self._good_waiters.append(good := asyncio.Event())
+            await self._gate.pause(until - self._clock.monotonic(), good)
+            if not good.is_set():
+                return
+
+    async def _leave(self, again: Again | None) -> Ending:
+        """The gate is closed: a batch that waits to be asked again goes back as it came."""
+        if again is not None:
+            await self._ledger.give_back(again.batch, again.fault, GiveBack.RELEASE, self._clock.now())
+        return Ending.MAX_CALLS if self._calls_left == 0 else Ending.STOPPED
+
+    async def _next_batch(self, again: Again | None) -> Batch | Ending | None:
+        """The same batch again, or else a new one, with its units reserved. None: nothing this time, look again."""
+        async with self._turn:
+            if self._calls_left == 0:
+                await self.close()
+                return await self._leave(again)
+            claimed = await self._claim(again)
+            if isinstance(claimed, Batch):
+                self._count_call()
+                return claimed
+        return _ENDING_OF[claimed] if claimed is not None else None
+
+    async def _claim(self, again: Again | None) -> Batch | Denied | None:
+        budget = quota.budget_for(
+            now := self._clock.now(),
+            daily_units=self._quota.daily_units,
+            units_per_call=self._quota.units_per_call,
+            reserve_units=self._quota.reserve_units,
+            parts=self._parts,
+        )
+        if again is None:
+            claimed = await self._work.claim(self._run_id, budget, now)
+        else:
+            claimed = await self._ledger.retry(self._run_id, again.batch, again.fault, budget, now)
+            claimed = None if claimed is Denied.NOTHING_PENDING else claimed  # lost to others: there may be more
+        if claimed in (Denied.BUDGET_SPENT, Denied.DAY_CLOSED):
+            self.denied_day = budget.day
+        return claimed
+
+    def _count_call(self) -> None:
+        self._report.calls += 1
+        self._report.units += self._quota.units_per_call
+        if self._calls_left is not None:
+            self._calls_left -= 1
+
+    # --- one call
+
+    async def _ask(self, call: Call, lane: _Lane) -> Again | None:
+        """Send the call and act on its verdict. Returns the batch where it is to be asked again."""
+        batch = call.batch
+        outcome = await self._api.fetch(await self._ids_of(call))
+        self._clock.hear(outcome.answered_on)
+        self._doubt.hear(outcome, call.sent_at)
+        if outcome.verdict is Verdict.GOOD:
+            return await self._on_good(call, outcome, lane)
+        self._report.wasted[outcome.reason] += 1
+        if not outcome.sent:
+            self._report.units -= batch.units
+        log.debug("call %d: %s %s", batch.call_id, outcome.reason, outcome.message)
+        match outcome.verdict:
+            case Verdict.TRY_AGAIN:
+                return await self._on_fault(call, outcome)
+            case Verdict.SLOW_DOWN:
+                return await self._on_push_back(call, outcome)
+            case Verdict.QUOTA_DOUBTED | Verdict.DAY_SPENT:
+                await self._on_quota(batch, outcome, call.sent_at)
+            case Verdict.BATCH_REFUSED | Verdict.UNACCEPTABLE:
+                return await self._on_refusal(call, outcome)
+            case Verdict.KEY_REFUSED:
+                await self._on_key_refused(batch, outcome)
+        return None
+
+    async def _ids_of(self, call: Call) -> Sequence[str]:
+        ids = call.batch.ids
+        return (await self._evidence.known_id(ids, self._clock.now()),) if call.probe else ids
+
+    async def _on_good(self, call: Call, outcome: Outcome, lane: _Lane) -> Again | None:
+        self._pacer.good(self._clock.monotonic(), call.sent_at)
+        self._tell_waiters()
+        if call.probe:
+            outcome.done_with()
+            self._evidence.probed()
+            self._report.wasted[PROBE] += 1
+            answered = Outcome(Verdict.TRY_AGAIN, PROBE, outcome.http_status, "a known id was asked for, and answered")
+            return Again(call.batch, answered, 0.0, call.faults, proven=True)
+        self._evidence.good(call.batch, outcome)
+        lane.settling = asyncio.create_task(self._settle(call.batch, outcome))
+        lane.settling.add_done_callback(lambda _: outcome.done_with())
+        # It begins now, before the lane's next claim: whatever kills the run, a lane has one call under way.
+        await asyncio.sleep(0)
+        return None
+
+    def _tell_waiters(self) -> None:
+        for waiter in self._good_waiters:
+            waiter.set()
+        self._good_waiters.clear()
+
+    async def _settle(self, batch: Batch, outcome: Outcome) -> None:
+        if not await self._ledger.settle(batch, outcome, self._clock.now()):
+            log.warning("call %d was answered after its claim had been taken back: not stored", batch.call_id)
+            return
+        fetched = len(outcome.found)
+        self._report.good += 1
+        self._report.fetched += fetched
+        self._report.missing += len(batch) - fetched
+        log.debug("call %d: %d fetched, %d missing", batch.call_id, fetched, len(batch) - fetched)
+
+    async def _on_fault(self, call: Call, fault: Outcome) -> Again | None:
+        """Back off and ask again; past the last attempt, tell a bad batch from an API that is down."""
+        now, batch = self._clock.monotonic(), call.batch
+        self._pacer.fault(now, call.sent_at)
+        faults = self._evidence.count(call, now)
+        if not call.probe and self._evidence.is_at_fault(call, faults):
+            await self._give_up(batch, fault)
+            return None
+        worn_out = self._evidence.is_worn_out(batch, faults.number)
+        impatient = self._evidence.is_overdue(now) or (
+            worn_out and self._pacer.silence(now) >= self._run.patience_seconds
+        )
+        self._evidence.probes_failed += call.probe
+        if impatient and (self._evidence.probes_failed >= PROBES_FAILED_MOST or not self._run.patience_seconds):
+            await self._end_for_outage(batch, fault)
+            return None
+        wait = self._backoff.delay(batch.attempt, self._chance, fault.retry_after_seconds)
+        unproven = impatient or self._evidence.wants_proof(batch, faults.number)
+        return Again(batch, fault, wait, faults, unproven)
+
+    async def _give_up(self, batch: Batch, fault: Outcome) -> None:
+        """The batch is at fault, not the API: look for the id in its halves, or give up on the one that is left.
+
+        One that was to replace a response is not asked for again by this run.
+        """
+        if batch.replaces is not None:
+            log.warning("%d videos could not be refreshed: %s %s", len(batch), fault.reason, fault.message)
+            await self._ledger.give_back(batch, fault, GiveBack.RELEASE, self._clock.now())
+            return
+        how = GiveBack.SPLIT if len(batch) > 1 else GiveBack.FAIL
+        if how is GiveBack.FAIL:
+            log.warning("%s is given up: %s %s", batch.ids[0], fault.reason, fault.message)
+        if not await self._ledger.give_back(batch, fault, how, self._clock.now()):
+            return
+        if how is GiveBack.FAIL:
+            self._report.failed += 1
+            self._evidence.clear(batch)
+            return
+        self._report.split += 1
+        self._evidence.split(batch)
+        self._work.put_back(batch, halves=2)
+
+    async def _end_for_outage(self, batch: Batch, fault: Outcome) -> None:
+        await self._release(batch, fault)
+        await self._fail(api_down(fault, self._run.patience_seconds, self._work))
+
+    async def _on_push_back(self, call: Call, fault: Outcome) -> Again | None:
+        """However long the API says "too fast", it says nothing about the day."""
+        now, batch = self._clock.monotonic(), call.batch
+        if self._pacer.silence(now) >= self._run.patience_seconds:
+            await self._end_for_outage(batch, fault)
+            return None
+        self._pacer.pushed_back(now, call.sent_at, batch.attempt, fault.retry_after_seconds)
+        wait = self._backoff.delay(batch.attempt, self._chance)
+        return Again(batch, fault, wait, call.faults, call.probe)
+
+    async def _on_quota(self, batch: Batch, fault: Outcome, sent_at: float) -> None:
+        """The day looks spent. Near midnight, and the first time, it is worth one more question."""
+        young = quota.newly_reset(self._clock.now())
+        certain = fault.verdict is Verdict.DAY_SPENT or self._doubt.is_confirmed(sent_at)
+        if certain and not young:
+            await self._close_day(batch, fault)
+            return
+        if not self._doubt.pauses(sent_at):
+            now = self._clock.monotonic()
+            self._doubt.begin(now + DOUBT_PAUSE_SECONDS)
+            self._pacer.probe(now, DOUBT_PAUSE_SECONDS)
+            log.info("the API says that the day's quota is spent: asking once more in %.0f s", DOUBT_PAUSE_SECONDS)
+        await self._release(batch, fault)
+
+    async def _close_day(self, batch: Batch, fault: Outcome) -> None:
+        # A batch of a day to come was claimed by a clock that was ahead: the API speaks of its own day.
+        day = min(batch.quota_day, quota.quota_day(self._clock.now()))
+        await self._ledger.close_day(day, self._clock.now())
+        # Many calls under way hear it; once is enough to be read.
+        level, self._closed_day = logging.DEBUG if day == self._closed_day else logging.WARNING, day
+        log.log(level, "the API says that the quota of %s is spent (%s)", day, fault.reason)
+        await self._release(batch, fault)
+
+    async def _on_refusal(self, call: Call, fault: Outcome) -> Again | None:
+        """The API works and will not answer this batch: halve it at once. Alone, an id must be refused twice, with a
+        good answer to others between. After very many refusals in a row, a known id tells whether it is the API."""
+        batch, evidence = call.batch, self._evidence
+        evidence.refused_in_a_row += 1
+        evidence.probes_refused += call.probe
+        very_many = evidence.refused_in_a_row >= REFUSALS_MOST
+        if call.probe and (very_many or evidence.probes_refused >= PROBES_FAILED_MOST):
+            await self._release(batch, fault)
+            await self._fail(all_refused(fault, min(evidence.refused_in_a_row, REFUSALS_MOST), self._work))
+            return None
+        faults = evidence.count(call, self._clock.monotonic(), refused=True)
+        if evidence.is_refused(call, faults) and not very_many and not call.probe:
+            await self._give_up(batch, fault)
+            return None
+        return Again(batch, fault, 0.0, faults, unproven=True)
+
+    async def _on_key_refused(self, batch: Batch, fault: Outcome) -> None:
+        # First of all: no other lane is to send one more.
+        await self._fail(key_refused(fault, self._work))
+        await self._release(batch, fault)
+
+    async def _release(self, batch: Batch, fault: Outcome) -> None:
+        await self._ledger.give_back(batch, fault, GiveBack.RELEASE, self._clock.now())
+        self._work.put_back(batch)
+
+    async def _fail(self, error: HarvesterError) -> None:
+        """End the run with this error once the calls under way have come home."""
+        self._fatal = self._fatal or error
+        await self.close()

@@ -1,0 +1,44 @@
+"""The errors that end a run: what the API did, in what state the ledger is, and what to do next. Pure."""
+
+from __future__ import annotations
+
+from harvester.crawl.batch_source import Work
+from harvester.errors import ApiUnavailable, ConfigError, CredentialsError, HarvesterError
+from harvester.model import Outcome, Verdict
+from harvester.youtube.advice import advice
+
+
+def api_down(fault: Outcome, patience_seconds: float, work: Work) -> HarvesterError:
+    """Nothing was answered well for `patience_seconds`."""
+    return ApiUnavailable(
+        f"The API has not given one good answer in {patience_seconds:.0f} s; the last call ended "
+        f"with {fault.reason}{f' ({fault.message})' if fault.message else ''}.",
+        state=f"All that was fetched is stored; {work.let_go}, and budget is left.",
+        next_step=f"Run {work.command} again later: it goes on where it stopped.",
+    )
+
+
+def all_refused(fault: Outcome, times: int, work: Work) -> HarvesterError:
+    """So many batches in a row, or an id known to be good, were refused or answered in a way that can't be accepted."""
+    why = f"{fault.reason} {fault.message}".rstrip()
+    state = f"The run was stopped before it cost more; {work.let_go}."
+    if fault.verdict is Verdict.UNACCEPTABLE:
+        return ApiUnavailable(
+            f"{times} answers of the API in a row can't be accepted: {why}.",
+            state=state,
+            next_step=f"See that youtube.base_url is the API's address, then run {work.command} again later.",
+        )
+    next_step = "See the API's sentence above and the [youtube] settings."
+    if fault.http_status == 404:
+        next_step = "There may be no API at youtube.base_url: see that setting."
+    return ConfigError(f"The API refused {times} batches in a row: {why}", state=state, next_step=next_step)
+
+
+def key_refused(fault: Outcome, work: Work) -> HarvesterError:
+    """No batch will be answered."""
+    what = "The API refuses to answer this key" if fault.sent else "The API can't be reached"
+    return (CredentialsError if fault.sent else ConfigError)(
+        f"{what} ({fault.reason}): {fault.message}".rstrip(": "),
+        state=f"Nothing is lost; {work.let_go}.",
+        next_step=advice(fault),
+    )

@@ -1,0 +1,111 @@
+"""The ledger, and the room that the rest of the crawl needs beside it. Reads only."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from harvester import quota
+from harvester.app import Harvester
+from harvester.doctor.finding import SET_THE_CLOCK, Finding, misconfigured, ok, problem, warning
+from harvester.errors import HarvesterError, LedgerUnavailable
+from harvester.ledger.open import check, may_write, server_risk
+from harvester.ledger.sqlite.health import quick_look
+from harvester.report.summary import OTHER_IDS, no_valid_ids
+from harvester.report.terminal import size
+from harvester.support.sanitize import count, shown
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harvester.config import Config
+
+
+def ledger(config: Config) -> tuple[Finding, int | None]:
+    """What there is to say of it, and how many ids it still has to ask for; None where it can't say."""
+    path = config.ledger.path
+    name = shown(str(path)) if path is not None else config.ledger.name
+    try:
+        check(config.ledger.url)
+        whole = path is None or quick_look(path)
+        risk = server_risk(config.ledger.url) if path is None else None
+        summary = Harvester(config).overview(1).summary
+        writable = _writable(path) if path is not None else may_write(config.ledger.url)
+    except HarvesterError as error:
+        return problem("ledger", error), None
+    if not writable:
+        mend = "Mend the permissions of the file and of its folder." if path is not None else "Grant it the tables."
+        return misconfigured("ledger", f"{name} can be read, but not written by this user.", mend), summary.unasked
+    if risk is not None:
+        return warning(
+            "ledger", f"{name}: {risk}.", "A power cut may lose what was paid for: set it to on."
+        ), summary.unasked
+    if told := no_valid_ids(summary.total, summary.videos):
+        return misconfigured("ledger", told, OTHER_IDS), 0
+    if not summary.total:
+        return warning("ledger", f"{name} holds no ids yet.", "harvester load fills it."), 0
+    proof = "" if whole else " It is large, so not all of it was looked at: harvester verify does that."
+    what = f"{name} is sound: {count(summary.total, 'id')}, {summary.unasked:,} left to ask for.{proof}"
+    return ok("ledger", what), summary.unasked
+
+
+def price(config: Config) -> Finding | None:
+    """Whether the ledger's days fit the price of a call that is set. None where nothing speaks against it."""
+    try:
+        hint = Harvester(config).overview(1).summary.price_hint
+    except HarvesterError:
+        return None  # the ledger's finding tells of it
+    what, _, next_step = hint.partition(". ")
+    return warning("price", f"{what}.", next_step) if hint else None
+
+
+def clock(config: Config) -> Finding | None:
+    """What the ledger says against this machine's clock. None where it says nothing."""
+    try:
+        hint = Harvester(config).overview().clock_hint
+    except HarvesterError:
+        return None  # the ledger's finding tells of it
+    return warning("clock", shown(hint, 300), SET_THE_CLOCK) if hint else None
+
+
+def disk(config: Config, unasked: int | None, now: datetime) -> Finding | None:
+    """The room beside the ledger against what is to come. None where there is no such folder (see the ledger),
+    or the ledger is on a server."""
+    if config.ledger.path is None:
+        return None
+    try:
+        free = shutil.disk_usage(config.ledger.path.parent).free
+    except OSError:
+        return None
+    if unasked is None:
+        return ok("disk", f"{size(free)} are free beside the ledger.")
+    whole = _plan(config, unasked, now)
+    next_day = _plan(config, min(unasked, whole.videos_a_day), now)
+    if free < next_day.stored_bytes:
+        needed = size(next_day.stored_bytes)
+        room = f"{size(free)} are free beside the ledger, and the next day of the crawl needs {needed}."
+        return problem("disk", LedgerUnavailable(room, next_step="Make room on the disk, or move the ledger."))
+    room = f"{size(free)} are free beside the ledger, and the rest of the crawl needs {size(whole.stored_bytes)}."
+    if free < whole.stored_bytes:
+        return warning("disk", room, "Make room on the disk before the crawl is through.")
+    return ok("disk", room)
+
+
+def _plan(config: Config, videos: int, now: datetime) -> quota.Plan:
+    limits = config.quota
+    return quota.make_plan(
+        videos,
+        daily_units=limits.daily_units,
+        units_per_call=limits.units_per_call,
+        reserve_units=limits.reserve_units,
+        concurrency=config.run.concurrency,
+        now=now,
+    )
+
+
+def _writable(path: Path) -> bool:
+    real = path.resolve()
+    effective = os.access in os.supports_effective_ids
+    return all(os.access(place, os.W_OK, effective_ids=effective) for place in (real, real.parent))

@@ -1,0 +1,92 @@
+"""Where the ids come from and where the export goes."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from harvester.doctor.finding import Finding, ok, problem, warning
+from harvester.errors import HarvesterError
+from harvester.support.sanitize import escaped, shown
+
+if TYPE_CHECKING:
+    from harvester.config import Config, ExportSettings
+    from harvester.export.storage.destination import Target
+
+IDS_LOOKED_AT = 100
+TINY = b"harvester doctor wrote this to see that it can, and removes it.\n"
+
+
+def is_remote(uri: str | None) -> bool:
+    return uri is not None and "://" in uri and not uri.lower().startswith("file://")
+
+
+def source(config: Config) -> Finding:
+    """Whether its first rows can be read, and hold ids."""
+    from harvester.sources import read_ids
+
+    settings = config.source
+    uri = settings.uri
+    if uri is None:
+        return warning("source", "The settings name none.", "Name one: harvester load ids.csv, or set source.uri.")
+    if uri == "-":
+        return ok("source", "It is standard input, which is not looked at.")
+    try:
+        chunks = read_ids(uri, column=settings.column, anonymous=settings.anonymous, limit=IDS_LOOKED_AT)
+        with closing(chunks):  # type: ignore[type-var]  # a generator, typed as the iterator that callers need
+            chunk = next(chunks, None)
+    except HarvesterError as error:
+        return problem("source", error)
+    name = shown(uri.partition("?")[0])
+    if chunk is None:
+        return warning("source", f"{name} holds no ids.", "Mend source.uri or source.column.")
+    if len(chunk.invalid) * 2 > len(chunk.ids):
+        what = f"Most of the first texts of {name} are no video ids, such as {escaped(min(chunk.invalid), 40)}."
+        return warning("source", what, "Mend source.column.")
+    return ok("source", f"{name} can be read; its first id is {shown(chunk.ids[0], 40)}.")
+
+
+def export(config: Config) -> Finding:
+    """Whether something can be put there: a tiny file or object beside the export, which is removed again.
+
+    And whether an export would replace what stands there: one that was cut off is completed by that, as by an export.
+    """
+    from harvester.export import check_place
+    from harvester.protected import protected_by
+
+    settings = config.export
+    try:
+        protected_by(config).refuse_export(settings)
+        probe = _beside(settings, f".harvester-doctor-{secrets.token_hex(6)}")
+        probe.publish([TINY], content_type="text/plain")
+        refusal = _refusal(lambda: check_place(settings))
+    except HarvesterError as error:
+        return problem("export", error)
+    try:
+        probe.remove()
+    except HarvesterError as error:
+        what = f"Something can be written at {shown(settings.uri)}, but not removed: {shown(probe.uri)} stays there."
+        return warning("export", f"{what} {error.what}", "Remove it by hand; let this user have s3:DeleteObject.")
+    if refusal is not None:
+        return problem("export", refusal)
+    return ok("export", f"{shown(settings.uri)} can be written.")
+
+
+def _refusal(look: Callable[[], None]) -> HarvesterError | None:
+    """Kept until what was written is removed."""
+    try:
+        look()
+    except HarvesterError as error:
+        return error
+    return None
+
+
+def _beside(settings: ExportSettings, suffix: str) -> Target:
+    """Where nothing is yet. With the settings' own encryption and rights, so that these are tried too."""
+    from harvester.export.storage.open import folder_at, target_at
+
+    if settings.max_part_bytes is not None:
+        return folder_at(settings.uri, settings).beside(suffix)
+    return target_at(settings.uri, settings).beside(suffix)

@@ -1,0 +1,1 @@
+"""Exports whose parts are made by the workers of a Dask cluster."""

@@ -1,0 +1,168 @@
+"""A client of a Dask cluster: of one that runs already, or of one that is started here and ends with the client."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from harvester.errors import ClusterUnavailable, ConfigError
+from harvester.support.sanitize import shown
+
+if TYPE_CHECKING:
+    from distributed import Client, LocalCluster
+    from distributed.security import Security
+
+LOCAL = "local"
+ANSWER_SECONDS = 30.0
+"""How long the scheduler may take to answer. Dask gives up a connection that is dead after as long."""
+KEPT = "What stood there before is as it was; the ledger was only read."
+PRELOAD = "harvester.export.dask.preload"
+_TO_STOP = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def connected(address: str) -> Iterator[Client]:
+    """A client of the cluster; what is still under way when it is left is given up."""
+    if address == LOCAL:
+        _start_fork_server()  # it imports at the same time as this process
+    _import_dask()
+    with _client_here() if address == LOCAL else _client_of(address) as client:
+        yield client
+
+
+@contextmanager
+def scheduler_asked() -> Iterator[None]:
+    """Whatever Dask says of a scheduler that is gone, in a sentence. TimeoutError stays."""
+    from concurrent.futures import CancelledError
+
+    from distributed.client import ClosedClientError
+
+    try:
+        yield
+    except TimeoutError:
+        raise
+    except (CancelledError, asyncio.CancelledError, ClosedClientError, OSError) as error:
+        raise ClusterUnavailable(
+            f"The Dask scheduler is gone ({type(error).__name__}).",
+            state=KEPT,
+            next_step="Start it again, and its workers, then export again.",
+        ) from None
+
+
+def _import_dask() -> None:
+    try:
+        import cryptography  # noqa: F401 (what makes the certificates of a local cluster)
+        import dask
+
+        # Its log lines go the way of all other libraries', not to handlers of its own.
+        dask.config.set({"logging": {"version": 1, "disable_existing_loggers": False}})
+        import distributed  # noqa: F401
+    except ImportError as error:
+        raise ConfigError(
+            f"--dask needs what is not installed here ({error.name}).",
+            state="Nothing was written.",
+            next_step="Install the extra: pip install 'youtube-harvester[dask]', "
+            "or in a checkout pip install '.[dask]'.",
+        ) from None
+
+
+def _start_fork_server() -> None:
+    """Where workers are forked from, none has to import anything: that would take each a second. They inherit neither
+    what threads of this process hold nor Dask's setting of malloc, by which they had twice as many page faults."""
+    from multiprocessing import forkserver, resource_tracker
+
+    # Its start would let signals through again.
+    resource_tracker.ensure_running()
+    with _signals_held():
+        forkserver.set_forkserver_preload([PRELOAD])
+        forkserver.ensure_running()
+
+
+@contextmanager
+def _client_here() -> Iterator[Client]:
+    """Of a cluster of this machine's processors, which ends with it, even where this process is killed."""
+    import dask
+    from distributed import Client
+    from distributed.security import Security
+
+    # Without certificates, whoever has an account on this machine could have the workers do anything.
+    security = Security.temporary()
+    # Nor does anybody see the pages that schedulers and workers serve, or the profiles that workers take of themselves.
+    settings: dict[str, object] = {f"distributed.{who}.http.routes": [] for who in ("scheduler", "worker")}
+    settings["distributed.worker.profile.enabled"] = False
+    # Fifty times a second each of them would see how it is, and ten times how much memory it takes: a twentieth of the
+    # time of two processors.
+    settings["distributed.admin.tick.interval"] = settings["distributed.worker.memory.monitor-interval"] = "1s"
+    settings["distributed.worker.multiprocessing-method"] = "forkserver"
+    # On a busy machine a worker that died is not back in Dask's 15 seconds, and would be written off.
+    settings["distributed.deploy.lost-worker-timeout"] = "5 minutes"
+    with (
+        dask.config.set(settings),
+        _cluster_here(security) as cluster,
+        Client(cluster, timeout=ANSWER_SECONDS, set_as_default=False) as client,
+    ):
+        yield client
+
+
+def _cluster_here(security: Security) -> LocalCluster:
+    from distributed import LocalCluster
+
+    with _signals_held():
+        return LocalCluster(threads_per_worker=1, security=security, host="127.0.0.1", dashboard_address="127.0.0.1:0")
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Ctrl-C, and systemd, tell all processes of a group to stop: the workers are ended by this one, in good order.
+    Threads and processes that are started meanwhile inherit what is blocked."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _TO_STOP)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _client_of(address: str) -> Client:
+    from distributed import Client
+
+    try:
+        _see_that_it_answers(address)
+        return Client(address, name="harvester-export", timeout=ANSWER_SECONDS, set_as_default=False)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise ConfigError(
+            f"{shown(address)} is no address of a Dask scheduler: {shown(str(error))}.",
+            state="Nothing was written.",
+            next_step="Write it as tcp://host:8786 or tls://host:8786, or say local.",
+        ) from None
+    except OSError:
+        raise ClusterUnavailable(
+            f"No Dask scheduler answers at {shown(address)}.",
+            state="Nothing was written.",
+            next_step="See that it runs and can be reached from here, then export again.",
+        ) from None
+
+
+def _see_that_it_answers(address: str) -> None:
+    """A Client would wait for ever where a connection is taken and nothing is said."""
+    from distributed.core import connect
+    from distributed.security import Security
+    from distributed.utils import LoopRunner, sync
+
+    with_certificates = Security().get_connection_args("client")
+    runner = LoopRunner()
+    runner.start()
+    try:
+        comm = sync(
+            runner.loop,
+            connect,
+            address,
+            timeout=ANSWER_SECONDS,
+            callback_timeout=1.1 * ANSWER_SECONDS,
+            **with_certificates,
+        )
+        sync(runner.loop, comm.close, callback_timeout=ANSWER_SECONDS)
+    finally:
+        runner.stop()

@@ -1,0 +1,277 @@
+"""Parts made by the workers of a Dask cluster. Each worker reads the ledger and writes to the place of the part itself.
+
+What travels is the order of a part and, back, what the manifest says of it. Credentials are the workers' own. The parts
+go into the draft that this process holds: nothing is seen before all are there, and a worker that dies is made up for
+by Dask, which has the part made anew by another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import math
+import secrets
+import time
+import zlib
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import cache, partial
+from importlib.metadata import version
+from itertools import count
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, TypeAlias
+
+from harvester._version import __version__
+from harvester.errors import ClusterUnavailable, ConfigError, HarvesterError, LedgerUnavailable, LedgerUnusable
+from harvester.export.dask.cluster import ANSWER_SECONDS, KEPT, connected, scheduler_asked
+from harvester.export.part_writer import Made, Maker, NextOrder, Order, make, make_here
+from harvester.ledger.protocol import Books
+from harvester.model import Progress
+from harvester.support.gc_tuning import look_rarely
+from harvester.support.progress import Advance, Watch
+from harvester.support.sanitize import count as counted
+from harvester.support.sanitize import shown
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+NO_WORKER_SECONDS = 300.0
+"""How long a cluster may be without any worker: those that grow with their work need a while."""
+LOOK_SECONDS = 1.0
+"""How often a worker says how far its part is, and this process looks how many of them there are."""
+_TOPIC = "harvester-export"
+_LIBRARIES = ("msgspec", "pyarrow", "zstandard")
+_OTHER_ENVIRONMENT = "Install the same youtube-harvester[dask] for the scheduler and every worker, from one lock file."
+
+Asked: TypeAlias = "concurrent.futures.Future[Made | None]"
+"""What is to be had of a part."""
+OpenBooks = Callable[[], AbstractContextManager[Books]]
+
+
+@dataclass(frozen=True, slots=True)
+class OnDask:
+    """A Maker: see there."""
+
+    address: str
+    """Of the scheduler; `local` starts a cluster of this machine's processors."""
+    open_books: OpenBooks
+    """How a worker opens the ledger. It is pickled."""
+
+    def __call__(
+        self, books: Books, next_order: NextOrder, watch: Watch
+    ) -> Generator[tuple[Order, Made | None], None, None]:
+        export = f"{_TOPIC}-{secrets.token_hex(6)}"
+        task = Task(self.open_books, books.progress(), _tools(), export, LOOK_SECONDS)
+        with connected(self.address) as client:
+            yield from _Parts(client, task, watch).made(next_order)
+
+
+def maker_for(dask: str | None, open_books: Callable[..., AbstractContextManager[Books]], *ledger: object) -> Maker:
+    """Who makes the parts of a folder: workers that open that ledger, of the scheduler at the address `dask` or of a
+    cluster of this machine where it is `local`; this process where it is None."""
+    return make_here if dask is None else OnDask(dask, partial(open_books, *ledger))
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a worker does with an order."""
+
+    open_books: OpenBooks
+    progress: Progress
+    """Of the snapshot that is exported."""
+    tools: tuple[tuple[str, str], ...]
+    export: str
+    """A name that no other export has."""
+    tell_seconds: float
+    """How often it says how far it is."""
+
+    def __call__(self, order: Order) -> Made | None:
+        look_rarely()
+        try:
+            self._see_that_tools_are_the_same()
+            with self._books() as books:
+                self._see_that_nobody_wrote(books)
+                return make(books, order, _Telling(self.export, order.name, self.tell_seconds))
+        except HarvesterError as error:
+            error.what = f"On the Dask worker {_this_worker()}: {error.what}"
+            raise
+
+    @contextmanager
+    def _books(self) -> Iterator[Books]:
+        try:
+            opened = self.open_books()
+        except LedgerUnusable as error:
+            error.next_step = (
+                "Let every worker see the ledger: its server, or its file under this path on a shared disk."
+            )
+            raise
+        with opened as books:
+            yield books
+
+    def _see_that_tools_are_the_same(self) -> None:
+        if other := sorted(set(_tools()) - set(self.tools)):
+            name, here = other[0]
+            raise ConfigError(
+                f"{name} is {here} here and {dict(self.tools)[name]} where the export began: the bytes would differ.",
+                state=KEPT,
+                next_step=_OTHER_ENVIRONMENT,
+            )
+
+    def _see_that_nobody_wrote(self, books: Books) -> None:
+        """Where the database can't share its snapshot, each part is read from one of its own: they are one moment's
+        only while nothing is written. Where it can, this holds anyhow."""
+        if books.progress() != self.progress:
+            raise LedgerUnavailable(
+                "The ledger is not as it was when the export began: it was written to meanwhile, or is another copy.",
+                state=KEPT,
+                next_step="Export again while no run is under way, or without --dask.",
+            )
+
+
+@cache
+def _tools() -> tuple[tuple[str, str], ...]:
+    """What the bytes of a part depend on."""
+    libraries = tuple((name, version(name)) for name in _LIBRARIES)
+    return ("harvester", __version__), ("zlib", zlib.ZLIB_RUNTIME_VERSION), *libraries
+
+
+def _this_worker() -> str:
+    from distributed import get_worker
+
+    return str(get_worker().address)
+
+
+class _Telling:
+    """A Watch on a worker: now and then, whoever exports hears from the scheduler how far the part is."""
+
+    def __init__(self, export: str, part: str, seconds: float) -> None:
+        self._export, self._part, self._seconds = export, part, seconds
+        self._spoke = time.monotonic()
+
+    def __call__(self, advance: Advance) -> None:
+        from distributed import get_worker
+
+        if (now := time.monotonic()) - self._spoke >= self._seconds:
+            self._spoke = now
+            get_worker().log_event(_TOPIC, (self._export, self._part, advance.done, advance.bytes))
+
+
+class _Parts:
+    """What workers have in hand. All that is ordered is handed over at once: which worker takes what, and how many
+    there are, is Dask's affair."""
+
+    def __init__(self, client: Client, task: Task, watch: Watch) -> None:
+        self._client, self._task, self._watch = client, task, watch
+        self._numbers = count()
+        self._under_way: dict[Asked, tuple[Order, Future]] = {}
+        self._ended: SimpleQueue[Asked] = SimpleQueue()
+        self._done = 0
+        self._so_far: dict[str, tuple[int, int]] = {}
+        """Videos and bytes of parts that are being made, as far as was heard."""
+        self._workers = 0
+        self._seen, self._looked = time.monotonic(), -math.inf
+        """When there was a worker, and when that was asked."""
+        with scheduler_asked():
+            client.subscribe_topic(_TOPIC, self._hear)
+
+    def made(self, next_order: NextOrder) -> Generator[tuple[Order, Made | None], None, None]:
+        """See Maker."""
+        while self._hand_over(next_order):
+            self._look()
+            try:
+                asked = self._ended.get(timeout=LOOK_SECONDS)
+            except Empty:
+                continue
+            order, future = self._under_way.pop(asked)
+            made = _result(future, asked)
+            self._done += made is not None
+            self._seen = time.monotonic()
+            yield order, made
+            self._tell()
+
+    def _hand_over(self, next_order: NextOrder) -> bool:
+        """All that is ordered now. Whether anything is under way."""
+        while (order := next_order()) is not None:
+            with scheduler_asked():
+                key = f"{self._task.export}-{next(self._numbers)}"
+                future = self._client.submit(self._task, order, key=key, pure=False)
+            # Without a limit of time: Dask 2026.8's client would answer no more once it has given up an answer.
+            # Where a worker dies before it is asked, the part is being made anew.
+            answer = self._client.gather(future, asynchronous=True)
+            asked = asyncio.run_coroutine_threadsafe(answer, self._client.loop.asyncio_loop)
+            self._under_way[asked] = order, future
+            asked.add_done_callback(self._ended.put)
+        return bool(self._under_way)
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        if now - self._looked < LOOK_SECONDS:
+            return
+        self._workers, self._looked = _workers_of(self._client), now
+        if self._workers:
+            self._seen = now
+        elif now - self._seen > NO_WORKER_SECONDS:
+            raise ClusterUnavailable(
+                f"The Dask cluster has no worker, and had none for {NO_WORKER_SECONDS:.0f} s.",
+                state=KEPT,
+                next_step="Start workers (dask worker tcp://scheduler:8786 --nthreads 1), then export again.",
+            )
+        self._tell()
+
+    def _hear(self, event: tuple[float, tuple[str, str, int, int]]) -> None:
+        """In another thread."""
+        export, part, videos, size = event[1]
+        if export == self._task.export:
+            self._so_far[part] = videos, size
+
+    def _tell(self) -> None:
+        so_far = [self._so_far.get(order.name, (0, 0)) for order, _ in self._under_way.values()]
+        parts = f"{self._done:,} of {counted(self._done + len(self._under_way), 'part')}"
+        self._watch(
+            Advance(
+                sum(videos for videos, _ in so_far),
+                bytes=sum(size for _, size in so_far),
+                note=f"{parts}, {counted(self._workers, 'worker')}",
+            )
+        )
+
+
+def _workers_of(client: Client) -> int:
+    with scheduler_asked():
+        try:
+            return len(client.nthreads(callback_timeout=ANSWER_SECONDS))
+        except TimeoutError:
+            raise ClusterUnavailable(
+                f"The Dask scheduler has not answered for {ANSWER_SECONDS:.0f} s.",
+                state=KEPT,
+                next_step="See how it is, then export again.",
+            ) from None
+
+
+def _result(future: Future, asked: Asked) -> Made | None:
+    """Of a part that has ended."""
+    if future.status == "error" and (error := asked.exception()) is not None:
+        raise _failure(error)
+    with scheduler_asked():
+        return asked.result()
+
+
+def _failure(error: BaseException) -> BaseException:
+    """What to raise for what a part ended with."""
+    from distributed.scheduler import KilledWorker
+
+    if isinstance(error, KilledWorker):
+        return ClusterUnavailable(
+            f"Dask gave up on a part: {counted(error.allowed_failures + 1, 'worker')} died over it.",
+            state=KEPT,
+            next_step="See why in their logs. Where it is memory, give them more, or one thread each; "
+            "where there is no harvester, install it.",
+        )
+    if isinstance(error, ImportError):
+        what = f"A Dask worker can't do the work: {shown(str(error))}."
+        return ConfigError(what, state=KEPT, next_step=_OTHER_ENVIRONMENT)
+    if isinstance(error, RuntimeError) and "deserialization" in str(error):
+        what = "The Dask scheduler can't read what it is given: it has no harvester, or another one."
+        return ConfigError(what, state=KEPT, next_step=_OTHER_ENVIRONMENT)
+    return error

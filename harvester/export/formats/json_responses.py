@@ -1,0 +1,51 @@
+"""`json`: the responses as one array, a stream in load order, the same for the same ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from harvester.export.compression import gzip_member
+from harvester.export.prefetch import ahead
+from harvester.export.verified_body import check_sum, plain_body
+from harvester.model import StoredResponse
+
+PLAIN_AT_A_HOP, PACKED_AT_A_HOP = 8, 32
+"""Bodies to a hop between threads: one or two megabytes of them."""
+
+
+def json_array(responses: Iterable[StoredResponse]) -> Iterator[bytes]:
+    """One UTF-8 JSON array of the bodies as the API sent them, decompressed. Nothing stored is `[]`.
+
+    Raises LedgerDamaged at the first body that is not what was stored.
+    """
+    opening = b"["
+    for body in ahead(plain_body, responses, at_a_hop=PLAIN_AT_A_HOP):
+        yield opening
+        yield body
+        opening = b","
+    yield b"[]\n" if opening == b"[" else b"]\n"
+
+
+def json_array_gzip(responses: Iterable[StoredResponse]) -> Iterator[bytes]:
+    """The bytes of `json_array` as a gzip file of members put end to end.
+
+    Bodies that came from the wire as gzip are copied as they are: compressing them again would cost more
+    than all the rest of an export. `gzip`, `zcat`, pandas, Spark and every other reader of gzip *files* goes
+    through all members; a one-shot `zlib.decompressobj`, and curl and some browsers that meet
+    `Content-Encoding: gzip`, stop after the first.
+    Raises LedgerDamaged at the first body that is not what was stored.
+    """
+    opening, comma = gzip_member(b"["), gzip_member(b",")
+    empty = True
+    for body in ahead(_gzip_body, responses, at_a_hop=PACKED_AT_A_HOP):
+        yield opening if empty else comma
+        yield body
+        empty = False
+    yield gzip_member(b"[]\n" if empty else b"]\n")
+
+
+def _gzip_body(response: StoredResponse) -> bytes:
+    if response.body.encoding == "gzip":
+        check_sum(response)
+        return response.body.data
+    return gzip_member(plain_body(response))

@@ -1,0 +1,132 @@
+"""The one table of what can be published: a format is an entry here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import NoReturn
+
+from harvester.errors import ConfigError
+from harvester.export.counters import Tally
+from harvester.ledger.protocol import Books
+from harvester.model import Span
+from harvester.support.sanitize import shown
+
+_FRAME_BYTES = 64
+"""More than brackets, commas and gzip members of their own add to a body."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How the videos of a span become the bytes of a file, and what a server is to say that they are.
+
+    `content_type` names the file as it is stored. A gzip file is `application/gzip`, and never JSON with a
+    `Content-Encoding: gzip`: curl and some browsers then decode the first of its many members and drop the
+    rest, while boto3, s3fs, pandas, Spark and Athena go by the name of the file and not by that header.
+    """
+
+    assemble: Callable[[Books, Span, Tally], Iterator[bytes]]
+    suffix: str
+    """By which readers know the file; parts of a dataset end with it."""
+    content_type: str
+    whole_responses: bool = False
+    """Responses as the API sent them, and not videos."""
+    compressed: bool = True
+    stable: bool = True
+    """Whether every version of every library gives the same bytes."""
+
+    def expected_bytes(self, responses: int, raw_bytes: int, stored_bytes: int) -> int:
+        """About what so many responses add to a file."""
+        return responses * _FRAME_BYTES + (stored_bytes if self.compressed else raw_bytes)
+
+
+def _json(books: Books, span: Span, tally: Tally) -> Iterator[bytes]:
+    from harvester.export.formats.json_responses import json_array
+
+    return json_array(tally.over(books.responses(span)))
+
+
+def _json_gzip(books: Books, span: Span, tally: Tally) -> Iterator[bytes]:
+    from harvester.export.formats.json_responses import json_array_gzip
+
+    return json_array_gzip(tally.over(books.responses(span)))
+
+
+def _json_zstd(books: Books, span: Span, tally: Tally) -> Iterator[bytes]:
+    from harvester.export.compression import zstandard_frame
+
+    return zstandard_frame(_json(books, span, tally))
+
+
+def _jsonl(books: Books, span: Span, tally: Tally) -> Iterator[bytes]:
+    from harvester.export.formats.jsonl import json_lines
+
+    return json_lines(books, span, tally)
+
+
+def _jsonl_gzip(books: Books, span: Span, tally: Tally) -> Iterator[bytes]:
+    from harvester.export.compression import gzipped
+
+    return gzipped(_jsonl(books, span, tally))
+
+
+def _jsonl_zstd(books: Books, span: Span, tally: Tally) -> Iterator[bytes]:
+    from harvester.export.compression import zstandard_frame
+
+    return zstandard_frame(_jsonl(books, span, tally))
+
+
+def _parquet(books: Books, span: Span, tally: Tally) -> Iterator[bytes]:
+    from harvester.export.formats.parquet import parquet_file
+
+    return parquet_file(books, span, tally)
+
+
+_GZIP, _ZSTD = "application/gzip", "application/zstd"
+FORMATS: dict[tuple[str, str], Format] = {
+    ("json", "none"): Format(_json, ".json", "application/json", whole_responses=True, compressed=False),
+    ("json", "gzip"): Format(_json_gzip, ".json.gz", _GZIP, whole_responses=True),
+    ("json", "zstd"): Format(_json_zstd, ".json.zst", _ZSTD, whole_responses=True, stable=False),
+    ("jsonl", "none"): Format(_jsonl, ".jsonl", "application/x-ndjson", compressed=False),
+    ("jsonl", "gzip"): Format(_jsonl_gzip, ".jsonl.gz", _GZIP, stable=False),
+    ("jsonl", "zstd"): Format(_jsonl_zstd, ".jsonl.zst", _ZSTD, stable=False),
+    ("parquet", "none"): Format(_parquet, ".parquet", "application/vnd.apache.parquet", stable=False),
+}
+"""By format and compression, as the settings and the manifest name them."""
+
+_COMPRESSION_BY_SUFFIX = {".gz": "gzip", ".zst": "zstd"}
+_FORMAT_BY_SUFFIX = {".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
+
+
+def format_of(name: str, compression: str) -> Format:
+    """Raises ConfigError where there is no such format, or not with that compression."""
+    try:
+        return FORMATS[name, compression]
+    except KeyError:
+        what = f"There is no export of {shown(name, 40)!r} with compression {shown(compression, 40)!r}."
+        hint = "Parquet is compressed within: leave --compression out." if name == "parquet" else ""
+        raise ConfigError(what, state="Nothing was written.", next_step=hint) from None
+
+
+def refuse_misleading_name(uri: str, name: str, compression: str) -> None:
+    """Readers go by the file's name: refuse one that ends as another format's would."""
+    stem, packing = uri, _suffix(uri, _COMPRESSION_BY_SUFFIX)
+    if packing:
+        stem = uri.removesuffix(packing)
+        if _COMPRESSION_BY_SUFFIX[packing] != compression:
+            _refuse_name(uri, packing, "compression", _COMPRESSION_BY_SUFFIX[packing], compression)
+    ending = _suffix(stem, _FORMAT_BY_SUFFIX)
+    if ending and _FORMAT_BY_SUFFIX[ending] != name:
+        _refuse_name(uri, ending, "format", _FORMAT_BY_SUFFIX[ending], name)
+
+
+def _suffix(uri: str, known: Iterable[str]) -> str:
+    return next((suffix for suffix in known if uri.endswith(suffix)), "")
+
+
+def _refuse_name(uri: str, suffix: str, setting: str, named: str, chosen: str) -> NoReturn:
+    raise ConfigError(
+        f"{shown(uri)} is named as a {named} file, but export.{setting} is {chosen!r}.",
+        state="Nothing was written.",
+        next_step=f"Add --{setting} {named}, or choose a name without {suffix}.",
+    )

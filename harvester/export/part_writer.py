@@ -1,0 +1,99 @@
+"""The parts of an export, from what is ordered to what is written: by this process, or by others that it hands to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from harvester.export.counters import Tally
+from harvester.export.formats.registry import format_of
+from harvester.export.manifest import Part
+from harvester.export.parts import part_name
+from harvester.export.storage.destination import Place, Written
+from harvester.ledger.protocol import Books
+from harvester.model import EVERYTHING, Span
+from harvester.support.progress import Advance, Watch, nobody
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A part to be made. Nothing but the ledger has to be added to it: it may be pickled and made anywhere."""
+
+    format: str
+    compression: str
+    span: Span
+    most_bytes: int | None
+    """None where it can't be cut any smaller."""
+    place: Place
+
+    @property
+    def name(self) -> str:
+        return part_name(self.span, format_of(self.format, self.compression))
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A part that is written, and how many responses went into it where whole responses are published."""
+
+    part: Part
+    responses: int
+    written: Written
+
+
+NextOrder: TypeAlias = Callable[[], Order | None]
+"""None while there is nothing to order. A part that came out too large brings new orders."""
+
+
+class Maker(Protocol):
+    """Makes what is ordered, until nothing is ordered any more and all is made; in any order."""
+
+    def __call__(
+        self, books: Books, next_order: NextOrder, watch: Watch
+    ) -> Generator[tuple[Order, Made | None], None, None]:
+        """Each order with what was made of it; None where that came out larger than it may be.
+
+        `watch` hears of the parts that are being made, and after one was taken in. Closing the generator ends all that
+        is under way.
+        """
+        ...
+
+
+def make_here(books: Books, next_order: NextOrder, watch: Watch) -> Generator[tuple[Order, Made | None], None, None]:
+    """In this process, one after another."""
+    while (order := next_order()) is not None:
+        yield order, make(books, order, watch)
+
+
+def make(books: Books, order: Order, watch: Watch = nobody) -> Made | None:
+    """Assemble one part and write it to its place; None where it comes out larger than it may be."""
+    form, tally = format_of(order.format, order.compression), Tally()
+    chunks = counted(form.assemble(books, order.span, tally), tally, watch, order.most_bytes)
+    try:
+        written = order.place.write(chunks, expected_bytes=order.most_bytes or 0)
+    except _TooLargeError:
+        return None
+    part = Part(
+        file=order.name,
+        videos=tally.videos,
+        bytes=written.published.bytes,
+        sha256=written.published.sha256,
+        first_position=order.span.first,
+        last_position=order.span.last if order.span.last < EVERYTHING.last else None,
+    )
+    return Made(part, tally.responses, written)
+
+
+class _TooLargeError(Exception):
+    """A part came out larger than it may be."""
+
+
+def counted(chunks: Iterable[bytes], tally: Tally, watch: Watch, most_bytes: int | None = None) -> Iterator[bytes]:
+    """The chunks, while `watch` hears of videos and bytes. No more than `most_bytes` of them."""
+    size = 0
+    for chunk in chunks:
+        size += len(chunk)
+        if most_bytes is not None and size > most_bytes:
+            raise _TooLargeError
+        yield chunk
+        watch(Advance(tally.videos, bytes=size))

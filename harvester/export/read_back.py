@@ -1,0 +1,75 @@
+"""The ids in a published file, read back as the people downstream would."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from typing import BinaryIO, cast
+
+import msgspec
+from isal import igzip
+
+from harvester.errors import HarvesterError
+from harvester.export.json_array_reader import MAX_ENTRY_CHARACTERS, STEP_CHARACTERS, Unreadable, array_entries
+
+
+class _Item(msgspec.Struct):
+    id: str
+
+
+def ids_in(file: BinaryIO, name: str, compression: str) -> Iterator[str]:
+    """Every video's id, in the order of the file; memory does not grow with it. Raises Unreadable."""
+    try:
+        yield from _READERS[name](_unpacked(file, compression))
+    except (Unreadable, HarvesterError):
+        raise
+    except Exception as error:  # zlib's, zstandard's and Arrow's errors have no base in common
+        raise Unreadable(str(error) or type(error).__name__) from error
+
+
+def _unpacked(file: BinaryIO, compression: str) -> BinaryIO:
+    if compression == "gzip":
+        return cast(BinaryIO, igzip.GzipFile(fileobj=file))  # type: ignore[no-untyped-call]
+    if compression == "zstd":
+        import zstandard
+
+        return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(file, closefd=False), STEP_CHARACTERS)
+    return file
+
+
+def _of_json(file: BinaryIO) -> Iterator[str]:
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+    try:
+        for ids in array_entries(text):
+            yield from ids
+    finally:
+        text.detach()  # the file is closed by who opened it
+
+
+def _of_jsonl(file: BinaryIO) -> Iterator[str]:
+    decoder = msgspec.json.Decoder(_Item)
+    while line := file.readline(MAX_ENTRY_CHARACTERS):
+        if not line.endswith(b"\n"):
+            raise Unreadable("its last line is cut")
+        yield decoder.decode(line).id
+
+
+def _of_parquet(file: BinaryIO) -> Iterator[str]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(file, pre_buffer=False) as table:
+        for batch in table.iter_batches(columns=["id"]):
+            if not batch.num_columns or not pa.types.is_string(batch.schema.field(0).type):
+                raise Unreadable("it has no column of ids")
+            for video_id in batch.column(0).to_pylist():
+                if video_id is None:
+                    raise Unreadable("a video in it has no id")
+                yield video_id
+
+
+_READERS: dict[str, Callable[[BinaryIO], Iterator[str]]] = {
+    "json": _of_json,
+    "jsonl": _of_jsonl,
+    "parquet": _of_parquet,
+}

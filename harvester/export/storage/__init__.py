@@ -1,0 +1,1 @@
+"""Where exports are published: local files and folders, S3."""

@@ -1,0 +1,190 @@
+"""Local files that appear by rename: at any instant the name holds all of the old file or all of the new."""
+
+from __future__ import annotations
+
+import logging
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from harvester.errors import ConfigError, HarvesterError, Overtaken
+from harvester.export.manifest import SUFFIX
+from harvester.export.storage.destination import Meter, Published, Standing
+from harvester.export.storage.local_draft import FileDraft, abandoned_drafts, alone_in, drafted, explained, explanation
+from harvester.export.storage.ownership import SQLITE_MAGIC, describes_file
+from harvester.support.atomic_write import followed
+from harvester.support.sanitize import shown
+
+_READ_BYTES = 1 << 20
+
+log = logging.getLogger(__name__)
+
+
+class LocalTarget:
+    """A file on this machine. Where `path` is a symbolic link, the file that it leads to is replaced."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def uri(self) -> str:
+        return str(self.path)
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    def publish(self, chunks: Iterable[bytes], *, content_type: str, expected_bytes: int = 0) -> Published:
+        """See Target. The bytes and their name are on disk when this returns. An old file's mode is kept."""
+        place = self._place()
+        with explained(self.path):
+            _refuse_database(place)
+        with drafted(place, self.path) as draft:
+            published = self._write(draft, chunks)
+            with explained(self.path):
+                draft.finish()
+                draft.take_place()
+        return published
+
+    def publish_with_manifest(
+        self,
+        chunks: Iterable[bytes],
+        manifest_of: Callable[[Published], bytes],
+        *,
+        content_type: str,
+        replacing: Standing | None,
+        expected_bytes: int = 0,
+    ) -> Published:
+        """See Target. Both are on disk, hidden, before the first is renamed: see `finish_interrupted`."""
+        place, beside = self._place(), self.beside(SUFFIX)
+        with drafted(place, self.path) as draft, drafted(beside._place(), beside.path) as note:
+            published = self._write(draft, chunks)
+            with explained(beside.path):
+                note.write(manifest_of(published))
+                note.finish()
+                note.sync_folder()
+            with explained(self.path):
+                draft.finish()
+                with alone_in(place.parent):
+                    if self.standing() != replacing:
+                        raise overtaken(self.uri)
+                    draft.take_place()
+                    take_place_of_manifest(note, beside.path)
+        return published
+
+    def standing(self) -> Standing | None:
+        """See Target."""
+        with explained(self.path, "read"):
+            try:
+                about = self._place().stat()
+            except FileNotFoundError:
+                return None
+            return Standing((about.st_dev, about.st_ino, about.st_mtime_ns), about.st_size)
+
+    def finish_interrupted(self) -> bool:
+        """See Target."""
+        finish_interrupted(self.beside(SUFFIX), self._place().parent, lambda text: describes_file(text, self))
+        return True
+
+    def undisturbed(self) -> AbstractContextManager[None]:
+        """See Target."""
+        return alone_in(self._place().parent)
+
+    def read(self) -> Iterator[bytes]:
+        """See Target."""
+        try:
+            with self.path.open("rb") as file:
+                while chunk := file.read(_READ_BYTES):
+                    yield chunk
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise explanation(f"Can't read {shown(self.uri)}", error) from error
+
+    def open(self) -> BinaryIO:
+        """See Target."""
+        with explained(self.path, "read"):
+            return self.path.open("rb")
+
+    def remove(self) -> None:
+        """See Target."""
+        with explained(self.path):
+            self.path.unlink(missing_ok=True)
+
+    def beside(self, suffix: str) -> LocalTarget:
+        """See Target."""
+        return LocalTarget(self.path.with_name(self.path.name + suffix))
+
+    def _place(self) -> Path:
+        """Where a link leads. Raises ConfigError where nothing can be put there."""
+        with explained(self.path):
+            place = followed(self.path)
+            _check_place(place)
+            return place
+
+    def _write(self, draft: FileDraft, chunks: Iterable[bytes]) -> Published:
+        meter = Meter()
+        for chunk in meter.over(chunks):
+            with explained(self.path):
+                draft.write(chunk)
+        return meter.published(self.uri)
+
+
+def take_place_of_manifest(note: FileDraft, path: Path) -> None:
+    """The last step of an export; its draft has been on disk since before the first."""
+    try:
+        with explained(path):
+            note.take_place()
+    except HarvesterError as error:
+        error.state = "The data is published; its manifest is not, or is the one before."
+        raise
+
+
+def finish_interrupted(beside: LocalTarget, folder: Path, describes: Callable[[bytes], bool]) -> None:
+    """Let a draft of the manifest take its place where it describes what was published into `folder` before a kill."""
+    with explained(beside.path):
+        place = followed(beside.path)
+        if not (place.parent.is_dir() and folder.is_dir() and any(True for _ in abandoned_drafts(place))):
+            return
+        with alone_in(folder):
+            for draft in abandoned_drafts(place):
+                if describes(draft.read()):
+                    draft.take_place(place.name)
+                    log.info("%s: completed an export that was cut off before its manifest", beside.uri)
+                    return
+
+
+def overtaken(uri: str) -> Overtaken:
+    return Overtaken(
+        f"Another export was published at {shown(uri)} after this one began.",
+        state="That one stands there, whole and with its manifest; the ledger was only read.",
+        next_step="Export again, one after another.",
+    )
+
+
+def _check_place(place: Path) -> None:
+    name = shown(str(place))
+    if not place.parent.is_dir():
+        raise ConfigError(
+            f"Can't export to {name}: there is no folder {shown(str(place.parent))}.",
+            state="Nothing was written.",
+            next_step="Create the folder, or choose another destination.",
+        )
+    try:
+        mode = place.stat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(mode):
+        raise ConfigError(f"Can't export to {name}: it is not a file.", state="Nothing was written.")
+
+
+def _refuse_database(place: Path) -> None:
+    with suppress(FileNotFoundError), place.open("rb") as file:
+        if file.read(len(SQLITE_MAGIC)) == SQLITE_MAGIC:
+            raise ConfigError(
+                f"Can't export to {shown(str(place))}: it is a database, perhaps the ledger itself.",
+                state="Nothing was written.",
+                next_step="Choose another destination.",
+            )

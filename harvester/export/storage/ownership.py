@@ -1,0 +1,192 @@
+"""Whether harvester wrote what stands at a destination: only that is replaced without --force."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+from urllib.parse import quote
+
+from harvester.errors import DestinationRefused
+from harvester.export.manifest import SUFFIX, Manifest, Part, from_json
+from harvester.export.storage.destination import Folder, Meter, Standing, Target
+from harvester.support.sanitize import shown
+
+log = logging.getLogger(__name__)
+
+NAMES_MANIFEST = "harvester-manifest"
+"""The metadata of an object on S3 that names its manifest."""
+SQLITE_MAGIC = b"SQLite format 3\0"
+"""What a file begins with that is a SQLite database, as ledgers are."""
+_HEAD_BYTES = 1 << 16
+_MOST_MANIFEST_BYTES = 8 << 20
+
+Judge: TypeAlias = Callable[[Target, Standing], str]
+"""Why harvester did not write what stands there; empty where it did."""
+
+
+def admit(target: Target, judge: Judge, *, force: bool) -> Standing | None:
+    """What stands at the target and may be replaced; None where nothing does.
+
+    Raises DestinationRefused where harvester did not write it, unless `force`. A database that is no export is never
+    replaced: it may be the ledger of another crawl. Where a store does not let this account look, it can't be told
+    and is replaced, with a warning.
+    """
+    standing = target.standing()
+    if standing is None or standing.bytes == 0:
+        return standing
+    if standing.version is None:
+        log.warning("%s: this account may not read it, so whether harvester wrote it can't be told", shown(target.uri))
+        return standing
+    reason = judge(target, standing)
+    if not reason:
+        return standing
+    if _head(target).startswith(SQLITE_MAGIC):
+        raise DestinationRefused(
+            f"Can't write to {shown(target.uri)}: it is a database, perhaps a ledger.",
+            state="Nothing was written.",
+            next_step="Choose another destination, or remove it yourself.",
+        )
+    if force:
+        return standing
+    raise not_ours(target.uri, reason)
+
+
+def admit_file(target: Target, *, force: bool) -> Standing | None:
+    """The same for a file with a manifest. An export that was cut off between the two is completed first."""
+    exact = target.finish_interrupted()
+    # Another export has a moment between the file and its manifest, in which neither would be known as ours.
+    with target.undisturbed():
+        standing = admit(target, by_manifest(exact=exact), force=force)
+        if standing is None:
+            refuse_foreign_manifest(target.beside(SUFFIX), force=force)
+    return standing
+
+
+def not_ours(uri: str, reason: str) -> DestinationRefused:
+    return DestinationRefused(
+        f"Can't write to {shown(uri)}: harvester did not write what stands there ({reason}).",
+        state="Nothing was written.",
+        next_step="Choose another destination, or add --force to replace it.",
+    )
+
+
+def by_manifest(*, exact: bool) -> Judge:
+    """The judge of published files: the manifest beside it names it or, on S3, its metadata name the manifest.
+
+    Where it is `exact`, the length must be that of the manifest too: otherwise the file was changed since.
+    """
+
+    def judge(target: Target, standing: Standing) -> str:
+        if standing.metadata.get(NAMES_MANIFEST) == quote(target.name + SUFFIX):
+            return ""
+        manifest = read_manifest(target.beside(SUFFIX))
+        if manifest is None:
+            return "no manifest lies beside it"
+        if manifest.file != target.name or manifest.parts is not None:
+            return "the manifest beside it names something else"
+        if exact and manifest.bytes != standing.bytes:
+            return f"it has {standing.bytes:,} bytes, and its manifest says {manifest.bytes:,}: it was changed since"
+        return ""
+
+    return judge
+
+
+def by_marks(marks: tuple[bytes, ...]) -> Judge:
+    """The judge of what says at its beginning that harvester made it."""
+
+    def judge(target: Target, _: Standing) -> str:
+        head = _head(target)
+        return "" if all(mark in head for mark in marks) else "it does not say that harvester made it"
+
+    return judge
+
+
+def refuse_foreign_manifest(target: Target, *, force: bool) -> None:
+    """Raise DestinationRefused where the name of the manifest is taken by a file that is none."""
+    if not force and target.standing() is not None and read_manifest(target) is None:
+        raise not_ours(target.uri, "it is no manifest")
+
+
+def admit_folder(
+    folder: Folder, sizes: Mapping[str, int], *, force: bool, made: Callable[[str], bool] = lambda _: False
+) -> None:
+    """Raise DestinationRefused where harvester did not write the parts, unless `force`.
+
+    `sizes` is all that the folder holds, in bytes. Where there is no manifest, `made` is asked whether a part says of
+    itself that harvester made it.
+    """
+    if force:
+        return
+    if not sizes:
+        refuse_foreign_manifest(folder.beside(SUFFIX), force=force)
+        return
+    manifest = read_manifest(folder.beside(SUFFIX))
+    if manifest is None:
+        if not all(map(made, sizes)):
+            raise not_ours(folder.uri, "no manifest lies beside it")
+        return
+    if manifest.file != folder.name or manifest.parts is None:
+        raise not_ours(folder.uri, "the manifest beside it names something else")
+    said = {part.file: part.bytes for part in manifest.parts}
+    for name, size in sizes.items():
+        if said.get(name) != size and not made(name):
+            raise not_ours(folder.uri, f"its manifest knows no {shown(name, 100)} of {size:,} bytes")
+
+
+def read_manifest(target: Target) -> Manifest | None:
+    """What it says; None where nothing is there, or something else."""
+    text = bytearray()
+    try:
+        for chunk in target.read():
+            text += chunk
+            if len(text) > _MOST_MANIFEST_BYTES:
+                return None
+    except FileNotFoundError:
+        return None
+    return parse(bytes(text))
+
+
+def parse(text: bytes) -> Manifest | None:
+    """The manifest that the text is; None where it is none."""
+    try:
+        return from_json(text)
+    except ValueError:
+        return None
+
+
+def describes_file(text: bytes, target: Target) -> bool:
+    """Whether it is the manifest of the very bytes that stand there."""
+    manifest, standing = parse(text), target.standing()
+    if manifest is None or manifest.parts is not None or standing is None:
+        return False
+    return manifest.file == target.name and _holds(target, standing.bytes, manifest.bytes, manifest.sha256)
+
+
+def describes_folder(text: bytes, folder: Folder) -> bool:
+    """Whether it is the manifest of the very parts that are in that folder."""
+    manifest = parse(text)
+    if manifest is None or manifest.parts is None or manifest.file != folder.name:
+        return False
+    if folder.names() != [part.file for part in manifest.parts]:
+        return False
+    return all(_is_part(folder.file(part.file), part) for part in manifest.parts)
+
+
+def _is_part(target: Target, part: Part) -> bool:
+    standing = target.standing()
+    return standing is not None and _holds(target, standing.bytes, part.bytes, part.sha256)
+
+
+def _holds(target: Target, found_bytes: int, said_bytes: int, said_sha256: str) -> bool:
+    if found_bytes != said_bytes:
+        return False
+    meter = Meter()
+    meter.drain(target.read())
+    return meter.sha256 == said_sha256
+
+
+def _head(target: Target) -> bytes:
+    for chunk in target.read():
+        return chunk[:_HEAD_BYTES]
+    return b""

@@ -1,0 +1,295 @@
+"""S3 objects, streamed in parts: the object appears, or changes, when the upload is completed."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import logging
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from harvester.errors import HarvesterError, Overtaken
+from harvester.export.manifest import SUFFIX
+from harvester.export.storage.destination import Meter, Published, Standing, Written
+from harvester.export.storage.s3_client import S3Options, as_header, connected, crc32, wants_checksums
+from harvester.export.storage.s3_condition import ANYTHING, Condition, conditionally, in_place_of, overtaken, version
+from harvester.export.storage.s3_errors import explained, is_absence, is_refusal
+from harvester.export.storage.s3_sweep import abort_all, open_uploads
+from harvester.export.storage.s3_upload import MIB, PART_BYTES, Buffers, Upload, cut, part_size
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+log = logging.getLogger(__name__)
+
+_READ_BYTES = MIB
+_SEEK_BUFFER_BYTES = 4 * MIB
+_MANIFEST_ATTEMPTS = 10
+"""Each time another export has put its own manifest there first, and then this object stood still."""
+
+
+class S3Target:
+    """One object. Credentials and endpoint come from AWS's usual chain."""
+
+    def __init__(
+        self, bucket: str, key: str, options: S3Options | None = None, *, part_bytes: int = PART_BYTES
+    ) -> None:
+        self.bucket = bucket
+        self.key = key
+        self.options = options or S3Options()
+        self.part_bytes = part_bytes
+
+    @property
+    def uri(self) -> str:
+        return f"s3://{self.bucket}/{self.key}"
+
+    @property
+    def name(self) -> str:
+        return self.key.rpartition("/")[2]
+
+    def publish(self, chunks: Iterable[bytes], *, content_type: str, expected_bytes: int = 0) -> Published:
+        """See Target. One request where all fits one part, a multipart upload otherwise."""
+        return self._publish(chunks, content_type, expected_bytes, ANYTHING, lambda: None)
+
+    def publish_with_manifest(
+        self,
+        chunks: Iterable[bytes],
+        manifest_of: Callable[[Published], bytes],
+        *,
+        content_type: str,
+        replacing: Standing | None,
+        expected_bytes: int = 0,
+    ) -> Published:
+        """See Target."""
+        published = self.publish_instead(
+            chunks, content_type=content_type, replacing=replacing, expected_bytes=expected_bytes
+        )
+        try:
+            self._publish_manifest(manifest_of(published), self._version_of(published))
+        except Overtaken:
+            raise
+        except HarvesterError as error:
+            error.state = "The data is published; its manifest is not, or is the one before."
+            raise
+        return published
+
+    def publish_instead(
+        self, chunks: Iterable[bytes], *, content_type: str, replacing: Standing | None, expected_bytes: int = 0
+    ) -> Published:
+        """Publish it in place of `replacing` alone. Raises Overtaken where something else stands there."""
+
+        def check() -> None:
+            if in_place_of(replacing) and self.standing() != replacing:
+                raise overtaken(self.uri)
+
+        return self._publish(chunks, content_type, expected_bytes, in_place_of(replacing), check)
+
+    def _publish_manifest(self, manifest: bytes, mine: Hashable) -> None:
+        """Put it beside this object, unless another export has put its own here.
+
+        The manifest of before is looked at first, then the object, and then the manifest is replaced on condition that
+        it is still the one of before: so a manifest never takes the place of that of a newer object.
+        """
+        beside = self.beside(SUFFIX)
+        for _ in range(_MANIFEST_ATTEMPTS):
+            before = beside.standing()
+            self._check_still(mine)
+            try:
+                beside._publish([manifest], "application/json", 0, in_place_of(before), lambda: None)
+            except Overtaken:
+                continue  # by whom, the next look at the object tells
+            self._check_still(mine)
+            return
+        raise overtaken(self.uri)
+
+    def _version_of(self, published: Published) -> Hashable:
+        """As the store shows it now, which some do otherwise than they answered; None where it can't be seen."""
+        standing = self.standing()
+        if standing is None or (standing.version and standing.bytes != published.bytes):
+            raise overtaken(self.uri)
+        return standing.version
+
+    def _check_still(self, mine: Hashable) -> None:
+        standing = self.standing()
+        if standing is None or (mine and standing.version and standing.version != mine):
+            raise overtaken(self.uri)
+
+    def _publish(
+        self,
+        chunks: Iterable[bytes],
+        content_type: str,
+        expected_bytes: int,
+        condition: Condition,
+        check: Callable[[], None],
+    ) -> Published:
+        """`check` is called just before the object appears."""
+        size = part_size(expected_bytes, self.part_bytes)
+        buffers = Buffers()
+        with connected(self.uri, self.options.region) as client:
+            begun_before = open_uploads(client, self.bucket, self.key)
+            pieces = cut(chunks, size, buffers.take)
+            first = next(pieces)
+            if len(first) < size:
+                check()
+                published = self._put(client, first, content_type, condition)
+            else:
+                written, upload = self._send(client, itertools.chain((first,), pieces), size, buffers, content_type)
+                try:
+                    check()
+                except BaseException:
+                    upload.abort()
+                    raise
+                self.finish(upload, written, condition)
+                published = written.published
+            abort_all(client, self.bucket, begun_before)
+        return published
+
+    def standing(self) -> Standing | None:
+        """See Target."""
+        from botocore.exceptions import ClientError
+
+        with connected(self.uri, self.options.region) as client:
+            try:
+                about = client.head_object(Bucket=self.bucket, Key=self.key)
+            except ClientError as error:
+                if is_absence(error):
+                    return None
+                if is_refusal(error):
+                    # Writing may be allowed all the same; where it is not, the answer to that says more.
+                    return Standing(None, -1)
+                raise
+        return Standing(version(about["ETag"]), about["ContentLength"], about.get("Metadata", {}))
+
+    def finish_interrupted(self) -> bool:
+        """See Target. It is not: nothing keeps a manifest ahead of its object."""
+        return False
+
+    def undisturbed(self) -> AbstractContextManager[None]:
+        """See Target. It can't: the metadata of an object name its manifest instead."""
+        return nullcontext()
+
+    def read(self) -> Iterator[bytes]:
+        """See Target."""
+        from botocore.exceptions import ClientError
+
+        with connected(self.uri, self.options.region) as client:
+            try:
+                body = client.get_object(Bucket=self.bucket, Key=self.key)["Body"]
+            except ClientError as error:
+                if is_absence(error):
+                    raise FileNotFoundError(self.uri) from error
+                raise
+            with body:
+                yield from body.iter_chunks(_READ_BYTES)
+
+    def open(self) -> BinaryIO:
+        """See Target."""
+        return io.BufferedReader(_Ranges(self), _SEEK_BUFFER_BYTES)
+
+    def beside(self, suffix: str) -> S3Target:
+        """See Target."""
+        options = replace(self.options, metadata={})
+        return S3Target(self.bucket, self.key + suffix, options, part_bytes=self.part_bytes)
+
+    def remove(self) -> None:
+        """See Target."""
+        with connected(self.uri, self.options.region) as client:
+            client.delete_object(Bucket=self.bucket, Key=self.key)
+
+    def _put(self, client: S3Client, data: bytearray, content_type: str, condition: Condition) -> Published:
+        meter = Meter()
+        meter.add(data)
+        checksum: dict[str, Any] = {"ChecksumCRC32": as_header(crc32(data))} if wants_checksums(client) else {}
+        body: Any = data
+        put = partial(client.put_object, Bucket=self.bucket, Key=self.key, Body=body)
+        published = meter.published(self.uri)
+        try:
+            answer = conditionally(partial(put, **self.options.headers(content_type), **checksum), condition)
+        except Overtaken:
+            # By itself, where the answer was lost and boto3 asked once more.
+            if not self._stands(published):
+                raise
+            return published
+        return replace(published, version=version(answer["ETag"]))
+
+    def begin(self, client: S3Client, content_type: str) -> Upload:
+        """An upload of which nothing is seen before `finish`."""
+        return Upload.begin(client, self.bucket, self.key, self.options.headers(content_type))
+
+    def _send(
+        self, client: S3Client, pieces: Iterable[bytearray], size: int, buffers: Buffers, content_type: str
+    ) -> tuple[Written, Upload]:
+        meter = Meter()
+        upload = self.begin(client, content_type)
+        try:
+            receipt = upload.send(pieces, size, meter, buffers)
+        except BaseException:
+            upload.abort()
+            raise
+        return Written(meter.published(self.uri), receipt), upload
+
+    def finish(self, upload: Upload, written: Written, condition: Condition = ANYTHING) -> None:
+        """Let the object appear."""
+        try:
+            upload.complete(written.receipt, condition)
+        except BaseException as error:
+            gone = upload.abort() or isinstance(error, Overtaken)
+            if not (gone and isinstance(error, Exception) and self._stands(written.published)):
+                raise
+            log.info("%s: the answer to its completion was lost, but the object stands", self.uri)
+
+    def _stands(self, sent: Published) -> bool:
+        """Whether the object is, byte for byte, what was sent."""
+        there = Meter()
+        try:
+            there.drain(self.read())
+        except (HarvesterError, OSError):
+            return False
+        return (there.bytes, there.sha256) == (sent.bytes, sent.sha256)
+
+
+class _Ranges(io.RawIOBase):
+    """An object read at any place, by requests for ranges."""
+
+    def __init__(self, target: S3Target) -> None:
+        self._target = target
+        self._context = connected(target.uri, target.options.region, ranges=True)
+        self._client = self._context.__enter__()
+        with explained(target.uri):
+            about = self._client.head_object(Bucket=target.bucket, Key=target.key)
+        self._length = about["ContentLength"]
+        self._place = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._length}[whence]
+        self._place = max(0, base + offset)
+        return self._place
+
+    def tell(self) -> int:
+        return self._place
+
+    def readinto(self, buffer: Any, /) -> int:
+        end = min(self._place + len(buffer), self._length)
+        if self._place >= end:
+            return 0
+        wanted = f"bytes={self._place}-{end - 1}"
+        with explained(self._target.uri):
+            answer = self._client.get_object(Bucket=self._target.bucket, Key=self._target.key, Range=wanted)
+            data = answer["Body"].read()
+        buffer[: len(data)] = data
+        self._place += len(data)
+        return len(data)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._context.__exit__(None, None, None)
+        super().close()

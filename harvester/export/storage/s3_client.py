@@ -1,0 +1,143 @@
+"""A connection to S3, or to what speaks like it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from isal import isal_zlib
+
+from harvester.errors import ConfigError
+from harvester.export.storage.s3_errors import explained
+from harvester.support.network import s3_certificates
+from harvester.support.s3_responses import not_s3, refuse_redirect
+
+if TYPE_CHECKING:
+    from botocore.loaders import Loader
+    from botocore.session import Session
+    from types_boto3_s3 import S3Client
+
+_ATTEMPTS = 4
+_CONNECT_SECONDS = 5
+_READ_SECONDS = 60
+CONNECTIONS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class S3Options:
+    """How objects are to be stored. What is None is left to the bucket; the region to AWS's usual chain.
+
+    `private` is what S3 gives an object unasked, so it is not sent as an ACL: a bucket with ACLs switched
+    off, as new buckets are, refuses even that one.
+    """
+
+    region: str | None = None
+    acl: str = "private"
+    encryption: str | None = None
+    kms_key_id: str | None = None
+    storage_class: str | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+    """Sent with the object as `x-amz-meta-…`; ASCII."""
+
+    def headers(self, content_type: str) -> dict[str, Any]:
+        """As the operations that begin an object take them."""
+        wanted: dict[str, Any] = {
+            "ContentType": content_type,
+            "ACL": None if self.acl == "private" else self.acl,
+            "ServerSideEncryption": self.encryption,
+            "SSEKMSKeyId": self.kms_key_id,
+            "StorageClass": self.storage_class,
+            "Metadata": self.metadata or None,
+        }
+        return {name: value for name, value in wanted.items() if value is not None}
+
+
+@contextmanager
+def connected(uri: str, region: str | None, *, ranges: bool = False) -> Iterator[S3Client]:
+    """A client that gives up soon, and gives its connections back at the end; its errors are the house's.
+
+    With `ranges`, answers are not held against a checksum: some stores send that of the whole object with a range.
+    """
+    import boto3
+    from botocore.config import Config
+
+    config = Config(
+        connect_timeout=_CONNECT_SECONDS,
+        read_timeout=_READ_SECONDS,
+        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+        max_pool_connections=CONNECTIONS,
+        user_agent_extra="harvester",
+        response_checksum_validation="when_required" if ranges else None,
+    )
+    with explained(uri):
+        try:
+            # boto3's default session keeps the credentials it found first: a long-lived process must not.
+            client: S3Client = boto3.session.Session(botocore_session=_session()).client(
+                "s3", region_name=region, config=config, verify=s3_certificates()
+            )
+        except ValueError:
+            # The address itself is not repeated, nor is the cause, which does: it may hold a password.
+            what = "AWS_ENDPOINT_URL or export.region is not valid."
+            raise ConfigError(what, state="Nothing was written.") from None
+        client.meta.events.register_first("needs-retry.s3", _refuse_redirect)
+        client.meta.events.register_first("after-call.s3", _refuse_pages)
+        try:
+            yield client
+        finally:
+            client.close()
+
+
+def _refuse_redirect(response: tuple[Any, Any] | None, **_: object) -> None:
+    if response is not None:
+        http, _parsed = response
+        refuse_redirect(http.status_code, {name.lower(): value for name, value in http.headers.items()})
+
+
+_PROOF = {
+    "PutObject": "ETag",
+    "CreateMultipartUpload": "UploadId",
+    "UploadPart": "ETag",
+    "CompleteMultipartUpload": "ETag",
+}
+"""What no S3 leaves out of its answer: a web page with status 200, as of a console or a captive portal, has none."""
+
+
+def _refuse_pages(http_response: Any, parsed: dict[str, Any], model: Any, **_: object) -> None:
+    proof = _PROOF.get(model.name)
+    if proof is not None and http_response.status_code < 300 and not parsed.get(proof):
+        raise not_s3(f"it answered {model.name} with HTTP {http_response.status_code} and without {proof}")
+
+
+def _session() -> Session:
+    """A new session that shares the parsed models of S3's API with earlier ones."""
+    from botocore.session import Session
+
+    session = Session()
+    session.register_component("data_loader", _models(session.get_config_variable("data_path")))
+    return session
+
+
+@cache
+def _models(path: str | None) -> Loader:
+    from botocore.loaders import create_loader
+
+    return create_loader(path)
+
+
+def wants_checksums(client: S3Client) -> bool:
+    """Whether checksums are sent: some stores that speak S3 know none, and AWS's own setting switches them off."""
+    # The stubs do not know this attribute of botocore's Config.
+    return getattr(client.meta.config, "request_checksum_calculation", None) == "when_supported"
+
+
+def crc32(data: bytes | bytearray) -> bytes:
+    # isa-l's is ten times as fast as zlib's.
+    return isal_zlib.crc32(data).to_bytes(4, "big")
+
+
+def as_header(checksum: bytes) -> str:
+    return base64.b64encode(checksum).decode()

@@ -1,0 +1,140 @@
+"""What S3 and the way to it refuse, in the house's errors: what happened, and what to do. Never a secret."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from harvester.errors import ConfigError, CredentialsError, HarvesterError, StorageUnavailable
+from harvester.support.s3_responses import SESSION_OVER, WRONG_REGION, not_s3, refusal_of
+from harvester.support.sanitize import shown, without_secrets
+
+if TYPE_CHECKING:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+_KEPT = "What stood there before is as it was; the ledger was only read."
+# The answer alone may be lost: then the new object is there.
+_WHOLE = "What stands there is whole, if perhaps the old one; the ledger was only read."
+
+_IDENTITY = "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the profile that AWS_PROFILE names."
+_CREDENTIALS = {
+    "AccessDenied": "Let this user have s3:PutObject and s3:AbortMultipartUpload on that key "
+    "(s3:PutObjectAcl for an ACL, s3:GetObject to verify; s3:ListBucket and s3:DeleteObject for a folder of parts), "
+    "or use another account.",
+    "403": "Let this user have s3:GetObject on that key.",
+    "InvalidAccessKeyId": _IDENTITY,
+    "SignatureDoesNotMatch": _IDENTITY,
+    "AuthorizationHeaderMalformed": "Set export.region to the bucket's region. " + _IDENTITY,
+    **dict.fromkeys(SESSION_OVER, "The session is over: sign in again, and export again."),
+    "RequestTimeTooSkewed": "Set this machine's clock: it is minutes away from S3's.",
+    "AccountProblem": "Ask whoever pays for the AWS account.",
+    "AllAccessDisabled": "Ask whoever owns the bucket.",
+}
+_CONFIG = {
+    "NoSuchBucket": "Create the bucket, or mend export.uri.",
+    "InvalidBucketName": "Mend export.uri.",
+    "KeyTooLongError": "Mend export.uri.",
+    "PermanentRedirect": "Set export.region to the bucket's region.",
+    "IllegalLocationConstraintException": "Set export.region to the bucket's region.",
+    "AccessControlListNotSupported": 'The bucket has ACLs switched off: set export.acl = "private".',
+    "InvalidStorageClass": "Mend export.storage_class.",
+    "KMS.NotFoundException": "Mend export.kms_key_id: it names no key of the bucket's region.",
+    "KMS.DisabledException": "Switch the key of export.kms_key_id on, or name another.",
+    "EntityTooLarge": "S3 takes no object of that size: export with --compression gzip.",
+}
+
+_PASSING = {
+    "RequestTimeout": "Export again later.",
+    "SlowDown": "Export again later.",
+    "OperationAborted": "Export again later.",
+    "NoSuchUpload": "A newer export to the same place was faster, or the bucket's rules end uploads that take so "
+    "long. Export again.",
+}
+
+
+@contextmanager
+def explained(uri: str) -> Iterator[None]:
+    """Turn what botocore raises into the house's errors. Anything else, as LedgerDamaged, passes as it is.
+
+    Their cause is left out: botocore's texts repeat what S3 said, the password in AWS_ENDPOINT_URL, and a session
+    token that no header can hold.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
+
+    try:
+        yield
+    except ConfigError as error:
+        error.state = error.state or _KEPT
+        raise
+    except ResponseParserError:
+        not_xml = not_s3("its answer is no XML")
+        not_xml.state = _KEPT
+        raise not_xml from None
+    except ClientError as error:
+        raise _refusal(shown(uri), error) from None
+    except BotoCoreError as error:
+        raise _failure(shown(uri), error) from None
+
+
+def is_absence(error: ClientError) -> bool:
+    """Whether S3 says that there is no such object, in a bucket that is there."""
+    return error.response.get("Error", {}).get("Code") in ("NoSuchKey", "404")
+
+
+def is_refusal(error: ClientError) -> bool:
+    """Whether S3 answered that this request is not allowed or not right, which time does not heal."""
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return status in (301, 307, 400, 401, 403, 405)
+
+
+def _refusal(uri: str, error: ClientError) -> HarvesterError:
+    refusal = refusal_of(error)
+    code, status = refusal.code, refusal.status
+    said = f" ({refusal.said.rstrip('.')})" if refusal.said and refusal.said != code else ""
+    what = f"S3 refused {error.operation_name} for {uri}: {code}{said}."
+    if code in _CREDENTIALS:
+        return CredentialsError(what, state=_KEPT, next_step=refusal.hint + _CREDENTIALS[code])
+    if code in _CONFIG:
+        region = f' It is "{refusal.region}".' if refusal.region and code in WRONG_REGION else ""
+        return ConfigError(what, state=_KEPT, next_step=_CONFIG[code] + region)
+    if status in (401, 403):
+        return CredentialsError(what, state=_KEPT, next_step=_IDENTITY)
+    if status == 501 or (300 <= status < 500 and status not in (408, 429) and code not in _PASSING):
+        return ConfigError(what, state=_KEPT, next_step=f"{refusal.hint}Check export.uri and export.region.")
+    return StorageUnavailable(what, state=_WHOLE, next_step=_PASSING.get(code, "Export again later."))
+
+
+def _failure(uri: str, error: BotoCoreError) -> HarvesterError:
+    from botocore import exceptions as boto
+
+    kind = type(error).__name__
+    if isinstance(error, boto.NoCredentialsError | boto.PartialCredentialsError):
+        return CredentialsError(f"There are no AWS credentials for {uri}.", state=_KEPT, next_step=_IDENTITY)
+    signed_out = (boto.CredentialRetrievalError, boto.TokenRetrievalError, boto.SSOError, boto.LoginError)
+    if isinstance(error, signed_out):
+        return CredentialsError(f"The AWS credentials for {uri} can't be had ({kind}).", next_step=_IDENTITY)
+    if isinstance(error, boto.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return ConfigError(
+            f"S3 can't be reached for {uri}: its TLS certificate is not trusted.",
+            state=_KEPT,
+            next_step="Check AWS_ENDPOINT_URL; AWS_CA_BUNDLE (or REQUESTS_CA_BUNDLE, SSL_CERT_FILE) names the PEM file "
+            "of certificates to trust.",
+        )
+    if isinstance(error, boto.SSLError):
+        return StorageUnavailable(
+            f"S3 can't be reached for {uri}: TLS failed.",
+            state=_WHOLE,
+            next_step="Check AWS_ENDPOINT_URL and the network, and export again.",
+        )
+    broken_off = (boto.IncompleteReadError, boto.FlexibleChecksumError)
+    passing = (boto.ConnectionError, boto.HTTPClientError, *broken_off)
+    if isinstance(error, passing):
+        return StorageUnavailable(
+            f"S3 can't be reached for {uri} ({kind}).",
+            state=_WHOLE,
+            next_step="Check the network, export.region and AWS_ENDPOINT_URL, and export again.",
+        )
+    what = f"{uri} can't be used ({kind}): {shown(without_secrets(str(error), ()))}"
+    return ConfigError(what, state=_KEPT, next_step="Check export.uri and the AWS settings.")

@@ -1,0 +1,39 @@
+"""A stored body as it may be published: what was stored, proved to be so."""
+
+from __future__ import annotations
+
+import hashlib
+
+from harvester.errors import LedgerDamaged
+from harvester.model import StoredResponse
+from harvester.support.gzip_body import BodyError, unpack
+
+
+def plain_body(response: StoredResponse) -> bytes:
+    """The body as the API meant it, decompressed. Raises LedgerDamaged where it is not what was stored."""
+    body = response.body
+    check_sum(response)
+    try:
+        plain = unpack(body.data, body.encoding, body.raw_bytes)
+    except BodyError as error:
+        raise damaged(response, str(error)) from error
+    if len(plain) != body.raw_bytes:
+        raise damaged(response, f"it holds {len(plain)} bytes, {body.raw_bytes} were stored")
+    return plain
+
+
+def check_sum(response: StoredResponse) -> None:
+    """Raises LedgerDamaged where the body, as it is stored, does not match its checksum."""
+    body = response.body
+    if body.encoding not in ("gzip", "identity"):
+        raise damaged(response, f"its encoding {body.encoding!r} is unknown")
+    if hashlib.sha256(body.data).digest() != body.sha256:
+        raise damaged(response, "its checksum does not match")
+
+
+def damaged(response: StoredResponse, how: str) -> LedgerDamaged:
+    return LedgerDamaged(
+        f"The stored body of call {response.call_id} is damaged: {how}.",
+        state="The ledger was only read.",
+        next_step="harvester verify names every damaged call.",
+    )

@@ -1,0 +1,305 @@
+"""Proof of what was published: against its manifest, and against a ledger that has not moved on."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+
+from harvester.config import ExportSettings
+from harvester.errors import ConfigError, HarvesterError, LedgerDamaged, StorageUnavailable
+from harvester.export.counters import Tally
+from harvester.export.formats.registry import Format, format_of
+from harvester.export.json_array_reader import Unreadable
+from harvester.export.manifest import SUFFIX, Manifest, Part, counts_of, from_json, sum_of
+from harvester.export.parts import is_part
+from harvester.export.read_back import ids_in
+from harvester.export.storage.destination import Folder, Meter, Target
+from harvester.export.storage.open import folder_at, target_at
+from harvester.ledger.protocol import Books
+from harvester.model import EVERYTHING, Span
+from harvester.support.progress import Advance, Watch, nobody
+from harvester.support.sanitize import shown
+
+log = logging.getLogger(__name__)
+
+_MOST_MANIFEST_BYTES = 8 << 20
+_MOST_FINDING_CHARS = 1000
+_IDS_AT_ONCE = 5000
+_IDS_LOOKED_UP = 500
+_MOST_LOOKS = 5
+"""Before a place that is published to again and again is left alone."""
+
+
+def check_published(uri: str, books: Books, settings: ExportSettings, *, watch: Watch = nobody) -> list[str]:
+    """What is wrong with the file or folder at `uri`, a sentence each; empty where all is well. Writes nothing.
+
+    Every file is read through and must have the length and the sha256 that the manifest states; then it is read as
+    what it is, JSON or Parquet, and must hold as many videos as the manifest says. Then the ledger: it has moved on
+    where a response was fetched after the export began, or where the counts by state are others now; an older
+    export is no fault, and nothing more is asked of it. Where the ledger has not moved, the published ids must
+    be its fetched ids, each once, and assembled once more it must give, byte for byte, the published file
+    (Parquet and what is compressed anew are left out: another version of a library may write other bytes).
+
+    Raises ConfigError where nothing is there; ConfigError, CredentialsError or StorageUnavailable where the place
+    itself can't be read.
+    """
+    for _ in range(_MOST_LOOKS):
+        seen, refusal, findings = _seen(uri, settings), None, []
+        try:
+            findings = _findings(uri, books, settings, watch)
+        except ConfigError as error:
+            refusal = error
+        # Where another export was published meanwhile, its file may have been compared with the manifest of before.
+        if not (refusal or findings) or _seen(uri, settings) == seen:
+            if refusal:
+                raise refusal
+            # A manifest may come from anywhere: what it says is quoted, and shown.
+            return [shown(finding, _MOST_FINDING_CHARS) for finding in findings]
+        log.info("another export was published at %s meanwhile: it is looked at anew", shown(uri))
+    raise StorageUnavailable(
+        f"One export after another is published at {shown(uri)}: none of them stood there long enough to be read.",
+        state="Nothing was changed.",
+        next_step="Verify it when they are done.",
+    )
+
+
+def _seen(uri: str, settings: ExportSettings) -> tuple[object, ...]:
+    """What stands there between two exports, and beside it: another one leaves something else."""
+    with suppress(HarvesterError, OSError):
+        folder = folder_at(uri, settings)
+        beside = folder.beside(SUFFIX)
+        with beside.undisturbed():
+            if Path(uri).is_dir():
+                return (beside.standing(), *(folder.file(name).standing() for name in folder.names()))
+            return beside.standing(), target_at(uri, settings).standing()
+    return ()
+
+
+def _findings(uri: str, books: Books, settings: ExportSettings, watch: Watch) -> list[str]:
+    folder = folder_at(uri, settings)
+    manifest, findings = _read_manifest(folder.beside(SUFFIX))
+    _refuse_nothing(uri, folder, manifest, settings)
+    if manifest is None:
+        return findings
+    try:
+        form = format_of(manifest.format, manifest.compression)
+    except ConfigError as error:
+        return [f"{folder.beside(SUFFIX).uri}: {error.what}"]
+    if misfit := _misfit(uri, folder, manifest):
+        return [misfit]
+    files = _files(uri, folder, manifest, settings)
+    way = _Way(watch, manifest, times=3 if form.stable else 2)
+    findings = [*_against_manifest(folder, manifest), *_read_through(files, way)]
+    if findings:
+        return findings
+    ids = _Ids()
+    for target, part in files:
+        before = ids.number
+        try:
+            with closing(target.open()) as file:
+                ids.count(way.over_ids(ids_in(file, manifest.format, manifest.compression)))
+        except Unreadable as error:
+            return [f"{target.uri} can't be read as {manifest.format}: {error}."]
+        if ids.number - before != part.videos:
+            return [f"{target.uri} holds {ids.number - before:,} videos, its manifest says {part.videos:,}."]
+    return _against_ledger(books, manifest, form, ids, way)
+
+
+def _read_manifest(place: Target) -> tuple[Manifest | None, list[str]]:
+    text = bytearray()
+    try:
+        for chunk in place.read():
+            text += chunk
+            if len(text) > _MOST_MANIFEST_BYTES:
+                return None, [f"{place.uri} is too long for a manifest."]
+        return from_json(bytes(text)), []
+    except FileNotFoundError:
+        return None, [
+            f"There is no manifest at {place.uri}: the export never came to its end, or was moved. "
+            "harvester export publishes it anew."
+        ]
+    except ValueError as error:
+        return None, [f"{place.uri} is no manifest: {error}."]
+
+
+def _refuse_nothing(uri: str, folder: Folder, manifest: Manifest | None, settings: ExportSettings) -> None:
+    """Raises ConfigError where no file or folder has that name: most likely another was meant."""
+    if _is_there(uri, folder, settings):
+        return
+    place = folder.beside(SUFFIX).uri
+    beside = f"There is no manifest at {place} either." if manifest is None else f"Its manifest {place} is there."
+    raise ConfigError(
+        f"There is no file at {shown(uri)}.",
+        state=f"{shown(beside)} Nothing was changed.",
+        next_step="Look at the name; or publish it with harvester export.",
+    )
+
+
+def _is_there(uri: str, folder: Folder, settings: ExportSettings) -> bool:
+    if Path(uri).is_dir():
+        return True
+    try:
+        next(target_at(uri.rstrip("/"), settings).read(), b"")
+    except FileNotFoundError:
+        return bool(folder.names())
+    return True
+
+
+def _misfit(uri: str, folder: Folder, manifest: Manifest) -> str:
+    """What is wrong where the manifest can't be of what stands there, whatever is in it; empty where nothing is."""
+    if manifest.parts is None:
+        return f"{uri} is a folder, its manifest speaks of one file." if Path(uri).is_dir() else ""
+    if Path(uri).is_file():
+        return f"{uri} is one file, its manifest speaks of a folder of parts."
+    names = [part.file for part in manifest.parts]
+    if names != sorted(set(names)) or not all(map(is_part, names)):
+        return f"{folder.beside(SUFFIX).uri} does not name numbered parts in order, each of them once."
+    return ""
+
+
+def _files(uri: str, folder: Folder, manifest: Manifest, settings: ExportSettings) -> list[tuple[Target, Part]]:
+    """Every published file, with what the manifest says of it."""
+    if manifest.parts is not None:
+        return [(folder.file(part.file), part) for part in manifest.parts]
+    whole = Part(manifest.file, manifest.videos, manifest.bytes, manifest.sha256, EVERYTHING.first, None)
+    return [(target_at(uri, settings), whole)]
+
+
+def _against_manifest(folder: Folder, manifest: Manifest) -> Iterator[str]:
+    """What contradicts itself, or lies in the folder without being spoken of."""
+    counts = manifest.counts
+    through = counts.get("pending", 0) + counts.get("claimed", 0) == 0
+    # Earlier versions called a crawl without one valid id complete.
+    if manifest.complete != through and counts.get("total", 0) > counts.get("invalid", 0):
+        yield "The manifest's `complete` contradicts its own counts."
+    if manifest.parts is None:
+        return
+    if strange := sorted(set(folder.names()) - {part.file for part in manifest.parts}):
+        yield f"{folder.uri} holds {strange[0]}, of which its manifest does not speak; readers take it for a part."
+    if (sum(part.bytes for part in manifest.parts), sum(part.videos for part in manifest.parts)) != (
+        manifest.bytes,
+        manifest.videos,
+    ) or sum_of(manifest.parts) != manifest.sha256:
+        yield "The manifest's sums contradict its own parts."
+
+
+def _read_through(files: Iterable[tuple[Target, Part]], way: _Way) -> Iterator[str]:
+    for target, part in files:
+        meter = Meter()
+        try:
+            meter.drain(way.over_bytes(target.read()))
+        except FileNotFoundError:
+            yield f"There is a manifest, but no file at {target.uri}."
+            continue
+        if meter.bytes != part.bytes:
+            yield f"{target.uri} holds {meter.bytes:,} bytes, its manifest says {part.bytes:,}."
+        if meter.sha256 != part.sha256:
+            yield (
+                f"{target.uri} is not the file that its manifest speaks of (sha256 {meter.sha256}, not "
+                f"{part.sha256[:64]}): it was changed, or an export was cut off before its manifest. Export again."
+            )
+
+
+def _against_ledger(books: Books, manifest: Manifest, form: Format, ids: _Ids, way: _Way) -> list[str]:
+    progress, newest = books.progress(), books.newest_response()
+    foreign = _foreign(books, manifest, ids)
+    if any(manifest.counts.get(state) != count for state, count in counts_of(progress).items()):
+        log.info("the ledger has moved on since the export: it was compared with its manifest alone")
+        return foreign
+    if newest is not None and newest > manifest.exported_at:
+        log.info("responses were fetched after the export: it was compared with its manifest alone")
+        return foreign
+    responses, _, _ = books.totals()
+    if responses != manifest.responses:
+        return [f"The export was made of {manifest.responses:,} responses, the ledger holds {responses:,}.", *foreign]
+    stored = _Ids()
+    for chunk in books.fetched(EVERYTHING, _IDS_AT_ONCE):
+        stored.count(video_id for video_id, _ in chunk)
+    if ids != stored:
+        return ["The published ids are not the ledger's fetched ids, each of them once.", *foreign]
+    return _assembled_again(books, manifest, form, way) if form.stable else []
+
+
+def _foreign(books: Books, manifest: Manifest, ids: _Ids) -> list[str]:
+    """A sentence where the export is of another ledger: one forgets no id that a call was paid for."""
+    # No id has other characters, and not every database could be asked for them.
+    odd = [video_id for video_id in ids.first if not (video_id.isascii() and video_id.isprintable())]
+    unknown = odd or books.unknown(ids.first)
+    if not unknown:
+        return []
+    return [
+        f"It was exported from another ledger, {shown(manifest.ledger)!r}: "
+        f"it holds the video {unknown[0]}, which is not in this one."
+    ]
+
+
+def _assembled_again(books: Books, manifest: Manifest, form: Format, way: _Way) -> list[str]:
+    spans = [(EVERYTHING, manifest.sha256)]
+    if manifest.parts is not None:
+        spans = [
+            (Span(part.first_position, part.last_position or EVERYTHING.last), part.sha256) for part in manifest.parts
+        ]
+    for span, sha256 in spans:
+        meter = Meter()
+        try:
+            meter.drain(way.over_bytes(form.assemble(books, span, Tally())))
+        except LedgerDamaged as error:
+            return [error.what]
+        if meter.sha256 != sha256:
+            return ["The ledger, exported again, gives other bytes than the manifest speaks of."]
+    return []
+
+
+class _Way:
+    """How far the proof is. What was published is gone through several times: each is an equal share of the way."""
+
+    def __init__(self, watch: Watch, manifest: Manifest, times: int) -> None:
+        self._watch = watch
+        self._videos = manifest.videos
+        self._bytes_in_all = times * manifest.bytes
+        self._bytes = 0
+        self._bytes_a_video = manifest.bytes / manifest.videos if manifest.videos else 0.0
+        self._ids = 0
+
+    def over_bytes(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            yield chunk
+            self._bytes += len(chunk)
+            self._tell()
+
+    def over_ids(self, ids: Iterable[str]) -> Iterator[str]:
+        for video_id in ids:
+            yield video_id
+            self._ids += 1
+            self._tell()
+
+    def _tell(self) -> None:
+        done = self._bytes + int(self._ids * self._bytes_a_video)
+        share = min(1.0, done / self._bytes_in_all) if self._bytes_in_all else 1.0
+        self._watch(Advance(int(share * self._videos), self._videos, done))
+
+
+class _Ids:
+    """Ids by number and by a sum of their hashes: whichever order they come in, the same ids come to the same."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.first: list[str] = []
+        """Of those that came first, as many as are looked up in a ledger."""
+        self._sum = 0
+
+    def count(self, ids: Iterable[str]) -> None:
+        for video_id in ids:
+            self.number += 1
+            if self.number <= _IDS_LOOKED_UP:
+                self.first.append(video_id)
+            spelled = video_id.encode(errors="surrogatepass")
+            self._sum += int.from_bytes(hashlib.blake2b(spelled, digest_size=16).digest())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Ids) and (self.number, self._sum) == (other.number, other._sum)
+
+    __hash__ = None  # type: ignore[assignment]

@@ -1,0 +1,215 @@
+"""A ledger taken to another place, from a file to a server or back: streamed, resumable, compared at the end.
+
+Until the comparison has succeeded, the copy's version is a mark that no command works with. The mark holds a
+fingerprint of the source: a copy that was cut off goes on where the source is still the same, or else begins anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from itertools import islice
+from typing import Any, TypeAlias
+
+from sqlalchemy import Connection, Engine, Table, delete, func, insert, inspect, select, text, update
+
+from harvester.errors import LedgerDamaged, LedgerUnusable
+from harvester.ledger import open as ledger_open
+from harvester.ledger.schema import commit_tokens, metadata, video_states, videos
+from harvester.ledger.sqlite import connection
+from harvester.ledger.sqlite.migrate import COPYING, REVISION
+from harvester.support.ledger_url import file_of, name_of
+from harvester.support.progress import Advance, Watch, nobody
+
+CHUNK_ROWS = {"responses": 64, "statistics": 64}
+"""Rows a transaction: of responses some megabytes, of all others CHUNK."""
+CHUNK = 20_000
+# What a server's connections committed last means nothing elsewhere.
+TABLES = [table for table in metadata.sorted_tables if table not in (video_states, commit_tokens)]
+# The rows that every write to a ledger changes one of.
+_TELLING = (
+    "video_states",
+    "quota_days",
+    "runs",
+    "prunings",
+    "refreshes",
+    "statistics_days",
+    "statistics_calls",
+    "loads",
+)
+
+Row: TypeAlias = Sequence[Any]
+
+
+def copy(source_url: str, target_url: str, watch: Watch = nobody) -> int:
+    """Make of the target what the source is now; how many rows that are. The source is only read."""
+    ledger_open.check(source_url)
+    with _opened(source_url, writing=False) as source, source.connect() as snapshot, snapshot.begin():
+        mark = COPYING + _fingerprint(snapshot)
+        if _mark_of(target_url) != mark:
+            _begin(target_url, mark)
+        with _opened(target_url, writing=True) as target:
+            total = sum(_count(snapshot, table) for table in TABLES)
+            done = _fill(snapshot, target, _translation(source_url, target_url), total, watch)
+            _compare(snapshot, target, target_url, _translation(target_url, source_url))
+            _finish(snapshot, target)
+    return done
+
+
+def _fingerprint(db: Connection) -> str:
+    digest = hashlib.sha256()
+    for name in _TELLING:
+        table = metadata.tables[name]
+        for row in db.execute(select(table).order_by(_key(table))):
+            digest.update(repr(tuple(row)).encode())
+    return digest.hexdigest()[:16]
+
+
+def _mark_of(url: str) -> str | None:
+    """The mark of a copy that was cut off; None where there is nothing yet, or an empty ledger."""
+    file = file_of(url)
+    if file is not None and not file.exists():
+        return None
+    with _opened(url, writing=False) as engine, engine.connect() as db:
+        if "alembic_version" not in inspect(db).get_table_names():
+            return None
+        version = db.scalar(text("SELECT version_num FROM alembic_version"))
+        if version is not None and version.startswith(COPYING):
+            return str(version)
+        if "videos" in inspect(db).get_table_names() and any(_count(db, table) for table in TABLES):
+            raise LedgerUnusable(
+                f"{name_of(url)} holds a ledger already.",
+                state="Nothing was changed.",
+                next_step="Copy to a new file, or to an empty database or schema.",
+            )
+    return None
+
+
+def _begin(url: str, mark: str) -> None:
+    """An empty ledger that says what it will be."""
+    if _mark_of(url) is None:
+        ledger_open.prepare(url)
+    with _opened(url, writing=True) as engine, engine.begin() as db:
+        for table in reversed(TABLES):
+            db.execute(delete(table))
+        db.execute(text("UPDATE alembic_version SET version_num = :mark"), {"mark": mark})
+
+
+def _fill(snapshot: Connection, target: Engine, translate: Callable[[str], str], total: int, watch: Watch) -> int:
+    done = 0
+    for table in TABLES:
+        key = _key(table)
+        with target.begin() as db:
+            there, last = db.execute(select(func.count(), func.max(key)).select_from(table)).one()
+        done += there
+        rows = select(table).order_by(key)
+        streamed = snapshot.execution_options(yield_per=CHUNK_ROWS.get(table.name, CHUNK)).execute(
+            rows if last is None else rows.where(key > last)
+        )
+        with closing(streamed):
+            for chunk in streamed.partitions():
+                with target.begin() as db:
+                    _insert(db, table, [_translated(table, row, translate) for row in chunk])
+                done += len(chunk)
+                watch(Advance(done, total, note=table.name))
+    return done
+
+
+def _insert(db: Connection, table: Table, rows: Sequence[Row]) -> None:
+    if db.dialect.name == "sqlite":
+        names = table.columns.keys()
+        db.execute(insert(table), [dict(zip(names, row, strict=True)) for row in rows])
+        return
+    driver: Any = db.connection.driver_connection
+    columns = ", ".join(table.columns.keys())
+    with driver.cursor() as cursor, cursor.copy(f"COPY {table.name} ({columns}) FROM STDIN") as stream:
+        for row in rows:
+            stream.write_row(row)
+
+
+def _compare(snapshot: Connection, target: Engine, target_url: str, translate: Callable[[str], str]) -> None:
+    """Row by row, as both give them back."""
+    with target.connect() as db:
+        for table in TABLES:
+            theirs = (_translated(table, row, translate) for row in _rows(db, table))
+            if _digest(_rows(snapshot, table)) != _digest(theirs):
+                raise LedgerDamaged(
+                    f"The copy in {name_of(target_url)} differs from the ledger in its table {table.name}.",
+                    state="The ledger was not touched, and no command works with the copy.",
+                    next_step="Remove the copy, and copy anew.",
+                )
+
+
+def _finish(snapshot: Connection, target: Engine) -> None:
+    """The counts by state come last, and with them the version."""
+    with target.begin() as db:
+        for row in snapshot.execute(select(video_states)):
+            db.execute(
+                update(video_states)
+                .where(video_states.c.code == row.code)
+                .values(videos=row.videos, first_position=row.first_position)
+            )
+        if db.dialect.name != "sqlite":
+            for table in map(metadata.tables.__getitem__, ("runs", "calls", "prunings", "statistics_calls", "loads")):
+                following = select(func.coalesce(func.max(table.c.id), 0) + 1).scalar_subquery()
+                db.execute(select(func.setval(f"{table.name}_id_seq", following, False)))
+        db.execute(text("UPDATE alembic_version SET version_num = :version"), {"version": REVISION})
+
+
+def _rows(db: Connection, table: Table) -> Iterator[Row]:
+    query = db.execution_options(yield_per=CHUNK_ROWS.get(table.name, CHUNK)).execute(
+        select(table).order_by(_key(table))
+    )
+    with closing(query):
+        yield from query
+
+
+def _digest(rows: Iterator[Row]) -> bytes:
+    digest = hashlib.sha256()
+    while chunk := list(islice(rows, 1000)):
+        for row in chunk:
+            digest.update(repr(tuple(row)).encode("utf-8", "surrogatepass"))
+    return digest.digest()
+
+
+def _translation(source_url: str, target_url: str) -> Callable[[str], str]:
+    """How texts that are no ids are written on the other side: see `postgres.loading`."""
+    if (file_of(source_url) is None) == (file_of(target_url) is None):
+        return str
+    from harvester.ledger.postgres.inserts import escaped, unescaped
+
+    return escaped if file_of(target_url) is None else unescaped
+
+
+def _translated(table: Table, row: Row, translate: Callable[[str], str]) -> Row:
+    if table is not videos:
+        return tuple(row)
+    position, video_id, *rest = row
+    return (position, translate(video_id), *rest)
+
+
+def _key(table: Table) -> Any:
+    (key,) = table.primary_key.columns
+    return key
+
+
+def _count(db: Connection, table: Table) -> int:
+    return db.scalar(select(func.count()).select_from(table)) or 0
+
+
+@contextmanager
+def _opened(url: str, *, writing: bool) -> Iterator[Engine]:
+    """Errors as sentences, and the engine is gone at the end."""
+    if (file := file_of(url)) is not None:
+        errors = connection.ledger_errors(file)
+        engine = connection.writing_engine(file) if writing else connection.reading_engine(file)
+    else:
+        postgres = ledger_open.postgres("connect", url)
+        errors = postgres.ledger_errors(url)
+        engine = postgres.writing_engine(url) if writing else postgres.reading_engine(url)
+    try:
+        with errors:
+            yield engine
+    finally:
+        engine.dispose()

@@ -1,0 +1,94 @@
+"""The one thread that writes, whatever the database: transactions that wait together share a commit."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar, cast
+
+from harvester.support.batching_thread import Done, Hop
+
+P = ParamSpec("P")
+S = TypeVar("S")
+T = TypeVar("T")
+Db = TypeVar("Db")
+
+MOST_AT_ONCE = 64
+"""Transactions that may share a commit: as long as a tenth of a second, for another process that waits to write."""
+
+
+Transactions: TypeAlias = Callable[[Any, Sequence[Any]], Sequence[Any]]
+"""Does for each item what is asked, and gives its result."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is to be done to an item."""
+
+    transactions: Transactions
+    item: Any
+
+
+class GroupWriter(ABC, Generic[Db]):
+    """Runs whole transactions, one after another, a hop away from the event loop.
+
+    Those that wait at the same time share one commit, and so one wait for the disk. To each of them it is its own: its
+    result is told after the commit, and where one of them fails, all are undone and each is run again by itself.
+    """
+
+    def __init__(self) -> None:
+        self._hop: Hop[Job, Any] = Hop("ledger-writer", self._commit, MOST_AT_ONCE)
+
+    async def run(self, transaction: Callable[Concatenate[Db, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The transaction's result, once it is committed. A cancelled caller does not stop it halfway.
+
+        It may be run twice, the first time undone, so it must do nothing but read and write the database.
+        """
+        return await self.run_together(lambda db, _: [transaction(db, *args, **kwargs)], None)
+
+    async def run_together(self, transactions: Callable[[Db, Sequence[S]], Sequence[T]], item: S) -> T:
+        """As `run`, of a function that does for many items at once what it does for one: it is given all that wait.
+
+        Each item is a transaction of its own to whoever asks: where one fails, each is done again by itself.
+        """
+        return cast(T, await self._hop(Job(transactions, item)))
+
+    async def close(self) -> None:
+        """Wait for what is under way, then close the connection."""
+        await self._hop.close(self._disconnect)
+
+    # --- in the thread
+
+    @abstractmethod
+    def _disconnect(self) -> None: ...
+
+    @abstractmethod
+    def _run(self, jobs: Sequence[Job]) -> list[Done[Any]]:
+        """One transaction: all of these jobs, or an error and none of them."""
+
+    def _commit(self, jobs: Sequence[Job]) -> list[Done[Any]]:
+        try:
+            return self._run(jobs)
+        except BaseException as error:  # noqa: BLE001 (whatever it is, it is raised where the transaction is awaited)
+            if len(jobs) == 1:
+                return [Done(error=error)]
+            return [done for job in jobs for done in self._commit([job])]
+
+
+def run_all(db: object, jobs: Sequence[Job]) -> list[Done[Any]]:
+    """Within a transaction: those that the same function does together."""
+    results: list[Any] = [None] * len(jobs)
+    for alike in _alike(jobs):
+        items = [jobs[place].item for place in alike]
+        for place, result in zip(alike, jobs[alike[0]].transactions(db, items), strict=True):
+            results[place] = result
+    return [Done(result) for result in results]
+
+
+def _alike(jobs: Sequence[Job]) -> Iterable[Sequence[int]]:
+    """The places of those that the same function does, together, in the order of the first of each."""
+    by_function: dict[Transactions, list[int]] = {}
+    for place, job in enumerate(jobs):
+        by_function.setdefault(job.transactions, []).append(place)
+    return by_function.values()

@@ -1,0 +1,79 @@
+"""Where a ledger is, and what opens it: the one place that knows of more than one database."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harvester.errors import LedgerUnusable
+from harvester.ledger.reader import SqliteBooks
+from harvester.ledger.sqlite import migrate
+from harvester.support.ledger_url import file_of, name_of
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from harvester.ledger.postgres.ledger import PostgresLedger
+    from harvester.ledger.postgres.reader import PostgresBooks
+    from harvester.ledger.sqlite.ledger import SqliteLedger
+
+
+def prepare(url: str) -> None:
+    """Create the ledger, or bring it up to date. Safe to repeat."""
+    if (file := file_of(url)) is not None:
+        migrate.prepare(file)
+    else:
+        postgres("upgrade", url).prepare(url)
+
+
+def check(url: str) -> None:
+    """Raise LedgerUnusable, with what to do, where there is no ledger or not one that this program works with."""
+    if (file := file_of(url)) is not None:
+        migrate.check(file)
+    else:
+        postgres("upgrade", url).check(url)
+
+
+def open_ledger(url: str, *, statistics_only: bool = False) -> SqliteLedger | PostgresLedger:
+    """The writing side, for use as a context manager; for a refresh of statistics where that is all."""
+    if (file := file_of(url)) is not None:
+        from harvester.ledger.sqlite.ledger import SqliteLedger, StatisticsLedger
+
+        return StatisticsLedger(file) if statistics_only else SqliteLedger(file)
+    module = postgres("ledger", url)
+    kind: type[PostgresLedger] = module.PostgresStatisticsLedger if statistics_only else module.PostgresLedger
+    return kind(url)
+
+
+def open_books(url: str, snapshot: str | None = None) -> SqliteBooks | PostgresBooks:
+    """The reading side, for use as a context manager; of that snapshot, where another one shares it."""
+    if (file := file_of(url)) is not None:
+        return SqliteBooks(file)
+    books: PostgresBooks = postgres("books", url).PostgresBooks(url, snapshot)
+    return books
+
+
+def may_write(url: str) -> bool:
+    """Whether this user may change the ledger, on a server."""
+    return bool(postgres("upgrade", url).may_write(url))
+
+
+def server_risk(url: str) -> str | None:
+    """What of the server's settings could lose what was committed."""
+    risk: str | None = postgres("upgrade", url).risk(url)
+    return risk
+
+
+def postgres(module: str, url: str) -> ModuleType:
+    """A module of the other database. Where the extra is not installed, the rest of harvester works all the same."""
+    from importlib import import_module
+
+    try:
+        import psycopg  # noqa: F401
+    except ImportError:
+        raise LedgerUnusable(
+            f"The ledger {name_of(url)} needs PostgreSQL's client.",
+            state="Nothing was changed.",
+            next_step="Install the extra: pip install 'youtube-harvester[postgres]', "
+            "or in a checkout pip install '.[postgres]'.",
+        ) from None
+    return import_module(f"harvester.ledger.postgres.{module}")

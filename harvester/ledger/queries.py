@@ -1,0 +1,376 @@
+"""Queries that only read, in SQLAlchemy Core: the same for every database."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import UTC, date, datetime
+from typing import Any, TypeAlias
+
+from sqlalchemy import BigInteger, ColumnElement, Row, Select, and_, bindparam, cast, func, select
+from sqlalchemy.dialects import sqlite
+
+from harvester.ledger.load_records import LoadRecord, Removal
+from harvester.ledger.schema import (
+    calls,
+    loads,
+    pruned_responses,
+    prunings,
+    quota_days,
+    responses,
+    runs,
+    statistics,
+    statistics_days,
+    video_states,
+    videos,
+)
+from harvester.ledger.transactions.transitions import instant
+from harvester.model import (
+    Body,
+    CallState,
+    FailedId,
+    FaultCount,
+    Progress,
+    QuotaDay,
+    ResponseSize,
+    RunRecord,
+    Span,
+    Stored,
+    StoredResponse,
+    VideoState,
+    Whereabouts,
+)
+
+AnyRow: TypeAlias = Row[*tuple[Any, ...]]
+AnyQuery: TypeAlias = Select[*tuple[Any, ...]]
+
+LOOKUP = 500
+"""Ids in one look-up: below every database's limit of bound values."""
+
+
+def moment(text: str) -> datetime:
+    """An instant as the ledger writes it."""
+    # strptime takes ten times as long.
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is not UTC:
+        raise ValueError(f"{text!r} is no instant in UTC")
+    return moment
+
+
+STATES = select(video_states.c.code, video_states.c.videos)
+DAYS = select(quota_days).order_by(quota_days.c.day)
+STATISTICS_DAYS = select(statistics_days).order_by(statistics_days.c.day)
+# Sums of large integers are decimals to PostgreSQL.
+PRUNED = select(
+    *(
+        cast(func.coalesce(func.sum(prunings.c[name]), 0), BigInteger)
+        for name in ("responses", "videos", "raw_bytes", "stored_bytes")
+    )
+)
+# Past the responses, which are many times larger than their calls.
+_STORED_BY = and_(calls.c.state == CallState.OK, calls.c.id.not_in(select(pruned_responses.c.call_id)))
+PARTS_ASKED = (
+    select(calls.c.parts, func.count().label("responses"))
+    .where(_STORED_BY)
+    .group_by(calls.c.parts)
+    .order_by(calls.c.parts)
+)
+LOADS = select(loads).order_by(loads.c.id)
+LAST_POSITION = select(func.coalesce(func.max(videos.c.position), 0))
+PROGRESS = (STATES, DAYS, PRUNED)
+# In load order; the call breaks ties, so that the order is always the same.
+RESPONSES = (
+    select(
+        calls.c.first_position,
+        responses.c.call_id,
+        responses.c.encoding,
+        responses.c.raw_bytes,
+        responses.c.item_count,
+        responses.c.fetched_at,
+        responses.c.sha256,
+        responses.c.body,
+    )
+    .join_from(responses, calls, calls.c.id == responses.c.call_id)
+    .order_by(calls.c.first_position, responses.c.call_id)
+)
+# One at a time, and past SQLAlchemy: an export reads all of them, and its rows would take most of the time.
+RESPONSE = str(
+    RESPONSES.where(responses.c.call_id == bindparam("call_id")).order_by(None).compile(dialect=sqlite.dialect())
+)
+_LOOK_FROM = select(video_states.c.first_position).where(video_states.c.code == 0).scalar_subquery()
+PENDING = (
+    select(videos.c.video_id)
+    .where(videos.c.position >= _LOOK_FROM, videos.c.state == 0, videos.c.suspect_batch.is_(None))
+    .order_by(videos.c.position)
+)
+SUSPECTS = (
+    select(videos.c.suspect_batch, videos.c.video_id)
+    .where(videos.c.state == 0, videos.c.suspect_batch.is_not(None))
+    .order_by(videos.c.suspect_batch, videos.c.position)
+)
+FAILED = (
+    select(
+        videos.c.video_id,
+        func.coalesce(calls.c.reason, calls.c.state).label("reason"),
+        calls.c.http_status,
+        calls.c.finished_at,
+        videos.c.attempts,
+    )
+    .join_from(videos, calls, calls.c.id == videos.c.call_id)
+    .where(videos.c.state == VideoState.FAILED)
+    .order_by(videos.c.position)
+)
+VIDEO_STATES = select(videos.c.video_id, videos.c.state).order_by(videos.c.position)
+RESPONSE_SIZES = (
+    select(calls.c.first_position, responses.c.raw_bytes, responses.c.stored_bytes)
+    .join_from(responses, calls, calls.c.id == responses.c.call_id)
+    .order_by(calls.c.first_position, responses.c.call_id)
+)
+RESPONSE_TOTALS = select(
+    func.count(),
+    func.coalesce(func.sum(responses.c.raw_bytes), 0),
+    func.coalesce(func.sum(responses.c.stored_bytes), 0),
+).select_from(responses)
+# By the order of the calls, which is hardly another: the least of all instants would be a pass over all rows.
+OLDEST_RESPONSE = select(responses.c.fetched_at).order_by(responses.c.call_id).limit(1)
+NEWEST_RESPONSE = select(func.max(responses.c.fetched_at))
+NEWEST_STATISTICS = select(func.max(statistics.c.fetched_at))
+HAS_STATISTICS = select(statistics.c.of_call).limit(1)
+_STATISTICS_AT = func.coalesce(statistics.c.fetched_at, responses.c.fetched_at)
+_OF_STATISTICS = responses.outerjoin(statistics, statistics.c.of_call == responses.c.call_id)
+
+
+def newest_runs(count: int) -> AnyQuery:
+    """And all that have not ended: few, whatever the crawl."""
+    newest = select(runs.c.id).order_by(runs.c.id.desc()).limit(count).scalar_subquery()
+    return select(runs).where(runs.c.id.in_(newest) | runs.c.ended_at.is_(None)).order_by(runs.c.id.desc())
+
+
+def faults(most: int, among_newest: int | None = None) -> AnyQuery:
+    """Reads every call, but none of their ids: a fiftieth of the crawl. Or no more than so many of the newest calls."""
+    reason = func.coalesce(calls.c.reason, calls.c.state)
+    query = (
+        select(
+            reason.label("reason"),
+            func.count().label("calls"),
+            func.sum(calls.c.units).label("units"),
+            func.max(calls.c.finished_at).label("last_at"),
+        )
+        .where(calls.c.state.in_((CallState.FAILED, CallState.ABANDONED)))
+        .group_by(reason)
+        .order_by(func.count().desc(), reason)
+        .limit(most)
+    )
+    if among_newest is None:
+        return query
+    newest = select(func.max(calls.c.id)).correlate(None).scalar_subquery()
+    return query.where(calls.c.id > newest - among_newest)
+
+
+def good_call_times(among_newest: int) -> AnyQuery:
+    newest = select(calls).order_by(calls.c.id.desc()).limit(among_newest).subquery()
+    return select(newest.c.started_at, newest.c.finished_at).where(newest.c.state == CallState.OK)
+
+
+def newest_responses(count: int) -> AnyQuery:
+    """The calls of those that hold any video."""
+    query = select(responses.c.call_id).where(responses.c.item_count > 0)
+    return query.order_by(responses.c.call_id.desc()).limit(count)
+
+
+def find(ids: Sequence[str]) -> AnyQuery:
+    return select(videos.c.video_id, videos.c.position, videos.c.state, videos.c.call_id).where(
+        videos.c.video_id.in_(ids)
+    )
+
+
+def bodies(call_ids: Sequence[int]) -> AnyQuery:
+    return select(responses).where(responses.c.call_id.in_(call_ids))
+
+
+def response_order(span: Span) -> AnyQuery:
+    return (
+        select(responses.c.call_id)
+        .join_from(responses, calls, calls.c.id == responses.c.call_id)
+        .where(calls.c.first_position.between(span.first, span.last))
+        .order_by(calls.c.first_position, responses.c.call_id)
+    )
+
+
+def fetched(span: Span) -> AnyQuery:
+    return (
+        select(videos.c.video_id, videos.c.call_id)
+        .where(videos.c.position.between(span.first, span.last), videos.c.state == VideoState.FETCHED)
+        .order_by(videos.c.position)
+    )
+
+
+def put_back(states: Collection[VideoState], reasons: Collection[str] | None) -> AnyQuery:
+    query = select(videos.c.state, func.count().label("videos")).where(videos.c.state.in_(states))
+    if reasons:
+        query = query.join(calls, calls.c.id == videos.c.call_id).where(calls.c.reason.in_(reasons))
+    return query.group_by(videos.c.state)
+
+
+def removable(which: Removal) -> AnyQuery:
+    query = select(videos.c.state, func.count().label("videos")).where(
+        videos.c.state.in_((VideoState.PENDING, VideoState.INVALID)),
+        videos.c.attempts == 0,
+        videos.c.call_id.is_(None),
+    )
+    if which.state is not None:
+        query = query.where(videos.c.state == which.state)
+    if which.load_id is not None:
+        query = query.where(videos.c.load_id == which.load_id)
+    return query.group_by(videos.c.state)
+
+
+def _old(before: datetime, parts: str | None) -> ColumnElement[bool]:
+    """Of responses joined with their calls: fetched before then, and with other parts than these where given."""
+    old = responses.c.fetched_at < instant(before)
+    return old if parts is None else and_(old, calls.c.parts != parts)
+
+
+def other_parts(parts: str) -> AnyQuery:
+    """A fifth of the time of PARTS_ASKED, which has to sort."""
+    return select(func.count()).select_from(calls).where(calls.c.parts != parts, _STORED_BY)
+
+
+def old_responses(before: datetime, after_call: int, most: int, parts: str | None = None) -> AnyQuery:
+    return (
+        select(calls.c.id, (calls.c.last_position - calls.c.first_position + 1).label("reach"))
+        .join_from(responses, calls, calls.c.id == responses.c.call_id)
+        .where(responses.c.call_id > after_call, _old(before, parts))
+        .order_by(responses.c.call_id)
+        .limit(most)
+    )
+
+
+def old_statistics(before: datetime, after_call: int, most: int) -> AnyQuery:
+    """As `old_responses`, by the age of the statistics alone."""
+    return (
+        select(calls.c.id, (calls.c.last_position - calls.c.first_position + 1).label("reach"))
+        .select_from(_OF_STATISTICS.join(calls, calls.c.id == responses.c.call_id))
+        .where(responses.c.call_id > after_call, responses.c.item_count > 0, instant(before) > _STATISTICS_AT)
+        .order_by(responses.c.call_id)
+        .limit(most)
+    )
+
+
+def older_statistics(before: datetime) -> AnyQuery:
+    """Of how many responses they are older, and of how many videos."""
+    return (
+        select(func.count(), func.coalesce(func.sum(responses.c.item_count), 0))
+        .select_from(_OF_STATISTICS)
+        .where(responses.c.item_count > 0, instant(before) > _STATISTICS_AT)
+    )
+
+
+def newest_statistics(call_ids: Sequence[int]) -> AnyQuery:
+    return select(statistics).where(statistics.c.of_call.in_(call_ids))
+
+
+def spent_on_statistics(day: date) -> AnyQuery:
+    return select(statistics_days).where(statistics_days.c.day == day.isoformat())
+
+
+def older(before: datetime, parts: str | None = None) -> AnyQuery:
+    sums = (func.coalesce(func.sum(responses.c[name]), 0) for name in ("item_count", "raw_bytes", "stored_bytes"))
+    query = select(func.count(), *sums).select_from(responses)
+    if parts is not None:
+        query = query.join(calls, calls.c.id == responses.c.call_id)
+    return query.where(_old(before, parts))
+
+
+def calls_to_refresh(before: datetime, parts: str | None = None) -> AnyQuery:
+    return older(before, parts).where(responses.c.item_count > 0).with_only_columns(func.count())
+
+
+def as_progress(states: Sequence[AnyRow], days: Sequence[AnyRow], pruned: Sequence[AnyRow]) -> Progress:
+    return Progress(
+        {VideoState(row.code): row.videos for row in states},
+        tuple(as_day(row) for row in days),
+        Stored(*pruned[0]),
+    )
+
+
+def as_day(row: AnyRow) -> QuotaDay:
+    return QuotaDay(
+        day=date.fromisoformat(row.day),
+        units_limit=row.units_limit,
+        units=row.units_reserved,
+        calls=row.calls,
+        ok=row.calls_ok,
+        failed=row.calls_failed,
+        abandoned=row.calls_abandoned,
+        fetched=row.videos_fetched,
+        missing=row.videos_missing,
+        raw_bytes=row.raw_bytes,
+        stored_bytes=row.stored_bytes,
+        closed_by_server_at=moment(row.closed_by_server_at) if row.closed_by_server_at else None,
+        elsewhere=row.units_elsewhere,
+    )
+
+
+def as_statistics_day(row: AnyRow) -> QuotaDay:
+    return QuotaDay(
+        day=date.fromisoformat(row.day),
+        units_limit=row.units_limit,
+        units=row.units_reserved,
+        calls=row.calls,
+        **dict.fromkeys(("ok", "failed", "abandoned", "fetched", "missing", "raw_bytes", "stored_bytes"), 0),
+        closed_by_server_at=moment(row.closed_by_server_at) if row.closed_by_server_at else None,
+        elsewhere=row.units_elsewhere,
+    )
+
+
+def as_run(row: AnyRow) -> RunRecord:
+    return RunRecord(
+        id=row.id,
+        host=row.host,
+        pid=row.pid,
+        started_at=moment(row.started_at),
+        lease_until=moment(row.lease_until),
+        ended_at=moment(row.ended_at) if row.ended_at else None,
+        reason=row.reason,
+    )
+
+
+def as_load(row: AnyRow) -> LoadRecord:
+    return LoadRecord(
+        id=row.id,
+        source=row.source,
+        loaded_at=moment(row.loaded_at),
+        rows=row.rows,
+        new=row.new,
+        invalid=row.invalid,
+        removed=row.removed,
+        finished_at=moment(row.finished_at) if row.finished_at else None,
+    )
+
+
+def as_fault(row: AnyRow) -> FaultCount:
+    return FaultCount(row.reason, row.calls, row.units, moment(row.last_at))
+
+
+def as_failed(row: AnyRow) -> FailedId:
+    return FailedId(row.video_id, row.reason, row.http_status, moment(row.finished_at), row.attempts)
+
+
+def as_body(row: AnyRow) -> Body:
+    return Body(row.body, row.encoding, row.raw_bytes, row.sha256, row.item_count)
+
+
+def as_response(row: tuple[Any, ...]) -> StoredResponse:
+    """Of a row of RESPONSES."""
+    first_position, call_id, encoding, raw_bytes, item_count, fetched_at, sha256, body = row
+    return StoredResponse(
+        call_id, first_position, Body(body, encoding, raw_bytes, sha256, item_count), moment(fetched_at)
+    )
+
+
+def as_size(row: AnyRow) -> ResponseSize:
+    return ResponseSize(row.first_position, row.raw_bytes, row.stored_bytes)
+
+
+def as_whereabouts(row: AnyRow) -> Whereabouts:
+    return Whereabouts(row.position, VideoState(row.state), row.call_id)

@@ -1,0 +1,272 @@
+"""The reading side of a ledger, and of a SQLite one: for status, export and verify, beside a running crawl."""
+
+from __future__ import annotations
+
+import sqlite3
+from abc import ABC, abstractmethod
+from array import array
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
+from datetime import date, datetime
+from itertools import groupby
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, Self, cast
+
+from sqlalchemy import Connection, CursorResult, Engine
+
+from harvester.errors import LedgerDamaged, LedgerUnavailable
+from harvester.ledger import queries
+from harvester.ledger.load_records import LoadRecord, Removal
+from harvester.ledger.sqlite.connection import damaged, is_read_unlocked, ledger_errors, reading_engine
+from harvester.model import (
+    EVERYTHING,
+    FailedId,
+    FaultCount,
+    PartsAsked,
+    Progress,
+    QuotaDay,
+    ResponseSize,
+    RunRecord,
+    Span,
+    Stored,
+    StoredResponse,
+    VideoState,
+)
+from harvester.support.sanitize import shown
+
+
+class CoreBooks(ABC):
+    """What is the same for every database. Everything is read in one transaction."""
+
+    _engine: Engine
+    _db: Connection
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def share(self) -> str | None:
+        return None
+
+    def progress(self) -> Progress:
+        with self._reading():
+            return queries.as_progress(*(self._db.execute(query).all() for query in queries.PROGRESS))
+
+    def runs(self, newest: int) -> list[RunRecord]:
+        with self._reading():
+            return [queries.as_run(row) for row in self._db.execute(queries.newest_runs(newest))]
+
+    def loads(self) -> list[LoadRecord]:
+        with self._reading():
+            return [queries.as_load(row) for row in self._db.execute(queries.LOADS)]
+
+    def removable(self, which: Removal) -> dict[VideoState, int]:
+        with self._reading():
+            return {VideoState(row.state): row.videos for row in self._db.execute(queries.removable(which))}
+
+    def last_position(self) -> int:
+        with self._reading():
+            return int(self._db.execute(queries.LAST_POSITION).scalar_one())
+
+    def faults(self, most: int, among_newest: int | None = None) -> list[FaultCount]:
+        with self._reading():
+            return [queries.as_fault(row) for row in self._db.execute(queries.faults(most, among_newest))]
+
+    def failed(self) -> Iterator[FailedId]:
+        with self._reading(), self._streamed(queries.FAILED) as rows:
+            yield from (queries.as_failed(row) for row in rows)
+
+    def good_call_seconds(self, among_newest: int) -> list[float]:
+        with self._reading():
+            times = self._db.execute(queries.good_call_times(among_newest))
+            # A clock that was set back is no call that took less than nothing.
+            return [max(0.0, (queries.moment(end) - queries.moment(start)).total_seconds()) for start, end in times]
+
+    def newest_responses(self, count: int) -> Iterator[StoredResponse]:
+        with self._reading():
+            newest = self._db.execute(queries.newest_responses(count)).scalars().all()
+            yield from self._read_responses(newest)
+
+    def responses(self, span: Span = EVERYTHING) -> Iterator[StoredResponse]:
+        with self._reading():
+            # The order is read first, without the bodies: sorting those would need room for all of them.
+            order = array("q", self._db.execute(queries.response_order(span)).scalars())
+            yield from self._read_responses(order)
+
+    def fetched(self, span: Span, size: int) -> Iterator[Sequence[tuple[str, int]]]:
+        with self._reading(), self._streamed(queries.fetched(span), size) as query:
+            for rows in query.partitions(size):
+                yield [(row[0], row[1]) for row in rows]
+
+    def unknown(self, ids: Sequence[str]) -> list[str]:
+        with self._reading():
+            known: set[str] = set()
+            for start in range(0, len(ids), queries.LOOKUP):
+                found = self._db.execute(queries.find(ids[start : start + queries.LOOKUP]))
+                known.update(row.video_id for row in found)
+            return [video_id for video_id in ids if video_id not in known]
+
+    def bodies(self, call_ids: Sequence[int]) -> Iterator[StoredResponse]:
+        with self._reading():
+            yield from self._read_responses(call_ids)
+
+    def sizes(self) -> Iterator[ResponseSize]:
+        with self._reading(), self._streamed(queries.RESPONSE_SIZES) as rows:
+            yield from (queries.as_size(row) for row in rows)
+
+    def totals(self) -> tuple[int, int, int]:
+        with self._reading():
+            count, raw_bytes, stored_bytes = self._db.execute(queries.RESPONSE_TOTALS).one()
+            return count, raw_bytes, stored_bytes
+
+    def newest_response(self) -> datetime | None:
+        with self._reading():
+            found = [self._db.execute(query).scalar() for query in (queries.NEWEST_RESPONSE, queries.NEWEST_STATISTICS)]
+            return max((queries.moment(newest) for newest in found if newest), default=None)
+
+    def pending(self, size: int) -> Iterator[tuple[str, ...]]:
+        with self._reading():
+            suspects = self._db.execute(queries.SUSPECTS).all()
+            for _, group in groupby(suspects, key=attrgetter("suspect_batch")):
+                ids = tuple(row.video_id for row in group)
+                yield from (ids[start : start + size] for start in range(0, len(ids), size))
+            with self._streamed(queries.PENDING, size) as query:
+                for rows in query.partitions(size):
+                    yield tuple(row.video_id for row in rows)
+
+    def states(self) -> Iterator[tuple[str, VideoState]]:
+        """Every id with its state, in load order."""
+        with self._reading(), self._streamed(queries.VIDEO_STATES) as rows:
+            yield from ((row.video_id, VideoState(row.state)) for row in rows)
+
+    def put_back(self, states: Collection[VideoState], reasons: Collection[str] | None) -> dict[VideoState, int]:
+        with self._reading():
+            found = {row.state: row.videos for row in self._db.execute(queries.put_back(states, reasons))}
+            return {state: found.get(state, 0) for state in states}
+
+    def older(self, before: datetime, parts: str | None = None) -> Stored:
+        with self._reading():
+            return Stored(*self._db.execute(queries.older(before, parts)).one())
+
+    def calls_to_refresh(self, before: datetime, parts: str | None = None) -> int:
+        with self._reading():
+            return int(self._db.execute(queries.calls_to_refresh(before, parts)).scalar_one())
+
+    def other_parts(self, parts: str) -> int:
+        with self._reading():
+            return int(self._db.execute(queries.other_parts(parts)).scalar_one())
+
+    def parts_asked(self) -> list[PartsAsked]:
+        with self._reading():
+            return [PartsAsked(row.parts, row.responses) for row in self._db.execute(queries.PARTS_ASKED)]
+
+    def older_statistics(self, before: datetime) -> Stored:
+        with self._reading():
+            responses, videos = self._db.execute(queries.older_statistics(before)).one()
+            return Stored(responses, videos)
+
+    def left_for_statistics(self, day: date, daily_units: int) -> int:
+        with self._reading():
+            spent = self._db.execute(queries.spent_on_statistics(day)).one_or_none()
+            if spent is None:
+                return daily_units
+            if spent.closed_by_server_at:
+                return 0
+            return max(0, daily_units - int(spent.units_reserved) - int(spent.units_elsewhere))
+
+    def statistics_days(self) -> list[QuotaDay]:
+        with self._reading():
+            return [queries.as_statistics_day(row) for row in self._db.execute(queries.STATISTICS_DAYS)]
+
+    def has_statistics(self) -> bool:
+        with self._reading():
+            return self._db.execute(queries.HAS_STATISTICS).first() is not None
+
+    def statistics(self, call_ids: Sequence[int]) -> Iterator[StoredResponse]:
+        with self._reading():
+            for row in self._db.execute(queries.newest_statistics(call_ids)):
+                yield StoredResponse(row.of_call, 0, queries.as_body(row), queries.moment(row.fetched_at))
+
+    def oldest_response(self) -> datetime | None:
+        with self._reading():
+            oldest = self._db.execute(queries.OLDEST_RESPONSE).scalar()
+            return queries.moment(oldest) if oldest else None
+
+    def findings(self) -> list[str]:
+        from harvester.ledger import audit
+
+        with self._reading():
+            return list(audit.findings(self._db))
+
+    def close(self) -> None:
+        self._db.close()
+        self._engine.dispose()
+
+    @contextmanager
+    def _streamed(self, query: queries.AnyQuery, size: int = 5000) -> Iterator[CursorResult[*tuple[Any, ...]]]:
+        """So many rows at a time. Whoever stops halfway leaves nothing open on a server."""
+        with closing(self._db.execution_options(yield_per=size).execute(query)) as rows:
+            yield rows
+
+    @abstractmethod
+    def _reading(self) -> AbstractContextManager[None]:
+        """Errors as sentences."""
+
+    @abstractmethod
+    def _read_responses(self, call_ids: Iterable[int]) -> Iterator[StoredResponse]:
+        """The stored responses of those calls, in that order."""
+
+
+class SqliteBooks(CoreBooks):
+    """See `Books`. Everything is read from one snapshot: what a run commits meanwhile is not seen."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._footprint = _footprint(path)
+        self._unlocked = is_read_unlocked(path)
+        self._engine = reading_engine(path, unlocked=self._unlocked)
+        with self._reading():
+            self._db = self._engine.connect()
+            self._db.begin()
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Errors as sentences. What was read without locks holds only if nobody wrote meanwhile."""
+        try:
+            with ledger_errors(self._path):
+                yield
+        except LedgerDamaged:
+            self._see_that_nobody_wrote()
+            raise
+        except ValueError as error:
+            self._see_that_nobody_wrote()
+            # A time, a day or a state that no harvester writes.
+            raise damaged(self._path, str(error)) from error
+        self._see_that_nobody_wrote()
+
+    def _see_that_nobody_wrote(self) -> None:
+        if self._unlocked and _footprint(self._path) != self._footprint:
+            raise LedgerUnavailable(
+                f"The ledger {shown(self._path.name)} was written to while it was read, where it cannot be locked.",
+                state="Nothing was changed.",
+                next_step="Run the command again.",
+            )
+
+    def _read_responses(self, call_ids: Iterable[int]) -> Iterator[StoredResponse]:
+        read = cast(sqlite3.Connection, self._db.connection.driver_connection).execute
+        for call_id in call_ids:
+            row = read(queries.RESPONSE, (call_id,)).fetchone()
+            if row is not None:
+                yield queries.as_response(row)
+
+
+def _footprint(path: Path) -> tuple[int, int, int] | None:
+    """Differs once something was written to the file."""
+    try:
+        file = path.stat()
+    except OSError:
+        return None
+    return file.st_ino, file.st_size, file.st_mtime_ns

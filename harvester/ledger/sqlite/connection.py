@@ -1,0 +1,296 @@
+"""How a SQLite ledger file is opened, for writing and for reading, and what its errors mean."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from harvester.errors import HarvesterError, LedgerDamaged, LedgerUnavailable, LedgerUnusable
+from harvester.support.sanitize import shown
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+BUSY_TIMEOUT_SECONDS = 60.0
+"""How long a transaction waits for another process's; each takes about a millisecond."""
+LOCK_SECONDS = 1.0
+"""How often whoever waits for the write lock looks whether it is told to hurry."""
+_EMPTY_WAL_SECONDS = 5
+"""How long to wait for those who read the ledger meanwhile."""
+_FILES = 4
+_LOCKED_PAUSE_SECONDS = 0.005
+
+_WRITING = (
+    # Of a new file: a body is read and written in half as many steps as with SQLite's own 4096.
+    "PRAGMA page_size = 8192",
+    "PRAGMA journal_mode = WAL",
+    # Committed means on disk: NORMAL survives a killed process but not a power cut.
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA cache_size = -8192",
+    "PRAGMA temp_store = MEMORY",
+)
+_SAFE = "What was committed before is safe."
+_UNREADABLE = (sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_FSTAT)
+_READING = ("PRAGMA query_only = ON", "PRAGMA cache_size = -8192")
+
+
+def writing_engine(path: Path) -> Engine:
+    """An engine whose transactions take the write lock when they begin, so that none fails halfway for it."""
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)),
+        poolclass=NullPool,
+        connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_SECONDS},
+    )
+    _prepare_connections(engine, _WRITING)
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    return engine
+
+
+def reading_engine(path: Path, *, unlocked: bool = False) -> Engine:
+    """An engine that cannot write. `unlocked`: see `is_read_unlocked`."""
+    engine = create_engine(
+        _read_only("sqlite", path, unlocked),
+        poolclass=NullPool,
+        connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
+    )
+    _prepare_connections(engine, _READING)
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+    return engine
+
+
+def async_reading_engine(path: Path) -> AsyncEngine:
+    """The same through aiosqlite, for reads beside a running crawl."""
+    from sqlalchemy.ext.asyncio import create_async_engine
+
+    engine = create_async_engine(
+        _read_only("sqlite+aiosqlite", path, False),
+        poolclass=NullPool,
+        connect_args={"timeout": BUSY_TIMEOUT_SECONDS},
+    )
+    _prepare_connections(engine.sync_engine, _READING)
+    event.listen(engine.sync_engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+    return engine
+
+
+def _read_only(driver: str, path: Path, unlocked: bool) -> URL:
+    query = {"mode": "ro", "uri": "true"} | ({"immutable": "1"} if unlocked else {})
+    return URL.create(driver, database=f"file:{quote(os.fsencode(path))}", query=query)
+
+
+def is_read_unlocked(path: Path) -> bool:
+    """Whether the file has to be read as one that nobody changes: without locks, and without its WAL.
+
+    Even to read a ledger, SQLite makes two files beside it. Where this user may make none, as on a disk that is
+    mounted read-only, this is the one way left. It is sound while nothing stands in a WAL, since the file then holds
+    every commit, and as long as the file stays the same, which the reader has to see to.
+    """
+    real = path.resolve()
+    if os.access(real.parent, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+        return False
+    try:
+        return real.with_name(f"{real.name}-wal").stat().st_size == 0
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+
+
+def _prepare_connections(engine: Engine, pragmas: tuple[str, ...]) -> None:
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: object) -> None:
+        # The driver must not open transactions of its own: BEGIN is said where it is meant.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            _patiently(cursor, pragma)
+        cursor.close()
+
+
+def _patiently(cursor: Any, pragma: str) -> None:
+    """Run it, and again while the file is locked: turning a new file to WAL does not wait for others that do so too."""
+    give_up_at = time.monotonic() + BUSY_TIMEOUT_SECONDS
+    while True:
+        try:
+            cursor.execute(pragma)
+            return
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error) or time.monotonic() >= give_up_at:
+                raise
+            time.sleep(_LOCKED_PAUSE_SECONDS)
+
+
+def _is_busy(error: sqlite3.OperationalError) -> bool:
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
+
+
+def wait_for_lock(db: sqlite3.Connection, seconds: float) -> None:
+    """Let a transaction that begins wait so long for the write lock."""
+    db.execute(f"PRAGMA busy_timeout = {seconds * 1000:.0f}")
+
+
+def begin_writing(db: sqlite3.Connection, hurried: threading.Event) -> None:
+    """Begin a transaction with the write lock. Once `hurried`, it is waited for no more than once."""
+    give_up_at = time.monotonic() + BUSY_TIMEOUT_SECONDS
+    while True:
+        try:
+            db.execute("BEGIN IMMEDIATE")
+            return
+        except sqlite3.OperationalError as error:
+            if hurried.is_set():
+                wait_for_lock(db, 0)
+            if not _is_busy(error) or hurried.is_set() or time.monotonic() >= give_up_at:
+                raise
+
+
+@contextmanager
+def ledger_errors(path: Path) -> Iterator[None]:
+    """Turn the database's errors into sentences."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        # Where the schema or a text is garbage, so is SQLite's own sentence about it.
+        raise damaged(path, "it holds text that is none") from error
+    except MemoryError as error:
+        # The length of a row is garbage.
+        raise damaged(path, "a row of it asks for more memory than there is") from error
+    except sqlite3.DatabaseError as error:
+        raise explain(error, path) from error
+    except DBAPIError as error:
+        if not isinstance(error.orig, sqlite3.DatabaseError):
+            raise
+        raise explain(error.orig, path) from error
+
+
+def explain(error: sqlite3.DatabaseError, path: Path) -> HarvesterError:
+    """The error of ours that a SQLite error stands for; itself a bug of ours where it is none of the known ones."""
+    code = getattr(error, "sqlite_errorcode", None)
+    primary = code & 0xFF if isinstance(code, int) else None
+    if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return LedgerUnavailable(
+            f"The ledger {shown(path.name)} is locked by another process.",
+            state=_SAFE,
+            next_step="See what holds it open (fuser, lsof), then run the command again.",
+        )
+    if code in _UNREADABLE:
+        return LedgerUnavailable(
+            f"The ledger {shown(path.name)} could not be read: {error}.",
+            state="Nothing was changed.",
+            next_step="Look at the disk and at the system's log, then run the command again.",
+        )
+    if primary in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR) or (
+        primary == sqlite3.SQLITE_CANTOPEN and _has_no_room(path.parent)
+    ):
+        return LedgerUnavailable(
+            f"The ledger {shown(path.name)} could not be written: {error}.",
+            state=_SAFE,
+            next_step="Make room on the disk, then run the command again: it goes on where it stopped.",
+        )
+    if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_TOOBIG) or "Could not decode to UTF-8" in str(error):
+        return damaged(path, str(error))
+    if code == sqlite3.SQLITE_READONLY_ROLLBACK:
+        return LedgerUnusable(
+            f"A change to {shown(path.name)} was cut off, and has not been undone yet.",
+            state="It was left as it is.",
+            next_step="Where it was harvester init, run that again; where it was another program, that one.",
+        )
+    return _unusable(primary, path) or HarvesterError(f"The ledger refused a transaction: {error}.", state=_SAFE)
+
+
+def file_at(path: Path) -> tuple[int, int] | None:
+    """Which file has that name now, by device and inode; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def empty_wal(db: sqlite3.Connection) -> None:
+    """Take what was committed into the file, which has lost the name that its WAL goes by.
+
+    SQLite leaves that WAL where it is. The file would be without its last commits, and they would be read as changes
+    to whatever has its name now, which damages it.
+    """
+    with suppress(sqlite3.Error):
+        wait_for_lock(db, _EMPTY_WAL_SECONDS)
+        db.execute("PRAGMA wal_checkpoint = TRUNCATE").fetchone()
+
+
+def replaced(path: Path) -> LedgerUnusable:
+    """Whoever goes on writes to a file that nobody finds any more."""
+    return LedgerUnusable(
+        f"The ledger {shown(path.name)} was replaced or removed while it was in use.",
+        state="What was committed is in the file that stood there before. What stands there now was left as it is.",
+        next_step="Put the right file in its place, then run the command again.",
+    )
+
+
+def damaged(path: Path, how: str) -> LedgerDamaged:
+    return LedgerDamaged(
+        f"The ledger {shown(path.name)} is damaged: {how}.",
+        state="Nothing was repaired or thrown away.",
+        next_step=f"Restore it from a backup, or rescue what can be read: sqlite3 {shown(path.name)} .recover",
+    )
+
+
+def _unusable(primary: int | None, path: Path) -> HarvesterError | None:
+    if primary == sqlite3.SQLITE_READONLY:
+        return LedgerUnusable(
+            f"The ledger {shown(path.name)} cannot be written by this user.",
+            state="Nothing was changed.",
+            next_step="Mend the permissions of the file and of its folder.",
+        )
+    if primary == sqlite3.SQLITE_CANTOPEN and _no_descriptor_left():
+        return LedgerUnavailable(
+            f"The ledger {shown(path.name)} cannot be opened: this process may open no more files.",
+            state=_SAFE,
+            next_step="Raise the limit (ulimit -n 1024), or lower run.concurrency, and run the command again.",
+        )
+    if primary == sqlite3.SQLITE_CANTOPEN:
+        return LedgerUnusable(
+            f"The ledger {shown(str(path))} cannot be opened.",
+            state="Nothing was changed.",
+            next_step="See that its folder exists and is writable by this user.",
+        )
+    if primary == sqlite3.SQLITE_NOTADB:
+        return LedgerUnusable(
+            f"{shown(str(path))} is not a ledger, or its first bytes are damaged.",
+            state="It was left as it is.",
+            next_step="Set ledger.url to another file, or restore the ledger from a backup.",
+        )
+    return None
+
+
+def _no_descriptor_left() -> bool:
+    """Whether the files of a ledger, it and its WAL and their lock, are more than may be opened."""
+    opened: list[int] = []
+    try:
+        opened.extend(os.open(os.devnull, os.O_RDONLY) for _ in range(_FILES))
+    except OSError as error:
+        return error.errno in (errno.EMFILE, errno.ENFILE)
+    finally:
+        for fd in opened:
+            os.close(fd)
+    return False
+
+
+def _has_no_room(folder: Path) -> bool:
+    """Whether no file can be made there because the disk, or its table of files, is full."""
+    try:
+        disk = os.statvfs(folder)
+    except OSError:
+        return False
+    return disk.f_bavail == 0 or (disk.f_files > 0 and disk.f_favail == 0)

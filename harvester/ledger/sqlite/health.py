@@ -1,0 +1,58 @@
+"""A quick look at a ledger file: is it what it should be, as far as a few seconds can tell. `verify` is the proof."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from harvester.ledger.schema import metadata
+from harvester.ledger.sqlite.connection import damaged, is_read_unlocked, ledger_errors, reading_engine
+
+MOST_SECONDS = 3.0
+_STEPS_BETWEEN_LOOKS_AT_THE_CLOCK = 10_000
+
+
+def quick_look(path: Path, most_seconds: float = MOST_SECONDS) -> bool:
+    """Whether there was time for every page. The schema is compared, the pages are checked by SQLite. Reads only.
+
+    Raises LedgerDamaged with the first thing that is wrong, or another of the ledger's errors.
+    """
+    engine = reading_engine(path, unlocked=is_read_unlocked(path))
+    try:
+        with ledger_errors(path), engine.connect() as connection:
+            driver = connection.connection.driver_connection
+            assert isinstance(driver, sqlite3.Connection)
+            for lost in _lost(driver):
+                raise damaged(path, lost)
+            return _check_pages(driver, path, most_seconds)
+    finally:
+        engine.dispose()
+
+
+def _lost(db: sqlite3.Connection) -> Iterator[str]:
+    """What a ledger of this version has and this one has not."""
+    names = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
+    for table in metadata.sorted_tables:
+        if table.name not in names:
+            yield f"its table {table.name} is not there"
+        columns = {name for (name,) in db.execute("SELECT name FROM pragma_table_info(?)", (table.name,))}
+        yield from (f"{table.name} has no column {c.name}" for c in table.columns if c.name not in columns)
+        yield from (f"its index {index.name} is not there" for index in table.indexes if index.name not in names)
+
+
+def _check_pages(db: sqlite3.Connection, path: Path, most_seconds: float) -> bool:
+    end = time.monotonic() + most_seconds
+    db.set_progress_handler(lambda: time.monotonic() > end, _STEPS_BETWEEN_LOOKS_AT_THE_CLOCK)
+    try:
+        (first,) = db.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+            raise
+        return False
+    finally:
+        db.set_progress_handler(None, 0)
+    if first != "ok":
+        raise damaged(path, first.replace("\n", " ").rstrip("."))
+    return True

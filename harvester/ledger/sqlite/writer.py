@@ -1,0 +1,65 @@
+"""The thread that writes a SQLite ledger: a connection shared by tasks would mix their transactions."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from harvester.ledger.group_commit import GroupWriter, Job, run_all
+from harvester.ledger.sqlite.connection import (
+    LOCK_SECONDS,
+    begin_writing,
+    empty_wal,
+    file_at,
+    ledger_errors,
+    replaced,
+    wait_for_lock,
+    writing_engine,
+)
+from harvester.support.batching_thread import Done
+
+
+class Writer(GroupWriter[sqlite3.Connection]):
+    """See `GroupWriter`. Whoever writes has the file's write lock, from the beginning of a transaction to its end."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+        self._hurried = threading.Event()
+        self._engine = writing_engine(path)
+        self._pooled = self._hop.in_thread(self._connect)
+
+    def hurry(self) -> None:
+        """Wait no longer for the lock of another process."""
+        self._hurried.set()
+
+    def _connect(self):  # type: ignore[no-untyped-def]
+        with ledger_errors(self._path):
+            pooled = self._engine.raw_connection()
+            self._db: sqlite3.Connection = pooled.driver_connection  # type: ignore[assignment]
+            wait_for_lock(self._db, LOCK_SECONDS)
+        self._file = file_at(self._path)
+        return pooled
+
+    def _disconnect(self) -> None:
+        self._pooled.close()
+
+    def _run(self, jobs: Sequence[Job]) -> list[Done[Any]]:
+        with ledger_errors(self._path):
+            begin_writing(self._db, self._hurried)
+            try:
+                done = run_all(self._db, jobs)
+                if file_at(self._path) != self._file:
+                    raise replaced(self._path)
+                self._db.execute("COMMIT")
+            except BaseException:
+                # A full disk makes SQLite roll back by itself.
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                if file_at(self._path) != self._file:
+                    empty_wal(self._db)
+                raise
+            return done

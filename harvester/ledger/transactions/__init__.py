@@ -1,0 +1,1 @@
+"""The transactions that change a SQLite ledger, one module a kind."""

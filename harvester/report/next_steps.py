@@ -1,0 +1,89 @@
+"""What a person makes of a crawl's state: how runs ended, and what to do now. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from harvester.model import RunRecord, VideoState
+from harvester.report.clock_hint import clock_hint
+from harvester.report.summary import OTHER_IDS, Summary, no_valid_ids
+from harvester.report.terminal import EMPTY
+from harvester.support.sanitize import shown
+
+_SHORTLY = {
+    "CredentialsError": "key refused",
+    "ApiUnavailable": "API unavailable",
+    "LedgerUnavailable": "ledger unavailable",
+}
+"""Other errors are told by their name."""
+_ENDINGS_OF_ERRORS = {
+    "CredentialsError": "The API refused the last run's key: set one that it takes.",
+    "ApiUnavailable": "The last run ended because the API gave no good answer.",
+    "died": "The last run died on its way: nothing that it had stored is lost.",
+    "interrupted": "The last run was cut off: nothing that it had stored is lost.",
+}
+
+REFRESH_AGE = timedelta(days=25)
+"""YouTube's terms allow 30 days."""
+
+
+def steps(
+    summary: Summary, runs: Sequence[RunRecord], now: datetime, oldest: datetime | None = None, other_parts: int = 0
+) -> list[str]:
+    """What to do next: first what the last run needs, then what the crawl needs. `runs` are newest first.
+
+    `oldest` is when the oldest stored response was fetched, `other_parts` how many were asked for with other parts
+    than are set now.
+    """
+    last = runs[0].reason if runs else None
+    found = [_ENDINGS_OF_ERRORS[last]] if last in _ENDINGS_OF_ERRORS else []
+    if doubt := clock_hint(summary.newest_day, runs, now):
+        found.append(shown(doubt))
+    given_up = summary.videos[VideoState.FAILED]
+    if given_up:
+        found.append(f"{given_up:,} failed: harvester status --failed lists them, harvester retry asks again.")
+    if oldest is not None and now - oldest > REFRESH_AGE:
+        age = f"{(now - oldest).days} days old (YouTube's terms allow 30)"
+        found.append(f"Stored data is {age}: harvester refresh --older-than {REFRESH_AGE.days}d")
+    if summary.price_hint:
+        found.append(summary.price_hint)
+    if other_parts:
+        found.append(changed_parts(other_parts))
+    if runs and summary.unasked and under_way(runs[0], now):
+        return [*found, "A run is under way: harvester status --watch follows it."]
+    return [*found, next_step(summary)]
+
+
+def changed_parts(responses: int) -> str:
+    """That so many were asked for with other parts than are set now, and what to do."""
+    asked = "1 stored response was" if responses == 1 else f"{responses:,} stored responses were"
+    return f"{asked} asked for with other parts: harvester refresh --changed-parts"
+
+
+def next_step(summary: Summary) -> str:
+    """What the user would do now."""
+    if summary.total == 0:
+        return EMPTY
+    if no_valid_ids(summary.total, summary.videos):
+        return f"{no_valid_ids(summary.total, summary.videos)} {OTHER_IDS}"
+    if summary.unasked == 0:
+        return "Every id is settled: harvester export publishes them."
+    if summary.remaining < summary.units_per_call:
+        return f"Nothing to do until the quota is reset at {utc(summary.resets_at)[11:]}: then harvester run."
+    return "harvester run goes on."
+
+
+def ending(run: RunRecord, now: datetime) -> str:
+    """How a run ended, or that it has not."""
+    if run.reason is not None:
+        return _SHORTLY.get(run.reason) or shown(run.reason)
+    return "under way" if under_way(run, now) else "silent: it may have died"
+
+
+def under_way(run: RunRecord, now: datetime) -> bool:
+    return run.ended_at is None and run.lease_until >= now
+
+
+def utc(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")

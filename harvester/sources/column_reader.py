@@ -1,0 +1,91 @@
+"""From the bytes of a source to the texts of its column, whatever its packing and format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+
+from harvester.errors import ConfigError
+from harvester.sources.csv_fast import plain_texts
+from harvester.sources.decompress import peek, unpacked
+from harvester.sources.encoding import as_utf8
+from harvester.sources.json_rows import is_json, json_texts
+from harvester.sources.lines import line_texts
+from harvester.sources.parquet import parquet_texts, seekable
+from harvester.sources.sniff import (
+    HEAD_BYTES,
+    Format,
+    Wanted,
+    column_hint,
+    find_header,
+    format_of,
+    is_parquet,
+    is_table,
+    no_such_column,
+    other_column,
+    start_of_lines,
+)
+from harvester.sources.sort_ids import Texts
+from harvester.sources.source import Source
+from harvester.sources.wrong_files import refuse_foreign
+
+JSON_HINT = "Name the field of the ids: harvester load --column NAME."
+HELD_ROWS = 250_000
+"""A chunk of anything but plain CSV holds the texts of all its rows, so it is of no more than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a source holds."""
+
+    format: Format
+    texts: Iterator[Texts]
+    hint: str
+    """What to type where no text is an id."""
+
+
+def read_content(source: Source, wanted: Wanted, chunk_rows: int, *, every_row: bool) -> Content:
+    """The rows of the column, or the lines where there are no columns, in the order of the source.
+
+    Unless `every_row` is wanted, texts that came before may be left out.
+    """
+    blocks, packed = unpacked(source)
+    head, blocks = peek(blocks, HEAD_BYTES)
+    if is_parquet(head):
+        texts = _parquet(source, blocks, wanted, min(chunk_rows, HELD_ROWS), packed=packed)
+        return Content(Format.PARQUET, texts, column_hint(source.shown, ()))
+    if wanted.encoding:
+        head, blocks = peek(as_utf8(blocks, wanted.encoding), HEAD_BYTES)
+    return _text(head, blocks, source, wanted, chunk_rows, every_row)
+
+
+def _parquet(
+    source: Source, blocks: Iterator[bytes], wanted: Wanted, chunk_rows: int, *, packed: bool
+) -> Iterator[Texts]:
+    with seekable(source, blocks, packed=packed) as file:
+        yield from parquet_texts(file, wanted, source.shown, chunk_rows)
+
+
+def _text(
+    head: bytes, blocks: Iterator[bytes], source: Source, wanted: Wanted, chunk_rows: int, every_row: bool
+) -> Content:
+    """A header that names the column makes a table, whatever the source is called."""
+    if is_json(head):
+        return Content(Format.JSON, json_texts(blocks, wanted, source.shown), JSON_HINT)
+    refuse_foreign(head, source.shown)
+    named = format_of(source.path)
+    if named is Format.PARQUET:
+        raise ConfigError(f"{source.shown} is named as Parquet, but is not.", next_step="Name another source.")
+    if header := find_header(head, wanted, source.path, source.shown):
+        blocks = _without(blocks, header.size)
+        texts = plain_texts(blocks, header, source.shown, chunk_rows, every_row=every_row)
+        return Content(Format.TABLE, texts, other_column(head, header, wanted, source.path, source.shown))
+    if named is Format.TABLE or wanted.delimiter or is_table(head, source.path):
+        raise no_such_column(head, wanted, source.path, source.shown)
+    lines = line_texts(_without(blocks, start_of_lines(head)), min(chunk_rows, HELD_ROWS))
+    return Content(Format.LINES, lines, "Name a file of ids: one a line, or a table and its column.")
+
+
+def _without(blocks: Iterator[bytes], size: int) -> Iterator[bytes]:
+    return chain([next(blocks, b"")[size:]], blocks)

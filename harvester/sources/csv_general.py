@@ -1,0 +1,193 @@
+"""CSV of any kind, by the csv module: one column of it, as text, no row lost to a stray quotation mark.
+
+What a strict writer would have written is read as CSV. A quotation mark that opens a field and does not close it so
+is a character like any other, in that line alone: titles hold them, unescaped. Where both readings make sense, the
+lines between the two marks decide: lines that are rows with an id, each by itself, are rows.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from harvester.errors import ConfigError
+from harvester.sources.line_blocks import EndlessLineError, Pieces
+from harvester.sources.sniff import Header
+from harvester.sources.video_id import is_video_id, read_id
+
+if TYPE_CHECKING:
+    import _csv
+
+MAX_RECORD_CHARACTERS = 1 << 20
+"""A quoted field with line breaks must close within this: otherwise one stray mark would read all the rest."""
+LINES_LOOKED_AT = 1000
+LINE = re.compile("[^\r\n]*(?:\r\n|\r|\n)")
+QUOTE = '"'
+
+
+class Table:
+    """The rows of a table, in the order of its pieces."""
+
+    def __init__(self, pieces: Pieces, header: Header, shown: str) -> None:
+        self.rows = 0
+        """Rows read so far."""
+        self._line = header.line
+        self._pieces = pieces
+        self._header = header
+        self._shown = shown
+        self._lines: list[str] = []
+        self._blank = " \t".replace(header.delimiter, "")
+        # The default would refuse quoted texts of 128 KiB.
+        csv.field_size_limit(max(csv.field_size_limit(), 1 << 30))
+
+    def pieces(self) -> Iterator[bytes]:
+        """What has not been read yet. Raises ConfigError at a line without end."""
+        while piece := self._next_piece():
+            yield piece
+
+    def passed(self, rows: int) -> None:
+        """So many rows, a line each, were read by someone else."""
+        self.rows += rows
+        self._line += rows
+
+    def texts(self, piece: bytes) -> list[str]:
+        """The column in the rows of a piece, and of the lines after it into which its last row reaches.
+
+        A row with too few fields has the empty text; fields past the header's are let go. Blank lines are no rows.
+        """
+        text = piece.decode(errors="replace")
+        texts = self._one_row_a_line(text)
+        return self._row_by_row(LINE.findall(text)) if texts is None else texts
+
+    def _one_row_a_line(self, text: str) -> list[str] | None:
+        """All at once, or None where that would not be safe."""
+        index, width = self._header.index, self._header.width
+        reader = self._reader(io.StringIO(text, newline=""), strict=True)
+        try:
+            texts = [row[index] for row in reader if len(row) == width]
+        except csv.Error:
+            return None
+        # In a table of one column, a line of white space is as wide as a row.
+        if len(texts) != reader.line_num or (width == 1 and not all(map(str.strip, texts))):
+            return None
+        self.passed(len(texts))
+        return texts
+
+    def _row_by_row(self, lines: list[str]) -> list[str]:
+        self._lines = lines
+        texts = []
+        at, end = 0, len(lines)
+        while at < end:
+            if self._is_blank(self._lines[at]):
+                taken = 1
+            else:
+                taken, text = self._row(at)
+                texts.append(text)
+                self.rows += 1
+            at += taken
+            self._line += taken
+        self._pieces.give_back("".join(self._lines[at:]).encode())
+        self._lines = []
+        return texts
+
+    def _row(self, at: int) -> tuple[int, str]:
+        """How many lines the row that begins there takes, and its text."""
+        line = self._lines[at]
+        if QUOTE not in line:
+            return 1, self._text(self._split(line))
+        taken, fields, open_ended = self._strictly(at)
+        if fields is not None and taken == 1:
+            return 1, self._text(fields if len(fields) == self._header.width else self._loosely(line, fields))
+        lines = self._lines[at : at + min(taken, LINES_LOOKED_AT)]
+        if fields is not None:
+            rows = sum(map(self._has_id, lines))
+            if rows <= int(_holds_id(self._text(fields))):
+                return taken, self._text(fields)
+            if 2 * rows < len(lines):
+                raise self._broken("rows stand between two quotation marks, as if they were one field")
+        elif open_ended and 2 * sum(map(self._is_row, lines)) < len(lines):
+            raise self._broken("a quotation mark is not closed, so a row has no end")
+        return 1, self._text(self._loosely(line, None))
+
+    def _strictly(self, at: int) -> tuple[int, list[str] | None, bool]:
+        """The lines and fields of the row as a strict reader reads it; no fields, and whether it has no end, if not."""
+        taken = 0
+        open_ended = False
+
+        def lines() -> Iterator[str]:
+            nonlocal taken, open_ended
+            size = 0
+            while (at + taken < len(self._lines) or self._more()) and (size <= MAX_RECORD_CHARACTERS or not taken):
+                line = self._lines[at + taken]
+                taken += 1
+                size += len(line)
+                yield line
+            open_ended = True
+
+        try:
+            fields = next(self._reader(lines(), strict=True))
+        except csv.Error:
+            return taken, None, open_ended
+        return taken, fields, False
+
+    def _more(self) -> bool:
+        piece = self._next_piece()
+        self._lines += LINE.findall(piece.decode(errors="replace"))
+        return bool(piece)
+
+    def _next_piece(self) -> bytes:
+        try:
+            return next(self._pieces, b"")
+        except EndlessLineError:
+            raise self._broken("a row has no end") from None
+
+    def _loosely(self, line: str, strict: list[str] | None) -> list[str]:
+        """The fields of a line with quotation marks out of place: with an id and as wide as the header, if possible."""
+        readings = [
+            next(self._reader([line])),
+            next(self._reader([line], escapechar="\\", doublequote=False)),
+            self._split(line),
+        ]
+        width = self._header.width
+        if strict and len(strict) > width:
+            return strict
+        with_id = [fields for fields in readings if len(fields) >= width and _holds_id(self._text(fields))]
+        exact = [fields for fields in with_id or readings if len(fields) == width]
+        return (exact or with_id or [strict or readings[-1]])[0]
+
+    def _reader(self, lines: Iterable[str], **options: Any) -> _csv.Reader:
+        delimiter = self._header.delimiter
+        return csv.reader(lines, delimiter=delimiter, skipinitialspace=delimiter != " ", **options)
+
+    def _split(self, line: str) -> list[str]:
+        return line.rstrip("\r\n").split(self._header.delimiter)
+
+    def _text(self, fields: list[str]) -> str:
+        return fields[self._header.index] if len(fields) > self._header.index else ""
+
+    def _is_row(self, line: str) -> bool:
+        """Whether this line may be a whole row, whatever its quotation marks say."""
+        fields = self._split(line)
+        return len(fields) >= self._header.width and QUOTE not in self._text(fields)
+
+    def _has_id(self, line: str) -> bool:
+        """Whether it may be a whole row, with an id."""
+        fields = self._split(line)
+        return len(fields) >= self._header.width and _holds_id(self._text(fields))
+
+    def _is_blank(self, line: str) -> bool:
+        return not line.strip(self._blank + "\r\n")
+
+    def _broken(self, how: str) -> ConfigError:
+        return ConfigError(
+            f"{self._shown} is broken CSV after row {self.rows:,} of its data, in line {self._line + 1:,}: {how}.",
+            next_step="Mend the quotation mark in that line and load it again. Or, if these marks mean nothing in this "
+            "file, load it without them: tr -d '\"' < FILE | harvester load -",
+        )
+
+
+def _holds_id(text: str) -> bool:
+    return is_video_id(read_id(text))

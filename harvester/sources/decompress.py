@@ -1,0 +1,94 @@
+"""Bytes in blocks, and what packs them: gzip and zstd, told apart by their first bytes and not by a name."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Callable, Iterator
+from itertools import chain
+from typing import Protocol
+
+from harvester.errors import SourceUnavailable
+from harvester.sources.source import Source
+from harvester.sources.wrong_files import refuse_packed
+
+BLOCK_BYTES = 1 << 20
+# Packed bytes are unpacked in small slices: what one of them can swell to is what memory must hold.
+SLICE_BYTES = 16 << 10
+MAGIC_BYTES = 10
+
+GZIP = re.compile(rb"\x1f\x8b")
+ZSTD = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")
+
+
+class Unpacker(Protocol):
+    """What zlib and zstandard have in common: one object for one member of the stream."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, /) -> bytes: ...
+
+
+def unpacked(source: Source) -> tuple[Iterator[bytes], bool]:
+    """The source's bytes, unpacked, and whether they were packed."""
+    head, blocks = peek(_blocks(source), MAGIC_BYTES)
+    refuse_packed(head, source.shown)
+    if GZIP.match(head):
+        return _unpack(blocks, lambda: zlib.decompressobj(wbits=31), zlib.error, source), True
+    if ZSTD.match(head):
+        import zstandard
+
+        new = zstandard.ZstdDecompressor().decompressobj
+        return _unpack(blocks, new, zstandard.ZstdError, source), True
+    return blocks, False
+
+
+def peek(blocks: Iterator[bytes], size: int) -> tuple[bytes, Iterator[bytes]]:
+    """The first `size` bytes or a little more, fewer at the end of the stream; and the blocks from the start."""
+    head = bytearray()
+    for block in blocks:
+        head += block
+        if len(head) >= size:
+            break
+    return bytes(head), chain([bytes(head)], blocks)
+
+
+def _blocks(source: Source) -> Iterator[bytes]:
+    while block := source.file.read(BLOCK_BYTES):
+        yield block
+
+
+def _unpack(
+    blocks: Iterator[bytes], new: Callable[[], Unpacker], failure: type[Exception], source: Source
+) -> Iterator[bytes]:
+    """Member after member, as `cat a.gz b.gz` leaves them. Zeros after a member are padding."""
+    member = new()
+    try:
+        for piece in _slices(blocks):
+            while piece:
+                if member.eof:
+                    piece = piece.lstrip(b"\0")
+                    if not piece:
+                        break
+                    member = new()
+                yield member.decompress(piece)
+                piece = member.unused_data if member.eof else b""
+    except failure as error:
+        raise _damaged(source, f"its packed bytes are damaged ({error})") from error
+    if not member.eof:
+        raise _damaged(source, "the source ended in the middle of its packed bytes")
+
+
+def _slices(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    for block in blocks:
+        for start in range(0, len(block), SLICE_BYTES):
+            yield block[start : start + SLICE_BYTES]
+
+
+def _damaged(source: Source, how: str) -> SourceUnavailable:
+    return SourceUnavailable(
+        f"{source.shown} could not be read to its end: {how}.",
+        next_step="Fetch or write the file again, then run harvester load again.",
+    )

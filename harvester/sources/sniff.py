@@ -1,0 +1,318 @@
+"""Which format a source has, and where its header stands: from its name, and from its first bytes."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import enum
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from harvester.errors import ConfigError
+from harvester.sources.source import as_argument
+from harvester.sources.video_id import INVISIBLE, KNOWN_ID, is_video_id, read_id
+from harvester.support.sanitize import escaped, shown
+
+HEAD_BYTES = 256 << 10
+"""The header, and the comments before it, must end within this."""
+
+PACKED_SUFFIXES = (".gz", ".gzip", ".zst", ".zstd")
+SHOWN_COLUMNS = 20
+SHOWN_CHARACTERS = 60
+SAMPLE_LINES = 20
+
+# A list of ids may begin with an id that begins with PAR1.
+PARQUET = re.compile(rb"PAR1(?![A-Za-z0-9_-]{7}\s)")
+# Excel writes and reads such a first line.
+SEPARATOR_LINE = re.compile(rb'"?sep=([^\r\n"])"?\s*', re.IGNORECASE)
+
+
+class Format(enum.Enum):
+    TABLE = "CSV"
+    PARQUET = "Parquet"
+    JSON = "JSON"
+    LINES = "one id a line"
+
+
+SUFFIXES = {
+    ".csv": Format.TABLE,
+    ".tsv": Format.TABLE,
+    ".parquet": Format.PARQUET,
+    ".pq": Format.PARQUET,
+    ".txt": Format.LINES,
+    ".ids": Format.LINES,
+    ".lst": Format.LINES,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """Where the ids of a table are."""
+
+    delimiter: str
+    width: int
+    """How many columns the header names."""
+    index: int
+    """Which of them holds the ids, from 0."""
+    size: int
+    """Bytes up to the first row of data: byte order mark, comments and header."""
+    line: int = 0
+    """Lines before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which column is asked for, and how the source is to be read."""
+
+    column: str
+    delimiter: str | None = None
+    encoding: str | None = None
+
+    @property
+    def number(self) -> int:
+        """The column's number, from 1, where it is one; else 0."""
+        return int(self.column) if self.column.isascii() and self.column.isdecimal() else 0
+
+
+def is_parquet(head: bytes) -> bool:
+    """Whether the content says so, whatever the name."""
+    return PARQUET.match(head) is not None
+
+
+def format_of(path: str) -> Format | None:
+    """What the name says, or None."""
+    name = PurePosixPath(path.lower())
+    while name.suffix in PACKED_SUFFIXES:
+        name = name.with_suffix("")
+    return SUFFIXES.get(name.suffix)
+
+
+def find_header(head: bytes, wanted: Wanted, path: str, name: str) -> Header | None:
+    """The header that names the column: the first line that is no comment, else one of the comments above it.
+
+    A column that no header names may be a number: that of a column, from 1, of a table without header.
+    Raises ConfigError where two columns have that name.
+    """
+    table = _Table(head, path, wanted.delimiter)
+    for delimiter in table.delimiters:
+        names, size = table.header(delimiter)
+        if wanted.column in names:
+            return table.found(names, delimiter, wanted, size, name)
+    for delimiter in table.delimiters:
+        for names in table.commented(delimiter):
+            if wanted.column in names:
+                return table.found(names, delimiter, wanted, table.start, name)
+    return _numbered(table, wanted, name) if wanted.number else None
+
+
+def _numbered(table: _Table, wanted: Wanted, name: str) -> Header | None:
+    """The header of a table that has none."""
+    widths = {delimiter: table.row_widths(delimiter) for delimiter in table.delimiters}
+    delimiter = max(widths, key=lambda delimiter: _most_common(widths[delimiter]))
+    most = max([*widths[delimiter], *table.line_widths(delimiter)], default=0)
+    if not most:
+        return None
+    if wanted.number > most:
+        columns = "1 column" if most == 1 else f"{most} columns"
+        raise ConfigError(
+            f"{name} has no column {wanted.number}: its rows have {columns}.",
+            next_step="Name another column; or, if they are told apart by another character, --delimiter.",
+        )
+    width = _most_common(widths[delimiter])
+    width = width if width >= wanted.number else most
+    return Header(delimiter, width, wanted.number - 1, table.start, table.lines_before(table.start))
+
+
+def _most_common(widths: Sequence[int]) -> int:
+    """What most of them are; 1 where they have little in common, as lines of prose have."""
+    width = max(widths, key=widths.count, default=0)
+    return width if 2 * widths.count(width) > len(widths) else min(1, width)
+
+
+def no_such_column(head: bytes, wanted: Wanted, path: str, name: str) -> ConfigError:
+    """The error that names the columns there are."""
+    table = _Table(head, path, wanted.delimiter)
+    delimiter = max(table.delimiters, key=lambda delimiter: len(table.names(delimiter)))
+    names = table.names(delimiter)
+    if not any(names):
+        return ConfigError(f"{name} is empty: it has no column {wanted.column!r}.", next_step="Name another source.")
+    like_ids = [bool(KNOWN_ID.fullmatch(read_id(text))) and not text.islower() for text in names]
+    if any(like_ids):
+        hint = (
+            "Its first line looks like data, not like a header. Name the column by its number: "
+            f"{_command(name, str(1 + like_ids.index(True)))}. Or, if it is one id a line, let its name end "
+            "in .txt, or pipe it in: harvester load -."
+        )
+    else:
+        hint = column_hint(name, names, table.id_column(delimiter, 1))
+    return column_missing(names, wanted.column, name, hint)
+
+
+def other_column(head: bytes, header: Header, wanted: Wanted, path: str, name: str) -> str:
+    """What to type where the header's column holds no id."""
+    table = _Table(head, path, header.delimiter)
+    names = table.names(header.delimiter)
+    if wanted.column not in names:
+        names = [str(number) for number, _ in enumerate(names, 1)]
+    return column_hint(name, names, table.id_column(header.delimiter, 1))
+
+
+def column_hint(name: str, names: Sequence[str], index: int = -1) -> str:
+    """How to name a column; `index` is of the one that seems to hold the ids."""
+    general = "Name the column of the ids: harvester load --column NAME"
+    if not 0 <= index < len(names):
+        return f"{general}, or --column NUMBER where the first line is no header."
+    column = names[index]
+    return f"{general}. Column {escaped(column, SHOWN_CHARACTERS)} seems to hold them: {_command(name, column)}"
+
+
+def _command(name: str, column: str) -> str:
+    return f"harvester load {as_argument(name)} --column {shlex.quote(shown(column))}"
+
+
+def column_missing(names: Sequence[str], column: str, name: str, hint: str) -> ConfigError:
+    listed = ", ".join(_visible(text) for text in names[:SHOWN_COLUMNS])
+    more = f" and {len(names) - SHOWN_COLUMNS} more" if len(names) > SHOWN_COLUMNS else ""
+    return ConfigError(f"{name} has no column {column!r}. Its columns: {listed}{more}.", next_step=hint)
+
+
+def columns_of_one_name(column: str, numbers: Sequence[int], name: str, hint: str) -> ConfigError:
+    """`numbers` are theirs, from 1."""
+    places = " and ".join(map(str, numbers))
+    return ConfigError(f"{name} has {len(numbers)} columns {column!r}: numbers {places}.", next_step=hint)
+
+
+def _visible(text: str) -> str:
+    """A column's name as it is, with escapes and in quotes only where something in it cannot be seen."""
+    return shown(text, SHOWN_CHARACTERS) if text.isprintable() else escaped(text, SHOWN_CHARACTERS)
+
+
+def is_table(head: bytes, path: str) -> bool:
+    """Whether the first two lines fall into as many fields, which ids cannot: a table, whatever its name."""
+    table = _Table(head, path)
+    lines = table.sample()[:2]
+    if all(is_video_id(read_id(line)) for line in lines):
+        return False  # addresses hold such characters
+    widths = [[len(_record([line], delimiter)) for line in lines] for delimiter in table.delimiters]
+    return any(len(pair) == 2 and 1 < pair[0] == pair[1] for pair in widths)
+
+
+def start_of_lines(head: bytes) -> int:
+    """Bytes before the first line that is neither blank nor a comment."""
+    return _Table(head, "").start
+
+
+class _Table:
+    """The beginning of a text file: byte order marks, a line that names the separator, comments, then records."""
+
+    def __init__(self, head: bytes, path: str, delimiter: str | None = None) -> None:
+        mark = 0
+        while head.startswith(codecs.BOM_UTF8, mark):  # files joined by cat have several
+            mark += len(codecs.BOM_UTF8)
+        self._head = head
+        self._lines = head[mark:].splitlines(keepends=True)
+        separator = SEPARATOR_LINE.fullmatch(self._lines[0]) if self._lines else None
+        self._comments: list[bytes] = []
+        first = 1 if separator else 0
+        for line in self._lines[first:]:
+            text = line.strip()
+            if text and not text.startswith(b"#"):
+                break
+            self._comments.append(text)
+            first += 1
+        self._first = first
+        self.start = mark + sum(map(len, self._lines[:first]))
+        """Bytes before the first line that is neither blank nor a comment."""
+        self.delimiters = "\t,;|" if ".tsv" in path.lower() else ",\t;|"
+        """What may separate fields, the likeliest first."""
+        if separator and separator[1].isascii():
+            self.delimiters = separator[1].decode()
+        if delimiter:
+            self.delimiters = delimiter
+
+    def found(self, names: Sequence[str], delimiter: str, wanted: Wanted, size: int, name: str) -> Header:
+        numbers = [number for number, text in enumerate(names, 1) if text == wanted.column]
+        if len(numbers) > 1:
+            hint = (
+                "Give the others another name in its first line. Or load it without that line, by the column's number: "
+                f"tail -n +2 FILE | harvester load - --column {numbers[0]}"
+            )
+            raise columns_of_one_name(wanted.column, numbers, name, hint)
+        return Header(delimiter, len(names), numbers[0] - 1, size, self.lines_before(size))
+
+    def lines_before(self, size: int) -> int:
+        return len(self._head[:size].splitlines())
+
+    def header(self, delimiter: str) -> tuple[list[str], int]:
+        """The fields of the first record, and the bytes up to its end."""
+        size = self.start
+
+        def lines() -> Iterator[str]:
+            nonlocal size
+            for line in self._lines[self._first :]:
+                size += len(line)
+                yield line.decode(errors="replace")
+
+        return _record(lines(), delimiter), size
+
+    def commented(self, delimiter: str) -> Iterator[list[str]]:
+        """The fields of each comment, nearest to the data first."""
+        for comment in reversed(self._comments):
+            text = comment.decode(errors="replace")
+            yield _record([text.lstrip("# ")], delimiter)
+
+    def names(self, delimiter: str) -> list[str]:
+        """What the columns are called, as well as can be told: a comment as wide as the first record names them."""
+        first, _ = self.header(delimiter)
+        above = next(self.commented(delimiter), [])
+        return above if len(above) == len(first) and any(above) else first
+
+    def sample(self) -> list[str]:
+        """The first lines that are no comments, without blank ones."""
+        lines = self._lines[self._first : self._first + SAMPLE_LINES]
+        return [line.decode(errors="replace") for line in lines if line.strip()]
+
+    def row_widths(self, delimiter: str) -> list[int]:
+        """How many fields the first rows have: as a strict writer has them, or by lines where only these agree."""
+        sample = self.sample()
+        strict: list[int] = []
+        try:
+            for row in _reader(sample, delimiter, strict=True):
+                strict.append(len(row))
+        except csv.Error as error:
+            if "end of data" not in str(error):  # that is where the sample ends
+                strict = []
+        by_lines = self.line_widths(delimiter)
+        if len(strict) == len(sample) and len(set(strict)) == 1:
+            return strict
+        if len(set(by_lines)) == 1:
+            return by_lines
+        return strict or [len(_record([line], delimiter)) for line in sample] + by_lines
+
+    def line_widths(self, delimiter: str) -> list[int]:
+        """The same, were quotation marks characters like any other."""
+        return [line.count(delimiter) + 1 for line in self.sample()]
+
+    def id_column(self, delimiter: str, first: int) -> int:
+        """Which column holds the ids in most of the first rows, from row `first` on, or -1."""
+        rows = [_record([line], delimiter) for line in self.sample()[first:]]
+        counts = [
+            sum(len(row) > index and is_video_id(read_id(row[index])) for row in rows)
+            for index in range(max(map(len, rows), default=0))
+        ]
+        most = max(counts, default=0)
+        return counts.index(most) if most and 2 * most >= len(rows) else -1
+
+
+def _record(lines: Iterable[str], delimiter: str) -> list[str]:
+    try:
+        return [field.strip(INVISIBLE) for field in next(_reader(lines, delimiter), [])]
+    except csv.Error:
+        return []
+
+
+def _reader(lines: Iterable[str], delimiter: str, *, strict: bool = False) -> Iterator[list[str]]:
+    return csv.reader(lines, delimiter=delimiter, skipinitialspace=delimiter != " ", strict=strict)

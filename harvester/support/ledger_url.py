@@ -1,0 +1,60 @@
+"""What a ledger's address says, and how it is shown: without user and password. Pure."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+from harvester.support.sanitize import shown
+
+_SQLITE = "sqlite:///"
+_SERVER = re.compile(
+    r"""postgres(ql)?://
+    ([^\s:@/?\#]* (:[^\s:@/?\#]*)? @)?       # user and password
+    [\w.\-:,%\[\]]*                          # hosts and ports
+    (/[^\s@/?\#]*)?                          # database
+    (\?[^\s@\#]*)?                           # libpq's parameters
+    """,
+    re.VERBOSE | re.ASCII,
+)
+
+
+WANTED = (
+    "name a file, as in sqlite:///harvest.db, or a server, as in postgresql://user@host/database, "
+    "with %40 for an @ in a password and the like"
+)
+
+
+def is_known(url: str) -> bool:
+    """Whether it is one of the addresses below, written so that no part of a password can be taken for another part."""
+    return bool(_SERVER.fullmatch(url)) or (url.startswith(_SQLITE) and url != _SQLITE)
+
+
+def file_of(url: str) -> Path | None:
+    """The file of a SQLite ledger; None where it is on a server."""
+    return Path(url.removeprefix(_SQLITE)) if url.startswith(_SQLITE) else None
+
+
+def name_of(url: str) -> str:
+    """For people: a file's name, or server and database."""
+    if (file := file_of(url)) is not None:
+        return shown(file.name)
+    parts = urlsplit(url)
+    return shown(f"postgresql://{parts.netloc.rpartition('@')[2]}{parts.path}")
+
+
+def source_name(uri: str) -> str:
+    """A source of ids for people: without user, password and query."""
+    if uri == "-":
+        return "standard input"
+    parts = urlsplit(uri)
+    if parts.scheme in ("http", "https"):
+        return shown(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}")
+    return shown(uri)
+
+
+def has_password(url: str) -> bool:
+    """Whether one stands in it."""
+    parts = urlsplit(url)
+    return parts.password is not None or "password" in parse_qs(parts.query)

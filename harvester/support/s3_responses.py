@@ -1,0 +1,100 @@
+"""What an S3 endpoint answers, for those who read from it and those who write to it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from harvester.errors import ConfigError
+from harvester.support.sanitize import shown, without_secrets
+
+if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
+
+CHECK_ENDPOINT = (
+    "Check AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL: let it name the S3 API itself, with https:// if it wants TLS."
+)
+NO_CHECKSUMS = (
+    "Some stores that speak S3 know no x-amz-checksum headers: set AWS_REQUEST_CHECKSUM_CALCULATION=when_required."
+)
+SESSION_OVER = frozenset({"ExpiredToken", "ExpiredTokenException", "InvalidToken", "TokenRefreshRequired"})
+WRONG_REGION = frozenset(
+    {"PermanentRedirect", "IllegalLocationConstraintException", "AuthorizationHeaderMalformed", "301"}
+)
+
+_SAID_CHARS = 200
+_ACCESS_KEY = re.compile(r"A[KS]IA[A-Z0-9]+")
+# What stores without checksums answer, as boto3's users report it.
+_CHECKSUM_CODES = frozenset(
+    {"NotImplemented", "XAmzContentSHA256Mismatch", "InvalidRequest", "AuthorizationHeaderMalformed", "InvalidArgument"}
+)
+
+
+_TEMPORARY = "Where the credentials are temporary the session may be over: sign in again."
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An error that S3 answered, in words fit to be shown."""
+
+    code: str
+    status: int
+    said: str
+    """The store's own sentence; "" where it has none, or where it may repeat who is asking."""
+    region: str
+    """Where the bucket is, if S3 says that it is elsewhere."""
+
+    @property
+    def hint(self) -> str:
+        """What may be behind a request that S3 does not take, ready to stand before other advice."""
+        if self.code == "400":
+            return f"{_TEMPORARY} "  # a HEAD that fails says nothing else
+        return f"{NO_CHECKSUMS} " if self.about_checksums else ""
+
+    @property
+    def about_checksums(self) -> bool:
+        """Whether the store may only stumble over headers that it does not know."""
+        told = os.environ.get("AWS_REQUEST_CHECKSUM_CALCULATION", "").lower()
+        return told != "when_required" and (
+            self.code in _CHECKSUM_CODES or self.status == 501 or "checksum" in self.said.lower()
+        )
+
+
+def refusal_of(error: ClientError) -> Refusal:
+    about: Mapping[str, Any] = error.response.get("Error", {})
+    answer: Mapping[str, Any] = error.response.get("ResponseMetadata", {})
+    status = int(answer.get("HTTPStatusCode", 0))
+    region = about.get("Region") or answer.get("HTTPHeaders", {}).get("x-amz-bucket-region", "")
+    said = "" if status in (401, 403) else str(about.get("Message", ""))
+    said = _ACCESS_KEY.sub("[hidden]", without_secrets(said, ()))
+    code = shown(str(about.get("Code") or f"HTTP {status}"), 100)
+    return Refusal(code, status, shown(said, _SAID_CHARS), shown(str(region), 40))
+
+
+def refuse_redirect(status: int, headers: Mapping[str, str]) -> None:
+    """Raise ConfigError for a redirect that names no region: botocore would ask for that one by the same redirect.
+
+    `headers` are in lower case.
+    """
+    if 300 <= status < 400 and status != 304 and "x-amz-bucket-region" not in headers:
+        raise redirected(status, headers.get("location", ""))
+
+
+def redirected(status: int, location: str) -> ConfigError:
+    try:
+        address = urlsplit(location)
+        host = shown(address.netloc.rpartition("@")[2])
+        where = f" to {shown(address.scheme)}://{host}" if host else ""
+    except ValueError:
+        where = ""
+    return ConfigError(
+        f"The S3 endpoint redirects ({status}{where}), and no bucket is there.", next_step=CHECK_ENDPOINT
+    )
+
+
+def not_s3(why: str) -> ConfigError:
+    return ConfigError(f"What answers at the S3 endpoint is not S3: {why}.", next_step=CHECK_ENDPOINT)

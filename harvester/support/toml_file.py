@@ -1,0 +1,32 @@
+"""The settings' file, read; every error says what to do about it."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from harvester.errors import ConfigError
+from harvester.support.sanitize import shown
+
+NOTHING_DONE = "Nothing was done."
+"""In what state everything is when the settings are refused."""
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """What the file holds. Raises ConfigError where it is not there, can't be read or is no TOML."""
+    name = shown(str(path))
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        what, step = f"There is no configuration at {name}.", "harvester init writes one to begin from."
+    except OSError as error:
+        what = f"{name} cannot be read: {error.strerror}."
+        step = "Let it be a file that this user may read, or name another: harvester --config PATH."
+    except UnicodeDecodeError as error:
+        what = f"{name} is not valid TOML: it is no UTF-8 ({shown(error.reason)}, byte {error.start})."
+        step = "Save it as UTF-8 and run the command again."
+    except tomllib.TOMLDecodeError as error:
+        what = f"{name} is not valid TOML: {shown(str(error))}."
+        step = "Mend it there and run the command again; a text stands in quotation marks."
+    raise ConfigError(what, state=NOTHING_DONE, next_step=step)

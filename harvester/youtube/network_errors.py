@@ -1,0 +1,70 @@
+"""The exceptions of a call that brought no whole answer → outcomes.
+
+Messages are our own sentences: an exception of aiohttp can carry the request's headers, and so the key.
+"""
+
+from __future__ import annotations
+
+import errno
+
+import aiohttp
+
+from harvester.model import Outcome, Verdict
+from harvester.youtube.error_body import clean
+
+NETWORK_FAULTS = (aiohttp.ClientError, TimeoutError, OSError)
+"""What the network does. Anything else that a call raises is a bug, and is not caught."""
+
+_UNSENT: tuple[tuple[type[Exception], str, str], ...] = (
+    (aiohttp.ConnectionTimeoutError, "connect_failed", "no connection within the time given"),
+    (aiohttp.ClientConnectorDNSError, "dns_failed", "the name of the API's host cannot be resolved"),
+    (aiohttp.ClientSSLError, "tls_failed", "no trusted TLS connection"),
+    (aiohttp.ClientConnectorError, "connect_failed", "no connection"),
+)
+"""Raised while connecting, before a byte of the request is written: those calls cost nothing."""
+
+_SENT: tuple[tuple[type[Exception], str, str], ...] = (
+    (TimeoutError, "timeout", "no whole answer within the time given"),
+    (aiohttp.ClientPayloadError, "cut_body", "the connection ended before the body did"),
+    (aiohttp.ServerDisconnectedError, "disconnected", "the connection ended before the answer began"),
+    (aiohttp.ClientOSError, "disconnected", "the connection broke"),
+    (ConnectionError, "disconnected", "the connection broke"),
+    (aiohttp.ClientResponseError, "bad_http", "the answer is no HTTP"),
+)
+
+
+def outcome_of(fault: Exception) -> Outcome:
+    """Sort one of NETWORK_FAULTS. `sent` is False only where the request surely never left.
+
+    What no waiting heals is a KEY_REFUSED: a certificate that does not verify, a proxy that refuses.
+    """
+    if isinstance(fault, aiohttp.ClientConnectorCertificateError):
+        return Outcome(Verdict.KEY_REFUSED, "tls_failed", message=_untrusted(fault), sent=False)
+    if isinstance(fault, aiohttp.ClientHttpProxyError):
+        final = 400 <= fault.status < 500 and fault.status not in (408, 429)
+        verdict = Verdict.KEY_REFUSED if final else Verdict.TRY_AGAIN
+        return Outcome(verdict, "proxy_refused", message=f"the proxy answered HTTP {fault.status}", sent=False)
+    if isinstance(fault, aiohttp.ClientConnectorError) and fault.os_error.errno in (errno.EMFILE, errno.ENFILE):
+        # Fewer at once is what helps, as when the API asks for it.
+        return Outcome(Verdict.SLOW_DOWN, "too_many_files", message="this process may open no more files", sent=False)
+    for kind, reason, message in _UNSENT:
+        if isinstance(fault, kind):
+            return Outcome(Verdict.TRY_AGAIN, reason, message=_with_cause(message, fault), sent=False)
+    for kind, reason, message in _SENT:
+        if isinstance(fault, kind):
+            return Outcome(Verdict.TRY_AGAIN, reason, message=message)
+    return Outcome(Verdict.TRY_AGAIN, "transport", message=f"the connection failed ({type(fault).__name__})")
+
+
+def _with_cause(message: str, fault: Exception) -> str:
+    """The operating system's word on why there is no connection; it holds an address at most."""
+    if isinstance(fault, aiohttp.ClientConnectorError):
+        proxy = "the proxy " if isinstance(fault, aiohttp.ClientProxyConnectionError) else ""
+        cause = fault.os_error.strerror or type(fault.os_error).__name__
+        return clean(f"{message} with {proxy}{fault.host}: {cause}")
+    return message
+
+
+def _untrusted(fault: aiohttp.ClientConnectorCertificateError) -> str:
+    why = getattr(fault.certificate_error, "verify_message", "") or "it is for another name"
+    return clean(f"no trusted TLS connection: the certificate of {fault.host} does not verify ({why})")

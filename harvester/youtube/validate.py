@@ -1,0 +1,223 @@
+"""The page of videos that a good answer holds: unpacked within bounds, then checked. Pure.
+
+What is accepted here is stored as it came, and read for years by everybody's parsers. So an acceptable body
+
+- is JSON of RFC 8259 in UTF-8 without a byte order mark, of at most MAX_RAW_BYTES;
+- nests objects and arrays at most MAX_DEPTH deep, empty ones not counted;
+- holds only numbers that fit 64 bits: integers from -2^63 to 2^64 - 1, others within the range of a double;
+- is an object of the expected `kind`, with a list `items` of at most 50 objects, each with an `id` that was asked for,
+  none twice;
+- gives no name twice, neither at its top nor among the fields of an item: of those, parsers take either;
+- may hold lone surrogates (`\\ud83d` without its other half): see `body.without_lone_surrogates`.
+
+simdjson checks all of JSON, UTF-8 and numbers; nothing that it refuses is accepted.
+"""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import threading
+from collections.abc import Collection
+from typing import Any
+
+import msgspec
+import simdjson
+
+from harvester.model import BATCH_SIZE, Answer, Body
+from harvester.support.gzip_body import BodyError, decompress, without_lone_surrogates
+
+MAX_RAW_BYTES = 64 * 1024 * 1024
+"""Most bytes of a body once decompressed: 75 times the largest batch that real videos make (50 of 17 KB)."""
+
+MAX_DEPTH = 32
+"""Videos have seven levels. The smallest limit among common readers is 64, and an export adds one."""
+
+LIST_KIND = "youtube#videoListResponse"
+STATISTICS_KIND = "youtube#batchGetStatsResponse"
+
+_UTF8_STEP_BYTES = 64 * 1024
+
+
+class _Item(msgspec.Struct):
+    id: str
+
+
+class _Page(msgspec.Struct):
+    """The little that is kept of the JSON; the rest is only checked."""
+
+    kind: str = ""
+    items: list[_Item] | msgspec.UnsetType = msgspec.UNSET
+
+
+class _LoosePage(msgspec.Struct):
+    kind: msgspec.Raw = msgspec.Raw()
+    items: msgspec.Raw = msgspec.Raw()
+
+
+_page = msgspec.json.Decoder(_Page)
+_loose_page = msgspec.json.Decoder(_LoosePage)
+_MOST_KEPT_BYTES = 4 * 1024 * 1024
+"""simdjson keeps the room that its largest document took: at most five times what 50 videos of 17 KB take."""
+_SIMDJSON_MAX_DEPTH = 1023
+_LEVELS_AROUND = _SIMDJSON_MAX_DEPTH - MAX_DEPTH
+_OPENING, _CLOSING = b"[" * _LEVELS_AROUND, b"]" * _LEVELS_AROUND
+
+
+class _OfThread(threading.local):
+    """simdjson's parser holds one document at a time."""
+
+    def __init__(self) -> None:
+        self.parser = simdjson.Parser(max_capacity=_MOST_KEPT_BYTES)
+
+
+_of_thread = _OfThread()
+
+
+def read_good(answer: Answer, asked: Collection[str], kind: str = LIST_KIND) -> tuple[Body, frozenset[str]]:
+    """The body of a 200 and the ids in it. Raises BodyError unless it is of `kind` and answers for `asked` alone."""
+    if is_html(answer):
+        raise BodyError("html", "a web page instead of the API's answer")
+    encoding = encoding_of(answer)
+    raw = decompress(answer.body, encoding, MAX_RAW_BYTES)
+    found = _ids(raw, frozenset(asked), kind)
+    digest = hashlib.sha256(answer.body).digest()
+    return Body(answer.body, encoding, len(raw), digest, len(found)), found
+
+
+def is_html(answer: Answer) -> bool:
+    """Whether the answer calls itself a web page: a front end speaks, not the API."""
+    return "html" in answer.headers.get("content-type", "").lower()
+
+
+def encoding_of(answer: Answer) -> str:
+    """`gzip` or `identity`. Raises BodyError for an encoding that was not asked for."""
+    named = answer.headers.get("content-encoding", "").strip().lower()
+    if named in ("", "identity"):
+        return "identity"
+    if named in ("gzip", "x-gzip"):
+        return "gzip"
+    raise BodyError("bad_encoding", "the body is packed in a way that was not asked for")
+
+
+def _ids(raw: bytes, asked: frozenset[str], kind: str) -> frozenset[str]:
+    found = _quick_ids(raw, kind)
+    if found is None:
+        text = without_lone_surrogates(raw)
+        found = _quick_ids(text, kind)
+        if found is None:
+            raise _fault(text, kind)
+    if len(found) > BATCH_SIZE:
+        raise BodyError("too_many_items", f"the body has more than {BATCH_SIZE} items")
+    ids = frozenset(found)
+    if not ids <= asked:
+        raise BodyError("stranger", "the body has a video that was not asked for")
+    if len(ids) != len(found):
+        raise BodyError("id_twice", "the body has a video twice")
+    return ids
+
+
+def _quick_ids(raw: bytes, kind: str) -> list[str] | None:
+    """The ids of an acceptable page; None for any other.
+
+    simdjson reads and checks all of the JSON and of the UTF-8 in half the time that it takes to look at each alone.
+    """
+    try:
+        page = _parsed(raw)
+        names = list(page)
+        items: list[Any] = list(page["items"]) if isinstance(page["items"], simdjson.Array) else [None]
+        if len(set(names)) != len(names) or page["kind"] != kind:
+            return None
+        ids: list[Any] = [item["id"] if len(set(item)) == len(item) else None for item in items]
+    except (ValueError, TypeError, LookupError, RuntimeError):
+        return None
+    return ids if all(isinstance(video_id, str) for video_id in ids) else None
+
+
+def _parsed(raw: bytes) -> Any:
+    """The value, which is valid JSON and nests at most MAX_DEPTH deep. Raises ValueError or RuntimeError otherwise."""
+    # One that is larger is read, but its room not kept.
+    parser = _of_thread.parser if len(raw) <= _MOST_KEPT_BYTES - 2 * _LEVELS_AROUND else simdjson.Parser()
+    # simdjson's limit can't be set: brackets around the text take up all other levels. Within them, a byte order mark
+    # is no longer passed over.
+    parser.parse(b"".join((_OPENING, raw, _CLOSING)))
+    return parser.parse(raw)
+
+
+def _fault(text: bytes, kind: str) -> BodyError:
+    """Why a page is not acceptable."""
+    try:
+        page = _parse(text, kind)
+    except BodyError as fault:
+        return fault
+    if page.kind != kind:
+        return BodyError("wrong_kind", f"the body is no {kind}")
+    if page.items is msgspec.UNSET:
+        return BodyError("no_items", "the body has no items")
+    try:
+        _parsed(text)
+    except (ValueError, RuntimeError) as error:
+        return _refused_by_simdjson(str(error))
+    return BodyError("name_twice", "the body has an object with one name twice")
+
+
+def _refused_by_simdjson(why: str) -> BodyError:
+    """For what is JSON to msgspec."""
+    if "DEPTH_ERROR" in why:
+        return _too_deep()
+    if "NUMBER_ERROR" in why or "BIGINT_ERROR" in why:
+        return BodyError("bad_number", "the body has a number that does not fit 64 bits")
+    return BodyError("bad_json", "the body is not valid JSON")
+
+
+def _too_deep() -> BodyError:
+    return BodyError("too_deep", f"the body nests deeper than {MAX_DEPTH} levels")
+
+
+def _parse(raw: bytes, kind: str) -> _Page:
+    if not raw or raw.isspace():
+        raise BodyError("empty_body", "the body is empty")
+    try:
+        page = _page.decode(raw)
+        _check_utf8(raw)
+    except msgspec.ValidationError:
+        raise _wrong_shape(raw, kind) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _broken_json(raw, error) from None
+    return page
+
+
+def _check_utf8(raw: bytes) -> None:
+    """Look at what msgspec passes over. In steps, for one str of it all costs four times as much."""
+    if raw.isascii():
+        return
+    view, start = memoryview(raw), 0
+    while start < len(raw):
+        stop = start + _UTF8_STEP_BYTES
+        start += codecs.utf_8_decode(view[start:stop], "strict", stop >= len(raw))[1]
+
+
+def _broken_json(raw: bytes, error: Exception) -> BodyError:
+    if raw[:64].lstrip().startswith(b"<"):
+        return BodyError("html", "a web page instead of the API's answer")
+    if isinstance(error, RecursionError):
+        return _too_deep()
+    if "truncated" in str(error):
+        return BodyError("cut_body", "the body ends in the middle of its JSON")
+    return BodyError("bad_json", "the body is not valid JSON")
+
+
+def _wrong_shape(raw: bytes, kind: str) -> BodyError:
+    """Why a body that is JSON is no page of videos."""
+    try:
+        page = _loose_page.decode(raw)
+    except msgspec.ValidationError:
+        return BodyError("wrong_kind", "the body is no JSON object")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        # Broken after the place that the first parser stopped at.
+        return _broken_json(raw, error)
+    if bytes(page.kind) != f'"{kind}"'.encode():
+        return BodyError("wrong_kind", f"the body is no {kind}")
+    if not bytes(page.items).startswith(b"["):
+        return BodyError("no_items", "the body's items are no list")
+    return BodyError("bad_item", "the body has an item without an id")
