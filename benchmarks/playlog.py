@@ -25,10 +25,10 @@ WIDTH = len("1446336000,100000,dQw4w9WgXcQ\n")
 
 def write_playlog(path: Path, rows: int = ROWS, songs: int = SONGS, duplicates: int = DUPLICATES) -> None:
     """Write it; a reader never sees half of it."""
-    chance = np.random.default_rng(1)
+    rng = np.random.default_rng(1)
     ids = np.array(list(make_ids(1, songs)), dtype="S11")
-    order = _plays(chance, rows - duplicates, songs)
-    twice = np.sort(chance.choice(rows - duplicates, duplicates, replace=False))
+    order = _plays(rng, rows - duplicates, songs)
+    twice = np.sort(rng.choice(rows - duplicates, duplicates, replace=False))
     numbers = np.insert(np.arange(rows - duplicates), twice, twice)
     part = path.with_name(f"{path.name}.part")
     with part.open("wb") as file:
@@ -41,11 +41,11 @@ def write_playlog(path: Path, rows: int = ROWS, songs: int = SONGS, duplicates: 
     part.rename(path)
 
 
-def _plays(chance: np.random.Generator, plays: int, songs: int) -> np.ndarray:
+def _plays(rng: np.random.Generator, plays: int, songs: int) -> np.ndarray:
     """Which song each play is of: each song once, the rest by a power law."""
-    more = (songs * chance.random(plays - songs) ** 3).astype(np.int32)
+    more = (songs * rng.random(plays - songs) ** 3).astype(np.int32)
     order = np.concatenate([np.arange(songs, dtype=np.int32), more])
-    chance.shuffle(order)
+    rng.shuffle(order)
     return order
 
 

@@ -27,7 +27,7 @@ import psycopg
 
 from benchmarks.ledgers import finished_ledger
 from harvester.ledger import copy as ledger_copy
-from harvester.ledger.open import open_books
+from harvester.ledger.open import open_reader
 from harvester.ledger.postgres.ledger import PostgresLedger
 from harvester.ledger.process_identity import this_process
 from harvester.model import BATCH_SIZE, Batch, Budget
@@ -152,7 +152,7 @@ def copy(server: PostgresServer) -> None:
             with _timed(name):
                 ledger_copy.copy(here, new)
         for name, url in (("verify on PostgreSQL", there), ("verify on SQLite", back)):
-            with _timed(name), open_books(url) as books:
+            with _timed(name), open_reader(url) as books:
                 assert books.findings() == []
 
 

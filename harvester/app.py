@@ -14,26 +14,26 @@ from typing import TYPE_CHECKING, BinaryIO
 from harvester import quota
 from harvester.clock import Clock, SystemClock
 from harvester.config import Config, api_key
-from harvester.errors import BooksError, ConfigError
-from harvester.ledger.open import check, open_books, open_ledger, prepare
+from harvester.errors import ConfigError, InconsistentLedger
+from harvester.ledger.open import check, open_ledger, open_reader, prepare
 from harvester.model import BATCH_SIZE, FailedId, Loaded, Progress, Stored, VideoState
 from harvester.protected import Protected, protected_by
 from harvester.report.dry_run import DryRun, Due
 from harvester.report.overview import Overview
 from harvester.report.summary import refuse_without_ids, summarize
 from harvester.support.ledger_url import has_password, source_name
-from harvester.support.progress import Watch, nobody
+from harvester.support.progress import ProgressCallback, no_progress
 from harvester.support.sanitize import count, shown
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
-    from harvester.crawl.batch_source import Work
+    from harvester.crawl.batch_source import BatchSource
     from harvester.crawl.run_report import RunReport, Stop
     from harvester.export import Manifest
-    from harvester.ledger.postgres.reader import PostgresBooks
+    from harvester.ledger.postgres.reader import PostgresReader
     from harvester.ledger.protocol import Ledger
-    from harvester.ledger.reader import SqliteBooks
+    from harvester.ledger.reader import SqliteReader
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class Harvester:
         self,
         config: Config,
         clock: Clock | None = None,
-        chance: random.Random | None = None,
+        rng: random.Random | None = None,
         key: SecretStr | None = None,
         *,
         proxies: bool = True,
@@ -65,7 +65,7 @@ class Harvester:
         self._key = key
         self._proxies = proxies
         self._clock = clock or SystemClock()
-        self._chance = chance
+        self._chance = rng
 
     def init(self) -> None:
         """Create the ledger or bring it up to date. Safe to repeat."""
@@ -79,7 +79,7 @@ class Harvester:
         encoding: str | None = None,
         limit: int | None = None,
         stdin: BinaryIO | None = None,
-        watch: Watch = nobody,
+        watch: ProgressCallback = no_progress,
     ) -> Loaded:
         """Read the ids of all `uris`, by default of the configured one, into the ledger, which is made if need be."""
         from harvester.loader import Reading, load_all
@@ -135,11 +135,11 @@ class Harvester:
         until_done: bool = False,
         max_calls: int | None = None,
         stop: Stop | None = None,
-        work: Work | None = None,
+        work: BatchSource | None = None,
         report: RunReport | None = None,
     ) -> RunReport:
         """The run itself, over a ledger that is open already; `work` is what to ask for, where it is not all."""
-        from harvester.crawl.runner import Worker
+        from harvester.crawl.runner import Runner
         from harvester.ledger.process_identity import this_process
         from harvester.support.network import proxy_for
         from harvester.support.open_files import affordable
@@ -155,7 +155,7 @@ class Harvester:
             statistics_only=statistics_only,
             proxy=proxy_for(self.config.youtube.base_url) if self._proxies else None,
         )
-        worker = Worker(
+        worker = Runner(
             ledger,
             client,
             self._clock,
@@ -163,7 +163,7 @@ class Harvester:
             quota=self.config.quota.of_statistics() if statistics_only else self.config.quota,
             process=this_process(),
             stop=stop,
-            chance=self._chance,
+            rng=self._chance,
             report=report,
             parts=None if statistics_only else self.config.youtube.asked,
         )
@@ -337,7 +337,12 @@ class Harvester:
         )
 
     def export(
-        self, *, require_complete: bool = False, dask: str | None = None, force: bool = False, watch: Watch = nobody
+        self,
+        *,
+        require_complete: bool = False,
+        dask: str | None = None,
+        force: bool = False,
+        watch: ProgressCallback = no_progress,
     ) -> Manifest:
         """Publish the stored responses, then the manifest beside them. `dask`: see `maker_for`; `force`: `export`."""
         from harvester.export import export, maker_for
@@ -358,19 +363,21 @@ class Harvester:
                 require_complete=require_complete,
                 watch=watch,
                 force=force,
-                maker=maker_for(dask, open_books, self.config.ledger.url, None if dask is None else books.share()),
+                maker=maker_for(dask, open_reader, self.config.ledger.url, None if dask is None else books.share()),
             )
 
-    def verify(self, published: str | None = None, *, watch: Watch = nobody) -> Progress:
-        """Prove the books, then a published file where one is named. Raises BooksError with what does not balance."""
+    def verify(self, published: str | None = None, *, watch: ProgressCallback = no_progress) -> Progress:
+        """Prove the books, then a published file where one is named. Raises InconsistentLedger with what is not."""
         with self.books() as books:
             if findings := books.findings():
-                raise BooksError.of("The books do not balance", findings)
+                raise InconsistentLedger.of("The books do not balance", findings)
             if published is not None:
                 from harvester.export import check_published
 
                 if findings := check_published(published, books, self.config.export, watch=watch):
-                    raise BooksError.of(f"{shown(published)} is not what was exported from this ledger", findings)
+                    raise InconsistentLedger.of(
+                        f"{shown(published)} is not what was exported from this ledger", findings
+                    )
             return books.progress()
 
     def protected(self) -> Protected:
@@ -378,10 +385,10 @@ class Harvester:
         with self.books() as books:
             return self._protected(books)
 
-    def _protected(self, books: SqliteBooks | PostgresBooks) -> Protected:
+    def _protected(self, books: SqliteReader | PostgresReader) -> Protected:
         return protected_by(self.config, [load.source for load in books.loads()])
 
-    def books(self) -> SqliteBooks | PostgresBooks:
+    def books(self) -> SqliteReader | PostgresReader:
         """The reading side of the ledger, for use as a context manager."""
         check(self.config.ledger.url)
-        return open_books(self.config.ledger.url)
+        return open_reader(self.config.ledger.url)

@@ -12,7 +12,7 @@
     │   │   └── Overtaken            4   another export was faster there
     │   ├── LedgerUnavailable        4   locked for too long, disk full
     │   └── ClusterUnavailable       4   Dask's scheduler or its workers
-    └── BooksError                   5   the books do not balance
+    └── InconsistentLedger           5   the books do not balance
         ├── LedgerDamaged            5
         └── ExportIncomplete         5
 
@@ -88,7 +88,7 @@ class ClusterUnavailable(OutsideError):
     pass
 
 
-class BooksError(HarvesterError):
+class InconsistentLedger(HarvesterError):
     exit_code = 5
 
     @classmethod
@@ -97,9 +97,9 @@ class BooksError(HarvesterError):
         return cls("\n".join([f"{what}:", *(f"  {finding}" for finding in findings)]), state="Nothing was changed.")
 
 
-class LedgerDamaged(BooksError):
+class LedgerDamaged(InconsistentLedger):
     pass
 
 
-class ExportIncomplete(BooksError):
+class ExportIncomplete(InconsistentLedger):
     pass

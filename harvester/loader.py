@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from harvester.errors import HarvesterError
 from harvester.ledger.protocol import Ledger
 from harvester.model import NOTHING_LOADED, Addition, Loaded
-from harvester.support.progress import Advance, Watch, nobody
+from harvester.support.progress import Advance, ProgressCallback, no_progress
 from harvester.support.sanitize import count
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ def _now() -> datetime:
 
 
 class Reading:
-    """How far a load is, put together for a Watch from its two sides: bytes that were read, rows that were added."""
+    """How far a load is, from its two sides: bytes that were read, rows that were added."""
 
-    def __init__(self, watch: Watch = nobody) -> None:
+    def __init__(self, watch: ProgressCallback = no_progress) -> None:
         self._watch = watch
         self._rows = self._new = self._bytes = 0
         self._size: int | None = None

@@ -22,12 +22,12 @@ from harvester import quota
 from harvester.app import Harvester
 from harvester.config import Config, isolated_config
 from harvester.crawl.run_report import PROBE, RunReport
-from harvester.errors import BooksError, ConfigError, OutsideError
-from harvester.ledger.reader import SqliteBooks
+from harvester.errors import ConfigError, InconsistentLedger, OutsideError
+from harvester.ledger.reader import SqliteReader
 from harvester.model import BATCH_SIZE, Progress, VideoState
 from harvester.report.rehearsal_results import Check, DayReport
 from harvester.simulator import SimulatedClock, SimulatorProcess, SimulatorSettings, make_ids, truth
-from harvester.support.progress import Advance, Watch, nobody
+from harvester.support.progress import Advance, ProgressCallback, no_progress
 from harvester.support.sanitize import count
 
 START = datetime(2026, 3, 5, 8, 5, tzinfo=UTC)
@@ -77,7 +77,7 @@ class Rehearsal:
         self._settled = 0
         """By the runs before."""
 
-    async def play(self, on_day: Callable[[DayReport], None], watch: Watch = nobody) -> list[Check]:
+    async def play(self, on_day: Callable[[DayReport], None], watch: ProgressCallback = no_progress) -> list[Check]:
         """Crawl, export and verify; the promises, each kept or broken. `on_day` hears of each day as it ends.
 
         `watch` hears of the export and its proof; how far the crawl is, `standing` tells.
@@ -91,8 +91,8 @@ class Rehearsal:
         )
         with SimulatorProcess(settings) as simulator:
             config = self._config(simulator.base_url)
-            chance, key = random.Random(self._seed), SecretStr("rehearsed-key")
-            harvester = Harvester(config, self._clock, chance, key, proxies=False)
+            rng, key = random.Random(self._seed), SecretStr("rehearsed-key")
+            harvester = Harvester(config, self._clock, rng, key, proxies=False)
             await harvester.load()
             progress = await self._crawl(harvester, simulator, on_day)
             report = simulator.report()
@@ -103,7 +103,7 @@ class Rehearsal:
             checks.append(
                 Check("the books and the export balance", True, f"{count(manifest.videos, 'video')} exported")
             )
-        except BooksError as error:
+        except InconsistentLedger as error:
             checks.append(Check("the books and the export balance", False, error.what))
         return checks
 
@@ -140,7 +140,7 @@ class Rehearsal:
                 return progress
             simulator.jump_clock(again_at)
             self._clock.jump_to(again_at)
-        raise BooksError(
+        raise InconsistentLedger(
             f"After {runs_most} runs, {progress.asked_for - progress.settled:,} ids are still not settled.",
             state=f"The rehearsed ledger is in {self._folder}.",
         )
@@ -228,7 +228,7 @@ class Rehearsal:
 
     def _untrue_states(self) -> int:
         """How many ids the ledger holds in another state than the simulated API made them for."""
-        with SqliteBooks(self._folder / "harvest.db") as books:
+        with SqliteReader(self._folder / "harvest.db") as books:
             return sum(
                 state.label != truth(video_id, self._seed, self._faults)  # type: ignore[arg-type]
                 for video_id, state in books.states()

@@ -16,7 +16,7 @@ from children import Child, Program
 from waiting import wait_until
 
 from harvester.ledger import open as ledger_open
-from harvester.ledger.reader import CoreBooks
+from harvester.ledger.reader import CoreReader
 from harvester.model import VideoState
 from harvester.simulator import SimulatorProcess, make_ids, truth
 from harvester.support.ledger_url import file_of
@@ -67,9 +67,9 @@ class ChildCrawl:
         status: dict[str, Any] = json.loads(self.ok("status", "--json"))
         return status
 
-    def books(self) -> CoreBooks:
+    def books(self) -> CoreReader:
         """The reading side, in this process; for use as a context manager."""
-        return ledger_open.open_books(self.url)
+        return ledger_open.open_reader(self.url)
 
     def age(self) -> None:
         """Everything stored so far was fetched long ago."""

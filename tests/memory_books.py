@@ -19,7 +19,7 @@ from harvester.model import (
 from harvester.support.gzip_body import decompress
 
 
-class MemoryBooks:
+class MemoryReader:
     """Each item of a response stands at a position of its own, from the response's first one on."""
 
     def __init__(self, responses: list[StoredResponse], **counts: int) -> None:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from harvester.scheduling.healthcheck import Notifier
+from harvester.scheduling.healthcheck import HealthCheck
 
 if TYPE_CHECKING:
     from harvester.app import Harvester
@@ -25,7 +25,7 @@ class Afterwards:
 
     def __init__(self, harvester: Harvester) -> None:
         self._harvester = harvester
-        self._notifier = Notifier(harvester.config.notify.url)
+        self._notifier = HealthCheck(harvester.config.notify.url)
         self._started: threading.Thread | None = None
         self._ended: Callable[[], Coroutine[Any, Any, None]] | None = None
 

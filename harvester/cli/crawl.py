@@ -129,9 +129,9 @@ async def _run(
 ) -> tuple[RunReport, Progress]:
     from harvester.cli.signals import shown_run
     from harvester.crawl.run_report import RunReport
-    from harvester.support.gc_tuning import look_rarely
+    from harvester.support.gc_tuning import tune_gc
 
-    look_rarely()
+    tune_gc()
     stop, so_far = stop_by_signals(), RunReport()
     async with shown_run(harvester, so_far, verbosity):
         return await harvester.run(until_done=until_done, max_calls=max_calls, stop=stop, report=so_far)

@@ -47,13 +47,13 @@ def export(
     """
     from harvester.cli.progress import progress
     from harvester.report import terminal
-    from harvester.support.gc_tuning import look_rarely
+    from harvester.support.gc_tuning import tune_gc
 
     # Told to stop, it tidies up: an upload that was begun is taken back.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     uri = dest if dest in (None, "-") or "://" in dest else str(Path(dest).absolute())
     harvester = state.harvester(export={"uri": uri, **settings})
-    look_rarely()
+    tune_gc()
     with progress("export", "videos", state.verbosity) as watch:
         manifest = harvester.export(require_complete=require_complete, dask=dask, force=force, watch=watch)
     show(terminal.exported(manifest, harvester.config.export.uri))

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from harvester.report.figures import Figures, Rate, advanced, duration
-from harvester.support.progress import Advance, Watch, nobody
+from harvester.support.progress import Advance, ProgressCallback, no_progress
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -45,10 +45,10 @@ class Display(Protocol):
 
 
 @contextmanager
-def progress(task: str, noun: str, verbosity: int = 0) -> Iterator[Watch]:
-    """A Watch that shows on stderr how far `task` is, counted in `noun`: done of total, bytes, rate and time left."""
+def progress(task: str, noun: str, verbosity: int = 0) -> Iterator[ProgressCallback]:
+    """Shows on stderr how far `task` is, counted in `noun`: done of total, bytes, rate and time left."""
     with display(task, verbosity) as shown_at:
-        yield nobody if shown_at is None else _Watching(shown_at, noun)
+        yield no_progress if shown_at is None else _Watching(shown_at, noun)
 
 
 @contextmanager
@@ -95,7 +95,7 @@ def _logging_above_it() -> Iterator[None]:
 
 
 class _Watching:
-    """A Watch that shows what it is told, as often as its display wants."""
+    """Shows what it is told, as often as its display wants."""
 
     def __init__(self, shown_at: Display, noun: str) -> None:
         self._display, self._noun = shown_at, noun

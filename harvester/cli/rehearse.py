@@ -45,7 +45,7 @@ def rehearse(state: State, videos: int, seed: int, faults: str, out: Path) -> No
     from harvester.cli.progress import progress
     from harvester.cli.signals import told
     from harvester.config import LogSettings
-    from harvester.errors import BooksError
+    from harvester.errors import InconsistentLedger
     from harvester.rehearsal import Rehearsal
     from harvester.report import terminal
 
@@ -67,7 +67,7 @@ def rehearse(state: State, videos: int, seed: int, faults: str, out: Path) -> No
     checks = asyncio.run(play())
     show(terminal.verdict(checks))
     if not all(check.kept for check in checks):
-        raise BooksError("The rehearsal broke a promise.", state=f"Its ledger and export are in {out}.")
+        raise InconsistentLedger("The rehearsal broke a promise.", state=f"Its ledger and export are in {out}.")
 
 
 @click.command(epilog="Example: harvester simulate --port 8080 --faults mild")

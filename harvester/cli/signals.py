@@ -17,7 +17,7 @@ from harvester.cli.progress import Display, display
 from harvester.crawl.run_report import Stop
 from harvester.errors import HarvesterError, OutsideError
 from harvester.report.figures import Outlook, Rate
-from harvester.support.progress import Advance, Watch
+from harvester.support.progress import Advance, ProgressCallback
 
 if TYPE_CHECKING:
     from harvester.app import Harvester
@@ -110,7 +110,7 @@ async def _outlook(harvester: Harvester, report: RunReport) -> Outlook | None:
 
 
 @asynccontextmanager
-async def told(watch: Watch, standing: Callable[[], Advance]) -> AsyncIterator[None]:
+async def told(watch: ProgressCallback, standing: Callable[[], Advance]) -> AsyncIterator[None]:
     """Tell `watch` several times a second how things stand, for as long as this lasts."""
 
     async def tell() -> None:

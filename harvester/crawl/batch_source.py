@@ -15,7 +15,7 @@ OLD_AT_ONCE = 100
 """Old responses looked up by one query."""
 
 
-class Work(Protocol):
+class BatchSource(Protocol):
     """A crawl claims until it is denied. `let_go` and `command` are words for its errors."""
 
     let_go: str
@@ -32,7 +32,7 @@ class Work(Protocol):
         ...
 
 
-class Pending:
+class PendingIds:
     """Every id that is pending."""
 
     let_go = "the ids under way are pending again"
@@ -48,7 +48,7 @@ class Pending:
         """The next claims find it."""
 
 
-class Among(Pending):
+class ChosenIds(PendingIds):
     """The pending ids of some positions, at most so many at a time as come together."""
 
     def __init__(self, ledger: Ledger, among: Iterator[Sequence[int]]) -> None:

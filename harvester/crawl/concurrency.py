@@ -6,7 +6,7 @@ import math
 import random
 from dataclasses import dataclass
 
-RETRY_AFTER_MOST_SECONDS = 900.0
+MAX_RETRY_AFTER_SECONDS = 900.0
 """A `Retry-After` longer than this is cut to it: asking again then costs one call, waiting hours costs the day."""
 
 
@@ -17,13 +17,13 @@ class Backoff:
     base_seconds: float = 1.0
     cap_seconds: float = 60.0
 
-    def delay(self, attempt: int, chance: random.Random, retry_after_seconds: float | None = None) -> float:
+    def delay(self, attempt: int, rng: random.Random, retry_after_seconds: float | None = None) -> float:
         """Seconds to wait after the `attempt`-th failure (from 1), never less than the server asked for."""
-        jittered = chance.uniform(0, min(self.cap_seconds, self.base_seconds * 2.0 ** min(attempt - 1, 30)))
-        return max(jittered, min(retry_after_seconds or 0.0, RETRY_AFTER_MOST_SECONDS))
+        jittered = rng.uniform(0, min(self.cap_seconds, self.base_seconds * 2.0 ** min(attempt - 1, 30)))
+        return max(jittered, min(retry_after_seconds or 0.0, MAX_RETRY_AFTER_SECONDS))
 
 
-class Pacer:
+class ConcurrencyController:
     """How many calls may be under way, and when the next may be sent.
 
     Push-back halves the limit, once for all the calls that were under way together; good answers regrow it,
@@ -31,10 +31,10 @@ class Pacer:
     the API is taken for down: one probe at a time, ever further apart, until something succeeds.
     """
 
-    def __init__(self, most: int, chance: random.Random, now: float, backoff: Backoff | None = None) -> None:
+    def __init__(self, most: int, rng: random.Random, now: float, backoff: Backoff | None = None) -> None:
         self.most = most
         self.held_until = now
-        self._chance = chance
+        self._chance = rng
         self._backoff = backoff or Backoff()
         self._limit = float(most)
         self._threshold = float(most)

@@ -18,10 +18,10 @@ from harvester import quota
 from harvester.clock import Clock
 from harvester.config import QuotaSettings, RunSettings
 from harvester.crawl.api_clock import ApiClock
-from harvester.crawl.batch_source import Work
-from harvester.crawl.concurrency import Backoff, Pacer
+from harvester.crawl.batch_source import BatchSource
+from harvester.crawl.concurrency import Backoff, ConcurrencyController
 from harvester.crawl.evidence import Again, Call, Evidence, QuotaDoubt
-from harvester.crawl.limiter import Gate
+from harvester.crawl.limiter import Limiter
 from harvester.crawl.run_errors import all_refused, api_down, key_refused
 from harvester.crawl.run_report import PROBE, Ending, RunReport
 from harvester.errors import HarvesterError
@@ -62,7 +62,7 @@ class _Lane:
             await settling
 
 
-class Crawl:
+class Crawler:
     """The calls of one run."""
 
     def __init__(
@@ -70,13 +70,13 @@ class Crawl:
         ledger: Ledger,
         api: Api,
         clock: Clock,
-        work: Work,
+        work: BatchSource,
         *,
         run_id: int,
         run: RunSettings,
         quota: QuotaSettings,
         report: RunReport,
-        chance: random.Random,
+        rng: random.Random,
         max_calls: int | None = None,
         parts: str | None = None,
     ) -> None:
@@ -88,15 +88,15 @@ class Crawl:
         self._run = run
         self._quota = quota
         self._report = report
-        self._chance = chance
+        self._chance = rng
         self._parts = parts
         self._calls_left = max_calls
         # Where calls are counted off, one lane claims at a time: a claim that is denied is no call.
         self._turn: AbstractAsyncContextManager[None] = nullcontext() if max_calls is None else asyncio.Lock()
         self._backoff = Backoff()
-        self._pacer = Pacer(run.concurrency, chance, clock.monotonic(), self._backoff)
+        self._pacer = ConcurrencyController(run.concurrency, rng, clock.monotonic(), self._backoff)
         self._closing = asyncio.Event()
-        self._gate = Gate(self._pacer, self._clock, self._closing)
+        self._gate = Limiter(self._pacer, self._clock, self._closing)
         self._fatal: HarvesterError | None = None
         self._closed_day: date | None = None
         self.denied_day: date | None = None  # the day that last had no units for a call

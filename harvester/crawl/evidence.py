@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from harvester.crawl.concurrency import Pacer
+from harvester.crawl.concurrency import ConcurrencyController
 from harvester.ledger.protocol import Ledger
 from harvester.model import Batch, Outcome, Verdict
 from harvester.support.gzip_body import BodyError
@@ -104,7 +104,9 @@ class QuotaDoubt:
 class Evidence:
     """What this run has learned of its batches. Times are the clock's monotonic seconds."""
 
-    def __init__(self, ledger: Ledger, pacer: Pacer, max_attempts: int, patience_seconds: float) -> None:
+    def __init__(
+        self, ledger: Ledger, pacer: ConcurrencyController, max_attempts: int, patience_seconds: float
+    ) -> None:
         self._ledger = ledger
         self._pacer = pacer
         self._max_attempts = max_attempts

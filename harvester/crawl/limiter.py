@@ -8,15 +8,15 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from harvester.clock import Clock
-from harvester.crawl.concurrency import Pacer
+from harvester.crawl.concurrency import ConcurrencyController
 
-LONGEST_SLEEP_SECONDS = 1800.0
+MAX_SLEEP_SECONDS = 1800.0
 
 
-class Gate:
+class Limiter:
     """Every wait of the crawl happens here, and ends early when `closing` is set."""
 
-    def __init__(self, pacer: Pacer, clock: Clock, closing: asyncio.Event) -> None:
+    def __init__(self, pacer: ConcurrencyController, clock: Clock, closing: asyncio.Event) -> None:
         self._pacer = pacer
         self._clock = clock
         self._closing = closing
@@ -63,7 +63,7 @@ class Gate:
         It is asked again every half hour: a machine that was suspended, or whose clock was set, looks at the time anew.
         """
         while not self._closing.is_set() and (left := await seconds()) > 0:
-            await self.pause(min(LONGEST_SLEEP_SECONDS, left))
+            await self.pause(min(MAX_SLEEP_SECONDS, left))
 
     async def wake(self) -> None:
         """Look again: a place came free, the limit grew, or the gate closed."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from harvester.crawl.batch_source import Work
+from harvester.crawl.batch_source import BatchSource
 from harvester.errors import ApiUnavailable, ConfigError, CredentialsError, HarvesterError
 from harvester.model import Outcome, Verdict
 from harvester.youtube.advice import advice
 
 
-def api_down(fault: Outcome, patience_seconds: float, work: Work) -> HarvesterError:
+def api_down(fault: Outcome, patience_seconds: float, work: BatchSource) -> HarvesterError:
     """Nothing was answered well for `patience_seconds`."""
     return ApiUnavailable(
         f"The API has not given one good answer in {patience_seconds:.0f} s; the last call ended "
@@ -18,7 +18,7 @@ def api_down(fault: Outcome, patience_seconds: float, work: Work) -> HarvesterEr
     )
 
 
-def all_refused(fault: Outcome, times: int, work: Work) -> HarvesterError:
+def all_refused(fault: Outcome, times: int, work: BatchSource) -> HarvesterError:
     """So many batches in a row, or an id known to be good, were refused or answered in a way that can't be accepted."""
     why = f"{fault.reason} {fault.message}".rstrip()
     state = f"The run was stopped before it cost more; {work.let_go}."
@@ -34,7 +34,7 @@ def all_refused(fault: Outcome, times: int, work: Work) -> HarvesterError:
     return ConfigError(f"The API refused {times} batches in a row: {why}", state=state, next_step=next_step)
 
 
-def key_refused(fault: Outcome, work: Work) -> HarvesterError:
+def key_refused(fault: Outcome, work: BatchSource) -> HarvesterError:
     """No batch will be answered."""
     what = "The API refuses to answer this key" if fault.sent else "The API can't be reached"
     return (CredentialsError if fault.sent else ConfigError)(

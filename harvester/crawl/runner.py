@@ -12,8 +12,8 @@ from typing import Any
 from harvester import quota
 from harvester.clock import Clock
 from harvester.config import QuotaSettings, RunSettings
-from harvester.crawl.batch_source import Pending, Work
-from harvester.crawl.crawler import Crawl
+from harvester.crawl.batch_source import BatchSource, PendingIds
+from harvester.crawl.crawler import Crawler
 from harvester.crawl.run_report import Ending, RunReport, Stop
 from harvester.errors import HarvesterError
 from harvester.ledger.protocol import Ledger
@@ -29,7 +29,7 @@ RESET_MARGIN = timedelta(minutes=5)
 """How long after our midnight to begin the new day: the API's clock may be a little behind."""
 
 
-class Worker:
+class Runner:
     """One run over one ledger and one API. Use it once."""
 
     def __init__(
@@ -42,7 +42,7 @@ class Worker:
         quota: QuotaSettings,
         process: ProcessIdentity,
         stop: Stop | None = None,
-        chance: random.Random | None = None,
+        rng: random.Random | None = None,
         report: RunReport | None = None,
         parts: str | None = None,
     ) -> None:
@@ -56,7 +56,7 @@ class Worker:
         self._quota = quota
         self._process = process
         self._stop = stop or Stop()
-        self._chance = chance or random.Random()
+        self._chance = rng or random.Random()
         self._parts = parts
 
     async def run(
@@ -64,7 +64,7 @@ class Worker:
         *,
         until_done: bool = False,
         max_calls: int | None = None,
-        work: Work | None = None,
+        work: BatchSource | None = None,
     ) -> RunReport:
         """Crawl. Returns what was done; raises CredentialsError, ApiUnavailable or a ledger's error.
 
@@ -73,8 +73,8 @@ class Worker:
         now = self._clock.now()
         run_id = await self._ledger.open_run(self._process, now, now + LEASE)
         reason = "interrupted"
-        work = work or Pending(self._ledger)
-        crawl = Crawl(
+        work = work or PendingIds(self._ledger)
+        crawl = Crawler(
             self._ledger,
             self._api,
             self._clock,
@@ -83,7 +83,7 @@ class Worker:
             run=self._run,
             quota=self._quota,
             report=self.report,
-            chance=self._chance,
+            rng=self._chance,
             max_calls=max_calls,
             parts=self._parts,
         )
@@ -101,14 +101,14 @@ class Worker:
             await asyncio.shield(self._ledger.close_run(run_id, crawl.clock.now(), reason))
         return self.report
 
-    async def _is_held_by_others(self, work: Work) -> bool:
+    async def _is_held_by_others(self, work: BatchSource) -> bool:
         """Whether ids are left that another run has claimed, or has just let go."""
-        if type(work) is not Pending:
+        if type(work) is not PendingIds:
             return False  # not all that is pending was asked for
         videos = (await self._ledger.progress()).videos
         return bool(videos[VideoState.CLAIMED] or videos[VideoState.PENDING])
 
-    async def _days(self, crawl: Crawl, work: Work, until_done: bool) -> Ending:
+    async def _days(self, crawl: Crawler, work: BatchSource, until_done: bool) -> Ending:
         # Before the first call is booked: on a clock that is wrong, as many as may be under way had the wrong day.
         await crawl.clock.ask()
         while True:
@@ -151,7 +151,7 @@ class Worker:
     async def _recover(self) -> int:
         return await self._ledger.recover(self._process, self._clock.now())
 
-    async def _watch_stop(self, crawl: Crawl) -> Ending:
+    async def _watch_stop(self, crawl: Crawler) -> Ending:
         """The first stop drains; the second ends the run here and now."""
         await self._stop.draining.wait()
         log.info("stopping: waiting for the calls under way; told again, it stops at once")

@@ -13,7 +13,7 @@ from harvester.support.sanitize import escaped, shown
 
 if TYPE_CHECKING:
     from harvester.config import Config, ExportSettings
-    from harvester.export.storage.destination import Target
+    from harvester.export.storage.destination import Destination
 
 IDS_LOOKED_AT = 100
 TINY = b"harvester doctor wrote this to see that it can, and removes it.\n"
@@ -83,7 +83,7 @@ def _refusal(look: Callable[[], None]) -> HarvesterError | None:
     return None
 
 
-def _beside(settings: ExportSettings, suffix: str) -> Target:
+def _beside(settings: ExportSettings, suffix: str) -> Destination:
     """Where nothing is yet. With the settings' own encryption and rights, so that these are tried too."""
     from harvester.export.storage.open import folder_at, target_at
 

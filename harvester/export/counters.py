@@ -9,7 +9,7 @@ from harvester.model import StoredResponse
 
 
 @dataclass(slots=True)
-class Tally:
+class Counters:
     """Counts the videos that flow by, and the responses where whole responses are published."""
 
     responses: int = 0

@@ -6,18 +6,18 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from harvester.export.counters import Tally
+from harvester.export.counters import Counters
 from harvester.export.formats.registry import format_of
 from harvester.export.manifest import Part
 from harvester.export.parts import part_name
 from harvester.export.storage.destination import Place, Written
-from harvester.ledger.protocol import Books
+from harvester.ledger.protocol import LedgerReader
 from harvester.model import EVERYTHING, Span
-from harvester.support.progress import Advance, Watch, nobody
+from harvester.support.progress import Advance, ProgressCallback, no_progress
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class PartOrder:
     """A part to be made. Nothing but the ledger has to be added to it: it may be pickled and made anywhere."""
 
     format: str
@@ -41,16 +41,16 @@ class Made:
     written: Written
 
 
-NextOrder: TypeAlias = Callable[[], Order | None]
+NextOrder: TypeAlias = Callable[[], PartOrder | None]
 """None while there is nothing to order. A part that came out too large brings new orders."""
 
 
-class Maker(Protocol):
+class PartMaker(Protocol):
     """Makes what is ordered, until nothing is ordered any more and all is made; in any order."""
 
     def __call__(
-        self, books: Books, next_order: NextOrder, watch: Watch
-    ) -> Generator[tuple[Order, Made | None], None, None]:
+        self, books: LedgerReader, next_order: NextOrder, watch: ProgressCallback
+    ) -> Generator[tuple[PartOrder, Made | None], None, None]:
         """Each order with what was made of it; None where that came out larger than it may be.
 
         `watch` hears of the parts that are being made, and after one was taken in. Closing the generator ends all that
@@ -59,15 +59,17 @@ class Maker(Protocol):
         ...
 
 
-def make_here(books: Books, next_order: NextOrder, watch: Watch) -> Generator[tuple[Order, Made | None], None, None]:
+def make_here(
+    books: LedgerReader, next_order: NextOrder, watch: ProgressCallback
+) -> Generator[tuple[PartOrder, Made | None], None, None]:
     """In this process, one after another."""
     while (order := next_order()) is not None:
         yield order, make(books, order, watch)
 
 
-def make(books: Books, order: Order, watch: Watch = nobody) -> Made | None:
+def make(books: LedgerReader, order: PartOrder, watch: ProgressCallback = no_progress) -> Made | None:
     """Assemble one part and write it to its place; None where it comes out larger than it may be."""
-    form, tally = format_of(order.format, order.compression), Tally()
+    form, tally = format_of(order.format, order.compression), Counters()
     chunks = counted(form.assemble(books, order.span, tally), tally, watch, order.most_bytes)
     try:
         written = order.place.write(chunks, expected_bytes=order.most_bytes or 0)
@@ -88,7 +90,9 @@ class _TooLargeError(Exception):
     """A part came out larger than it may be."""
 
 
-def counted(chunks: Iterable[bytes], tally: Tally, watch: Watch, most_bytes: int | None = None) -> Iterator[bytes]:
+def counted(
+    chunks: Iterable[bytes], tally: Counters, watch: ProgressCallback, most_bytes: int | None = None
+) -> Iterator[bytes]:
     """The chunks, while `watch` hears of videos and bytes. No more than `most_bytes` of them."""
     size = 0
     for chunk in chunks:

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from harvester.errors import ConfigError
-from harvester.export.counters import Tally
+from harvester.export.counters import Counters
 from harvester.export.formats.registry import Format
-from harvester.ledger.protocol import Books
+from harvester.ledger.protocol import LedgerReader
 from harvester.model import EVERYTHING, Span
 from harvester.support.sanitize import shown
 
@@ -27,14 +27,14 @@ class Survey:
     spans: tuple[Span, ...]
 
 
-def survey(books: Books, form: Format, most_bytes: int | None) -> Survey:
+def survey(books: LedgerReader, form: Format, most_bytes: int | None) -> Survey:
     """What there is, and where to cut it: not at all where `most_bytes` is None."""
     responses, raw_bytes, stored_bytes = books.totals()
     spans = (EVERYTHING,) if most_bytes is None else tuple(_cut(books, form, most_bytes))
     return Survey(responses, form.expected_bytes(responses, raw_bytes, stored_bytes), spans)
 
 
-def _cut(books: Books, form: Format, most_bytes: int) -> Iterator[Span]:
+def _cut(books: LedgerReader, form: Format, most_bytes: int) -> Iterator[Span]:
     """Cut the load order so that each span comes to about `most_bytes` at most.
 
     The cut depends on what is stored alone, so that whoever assembles a span, alone or beside others, gets the same.
@@ -53,10 +53,10 @@ def _cut(books: Books, form: Format, most_bytes: int) -> Iterator[Span]:
     yield Span(first, EVERYTHING.last)
 
 
-def _empty_bytes(books: Books, form: Format, most_bytes: int) -> int:
+def _empty_bytes(books: LedgerReader, form: Format, most_bytes: int) -> int:
     """The length of a file that holds no video: a Parquet file's columns alone take some thousands."""
     nothing = Span(EVERYTHING.last, EVERYTHING.last)
-    length = sum(map(len, form.assemble(books, nothing, Tally())))
+    length = sum(map(len, form.assemble(books, nothing, Counters())))
     if length > most_bytes:
         raise _too_small(most_bytes, f"a part without any video has {length:,} bytes")
     return length

@@ -14,7 +14,7 @@ from harvester._version import __version__
 from harvester.config import ExportSettings
 from harvester.errors import ConfigError, ExportIncomplete
 from harvester.export import parts
-from harvester.export.counters import Tally
+from harvester.export.counters import Counters
 from harvester.export.formats.registry import format_of, refuse_misleading_name
 from harvester.export.manifest import (
     Manifest,
@@ -28,28 +28,28 @@ from harvester.export.manifest import (
     to_json,
     without_secrets,
 )
-from harvester.export.part_writer import Maker, Order, counted, make, make_here
+from harvester.export.part_writer import PartMaker, PartOrder, counted, make, make_here
 from harvester.export.parts import Survey
-from harvester.export.storage.destination import Draft, Published, Standing, Target
+from harvester.export.storage.destination import Destination, Draft, Published, Standing
 from harvester.export.storage.open import folder_at, target_at
 from harvester.export.storage.ownership import admit_file
-from harvester.ledger.protocol import Books
+from harvester.ledger.protocol import LedgerReader
 from harvester.model import EVERYTHING, Progress, Span, VideoState
-from harvester.support.progress import Advance, Watch, nobody
+from harvester.support.progress import Advance, ProgressCallback, no_progress
 from harvester.support.sanitize import count
 
 log = logging.getLogger(__name__)
 
 
 def export(
-    books: Books,
+    books: LedgerReader,
     settings: ExportSettings,
     *,
     ledger_name: str,
     now: datetime,
     require_complete: bool = False,
-    watch: Watch = nobody,
-    maker: Maker = make_here,
+    watch: ProgressCallback = no_progress,
+    maker: PartMaker = make_here,
     force: bool = False,
 ) -> Manifest:
     """Publish what is stored to `settings.uri`, as one file or as a folder of parts, then the manifest beside it.
@@ -99,14 +99,14 @@ def check_place(settings: ExportSettings) -> None:
 
 
 def _begin(
-    books: Books,
+    books: LedgerReader,
     settings: ExportSettings,
     ledger_name: str,
     now: datetime,
     *,
     require_complete: bool,
-    watch: Watch,
-    maker: Maker,
+    watch: ProgressCallback,
+    maker: PartMaker,
 ) -> _Export:
     """Look at the ledger. From here on its snapshot is what is exported."""
     progress = books.progress()
@@ -138,21 +138,21 @@ def _begin(
 class _Export:
     """One export under way."""
 
-    books: Books
+    books: LedgerReader
     survey: Survey
     progress: Progress
     begun: Manifest
     """As far as it is known before anything is written."""
-    watch: Watch
-    maker: Maker
+    watch: ProgressCallback
+    maker: PartMaker
     videos_written: int = 0
     """In the parts that are whole, as are the bytes."""
     bytes_written: int = 0
     furthest: tuple[int, int] = (0, 0)
     """Videos and bytes that were told of: a part that is begun anew does not take them back."""
 
-    def to_file(self, target: Target, replacing: Standing | None) -> Manifest:
-        form, tally = format_of(self.begun.format, self.begun.compression), Tally()
+    def to_file(self, target: Destination, replacing: Standing | None) -> Manifest:
+        form, tally = format_of(self.begun.format, self.begun.compression), Counters()
 
         def manifest_of(published: Published) -> Manifest:
             made = replace(self.begun, file=target.name, videos=tally.videos)
@@ -181,18 +181,18 @@ class _Export:
         draft.commit(to_json(manifest))
         return manifest
 
-    def _order(self, draft: Draft, most_bytes: int, span: Span) -> Order:
+    def _order(self, draft: Draft, most_bytes: int, span: Span) -> PartOrder:
         form = format_of(self.begun.format, self.begun.compression)
         place = draft.place(parts.part_name(span, form), content_type=form.content_type)
         most = most_bytes if parts.halves(span, self.books.last_position()) else None
-        return Order(self.begun.format, self.begun.compression, span, most, place)
+        return PartOrder(self.begun.format, self.begun.compression, span, most, place)
 
-    def _parts(self, draft: Draft, order: Callable[[Span], Order]) -> list[Part]:
+    def _parts(self, draft: Draft, order: Callable[[Span], PartOrder]) -> list[Part]:
         """A part a span, or several where it comes out larger than its figures promised; in load order."""
         spans = deque(self.survey.spans)
         written: list[Part] = []
 
-        def next_order() -> Order | None:
+        def next_order() -> PartOrder | None:
             return order(spans.popleft()) if spans else None
 
         # Closed at once, whatever happens: what is still being made would be written to a draft that is gone.
@@ -210,7 +210,7 @@ class _Export:
                     draft.drop(ordered.name)
         return sorted(written, key=lambda part: part.first_position)
 
-    def _part_without_videos(self, draft: Draft, order: Callable[[Span], Order]) -> Part:
+    def _part_without_videos(self, draft: Draft, order: Callable[[Span], PartOrder]) -> Part:
         """A table without rows still has its columns."""
         ordered = replace(order(EVERYTHING), most_bytes=None)
         made = make(self.books, ordered)

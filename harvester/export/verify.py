@@ -10,17 +10,17 @@ from pathlib import Path
 
 from harvester.config import ExportSettings
 from harvester.errors import ConfigError, HarvesterError, LedgerDamaged, StorageUnavailable
-from harvester.export.counters import Tally
+from harvester.export.counters import Counters
 from harvester.export.formats.registry import Format, format_of
 from harvester.export.json_array_reader import Unreadable
 from harvester.export.manifest import SUFFIX, Manifest, Part, counts_of, from_json, sum_of
 from harvester.export.parts import is_part
 from harvester.export.read_back import ids_in
-from harvester.export.storage.destination import Folder, Meter, Target
+from harvester.export.storage.destination import Destination, Folder, Meter
 from harvester.export.storage.open import folder_at, target_at
-from harvester.ledger.protocol import Books
+from harvester.ledger.protocol import LedgerReader
 from harvester.model import EVERYTHING, Span
-from harvester.support.progress import Advance, Watch, nobody
+from harvester.support.progress import Advance, ProgressCallback, no_progress
 from harvester.support.sanitize import shown
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,9 @@ _MOST_LOOKS = 5
 """Before a place that is published to again and again is left alone."""
 
 
-def check_published(uri: str, books: Books, settings: ExportSettings, *, watch: Watch = nobody) -> list[str]:
+def check_published(
+    uri: str, books: LedgerReader, settings: ExportSettings, *, watch: ProgressCallback = no_progress
+) -> list[str]:
     """What is wrong with the file or folder at `uri`, a sentence each; empty where all is well. Writes nothing.
 
     Every file is read through and must have the length and the sha256 that the manifest states; then it is read as
@@ -78,7 +80,7 @@ def _seen(uri: str, settings: ExportSettings) -> tuple[object, ...]:
     return ()
 
 
-def _findings(uri: str, books: Books, settings: ExportSettings, watch: Watch) -> list[str]:
+def _findings(uri: str, books: LedgerReader, settings: ExportSettings, watch: ProgressCallback) -> list[str]:
     folder = folder_at(uri, settings)
     manifest, findings = _read_manifest(folder.beside(SUFFIX))
     _refuse_nothing(uri, folder, manifest, settings)
@@ -108,7 +110,7 @@ def _findings(uri: str, books: Books, settings: ExportSettings, watch: Watch) ->
     return _against_ledger(books, manifest, form, ids, way)
 
 
-def _read_manifest(place: Target) -> tuple[Manifest | None, list[str]]:
+def _read_manifest(place: Destination) -> tuple[Manifest | None, list[str]]:
     text = bytearray()
     try:
         for chunk in place.read():
@@ -160,7 +162,7 @@ def _misfit(uri: str, folder: Folder, manifest: Manifest) -> str:
     return ""
 
 
-def _files(uri: str, folder: Folder, manifest: Manifest, settings: ExportSettings) -> list[tuple[Target, Part]]:
+def _files(uri: str, folder: Folder, manifest: Manifest, settings: ExportSettings) -> list[tuple[Destination, Part]]:
     """Every published file, with what the manifest says of it."""
     if manifest.parts is not None:
         return [(folder.file(part.file), part) for part in manifest.parts]
@@ -186,7 +188,7 @@ def _against_manifest(folder: Folder, manifest: Manifest) -> Iterator[str]:
         yield "The manifest's sums contradict its own parts."
 
 
-def _read_through(files: Iterable[tuple[Target, Part]], way: _Way) -> Iterator[str]:
+def _read_through(files: Iterable[tuple[Destination, Part]], way: _Way) -> Iterator[str]:
     for target, part in files:
         meter = Meter()
         try:
@@ -203,7 +205,7 @@ def _read_through(files: Iterable[tuple[Target, Part]], way: _Way) -> Iterator[s
             )
 
 
-def _against_ledger(books: Books, manifest: Manifest, form: Format, ids: _Ids, way: _Way) -> list[str]:
+def _against_ledger(books: LedgerReader, manifest: Manifest, form: Format, ids: _Ids, way: _Way) -> list[str]:
     progress, newest = books.progress(), books.newest_response()
     foreign = _foreign(books, manifest, ids)
     if any(manifest.counts.get(state) != count for state, count in counts_of(progress).items()):
@@ -223,7 +225,7 @@ def _against_ledger(books: Books, manifest: Manifest, form: Format, ids: _Ids, w
     return _assembled_again(books, manifest, form, way) if form.stable else []
 
 
-def _foreign(books: Books, manifest: Manifest, ids: _Ids) -> list[str]:
+def _foreign(books: LedgerReader, manifest: Manifest, ids: _Ids) -> list[str]:
     """A sentence where the export is of another ledger: one forgets no id that a call was paid for."""
     # No id has other characters, and not every database could be asked for them.
     odd = [video_id for video_id in ids.first if not (video_id.isascii() and video_id.isprintable())]
@@ -236,7 +238,7 @@ def _foreign(books: Books, manifest: Manifest, ids: _Ids) -> list[str]:
     ]
 
 
-def _assembled_again(books: Books, manifest: Manifest, form: Format, way: _Way) -> list[str]:
+def _assembled_again(books: LedgerReader, manifest: Manifest, form: Format, way: _Way) -> list[str]:
     spans = [(EVERYTHING, manifest.sha256)]
     if manifest.parts is not None:
         spans = [
@@ -245,7 +247,7 @@ def _assembled_again(books: Books, manifest: Manifest, form: Format, way: _Way) 
     for span, sha256 in spans:
         meter = Meter()
         try:
-            meter.drain(way.over_bytes(form.assemble(books, span, Tally())))
+            meter.drain(way.over_bytes(form.assemble(books, span, Counters())))
         except LedgerDamaged as error:
             return [error.what]
         if meter.sha256 != sha256:
@@ -256,7 +258,7 @@ def _assembled_again(books: Books, manifest: Manifest, form: Format, way: _Way) 
 class _Way:
     """How far the proof is. What was published is gone through several times: each is an equal share of the way."""
 
-    def __init__(self, watch: Watch, manifest: Manifest, times: int) -> None:
+    def __init__(self, watch: ProgressCallback, manifest: Manifest, times: int) -> None:
         self._watch = watch
         self._videos = manifest.videos
         self._bytes_in_all = times * manifest.bytes

@@ -20,7 +20,7 @@ from harvester.ledger.schema import commit_tokens, metadata, video_states, video
 from harvester.ledger.sqlite import connection
 from harvester.ledger.sqlite.migrate import COPYING, REVISION
 from harvester.support.ledger_url import file_of, name_of
-from harvester.support.progress import Advance, Watch, nobody
+from harvester.support.progress import Advance, ProgressCallback, no_progress
 
 CHUNK_ROWS = {"responses": 64, "statistics": 64}
 """Rows a transaction: of responses some megabytes, of all others CHUNK."""
@@ -42,7 +42,7 @@ _TELLING = (
 Row: TypeAlias = Sequence[Any]
 
 
-def copy(source_url: str, target_url: str, watch: Watch = nobody) -> int:
+def copy(source_url: str, target_url: str, watch: ProgressCallback = no_progress) -> int:
     """Make of the target what the source is now; how many rows that are. The source is only read."""
     ledger_open.check(source_url)
     with _opened(source_url, writing=False) as source, source.connect() as snapshot, snapshot.begin():
@@ -96,7 +96,9 @@ def _begin(url: str, mark: str) -> None:
         db.execute(text("UPDATE alembic_version SET version_num = :mark"), {"mark": mark})
 
 
-def _fill(snapshot: Connection, target: Engine, translate: Callable[[str], str], total: int, watch: Watch) -> int:
+def _fill(
+    snapshot: Connection, target: Engine, translate: Callable[[str], str], total: int, watch: ProgressCallback
+) -> int:
     done = 0
     for table in TABLES:
         key = _key(table)

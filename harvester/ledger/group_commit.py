@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar, cast
 
-from harvester.support.batching_thread import Done, Hop
+from harvester.support.batching_thread import BatchingThread, Done
 
 P = ParamSpec("P")
 S = TypeVar("S")
 T = TypeVar("T")
 Db = TypeVar("Db")
 
-MOST_AT_ONCE = 64
+MAX_AT_ONCE = 64
 """Transactions that may share a commit: as long as a tenth of a second, for another process that waits to write."""
 
 
@@ -30,7 +30,7 @@ class Job:
     item: Any
 
 
-class GroupWriter(ABC, Generic[Db]):
+class GroupCommit(ABC, Generic[Db]):
     """Runs whole transactions, one after another, a hop away from the event loop.
 
     Those that wait at the same time share one commit, and so one wait for the disk. To each of them it is its own: its
@@ -38,7 +38,7 @@ class GroupWriter(ABC, Generic[Db]):
     """
 
     def __init__(self) -> None:
-        self._hop: Hop[Job, Any] = Hop("ledger-writer", self._commit, MOST_AT_ONCE)
+        self._hop: BatchingThread[Job, Any] = BatchingThread("ledger-writer", self._commit, MAX_AT_ONCE)
 
     async def run(self, transaction: Callable[Concatenate[Db, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The transaction's result, once it is committed. A cancelled caller does not stop it halfway.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harvester.errors import LedgerUnusable
-from harvester.ledger.reader import SqliteBooks
+from harvester.ledger.reader import SqliteReader
 from harvester.ledger.sqlite import migrate
 from harvester.support.ledger_url import file_of, name_of
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from harvester.ledger.postgres.ledger import PostgresLedger
-    from harvester.ledger.postgres.reader import PostgresBooks
+    from harvester.ledger.postgres.reader import PostgresReader
     from harvester.ledger.sqlite.ledger import SqliteLedger
 
 
@@ -44,11 +44,11 @@ def open_ledger(url: str, *, statistics_only: bool = False) -> SqliteLedger | Po
     return kind(url)
 
 
-def open_books(url: str, snapshot: str | None = None) -> SqliteBooks | PostgresBooks:
+def open_reader(url: str, snapshot: str | None = None) -> SqliteReader | PostgresReader:
     """The reading side, for use as a context manager; of that snapshot, where another one shares it."""
     if (file := file_of(url)) is not None:
-        return SqliteBooks(file)
-    books: PostgresBooks = postgres("books", url).PostgresBooks(url, snapshot)
+        return SqliteReader(file)
+    books: PostgresReader = postgres("books", url).PostgresReader(url, snapshot)
     return books
 
 

@@ -1,6 +1,6 @@
 """What the rest of harvester may ask of a ledger, whatever database holds it.
 
-`Ledger` is written by a run; `Books` only reads, in a process that may not write at all. `now` is always an
+`Ledger` is written by a run; `LedgerReader` only reads, in a process that may not write at all. `now` is always an
 argument: the ledger owns no clock.
 """
 
@@ -167,7 +167,7 @@ class Ledger(Protocol):
     async def close(self) -> None: ...
 
 
-class Books(Protocol):
+class LedgerReader(Protocol):
     """The reading side."""
 
     def share(self) -> str | None:

@@ -36,7 +36,7 @@ from harvester.model import (
 from harvester.support.sanitize import shown
 
 
-class CoreBooks(ABC):
+class CoreReader(ABC):
     """What is the same for every database. Everything is read in one transaction."""
 
     _engine: Engine
@@ -220,8 +220,8 @@ class CoreBooks(ABC):
         """The stored responses of those calls, in that order."""
 
 
-class SqliteBooks(CoreBooks):
-    """See `Books`. Everything is read from one snapshot: what a run commits meanwhile is not seen."""
+class SqliteReader(CoreReader):
+    """See `LedgerReader`. Everything is read from one snapshot: what a run commits meanwhile is not seen."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

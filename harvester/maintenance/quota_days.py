@@ -10,7 +10,7 @@ from harvester import quota
 from harvester.clock import Clock
 from harvester.config import Config
 from harvester.errors import ConfigError
-from harvester.ledger.open import check, open_books, open_ledger
+from harvester.ledger.open import check, open_ledger, open_reader
 from harvester.model import QuotaDay
 
 VIDEOS = "videos.list"
@@ -31,7 +31,7 @@ def buckets(config: Config, clock: Clock) -> list[Bucket]:
     """What the ledger knows of both. Reads only."""
     check(config.ledger.url)
     today, settings = quota.quota_day(clock.now()), config.quota
-    with open_books(config.ledger.url) as books:
+    with open_reader(config.ledger.url) as books:
         of_videos, of_statistics = books.progress().days, books.statistics_days()
     return [
         Bucket(VIDEOS, settings.daily_units - settings.reserve_units, _with_today(of_videos, today)),

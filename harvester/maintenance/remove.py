@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from harvester.config import Config
 from harvester.errors import ConfigError
 from harvester.ledger.load_records import LoadRecord, Removal
-from harvester.ledger.open import check, open_books, open_ledger
+from harvester.ledger.open import check, open_ledger, open_reader
 from harvester.model import Span, VideoState
 
 POSITIONS = 2_000
@@ -38,7 +38,7 @@ class Removable:
 def removable(config: Config, which: Removal) -> Removable:
     """What `remove` would do. Reads only. Raises ConfigError where there is no such load."""
     check(config.ledger.url)
-    with open_books(config.ledger.url) as books:
+    with open_reader(config.ledger.url) as books:
         load = next((load for load in books.loads() if load.id == which.load_id), None)
         if which.load_id is not None and load is None:
             raise ConfigError(

@@ -10,11 +10,11 @@ from harvester.report.page import MARKS
 
 if TYPE_CHECKING:
     from harvester.config import ExportSettings
-    from harvester.export.storage.destination import Target
+    from harvester.export.storage.destination import Destination
     from harvester.protected import Protected
 
 
-def page_at(uri: str, settings: ExportSettings, protected: Protected, *, force: bool = False) -> Target:
+def page_at(uri: str, settings: ExportSettings, protected: Protected, *, force: bool = False) -> Destination:
     """The place, once it is sure that the page may be written there. Nothing is written yet.
 
     Raises DestinationRefused where something else than such a page stands there, unless `force`.

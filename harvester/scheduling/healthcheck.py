@@ -20,7 +20,7 @@ MOST_BYTES = 10_000
 """The least of what such services keep."""
 
 
-class Notifier:
+class HealthCheck:
     """Posts to one address, or nowhere. What goes wrong with that is a warning, and never an exception."""
 
     def __init__(self, url: SecretStr | None) -> None:

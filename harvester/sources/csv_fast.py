@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harvester.sources.csv_general import Table
-from harvester.sources.line_blocks import PIECE_BYTES, Pieces
+from harvester.sources.line_blocks import PIECE_BYTES, LineBlocks
 from harvester.sources.sniff import Header
 from harvester.sources.sort_ids import Texts
 
 if TYPE_CHECKING:
-    from harvester.sources.recent_ids import Recent
+    from harvester.sources.recent_ids import RecentIds
 
 CHUNK_TEXTS = 250_000
 CHUNK_CHARACTERS = 16 << 20
@@ -33,7 +33,7 @@ def plain_texts(
 
     Unless `every_row` is wanted, most texts that came in earlier rows are left out.
     """
-    table = Table(Pieces(blocks), header, shown)
+    table = Table(LineBlocks(blocks), header, shown)
     rows = held = 0
     texts: list[str] = []
     for count, more in _parts(table, header, chunk_rows, every_row=every_row):
@@ -50,9 +50,9 @@ def plain_texts(
 def _parts(table: Table, header: Header, most: int, *, every_row: bool) -> Iterator[tuple[int, list[str]]]:
     """The rows piece by piece, at most so many at once: how many they are, and their texts."""
     # it imports numpy, which takes a tenth of a second: only for those who need it
-    from harvester.sources.recent_ids import Recent
+    from harvester.sources.recent_ids import RecentIds
 
-    recent = None if every_row else Recent()
+    recent = None if every_row else RecentIds()
     for piece in table.pieces():
         column = find_column(piece.replace(b"\r\n", b"\n"), header)
         if column is not None:
@@ -80,7 +80,7 @@ class Column:
         for first in range(0, len(self), most):
             yield Column(self.piece, self.starts[first : first + most], self.ends[first : first + most])
 
-    def texts(self, recent: Recent | None) -> list[str]:
+    def texts(self, recent: RecentIds | None) -> list[str]:
         """The texts of those rows that `recent` has not seen."""
         import numpy as np
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from harvester.errors import ConfigError
-from harvester.sources.line_blocks import EndlessLineError, Pieces
+from harvester.sources.line_blocks import EndlessLineError, LineBlocks
 from harvester.sources.sniff import Header
 from harvester.sources.video_id import is_video_id, read_id
 
@@ -31,7 +31,7 @@ QUOTE = '"'
 class Table:
     """The rows of a table, in the order of its pieces."""
 
-    def __init__(self, pieces: Pieces, header: Header, shown: str) -> None:
+    def __init__(self, pieces: LineBlocks, header: Header, shown: str) -> None:
         self.rows = 0
         """Rows read so far."""
         self._line = header.line

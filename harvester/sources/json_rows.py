@@ -11,7 +11,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 from harvester.errors import ConfigError
-from harvester.sources.line_blocks import EndlessLineError, Pieces
+from harvester.sources.line_blocks import EndlessLineError, LineBlocks
 from harvester.sources.sniff import Wanted, column_hint, column_missing
 from harvester.sources.sort_ids import Texts
 
@@ -50,7 +50,7 @@ def json_texts(blocks: Iterator[bytes], wanted: Wanted, shown: str) -> Iterator[
 
 def _documents(blocks: Iterator[bytes], shown: str) -> Iterator[tuple[bytes, bool]]:
     """What is to be parsed at once, without byte order mark, and whether it is JSON Lines."""
-    pieces = Pieces(blocks)
+    pieces = LineBlocks(blocks)
     first = True
     try:
         for piece in pieces:

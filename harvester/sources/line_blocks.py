@@ -14,7 +14,7 @@ class EndlessLineError(Exception):
     """A line is longer than MAX_LINE_BYTES."""
 
 
-class Pieces:
+class LineBlocks:
     """An iterator of pieces, each of whole lines; a last line without an end is given one."""
 
     def __init__(self, blocks: Iterator[bytes]) -> None:

@@ -14,7 +14,7 @@ SECOND_BITS = 20
 MULTIPLIERS = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
 
 
-class Recent:
+class RecentIds:
     """Texts of eleven bytes, each in a slot of its own by hash; put out by another, it has one more. 36 MiB."""
 
     def __init__(self, first_bits: int = FIRST_BITS, second_bits: int = SECOND_BITS) -> None:

@@ -24,7 +24,7 @@ class Done(Generic[T]):
     error: BaseException | None = None
 
 
-class Hop(Generic[S, T]):
+class BatchingThread(Generic[S, T]):
     """Does in its thread what tasks of one event loop ask for, as many items at once as wait: a hop there and back
     costs as much as a small piece of work.
 

@@ -7,7 +7,7 @@ from functools import cache
 
 
 @cache
-def look_rarely() -> None:
+def tune_gc() -> None:
     """What is there by now stays, and crawls and exports make few cycles: to look again and again brings nothing."""
     gc.freeze()
     gc.set_threshold(10_000, 20, 50)

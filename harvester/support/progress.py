@@ -21,9 +21,9 @@ class Advance:
     """What else is worth a word."""
 
 
-Watch: TypeAlias = Callable[[Advance], None]
+ProgressCallback: TypeAlias = Callable[[Advance], None]
 """Called often: it has to be quick."""
 
 
-def nobody(_: Advance) -> None:
-    """A Watch for when nobody looks on."""
+def no_progress(_: Advance) -> None:
+    """A progress callback for when nobody looks on."""

@@ -18,7 +18,7 @@ from harvester._version import __version__
 from harvester.clock import Clock
 from harvester.config import YouTubeSettings
 from harvester.model import BATCH_SIZE, Answer, Outcome, Verdict
-from harvester.support.batching_thread import Done, Hop
+from harvester.support.batching_thread import BatchingThread, Done
 from harvester.support.network import Proxy, tls_context
 from harvester.youtube.classify import classify, date_of
 from harvester.youtube.network_errors import NETWORK_FAULTS, outcome_of
@@ -82,7 +82,7 @@ class YouTubeClient:
         self._small_bytes = max(LEAST_LARGE_BYTES, min(MOST_SMALL_BYTES, share))
         self._large = asyncio.Semaphore(max(1, MEMORY_BYTES // max_wire_bytes))
         self._session: aiohttp.ClientSession | None = None
-        self._classify = Hop("answers", _classify_all, ANSWERS_AT_ONCE)
+        self._classify = BatchingThread("answers", _classify_all, ANSWERS_AT_ONCE)
 
     def __repr__(self) -> str:
         return f"YouTubeClient({self._base_url!r}, concurrency={self._concurrency})"

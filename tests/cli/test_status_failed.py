@@ -14,7 +14,7 @@ from command_line import CommandLine
 from page_ledgers import given_up_ledger
 from terminal_kit import Terminal
 
-from harvester.ledger.reader import SqliteBooks
+from harvester.ledger.reader import SqliteReader
 from harvester.simulator import make_ids
 
 HOSTILE = "evil\x1b[2J\u202e\tother\ncolumn"
@@ -101,7 +101,7 @@ def test_they_are_streamed(tmp_path: Path) -> None:
     given_up_ledger(tmp_path / "harvest.db", ["backendError"])
     many = 60_000
     _fail(tmp_path / "harvest.db", many)
-    with SqliteBooks(tmp_path / "harvest.db") as books:
+    with SqliteReader(tmp_path / "harvest.db") as books:
         next(iter(books.failed()))
         tracemalloc.start()
         number = sum(1 for _ in books.failed())

@@ -24,10 +24,10 @@ def test_a_run_killed_again_and_again_loses_no_id_and_pays_for_little_twice(prep
     least = VIDEOS // 50
     wasted_most = KILLS * CONCURRENCY
     crawl = prepare_crawl(VIDEOS, concurrency=CONCURRENCY, units_per_call=1, daily_units=least + wasted_most)
-    chance = random.Random(7)
+    rng = random.Random(7)
     for _ in range(KILLS):
-        run = crawl.start_and_reach(more_calls=chance.randint(1, 35))
-        time.sleep(chance.uniform(0, 0.05))  # pause: it dies at a moment by chance
+        run = crawl.start_and_reach(more_calls=rng.randint(1, 35))
+        time.sleep(rng.uniform(0, 0.05))  # pause: it dies at a moment by chance
         run.kill()
     last = crawl.start()
     assert last.wait() == 0, last.stderr

@@ -5,7 +5,7 @@ from __future__ import annotations
 from children import Program
 from crawl_children import on_both_unmade
 
-from harvester.ledger.open import open_books
+from harvester.ledger.open import open_reader
 from harvester.simulator import make_ids
 
 
@@ -17,7 +17,7 @@ def test_two_loads_at_once_bring_every_id_once(harvester: Program, ledger_url: s
         (harvester.folder / name).write_text("\n".join(part), encoding="ascii")
     loads = [harvester.start("load", name) for name in ("one.txt", "two.txt")]
     assert [load.wait() for load in loads] == [0, 0], [load.stderr for load in loads]
-    with open_books(ledger_url) as books:
+    with open_reader(ledger_url) as books:
         loaded = [video_id for video_id, _ in books.states()]
         assert len(loaded) == 60_000
         assert set(loaded) == set(ids)

@@ -19,7 +19,7 @@ from children import Program
 from forks import run
 from waiting import LIMIT_SECONDS
 
-from harvester.ledger.reader import SqliteBooks
+from harvester.ledger.reader import SqliteReader
 from harvester.ledger.sqlite.ledger import SqliteLedger
 from harvester.ledger.sqlite.migrate import prepare
 
@@ -129,7 +129,7 @@ def load(folder: Path, ids: Iterable[str]) -> None:
 
 
 def assert_sound(ledger: Path) -> None:
-    with SqliteBooks(ledger) as books:
+    with SqliteReader(ledger) as books:
         assert books.findings() == []
 
 

@@ -26,7 +26,7 @@ from disk_kit import (
     small_disk,
 )
 
-from harvester.ledger.reader import SqliteBooks
+from harvester.ledger.reader import SqliteReader
 from harvester.ledger.sqlite.migrate import prepare
 from harvester.simulator import SimulatorProcess, make_ids, truth
 
@@ -64,7 +64,7 @@ class TightSpot:
 
     def assert_finished(self) -> None:
         """No id is lost, none was paid for in secret, and the books balance."""
-        with SqliteBooks(self.ledger) as books:
+        with SqliteReader(self.ledger) as books:
             states = {video_id: state.label for video_id, state in books.states()}
             (day,) = books.progress().days
         assert list(states) == list(make_ids(0, IDS))
@@ -170,7 +170,7 @@ def test_a_disk_that_fills_up_in_a_load(tmp_path: Path, where: str) -> None:
         if disk is not None:
             disk.resize("64m")
         ok(folder, "load", str(source))
-        with SqliteBooks(folder / "harvest.db") as books:
+        with SqliteReader(folder / "harvest.db") as books:
             assert [video_id for video_id, _ in books.states()] == ids
         ok(folder, "verify")
 

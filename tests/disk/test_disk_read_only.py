@@ -19,7 +19,7 @@ from rights import without_rights_of_root
 
 from harvester.errors import LedgerUnavailable
 from harvester.ledger import reader as books_module
-from harvester.ledger.reader import SqliteBooks
+from harvester.ledger.reader import SqliteReader
 from harvester.simulator import make_ids
 
 READING = [["status"], ["verify"]]
@@ -110,7 +110,7 @@ def test_where_commits_stand_in_a_wal_it_is_not_read_without_them(tmp_path: Path
         for command in READING:
             done = harvester(tmp_path, *command, before=without_rights_of_root)
             assert_says(done, 3, "cannot be opened", "writable by this user")
-    with SqliteBooks(tmp_path / "harvest.db") as books:
+    with SqliteReader(tmp_path / "harvest.db") as books:
         assert books.progress().total == 1_001
 
 
@@ -119,7 +119,7 @@ def test_what_was_read_without_locks_while_somebody_wrote_is_void(
 ) -> None:
     fill(tmp_path)
     monkeypatch.setattr(books_module, "is_read_unlocked", lambda _: True)
-    with SqliteBooks(tmp_path / "harvest.db") as books:
+    with SqliteReader(tmp_path / "harvest.db") as books:
         assert books.progress().total == 1_000
         load(tmp_path, make_ids(1, 1_200))
         with pytest.raises(LedgerUnavailable, match="was written to while it was read") as caught:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from hostile import hostile_videos
-from memory_books import MemoryBooks
+from memory_books import MemoryReader
 from outside_data import is_there
 from published import books_of, pages_of
 from sent import RECORDED, recorded_videos, synthetic_videos
@@ -24,7 +24,7 @@ def pages(videos: list[bytes]) -> list[bytes]:
 
 
 @pytest.fixture
-def books(pages: list[bytes]) -> MemoryBooks:
+def books(pages: list[bytes]) -> MemoryReader:
     return books_of(pages)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import zstandard
-from memory_books import MemoryBooks
+from memory_books import MemoryReader
 
 from harvester.config import ExportSettings
 from harvester.export import export
@@ -31,7 +31,7 @@ def page_of(videos: Sequence[bytes]) -> bytes:
     return head + b", ".join(videos) + b'], "pageInfo": {"totalResults": %d}}' % len(videos)
 
 
-def books_of(pages: Sequence[bytes]) -> MemoryBooks:
+def books_of(pages: Sequence[bytes]) -> MemoryReader:
     """Every third response lies uncompressed, the others as gzip."""
     responses, position = [], 1
     for number, raw in enumerate(pages, 1):
@@ -41,7 +41,7 @@ def books_of(pages: Sequence[bytes]) -> MemoryBooks:
         body = Body(data, encoding, len(raw), hashlib.sha256(data).digest(), items)
         responses.append(StoredResponse(number, position, body, FETCHED_AT))
         position += items
-    return MemoryBooks(responses)
+    return MemoryReader(responses)
 
 
 def pages_of(videos: Sequence[bytes], per_page: int = PER_PAGE) -> list[bytes]:
@@ -56,7 +56,7 @@ def publish(books: Any, folder: Path, name: str, packing: str = "none", part_byt
     return place
 
 
-def some_parts(books: MemoryBooks, name: str, packing: str = "none") -> int:
+def some_parts(books: MemoryReader, name: str, packing: str = "none") -> int:
     """Bytes for a part, so that there are a few parts."""
     bodies = [response.body for response in books.stored]
     if name == "parquet":

@@ -12,7 +12,7 @@ from threading import Event
 from typing import Any
 
 import pytest
-from memory_books import MemoryBooks
+from memory_books import MemoryReader
 from published import books_of, pages_of
 from waiting import wait_until
 
@@ -30,23 +30,23 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to another u
 PLANTED = ".songs.0123456789ab.harvester-draft"
 
 
-def books(videos: int = 3) -> MemoryBooks:
+def books(videos: int = 3) -> MemoryReader:
     return books_of(pages_of([b'{"id": "%011d"}' % n for n in range(videos)]))
 
 
-def go(place: Path, of: MemoryBooks | None = None, **settings: Any) -> None:
+def go(place: Path, of: MemoryReader | None = None, **settings: Any) -> None:
     chosen = ExportSettings(uri=str(place), **settings)
     export(of or books(), chosen, ledger_name="harvest.db", now=NOW)  # type: ignore[arg-type]
 
 
-def parts(place: Path, of: MemoryBooks | None = None) -> None:
+def parts(place: Path, of: MemoryReader | None = None) -> None:
     go(place, of, max_part_bytes=100_000)
 
 
 EXPORTS = {"songs.json": go, "songs": parts}
 
 
-def findings(place: Path, of: MemoryBooks) -> list[str]:
+def findings(place: Path, of: MemoryReader) -> list[str]:
     return check_published(str(place), of, ExportSettings())  # type: ignore[arg-type]
 
 
@@ -54,7 +54,7 @@ def seen(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-class Interrupted(MemoryBooks):
+class Interrupted(MemoryReader):
     """Something happens while its responses are read."""
 
     def __init__(self, happens: Any) -> None:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from memory_books import MemoryBooks
+from memory_books import MemoryReader
 from published import EVERY_FORMAT, FETCHED_AT, books_of, files_of, page_of, pages_of, publish, some_parts, unpacked
 from reference import FIELDS, expected, parsed, plain_row, restored, typed, types
 
@@ -36,7 +36,7 @@ def split_row(row: Row) -> tuple[Row, Row]:
 class TestParquet:
     @IN_PARTS
     def test_every_column_of_every_video(
-        self, books: MemoryBooks, videos: list[bytes], tmp_path: Path, in_parts: bool
+        self, books: MemoryReader, videos: list[bytes], tmp_path: Path, in_parts: bool
     ) -> None:
         rows = rows_of(
             publish(books, tmp_path, "parquet", part_bytes=some_parts(books, "parquet") if in_parts else None)
@@ -46,12 +46,12 @@ class TestParquet:
             assert split_row(row) == expected(raw), raw[:300]
 
     def test_columns_and_leftovers_put_together_are_the_video(
-        self, books: MemoryBooks, videos: list[bytes], tmp_path: Path
+        self, books: MemoryReader, videos: list[bytes], tmp_path: Path
     ) -> None:
         for raw, row in zip(videos, rows_of(publish(books, tmp_path, "parquet")), strict=True):
             assert typed(restored(*split_row(row))) == typed(parsed(raw)), raw[:300]
 
-    def test_the_types(self, books: MemoryBooks, tmp_path: Path) -> None:
+    def test_the_types(self, books: MemoryReader, tmp_path: Path) -> None:
         schema = pq.read_schema(publish(books, tmp_path, "parquet"))
         found = {field.name: field.type for field in schema}
         assert found.pop("contentDetails_duration") == pa.int64()
@@ -90,21 +90,21 @@ class TestJson:
     @pytest.mark.parametrize("packing", ["none", "gzip", "zstd"])
     @IN_PARTS
     def test_lines_are_the_resources_byte_for_byte(
-        self, books: MemoryBooks, videos: list[bytes], tmp_path: Path, packing: str, in_parts: bool
+        self, books: MemoryReader, videos: list[bytes], tmp_path: Path, packing: str, in_parts: bool
     ) -> None:
         place = publish(books, tmp_path, "jsonl", packing, some_parts(books, "jsonl", packing) if in_parts else None)
         assert b"".join(map(unpacked, files_of(place))) == b"".join(video + b"\n" for video in videos)
 
     @pytest.mark.parametrize("packing", ["none", "gzip", "zstd"])
     def test_the_array_holds_the_bodies_verbatim(
-        self, books: MemoryBooks, pages: list[bytes], tmp_path: Path, packing: str
+        self, books: MemoryReader, pages: list[bytes], tmp_path: Path, packing: str
     ) -> None:
         [file] = files_of(publish(books, tmp_path, "json", packing))
         assert unpacked(file) == b"[" + b",".join(pages) + b"]\n"
 
     @pytest.mark.parametrize("packing", ["none", "gzip", "zstd"])
     def test_parts_are_arrays_of_the_bodies(
-        self, books: MemoryBooks, pages: list[bytes], tmp_path: Path, packing: str
+        self, books: MemoryReader, pages: list[bytes], tmp_path: Path, packing: str
     ) -> None:
         bodies = [
             unpacked(file)

@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from crawled_ledger import Calls, crawled_ledger, in_order, scattered
-from memory_books import MemoryBooks
+from memory_books import MemoryReader
 from published import books_of, page_of, publish
 from sent import synthetic_videos
 
-from harvester.ledger.reader import SqliteBooks
+from harvester.ledger.reader import SqliteReader
 from harvester.model import EVERYTHING, Span
 
 VIDEOS = 330
@@ -23,18 +23,18 @@ VIDEOS = 330
 
 def shuffled(videos: int) -> Calls:
     """Batches of any size, in any order, of ids from anywhere."""
-    chance = random.Random(5)
+    rng = random.Random(5)
     positions = list(range(1, videos + 1))
-    chance.shuffle(positions)
+    rng.shuffle(positions)
     calls = []
     while positions:
-        size = chance.randint(1, 50)
+        size = rng.randint(1, 50)
         calls.append(sorted(positions[:size]))
         del positions[:size]
     return calls
 
 
-class Refetched(MemoryBooks):
+class Refetched(MemoryReader):
     """The videos in this load order, each in the newest of the responses that hold it."""
 
     def __init__(self, pages: Sequence[bytes], order: Sequence[str]) -> None:
@@ -54,7 +54,7 @@ def test_ledgers_that_asked_otherwise_publish_the_same(tmp_path: Path, other: Ca
         folder = tmp_path / name
         folder.mkdir()
         ids = crawled_ledger(folder / "harvest.db", VIDEOS, calls)
-        with SqliteBooks(folder / "harvest.db") as books:
+        with SqliteReader(folder / "harvest.db") as books:
             lines.append(publish(books, folder, "jsonl").read_bytes())
             tables.append(table_of(publish(books, folder, "parquet")))
         fetched = tables[-1]["id"].to_pylist()

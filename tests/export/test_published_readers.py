@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from figures import CHANNEL, VIEWS, ByChannel, by_channel, nulls, same_figures
 from hostile import hostile_videos
-from memory_books import MemoryBooks
+from memory_books import MemoryReader
 from published import EVERY_FORMAT, FETCHED_AT, books_of, files_of, pages_of, publish, some_parts, videos_in
 from reference import expected, micros, moments, parsed, plain_row
 
@@ -24,17 +24,17 @@ IN_PARTS = pytest.mark.parametrize("in_parts", [False, True], ids=["file", "part
 
 
 @pytest.fixture
-def real_books(real_videos: list[bytes]) -> MemoryBooks:
+def real_books(real_videos: list[bytes]) -> MemoryReader:
     return books_of(pages_of(real_videos))
 
 
-def published(books: MemoryBooks, folder: Path, name: str, packing: str, in_parts: bool) -> Path:
+def published(books: MemoryReader, folder: Path, name: str, packing: str, in_parts: bool) -> Path:
     return publish(books, folder, name, packing, some_parts(books, name, packing) if in_parts else None)
 
 
 @pytest.mark.parametrize(("name", "packing"), JSON_FORMATS)
 def test_python_reads_every_video(
-    books: MemoryBooks, videos: list[bytes], tmp_path: Path, name: str, packing: str
+    books: MemoryReader, videos: list[bytes], tmp_path: Path, name: str, packing: str
 ) -> None:
     found = list(videos_in(publish(books, tmp_path, name, packing)))
     assert found == [json.loads(video) for video in videos]
@@ -42,7 +42,7 @@ def test_python_reads_every_video(
 
 class TestJq:
     @pytest.mark.parametrize(("name", "query"), [("json", ".[].items[]"), ("jsonl", ".")])
-    def test_every_video(self, books: MemoryBooks, videos: list[bytes], tmp_path: Path, name: str, query: str) -> None:
+    def test_every_video(self, books: MemoryReader, videos: list[bytes], tmp_path: Path, name: str, query: str) -> None:
         if not (jq := shutil.which("jq")):
             pytest.skip("jq is not installed")
         picked = f"{query} | [.id, .snippet.title?, .statistics.commentCount?]"
@@ -54,7 +54,7 @@ class TestJq:
 
 class TestPandas:
     @IN_PARTS
-    def test_parquet(self, real_books: MemoryBooks, real_videos: list[bytes], tmp_path: Path, in_parts: bool) -> None:
+    def test_parquet(self, real_books: MemoryReader, real_videos: list[bytes], tmp_path: Path, in_parts: bool) -> None:
         songs = pd.read_parquet(published(real_books, tmp_path, "parquet", "none", in_parts))
         assert list(songs["id"]) == [json.loads(video)["id"] for video in real_videos]
         assert str(songs["snippet_publishedAt"].dtype) == "datetime64[us, UTC]"
@@ -64,7 +64,7 @@ class TestPandas:
         assert songs[columns].isna().sum().to_dict() == nulls(real_videos, columns)
 
     @pytest.mark.parametrize("packing", ["none", "gzip", "zstd"])
-    def test_jsonl(self, real_books: MemoryBooks, real_videos: list[bytes], tmp_path: Path, packing: str) -> None:
+    def test_jsonl(self, real_books: MemoryReader, real_videos: list[bytes], tmp_path: Path, packing: str) -> None:
         songs = pd.read_json(publish(real_books, tmp_path, "jsonl", packing), lines=True, dtype=False)
         assert songs["id"].tolist() == [json.loads(video)["id"] for video in real_videos]
         flat = pd.json_normalize(songs["statistics"].tolist())
@@ -72,7 +72,7 @@ class TestPandas:
         assert flat["viewCount"].astype(object).where(flat["viewCount"].notna(), None).tolist() == wanted
 
     @pytest.mark.parametrize("packing", ["none", "gzip", "zstd"])
-    def test_json(self, real_books: MemoryBooks, real_videos: list[bytes], tmp_path: Path, packing: str) -> None:
+    def test_json(self, real_books: MemoryReader, real_videos: list[bytes], tmp_path: Path, packing: str) -> None:
         responses = pd.read_json(publish(real_books, tmp_path, "json", packing))
         found = [video for items in responses["items"] for video in items]
         assert found == [json.loads(video) for video in real_videos]
@@ -80,7 +80,7 @@ class TestPandas:
 
 class TestDuckDB:
     @IN_PARTS
-    def test_parquet(self, real_books: MemoryBooks, real_videos: list[bytes], tmp_path: Path, in_parts: bool) -> None:
+    def test_parquet(self, real_books: MemoryReader, real_videos: list[bytes], tmp_path: Path, in_parts: bool) -> None:
         files = [str(file) for file in files_of(published(real_books, tmp_path, "parquet", "none", in_parts))]
         with duckdb.connect() as db:
             songs = db.read_parquet(files)
@@ -112,7 +112,7 @@ class TestDuckDB:
         ("packing", "in_parts"), [("none", False), ("none", True), ("gzip", True), ("zstd", False)]
     )
     def test_jsonl(
-        self, real_books: MemoryBooks, real_videos: list[bytes], tmp_path: Path, packing: str, in_parts: bool
+        self, real_books: MemoryReader, real_videos: list[bytes], tmp_path: Path, packing: str, in_parts: bool
     ) -> None:
         files = [str(file) for file in files_of(published(real_books, tmp_path, "jsonl", packing, in_parts))]
         with duckdb.connect() as db:
@@ -123,7 +123,9 @@ class TestDuckDB:
 
 class TestPyarrow:
     @IN_PARTS
-    def test_a_dataset(self, real_books: MemoryBooks, real_videos: list[bytes], tmp_path: Path, in_parts: bool) -> None:
+    def test_a_dataset(
+        self, real_books: MemoryReader, real_videos: list[bytes], tmp_path: Path, in_parts: bool
+    ) -> None:
         place = published(real_books, tmp_path, "parquet", "none", in_parts)
         table = ds.dataset(place, format="parquet").to_table()
         assert table.num_rows == len(real_videos)
@@ -133,7 +135,7 @@ class TestPyarrow:
             assert plain_row(row) == expected(raw)[0]
 
     def test_a_few_columns_of_many_files(
-        self, real_books: MemoryBooks, real_videos: list[bytes], tmp_path: Path
+        self, real_books: MemoryReader, real_videos: list[bytes], tmp_path: Path
     ) -> None:
         place = published(real_books, tmp_path, "parquet", "none", in_parts=True)
         table = pq.read_table(place, columns=[VIEWS], filters=[(VIEWS, ">=", 1_000_000)])

@@ -37,7 +37,7 @@ from virtual_time import VirtualClock, VirtualLoop
 from harvester import quota
 from harvester.config import QuotaSettings, RunSettings
 from harvester.crawl.run_report import PROBE, Ending, RunReport
-from harvester.crawl.runner import Worker
+from harvester.crawl.runner import Runner
 from harvester.errors import HarvesterError
 from harvester.ledger.postgres import runs
 from harvester.model import ProcessIdentity, VideoState
@@ -124,7 +124,7 @@ class FuzzCrawl:
         self._living.add(process)
         death = Death(how.dies_after_transactions, how.after_commit)
         ledger = self.database.ledger(self._living.__contains__, death)
-        worker = Worker(
+        worker = Runner(
             ledger,
             Heard(self.api, self._blind),
             self.clock,
@@ -135,7 +135,7 @@ class FuzzCrawl:
             ),
             quota=QuotaSettings(daily_units=self.plan.daily_units, units_per_call=PRICE),
             process=process,
-            chance=random.Random(self.plan.seed + len(self.results)),
+            rng=random.Random(self.plan.seed + len(self.results)),
         )
         began = self.clock.monotonic()
         task = asyncio.ensure_future(worker.run(until_done=how.until_done, max_calls=how.max_calls))

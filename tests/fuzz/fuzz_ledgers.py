@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine
 
 from harvester.ledger import queries as ledger_queries
 from harvester.ledger.postgres.ledger import PostgresLedger
-from harvester.ledger.reader import SqliteBooks, _footprint
+from harvester.ledger.reader import SqliteReader, _footprint
 from harvester.ledger.sqlite.connection import reading_engine, writing_engine
 from harvester.ledger.sqlite.ledger import SqliteLedger
 from harvester.ledger.sqlite.migrate import prepare
@@ -113,7 +113,7 @@ class InlineSqliteLedger(SqliteLedger):
         self._writer._disconnect()
 
 
-class KeptEngineBooks(SqliteBooks):
+class KeptEngineBooks(SqliteReader):
     """With an engine that has compiled the queries before."""
 
     def __init__(self, path: Path, engine: Engine) -> None:
@@ -210,9 +210,9 @@ class PostgresDatabase:
         return self._db.execute(query.encode()).fetchall()
 
     def books(self) -> Any:
-        from harvester.ledger.postgres.reader import PostgresBooks
+        from harvester.ledger.postgres.reader import PostgresReader
 
-        return PostgresBooks(self.url)
+        return PostgresReader(self.url)
 
     def close(self) -> None:
         self._db.close()

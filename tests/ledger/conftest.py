@@ -10,7 +10,7 @@ import postgres_kit  # noqa: F401 (it brings a database)
 import pytest
 from ledger_kit import DATABASES, NOW, Alive, Database, MakeLedger, a_process, a_run
 
-from harvester.ledger.protocol import Books, Ledger
+from harvester.ledger.protocol import Ledger, LedgerReader
 from harvester.model import ProcessIdentity
 
 
@@ -52,7 +52,7 @@ async def run(ledger: Ledger) -> int:
 
 
 @pytest.fixture
-def books(database: Database) -> Iterator[Books]:
+def books(database: Database) -> Iterator[LedgerReader]:
     """A snapshot that begins with the first question."""
     with closing(database.books()) as opened:
         yield opened

@@ -13,8 +13,8 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from harvester.ledger.protocol import Books, Ledger
-from harvester.ledger.reader import SqliteBooks
+from harvester.ledger.protocol import Ledger, LedgerReader
+from harvester.ledger.reader import SqliteReader
 from harvester.ledger.sqlite.ledger import SqliteLedger, StatisticsLedger
 from harvester.ledger.sqlite.migrate import prepare
 from harvester.model import Batch, Body, Budget, Outcome, ProcessIdentity, Verdict, VideoState
@@ -39,7 +39,7 @@ class Database(Protocol):
         """For a refresh of statistics."""
         ...
 
-    def books(self) -> Books: ...
+    def books(self) -> LedgerReader: ...
 
     def dump(self) -> Dump:
         """Every row of every table."""
@@ -66,8 +66,8 @@ class SqliteDatabase:
     def statistics_ledger(self, alive: Alive) -> StatisticsLedger:
         return StatisticsLedger(self.path, alive)
 
-    def books(self) -> SqliteBooks:
-        return SqliteBooks(self.path)
+    def books(self) -> SqliteReader:
+        return SqliteReader(self.path)
 
     def dump(self) -> Dump:
         with closing(sqlite3.connect(self.path)) as db:
@@ -139,7 +139,7 @@ async def states(ledger: Ledger, ids: Sequence[str]) -> list[VideoState]:
 
 
 def read(path: Path) -> None:
-    with SqliteBooks(path) as books:
+    with SqliteReader(path) as books:
         books.progress()
 
 

@@ -82,7 +82,7 @@ async def load_all(ledger: Ledger) -> None:
 
 async def churn(ledger: Ledger, seed: str) -> None:
     """Everything a crawl does, in any order, until killed. Says each call that was settled, after its commit."""
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     run = await a_run(ledger, this_process())
     await ledger.recover(this_process(), NOW)
     while True:
@@ -90,11 +90,11 @@ async def churn(ledger: Ledger, seed: str) -> None:
         if not isinstance(batch, Batch):
             await ledger.add(video_ids(500, start=await ledger.last_position()), [], 0)
             continue
-        match chance.randrange(6):
+        match rng.randrange(6):
             case 0:
-                await ledger.give_back(batch, a_fault(), chance.choice(list(GiveBack)), NOW)
+                await ledger.give_back(batch, a_fault(), rng.choice(list(GiveBack)), NOW)
             case 1:
-                await ledger.retry(run, batch, a_fault(sent=chance.random() < 0.5), a_budget(), NOW)
+                await ledger.retry(run, batch, a_fault(sent=rng.random() < 0.5), a_budget(), NOW)
             case 2:
                 pass  # stays claimed
             case _:

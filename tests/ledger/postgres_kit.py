@@ -12,7 +12,7 @@ from postgres_server import the_server
 
 from harvester.ledger.postgres.inserts import unescaped
 from harvester.ledger.postgres.ledger import PostgresLedger, PostgresStatisticsLedger
-from harvester.ledger.postgres.reader import PostgresBooks
+from harvester.ledger.postgres.reader import PostgresReader
 from harvester.ledger.schema import metadata
 
 
@@ -28,8 +28,8 @@ class PostgresDatabase:
     def statistics_ledger(self, alive: Alive) -> PostgresStatisticsLedger:
         return PostgresStatisticsLedger(self.url, alive)
 
-    def books(self) -> PostgresBooks:
-        return PostgresBooks(self.url)
+    def books(self) -> PostgresReader:
+        return PostgresReader(self.url)
 
     def dump(self) -> Dump:
         names = [*metadata.tables, "alembic_version"]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ledger_kit import NOW, Database, a_batch, counts, good, states, video_ids
 
 from harvester.errors import SourceUnavailable
-from harvester.ledger.protocol import Books, Ledger
+from harvester.ledger.protocol import Ledger, LedgerReader
 from harvester.loader import load
 from harvester.model import Addition, Loaded, VideoState
 from harvester.sources.sort_ids import IdChunk, is_video_id
@@ -39,7 +39,9 @@ async def test_an_empty_ledger_has_no_position(ledger: Ledger) -> None:
     assert await ledger.last_position() == 0
 
 
-async def test_invalid_texts_take_their_place_and_are_never_asked_for(ledger: Ledger, run: int, books: Books) -> None:
+async def test_invalid_texts_take_their_place_and_are_never_asked_for(
+    ledger: Ledger, run: int, books: LedgerReader
+) -> None:
     a, b = video_ids(2)
     strange = ["", "https://youtu.be/x", "'; DROP TABLE videos; --", "🎵" * 20, '"\\']
     addition = await ledger.add([strange[0], a, *strange[1:], b, ""], strange, 0)
@@ -66,7 +68,7 @@ async def test_ids_that_look_like_numbers_stay_texts(ledger: Ledger) -> None:
     assert [places[text].position for text in ids] == list(range(1, 8))
 
 
-async def test_a_nul_does_not_end_a_text(ledger: Ledger, books: Books) -> None:
+async def test_a_nul_does_not_end_a_text(ledger: Ledger, books: LedgerReader) -> None:
     """Or else an invalid text would take the place of an id that begins like it, and the id would be lost."""
     (a,) = video_ids(1)
     strange = [a + "\0", a + "\0x", "\0", "\0\0", "\U000f0000"]

@@ -17,7 +17,7 @@ from ledger_kit import NOW, SqliteDatabase, a_batch, a_run, good, read, video_id
 from rights import without_rights_of_root
 
 from harvester.errors import HarvesterError, LedgerDamaged, LedgerUnavailable, LedgerUnusable
-from harvester.ledger.reader import SqliteBooks
+from harvester.ledger.reader import SqliteReader
 from harvester.ledger.sqlite import connection as sqlite_connection
 from harvester.ledger.sqlite.ledger import SqliteLedger
 from harvester.ledger.sqlite.migrate import check, prepare
@@ -147,7 +147,7 @@ def filled(database: SqliteDatabase) -> SqliteDatabase:
 
 
 def everything(path: Path) -> None:
-    with SqliteBooks(path) as books:
+    with SqliteReader(path) as books:
         list(books.states())
         list(books.pending(50))
         list(books.responses())
@@ -176,7 +176,7 @@ def test_a_damaged_file_is_told_from_an_unusable_one(filled: SqliteDatabase, dam
 def test_verify_finds_damaged_pages(filled: SqliteDatabase, damage: Callable[[Path], None]) -> None:
     damage(filled.path)
     try:
-        with SqliteBooks(filled.path) as books:
+        with SqliteReader(filled.path) as books:
             found = books.findings()
     except LedgerDamaged as error:
         found = [error.what]
@@ -223,7 +223,7 @@ def test_a_full_disk_is_worth_another_try_and_costs_nothing(database: SqliteData
     *added, full, after = done.stdout.splitlines()
     assert full.startswith("LedgerUnavailable 4 The ledger harvest.db could not be written")
     assert after == f"{(len(added) + 1) * 500} ids"
-    with SqliteBooks(database.path) as books:
+    with SqliteReader(database.path) as books:
         assert books.findings() == []
         assert books.progress().total == (len(added) + 1) * 500
 

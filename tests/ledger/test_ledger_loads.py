@@ -8,7 +8,7 @@ import pytest
 from ledger_kit import NOW, Database, counts, video_ids
 
 from harvester.errors import SourceUnavailable
-from harvester.ledger.protocol import Books, Ledger
+from harvester.ledger.protocol import Ledger, LedgerReader
 from harvester.loader import load
 from harvester.sources.sort_ids import IdChunk, is_video_id
 from harvester.support.ledger_url import source_name
@@ -20,7 +20,7 @@ def chunk(ids: Sequence[str]) -> IdChunk:
     return IdChunk(len(ids), list(dict.fromkeys(ids)), frozenset(i for i in ids if not is_video_id(i)), ())
 
 
-async def test_a_load_is_entered_with_what_it_brought(ledger: Ledger, database: Database, books: Books) -> None:
+async def test_a_load_is_entered_with_what_it_brought(ledger: Ledger, database: Database, books: LedgerReader) -> None:
     ids = video_ids(6)
     first = [chunk([*ids[:3], "bad", ids[0]]), chunk([ids[0], ids[3]])]
     await load(ledger, first, source="first.csv", now=lambda: NOW)
@@ -51,13 +51,13 @@ async def test_a_load_that_was_cut_off_counts_what_it_brought_and_has_no_end(
     assert await counts(ledger) == {"pending": 3}
 
 
-async def test_ids_of_earlier_versions_have_no_load(ledger: Ledger, database: Database, books: Books) -> None:
+async def test_ids_of_earlier_versions_have_no_load(ledger: Ledger, database: Database, books: LedgerReader) -> None:
     await ledger.add(video_ids(2), [], 0)
     assert [row[-1] for row in database.dump()["videos"]] == [None, None]
     assert books.findings() == []
 
 
-async def test_a_load_whose_ids_do_not_add_up_is_found(ledger: Ledger, database: Database, books: Books) -> None:
+async def test_a_load_whose_ids_do_not_add_up_is_found(ledger: Ledger, database: Database, books: LedgerReader) -> None:
     await load(ledger, [chunk(video_ids(4))], source="ids.csv", now=lambda: NOW)
     database.damage("UPDATE loads SET new = 5")
     assert books.findings() == ["Load 1 brought 5 ids of which 0 were removed, but 4 are there."]

@@ -138,11 +138,11 @@ async def test_a_load_that_was_killed_and_repeated_is_as_if_uncut(
 async def test_killed_in_mid_commit_the_books_balance_and_what_was_settled_stays(
     database: Database, start: Start
 ) -> None:
-    chance = random.Random(5)
+    rng = random.Random(5)
     settled: set[int] = set()
     for kills in range(4):
         child = start("churn", kills)
-        lines = [said(child) for _ in range(chance.randint(1, 25))]
+        lines = [said(child) for _ in range(rng.randint(1, 25))]
         kill(child)
         # A line that the kill cut has no end, and is not a call.
         lines += [line.strip() for line in child.communicate()[0].splitlines(keepends=True) if line.endswith("\n")]

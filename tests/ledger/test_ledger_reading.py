@@ -24,8 +24,8 @@ from ledger_kit import (
 )
 from sqlalchemy import event
 
-from harvester.ledger.protocol import Books, Ledger
-from harvester.ledger.reader import CoreBooks, SqliteBooks
+from harvester.ledger.protocol import Ledger, LedgerReader
+from harvester.ledger.reader import CoreReader, SqliteReader
 from harvester.ledger.sqlite.ledger import SqliteLedger
 from harvester.model import GiveBack, Progress, VideoState, Whereabouts
 
@@ -67,7 +67,7 @@ async def test_bodies_come_by_call_and_only_those_asked_for(ledger: Ledger, run:
     assert await ledger.bodies([]) == {}
 
 
-async def test_progress_is_the_same_from_both_sides(ledger: Ledger, run: int, books: Books) -> None:
+async def test_progress_is_the_same_from_both_sides(ledger: Ledger, run: int, books: LedgerReader) -> None:
     await settled(ledger, run, 120)
     await ledger.close_day(DAY + timedelta(days=1), NOW)
     progress = await ledger.progress()
@@ -92,12 +92,12 @@ async def test_progress_is_one_snapshot(ledger: Ledger, run: int, database: Data
     assert await ledger.progress() != before
 
 
-async def test_progress_names_every_state_of_an_empty_ledger(ledger: Ledger, books: Books) -> None:
+async def test_progress_names_every_state_of_an_empty_ledger(ledger: Ledger, books: LedgerReader) -> None:
     assert await ledger.progress() == books.progress() == Progress(dict.fromkeys(VideoState, 0), ())
 
 
 async def test_responses_come_in_load_order_whatever_the_order_of_the_calls(
-    ledger: Ledger, run: int, books: Books
+    ledger: Ledger, run: int, books: LedgerReader
 ) -> None:
     await ledger.add(video_ids(2000), [], 0)
     starts = [1501, 1, 801, 51, 1951]
@@ -108,7 +108,7 @@ async def test_responses_come_in_load_order_whatever_the_order_of_the_calls(
     assert [stored.call_id for stored in books.responses()] == [2, 4, 3, 1, 5]
 
 
-async def test_many_responses_come_in_load_order(ledger: Ledger, run: int, books: Books) -> None:
+async def test_many_responses_come_in_load_order(ledger: Ledger, run: int, books: LedgerReader) -> None:
     """More of them than are read in one go."""
     await ledger.add(video_ids(60), [], 0)
     for position in reversed(range(1, 61)):
@@ -117,7 +117,9 @@ async def test_many_responses_come_in_load_order(ledger: Ledger, run: int, books
     assert [stored.first_position for stored in books.responses()] == list(range(1, 61))
 
 
-async def test_responses_come_in_load_order_after_retries_and_splits(ledger: Ledger, run: int, books: Books) -> None:
+async def test_responses_come_in_load_order_after_retries_and_splits(
+    ledger: Ledger, run: int, books: LedgerReader
+) -> None:
     await ledger.add(video_ids(150), [], 0)
     first, second = await a_batch(ledger, run), await a_batch(ledger, run)
     await ledger.settle(second, good(second), NOW)
@@ -133,7 +135,7 @@ def ids_of(raw: bytes) -> list[str]:
     return [part.split(b'"')[0].decode() for part in raw.split(b'"id": "')[1:]]
 
 
-async def test_responses_are_streamed(ledger: Ledger, run: int, books: Books) -> None:
+async def test_responses_are_streamed(ledger: Ledger, run: int, books: LedgerReader) -> None:
     """Sixteen bodies in memory, not all sixty."""
     size = 100_000
     await ledger.add(video_ids(60), [], 0)
@@ -151,7 +153,7 @@ async def test_responses_are_streamed(ledger: Ledger, run: int, books: Books) ->
     assert peak < 40 * size
 
 
-async def test_pending_ids_come_as_a_run_would_claim_them(ledger: Ledger, run: int, books: Books) -> None:
+async def test_pending_ids_come_as_a_run_would_claim_them(ledger: Ledger, run: int, books: LedgerReader) -> None:
     await ledger.add(video_ids(180), [], 0)
     refused, released = await a_batch(ledger, run), await a_batch(ledger, run)
     await ledger.give_back(released, a_fault(), GiveBack.RELEASE, NOW)
@@ -170,7 +172,7 @@ async def test_states_come_in_load_order(ledger: Ledger, run: int, database: Dat
     batch = await a_batch(ledger, run)
     await ledger.settle(batch, good(batch, missing=[ids[7]]), NOW)
     books = database.books()
-    assert isinstance(books, CoreBooks)
+    assert isinstance(books, CoreReader)
     with books:
         found = list(books.states())
     expected = [VideoState.FETCHED] * 50 + [VideoState.PENDING] * 5 + [VideoState.INVALID]
@@ -178,14 +180,14 @@ async def test_states_come_in_load_order(ledger: Ledger, run: int, database: Dat
     assert found == list(zip(ids, expected, strict=True))
 
 
-async def test_runs_come_newest_first(ledger: Ledger, books: Books) -> None:
+async def test_runs_come_newest_first(ledger: Ledger, books: LedgerReader) -> None:
     runs = [await a_run(ledger, a_process(pid)) for pid in (1, 2, 3)]
     await ledger.close_run(runs[0], NOW, "stopped")
     assert [run.id for run in books.runs(2)] == [runs[2], runs[1]]
 
 
 async def test_books_see_one_snapshot_while_a_writer_goes_on(
-    ledger: Ledger, run: int, books: Books, database: Database
+    ledger: Ledger, run: int, books: LedgerReader, database: Database
 ) -> None:
     await settled(ledger, run, 200)
     before = books.progress()
@@ -223,7 +225,7 @@ async def test_reading_changes_no_byte(database: Database) -> None:
 def read_all(database: Database, files: list[Path]) -> None:
     before = [(file.read_bytes(), file.stat().st_mtime_ns) for file in files]
     books = database.books()
-    assert isinstance(books, SqliteBooks)
+    assert isinstance(books, SqliteReader)
     with books:
         assert books.progress().total == 120
         assert len(list(books.responses())) == 1

@@ -23,7 +23,7 @@ from ledger_kit import (
 )
 
 from harvester.ledger.postgres import runs
-from harvester.ledger.protocol import Books, Ledger
+from harvester.ledger.protocol import Ledger, LedgerReader
 from harvester.model import Batch, GiveBack, ProcessIdentity, RunRecord
 
 ME = a_process(2)
@@ -32,7 +32,7 @@ AFTER_LEASE = NOW + LEASE + timedelta(seconds=1)
 TWO_DAYS = timedelta(days=2)
 
 
-async def test_closing_a_run_gives_back_all_it_holds(ledger: Ledger, run: int, books: Books) -> None:
+async def test_closing_a_run_gives_back_all_it_holds(ledger: Ledger, run: int, books: LedgerReader) -> None:
     await ledger.add(video_ids(200), [], 0)
     settled, *held = [await a_batch(ledger, run) for _ in range(3)]
     await ledger.settle(settled, good(settled), NOW)
@@ -49,7 +49,9 @@ async def test_closing_a_run_gives_back_all_it_holds(ledger: Ledger, run: int, b
     assert [(await a_batch(ledger, other)).positions for _ in held] == [batch.positions for batch in held]
 
 
-async def test_a_run_that_is_at_work_is_told_however_many_came_after_it(ledger: Ledger, run: int, books: Books) -> None:
+async def test_a_run_that_is_at_work_is_told_however_many_came_after_it(
+    ledger: Ledger, run: int, books: LedgerReader
+) -> None:
     later = [await a_run(ledger, ME) for _ in range(3)]
     for number in later:
         await ledger.close_run(number, LATER, "stopped")
@@ -64,7 +66,7 @@ async def test_closing_a_run_twice_changes_nothing(ledger: Ledger, run: int, dat
 
 
 async def test_a_dead_process_of_this_host_is_recovered_at_once(
-    ledger: Ledger, run: int, living: set[ProcessIdentity], books: Books
+    ledger: Ledger, run: int, living: set[ProcessIdentity], books: LedgerReader
 ) -> None:
     await ledger.add(video_ids(200), [], 0)
     for _ in range(3):
@@ -164,7 +166,7 @@ async def test_recovery_is_done_once(
 
 
 async def test_recovery_leaves_settled_ids_and_other_runs_alone(
-    ledger: Ledger, run: int, living: set[ProcessIdentity], books: Books
+    ledger: Ledger, run: int, living: set[ProcessIdentity], books: LedgerReader
 ) -> None:
     await ledger.add(video_ids(200), [], 0)
     settled, refused, _held = [await a_batch(ledger, run) for _ in range(3)]
@@ -179,7 +181,7 @@ async def test_recovery_leaves_settled_ids_and_other_runs_alone(
 
 
 async def test_recovery_releases_ids_that_lie_far_apart_and_only_those(
-    ledger: Ledger, run: int, living: set[ProcessIdentity], books: Books
+    ledger: Ledger, run: int, living: set[ProcessIdentity], books: LedgerReader
 ) -> None:
     await ledger.add(video_ids(3000), [], 0)
     await a_batch(ledger, run, among=[1, 1500, 3000])
@@ -191,7 +193,9 @@ async def test_recovery_releases_ids_that_lie_far_apart_and_only_those(
     assert books.findings() == []
 
 
-async def test_a_run_that_was_taken_for_dead_and_then_dies_leaves_nothing_claimed(ledger: Ledger, books: Books) -> None:
+async def test_a_run_that_was_taken_for_dead_and_then_dies_leaves_nothing_claimed(
+    ledger: Ledger, books: LedgerReader
+) -> None:
     """A machine that slept through its lease goes on claiming when it wakes; its end must not strand those ids."""
     await ledger.add(video_ids(100), [], 0)
     sleeper = await a_run(ledger, a_process(host="elsewhere"))
@@ -204,7 +208,9 @@ async def test_a_run_that_was_taken_for_dead_and_then_dies_leaves_nothing_claime
     assert books.findings() == []
 
 
-async def test_a_run_that_was_taken_for_dead_lives_again_when_it_renews_its_lease(ledger: Ledger, books: Books) -> None:
+async def test_a_run_that_was_taken_for_dead_lives_again_when_it_renews_its_lease(
+    ledger: Ledger, books: LedgerReader
+) -> None:
     await ledger.add(video_ids(100), [], 0)
     sleeper = await a_run(ledger, a_process(host="elsewhere"))
     assert await ledger.recover(ME, AFTER_LEASE) == 0

@@ -25,7 +25,7 @@ from ledger_kit import (
 )
 
 from harvester.errors import HarvesterError
-from harvester.ledger.protocol import Books, Ledger
+from harvester.ledger.protocol import Ledger, LedgerReader
 from harvester.model import Batch, Denied, GiveBack, QuotaDay, VideoState
 
 LATER = NOW + timedelta(seconds=2)
@@ -37,7 +37,7 @@ async def today(ledger: Ledger) -> QuotaDay:
     return day
 
 
-async def test_a_good_answer_settles_every_id_of_its_batch(ledger: Ledger, run: int, books: Books) -> None:
+async def test_a_good_answer_settles_every_id_of_its_batch(ledger: Ledger, run: int, books: LedgerReader) -> None:
     ids = video_ids(60)
     await ledger.add(ids, [], 0)
     batch = await a_batch(ledger, run)
@@ -52,7 +52,9 @@ async def test_a_good_answer_settles_every_id_of_its_batch(ledger: Ledger, run: 
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "identity"])
-async def test_the_stored_body_is_what_the_api_sent(ledger: Ledger, run: int, books: Books, encoding: str) -> None:
+async def test_the_stored_body_is_what_the_api_sent(
+    ledger: Ledger, run: int, books: LedgerReader, encoding: str
+) -> None:
     await ledger.add(video_ids(2), [], 0)
     batch = await a_batch(ledger, run)
     body = a_body(batch.ids, encoding=encoding)
@@ -83,7 +85,7 @@ async def test_an_answer_without_any_of_the_ids_makes_all_of_them_missing(ledger
 
 
 async def test_ids_that_lie_far_apart_are_settled_and_their_neighbours_are_not(
-    ledger: Ledger, run: int, books: Books
+    ledger: Ledger, run: int, books: LedgerReader
 ) -> None:
     await ledger.add(video_ids(3000), [], 0)
     scattered = await a_batch(ledger, run, among=[1, 2, 1500, 3000])
@@ -106,7 +108,7 @@ ACTIONS: dict[str, tuple[Callable[[Ledger, Batch], Awaitable[object]], dict[str,
 
 @pytest.mark.parametrize("action", ACTIONS)
 async def test_what_becomes_of_a_batch_leaves_the_ids_between_its_own_alone(
-    ledger: Ledger, run: int, books: Books, action: str
+    ledger: Ledger, run: int, books: LedgerReader, action: str
 ) -> None:
     """One call has the odd positions, another the even ones."""
     await ledger.add(video_ids(100), [], 0)
@@ -154,7 +156,7 @@ async def test_a_batch_given_back_keeps_every_id(
 
 
 @pytest.mark.parametrize("how", GiveBack)
-async def test_what_was_never_sent_is_refunded(ledger: Ledger, run: int, books: Books, how: GiveBack) -> None:
+async def test_what_was_never_sent_is_refunded(ledger: Ledger, run: int, books: LedgerReader, how: GiveBack) -> None:
     await ledger.add(video_ids(100), [], 0)
     sent, unsent = await a_batch(ledger, run), await a_batch(ledger, run)
     await ledger.give_back(sent, a_fault(sent=True), how, NOW)
@@ -217,7 +219,7 @@ async def test_a_batch_was_asked_for_as_often_as_any_of_its_ids(ledger: Ledger, 
 
 @pytest.mark.parametrize("closed", [False, True])
 async def test_a_retry_that_the_day_cannot_pay_gives_the_ids_back(
-    ledger: Ledger, run: int, books: Books, closed: bool
+    ledger: Ledger, run: int, books: LedgerReader, closed: bool
 ) -> None:
     await ledger.add(video_ids(60), [], 0)
     batch = await a_batch(ledger, run)
@@ -231,7 +233,7 @@ async def test_a_retry_that_the_day_cannot_pay_gives_the_ids_back(
     assert books.findings() == []
 
 
-async def test_a_retry_on_the_next_day_is_paid_on_that_day(ledger: Ledger, run: int, books: Books) -> None:
+async def test_a_retry_on_the_next_day_is_paid_on_that_day(ledger: Ledger, run: int, books: LedgerReader) -> None:
     await ledger.add(video_ids(50), [], 0)
     batch = await a_batch(ledger, run)
     tomorrow = DAY + timedelta(days=1)
@@ -272,7 +274,7 @@ async def test_a_half_stays_apart_through_release_and_retry_and_the_end_of_its_r
 
 
 async def test_six_halvings_find_the_id_at_fault_and_fetch_the_49_others(
-    ledger: Ledger, run: int, books: Books, database: Database
+    ledger: Ledger, run: int, books: LedgerReader, database: Database
 ) -> None:
     poison = video_ids(50)[31]
     await ledger.add(video_ids(50), [], 0)

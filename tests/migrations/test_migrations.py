@@ -22,7 +22,7 @@ from sqlalchemy import CheckConstraint, create_engine
 
 from harvester.errors import LedgerDamaged, LedgerUnusable
 from harvester.ledger.process_identity import this_process
-from harvester.ledger.reader import SqliteBooks
+from harvester.ledger.reader import SqliteReader
 from harvester.ledger.schema import metadata
 from harvester.ledger.sqlite import migrate
 from harvester.ledger.sqlite.ledger import SqliteLedger
@@ -287,7 +287,7 @@ def test_claims_go_on_where_the_index_of_pending_ids_had_them_look(
     assert "ix_videos_pending" not in schema(path)
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("SELECT first_position FROM video_states WHERE code = 0").fetchone() == (place,)
-    with SqliteBooks(path) as books:
+    with SqliteReader(path) as books:
         assert sum(len(ids) for ids in books.pending(50)) == 120 - settled
         assert books.findings() == []
 

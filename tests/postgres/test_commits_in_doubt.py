@@ -25,7 +25,7 @@ from waiting import LIMIT_SECONDS, wait_until
 
 from harvester.ledger.postgres import writer
 from harvester.ledger.postgres.ledger import PostgresLedger
-from harvester.ledger.postgres.reader import PostgresBooks
+from harvester.ledger.postgres.reader import PostgresReader
 from harvester.model import Batch, Body, Budget, GiveBack, Outcome, ProcessIdentity, Verdict
 
 BREAKS = int(os.environ.get("HARVESTER_TEST_BREAKS", "0"))
@@ -37,7 +37,7 @@ ME = ProcessIdentity("here", "boot", 1, "100")
 FAULT = Outcome(Verdict.TRY_AGAIN, "backendError", 500)
 
 
-class Crawl:
+class Crawler:
     """Runs, claims and settlements in several lanes, until it is told to stop; counts what it was told of each."""
 
     def __init__(self, ledger: PostgresLedger, rng: random.Random) -> None:
@@ -77,7 +77,7 @@ def good(batch: Batch) -> Outcome:
 class Breaking:
     """Breaks the connection while a crawl goes on: at any moment, as it commits, or before the answer is heard."""
 
-    def __init__(self, crawl: Crawl, breaker: Breaker, times: int, rng: random.Random) -> None:
+    def __init__(self, crawl: Crawler, breaker: Breaker, times: int, rng: random.Random) -> None:
         self._crawl = crawl
         self._breaker = breaker
         self._times = times
@@ -134,7 +134,7 @@ async def test_each_transaction_happens_once_whenever_its_connection_breaks(
     async with PostgresLedger(url) as loading:
         await loading.add([f"{number:010}A" for number in range(2000 + 200 * times)], (), 0)
     async with PostgresLedger(breaker.url) as ledger:
-        crawl = Crawl(ledger, rng)
+        crawl = Crawler(ledger, rng)
         breaking = Breaking(crawl, breaker, times, rng)
         monkeypatch.setattr(writer, "connect_for_writing", lambda at: AtCommits(connect(at), breaking.before_commit))
         ledger._writer._db = AtCommits(ledger._writer._db, breaking.before_commit)  # type: ignore[assignment]
@@ -149,7 +149,7 @@ async def test_each_transaction_happens_once_whenever_its_connection_breaks(
     assert doubts[True]
     assert told_by(url) == crawl.told
     assert len(crawl.settled) == len(set(crawl.settled)) == 50 * crawl.told["ok"]
-    with PostgresBooks(url) as books:
+    with PostgresReader(url) as books:
         assert books.findings() == []
         assert books.progress().days[0].units == 11 * crawl.told["claims"]
 

@@ -20,7 +20,7 @@ from harvester.errors import LedgerUnavailable
 from harvester.ledger.postgres import connection, writer
 from harvester.ledger.postgres.ledger import PostgresLedger
 from harvester.ledger.postgres.migrate import prepare
-from harvester.ledger.postgres.reader import PostgresBooks
+from harvester.ledger.postgres.reader import PostgresReader
 from harvester.model import Batch, Body, Budget, Denied, Outcome, ProcessIdentity, Verdict, VideoState
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
@@ -71,7 +71,7 @@ async def recovered(ledger: PostgresLedger) -> int:
 
 
 def findings(url: str) -> list[str]:
-    with PostgresBooks(url) as books:
+    with PostgresReader(url) as books:
         return books.findings()
 
 

@@ -14,7 +14,7 @@ from waiting import wait_until
 
 from harvester.errors import LedgerUnavailable, LedgerUnusable
 from harvester.ledger.postgres import connection
-from harvester.ledger.postgres.reader import PostgresBooks
+from harvester.ledger.postgres.reader import PostgresReader
 from harvester.model import Progress
 
 LIMITS = ("statement_timeout", "idle_in_transaction_session_timeout", "transaction_timeout", "idle_session_timeout")
@@ -67,21 +67,21 @@ class TestCommands:
         crawl.assert_finished()
 
 
-def ended(books: PostgresBooks) -> None:
+def ended(books: PostgresReader) -> None:
     """Once the server has ended the session."""
     pid = books._driver.info.backend_pid
     with psycopg.connect(books._url, autocommit=True) as db:
         wait_until(lambda: not db.execute("SELECT 1 FROM pg_stat_activity WHERE pid = %s", [pid]).fetchone())
 
 
-def terminate(books: PostgresBooks) -> None:
+def terminate(books: PostgresReader) -> None:
     with psycopg.connect(books._url, autocommit=True) as db:
         db.execute("SELECT pg_terminate_backend(%s)", [books._driver.info.backend_pid])
     ended(books)
 
 
-def limit(name: str) -> Callable[[PostgresBooks], None]:
-    def apply(books: PostgresBooks) -> None:
+def limit(name: str) -> Callable[[PostgresReader], None]:
+    def apply(books: PostgresReader) -> None:
         books._db.exec_driver_sql(f"SET {name} = '1ms'")
         ended(books)
 
@@ -96,8 +96,8 @@ END = {
 
 
 @pytest.mark.parametrize("end", END.values(), ids=END)
-def test_a_session_that_was_ended_says_so_and_can_be_closed(url: str, end: Callable[[PostgresBooks], None]) -> None:
-    with PostgresBooks(url) as books:
+def test_a_session_that_was_ended_says_so_and_can_be_closed(url: str, end: Callable[[PostgresReader], None]) -> None:
+    with PostgresReader(url) as books:
         assert isinstance(books.progress(), Progress)
         end(books)
         for read in (books.progress, lambda: list(books.states()), books.findings, lambda: list(books.bodies([1]))):
@@ -108,9 +108,9 @@ def test_a_session_that_was_ended_says_so_and_can_be_closed(url: str, end: Calla
 
 @pytest.mark.parametrize("end", END.values(), ids=END)
 def test_a_session_that_was_ended_after_the_last_read_is_closed_without_a_word(
-    url: str, end: Callable[[PostgresBooks], None], caplog: pytest.LogCaptureFixture
+    url: str, end: Callable[[PostgresReader], None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    with PostgresBooks(url) as books:
+    with PostgresReader(url) as books:
         books.progress()
         end(books)
     assert caplog.records == []
@@ -121,7 +121,7 @@ def test_a_stream_whose_session_is_ended_says_so(url: str) -> None:
         db.execute(
             "INSERT INTO videos (position, video_id, state) SELECT i, i::text, 0 FROM generate_series(1, 20000) i"
         )
-    with PostgresBooks(url) as books:
+    with PostgresReader(url) as books:
         states = books.states()
         next(states)
         terminate(books)

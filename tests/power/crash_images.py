@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from harvester.ledger.process_identity import ProcessIdentity, this_process
-from harvester.ledger.reader import SqliteBooks
+from harvester.ledger.reader import SqliteReader
 from harvester.ledger.sqlite.ledger import SqliteLedger
 from harvester.model import VideoState
 
@@ -127,7 +127,7 @@ def assert_wakes_up_sound(image: Image) -> None:
             await ledger.recover(next_boot(), datetime.now(UTC) + timedelta(days=1))
 
     asyncio.run(recover())
-    with SqliteBooks(image.path) as books:
+    with SqliteReader(image.path) as books:
         assert books.findings() == []
         assert books.progress().videos[VideoState.CLAIMED] == 0
     assert image.reported - image.stored() == set()

@@ -13,7 +13,7 @@ from typing import Any
 
 from forks import run
 
-from harvester.ledger.reader import SqliteBooks
+from harvester.ledger.reader import SqliteReader
 
 PROGRAM = Path(__file__).with_name("mortal.py")
 
@@ -43,5 +43,5 @@ def names(found: list[tuple[str]]) -> list[str]:
 
 
 def assert_sound(path: Path) -> None:
-    with SqliteBooks(path) as books:
+    with SqliteReader(path) as books:
         assert books.findings() == []

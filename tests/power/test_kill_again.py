@@ -12,7 +12,7 @@ from children import Program
 from crawled_ledger import crawled_ledger, in_order
 from dying import assert_sound, dies
 
-from harvester.ledger.reader import SqliteBooks
+from harvester.ledger.reader import SqliteReader
 from harvester.model import VideoState
 
 VIDEOS = 600
@@ -55,7 +55,7 @@ def pending(path: Path) -> list[int]:
 def test_killed_in_the_middle_it_goes_on_when_it_is_repeated(
     harvester: Program, path: Path, command: str, point: str
 ) -> None:
-    with SqliteBooks(path) as books:
+    with SqliteReader(path) as books:
         videos = books.progress().videos
     moved, stays = VideoState.MISSING, VideoState.FETCHED
     if command == "prune":
@@ -68,7 +68,7 @@ def test_killed_in_the_middle_it_goes_on_when_it_is_repeated(
     assert rest.returncode == 0, rest.stderr
     assert f"{videos[moved] - len(done):,}  pending again" in rest.stdout
     assert len(pending(path)) == videos[moved]
-    with SqliteBooks(path) as books:
+    with SqliteReader(path) as books:
         progress = books.progress()
         assert progress.videos[stays] == videos[stays]
         assert (progress.pruned.videos, len(list(books.sizes()))) == (

@@ -15,7 +15,7 @@ from dying import dies, run_mortal
 from harvester.config import ExportSettings
 from harvester.errors import ConfigError
 from harvester.export import check_published
-from harvester.ledger.reader import SqliteBooks
+from harvester.ledger.reader import SqliteReader
 
 EXPORT = ["export", "songs", "--format", "jsonl", "--max-part-bytes", "300000"]
 Files = dict[str, bytes]
@@ -45,7 +45,7 @@ class Exported:
         return [path.name for path in self.folder.iterdir() if path.name.startswith(".")]
 
     def findings(self) -> str:
-        with SqliteBooks(self.folder / "harvest.db") as books:
+        with SqliteReader(self.folder / "harvest.db") as books:
             return "\n".join(check_published(str(self.folder / "songs"), books, ExportSettings()))
 
 

@@ -28,9 +28,9 @@ LOAD_ID = 6
 def folder(harvester: Program) -> Path:
     """A source with duplicates, within a chunk and across chunks, and texts that are no ids."""
     ids = list(make_ids(1, 4_000))
-    chance = random.Random(1)
-    lines = [*ids, *chance.choices(ids, k=CHUNKS * CHUNK_ROWS - len(ids) - 90), *(f"no id {n % 45}" for n in range(90))]
-    chance.shuffle(lines)
+    rng = random.Random(1)
+    lines = [*ids, *rng.choices(ids, k=CHUNKS * CHUNK_ROWS - len(ids) - 90), *(f"no id {n % 45}" for n in range(90))]
+    rng.shuffle(lines)
     (harvester.folder / "ids.txt").write_text("\n".join(lines), encoding="ascii")
     return harvester.folder
 
@@ -94,10 +94,10 @@ def test_killed_at_a_named_point_whole_chunks_stand(
 
 
 def test_killed_at_any_moment_again_and_again(harvester: Program, folder: Path, uncut: Rows) -> None:
-    chance = random.Random(7)
+    rng = random.Random(7)
     before = 0
     for _ in range(4):
-        delay = chance.uniform(0.0, 0.02)
+        delay = rng.uniform(0.0, 0.02)
         death = {"point": "within the transaction", "delay_seconds": delay, "chunk_rows": CHUNK_ROWS}
         dies(folder, death, *SOURCE)
         now = assert_whole_chunks(folder / "harvest.db", uncut)

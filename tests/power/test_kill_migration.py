@@ -192,13 +192,13 @@ def test_killed_after_the_commit_the_new_ledger_and_the_copy_stand(old: Upgrade)
 
 
 def test_killed_around_the_commit_it_is_the_one_or_the_other(old: Upgrade) -> None:
-    chance = random.Random(3)
+    rng = random.Random(3)
     outcomes = set()
     for _ in range(3):
         work = old.folder / "work"
         shutil.copytree(old.folder, work, ignore=shutil.ignore_patterns("work"))
         cut = Upgrade(work, old.before)
-        death = cut.later | {"point": "within the commit", "delay_seconds": chance.uniform(0, 0.01)}
+        death = cut.later | {"point": "within the commit", "delay_seconds": rng.uniform(0, 0.01)}
         done = run_mortal(work, death, *INIT)
         assert done.returncode in (0, -signal.SIGKILL)
         is_new = rows(cut.ledger, "alembic_version")["alembic_version"] == [(LATER,)]

@@ -35,7 +35,7 @@ from waiting import LIMIT_SECONDS, wait_until
 
 from harvester.app import Harvester
 from harvester.config import isolated_config
-from harvester.ledger.reader import SqliteBooks
+from harvester.ledger.reader import SqliteReader
 from harvester.ledger.sqlite.migrate import prepare
 from harvester.ledger.sqlite.writer import Writer
 from harvester.simulator import SimulatorProcess, SimulatorSettings, make_ids, truth
@@ -88,14 +88,14 @@ def crawl(folder: Path, simulator: SimulatorProcess) -> Crawled:
 
 
 def take_images(crawling: Crawling, folder: Path) -> list[Image]:
-    chance = random.Random(11)
+    rng = random.Random(11)
     images: list[Image] = []
     wait_until(crawling.reported)
     while len(images) < IMAGES:
         # By calls and not by time, so that they lie apart however slow the machine is.
-        calls = min(len(crawling.reported()) + chance.randrange(MOST_CALLS), VIDEOS // 50)
+        calls = min(len(crawling.reported()) + rng.randrange(MOST_CALLS), VIDEOS // 50)
         wait_until(lambda calls=calls: len(crawling.reported()) >= calls)
-        time.sleep(chance.uniform(0.0, LONGEST_WAIT_SECONDS))  # pause: a moment by chance
+        time.sleep(rng.uniform(0.0, LONGEST_WAIT_SECONDS))  # pause: a moment by chance
         image = crawling.take_image(folder / f"image-{len(images)}")
         if image is None:
             # On a machine that is busy elsewhere the crawl may be the faster one.
@@ -116,7 +116,7 @@ def test_every_image_opens_balances_and_holds_what_was_reported(crawled: Crawled
 def test_the_crawl_that_was_held_up_so_often_ends_as_if_it_had_not_been(crawled: Crawled) -> None:
     assert (crawled.exit_code, crawled.answered_twice) == (0, 0)
     assert len(crawled.reported) == VIDEOS / 50
-    with SqliteBooks(crawled.ledger) as books:
+    with SqliteReader(crawled.ledger) as books:
         assert books.findings() == []
         assert all(state.label == truth(video_id, 0) for video_id, state in books.states())
 
@@ -146,36 +146,36 @@ def stored_up_to(image: Image, end: int) -> set[int]:
         return part.stored()
 
 
-def cut(tail: bytearray, chance: random.Random) -> bytes:
-    return bytes(tail[: chance.randrange(len(tail) + 1)])
+def cut(tail: bytearray, rng: random.Random) -> bytes:
+    return bytes(tail[: rng.randrange(len(tail) + 1)])
 
 
-def scrambled(tail: bytearray, chance: random.Random) -> bytes:
-    start = chance.randrange(len(tail) + 1)
-    return bytes(tail[:start]) + chance.randbytes(len(tail) - start)
+def scrambled(tail: bytearray, rng: random.Random) -> bytes:
+    start = rng.randrange(len(tail) + 1)
+    return bytes(tail[:start]) + rng.randbytes(len(tail) - start)
 
 
-def zeroed(tail: bytearray, chance: random.Random) -> bytes:
-    start = chance.randrange(len(tail) + 1)
+def zeroed(tail: bytearray, rng: random.Random) -> bytes:
+    start = rng.randrange(len(tail) + 1)
     return bytes(tail[:start]) + bytes(len(tail) - start)
 
 
-def with_sectors_lost(tail: bytearray, chance: random.Random) -> bytes:
+def with_sectors_lost(tail: bytearray, rng: random.Random) -> bytes:
     for start in range(0, len(tail), SECTOR_BYTES):
-        if chance.random() < 0.3:
+        if rng.random() < 0.3:
             tail[start : start + SECTOR_BYTES] = bytes(len(tail[start : start + SECTOR_BYTES]))
     return bytes(tail)
 
 
-def followed_by_garbage(tail: bytearray, chance: random.Random) -> bytes:
-    return bytes(tail) + chance.randbytes(chance.randrange(1, 3 * PAGE_BYTES))
+def followed_by_garbage(tail: bytearray, rng: random.Random) -> bytes:
+    return bytes(tail) + rng.randbytes(rng.randrange(1, 3 * PAGE_BYTES))
 
 
 @pytest.mark.parametrize("tear", [cut, scrambled, zeroed, with_sectors_lost, followed_by_garbage])
 def test_a_torn_tail_of_the_wal_is_nothing_or_a_whole_commit(
     crawled: Crawled, tmp_path: Path, tear: Callable[[bytearray, random.Random], bytes]
 ) -> None:
-    chance = random.Random(tear.__name__)
+    rng = random.Random(tear.__name__)
     torn = 0
     for number, image in enumerate(crawled.images):
         if not image.frames():
@@ -183,7 +183,7 @@ def test_a_torn_tail_of_the_wal_is_nothing_or_a_whole_commit(
         start, end = surely_on_disk(image), image.frames()[-1].end
         with_tail = image.copy(tmp_path / str(number))
         data = image.wal.read_bytes()
-        tail = tear(bytearray(data[start:end]), chance)
+        tail = tear(bytearray(data[start:end]), rng)
         # Behind it may lie frames of an earlier generation, which SQLite knows by their salt.
         with_tail.wal.write_bytes(data[:start] + tail + (data[end:] if len(tail) == end - start else b""))
         assert_wakes_up_sound(with_tail)
@@ -196,7 +196,7 @@ def test_a_torn_tail_of_the_wal_is_nothing_or_a_whole_commit(
 
 def test_a_checkpoint_that_was_cut_off_is_done_again(crawled: Crawled, tmp_path: Path) -> None:
     """It writes pages that stand whole in the WAL; some sectors of them are new, some old, some lost."""
-    chance = random.Random(5)
+    rng = random.Random(5)
     torn = 0
     for number, image in enumerate(crawled.images):
         frames = image.frames()
@@ -210,18 +210,18 @@ def test_a_checkpoint_that_was_cut_off_is_done_again(crawled: Crawled, tmp_path:
         wal = image.wal.read_bytes()
         with half_done.path.open("r+b") as file:
             for page, end in newest.items():
-                torn += write_some_sectors(file, page, wal[end - PAGE_BYTES : end], chance)
+                torn += write_some_sectors(file, page, wal[end - PAGE_BYTES : end], rng)
         assert_wakes_up_sound(half_done)
     assert torn > 1_000
 
 
-def write_some_sectors(file: BinaryIO, page: int, content: bytes, chance: random.Random) -> int:
+def write_some_sectors(file: BinaryIO, page: int, content: bytes, rng: random.Random) -> int:
     written = 0
     for start in range(0, PAGE_BYTES, SECTOR_BYTES):
-        if chance.random() < 0.5:
+        if rng.random() < 0.5:
             file.seek((page - 1) * PAGE_BYTES + start)
             # The first sector tells SQLite what the file is: disks write a sector whole.
-            is_lost = page > 1 and chance.random() < 0.2
+            is_lost = page > 1 and rng.random() < 0.2
             file.write(bytes(SECTOR_BYTES) if is_lost else content[start : start + SECTOR_BYTES])
             written += 1
     return written

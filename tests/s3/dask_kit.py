@@ -18,11 +18,11 @@ from waiting import wait_until
 
 from harvester.config import ExportSettings
 from harvester.export import Manifest, OnDask, export
-from harvester.export.part_writer import Maker, make_here
-from harvester.ledger.postgres.reader import PostgresBooks
-from harvester.ledger.reader import CoreBooks, SqliteBooks
+from harvester.export.part_writer import PartMaker, make_here
+from harvester.ledger.postgres.reader import PostgresReader
+from harvester.ledger.reader import CoreReader, SqliteReader
 from harvester.model import Span
-from harvester.support.progress import Watch, nobody
+from harvester.support.progress import ProgressCallback, no_progress
 
 if TYPE_CHECKING:
     from conftest import S3
@@ -32,15 +32,17 @@ Kind: TypeAlias = tuple[str, str, int]
 PARQUET: Kind = ("parquet", "none", 100_000)
 
 
-def go(ledger: Path | CoreBooks, uri: str, kind: Kind, maker: Maker = make_here, watch: Watch = nobody) -> Manifest:
+def go(
+    ledger: Path | CoreReader, uri: str, kind: Kind, maker: PartMaker = make_here, watch: ProgressCallback = no_progress
+) -> Manifest:
     chosen: dict[str, Any] = dict(zip(("format", "compression", "max_part_bytes"), kind, strict=True))
     settings = ExportSettings(uri=uri, region="eu-west-3", **chosen)
-    with SqliteBooks(ledger) if isinstance(ledger, Path) else nullcontext(ledger) as books:
+    with SqliteReader(ledger) if isinstance(ledger, Path) else nullcontext(ledger) as books:
         return export(books, settings, ledger_name="l", now=NOW, maker=maker, watch=watch)
 
 
 def on(cluster: str, ledger: Path) -> OnDask:
-    return OnDask(cluster, partial(SqliteBooks, ledger))
+    return OnDask(cluster, partial(SqliteReader, ledger))
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -54,7 +56,7 @@ def published(s3: S3, prefix: str = "") -> dict[str, bytes]:
     return {entry["Key"].removeprefix(prefix): s3.content(entry["Key"]) for entry in listed}
 
 
-class _Held(CoreBooks):
+class _Held(CoreReader):
     """Notes in a folder who begins which part, and waits there for a file named `go`: before its first rows, or before
     those that come after so many."""
 
@@ -69,13 +71,13 @@ class _Held(CoreBooks):
             yield rows
 
 
-class HeldBooks(_Held, SqliteBooks):
+class HeldBooks(_Held, SqliteReader):
     def __init__(self, folder: Path, path: Path, after: int = 0) -> None:
         super().__init__(path)
         self.folder, self.after = folder, after
 
 
-class HeldPostgresBooks(_Held, PostgresBooks):
+class HeldPostgresReader(_Held, PostgresReader):
     def __init__(self, folder: Path, url: str, snapshot: str | None = None) -> None:
         super().__init__(url, snapshot)
         self.folder = folder

@@ -11,7 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from memory_books import MemoryBooks
+from memory_books import MemoryReader
 
 from harvester.config import ExportSettings
 from harvester.export import Manifest, check_published, export
@@ -38,27 +38,27 @@ def stored(number: int, raw: bytes) -> StoredResponse:
     return StoredResponse(number, number, body, FETCHED)
 
 
-def small_books() -> MemoryBooks:
-    return MemoryBooks([stored(n + 1, b'{"items": [{"id": "%d"}]}' % n) for n in range(3)])
+def small_books() -> MemoryReader:
+    return MemoryReader([stored(n + 1, b'{"items": [{"id": "%d"}]}' % n) for n in range(3)])
 
 
 @cache
-def large_books(seed: int) -> MemoryBooks:
+def large_books(seed: int) -> MemoryReader:
     """Eleven MiB: two full parts of five, and a rest."""
     text = random.Random(seed).randbytes(MIB // 2).hex().encode()
-    return MemoryBooks([_identity(n + 1, b'{"items": [{"id": "%d", "text": "%s"}]}' % (n, text)) for n in range(11)])
+    return MemoryReader([_identity(n + 1, b'{"items": [{"id": "%d", "text": "%s"}]}' % (n, text)) for n in range(11)])
 
 
 def _identity(number: int, raw: bytes) -> StoredResponse:
     return StoredResponse(number, number, Body(raw, "identity", len(raw), hashlib.sha256(raw).digest(), 1), FETCHED)
 
 
-def go(s3: S3, books: MemoryBooks, key: str = KEY, **settings: Any) -> Manifest:
+def go(s3: S3, books: MemoryReader, key: str = KEY, **settings: Any) -> Manifest:
     chosen = ExportSettings(**({"uri": f"s3://{s3.bucket}/{key}", "region": "eu-west-3"} | settings))
     return export(books, chosen, ledger_name="harvest.db", now=NOW)  # type: ignore[arg-type]
 
 
-def findings(s3: S3, books: MemoryBooks, key: str = KEY) -> list[str]:
+def findings(s3: S3, books: MemoryReader, key: str = KEY) -> list[str]:
     return check_published(f"s3://{s3.bucket}/{key}", books, ExportSettings(region="eu-west-3"))  # type: ignore[arg-type]
 
 

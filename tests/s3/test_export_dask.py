@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from crawled_ledger import crawl, crawled_ledger, in_order
-from dask_kit import PARQUET, HeldBooks, HeldPostgresBooks, Kind, attempts, files, go, on, published
+from dask_kit import PARQUET, HeldBooks, HeldPostgresReader, Kind, attempts, files, go, on, published
 from faulty_s3 import FaultyS3
 from postgres_server import PostgresServer
 from s3_kit import on_both
@@ -31,15 +31,15 @@ from harvester.export import OnDask
 from harvester.export.dask import cluster as dask_cluster
 from harvester.export.dask import part_maker
 from harvester.export.formats.registry import FORMATS
-from harvester.export.part_writer import Order
+from harvester.export.part_writer import PartOrder
 from harvester.export.parts import survey
 from harvester.export.storage.local_folder import LocalPlace
 from harvester.export.storage.open import folder_at
 from harvester.export.storage.s3_upload import MIB
 from harvester.ledger.copy import copy
 from harvester.ledger.postgres.ledger import PostgresLedger
-from harvester.ledger.postgres.reader import PostgresBooks
-from harvester.ledger.reader import SqliteBooks
+from harvester.ledger.postgres.reader import PostgresReader
+from harvester.ledger.reader import SqliteReader
 from harvester.model import EVERYTHING
 from harvester.simulator import make_ids
 from harvester.support.progress import Advance
@@ -67,7 +67,7 @@ def test_it_is_byte_for_byte_what_one_machine_writes(cluster: str, ledger: Path,
     assert len(set(done)) >= parts
     assert (done[-1], seen[-1].total, seen[-1].bytes) == (manifest.videos, manifest.videos, manifest.bytes)
     if kind == HALVED:
-        with SqliteBooks(ledger) as books:
+        with SqliteReader(ledger) as books:
             assert parts > len(survey(books, FORMATS["jsonl", "none"], kind[2]).spans)
 
 
@@ -102,7 +102,7 @@ def test_workers_send_to_s3_by_their_own_account(
 def test_no_credential_is_in_what_travels(s3: S3) -> None:
     with folder_at(f"s3://{s3.bucket}/songs", ExportSettings(region="eu-west-3")).draft() as draft:
         place = draft.place("part-000000000001.json", content_type="application/json")
-        travels = pickle.dumps(Order("json", "none", EVERYTHING, 100, place))
+        travels = pickle.dumps(PartOrder("json", "none", EVERYTHING, 100, place))
     assert s3.bucket.encode() in travels
     account = [os.environ[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL")]
     assert not [secret for secret in account if secret.encode() in travels]
@@ -138,7 +138,7 @@ def test_beside_a_run_at_a_server_all_parts_are_of_one_moment(
     url, folder, held = server.url(server.empty_database()), tmp_path / "songs", tmp_path / "held"
     copy(f"sqlite:///{ledger}", url)
     held.mkdir()
-    monkeypatch.setattr(app, "open_books", partial(HeldPostgresBooks, held))
+    monkeypatch.setattr(app, "open_reader", partial(HeldPostgresReader, held))
     export = {"uri": str(folder), "format": PARQUET[0], "max_part_bytes": PARQUET[2]}
     harvester = Harvester(isolated_config({"ledger": {"url": url}, "export": export}))
     ids = list(make_ids(1, 400))
@@ -149,11 +149,11 @@ def test_beside_a_run_at_a_server_all_parts_are_of_one_moment(
         (held / "go").touch()
         counts = exporting.result(LIMIT_SECONDS).counts
     assert files(folder) == {name.removeprefix("songs/"): alone[name] for name in alone if name.startswith("songs/")}
-    with PostgresBooks(url) as now:
+    with PostgresReader(url) as now:
         assert (counts["total"], now.progress().total) == (300, 400)
         name = now.share()
     with pytest.raises(LedgerUnavailable, match="does not have the snapshot that is exported"):
-        PostgresBooks(url, name)
+        PostgresReader(url, name)
 
 
 def test_a_part_that_fails_ends_it_and_what_was_there_stays(

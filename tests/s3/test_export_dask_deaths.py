@@ -35,9 +35,9 @@ from waiting import LIMIT_SECONDS, until, wait_until
 from harvester.errors import ClusterUnavailable
 from harvester.export import OnDask
 from harvester.export.dask import part_maker
-from harvester.export.part_writer import Made, NextOrder, Order
-from harvester.ledger.protocol import Books
-from harvester.support.progress import Watch
+from harvester.export.part_writer import Made, NextOrder, PartOrder
+from harvester.ledger.protocol import LedgerReader
+from harvester.support.progress import ProgressCallback
 
 if TYPE_CHECKING:
     from conftest import S3
@@ -92,7 +92,9 @@ def test_parts_whose_worker_dies_before_they_are_taken_in_are_made_anew(
 ) -> None:
     ready = on(cluster, ledger)
 
-    def maker(books: Books, next_order: NextOrder, watch: Watch) -> Generator[tuple[Order, Made | None], None, None]:
+    def maker(
+        books: LedgerReader, next_order: NextOrder, watch: ProgressCallback
+    ) -> Generator[tuple[PartOrder, Made | None], None, None]:
         results = ready(books, next_order, watch)
         yield next(results)
         tasks = dask_cluster.scheduler.tasks

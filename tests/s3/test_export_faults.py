@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from faulty_s3 import Action, FaultyS3, Hold, error_in_200, lose_answer, refuse, reset, slow
-from memory_books import MemoryBooks
+from memory_books import MemoryReader
 from s3_kit import KEY, PART, findings, go, large_books, on_both, pair, small_books, target
 from waiting import LIMIT_SECONDS
 
@@ -71,7 +71,7 @@ def old(s3: S3) -> tuple[bytes, bytes]:
     return pair(s3)
 
 
-def assert_the_next_export_succeeds(s3: S3, faulty: FaultyS3, books: MemoryBooks) -> None:
+def assert_the_next_export_succeeds(s3: S3, faulty: FaultyS3, books: MemoryReader) -> None:
     faulty.heal()
     go(s3, books)
     assert findings(s3, books) == []

@@ -15,7 +15,7 @@ import pytest
 from children import Program
 from crawled_ledger import crawled_ledger, in_order
 from faulty_s3 import FaultyS3, Hold, lose_answer, refuse
-from memory_books import MemoryBooks
+from memory_books import MemoryReader
 from s3_kit import NOW, findings, go, large_books, on_both, small_books, stored
 from waiting import wait_until
 
@@ -31,7 +31,7 @@ from harvester.errors import (
 from harvester.export import export
 from harvester.export.storage import s3_client
 from harvester.export.storage.s3_folder import S3Folder
-from harvester.ledger.reader import SqliteBooks
+from harvester.ledger.reader import SqliteReader
 from harvester.model import Body, StoredResponse
 
 if TYPE_CHECKING:
@@ -57,11 +57,11 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def books() -> MemoryBooks:
+def books() -> MemoryReader:
     return small_books()
 
 
-def publish(s3: S3, books: MemoryBooks, most: int = 40) -> None:
+def publish(s3: S3, books: MemoryReader, most: int = 40) -> None:
     """A response a part, unless more is let in."""
     go(s3, books, FOLDER, max_part_bytes=most)
 
@@ -72,7 +72,7 @@ def everything(s3: S3) -> dict[str, bytes]:
 
 
 @on_both
-def test_the_parts_and_the_manifest_beside_them(s3: S3, books: MemoryBooks) -> None:
+def test_the_parts_and_the_manifest_beside_them(s3: S3, books: MemoryReader) -> None:
     publish(s3, books)
     assert sorted(everything(s3)) == sorted([*PARTS, MANIFEST])
     responses = [response for key in PARTS for response in json.loads(s3.content(key))]
@@ -90,9 +90,9 @@ def test_the_parts_and_the_manifest_beside_them(s3: S3, books: MemoryBooks) -> N
 
 
 @on_both
-def test_fewer_parts_leave_no_old_one_behind(s3: S3, books: MemoryBooks) -> None:
+def test_fewer_parts_leave_no_old_one_behind(s3: S3, books: MemoryReader) -> None:
     publish(s3, books)
-    fewer = MemoryBooks(books.stored[:1])
+    fewer = MemoryReader(books.stored[:1])
     publish(s3, fewer)
     assert sorted(everything(s3)) == sorted([PARTS[0], MANIFEST])
     assert findings(s3, fewer, FOLDER) == []
@@ -106,7 +106,7 @@ def test_parts_that_are_sent_in_several_requests(s3: S3) -> None:
 
 
 @pytest.mark.parametrize("stranger", ["notes.txt", "deeper/part-000000000001.json"])
-def test_files_of_others_are_refused_and_untouched(s3: S3, books: MemoryBooks, stranger: str) -> None:
+def test_files_of_others_are_refused_and_untouched(s3: S3, books: MemoryReader, stranger: str) -> None:
     s3.client.put_object(Bucket=s3.bucket, Key=f"{FOLDER}/{stranger}", Body=b"dear to somebody")
     before = everything(s3)
     with pytest.raises(ConfigError, match="no part of an export") as caught:
@@ -115,14 +115,14 @@ def test_files_of_others_are_refused_and_untouched(s3: S3, books: MemoryBooks, s
     assert everything(s3) == before
 
 
-def test_neighbours_with_a_longer_name_are_no_strangers(s3: S3, books: MemoryBooks) -> None:
+def test_neighbours_with_a_longer_name_are_no_strangers(s3: S3, books: MemoryReader) -> None:
     s3.client.put_object(Bucket=s3.bucket, Key=f"{FOLDER}-of-2025/notes.txt", Body=b"x")
     publish(s3, books)
     assert findings(s3, books, FOLDER) == []
 
 
 @on_both
-def test_verify_tells_what_was_done_to_a_part(s3: S3, books: MemoryBooks) -> None:
+def test_verify_tells_what_was_done_to_a_part(s3: S3, books: MemoryReader) -> None:
     publish(s3, books)
     first, second = s3.content(PARTS[0]), s3.content(PARTS[1])
     s3.client.put_object(Bucket=s3.bucket, Key=PARTS[0], Body=second)
@@ -136,7 +136,7 @@ def test_verify_tells_what_was_done_to_a_part(s3: S3, books: MemoryBooks) -> Non
 
 
 @on_both
-def test_damage_in_the_last_part_publishes_none_of_them(s3: S3, books: MemoryBooks) -> None:
+def test_damage_in_the_last_part_publishes_none_of_them(s3: S3, books: MemoryReader) -> None:
     publish(s3, books)
     before = everything(s3)
     bad = stored(7, b'{"items": []}')
@@ -149,7 +149,7 @@ def test_damage_in_the_last_part_publishes_none_of_them(s3: S3, books: MemoryBoo
 
 
 def test_an_incomplete_crawl(s3: S3) -> None:
-    books = MemoryBooks(small_books().stored, pending=2)
+    books = MemoryReader(small_books().stored, pending=2)
     chosen = ExportSettings(uri=f"s3://{s3.bucket}/{FOLDER}", max_part_bytes=40)
     with pytest.raises(ExportIncomplete) as caught:
         export(books, chosen, ledger_name="l", now=NOW, require_complete=True)  # type: ignore[arg-type]
@@ -161,7 +161,7 @@ def test_an_incomplete_crawl(s3: S3) -> None:
 
 @on_both
 class TestUploadsOfOthers:
-    def test_only_those_of_parts_are_swept(self, s3: S3, books: MemoryBooks) -> None:
+    def test_only_those_of_parts_are_swept(self, s3: S3, books: MemoryReader) -> None:
         others = [
             f"{FOLDER}/video.mp4",
             f"{FOLDER}/deeper/part-000000000001.json",
@@ -174,7 +174,7 @@ class TestUploadsOfOthers:
 
 
 class TestFaults:
-    def test_a_part_that_is_refused_changes_nothing(self, s3: S3, faulty: FaultyS3, books: MemoryBooks) -> None:
+    def test_a_part_that_is_refused_changes_nothing(self, s3: S3, faulty: FaultyS3, books: MemoryReader) -> None:
         publish(s3, books)
         before = everything(s3)
         books.stored[0] = stored(1, b'{"items": [{"id": "new"}]}')
@@ -185,7 +185,7 @@ class TestFaults:
         assert s3.uploads() == []
 
     def test_a_manifest_that_may_not_be_removed_changes_nothing(
-        self, s3: S3, faulty: FaultyS3, books: MemoryBooks
+        self, s3: S3, faulty: FaultyS3, books: MemoryReader
     ) -> None:
         publish(s3, books)
         before = everything(s3)
@@ -198,7 +198,7 @@ class TestFaults:
         assert s3.uploads() == []
 
     @on_both
-    def test_a_completion_that_fails_is_owned_up_to(self, s3: S3, faulty: FaultyS3, books: MemoryBooks) -> None:
+    def test_a_completion_that_fails_is_owned_up_to(self, s3: S3, faulty: FaultyS3, books: MemoryReader) -> None:
         publish(s3, books)
         books.stored[0] = stored(1, b'{"items": [{"id": "new"}]}')
         faulty.on("complete", refuse(403, "AccessDenied"), times=1)
@@ -212,19 +212,19 @@ class TestFaults:
         assert findings(s3, books, FOLDER) == []
 
     @on_both
-    def test_a_completion_whose_answer_is_lost(self, s3: S3, faulty: FaultyS3, books: MemoryBooks) -> None:
+    def test_a_completion_whose_answer_is_lost(self, s3: S3, faulty: FaultyS3, books: MemoryReader) -> None:
         faulty.on("complete", lose_answer, times=1)
         publish(s3, books)
         assert findings(s3, books, FOLDER) == []
 
-    def test_an_account_that_may_not_list_the_folder(self, s3: S3, faulty: FaultyS3, books: MemoryBooks) -> None:
+    def test_an_account_that_may_not_list_the_folder(self, s3: S3, faulty: FaultyS3, books: MemoryReader) -> None:
         faulty.on("get", refuse(403, "AccessDenied"))
         with pytest.raises(CredentialsError, match="ListObjectsV2") as caught:
             publish(s3, books)
         assert "s3:ListBucket" in caught.value.next_step
         assert everything(s3) == {}
 
-    def test_a_faltering_store(self, s3: S3, faulty: FaultyS3, books: MemoryBooks) -> None:
+    def test_a_faltering_store(self, s3: S3, faulty: FaultyS3, books: MemoryReader) -> None:
         faulty.on("complete", refuse(503, "SlowDown"))
         with pytest.raises(StorageUnavailable) as caught:
             publish(s3, books)
@@ -234,9 +234,9 @@ class TestFaults:
 
 class TestProcesses:
     @pytest.fixture
-    def crawled(self, harvester: Program, ledger: Path) -> Iterator[SqliteBooks]:
+    def crawled(self, harvester: Program, ledger: Path) -> Iterator[SqliteReader]:
         shutil.copy(ledger, harvester.folder / "harvest.db")
-        with SqliteBooks(ledger) as books:
+        with SqliteReader(ledger) as books:
             yield books
 
     @pytest.mark.parametrize(
@@ -245,7 +245,7 @@ class TestProcesses:
         indirect=["s3"],
     )
     def test_ended_while_parts_are_sent(
-        self, s3: S3, faulty: FaultyS3, harvester: Program, crawled: SqliteBooks, number: int
+        self, s3: S3, faulty: FaultyS3, harvester: Program, crawled: SqliteReader, number: int
     ) -> None:
         go(s3, crawled, FOLDER, **JSONL)  # type: ignore[arg-type]
         before = everything(s3)
@@ -264,7 +264,7 @@ class TestProcesses:
         assert findings(s3, crawled, FOLDER) == []  # type: ignore[arg-type]
         assert s3.uploads() == []
 
-    def test_two_at_once_leave_one_whole_result(self, s3: S3, harvester: Program, crawled: SqliteBooks) -> None:
+    def test_two_at_once_leave_one_whole_result(self, s3: S3, harvester: Program, crawled: SqliteReader) -> None:
         children = [harvester.start(*line(s3)) for _ in range(2)]
         ended = [child.wait() for child in children]
         # One that was overtaken says so, and is to be run again.

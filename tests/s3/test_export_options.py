@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from faulty_s3 import FaultyS3, Request, refuse
-from memory_books import MemoryBooks
+from memory_books import MemoryReader
 from s3_kit import KEY, PART, findings, go, large_books, on_both, pair, small_books, target
 from waiting import LIMIT_SECONDS
 
@@ -230,7 +230,7 @@ class TestAccounts:
         go(s3, small_books())
         faulty.on("get", refuse(403, "AccessDenied"))
         with pytest.raises(CredentialsError) as caught:
-            check_published(f"s3://{s3.bucket}/{KEY}", MemoryBooks([]), ExportSettings())  # type: ignore[arg-type]
+            check_published(f"s3://{s3.bucket}/{KEY}", MemoryReader([]), ExportSettings())  # type: ignore[arg-type]
         assert "s3:GetObject" in caught.value.next_step
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from children import Program
 from faulty_s3 import lose_answer
-from memory_books import MemoryBooks
+from memory_books import MemoryReader
 from s3_kit import KEY, findings, go, large_books, on_both, pair, small_books, stored
 
 from harvester.errors import Overtaken, StorageUnavailable
@@ -22,10 +22,10 @@ FOLDER = "deep/songs"
 PARTS = {"max_part_bytes": 100_000}
 
 
-class Interrupted(MemoryBooks):
+class Interrupted(MemoryReader):
     """Something happens once its responses are read."""
 
-    def __init__(self, books: MemoryBooks, happens: Callable[[], object]) -> None:
+    def __init__(self, books: MemoryReader, happens: Callable[[], object]) -> None:
         super().__init__(books.stored)
         self._happens: Callable[[], object] | None = happens
 
@@ -36,8 +36,8 @@ class Interrupted(MemoryBooks):
             happens()
 
 
-def newer() -> MemoryBooks:
-    return MemoryBooks([stored(n + 1, b'{"items": [{"id": "newer%d"}]}' % n) for n in range(4)])
+def newer() -> MemoryReader:
+    return MemoryReader([stored(n + 1, b'{"items": [{"id": "newer%d"}]}' % n) for n in range(4)])
 
 
 @on_both

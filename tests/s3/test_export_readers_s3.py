@@ -11,7 +11,7 @@ import pyarrow.dataset as ds
 import pytest
 import s3fs
 import zstandard
-from memory_books import MemoryBooks
+from memory_books import MemoryReader
 from s3_kit import go, stored
 
 from harvester.simulator import Content, make_ids
@@ -26,14 +26,14 @@ TITLES = [video["snippet"]["title"] for video in PLAIN]
 
 
 @pytest.fixture
-def books() -> MemoryBooks:
+def books() -> MemoryReader:
     responses = []
     for number, start in enumerate(range(0, len(VIDEOS), 50), 1):
         videos = VIDEOS[start : start + 50]
         response = stored(number, b'{"items":[%b]}' % b",".join(videos))
         body = response.body._replace(item_count=len(videos))
         responses.append(response._replace(first_position=start + 1, body=body))
-    return MemoryBooks(responses)
+    return MemoryReader(responses)
 
 
 @pytest.fixture
@@ -42,13 +42,13 @@ def files(s3: S3) -> s3fs.S3FileSystem:
     return s3fs.S3FileSystem(endpoint_url=s3.endpoint, skip_instance_cache=True)
 
 
-def test_json(s3: S3, books: MemoryBooks, files: s3fs.S3FileSystem) -> None:
+def test_json(s3: S3, books: MemoryReader, files: s3fs.S3FileSystem) -> None:
     go(s3, books, "songs.json")
     with files.open(f"s3://{s3.bucket}/songs.json", encoding="utf-8", mode="r") as file:
         assert [video for response in json.load(file) for video in response["items"]] == PLAIN
 
 
-def test_packed_lines(s3: S3, books: MemoryBooks, files: s3fs.S3FileSystem) -> None:
+def test_packed_lines(s3: S3, books: MemoryReader, files: s3fs.S3FileSystem) -> None:
     go(s3, books, "songs.jsonl.gz", format="jsonl", compression="gzip")
     go(s3, books, "songs.jsonl.zst", format="jsonl", compression="zstd")
     lines = b"".join(video + b"\n" for video in VIDEOS)
@@ -58,7 +58,7 @@ def test_packed_lines(s3: S3, books: MemoryBooks, files: s3fs.S3FileSystem) -> N
 
 
 @pytest.mark.parametrize("most_bytes", [None, 100_000], ids=["file", "parts"])
-def test_parquet(s3: S3, books: MemoryBooks, files: s3fs.S3FileSystem, most_bytes: int | None) -> None:
+def test_parquet(s3: S3, books: MemoryReader, files: s3fs.S3FileSystem, most_bytes: int | None) -> None:
     key = "songs" if most_bytes else "songs.parquet"
     manifest = go(s3, books, key, format="parquet", max_part_bytes=most_bytes)
     assert len(manifest.parts or ()) > 1 or most_bytes is None
@@ -67,7 +67,7 @@ def test_parquet(s3: S3, books: MemoryBooks, files: s3fs.S3FileSystem, most_byte
     assert table["snippet_title"].to_pylist() == TITLES
 
 
-def test_pandas_goes_by_the_address_alone(s3: S3, books: MemoryBooks, files: s3fs.S3FileSystem) -> None:
+def test_pandas_goes_by_the_address_alone(s3: S3, books: MemoryReader, files: s3fs.S3FileSystem) -> None:
     go(s3, books, "songs.parquet", format="parquet")
     go(s3, books, "songs.jsonl.gz", format="jsonl", compression="gzip")
     place = {"storage_options": {"endpoint_url": s3.endpoint, "skip_instance_cache": True}}

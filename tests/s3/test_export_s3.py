@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from memory_books import MemoryBooks
+from memory_books import MemoryReader
 from s3_kit import findings, go, large_books, on_both, small_books, stored, target
 from urllib3.util import connection
 
@@ -25,7 +25,7 @@ PUBLIC = "http://acs.amazonaws.com/groups/global/AllUsers"
 
 
 @pytest.fixture
-def books() -> MemoryBooks:
+def books() -> MemoryReader:
     return small_books()
 
 
@@ -42,7 +42,7 @@ def grantees(s3: Any, key: str) -> set[str | None]:
 
 class TestExport:
     @on_both
-    def test_the_object_and_its_manifest(self, s3: Any, books: MemoryBooks) -> None:
+    def test_the_object_and_its_manifest(self, s3: Any, books: MemoryReader) -> None:
         manifest = go(s3, books)
         data = s3.content("deep/songs.json")
         assert json.loads(data)[2]["items"][0]["id"] == "2"
@@ -51,7 +51,7 @@ class TestExport:
         assert (beside["sha256"], beside["bytes"], beside["file"]) == (manifest.sha256, len(data), "songs.json")
 
     @on_both
-    def test_what_the_server_says_it_is(self, s3: Any, books: MemoryBooks) -> None:
+    def test_what_the_server_says_it_is(self, s3: Any, books: MemoryReader) -> None:
         go(s3, books, "songs.json")
         go(s3, books, "songs.json.gz", compression="gzip")
         plain = s3.client.head_object(Bucket=s3.bucket, Key="songs.json")
@@ -62,7 +62,7 @@ class TestExport:
         assert "ContentEncoding" not in packed
         assert gzip.decompress(s3.content("songs.json.gz")) == s3.content("songs.json")
 
-    def test_pandas_reads_both_by_their_names(self, s3: Any, books: MemoryBooks) -> None:
+    def test_pandas_reads_both_by_their_names(self, s3: Any, books: MemoryReader) -> None:
         import pandas as pd
 
         options = {"client_kwargs": {"region_name": "eu-west-3"}}
@@ -72,14 +72,14 @@ class TestExport:
 
     @pytest.mark.parametrize(("acl", "public"), [("private", False), ("public-read", True)])
     def test_the_acl_is_of_the_object_and_of_its_manifest(
-        self, s3: Any, books: MemoryBooks, acl: str, public: bool
+        self, s3: Any, books: MemoryReader, acl: str, public: bool
     ) -> None:
         go(s3, books, "songs.json", acl=acl)
         assert (PUBLIC in grantees(s3, "songs.json")) is public
         assert (PUBLIC in grantees(s3, "songs.json.manifest.json")) is public
 
     @on_both
-    def test_check_reads_it_back(self, s3: Any, books: MemoryBooks) -> None:
+    def test_check_reads_it_back(self, s3: Any, books: MemoryReader) -> None:
         go(s3, books)
         assert findings(s3, books) == []
         s3.client.put_object(Bucket=s3.bucket, Key="deep/songs.json", Body=b"[]\n")
@@ -94,13 +94,13 @@ class TestExport:
         assert not s3.uploads()
 
     @on_both
-    def test_check_of_what_is_not_there(self, s3: Any, books: MemoryBooks) -> None:
+    def test_check_of_what_is_not_there(self, s3: Any, books: MemoryReader) -> None:
         with pytest.raises(ConfigError, match="no file at s3://") as caught:
             findings(s3, books, "none.json")
         assert "no manifest" in caught.value.state
 
     @on_both
-    def test_a_damaged_ledger_publishes_nothing(self, s3: Any, books: MemoryBooks) -> None:
+    def test_a_damaged_ledger_publishes_nothing(self, s3: Any, books: MemoryReader) -> None:
         go(s3, books)
         before = s3.content("deep/songs.json"), s3.content("deep/songs.json.manifest.json")
         bad = stored(7, b"{}")
@@ -190,25 +190,25 @@ class TestMultipart:
 
 class TestRefusals:
     @on_both
-    def test_no_bucket(self, s3: Any, books: MemoryBooks) -> None:
+    def test_no_bucket(self, s3: Any, books: MemoryReader) -> None:
         with pytest.raises(ConfigError, match="NoSuchBucket") as caught:
             go(s3, books, uri="s3://no-such-bucket-here/songs.json")
         assert caught.value.exit_code == 3
         with pytest.raises(ConfigError, match="NoSuchBucket"):
             check_published("s3://no-such-bucket-here/songs.json", books, ExportSettings())  # type: ignore[arg-type]
 
-    def test_a_name_that_no_bucket_has(self, s3: Any, books: MemoryBooks) -> None:
+    def test_a_name_that_no_bucket_has(self, s3: Any, books: MemoryReader) -> None:
         with pytest.raises(ConfigError):
             go(s3, books, uri="s3://No_Bucket!/songs.json")
 
-    def test_no_credentials(self, s3: Any, books: MemoryBooks, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_no_credentials(self, s3: Any, books: MemoryReader, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("AWS_ACCESS_KEY_ID")
         monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
         with pytest.raises(CredentialsError, match="no AWS credentials") as caught:
             go(s3, books)
         assert caught.value.exit_code == 3
 
-    def test_no_server(self, s3: Any, books: MemoryBooks, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_no_server(self, s3: Any, books: MemoryReader, monkeypatch: pytest.MonkeyPatch) -> None:
         with socket.socket() as closed:
             closed.bind(("127.0.0.1", 0))
             monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{closed.getsockname()[1]}")
@@ -224,7 +224,9 @@ class TestRefusals:
         assert caught.value.exit_code == 4
         assert len(tries) == s3_client._ATTEMPTS
 
-    def test_an_endpoint_that_is_no_address(self, s3: Any, books: MemoryBooks, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_an_endpoint_that_is_no_address(
+        self, s3: Any, books: MemoryReader, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setenv("AWS_ENDPOINT_URL", "me:word@nowhere")
         with pytest.raises(ConfigError) as caught:
             go(s3, books)

@@ -14,12 +14,12 @@ from waiting import until
 
 from harvester.clock import Clock
 from harvester.config import QuotaSettings, RunSettings, YouTubeSettings
-from harvester.crawl.batch_source import Work
+from harvester.crawl.batch_source import BatchSource
 from harvester.crawl.run_report import PROBE, RunReport, Stop
-from harvester.crawl.runner import Worker
+from harvester.crawl.runner import Runner
 from harvester.ledger.process_identity import this_process
 from harvester.ledger.protocol import Ledger
-from harvester.ledger.reader import SqliteBooks
+from harvester.ledger.reader import SqliteReader
 from harvester.ledger.sqlite.ledger import SqliteLedger
 from harvester.ledger.sqlite.migrate import prepare
 from harvester.model import Outcome, Progress, Verdict, VideoState
@@ -124,7 +124,7 @@ class CrawlSetup:
     broken: Collection[str] = ()
     retry_after_seconds: float | None = None
     """What every push-back asks for, where it is not what the simulated API says."""
-    chance: random.Random = field(default_factory=lambda: random.Random(1))
+    rng: random.Random = field(default_factory=lambda: random.Random(1))
     calls: list[Sent] = field(default_factory=list)
     report: RunReport = field(default_factory=RunReport)
 
@@ -134,7 +134,7 @@ class CrawlSetup:
             await ledger.add(self.ids, (), 0)
 
     async def run(
-        self, stop: Stop | None = None, work: Callable[[Ledger], Work] | None = None, **how: Any
+        self, stop: Stop | None = None, work: Callable[[Ledger], BatchSource] | None = None, **how: Any
     ) -> RunReport:
         """One run to its end; `report` keeps what it did even where it raised."""
         run = RunSettings(**{"concurrency": 4, "timeout_seconds": 20} | self.settings)
@@ -149,7 +149,7 @@ class CrawlSetup:
             clock=self.clock,
         )
         async with SqliteLedger(self.path) as ledger, client:
-            worker = Worker(
+            worker = Runner(
                 ledger,
                 Watched(client, self.clock, self.calls, self.broken, self.retry_after_seconds),
                 self.clock,
@@ -157,7 +157,7 @@ class CrawlSetup:
                 quota=quota,
                 process=this_process(),
                 stop=stop,
-                chance=self.chance,
+                rng=self.rng,
             )
             self.report = worker.report
             return await worker.run(work=work(ledger) if work else None, **how)
@@ -166,17 +166,17 @@ class CrawlSetup:
 
     @property
     def progress(self) -> Progress:
-        with SqliteBooks(self.path) as books:
+        with SqliteReader(self.path) as books:
             return books.progress()
 
     @property
     def states(self) -> dict[str, str]:
-        with SqliteBooks(self.path) as books:
+        with SqliteReader(self.path) as books:
             return {video_id: state.label for video_id, state in books.states()}
 
     @property
     def findings(self) -> list[str]:
-        with SqliteBooks(self.path) as books:
+        with SqliteReader(self.path) as books:
             return books.findings()
 
     @property

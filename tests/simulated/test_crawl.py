@@ -10,7 +10,7 @@ import pytest
 from crawl_setup import SetUp, assert_all_true
 
 from harvester.crawl.run_report import Ending
-from harvester.ledger.reader import SqliteBooks
+from harvester.ledger.reader import SqliteReader
 from harvester.model import BATCH_SIZE
 from harvester.quota import PACIFIC
 
@@ -31,7 +31,7 @@ async def test_every_id_is_asked_for_once_in_full_batches(set_up: SetUp, videos:
 async def test_bodies_are_stored_as_they_came_compressed(set_up: SetUp) -> None:
     setup = await set_up(200)
     await setup.run()
-    with SqliteBooks(setup.path) as books:
+    with SqliteReader(setup.path) as books:
         bodies = [response.body for response in books.responses()]
     assert {body.encoding for body in bodies} == {"gzip"}
     assert all(len(body.data) < body.raw_bytes / 2 for body in bodies)

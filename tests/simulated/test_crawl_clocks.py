@@ -11,7 +11,7 @@ import pytest
 from crawl_setup import LEAP_SECONDS, NOON, SetUp, SharedClock, assert_all_true
 
 from harvester import quota
-from harvester.crawl.batch_source import Pending
+from harvester.crawl.batch_source import PendingIds
 from harvester.crawl.concurrency import Backoff
 from harvester.crawl.run_report import Ending
 from harvester.ledger.protocol import Ledger
@@ -94,7 +94,7 @@ async def test_nothing_is_booked_on_the_day_that_a_wrong_clock_names(set_up: Set
     assert setup.simulator.report()["refused_by_quota"] == 0
 
 
-class DenialHeard(Pending):
+class DenialHeard(PendingIds):
     """Tells when a claim found no units."""
 
     def __init__(self, ledger: Ledger) -> None:
@@ -118,7 +118,7 @@ async def test_a_run_that_finishes_beyond_midnight_says_nothing_left_though_the_
 ) -> None:
     """One lane is denied the last batch before midnight; the other asks again, and for that batch too, after it."""
     setup = await set_up(150, api={"daily_units": 2 * 11}, settings={"concurrency": 2})
-    setup.chance = LongestBackoff()
+    setup.rng = LongestBackoff()
     setup.simulator.script("503")
     made: list[DenialHeard] = []
 
@@ -178,7 +178,7 @@ async def test_a_clock_that_is_set_while_a_run_sleeps_moves_no_reset(
     assert_all_true(setup)
 
 
-class MidnightAfterClaims(Pending):
+class MidnightAfterClaims(PendingIds):
     """After so many claims it is midnight."""
 
     claims_left = 6

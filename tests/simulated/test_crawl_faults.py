@@ -94,7 +94,7 @@ async def test_the_same_batch_survives_faults_up_to_its_last_attempt(set_up: Set
 
 @pytest.mark.parametrize("name", ["503_retry_after", "503_retry_after_date"])
 async def test_a_batch_waits_as_long_as_the_api_asked_for(set_up: SetUp, name: str) -> None:
-    setup = await set_up(50, api={"clock_speed": 10.0}, settings={"concurrency": 1}, chance=NoJitter())
+    setup = await set_up(50, api={"clock_speed": 10.0}, settings={"concurrency": 1}, rng=NoJitter())
     setup.simulator.script(name)
     await setup.run()
     asked_too_soon, again = setup.calls
@@ -106,7 +106,7 @@ async def test_a_batch_waits_as_long_as_the_api_asked_for(set_up: SetUp, name: s
 
 
 async def test_a_push_back_that_names_a_time_holds_every_call_until_then(set_up: SetUp) -> None:
-    setup = await set_up(1_000, api={"clock_speed": 10.0}, settings={"concurrency": 4}, chance=NoJitter())
+    setup = await set_up(1_000, api={"clock_speed": 10.0}, settings={"concurrency": 4}, rng=NoJitter())
     setup.simulator.script("429_retry_after")
     await setup.run()
     pushed = next(call for call in setup.calls if call.outcome.retry_after_seconds)
@@ -116,7 +116,7 @@ async def test_a_push_back_that_names_a_time_holds_every_call_until_then(set_up:
 
 
 async def test_a_push_back_halves_what_is_under_way_and_it_regrows(set_up: SetUp) -> None:
-    setup = await set_up(4_000, api={"latency_seconds": 0.05}, settings={"concurrency": 8}, chance=NoJitter())
+    setup = await set_up(4_000, api={"latency_seconds": 0.05}, settings={"concurrency": 8}, rng=NoJitter())
     setup.simulator.script("429")
     await setup.run()
     pushed = next(call for call in setup.calls if call.outcome.http_status == 429)
@@ -127,7 +127,7 @@ async def test_a_push_back_halves_what_is_under_way_and_it_regrows(set_up: SetUp
 
 
 async def test_push_backs_of_one_burst_shrink_once(set_up: SetUp) -> None:
-    setup = await set_up(3_000, api={"latency_seconds": 0.05}, settings={"concurrency": 8}, chance=NoJitter())
+    setup = await set_up(3_000, api={"latency_seconds": 0.05}, settings={"concurrency": 8}, rng=NoJitter())
     setup.simulator.script(*["429"] * 8)
     await setup.run()
     pushed = [call for call in setup.calls if call.outcome.http_status == 429]

@@ -17,7 +17,7 @@ from waiting import until
 import harvester
 from harvester import alt_fetch_all, fetch_all
 from harvester.errors import ApiUnavailable, CredentialsError
-from harvester.ledger.reader import SqliteBooks
+from harvester.ledger.reader import SqliteReader
 from harvester.model import VideoState
 from harvester.simulator import SimulatorProcess, make_ids, truth
 
@@ -105,7 +105,7 @@ async def test_a_text_is_read_as_load_reads_it(api: SimulatorProcess) -> None:
 async def test_a_list_without_an_id_is_not_kept(api: SimulatorProcess, caplog: pytest.LogCaptureFixture) -> None:
     assert await fetch_all(["title", "artist"]) == []
     assert "2 of the 2 texts are no video ids" in caplog.text
-    with SqliteBooks(Path("harvest.db")) as books:
+    with SqliteReader(Path("harvest.db")) as books:
         assert books.progress().total == 0
 
 
@@ -223,7 +223,7 @@ async def test_without_a_key_it_says_so_and_keeps_the_ids(
     monkeypatch.delenv("YOUTUBE_API_KEY")
     with pytest.raises(CredentialsError, match="There is no API key"):
         await fetch_all(IDS)
-    with SqliteBooks(tmp_path / "harvest.db") as books:
+    with SqliteReader(tmp_path / "harvest.db") as books:
         assert books.progress().videos[VideoState.PENDING] == 120
 
 

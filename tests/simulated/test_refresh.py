@@ -12,7 +12,7 @@ from crawl_setup import NOON, CrawlSetup, SetUp, SharedClock, stopped_after
 from harvester.crawl.batch_source import OldResponses
 from harvester.crawl.run_report import Ending, RunReport, Stop
 from harvester.errors import ApiUnavailable, CredentialsError
-from harvester.ledger.reader import SqliteBooks
+from harvester.ledger.reader import SqliteReader
 from harvester.model import EVERYTHING
 
 CALLS = 10
@@ -38,7 +38,7 @@ async def refresh(setup: CrawlSetup, stop: Stop | None = None, **how: Any) -> Ru
 def old(setup: CrawlSetup) -> int:
     """Responses past their age. All that was fetched is stored, each id in one response, in books that balance."""
     assert setup.untrue() == {}
-    with SqliteBooks(setup.path) as books:
+    with SqliteReader(setup.path) as books:
         assert books.findings() == []
         stored = sum(response.body.item_count for response in books.responses())
         assert stored == sum(len(rows) for rows in books.fetched(EVERYTHING, 1000)) == setup.count_of("fetched")

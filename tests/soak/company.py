@@ -28,7 +28,7 @@ from sqlalchemy import select
 from harvester.app import Harvester
 from harvester.config import Config, isolated_config
 from harvester.errors import OutsideError
-from harvester.ledger.open import open_books
+from harvester.ledger.open import open_reader
 from harvester.ledger.schema import calls
 from harvester.model import CallState, Progress, VideoState
 from harvester.rehearsal import START, ScaledClock
@@ -43,7 +43,7 @@ OVER = 10
 
 
 @dataclass(frozen=True)
-class Books:
+class LedgerReader:
     """What the ledger says when all is over."""
 
     progress: Progress
@@ -148,12 +148,12 @@ class Company:
         if code != expected and not (self._down_at and code == OutsideError.exit_code):
             raise SystemExit(f"seed {self._seed}: a run ended with {code} instead of {expected}")
 
-    def _read(self) -> Books:
-        with open_books(self._place.url) as books:
+    def _read(self) -> LedgerReader:
+        with open_reader(self._place.url) as books:
             states = dict(books.states())
             spans = select(calls.c.first_position, calls.c.last_position).where(calls.c.state == CallState.ABANDONED)
             lost = {video_id for first, last in books._db.execute(spans) for video_id in self._ids[first - 1 : last]}
-            return Books(books.progress(), books.findings(), states, lost)
+            return LedgerReader(books.progress(), books.findings(), states, lost)
 
     def _checks(self, report: dict[str, Any], twice: set[str]) -> list[Check]:
         """`twice` are the ids that the API delivered more than once, or the first thousand of them."""

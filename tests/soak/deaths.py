@@ -140,9 +140,9 @@ LASTING = {"while the answer arrives": 0.02, "within a commit": 0.002}
 """Points that last a while, and about how many seconds."""
 
 
-def draw(chance: random.Random, most_visits: int, struck: Mapping[str, int]) -> Death:
+def draw(rng: random.Random, most_visits: int, struck: Mapping[str, int]) -> Death:
     """A death by chance, at a point where the fewest were struck so far."""
     fewest = min(struck.get(point, 0) for point in POINTS)
-    point = chance.choice([point for point in sorted(POINTS) if struck.get(point, 0) == fewest])
+    point = rng.choice([point for point in sorted(POINTS) if struck.get(point, 0) == fewest])
     visits = max(1, most_visits // 20) if point == BEFORE_A_RETRY else most_visits
-    return Death(point, chance.randint(1, visits), chance.uniform(0, LASTING.get(point, 0.0)))
+    return Death(point, rng.randint(1, visits), rng.uniform(0, LASTING.get(point, 0.0)))

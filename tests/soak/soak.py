@@ -32,7 +32,7 @@ from harvester.app import Harvester
 from harvester.config import Config, isolated_config
 from harvester.crawl import api_clock
 from harvester.errors import OutsideError
-from harvester.ledger.open import open_books
+from harvester.ledger.open import open_reader
 from harvester.rehearsal import RERUN_AFTER, SPEED, START
 from harvester.report.rehearsal_results import Check
 from harvester.simulator import FaultPlan, SimulatorProcess, SimulatorSettings, make_ids, truth
@@ -49,7 +49,7 @@ HALVINGS_MOST = 13
 
 
 @dataclass
-class Tally:
+class Counters:
     """What befell the runs."""
 
     runs: int = 0
@@ -80,7 +80,7 @@ class Soak:
         daily_units: int,
         concurrency: int,
     ) -> None:
-        self.tally = Tally()
+        self.tally = Counters()
         self._folder = folder
         self._place = place
         self._downs = downs
@@ -177,20 +177,20 @@ class Soak:
             time.sleep(0.002)
 
     def _unsettled(self) -> int:
-        with open_books(self._place.url) as books:
+        with open_reader(self._place.url) as books:
             progress = books.progress()
         return progress.asked_for - progress.settled
 
     def _prove(self) -> None:
         self.tally.proofs += 1
-        with open_books(self._place.url) as books:
+        with open_reader(self._place.url) as books:
             if findings := books.findings():
                 raise SystemExit(f"seed {self._seed}: after {self.tally.killed} kills: {findings}")
 
     def _checks(self, report: dict) -> list[Check]:  # type: ignore[type-arg]
         plan = FaultPlan(FAULTS, self._seed)
         poison = sum(plan.is_poison(video_id) for video_id in make_ids(self._seed, self._videos))
-        with open_books(self._place.url) as books:
+        with open_reader(self._place.url) as books:
             findings = books.findings()
             untrue = sum(state.label != truth(video_id, self._seed, FAULTS) for video_id, state in books.states())
             days = books.progress().days

@@ -6,7 +6,7 @@ import random
 from datetime import date
 from typing import cast
 
-from harvester.crawl.concurrency import Pacer
+from harvester.crawl.concurrency import ConcurrencyController
 from harvester.crawl.evidence import Call, Evidence, Faults
 from harvester.ledger.protocol import Ledger
 from harvester.model import Batch
@@ -18,7 +18,7 @@ class Story:
     """An id alone in the crawl, asked for again and again. Each step takes a second."""
 
     def __init__(self, max_attempts: int) -> None:
-        self.pacer = Pacer(1, random.Random(0), 0.0)
+        self.pacer = ConcurrencyController(1, random.Random(0), 0.0)
         self.evidence = Evidence(cast(Ledger, None), self.pacer, max_attempts, 600.0)
         self.batch = Batch(1, date(2026, 6, 2), 11, 1, (0,), (ID,))
         self.seconds = 0.0

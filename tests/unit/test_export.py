@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from memory_books import MemoryBooks
+from memory_books import MemoryReader
 
 from harvester._version import __version__
 from harvester.config import ExportSettings
@@ -50,16 +50,16 @@ def damaged(response: StoredResponse, **changes: Any) -> StoredResponse:
 
 
 @pytest.fixture
-def books() -> MemoryBooks:
+def books() -> MemoryReader:
     responses = [stored(1), stored(2, encoding="identity"), stored(3, videos=0), stored(4)]
-    return MemoryBooks(responses, missing=3, invalid=1)
+    return MemoryReader(responses, missing=3, invalid=1)
 
 
 def settings_for(path: Path, compression: Any = "none") -> ExportSettings:
     return ExportSettings(uri=str(path), compression=compression)
 
 
-def go(books: MemoryBooks, path: Path, compression: str = "none", **options: Any) -> Manifest:
+def go(books: MemoryReader, path: Path, compression: str = "none", **options: Any) -> Manifest:
     return export(books, settings_for(path, compression), ledger_name="harvest.db", now=NOW, **options)  # type: ignore[arg-type]
 
 
@@ -68,12 +68,12 @@ def manifest_of(path: Path) -> Path:
 
 
 class TestJson:
-    def test_it_opens_as_the_list_that_the_course_worked_with(self, books: MemoryBooks, tmp_path: Path) -> None:
+    def test_it_opens_as_the_list_that_the_course_worked_with(self, books: MemoryReader, tmp_path: Path) -> None:
         go(books, tmp_path / "songs.json")
         with (tmp_path / "songs.json").open(encoding="utf-8") as file:
             assert json.load(file)[0]["items"][0]["id"] == "video001-0"
 
-    def test_bodies_are_verbatim_and_in_load_order(self, books: MemoryBooks, tmp_path: Path) -> None:
+    def test_bodies_are_verbatim_and_in_load_order(self, books: MemoryReader, tmp_path: Path) -> None:
         go(books, tmp_path / "songs.json")
         expected = b"[" + b",".join((body_text(1), body_text(2), body_text(3, 0), body_text(4))) + b"]\n"
         assert (tmp_path / "songs.json").read_bytes() == expected
@@ -90,7 +90,7 @@ class TestJson:
         assert gzip.decompress(b"".join(json_array_gzip([response]))) == b"[" + raw + b"]\n"
 
     @pytest.mark.parametrize("compression", ["none", "gzip"])
-    def test_the_same_books_give_the_same_bytes(self, books: MemoryBooks, tmp_path: Path, compression: str) -> None:
+    def test_the_same_books_give_the_same_bytes(self, books: MemoryReader, tmp_path: Path, compression: str) -> None:
         first = go(books, tmp_path / "first.json", compression)
         second = go(books, tmp_path / "second.json", compression)
         assert (tmp_path / "first.json").read_bytes() == (tmp_path / "second.json").read_bytes()
@@ -99,19 +99,19 @@ class TestJson:
 
 class TestGzip:
     @pytest.fixture
-    def published(self, books: MemoryBooks, tmp_path: Path) -> Path:
+    def published(self, books: MemoryReader, tmp_path: Path) -> Path:
         go(books, tmp_path / "songs.json.gz", "gzip")
         return tmp_path / "songs.json.gz"
 
-    def test_it_holds_the_bytes_of_the_plain_export(self, books: MemoryBooks, published: Path) -> None:
+    def test_it_holds_the_bytes_of_the_plain_export(self, books: MemoryReader, published: Path) -> None:
         with gzip.open(published) as file:
             assert file.read() == b"".join(json_array(books.stored))
 
-    def test_bodies_are_copied_and_not_compressed_again(self, books: MemoryBooks, published: Path) -> None:
+    def test_bodies_are_copied_and_not_compressed_again(self, books: MemoryReader, published: Path) -> None:
         content = published.read_bytes()
         assert all(r.body.data in content for r in books.stored if r.body.encoding == "gzip")
 
-    def test_zcat_reads_all_members(self, books: MemoryBooks, published: Path) -> None:
+    def test_zcat_reads_all_members(self, books: MemoryReader, published: Path) -> None:
         plain = subprocess.run(["zcat", str(published)], capture_output=True, check=True).stdout
         assert plain == b"".join(json_array(books.stored))
 
@@ -120,7 +120,7 @@ class TestGzip:
         assert len(frame) == 4
         assert frame["items"][0][0]["id"] == "video001-0"
 
-    def test_pandas_reads_it_under_another_name_when_told(self, books: MemoryBooks, tmp_path: Path) -> None:
+    def test_pandas_reads_it_under_another_name_when_told(self, books: MemoryReader, tmp_path: Path) -> None:
         go(books, tmp_path / "songs.json", "gzip")
         assert len(pd.read_json(tmp_path / "songs.json", compression="gzip")) == 4
 
@@ -162,7 +162,7 @@ class TestDamage:
 
     @pytest.mark.parametrize("compression", ["none", "gzip"])
     def test_nothing_is_published_and_the_old_export_stays(
-        self, books: MemoryBooks, tmp_path: Path, compression: str
+        self, books: MemoryReader, tmp_path: Path, compression: str
     ) -> None:
         path = tmp_path / "songs.json"
         go(books, path, compression)
@@ -174,7 +174,7 @@ class TestDamage:
 
 
 class TestManifest:
-    def test_it_says_what_was_published(self, books: MemoryBooks, tmp_path: Path) -> None:
+    def test_it_says_what_was_published(self, books: MemoryReader, tmp_path: Path) -> None:
         books.videos[VideoState.PENDING] = 5
         at = datetime(2026, 11, 20, 9, tzinfo=UTC)
         books.loaded = [
@@ -221,7 +221,7 @@ class TestManifest:
 
     @pytest.mark.parametrize(("state", "complete"), [("pending", False), ("claimed", False), ("failed", True)])
     def test_complete_means_that_nothing_is_left_to_ask(self, tmp_path: Path, state: str, complete: bool) -> None:
-        assert go(MemoryBooks([stored(1)], **{state: 1}), tmp_path / "songs.json").complete is complete
+        assert go(MemoryReader([stored(1)], **{state: 1}), tmp_path / "songs.json").complete is complete
 
     @pytest.mark.parametrize(
         ("address", "shown"),
@@ -238,7 +238,7 @@ class TestManifest:
     def test_addresses_lose_what_is_not_for_others(self, address: str, shown: str) -> None:
         assert without_secrets(address) == shown
 
-    def test_it_comes_last(self, books: MemoryBooks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_it_comes_last(self, books: MemoryReader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         seen = []
         take_place = FileDraft.take_place
 
@@ -251,14 +251,14 @@ class TestManifest:
         assert seen == [[], ["songs.json"]]
         assert visible(tmp_path) == ["songs.json", "songs.json.manifest.json"]
 
-    def test_where_none_can_be_put_nothing_is_published(self, books: MemoryBooks, tmp_path: Path) -> None:
+    def test_where_none_can_be_put_nothing_is_published(self, books: MemoryReader, tmp_path: Path) -> None:
         manifest_of(tmp_path / "songs.json").mkdir()
         with pytest.raises(ConfigError, match="not a file"):
             go(books, tmp_path / "songs.json")
         assert not (tmp_path / "songs.json").exists()
 
     def test_one_that_fails_at_the_last_moment_says_that_the_data_is_there(
-        self, books: MemoryBooks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, books: MemoryReader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         take_place = FileDraft.take_place
 
@@ -282,118 +282,118 @@ class TestRefusals:
     @pytest.mark.parametrize("left", [{"pending": 1}, {"claimed": 1}])
     def test_require_complete_refuses_before_writing(self, tmp_path: Path, left: dict[str, int]) -> None:
         with pytest.raises(ExportIncomplete) as caught:
-            go(MemoryBooks([stored(1)], **left), tmp_path / "songs.json", require_complete=True)
+            go(MemoryReader([stored(1)], **left), tmp_path / "songs.json", require_complete=True)
         assert caught.value.exit_code == 5
         assert not list(tmp_path.iterdir())
 
-    def test_require_complete_lets_a_complete_ledger_pass(self, books: MemoryBooks, tmp_path: Path) -> None:
+    def test_require_complete_lets_a_complete_ledger_pass(self, books: MemoryReader, tmp_path: Path) -> None:
         assert go(books, tmp_path / "songs.json", require_complete=True).complete
 
-    def test_a_name_that_would_mislead_readers(self, books: MemoryBooks, tmp_path: Path) -> None:
+    def test_a_name_that_would_mislead_readers(self, books: MemoryReader, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match=r"export\.compression"):
             go(books, tmp_path / "songs.json.gz", "none")
         assert not list(tmp_path.iterdir())
 
     @pytest.mark.parametrize("uri", ["-", "", "ftp://host/songs.json", "s3://bucket", "s3://bucket/", "s3://b/f/"])
-    def test_places_that_are_none(self, books: MemoryBooks, uri: str) -> None:
+    def test_places_that_are_none(self, books: MemoryReader, uri: str) -> None:
         with pytest.raises(ConfigError):
             export(books, ExportSettings(uri=uri), ledger_name="harvest.db", now=NOW)  # type: ignore[arg-type]
 
 
 class TestCheck:
     @pytest.fixture
-    def path(self, books: MemoryBooks, tmp_path: Path) -> Path:
+    def path(self, books: MemoryReader, tmp_path: Path) -> Path:
         go(books, tmp_path / "songs.json")
         return tmp_path / "songs.json"
 
     @pytest.mark.parametrize("compression", ["none", "gzip"])
-    def test_a_fresh_export_is_fine(self, books: MemoryBooks, tmp_path: Path, compression: str) -> None:
+    def test_a_fresh_export_is_fine(self, books: MemoryReader, tmp_path: Path, compression: str) -> None:
         go(books, tmp_path / "songs.json", compression)
         assert check_published(str(tmp_path / "songs.json"), books, ExportSettings()) == []  # type: ignore[arg-type]
 
-    def check(self, path: Path, books: MemoryBooks) -> str:
+    def check(self, path: Path, books: MemoryReader) -> str:
         return "\n".join(check_published(str(path), books, ExportSettings()))  # type: ignore[arg-type]
 
-    def test_it_writes_nothing(self, path: Path, books: MemoryBooks) -> None:
+    def test_it_writes_nothing(self, path: Path, books: MemoryReader) -> None:
         before = {file.name: file.stat().st_mtime_ns for file in path.parent.iterdir()}
         self.check(path, books)
         assert {file.name: file.stat().st_mtime_ns for file in path.parent.iterdir()} == before
 
-    def test_no_manifest(self, path: Path, books: MemoryBooks) -> None:
+    def test_no_manifest(self, path: Path, books: MemoryReader) -> None:
         manifest_of(path).unlink()
         assert "There is no manifest" in self.check(path, books)
 
-    def test_no_file(self, path: Path, books: MemoryBooks) -> None:
+    def test_no_file(self, path: Path, books: MemoryReader) -> None:
         path.unlink()
         with pytest.raises(ConfigError, match="no file"):
             self.check(path, books)
 
     @pytest.mark.parametrize("text", [b"", b"{}", b"[1]", b'{"file": 3}', b"\xff", b" " * (1 << 21)])
-    def test_a_manifest_that_is_none(self, path: Path, books: MemoryBooks, text: bytes) -> None:
+    def test_a_manifest_that_is_none(self, path: Path, books: MemoryReader, text: bytes) -> None:
         manifest_of(path).write_bytes(text)
         assert "manifest" in self.check(path, books)
 
-    def test_a_manifest_without_a_time_zone(self, path: Path, books: MemoryBooks) -> None:
+    def test_a_manifest_without_a_time_zone(self, path: Path, books: MemoryReader) -> None:
         manifest_of(path).write_bytes(manifest_of(path).read_bytes().replace(b":00Z", b":00"))
         assert "time zone" in self.check(path, books)
 
-    def test_a_cut_file(self, path: Path, books: MemoryBooks) -> None:
+    def test_a_cut_file(self, path: Path, books: MemoryReader) -> None:
         path.write_bytes(path.read_bytes()[:-1])
         assert "bytes, its manifest says" in self.check(path, books)
 
-    def test_a_changed_byte(self, path: Path, books: MemoryBooks) -> None:
+    def test_a_changed_byte(self, path: Path, books: MemoryReader) -> None:
         path.write_bytes(path.read_bytes().replace(b"video001", b"video009"))
         assert "is not the file that its manifest speaks of" in self.check(path, books)
 
-    def test_a_new_file_beside_the_manifest_of_the_one_before(self, path: Path, books: MemoryBooks) -> None:
+    def test_a_new_file_beside_the_manifest_of_the_one_before(self, path: Path, books: MemoryReader) -> None:
         old = manifest_of(path).read_bytes()
         books.stored.append(stored(5))
         go(books, path)
         manifest_of(path).write_bytes(old)
         assert "cut off before its manifest" in self.check(path, books)
 
-    def test_a_format_that_this_version_does_not_know(self, path: Path, books: MemoryBooks) -> None:
+    def test_a_format_that_this_version_does_not_know(self, path: Path, books: MemoryReader) -> None:
         manifest = replace(from_json(manifest_of(path).read_bytes()), format="avro")
         manifest_of(path).write_bytes(to_json(manifest))
         assert "avro" in self.check(path, books)
 
-    def test_complete_that_contradicts_the_counts(self, path: Path, books: MemoryBooks) -> None:
+    def test_complete_that_contradicts_the_counts(self, path: Path, books: MemoryReader) -> None:
         manifest_of(path).write_bytes(manifest_of(path).read_bytes().replace(b"true", b"false"))
         assert "contradicts" in self.check(path, books)
 
-    def test_a_ledger_that_lost_a_response(self, path: Path, books: MemoryBooks) -> None:
+    def test_a_ledger_that_lost_a_response(self, path: Path, books: MemoryReader) -> None:
         books.stored.pop()
         assert "made of 4 responses, the ledger holds 3" in self.check(path, books)
 
-    def test_a_ledger_whose_bodies_were_changed(self, path: Path, books: MemoryBooks) -> None:
+    def test_a_ledger_whose_bodies_were_changed(self, path: Path, books: MemoryReader) -> None:
         books.stored[0] = stored(1, body_text(1).replace(b"title", b"other"))
         assert "gives other bytes" in self.check(path, books)
 
-    def test_a_ledger_that_fetched_other_ids(self, path: Path, books: MemoryBooks) -> None:
+    def test_a_ledger_that_fetched_other_ids(self, path: Path, books: MemoryReader) -> None:
         books.stored[0] = stored(1, body_text(1).replace(b"001", b"009"))
         assert "published ids are not the ledger's fetched ids" in self.check(path, books)
 
-    def test_a_ledger_that_is_damaged(self, path: Path, books: MemoryBooks) -> None:
+    def test_a_ledger_that_is_damaged(self, path: Path, books: MemoryReader) -> None:
         books.stored[0] = damaged(books.stored[0], sha256=bytes(32))
         assert "call 1 is damaged" in self.check(path, books)
 
-    def test_a_ledger_that_moved_on_is_no_fault(self, path: Path, books: MemoryBooks) -> None:
+    def test_a_ledger_that_moved_on_is_no_fault(self, path: Path, books: MemoryReader) -> None:
         books.stored.append(stored(5))
         books.videos[VideoState.FETCHED] += 2
         assert self.check(path, books) == ""
 
-    def test_a_refreshed_response_is_no_fault(self, path: Path, books: MemoryBooks) -> None:
+    def test_a_refreshed_response_is_no_fault(self, path: Path, books: MemoryReader) -> None:
         fresh = stored(9, body_text(1).replace(b"001", b"002"))
         books.stored[0] = fresh._replace(fetched_at=NOW + timedelta(days=25))
         assert self.check(path, books) == ""
 
-    def test_a_moved_ledger_does_not_excuse_the_file(self, path: Path, books: MemoryBooks) -> None:
+    def test_a_moved_ledger_does_not_excuse_the_file(self, path: Path, books: MemoryReader) -> None:
         books.videos[VideoState.FETCHED] += 2
         path.write_bytes(b"[]\n")
         assert "is not the file" in self.check(path, books)
 
 
-def test_a_full_disk_is_worth_another_try(books: MemoryBooks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_worth_another_try(books: MemoryReader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     go(books, tmp_path / "songs.json")
     before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
 

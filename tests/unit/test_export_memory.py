@@ -32,14 +32,14 @@ import pandas, pyarrow.parquet, zstandard
 from harvester.config import ExportSettings
 from harvester.export import check_published, export
 from harvester.export.formats import parquet
-from harvester.ledger.reader import SqliteBooks
+from harvester.ledger.reader import SqliteReader
 
 parquet.BATCH_ROWS = parquet.ROW_GROUP_ROWS = 250
 
 def peak_kib(ledger, settings):
     said, say = os.pipe()
     if not os.fork():
-        with SqliteBooks(Path(ledger)) as books:
+        with SqliteReader(Path(ledger)) as books:
             export(books, settings, ledger_name="l", now=datetime(2026, 11, 23, 12, tzinfo=UTC))
             if verify:
                 assert check_published(settings.uri, books, ExportSettings()) == []

@@ -26,14 +26,14 @@ from hypothesis import strategies as st
 from harvester.config import ExportSettings
 from harvester.errors import ConfigError, ExportIncomplete, LedgerDamaged
 from harvester.export import Manifest, check_published, export
-from harvester.export.counters import Tally
+from harvester.export.counters import Counters
 from harvester.export.formats.registry import FORMATS, Format
-from harvester.export.part_writer import Made, NextOrder, Order, make_here
+from harvester.export.part_writer import Made, NextOrder, PartOrder, make_here
 from harvester.export.parts import MOST_PARTS, part_name
-from harvester.ledger.protocol import Books
-from harvester.ledger.reader import SqliteBooks
+from harvester.ledger.protocol import LedgerReader
+from harvester.ledger.reader import SqliteReader
 from harvester.model import EVERYTHING, Span
-from harvester.support.progress import Advance, Watch
+from harvester.support.progress import Advance, ProgressCallback
 
 VIDEOS = 400
 LAYOUTS: dict[str, Calls] = {
@@ -46,7 +46,7 @@ every_layout = pytest.mark.parametrize("layout", LAYOUTS)
 
 
 @pytest.fixture(scope="module")
-def ledgers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, SqliteBooks]]:
+def ledgers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, SqliteReader]]:
     """Of every layout; two more hold nothing, and nothing but missing ids."""
     folder = tmp_path_factory.mktemp("ledgers")
     for name, calls in LAYOUTS.items():
@@ -56,23 +56,23 @@ def ledgers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Sqli
     crawled_ledger(folder / "half", 200, in_order(100))
     crawled_ledger(folder / "few in order", 40, in_order(40, 10))
     crawled_ledger(folder / "few scattered", 40, scattered(40, 10))
-    books = {path.name: SqliteBooks(path) for path in folder.iterdir() if "-" not in path.name}
+    books = {path.name: SqliteReader(path) for path in folder.iterdir() if "-" not in path.name}
     yield books
     for opened in books.values():
         opened.close()
 
 
-def go(books: SqliteBooks, folder: Path, kind: tuple[str, str], most: int, **options: Any) -> Manifest:
+def go(books: SqliteReader, folder: Path, kind: tuple[str, str], most: int, **options: Any) -> Manifest:
     chosen: dict[str, Any] = {"format": kind[0], "compression": kind[1], "max_part_bytes": most}
     return export(books, ExportSettings(uri=str(folder), **chosen), ledger_name="l", now=NOW, **options)
 
 
-def check(books: SqliteBooks, folder: Path) -> list[str]:
+def check(books: SqliteReader, folder: Path) -> list[str]:
     return check_published(str(folder), books, ExportSettings())
 
 
-def whole(books: SqliteBooks, form: Format, span: Span = EVERYTHING) -> bytes:
-    return b"".join(form.assemble(books, span, Tally()))
+def whole(books: SqliteReader, form: Format, span: Span = EVERYTHING) -> bytes:
+    return b"".join(form.assemble(books, span, Counters()))
 
 
 def content(data: bytes, kind: tuple[str, str]) -> Any:
@@ -100,7 +100,7 @@ class TestTheParts:
     @every_layout
     @every_format
     def test_none_is_too_large_and_together_they_are_the_whole(
-        self, ledgers: dict[str, SqliteBooks], tmp_path: Path, kind: tuple[str, str], layout: str
+        self, ledgers: dict[str, SqliteReader], tmp_path: Path, kind: tuple[str, str], layout: str
     ) -> None:
         books = ledgers[layout]
         single = whole(books, FORMATS[kind])
@@ -115,7 +115,7 @@ class TestTheParts:
 
     @every_format
     def test_each_can_be_made_alone(
-        self, ledgers: dict[str, SqliteBooks], tmp_path: Path, kind: tuple[str, str]
+        self, ledgers: dict[str, SqliteReader], tmp_path: Path, kind: tuple[str, str]
     ) -> None:
         books = ledgers["overlapping"]
         manifest = go(books, tmp_path / "songs", kind, 100_000)
@@ -128,7 +128,7 @@ class TestTheParts:
     @settings(max_examples=20, deadline=None)
     @given(cuts=st.sets(st.integers(2, VIDEOS), max_size=6), layout=st.sampled_from(sorted(LAYOUTS)))
     def test_wherever_it_is_cut_the_pieces_are_the_whole(
-        self, ledgers: dict[str, SqliteBooks], cuts: set[int], layout: str
+        self, ledgers: dict[str, SqliteReader], cuts: set[int], layout: str
     ) -> None:
         firsts = [1, *sorted(cuts)]
         lasts = [first - 1 for first in firsts[1:]] + [EVERYTHING.last]
@@ -141,7 +141,7 @@ class TestTheParts:
 
     @pytest.mark.parametrize("layout", ["few in order", "few scattered"])
     def test_a_video_that_is_larger_has_a_part_of_its_own(
-        self, ledgers: dict[str, SqliteBooks], tmp_path: Path, layout: str
+        self, ledgers: dict[str, SqliteReader], tmp_path: Path, layout: str
     ) -> None:
         books = ledgers[layout]
         manifest = go(books, tmp_path / "songs", ("jsonl", "none"), 5000)
@@ -152,7 +152,7 @@ class TestTheParts:
         assert check(books, tmp_path / "songs") == []
 
     def test_a_response_that_is_larger_has_a_part_of_its_own(
-        self, ledgers: dict[str, SqliteBooks], tmp_path: Path
+        self, ledgers: dict[str, SqliteReader], tmp_path: Path
     ) -> None:
         manifest = go(ledgers["few in order"], tmp_path / "songs", ("json", "none"), 1000)
         assert len(manifest.parts or ()) == 4
@@ -161,7 +161,7 @@ class TestTheParts:
     @every_format
     @pytest.mark.parametrize(("ledger", "responses"), [("empty", 0), ("all missing", 3)])
     def test_no_video_at_all(
-        self, ledgers: dict[str, SqliteBooks], tmp_path: Path, kind: tuple[str, str], ledger: str, responses: int
+        self, ledgers: dict[str, SqliteReader], tmp_path: Path, kind: tuple[str, str], ledger: str, responses: int
     ) -> None:
         manifest = go(ledgers[ledger], tmp_path / "songs", kind, 1_000_000)
         assert (manifest.videos, manifest.responses, len(manifest.parts or ())) == (0, responses, 1)
@@ -171,7 +171,7 @@ class TestTheParts:
 
     @every_format
     def test_the_same_ledger_gives_the_same_bytes(
-        self, ledgers: dict[str, SqliteBooks], tmp_path: Path, kind: tuple[str, str]
+        self, ledgers: dict[str, SqliteReader], tmp_path: Path, kind: tuple[str, str]
     ) -> None:
         for name in ("one", "two"):
             go(ledgers["overlapping"], tmp_path / name, kind, 100_000)
@@ -179,12 +179,12 @@ class TestTheParts:
         assert one == two
 
     def test_what_came_out_too_large_is_let_go_before_smaller_parts_are_tried(
-        self, ledgers: dict[str, SqliteBooks], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, ledgers: dict[str, SqliteReader], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Each attempt holds responses: within one another they would fill the memory."""
-        fetched, under_way, most, tried = SqliteBooks.fetched, 0, 0, 0
+        fetched, under_way, most, tried = SqliteReader.fetched, 0, 0, 0
 
-        def counted(self: SqliteBooks, span: Span, size: int) -> Iterator[Any]:
+        def counted(self: SqliteReader, span: Span, size: int) -> Iterator[Any]:
             nonlocal under_way, most, tried
             under_way, tried = under_way + 1, tried + 1
             most = max(most, under_way)
@@ -193,17 +193,19 @@ class TestTheParts:
             finally:
                 under_way -= 1
 
-        monkeypatch.setattr(SqliteBooks, "fetched", counted)
+        monkeypatch.setattr(SqliteReader, "fetched", counted)
         manifest = go(ledgers["scattered"], tmp_path / "songs", ("jsonl", "none"), 50_000)
         assert tried > len(manifest.parts or ()) + 10
         assert (most, under_way) == (1, 0)
 
     def test_progress_does_not_go_back_with_a_part_that_is_begun_anew(
-        self, ledgers: dict[str, SqliteBooks], tmp_path: Path
+        self, ledgers: dict[str, SqliteReader], tmp_path: Path
     ) -> None:
         """As one is that came out too large, or whose worker died."""
 
-        def anew(books: Books, next_order: NextOrder, watch: Watch) -> Generator[tuple[Order, Made | None], None, None]:
+        def anew(
+            books: LedgerReader, next_order: NextOrder, watch: ProgressCallback
+        ) -> Generator[tuple[PartOrder, Made | None], None, None]:
             for far in (700, 0):
                 watch(Advance(far, bytes=10 * far))
             yield from make_here(books, next_order, watch)
@@ -217,13 +219,13 @@ class TestTheParts:
 
 class TestReaders:
     @pytest.fixture
-    def folder(self, ledgers: dict[str, SqliteBooks], tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    def folder(self, ledgers: dict[str, SqliteReader], tmp_path: Path, request: pytest.FixtureRequest) -> Path:
         go(ledgers["scattered"], tmp_path / "songs", request.param, 100_000)
         assert len(files(tmp_path / "songs")) > 1
         return tmp_path / "songs"
 
     @pytest.fixture
-    def ids(self, ledgers: dict[str, SqliteBooks]) -> list[str]:
+    def ids(self, ledgers: dict[str, SqliteReader]) -> list[str]:
         return [video_id for chunk in ledgers["scattered"].fetched(EVERYTHING, 500) for video_id, _ in chunk]
 
     @pytest.mark.parametrize("folder", [("parquet", "none")], indirect=True)
@@ -250,7 +252,7 @@ class TestReaders:
 class TestTheFolder:
     KIND = ("jsonl", "none")
 
-    def test_fewer_parts_leave_no_old_one_behind(self, ledgers: dict[str, SqliteBooks], tmp_path: Path) -> None:
+    def test_fewer_parts_leave_no_old_one_behind(self, ledgers: dict[str, SqliteReader], tmp_path: Path) -> None:
         go(ledgers["in order"], tmp_path / "songs", self.KIND, 300_000)
         before = len(files(tmp_path / "songs"))
         go(ledgers["half"], tmp_path / "songs", self.KIND, 300_000)
@@ -259,7 +261,7 @@ class TestTheFolder:
         assert sorted(path.name for path in tmp_path.iterdir()) == ["songs", "songs.manifest.json"]
 
     def test_another_format_takes_the_place_of_the_one_before(
-        self, ledgers: dict[str, SqliteBooks], tmp_path: Path
+        self, ledgers: dict[str, SqliteReader], tmp_path: Path
     ) -> None:
         go(ledgers["half"], tmp_path / "songs", ("json", "gzip"), 300_000)
         go(ledgers["half"], tmp_path / "songs", self.KIND, 300_000)
@@ -269,7 +271,7 @@ class TestTheFolder:
         "stranger", ["notes.txt", ".git", "_SUCCESS", ".bashrc", "part-1.jsonl", "part-000000000001.csv"]
     )
     def test_files_of_others_are_neither_lost_nor_mixed_in(
-        self, ledgers: dict[str, SqliteBooks], tmp_path: Path, stranger: str
+        self, ledgers: dict[str, SqliteReader], tmp_path: Path, stranger: str
     ) -> None:
         (tmp_path / "songs").mkdir()
         (tmp_path / "songs" / stranger).write_bytes(b"dear to somebody")
@@ -279,7 +281,7 @@ class TestTheFolder:
         assert [path.name for path in tmp_path.rglob("*")] == ["songs", stranger]
         assert (tmp_path / "songs" / stranger).read_bytes() == b"dear to somebody"
 
-    def test_a_link_to_a_folder_stays_a_link(self, ledgers: dict[str, SqliteBooks], tmp_path: Path) -> None:
+    def test_a_link_to_a_folder_stays_a_link(self, ledgers: dict[str, SqliteReader], tmp_path: Path) -> None:
         (tmp_path / "disk").mkdir()
         (tmp_path / "songs").symlink_to(tmp_path / "disk" / "real")
         for _ in range(2):
@@ -288,13 +290,15 @@ class TestTheFolder:
         assert [path.name for path in (tmp_path / "disk").iterdir()] == ["real"]
         assert check(ledgers["half"], tmp_path / "songs") == []
 
-    def test_a_folder_that_was_closed_to_others_stays_so(self, ledgers: dict[str, SqliteBooks], tmp_path: Path) -> None:
+    def test_a_folder_that_was_closed_to_others_stays_so(
+        self, ledgers: dict[str, SqliteReader], tmp_path: Path
+    ) -> None:
         (tmp_path / "songs").mkdir(0o700)
         go(ledgers["half"], tmp_path / "songs", self.KIND, 300_000)
         assert stat.S_IMODE((tmp_path / "songs").stat().st_mode) == 0o700
 
     @pytest.mark.parametrize("place", ["file", "no/such/songs", "file/songs", "/"])
-    def test_places_that_will_not_do(self, ledgers: dict[str, SqliteBooks], tmp_path: Path, place: str) -> None:
+    def test_places_that_will_not_do(self, ledgers: dict[str, SqliteReader], tmp_path: Path, place: str) -> None:
         (tmp_path / "file").write_bytes(b"x")
         with pytest.raises(ConfigError) as caught:
             go(ledgers["half"], tmp_path / place, self.KIND, 300_000)
@@ -303,14 +307,14 @@ class TestTheFolder:
 
     @pytest.mark.parametrize(("kind", "most"), [(("parquet", "none"), 10_000), (("json", "gzip"), 20)])
     def test_parts_that_not_even_nothing_fits_are_refused(
-        self, ledgers: dict[str, SqliteBooks], tmp_path: Path, kind: tuple[str, str], most: int
+        self, ledgers: dict[str, SqliteReader], tmp_path: Path, kind: tuple[str, str], most: int
     ) -> None:
         with pytest.raises(ConfigError, match=r"export\.max_part_bytes is too small"):
             go(ledgers["half"], tmp_path / "songs", kind, most)
         assert not list(tmp_path.iterdir())
 
     def test_more_parts_than_anyone_wants_are_refused(
-        self, ledgers: dict[str, SqliteBooks], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, ledgers: dict[str, SqliteReader], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         assert MOST_PARTS == 10_000
         monkeypatch.setattr("harvester.export.parts.MOST_PARTS", 5)
@@ -318,7 +322,7 @@ class TestTheFolder:
             go(ledgers["in order"], tmp_path / "songs", self.KIND, 300_000)
         assert not list(tmp_path.iterdir())
 
-    def test_a_crawl_under_way_is_exported_and_says_so(self, ledgers: dict[str, SqliteBooks], tmp_path: Path) -> None:
+    def test_a_crawl_under_way_is_exported_and_says_so(self, ledgers: dict[str, SqliteReader], tmp_path: Path) -> None:
         assert go(ledgers["half"], tmp_path / "songs", self.KIND, 300_000).complete is False
         with pytest.raises(ExportIncomplete) as caught:
             go(ledgers["half"], tmp_path / "other", self.KIND, 300_000, require_complete=True)
@@ -326,18 +330,18 @@ class TestTheFolder:
         assert not (tmp_path / "other").exists()
 
     def test_damage_found_in_a_later_part_changes_nothing(
-        self, ledgers: dict[str, SqliteBooks], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, ledgers: dict[str, SqliteReader], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         go(ledgers["half"], tmp_path / "songs", self.KIND, 300_000)
         before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-        bodies = SqliteBooks.bodies
+        bodies = SqliteReader.bodies
 
-        def damaged_later(self: SqliteBooks, call_ids: Any) -> Any:
+        def damaged_later(self: SqliteReader, call_ids: Any) -> Any:
             if 8 in call_ids:
                 raise LedgerDamaged("call 8")
             return bodies(self, call_ids)
 
-        monkeypatch.setattr(SqliteBooks, "bodies", damaged_later)
+        monkeypatch.setattr(SqliteReader, "bodies", damaged_later)
         with pytest.raises(LedgerDamaged, match="call 8"):
             go(ledgers["in order"], tmp_path / "songs", self.KIND, 300_000)
         assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before

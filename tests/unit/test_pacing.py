@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvester.crawl.concurrency import RETRY_AFTER_MOST_SECONDS, Backoff, Pacer
+from harvester.crawl.concurrency import MAX_RETRY_AFTER_SECONDS, Backoff, ConcurrencyController
 
 
 class Always(random.Random):
@@ -18,8 +18,8 @@ class Always(random.Random):
         return b
 
 
-def pacer(most: int = 50) -> Pacer:
-    return Pacer(most, Always(), now=0.0)
+def pacer(most: int = 50) -> ConcurrencyController:
+    return ConcurrencyController(most, Always(), now=0.0)
 
 
 @given(st.integers(1, 1000), st.integers())
@@ -40,7 +40,7 @@ def test_retry_after_is_the_least_wait() -> None:
 
 
 def test_an_absurd_retry_after_is_cut() -> None:
-    assert Backoff().delay(1, random.Random(1), retry_after_seconds=1e9) == RETRY_AFTER_MOST_SECONDS
+    assert Backoff().delay(1, random.Random(1), retry_after_seconds=1e9) == MAX_RETRY_AFTER_SECONDS
 
 
 def test_push_back_halves_the_limit_once_for_all_that_was_under_way() -> None:

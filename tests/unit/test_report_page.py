@@ -14,7 +14,7 @@ from page_ledgers import DAY, NOW, OWNED, SECONDS, answer, failed_ledger, hostil
 
 from harvester.app import Harvester
 from harvester.config import isolated_config
-from harvester.ledger.reader import SqliteBooks
+from harvester.ledger.reader import SqliteReader
 from harvester.model import Body, FaultCount, QuotaDay, StoredResponse
 from harvester.quota import make_plan
 from harvester.report.days import MOST_DAYS, DayLine, day_lines
@@ -99,7 +99,7 @@ class TestTheBooks:
     def test_count_faults_by_reason(self, tmp_path: Path) -> None:
         failed_ledger(tmp_path / "harvest.db")
         end = NOW + timedelta(seconds=SECONDS)
-        with SqliteBooks(tmp_path / "harvest.db") as books:
+        with SqliteReader(tmp_path / "harvest.db") as books:
             assert books.faults(5) == [FaultCount("backendError", 4, 44, end)]
             assert books.faults(0) == []
             assert books.faults(5, among_newest=3) == [FaultCount("backendError", 3, 33, end)]
@@ -110,14 +110,14 @@ class TestTheBooks:
         failed_ledger(tmp_path / "harvest.db")
         with closing(sqlite3.connect(tmp_path / "harvest.db")) as db, db:
             db.execute("UPDATE calls SET state = 'abandoned', reason = NULL WHERE id = 1")
-        with SqliteBooks(tmp_path / "harvest.db") as books:
+        with SqliteReader(tmp_path / "harvest.db") as books:
             assert [(fault.reason, fault.calls) for fault in books.faults(5)] == [("backendError", 3), ("abandoned", 1)]
 
     def test_time_good_calls_alone_and_none_below_nothing(self, tmp_path: Path) -> None:
         hostile_ledger(tmp_path / "harvest.db")
         with closing(sqlite3.connect(tmp_path / "harvest.db")) as db, db:
             db.execute("UPDATE calls SET started_at = '2027-01-01T00:00:00.000000Z' WHERE id = 5")
-        with SqliteBooks(tmp_path / "harvest.db") as books:
+        with SqliteReader(tmp_path / "harvest.db") as books:
             assert sorted(books.good_call_seconds(100)) == [0.0, SECONDS, SECONDS]
             assert sorted(books.good_call_seconds(2)) == [0.0, SECONDS]
 
@@ -125,7 +125,7 @@ class TestTheBooks:
         hostile_ledger(tmp_path / "harvest.db")
         with closing(sqlite3.connect(tmp_path / "harvest.db")) as db, db:
             db.execute("UPDATE responses SET item_count = 0 WHERE call_id = 4")
-        with SqliteBooks(tmp_path / "harvest.db") as books:
+        with SqliteReader(tmp_path / "harvest.db") as books:
             assert [response.call_id for response in books.newest_responses(5)] == [5, 3]
             assert [response.call_id for response in books.newest_responses(1)] == [5]
 

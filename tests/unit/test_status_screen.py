@@ -15,7 +15,7 @@ from page_ledgers import DAY, NOW, failed_ledger, given_up_ledger, hostile_ledge
 from rich.console import Console
 
 from harvester.config import QuotaSettings
-from harvester.ledger.reader import SqliteBooks
+from harvester.ledger.reader import SqliteReader
 from harvester.ledger.sqlite.migrate import prepare
 from harvester.model import Progress, QuotaDay, RunRecord, VideoState
 from harvester.report.days import settled_a_day
@@ -43,7 +43,7 @@ def _in_paris(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def screen(path: Path, now: datetime = NOW, *, bar: bool = True) -> Screen:
-    with SqliteBooks(path) as books:
+    with SqliteReader(path) as books:
         summary = summarize(books.progress(), QuotaSettings(), now)
         # How well gzip packs is not the screen's concern.
         summary = replace(summary, stored_bytes=38_000 * summary.calls_ok, raw_bytes=190_000 * summary.calls_ok)

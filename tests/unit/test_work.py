@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harvester.crawl.batch_source import Among
+from harvester.crawl.batch_source import ChosenIds
 from harvester.model import Budget, Denied
 
 NOW = datetime(2026, 6, 2, 19, tzinfo=UTC)
@@ -30,7 +30,7 @@ class Spent:
 @pytest.mark.parametrize("denied", [Denied.BUDGET_SPENT, Denied.DAY_CLOSED])
 async def test_positions_that_a_day_did_not_pay_for_are_asked_for_on_the_next(denied: Denied) -> None:
     ledger: Any = Spent(denied)
-    work = Among(ledger, iter([[1, 2], [3]]))
+    work = ChosenIds(ledger, iter([[1, 2], [3]]))
     for _ in range(2):
         assert await work.claim(1, BUDGET, NOW) is denied
     assert ledger.asked == [[1, 2], [1, 2]]

@@ -25,11 +25,11 @@ from typing import TYPE_CHECKING, TypeAlias
 from harvester._version import __version__
 from harvester.errors import ClusterUnavailable, ConfigError, HarvesterError, LedgerUnavailable, LedgerUnusable
 from harvester.export.dask.cluster import ANSWER_SECONDS, KEPT, connected, scheduler_asked
-from harvester.export.part_writer import Made, Maker, NextOrder, Order, make, make_here
-from harvester.ledger.protocol import Books
+from harvester.export.part_writer import Made, NextOrder, PartMaker, PartOrder, make, make_here
+from harvester.ledger.protocol import LedgerReader
 from harvester.model import Progress
-from harvester.support.gc_tuning import look_rarely
-from harvester.support.progress import Advance, Watch
+from harvester.support.gc_tuning import tune_gc
+from harvester.support.progress import Advance, ProgressCallback
 from harvester.support.sanitize import count as counted
 from harvester.support.sanitize import shown
 
@@ -46,38 +46,40 @@ _OTHER_ENVIRONMENT = "Install the same youtube-harvester[dask] for the scheduler
 
 Asked: TypeAlias = "concurrent.futures.Future[Made | None]"
 """What is to be had of a part."""
-OpenBooks = Callable[[], AbstractContextManager[Books]]
+OpenBooks = Callable[[], AbstractContextManager[LedgerReader]]
 
 
 @dataclass(frozen=True, slots=True)
 class OnDask:
-    """A Maker: see there."""
+    """A PartMaker: see there."""
 
     address: str
     """Of the scheduler; `local` starts a cluster of this machine's processors."""
-    open_books: OpenBooks
+    open_reader: OpenBooks
     """How a worker opens the ledger. It is pickled."""
 
     def __call__(
-        self, books: Books, next_order: NextOrder, watch: Watch
-    ) -> Generator[tuple[Order, Made | None], None, None]:
+        self, books: LedgerReader, next_order: NextOrder, watch: ProgressCallback
+    ) -> Generator[tuple[PartOrder, Made | None], None, None]:
         export = f"{_TOPIC}-{secrets.token_hex(6)}"
-        task = Task(self.open_books, books.progress(), _tools(), export, LOOK_SECONDS)
+        task = Task(self.open_reader, books.progress(), _tools(), export, LOOK_SECONDS)
         with connected(self.address) as client:
             yield from _Parts(client, task, watch).made(next_order)
 
 
-def maker_for(dask: str | None, open_books: Callable[..., AbstractContextManager[Books]], *ledger: object) -> Maker:
+def maker_for(
+    dask: str | None, open_reader: Callable[..., AbstractContextManager[LedgerReader]], *ledger: object
+) -> PartMaker:
     """Who makes the parts of a folder: workers that open that ledger, of the scheduler at the address `dask` or of a
     cluster of this machine where it is `local`; this process where it is None."""
-    return make_here if dask is None else OnDask(dask, partial(open_books, *ledger))
+    return make_here if dask is None else OnDask(dask, partial(open_reader, *ledger))
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
     """What a worker does with an order."""
 
-    open_books: OpenBooks
+    open_reader: OpenBooks
     progress: Progress
     """Of the snapshot that is exported."""
     tools: tuple[tuple[str, str], ...]
@@ -86,8 +88,8 @@ class Task:
     tell_seconds: float
     """How often it says how far it is."""
 
-    def __call__(self, order: Order) -> Made | None:
-        look_rarely()
+    def __call__(self, order: PartOrder) -> Made | None:
+        tune_gc()
         try:
             self._see_that_tools_are_the_same()
             with self._books() as books:
@@ -98,9 +100,9 @@ class Task:
             raise
 
     @contextmanager
-    def _books(self) -> Iterator[Books]:
+    def _books(self) -> Iterator[LedgerReader]:
         try:
-            opened = self.open_books()
+            opened = self.open_reader()
         except LedgerUnusable as error:
             error.next_step = (
                 "Let every worker see the ledger: its server, or its file under this path on a shared disk."
@@ -118,7 +120,7 @@ class Task:
                 next_step=_OTHER_ENVIRONMENT,
             )
 
-    def _see_that_nobody_wrote(self, books: Books) -> None:
+    def _see_that_nobody_wrote(self, books: LedgerReader) -> None:
         """Where the database can't share its snapshot, each part is read from one of its own: they are one moment's
         only while nothing is written. Where it can, this holds anyhow."""
         if books.progress() != self.progress:
@@ -143,7 +145,7 @@ def _this_worker() -> str:
 
 
 class _Telling:
-    """A Watch on a worker: now and then, whoever exports hears from the scheduler how far the part is."""
+    """A progress callback on a worker: now and then, whoever exports hears from the scheduler how far the part is."""
 
     def __init__(self, export: str, part: str, seconds: float) -> None:
         self._export, self._part, self._seconds = export, part, seconds
@@ -161,10 +163,10 @@ class _Parts:
     """What workers have in hand. All that is ordered is handed over at once: which worker takes what, and how many
     there are, is Dask's affair."""
 
-    def __init__(self, client: Client, task: Task, watch: Watch) -> None:
+    def __init__(self, client: Client, task: Task, watch: ProgressCallback) -> None:
         self._client, self._task, self._watch = client, task, watch
         self._numbers = count()
-        self._under_way: dict[Asked, tuple[Order, Future]] = {}
+        self._under_way: dict[Asked, tuple[PartOrder, Future]] = {}
         self._ended: SimpleQueue[Asked] = SimpleQueue()
         self._done = 0
         self._so_far: dict[str, tuple[int, int]] = {}
@@ -175,8 +177,8 @@ class _Parts:
         with scheduler_asked():
             client.subscribe_topic(_TOPIC, self._hear)
 
-    def made(self, next_order: NextOrder) -> Generator[tuple[Order, Made | None], None, None]:
-        """See Maker."""
+    def made(self, next_order: NextOrder) -> Generator[tuple[PartOrder, Made | None], None, None]:
+        """See PartMaker."""
         while self._hand_over(next_order):
             self._look()
             try:

@@ -13,6 +13,6 @@ import sqlalchemy  # noqa: E402, F401 (the ledger is read by it)
 
 import harvester.export.dask.part_maker  # noqa: E402
 import harvester.export.formats.parquet  # noqa: E402, F401
-from harvester.support.gc_tuning import look_rarely  # noqa: E402
+from harvester.support.gc_tuning import tune_gc  # noqa: E402
 
-look_rarely()
+tune_gc()

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from harvester.export.counters import Tally
+from harvester.export.counters import Counters
 from harvester.export.formats.rows import fetched_videos
-from harvester.ledger.protocol import Books
+from harvester.ledger.protocol import LedgerReader
 from harvester.model import Span
 
 
@@ -34,7 +34,7 @@ def raw_videos(plain: bytes) -> dict[str, bytes]:
     return {item.id: bytes(raw) for item, raw in zip(_ids.decode(plain).items, items, strict=True)}
 
 
-def json_lines(books: Books, span: Span, tally: Tally) -> Iterator[bytes]:
+def json_lines(books: LedgerReader, span: Span, tally: Counters) -> Iterator[bytes]:
     """The fetched videos of the span in load order, some hundreds of lines at a time."""
     for videos in fetched_videos(books, span, raw_videos):
         tally.videos += len(videos)

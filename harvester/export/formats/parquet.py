@@ -11,12 +11,12 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from harvester.export.counters import Tally
+from harvester.export.counters import Counters
 from harvester.export.formats.columns import Row, batch, schema
 from harvester.export.formats.rows import fetched_videos
 from harvester.export.formats.unknown_fields import Decoded, decode_video
 from harvester.export.formats.video import Video
-from harvester.ledger.protocol import Books
+from harvester.ledger.protocol import LedgerReader
 from harvester.model import Span
 
 BATCH_ROWS = 1000
@@ -37,7 +37,7 @@ _page = msgspec.json.Decoder(_Page, strict=False)
 _loose_page = msgspec.json.Decoder(_LoosePage)
 
 
-def parquet_file(books: Books, span: Span, tally: Tally) -> Iterator[bytes]:
+def parquet_file(books: LedgerReader, span: Span, tally: Counters) -> Iterator[bytes]:
     """The fetched videos of the span in load order, as one Parquet file.
 
     A row group is compressed in a thread of its own while the next one is read.
@@ -58,7 +58,7 @@ def parquet_file(books: Books, span: Span, tally: Tally) -> Iterator[bytes]:
     yield from sink.taken()
 
 
-def _row_groups(books: Books, span: Span, tally: Tally) -> Iterator[pa.Table]:
+def _row_groups(books: LedgerReader, span: Span, tally: Counters) -> Iterator[pa.Table]:
     batches: list[pa.RecordBatch] = []
     for rows in _in_batches(fetched_videos(books, span, _videos)):
         tally.videos += len(rows)

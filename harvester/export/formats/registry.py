@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from harvester.errors import ConfigError
-from harvester.export.counters import Tally
-from harvester.ledger.protocol import Books
+from harvester.export.counters import Counters
+from harvester.ledger.protocol import LedgerReader
 from harvester.model import Span
 from harvester.support.sanitize import shown
 
@@ -25,7 +25,7 @@ class Format:
     rest, while boto3, s3fs, pandas, Spark and Athena go by the name of the file and not by that header.
     """
 
-    assemble: Callable[[Books, Span, Tally], Iterator[bytes]]
+    assemble: Callable[[LedgerReader, Span, Counters], Iterator[bytes]]
     suffix: str
     """By which readers know the file; parts of a dataset end with it."""
     content_type: str
@@ -40,43 +40,43 @@ class Format:
         return responses * _FRAME_BYTES + (stored_bytes if self.compressed else raw_bytes)
 
 
-def _json(books: Books, span: Span, tally: Tally) -> Iterator[bytes]:
+def _json(books: LedgerReader, span: Span, tally: Counters) -> Iterator[bytes]:
     from harvester.export.formats.json_responses import json_array
 
     return json_array(tally.over(books.responses(span)))
 
 
-def _json_gzip(books: Books, span: Span, tally: Tally) -> Iterator[bytes]:
+def _json_gzip(books: LedgerReader, span: Span, tally: Counters) -> Iterator[bytes]:
     from harvester.export.formats.json_responses import json_array_gzip
 
     return json_array_gzip(tally.over(books.responses(span)))
 
 
-def _json_zstd(books: Books, span: Span, tally: Tally) -> Iterator[bytes]:
+def _json_zstd(books: LedgerReader, span: Span, tally: Counters) -> Iterator[bytes]:
     from harvester.export.compression import zstandard_frame
 
     return zstandard_frame(_json(books, span, tally))
 
 
-def _jsonl(books: Books, span: Span, tally: Tally) -> Iterator[bytes]:
+def _jsonl(books: LedgerReader, span: Span, tally: Counters) -> Iterator[bytes]:
     from harvester.export.formats.jsonl import json_lines
 
     return json_lines(books, span, tally)
 
 
-def _jsonl_gzip(books: Books, span: Span, tally: Tally) -> Iterator[bytes]:
+def _jsonl_gzip(books: LedgerReader, span: Span, tally: Counters) -> Iterator[bytes]:
     from harvester.export.compression import gzipped
 
     return gzipped(_jsonl(books, span, tally))
 
 
-def _jsonl_zstd(books: Books, span: Span, tally: Tally) -> Iterator[bytes]:
+def _jsonl_zstd(books: LedgerReader, span: Span, tally: Counters) -> Iterator[bytes]:
     from harvester.export.compression import zstandard_frame
 
     return zstandard_frame(_jsonl(books, span, tally))
 
 
-def _parquet(books: Books, span: Span, tally: Tally) -> Iterator[bytes]:
+def _parquet(books: LedgerReader, span: Span, tally: Counters) -> Iterator[bytes]:
     from harvester.export.formats.parquet import parquet_file
 
     return parquet_file(books, span, tally)

@@ -14,7 +14,7 @@ from typing import Generic, TypeAlias, TypeVar
 from harvester.errors import LedgerDamaged
 from harvester.export.formats.statistics_merge import with_statistics
 from harvester.export.verified_body import damaged, plain_body
-from harvester.ledger.protocol import Books
+from harvester.ledger.protocol import LedgerReader
 from harvester.model import Span
 from harvester.support.gzip_body import parse_text
 
@@ -38,7 +38,7 @@ class _Page(Generic[T]):
     raw_bytes: int
 
 
-def fetched_videos(books: Books, span: Span, reader: Reader[T]) -> Iterator[list[Fetched[T]]]:
+def fetched_videos(books: LedgerReader, span: Span, reader: Reader[T]) -> Iterator[list[Fetched[T]]]:
     """The fetched videos of the span, up to ROWS_AT_ONCE at a time. Memory does not grow with the crawl.
 
     Raises LedgerDamaged where a stored body is not what was stored, or lacks a video that it is said to hold.
@@ -52,7 +52,11 @@ def fetched_videos(books: Books, span: Span, reader: Reader[T]) -> Iterator[list
 
 
 def _hold(
-    held: OrderedDict[int, _Page[T]], books: Books, ids: Sequence[tuple[str, int]], reader: Reader[T], renewed: bool
+    held: OrderedDict[int, _Page[T]],
+    books: LedgerReader,
+    ids: Sequence[tuple[str, int]],
+    reader: Reader[T],
+    renewed: bool,
 ) -> None:
     calls = dict.fromkeys(call_id for _, call_id in ids)
     lacking = [call_id for call_id in calls if call_id not in held]

@@ -67,7 +67,7 @@ class Meter:
         return Published(uri, self.bytes, self.sha256)
 
 
-class Target(Protocol):
+class Destination(Protocol):
     """One name that holds a whole file or the file before it, never a part of one."""
 
     @property
@@ -129,7 +129,7 @@ class Target(Protocol):
         """Take away what is published here, if anything is."""
         ...
 
-    def beside(self, suffix: str) -> Target:
+    def beside(self, suffix: str) -> Destination:
         """The place next to this one whose name is longer by `suffix`."""
         ...
 
@@ -188,10 +188,10 @@ class Folder(Protocol):
         """Of the files in the folder, in order; hidden ones are passed over."""
         ...
 
-    def file(self, name: str) -> Target:
+    def file(self, name: str) -> Destination:
         """One file of the folder."""
         ...
 
-    def beside(self, suffix: str) -> Target:
+    def beside(self, suffix: str) -> Destination:
         """The place next to the folder whose name is longer by `suffix`."""
         ...

@@ -37,7 +37,7 @@ class LocalTarget:
         return self.path.name
 
     def publish(self, chunks: Iterable[bytes], *, content_type: str, expected_bytes: int = 0) -> Published:
-        """See Target. The bytes and their name are on disk when this returns. An old file's mode is kept."""
+        """See Destination. The bytes and their name are on disk when this returns. An old file's mode is kept."""
         place = self._place()
         with explained(self.path):
             _refuse_database(place)
@@ -57,7 +57,7 @@ class LocalTarget:
         replacing: Standing | None,
         expected_bytes: int = 0,
     ) -> Published:
-        """See Target. Both are on disk, hidden, before the first is renamed: see `finish_interrupted`."""
+        """See Destination. Both are on disk, hidden, before the first is renamed: see `finish_interrupted`."""
         place, beside = self._place(), self.beside(SUFFIX)
         with drafted(place, self.path) as draft, drafted(beside._place(), beside.path) as note:
             published = self._write(draft, chunks)
@@ -75,7 +75,7 @@ class LocalTarget:
         return published
 
     def standing(self) -> Standing | None:
-        """See Target."""
+        """See Destination."""
         with explained(self.path, "read"):
             try:
                 about = self._place().stat()
@@ -84,16 +84,16 @@ class LocalTarget:
             return Standing((about.st_dev, about.st_ino, about.st_mtime_ns), about.st_size)
 
     def finish_interrupted(self) -> bool:
-        """See Target."""
+        """See Destination."""
         finish_interrupted(self.beside(SUFFIX), self._place().parent, lambda text: describes_file(text, self))
         return True
 
     def undisturbed(self) -> AbstractContextManager[None]:
-        """See Target."""
+        """See Destination."""
         return alone_in(self._place().parent)
 
     def read(self) -> Iterator[bytes]:
-        """See Target."""
+        """See Destination."""
         try:
             with self.path.open("rb") as file:
                 while chunk := file.read(_READ_BYTES):
@@ -104,17 +104,17 @@ class LocalTarget:
             raise explanation(f"Can't read {shown(self.uri)}", error) from error
 
     def open(self) -> BinaryIO:
-        """See Target."""
+        """See Destination."""
         with explained(self.path, "read"):
             return self.path.open("rb")
 
     def remove(self) -> None:
-        """See Target."""
+        """See Destination."""
         with explained(self.path):
             self.path.unlink(missing_ok=True)
 
     def beside(self, suffix: str) -> LocalTarget:
-        """See Target."""
+        """See Destination."""
         return LocalTarget(self.path.with_name(self.path.name + suffix))
 
     def _place(self) -> Path:

@@ -11,7 +11,7 @@ from harvester._version import __version__
 from harvester.config import ExportSettings
 from harvester.errors import ConfigError
 from harvester.export.manifest import SUFFIX
-from harvester.export.storage.destination import Folder, Target
+from harvester.export.storage.destination import Destination, Folder
 from harvester.export.storage.local import LocalTarget
 from harvester.export.storage.local_folder import LocalFolder
 from harvester.export.storage.ownership import NAMES_MANIFEST
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from harvester.export.storage.s3_client import S3Options
 
 
-def target_at(uri: str, settings: ExportSettings, *, manifest: bool = True) -> Target:
+def target_at(uri: str, settings: ExportSettings, *, manifest: bool = True) -> Destination:
     """A local path, or `s3://bucket/key`. Raises ConfigError for anything else. Touches nothing yet.
 
     `manifest` is whether one will lie beside it, which an object on S3 says of itself.

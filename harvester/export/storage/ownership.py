@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from harvester.errors import DestinationRefused
 from harvester.export.manifest import SUFFIX, Manifest, Part, from_json
-from harvester.export.storage.destination import Folder, Meter, Standing, Target
+from harvester.export.storage.destination import Destination, Folder, Meter, Standing
 from harvester.support.sanitize import shown
 
 log = logging.getLogger(__name__)
@@ -21,11 +21,11 @@ SQLITE_MAGIC = b"SQLite format 3\0"
 _HEAD_BYTES = 1 << 16
 _MOST_MANIFEST_BYTES = 8 << 20
 
-Judge: TypeAlias = Callable[[Target, Standing], str]
+Judge: TypeAlias = Callable[[Destination, Standing], str]
 """Why harvester did not write what stands there; empty where it did."""
 
 
-def admit(target: Target, judge: Judge, *, force: bool) -> Standing | None:
+def admit(target: Destination, judge: Judge, *, force: bool) -> Standing | None:
     """What stands at the target and may be replaced; None where nothing does.
 
     Raises DestinationRefused where harvester did not write it, unless `force`. A database that is no export is never
@@ -52,7 +52,7 @@ def admit(target: Target, judge: Judge, *, force: bool) -> Standing | None:
     raise not_ours(target.uri, reason)
 
 
-def admit_file(target: Target, *, force: bool) -> Standing | None:
+def admit_file(target: Destination, *, force: bool) -> Standing | None:
     """The same for a file with a manifest. An export that was cut off between the two is completed first."""
     exact = target.finish_interrupted()
     # Another export has a moment between the file and its manifest, in which neither would be known as ours.
@@ -77,7 +77,7 @@ def by_manifest(*, exact: bool) -> Judge:
     Where it is `exact`, the length must be that of the manifest too: otherwise the file was changed since.
     """
 
-    def judge(target: Target, standing: Standing) -> str:
+    def judge(target: Destination, standing: Standing) -> str:
         if standing.metadata.get(NAMES_MANIFEST) == quote(target.name + SUFFIX):
             return ""
         manifest = read_manifest(target.beside(SUFFIX))
@@ -95,14 +95,14 @@ def by_manifest(*, exact: bool) -> Judge:
 def by_marks(marks: tuple[bytes, ...]) -> Judge:
     """The judge of what says at its beginning that harvester made it."""
 
-    def judge(target: Target, _: Standing) -> str:
+    def judge(target: Destination, _: Standing) -> str:
         head = _head(target)
         return "" if all(mark in head for mark in marks) else "it does not say that harvester made it"
 
     return judge
 
 
-def refuse_foreign_manifest(target: Target, *, force: bool) -> None:
+def refuse_foreign_manifest(target: Destination, *, force: bool) -> None:
     """Raise DestinationRefused where the name of the manifest is taken by a file that is none."""
     if not force and target.standing() is not None and read_manifest(target) is None:
         raise not_ours(target.uri, "it is no manifest")
@@ -134,7 +134,7 @@ def admit_folder(
             raise not_ours(folder.uri, f"its manifest knows no {shown(name, 100)} of {size:,} bytes")
 
 
-def read_manifest(target: Target) -> Manifest | None:
+def read_manifest(target: Destination) -> Manifest | None:
     """What it says; None where nothing is there, or something else."""
     text = bytearray()
     try:
@@ -155,7 +155,7 @@ def parse(text: bytes) -> Manifest | None:
         return None
 
 
-def describes_file(text: bytes, target: Target) -> bool:
+def describes_file(text: bytes, target: Destination) -> bool:
     """Whether it is the manifest of the very bytes that stand there."""
     manifest, standing = parse(text), target.standing()
     if manifest is None or manifest.parts is not None or standing is None:
@@ -173,12 +173,12 @@ def describes_folder(text: bytes, folder: Folder) -> bool:
     return all(_is_part(folder.file(part.file), part) for part in manifest.parts)
 
 
-def _is_part(target: Target, part: Part) -> bool:
+def _is_part(target: Destination, part: Part) -> bool:
     standing = target.standing()
     return standing is not None and _holds(target, standing.bytes, part.bytes, part.sha256)
 
 
-def _holds(target: Target, found_bytes: int, said_bytes: int, said_sha256: str) -> bool:
+def _holds(target: Destination, found_bytes: int, said_bytes: int, said_sha256: str) -> bool:
     if found_bytes != said_bytes:
         return False
     meter = Meter()
@@ -186,7 +186,7 @@ def _holds(target: Target, found_bytes: int, said_bytes: int, said_sha256: str) 
     return meter.sha256 == said_sha256
 
 
-def _head(target: Target) -> bytes:
+def _head(target: Destination) -> bytes:
     for chunk in target.read():
         return chunk[:_HEAD_BYTES]
     return b""

@@ -51,7 +51,7 @@ class S3Target:
         return self.key.rpartition("/")[2]
 
     def publish(self, chunks: Iterable[bytes], *, content_type: str, expected_bytes: int = 0) -> Published:
-        """See Target. One request where all fits one part, a multipart upload otherwise."""
+        """See Destination. One request where all fits one part, a multipart upload otherwise."""
         return self._publish(chunks, content_type, expected_bytes, ANYTHING, lambda: None)
 
     def publish_with_manifest(
@@ -63,7 +63,7 @@ class S3Target:
         replacing: Standing | None,
         expected_bytes: int = 0,
     ) -> Published:
-        """See Target."""
+        """See Destination."""
         published = self.publish_instead(
             chunks, content_type=content_type, replacing=replacing, expected_bytes=expected_bytes
         )
@@ -148,7 +148,7 @@ class S3Target:
         return published
 
     def standing(self) -> Standing | None:
-        """See Target."""
+        """See Destination."""
         from botocore.exceptions import ClientError
 
         with connected(self.uri, self.options.region) as client:
@@ -164,15 +164,15 @@ class S3Target:
         return Standing(version(about["ETag"]), about["ContentLength"], about.get("Metadata", {}))
 
     def finish_interrupted(self) -> bool:
-        """See Target. It is not: nothing keeps a manifest ahead of its object."""
+        """See Destination. It is not: nothing keeps a manifest ahead of its object."""
         return False
 
     def undisturbed(self) -> AbstractContextManager[None]:
-        """See Target. It can't: the metadata of an object name its manifest instead."""
+        """See Destination. It can't: the metadata of an object name its manifest instead."""
         return nullcontext()
 
     def read(self) -> Iterator[bytes]:
-        """See Target."""
+        """See Destination."""
         from botocore.exceptions import ClientError
 
         with connected(self.uri, self.options.region) as client:
@@ -186,16 +186,16 @@ class S3Target:
                 yield from body.iter_chunks(_READ_BYTES)
 
     def open(self) -> BinaryIO:
-        """See Target."""
+        """See Destination."""
         return io.BufferedReader(_Ranges(self), _SEEK_BUFFER_BYTES)
 
     def beside(self, suffix: str) -> S3Target:
-        """See Target."""
+        """See Destination."""
         options = replace(self.options, metadata={})
         return S3Target(self.bucket, self.key + suffix, options, part_bytes=self.part_bytes)
 
     def remove(self) -> None:
-        """See Target."""
+        """See Destination."""
         with connected(self.uri, self.options.region) as client:
             client.delete_object(Bucket=self.bucket, Key=self.key)
 

@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql
 from harvester.errors import LedgerUnavailable
 from harvester.ledger import queries
 from harvester.ledger.postgres.connection import damaged, ledger_errors, reading_engine
-from harvester.ledger.reader import CoreBooks
+from harvester.ledger.reader import CoreReader
 from harvester.ledger.schema import responses
 from harvester.model import StoredResponse
 from harvester.support.ledger_url import name_of
@@ -32,8 +32,8 @@ _NO_SNAPSHOT = ("0A000", "22023", "42704", "55000")
 """Unknown, of another database, or let go of."""
 
 
-class PostgresBooks(CoreBooks):
-    """See `Books`. Everything is read from one snapshot: what runs commit meanwhile is not seen."""
+class PostgresReader(CoreReader):
+    """See `LedgerReader`. Everything is read from one snapshot: what runs commit meanwhile is not seen."""
 
     def __init__(self, url: str, snapshot: str | None = None) -> None:
         """`snapshot` is what another's `share` named, if it is to be that one's."""

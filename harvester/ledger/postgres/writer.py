@@ -14,7 +14,7 @@ import psycopg
 from psycopg import errors
 
 from harvester.errors import LedgerUnavailable
-from harvester.ledger.group_commit import GroupWriter, Job, run_all
+from harvester.ledger.group_commit import GroupCommit, Job, run_all
 from harvester.ledger.postgres import statements as sql
 from harvester.ledger.postgres.connection import connect_for_writing, ends_connection, explain, ledger_errors
 from harvester.ledger.postgres.transaction import Transaction
@@ -37,8 +37,8 @@ class _InDoubt(Exception):
         self.done = done
 
 
-class PostgresWriter(GroupWriter[Transaction]):
-    """See `GroupWriter`. A connection that breaks is made anew, and what was under way is done again, once.
+class PostgresWriter(GroupCommit[Transaction]):
+    """See `GroupCommit`. A connection that breaks is made anew, and what was under way is done again, once.
 
     Each transaction writes a token: the next number, into this writer's row of `commit_tokens`. Where the answer to a
     commit is lost, that row tells whether it was committed.

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from harvester.ledger.group_commit import GroupWriter, Job, run_all
+from harvester.ledger.group_commit import GroupCommit, Job, run_all
 from harvester.ledger.sqlite.connection import (
     LOCK_SECONDS,
     begin_writing,
@@ -22,8 +22,8 @@ from harvester.ledger.sqlite.connection import (
 from harvester.support.batching_thread import Done
 
 
-class Writer(GroupWriter[sqlite3.Connection]):
-    """See `GroupWriter`. Whoever writes has the file's write lock, from the beginning of a transaction to its end."""
+class Writer(GroupCommit[sqlite3.Connection]):
+    """See `GroupCommit`. Whoever writes has the file's write lock, from the beginning of a transaction to its end."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
