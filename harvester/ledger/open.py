@@ -22,7 +22,7 @@ def prepare(url: str) -> None:
     if (file := file_of(url)) is not None:
         migrate.prepare(file)
     else:
-        postgres("upgrade", url).prepare(url)
+        postgres("migrate", url).prepare(url)
 
 
 def check(url: str) -> None:
@@ -30,7 +30,7 @@ def check(url: str) -> None:
     if (file := file_of(url)) is not None:
         migrate.check(file)
     else:
-        postgres("upgrade", url).check(url)
+        postgres("migrate", url).check(url)
 
 
 def open_ledger(url: str, *, statistics_only: bool = False) -> SqliteLedger | PostgresLedger:
@@ -48,18 +48,18 @@ def open_reader(url: str, snapshot: str | None = None) -> SqliteReader | Postgre
     """The reading side, for use as a context manager; of that snapshot, where another one shares it."""
     if (file := file_of(url)) is not None:
         return SqliteReader(file)
-    books: PostgresReader = postgres("books", url).PostgresReader(url, snapshot)
+    books: PostgresReader = postgres("reader", url).PostgresReader(url, snapshot)
     return books
 
 
 def may_write(url: str) -> bool:
     """Whether this user may change the ledger, on a server."""
-    return bool(postgres("upgrade", url).may_write(url))
+    return bool(postgres("migrate", url).may_write(url))
 
 
 def server_risk(url: str) -> str | None:
     """What of the server's settings could lose what was committed."""
-    risk: str | None = postgres("upgrade", url).risk(url)
+    risk: str | None = postgres("migrate", url).risk(url)
     return risk
 
 
