@@ -207,7 +207,7 @@ def _opened(url: str, *, writing: bool) -> Iterator[Engine]:
         errors = connection.ledger_errors(file)
         engine = connection.writing_engine(file) if writing else connection.reading_engine(file)
     else:
-        postgres = ledger_open.postgres("connect", url)
+        postgres = ledger_open.postgres("connection", url)
         errors = postgres.ledger_errors(url)
         engine = postgres.writing_engine(url) if writing else postgres.reading_engine(url)
     try:

@@ -146,8 +146,8 @@ def test_a_disk_that_is_full_from_a_point_on(
     ok(tmp_path, "verify")
     held = spot.status()["calls"]
     under_way = held["total"] - held["ok"] - held["failed"] - held["abandoned"]
-    # A lane that can't settle may have claimed once more by then.
-    assert CONCURRENCY <= under_way <= 2 * CONCURRENCY if point == "settle" else under_way == 0
+    # Not every lane may have begun by then, and one that can't settle may have claimed once more.
+    assert 1 <= under_way <= 2 * CONCURRENCY if point == "settle" else under_way == 0
     said = ok(tmp_path, "run")
     if under_way:
         assert f"Taken back first: {under_way} calls of a run that had died." in said

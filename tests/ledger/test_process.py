@@ -36,7 +36,8 @@ def test_this_process_lives_and_says_so_each_time_alike() -> None:
 
 
 def test_another_process_sees_this_one_as_it_sees_itself() -> None:
-    program = f"from harvester import process; print(process._started({os.getpid()}), process._boot(), sep='|')"
+    program = "from harvester.ledger import process_identity as process; "
+    program += f"print(process._started({os.getpid()}), process._boot(), sep='|')"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     me = this_process()
     assert done.stdout.strip() == f"{me.started}|{me.boot}"
@@ -78,7 +79,7 @@ def test_a_process_whose_name_is_odd_is_read_all_the_same() -> None:
     """Spaces and parentheses in it look like the fields that follow."""
     program = """
 import ctypes, os
-from harvester.ledger import process_identity
+from harvester.ledger import process_identity as process
 before = process.this_process()
 ctypes.CDLL(None).prctl(15, b"a) S 1 (b", 0, 0, 0)
 assert process.this_process() == before, (before, process.this_process())
