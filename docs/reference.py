@@ -18,7 +18,7 @@ import click
 from pydantic import BaseModel
 
 from harvester.cli import main
-from harvester.cli.config_template import TEMPLATE
+from harvester.cli.shared.config_template import TEMPLATE
 from harvester.config import ENV_PREFIX, Config
 
 PAGE = Path(__file__).with_name("reference.md")

@@ -1,6 +1,7 @@
 """The command line: the only place that prints, and the one that turns errors into exit codes.
 
-Results go to stdout, logs and progress to stderr. The command modules import no more than click: what a command
+Results go to stdout, logs and progress to stderr. One module a command, named as it; what several need is in
+`shared`. The command modules import no more than click: what a command
 needs is imported when it runs, so that `--help` answers at once.
 """
 
@@ -16,10 +17,28 @@ from typing import Any, NoReturn
 import click
 
 from harvester._version import __version__
-from harvester.cli import again, crawl, doctor, export, ledger, quota, rehearse, remove, schedule, status
-from harvester.cli.outside import outside_error
-from harvester.cli.state import State
-from harvester.cli.streams import set_up_streams
+from harvester.cli import (
+    doctor,
+    export,
+    init,
+    ledger,
+    load,
+    plan,
+    prune,
+    quota,
+    refresh,
+    rehearse,
+    remove,
+    retry,
+    run,
+    schedule,
+    simulate,
+    status,
+    verify,
+)
+from harvester.cli.shared.state import State
+from harvester.cli.shared.streams import set_up_streams
+from harvester.cli.shared.unexpected_errors import explain
 from harvester.errors import HarvesterError
 
 INTERRUPTED = 130
@@ -56,8 +75,8 @@ class Program(click.Group):
             sys.stdout = None
             ctx.exit(0)
         except Exception as error:  # noqa: BLE001 (the last resort: whatever it is, it is said in a sentence)
-            if (outside := outside_error(error)) is not None:
-                self._fail(ctx, outside)
+            if (explained := explain(error)) is not None:
+                self._fail(ctx, explained)
             what = f"This is a bug in harvester: {type(error).__name__}: {error}"
             self._show(ctx, f"{what}\nRun it with -v to see where.")
             ctx.exit(1)
@@ -69,8 +88,8 @@ class Program(click.Group):
     def _show(self, ctx: click.Context, message: str) -> None:
         import traceback
 
-        from harvester.cli.console import fold
-        from harvester.cli.logs import error_line, for_programs, safe
+        from harvester.cli.shared.console import fold
+        from harvester.cli.shared.logs import error_line, for_programs, safe
 
         state = ctx.find_object(State)
         trace = traceback.format_exc() if state is not None and state.verbosity > 0 else ""
@@ -109,6 +128,24 @@ def main(ctx: click.Context, config: Path | None, verbose: int, quiet: int, log_
     ctx.obj = State(config, verbose - quiet, log_format)
 
 
-for module in (ledger, remove, crawl, status, export, again, quota, schedule, doctor, rehearse):
-    for command in module.COMMANDS:
-        main.add_command(command)
+COMMANDS = (
+    init.init,
+    load.load,
+    verify.verify,
+    ledger.ledger,
+    remove.remove,
+    plan.plan,
+    run.run,
+    status.status,
+    export.export,
+    retry.retry,
+    refresh.refresh,
+    prune.prune,
+    quota.quota,
+    schedule.schedule,
+    doctor.doctor,
+    rehearse.rehearse,
+    simulate.simulate,
+)
+for command in COMMANDS:
+    main.add_command(command)

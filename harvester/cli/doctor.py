@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harvester.cli.console import fold
-from harvester.cli.state import State
+from harvester.cli.shared.console import fold
+from harvester.cli.shared.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +55,7 @@ def doctor(ctx: click.Context, offline: bool, as_json: bool, spend_unit: bool) -
 
 
 def _show(finding: Finding) -> None:
-    from harvester.cli.logs import safe
+    from harvester.cli.shared.logs import safe
 
     what = finding.what if finding.what.endswith((".", "!", "?")) else f"{finding.what}."
     line = f"{finding.level:<8} {finding.check:<10} {safe(' '.join((what, finding.next_step)).strip())}"
@@ -68,7 +68,7 @@ def _show(finding: Finding) -> None:
 def _print_json(findings: Sequence[Finding], offline: bool) -> None:
     import json
 
-    from harvester.cli.logs import safe
+    from harvester.cli.shared.logs import safe
     from harvester.doctor import as_json, exit_code, found
 
     lines = [
@@ -83,6 +83,3 @@ def _in_all(findings: Sequence[Finding], offline: bool) -> str:
     numbers = [(sum(f.level == level for f in findings), level) for level in ("problem", "warning")]
     what = ", ".join(f"{n} {level}{'s' if n > 1 else ''}" for n, level in numbers if n) or "All is well"
     return f"{what}.{' What needs the network was left out.' if offline else ''}"
-
-
-COMMANDS = [doctor]

@@ -9,8 +9,9 @@ from typing import Any
 
 import click
 
-from harvester.cli.console import complete_path, show
-from harvester.cli.state import State
+from harvester.cli.shared.console import show
+from harvester.cli.shared.parameters import complete_path
+from harvester.cli.shared.state import State
 
 
 @click.command(epilog="Example: harvester export s3://bucket/songs.parquet --format parquet")
@@ -45,7 +46,7 @@ def export(
     Spends no unit, and may be used beside a run; with --dask, where the ledger is on a server.
     Next: harvester verify --export DEST.
     """
-    from harvester.cli.progress import progress
+    from harvester.cli.shared.progress import progress
     from harvester.report import terminal
     from harvester.support.gc_tuning import tune_gc
 
@@ -57,6 +58,3 @@ def export(
     with progress("export", "videos", state.verbosity) as watch:
         manifest = harvester.export(require_complete=require_complete, dask=dask, force=force, watch=watch)
     show(terminal.exported(manifest, harvester.config.export.uri))
-
-
-COMMANDS = [export]

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harvester.cli.console import on_terminal, show, warn_of_clock
-from harvester.cli.state import State
+from harvester.cli.shared.console import on_terminal, show, warn_of_clock
+from harvester.cli.shared.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,6 +91,3 @@ def _cells(bucket: Bucket, day: QuotaDay, thousands: str) -> list[str]:
     left = 0 if closed else max(0, bucket.daily_units - day.units - day.elsewhere)
     numbers = (day.calls, day.units, day.elsewhere, bucket.daily_units, left)
     return [bucket.name, str(day.day), *(f"{number:{thousands}}" for number in numbers), closed]
-
-
-COMMANDS = [quota]

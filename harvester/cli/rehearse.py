@@ -1,4 +1,4 @@
-"""rehearse and simulate: the whole crawl without a key."""
+"""rehearse: the whole crawl against the simulated API."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harvester.cli.console import result_columns, show
-from harvester.cli.state import State
+from harvester.cli.shared.console import result_columns, show
+from harvester.cli.shared.parameters import FAULTS, FAULTS_HELP
+from harvester.cli.shared.state import State
 
 if TYPE_CHECKING:
     from harvester.report.rehearsal_results import Check, DayReport
 
-FAULTS = click.Choice(["none", "mild", "hostile"])
-FAULTS_HELP = "How often the API errs, hangs or answers nonsense."
 REHEARSED_VIDEOS = 91_234
 """Two full quota days at 11 units a call, and a little of a third."""
 
@@ -41,9 +40,9 @@ def rehearse(state: State, videos: int, seed: int, faults: str, out: Path) -> No
     """
     import asyncio
 
-    from harvester.cli.logs import set_up_logging
-    from harvester.cli.progress import progress
-    from harvester.cli.signals import told
+    from harvester.cli.shared.crawl_progress import report_progress
+    from harvester.cli.shared.logs import set_up_logging
+    from harvester.cli.shared.progress import progress
     from harvester.config import LogSettings
     from harvester.errors import InconsistentLedger
     from harvester.rehearsal import Rehearsal
@@ -61,41 +60,10 @@ def rehearse(state: State, videos: int, seed: int, faults: str, out: Path) -> No
 
     async def play() -> list[Check]:
         with progress("rehearse", "videos", state.verbosity) as watch:
-            async with told(watch, rehearsal.standing):
+            async with report_progress(watch, rehearsal.standing):
                 return await rehearsal.play(day_ended, watch)
 
     checks = asyncio.run(play())
     show(terminal.verdict(checks))
     if not all(check.kept for check in checks):
         raise InconsistentLedger("The rehearsal broke a promise.", state=f"Its ledger and export are in {out}.")
-
-
-@click.command(epilog="Example: harvester simulate --port 8080 --faults mild")
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 takes a free one.")
-@click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same videos and faults.")
-@click.option("--faults", type=FAULTS, default="none", show_default=True, help=FAULTS_HELP)
-@click.option(
-    "--daily-units", type=click.IntRange(min=0), default=10_000, show_default=True, help="The quota of a day."
-)
-@click.option(
-    "--units-per-call", type=click.IntRange(min=1), default=11, show_default=True, help="The price of a call."
-)
-def simulate(port: int, seed: int, faults: str, daily_units: int, units_per_call: int) -> None:
-    """Serve the simulated API on 127.0.0.1.
-
-    Its first line is the base URL, for youtube.base_url. It takes any key. Ctrl-C ends it.
-    """
-    from harvester.simulator import SimulatorSettings, serve
-
-    serve(
-        SimulatorSettings(
-            port=port,
-            seed=seed,
-            faults=faults,  # type: ignore[arg-type]
-            daily_units=daily_units,
-            units_per_call=units_per_call,
-        )
-    )
-
-
-COMMANDS = [rehearse, simulate]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harvester.cli.console import can_ask, fold
-from harvester.cli.state import State
+from harvester.cli.shared.console import can_ask, fold
+from harvester.cli.shared.state import State
 
 if TYPE_CHECKING:
     from harvester.maintenance.remove import Removable
@@ -70,6 +70,3 @@ def _told(found: Removable) -> str:
     if found.load is not None and (stay := found.load.new - found.load.removed - found.total):
         lines.append(f"{count(stay, 'other id')} of it {'stays' if stay == 1 else 'stay'}: calls have asked for them.")
     return "\n".join(lines)
-
-
-COMMANDS = [remove]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harvester.cli.state import State
+from harvester.cli.shared.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -119,7 +119,7 @@ def _print_units(units: Mapping[str, str]) -> None:
 
 def _write_units(units: Mapping[str, str], out: Path, protected: Protected, *, force: bool) -> None:
     """All of them or, where a file stands there that is none of ours, none."""
-    from harvester.cli.write_file import check, write_whole
+    from harvester.cli.shared.write_file import check, write_whole
     from harvester.errors import ConfigError
     from harvester.scheduling.daily_job import MARK
     from harvester.support.sanitize import shown
@@ -168,6 +168,3 @@ def host_zone(root: Path) -> str | None:
     except (OSError, UnicodeDecodeError):
         return None
     return name if noted == localtime.read_bytes() else None
-
-
-COMMANDS = [schedule]

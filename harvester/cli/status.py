@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harvester.cli.console import complete_path, on_terminal, show
-from harvester.cli.state import State
+from harvester.cli.shared.console import on_terminal, show
+from harvester.cli.shared.parameters import complete_path
+from harvester.cli.shared.state import State
 
 if TYPE_CHECKING:
     from harvester.app import Harvester
@@ -68,19 +69,19 @@ def status(
     if written:
         _write(harvester, prometheus, html, force=force)
     if failed:
-        from harvester.cli.failed import list_failed
+        from harvester.cli.shared.status_failed import list_failed
 
         list_failed(harvester.failed(), as_json=as_json)
     elif loads:
-        from harvester.cli.loads import list_loads
+        from harvester.cli.shared.status_loads import list_loads
 
         list_loads(harvester.overview().loads)
     elif as_json:
         click.echo(_as_json(harvester))
     elif watch:
-        from harvester.cli.watching import keep_looking
+        from harvester.cli.shared.status_watch import watch_screen
 
-        keep_looking(lambda: screen(harvester), INTERVAL_SECONDS if interval is None else interval)
+        watch_screen(lambda: screen(harvester), INTERVAL_SECONDS if interval is None else interval)
     elif not written:
         show(screen(harvester))
 
@@ -105,13 +106,13 @@ def screen(harvester: Harvester) -> Screen:
 def _as_json(harvester: Harvester) -> str:
     import json
 
-    from harvester.cli import loads
+    from harvester.cli.shared import status_loads
     from harvester.report import summary
 
     overview = harvester.overview()
     said = summary.as_json(overview.summary) | {
         "ledger": harvester.config.ledger.name,
-        "loads": [loads.as_json(load) for load in overview.loads],
+        "loads": [status_loads.as_json(load) for load in overview.loads],
     }
     said["quota"]["clock_hint"] = overview.clock_hint or None
     return json.dumps(said, indent=2)
@@ -136,11 +137,8 @@ def _write(harvester: Harvester, prometheus: Path | None, html: str | None, *, f
     if html is not None:
         harvester.publish_page(html, force=force)
     if prometheus is not None:
-        from harvester.cli.write_file import write_whole
+        from harvester.cli.shared.write_file import write_whole
         from harvester.report.prometheus import MARK, render
 
         metrics = render(harvester.overview())
         write_whole(prometheus, metrics, mark=MARK, protected=harvester.protected(), force=force)
-
-
-COMMANDS = [status]

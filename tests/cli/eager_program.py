@@ -2,8 +2,9 @@
 
 import sys
 
-from harvester.cli import main, progress, signals
+from harvester.cli import main
+from harvester.cli.shared import crawl_progress, progress
 
 if __name__ == "__main__":
-    progress.DRAW_SECONDS, progress.LINE_SECONDS, signals.LOOK_SECONDS = 0.005, 0.0, 0.02
+    progress.DRAW_SECONDS, progress.LINE_SECONDS, crawl_progress.UPDATE_SECONDS = 0.005, 0.0, 0.02
     main(sys.argv[1:], prog_name="harvester")

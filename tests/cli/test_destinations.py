@@ -218,7 +218,7 @@ class TestPageOfTheSettings:
         def put_there(*_: object) -> None:
             crawl.write("report.html", MINE)
 
-        monkeypatch.setattr("harvester.cli.crawl._check_page", put_there)
+        monkeypatch.setattr("harvester.cli.run._check_page", put_there)
         result = crawl("run")
         assert (result.exit_code, "did not write" in result.stderr) == (0, True), result.stderr
         assert (crawl.folder / "report.html").read_text(encoding="utf-8") == MINE

@@ -12,8 +12,8 @@ import pytest
 from crawled_ledger import crawled_ledger, in_order
 from eager import on_a_terminal, piped
 
-from harvester.cli import progress as shown
-from harvester.cli.progress import progress
+from harvester.cli.shared import progress as shown
+from harvester.cli.shared.progress import progress
 from harvester.support.progress import Advance
 
 EXPORT = ["export", "songs", "--format", "jsonl", "--max-part-bytes", "500000"]

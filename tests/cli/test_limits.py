@@ -13,7 +13,7 @@ import pytest
 from command_line import Api, CommandLine
 from waiting import LIMIT_SECONDS
 
-from harvester.cli.afterwards import Afterwards
+from harvester.cli.shared.run_hooks import RunHooks
 
 
 @pytest.mark.parametrize("files", [8, 12])
@@ -58,14 +58,14 @@ def silent() -> Iterator[str]:
 def test_who_says_nothing_holds_up_neither_result_nor_end(
     cli: CommandLine, silent: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    finish = Afterwards.finish
+    finish = RunHooks.finish
 
-    def seen(self: Afterwards) -> None:
+    def seen(self: RunHooks) -> None:
         click.echo("the end")
         finish(self)
 
-    monkeypatch.setattr(Afterwards, "finish", seen)
-    monkeypatch.setattr("harvester.cli.afterwards.AFTERWARDS_SECONDS", 0.5)
+    monkeypatch.setattr(RunHooks, "finish", seen)
+    monkeypatch.setattr("harvester.cli.shared.run_hooks.HOOKS_TIMEOUT_SECONDS", 0.5)
     for name, value in {
         "HARVESTER_NOTIFY__URL": silent,
         "HARVESTER_REPORT__HTML": "s3://bucket/report.html",

@@ -11,7 +11,7 @@ from command_line import Api, CommandLine
 from waiting import wait_until
 
 from harvester.cli import main
-from harvester.cli.logs import set_up_logging
+from harvester.cli.shared.logs import set_up_logging
 from harvester.config import LogSettings
 
 LINES = {

@@ -12,7 +12,7 @@ from subprocess import CompletedProcess
 import pytest
 from secrets_kit import Guarded, google_error, serving
 
-from harvester.cli.logs import safe, set_up_logging
+from harvester.cli.shared.logs import safe, set_up_logging
 from harvester.config import LogSettings
 from harvester.support.sanitize import shown, shown_lines, without_secrets
 

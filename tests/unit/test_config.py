@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harvester.cli.config_template import TEMPLATE
+from harvester.cli.shared.config_template import TEMPLATE
 from harvester.config import Config, api_key, find_config, isolated_config, load_config
 from harvester.errors import ConfigError, CredentialsError
 

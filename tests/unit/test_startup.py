@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from children import Program
 
-from harvester.cli.state import State
+from harvester.cli.shared.state import State
 from harvester.errors import ConfigError
 
 # Slow to import, and not needed to say how far a crawl is.

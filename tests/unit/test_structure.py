@@ -105,6 +105,12 @@ def test_no_module_imports_itself_by_a_detour() -> None:
     graphlib.TopologicalSorter(graph).prepare()
 
 
+def test_cli_holds_one_module_a_command() -> None:
+    from harvester.cli import main
+
+    assert sorted(main.commands) == sorted(path.stem for path in PACKAGE.glob("cli/[!_]*.py"))
+
+
 @pytest.mark.parametrize("module", PURE)
 def test_pure_modules_know_no_outside(module: str) -> None:
     tops = {name.split(".")[0] for name in imports_of(PACKAGE / f"{module}.py")}

@@ -71,7 +71,7 @@ def display(task: str, verbosity: int = 0) -> Iterator[Display | None]:
 
 def _terminal() -> Console | None:
     """The terminal to draw on, if there is one that can be drawn on and whose reader is a person."""
-    from harvester.cli.logs import for_programs
+    from harvester.cli.shared.logs import for_programs
 
     if not sys.stderr.isatty() or for_programs():
         return None

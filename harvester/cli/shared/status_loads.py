@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from harvester.cli.console import on_terminal, show
+from harvester.cli.shared.console import on_terminal, show
 from harvester.ledger.load_records import LoadRecord
 from harvester.support.sanitize import shown
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harvester.cli.console import plain_console, show
+from harvester.cli.shared.console import plain_console, show
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
 
-def keep_looking(look: Callable[[], RenderableType], interval_seconds: float) -> None:
+def watch_screen(look: Callable[[], RenderableType], interval_seconds: float) -> None:
     """Draw what `look` gives, each time anew. The last look stays on the terminal after the end."""
     from rich.console import Group
     from rich.live import Live

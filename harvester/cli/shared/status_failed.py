@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 from datetime import UTC
 
-from harvester.cli.console import on_terminal, result_columns
+from harvester.cli.shared.console import on_terminal, result_columns
 from harvester.model import FailedId
 from harvester.support.sanitize import shown
 

@@ -1,4 +1,4 @@
-"""What an exception that nothing has explained means: the system's, a library's, or a bug of harvester."""
+"""Translate exceptions of the operating system and of libraries to HarvesterError; the rest are bugs of harvester."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ _LIBRARIES = frozenset(
 _SAFE = "What was committed before is safe."
 
 
-def outside_error(error: Exception) -> HarvesterError | None:
-    """The error of ours that it stands for; None for a bug of harvester."""
+def explain(error: Exception) -> HarvesterError | None:
+    """Translate it to a HarvesterError; None for a bug of harvester."""
     if isinstance(error, OSError) and error.errno is not None:
         return _of_the_system(error)
     if isinstance(error, MemoryError) or str(error) == "can't start new thread":

@@ -1,4 +1,7 @@
-"""What goes beside and after a run: a monitor is told, the page is written. Neither holds up the run or its result."""
+"""What a run does besides crawling: ping a health check, and write the page of report.html.
+
+Neither delays the run, nor changes its result.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +19,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-AFTERWARDS_SECONDS = 10.0
+HOOKS_TIMEOUT_SECONDS = 10.0
 """How long the end of the process waits for places that accept and then say nothing."""
 
 
-class Afterwards:
+class RunHooks:
     """`begin` with the run, then `succeeded` or `failed`, and `finish` once the result has been printed."""
 
     def __init__(self, harvester: Harvester) -> None:
@@ -31,7 +34,7 @@ class Afterwards:
 
     def begin(self) -> None:
         if self._harvester.config.notify.url is not None:
-            self._started = _beside("notify-start", lambda: asyncio.run(self._notifier.started()))
+            self._started = _start_daemon("notify-start", lambda: asyncio.run(self._notifier.started()))
 
     def succeeded(self, text: str) -> None:
         self._ended = lambda: self._notifier.succeeded(text)
@@ -45,12 +48,12 @@ class Afterwards:
             "notify.url was not told of the run's end": self._tell(),
             "the page of report.html was not written": self._page(),
         }
-        give_up_at = time.monotonic() + AFTERWARDS_SECONDS
+        give_up_at = time.monotonic() + HOOKS_TIMEOUT_SECONDS
         for what, thread in waited_for.items():
             if thread is not None:
                 thread.join(max(0.0, give_up_at - time.monotonic()))
                 if thread.is_alive():
-                    log.warning("%s within %.0f s: no answer", what, AFTERWARDS_SECONDS)
+                    log.warning("%s within %.0f s: no answer", what, HOOKS_TIMEOUT_SECONDS)
 
     def _tell(self) -> threading.Thread | None:
         started, ended = self._started, self._ended
@@ -62,7 +65,7 @@ class Afterwards:
                 started.join()
             asyncio.run(ended())
 
-        return _beside("notify-end", tell)
+        return _start_daemon("notify-end", tell)
 
     def _page(self) -> threading.Thread | None:
         uri = self._harvester.config.report.html
@@ -80,10 +83,10 @@ class Afterwards:
             except Exception as error:  # noqa: BLE001
                 log.warning("the page of report.html was not written: %s", error)
 
-        return _beside("report-html", publish)
+        return _start_daemon("report-html", publish)
 
 
-def within(seconds: float, function: Callable[[], object]) -> None:
+def run_within(seconds: float, function: Callable[[], object]) -> None:
     """Do it, and raise what it raises; give up waiting for it after so long."""
     errors: list[Exception] = []
 
@@ -93,13 +96,13 @@ def within(seconds: float, function: Callable[[], object]) -> None:
         except Exception as error:  # noqa: BLE001 (it is raised below)
             errors.append(error)
 
-    if (thread := _beside("within", do)) is not None:
+    if (thread := _start_daemon("run-within", do)) is not None:
         thread.join(seconds)
     if errors:
         raise errors[0]
 
 
-def _beside(name: str, function: Callable[[], None]) -> threading.Thread | None:
+def _start_daemon(name: str, function: Callable[[], None]) -> threading.Thread | None:
     """A thread that the process does not wait for; None where there can be no more."""
     thread = threading.Thread(target=function, name=name, daemon=True)
     try:

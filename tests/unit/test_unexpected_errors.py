@@ -19,7 +19,7 @@ import sqlalchemy
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
-from harvester.cli.outside import outside_error
+from harvester.cli.shared.unexpected_errors import explain
 
 
 def raised(function: Callable[[], object]) -> Exception:
@@ -50,7 +50,7 @@ def deep_in_botocore() -> None:
     ],
 )
 def test_a_librarys_error_is_of_the_outside_world(function: Callable[[], object]) -> None:
-    error = outside_error(raised(function))
+    error = explain(raised(function))
     assert error is not None
     assert error.exit_code == 4
     assert "bug" not in str(error)
@@ -64,7 +64,7 @@ async def _ask(url: str) -> None:
 
 @pytest.mark.parametrize("error", [ClientError({}, "GetObject"), ResponseParserError("x"), MemoryError(), OSError()])
 def test_so_is_one_that_comes_without_its_frames(error: Exception) -> None:
-    known = outside_error(error)
+    known = explain(error)
     assert known is not None
     assert known.exit_code == 4
 
@@ -81,7 +81,7 @@ def test_so_is_one_that_comes_without_its_frames(error: Exception) -> None:
     ],
 )
 def test_the_systems_refusals(number: int, code: int, words: str) -> None:
-    error = outside_error(OSError(number, os.strerror(number), "songs\u202e.csv"))
+    error = explain(OSError(number, os.strerror(number), "songs\u202e.csv"))
     assert error is not None
     assert error.exit_code == code
     assert words in error.next_step
@@ -89,11 +89,11 @@ def test_the_systems_refusals(number: int, code: int, words: str) -> None:
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    error = outside_error(raised((tmp_path / "nothing").read_bytes))
+    error = explain(raised((tmp_path / "nothing").read_bytes))
     assert error is not None
     assert error.exit_code == 3
 
 
 @pytest.mark.parametrize("function", [lambda: {}["nothing"], lambda: [].pop(), lambda: int("nothing")])
 def test_what_is_raised_here_is_a_bug(function: Callable[[], object]) -> None:
-    assert outside_error(raised(function)) is None
+    assert explain(raised(function)) is None

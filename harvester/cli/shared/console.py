@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
     from rich.console import Console, RenderableType
 
     from harvester.app import Harvester
@@ -46,13 +45,6 @@ def fold(text: str, stream: TextIO, indent: int = 0) -> str:
             line, width, subsequent_indent=inner, break_long_words=False, break_on_hyphens=False
         ) or [""]
     return "\n".join(lines)
-
-
-def complete_path(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """For the shell: what is a path or an address is completed as a path."""
-    from click.shell_completion import CompletionItem
-
-    return [CompletionItem(incomplete, type="file")]
 
 
 def on_terminal() -> bool:

@@ -21,7 +21,7 @@ class State:
 
     def config(self, **overrides: dict[str, Any]) -> Config:
         """The settings; `overrides` are options, a section each."""
-        from harvester.cli.logs import set_up_logging
+        from harvester.cli.shared.logs import set_up_logging
         from harvester.config import find_config, load_config
 
         config = load_config(find_config(self.config_path), overrides | {"log": {"format": self.log_format}})

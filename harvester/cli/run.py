@@ -1,4 +1,4 @@
-"""plan and run: before a unit is spent, and spending it."""
+"""run: fetch until the day's units are spent or nothing is left."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harvester.cli.console import show, warn_of_clock
-from harvester.cli.state import State
+from harvester.cli.shared.console import show
+from harvester.cli.shared.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,28 +15,6 @@ if TYPE_CHECKING:
     from harvester.app import Harvester
     from harvester.crawl.run_report import RunReport, Stop
     from harvester.model import Progress
-
-
-@click.command(epilog="Example: harvester plan --videos 631348 --units-per-call 11")
-@click.option("--videos", type=click.IntRange(min=0), help="How many ids. [default: those left in the ledger]")
-@click.option(
-    "--units-per-call", type=click.IntRange(min=1), help="The price of a call. [default: quota.units_per_call]"
-)
-@click.pass_obj
-def plan(state: State, videos: int | None, units_per_call: int | None) -> None:
-    """Do the arithmetic before a unit is spent.
-
-    Calls, units, days, hours and storage. Needs no key and no network. Next: harvester run --dry-run, then harvester
-    run.
-    """
-    from harvester.report import terminal
-
-    harvester = state.harvester()
-    planned = harvester.plan(videos, units_per_call)
-    at_one_unit = None if planned.units_per_call == 1 else harvester.plan(videos, 1)
-    show(terminal.plan(planned, at_one_unit))
-    if videos is None:
-        warn_of_clock(harvester)
 
 
 @click.command(epilog="Example: harvester run --max-calls 10")
@@ -54,8 +32,8 @@ def run(state: State, max_calls: int | None, until_done: bool, dry_run: bool) ->
     """
     import asyncio
 
-    from harvester.cli.afterwards import Afterwards
-    from harvester.cli.signals import stopped_by_signals
+    from harvester.cli.shared.run_hooks import RunHooks
+    from harvester.cli.shared.signals import stopped_by_signals
     from harvester.report import terminal
 
     harvester = state.harvester()
@@ -64,20 +42,20 @@ def run(state: State, max_calls: int | None, until_done: bool, dry_run: bool) ->
         return
     _check_page(harvester)
     warned = _warn(harvester)
-    afterwards = Afterwards(harvester)
+    hooks = RunHooks(harvester)
     # The root's end comes after an error was printed, too.
-    click.get_current_context().find_root().call_on_close(afterwards.finish)
-    afterwards.begin()
+    click.get_current_context().find_root().call_on_close(hooks.finish)
+    hooks.begin()
     try:
         with stopped_by_signals() as stop_by_signals:
             report, progress = asyncio.run(_run(harvester, max_calls, until_done, state.verbosity, stop_by_signals))
     except Exception as error:
-        afterwards.failed(_sentence(error))
+        hooks.failed(_sentence(error))
         raise
     finally:
         _warn(harvester, warned)
     result = terminal.run(report, progress)
-    afterwards.succeeded(result.plain)
+    hooks.succeeded(result.plain)
     show(result)
 
 
@@ -88,7 +66,7 @@ def _check_page(harvester: Harvester) -> None:
     """
     import logging
 
-    from harvester.cli.afterwards import AFTERWARDS_SECONDS, within
+    from harvester.cli.shared.run_hooks import HOOKS_TIMEOUT_SECONDS, run_within
     from harvester.errors import DestinationRefused, HarvesterError
 
     uri = harvester.config.report.html
@@ -97,7 +75,7 @@ def _check_page(harvester: Harvester) -> None:
     from harvester.report.page_destination import page_at
 
     try:
-        within(AFTERWARDS_SECONDS, lambda: page_at(uri, harvester.config.export, harvester.protected()))
+        run_within(HOOKS_TIMEOUT_SECONDS, lambda: page_at(uri, harvester.config.export, harvester.protected()))
     except DestinationRefused as error:
         error.state = "Nothing was written. report.html of the settings names it; no unit was spent."
         error.next_step = "Name another place there, or write the page once: harvester status --html PLACE --force"
@@ -127,24 +105,21 @@ def _warn(harvester: Harvester, already: frozenset[str] = frozenset()) -> frozen
 async def _run(
     harvester: Harvester, max_calls: int | None, until_done: bool, verbosity: int, stop_by_signals: Callable[[], Stop]
 ) -> tuple[RunReport, Progress]:
-    from harvester.cli.signals import shown_run
+    from harvester.cli.shared.crawl_progress import show_run_progress
     from harvester.crawl.run_report import RunReport
     from harvester.support.gc_tuning import tune_gc
 
     tune_gc()
     stop, so_far = stop_by_signals(), RunReport()
-    async with shown_run(harvester, so_far, verbosity):
+    async with show_run_progress(harvester, so_far, verbosity):
         return await harvester.run(until_done=until_done, max_calls=max_calls, stop=stop, report=so_far)
 
 
 def _sentence(error: Exception) -> str:
     """What may be told of it elsewhere: our own words; those of a bug stay here."""
-    from harvester.cli.logs import safe
-    from harvester.cli.outside import outside_error
+    from harvester.cli.shared.logs import safe
+    from harvester.cli.shared.unexpected_errors import explain
     from harvester.errors import HarvesterError
 
-    known = error if isinstance(error, HarvesterError) else outside_error(error)
+    known = error if isinstance(error, HarvesterError) else explain(error)
     return safe(str(known)) if known is not None else f"A bug in harvester: {type(error).__name__}."
-
-
-COMMANDS = [plan, run]

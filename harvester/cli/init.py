@@ -1,0 +1,30 @@
+"""init: config.toml and the ledger."""
+
+from __future__ import annotations
+
+import click
+
+from harvester.cli.shared.state import State
+
+
+@click.command(epilog="Example: harvester init")
+@click.pass_obj
+def init(state: State) -> None:
+    """Write config.toml, and create or upgrade the ledger.
+
+    A config.toml that is there is kept, and so is all that the ledger holds: safe to repeat. Next: set source.uri in
+    it, then harvester load.
+    """
+    from harvester.cli.shared.config_template import write_config
+    from harvester.config import find_config
+    from harvester.support.sanitize import shown
+
+    path = find_config(state.config_path)
+    if path is None or not path.exists():
+        click.echo(f"wrote {shown(str(write_config(path)), 4096)}")
+    else:
+        click.echo(f"kept  {shown(str(path), 4096)}")
+    harvester = state.harvester()
+    harvester.init()
+    where = harvester.config.ledger
+    click.echo(f"ready {shown(str(where.path or where.name), 4096)}")

@@ -1,0 +1,72 @@
+"""load: read the ids of sources into the ledger."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from harvester.cli.shared.console import show
+from harvester.cli.shared.parameters import complete_path
+from harvester.cli.shared.state import State
+
+
+def _delimiter(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    """One character that can stand between fields; a tab may be written as \\t."""
+    if value is None:
+        return None
+    value = "\t" if value in (r"\t", "tab") else value
+    if len(value) != 1 or not value.isascii() or value.isalnum() or value in '"-_\r\n':
+        raise click.BadParameter("it must be one character that no id holds, such as ';' or \\t.")
+    return value
+
+
+@click.command(epilog="Example: harvester load songs.csv --column song")
+@click.argument("sources", metavar="[SOURCE]...", nargs=-1, shell_complete=complete_path)
+@click.option(
+    "--column",
+    metavar="NAME|NUMBER",
+    help="The column that holds the ids; a number, from 1, in a table without header. [default: source.column]",
+)
+@click.option("--limit", metavar="N", type=click.IntRange(min=1), help="Take the first N distinct ids only.")
+@click.option("--delimiter", metavar="C", callback=_delimiter, help="What separates the fields. [default: found out]")
+@click.option("--encoding", metavar="E", help="The encoding of text, such as utf-16. [default: UTF-8]")
+@click.pass_obj
+def load(
+    state: State,
+    sources: tuple[str, ...],
+    column: str | None,
+    limit: int | None,
+    delimiter: str | None,
+    encoding: str | None,
+) -> None:
+    """Add the new video ids of each SOURCE to the ledger.
+
+    SOURCE is CSV, Parquet, JSON or one id a line, plain, gzip or zstd: a path, s3://, https://, or - for standard
+    input. Without it, source.uri of the settings is read. An id may stand in an address of YouTube or in a line of
+    yt-dlp's archive. A source with rows and not one id is refused. Spends no unit, and may be repeated. Next:
+    harvester plan.
+    """
+    import asyncio
+    import logging
+
+    from harvester.cli.shared.progress import progress
+    from harvester.report import terminal
+
+    harvester = state.harvester()
+    stdin = sys.stdin.buffer if "-" in sources and sys.stdin is not None else None
+    with progress("load", "rows", state.verbosity) as watch:
+        loaded = asyncio.run(
+            harvester.load(
+                *sources,
+                column=column,
+                delimiter=delimiter,
+                encoding=encoding,
+                limit=limit,
+                stdin=stdin,
+                watch=watch,
+            )
+        )
+    show(terminal.loaded(loaded))
+    if warning := terminal.load_warning(loaded):
+        logging.getLogger(__name__).warning(warning)

@@ -1,0 +1,30 @@
+"""plan: the arithmetic of a crawl, before a unit is spent."""
+
+from __future__ import annotations
+
+import click
+
+from harvester.cli.shared.console import show, warn_of_clock
+from harvester.cli.shared.state import State
+
+
+@click.command(epilog="Example: harvester plan --videos 631348 --units-per-call 11")
+@click.option("--videos", type=click.IntRange(min=0), help="How many ids. [default: those left in the ledger]")
+@click.option(
+    "--units-per-call", type=click.IntRange(min=1), help="The price of a call. [default: quota.units_per_call]"
+)
+@click.pass_obj
+def plan(state: State, videos: int | None, units_per_call: int | None) -> None:
+    """Do the arithmetic before a unit is spent.
+
+    Calls, units, days, hours and storage. Needs no key and no network. Next: harvester run --dry-run, then harvester
+    run.
+    """
+    from harvester.report import terminal
+
+    harvester = state.harvester()
+    planned = harvester.plan(videos, units_per_call)
+    at_one_unit = None if planned.units_per_call == 1 else harvester.plan(videos, 1)
+    show(terminal.plan(planned, at_one_unit))
+    if videos is None:
+        warn_of_clock(harvester)

@@ -1,0 +1,69 @@
+"""prune: delete old responses."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from harvester.cli.shared.console import can_ask, fold
+from harvester.cli.shared.parameters import parse_age
+from harvester.cli.shared.state import State
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from harvester.app import Harvester
+    from harvester.model import Stored
+
+
+@click.command(epilog="Example: harvester prune --older-than 30d")
+@click.option("--older-than", callback=parse_age, required=True, metavar="AGE", help="As 30d, 12h or 4w.")
+@click.option("--dry-run", is_flag=True, help="Say how much it would be; delete nothing.")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.pass_obj
+def prune(state: State, older_than: timedelta, dry_run: bool, yes: bool) -> None:
+    """Delete stored responses past the age that you name.
+
+    YouTube's terms allow 30 days. Spends no unit by itself. The videos in what is deleted are pending again: harvester
+    run fetches them anew, at the usual price; missing ids stay missing. The ledger keeps each
+    call, and a line of what was deleted. Published files and backups are yours to renew. harvester refresh fetches
+    again instead, without a gap. On a terminal it asks first; a script goes on at once.
+    """
+    import asyncio
+    import shlex
+
+    harvester = state.harvester()
+    if not (yes or dry_run) and can_ask():
+        old = asyncio.run(harvester.prune(older_than, dry_run=True))
+        _tell_pruned(harvester, old, "would be ")
+        if not old.responses:
+            return
+        if not click.confirm("Delete them?"):
+            click.echo("Nothing was deleted.")
+            return
+    pruned = asyncio.run(harvester.prune(older_than, dry_run=dry_run))
+    _tell_pruned(harvester, pruned, "would be " if dry_run else "")
+    file = harvester.config.ledger.path
+    if pruned.responses and not dry_run and file is not None:
+        name = shlex.quote(str(file))
+        told = (
+            "The ledger's file does not shrink: what comes next is written over its free pages. To shrink it and wipe "
+            "them, while nothing else uses it and with as much room free:"
+        )
+        click.echo(f"{fold(told, sys.stdout)}\nsqlite3 {name} VACUUM")
+
+
+def _tell_pruned(harvester: Harvester, pruned: Stored, would: str) -> None:
+    """How much it is, and what it costs to have it again."""
+    from harvester.report.terminal import size
+    from harvester.support.sanitize import count
+
+    sizes = f"{size(pruned.stored_bytes)} ({size(pruned.raw_bytes)} of JSON)"
+    click.echo(fold(f"responses  {pruned.responses:>9,}  {would}deleted, {sizes}", sys.stdout, indent=22))
+    click.echo(f"videos     {pruned.videos:>9,}  {would}pending again")
+    if pruned.videos:
+        planned = harvester.plan(pruned.videos)
+        costs = f"{count(planned.calls, 'call')} and {count(planned.units, 'unit')}"
+        click.echo(f"Fetching those videos again costs {costs}, at {planned.units_per_call:,} a call.")

@@ -1,0 +1,85 @@
+"""refresh: fetch old responses again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harvester.cli.shared.parameters import parse_age
+from harvester.cli.shared.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import timedelta
+
+    from harvester.app import Harvester
+    from harvester.crawl.run_report import RunReport, Stop
+    from harvester.model import Stored
+
+
+@click.command(epilog="\b\nExample: harvester refresh --older-than 25d\nExample: harvester refresh --statistics-only")
+@click.option("--older-than", callback=parse_age, metavar="AGE", help="As 25d, 12h or 4w. [for statistics: 1d]")
+@click.option("--changed-parts", is_flag=True, help="What was asked for with other parts than youtube.parts.")
+@click.option("--statistics-only", is_flag=True, help="Only views, likes and comments: a unit a call, a quota apart.")
+@click.option("--max-calls", type=click.IntRange(min=1), help="End after this many calls.")
+@click.option("--dry-run", is_flag=True, help="Say how much it would be: send, spend and change nothing.")
+@click.pass_obj
+def refresh(
+    state: State,
+    older_than: timedelta | None,
+    changed_parts: bool,
+    statistics_only: bool,
+    max_calls: int | None,
+    dry_run: bool,
+) -> None:
+    """Fetch again what is old or has other parts.
+
+    YouTube's terms allow 30 days. Spends units as a run does, and ends as one does: when nothing is left, when the
+    day's units are spent, or when it is told to stop. An old response stays until the new one takes its place, so an
+    export is whole at every moment. May be used beside a run.
+    """
+    import asyncio
+    from datetime import timedelta
+
+    from harvester.cli.shared.console import show
+    from harvester.cli.shared.signals import stopped_by_signals
+    from harvester.report import terminal
+
+    if changed_parts and (statistics_only or older_than is not None):
+        raise click.UsageError("--changed-parts goes with neither --older-than nor --statistics-only.")
+    if older_than is None and not changed_parts:
+        if not statistics_only:
+            raise click.UsageError("--older-than says what is old: YouTube's terms allow 30 days, so 25d leaves some.")
+        older_than = timedelta(days=1)
+    harvester = state.harvester()
+    due = harvester.due(older_than, max_calls, statistics_only=statistics_only)
+    what = terminal.STATISTICS if statistics_only else terminal.RESPONSES
+    if dry_run or not due.old.responses:
+        show(terminal.due(due, older_than, what))
+        return
+    how = {"statistics_only": statistics_only, "max_calls": max_calls}
+    with stopped_by_signals() as stop_by_signals:
+        report, left = asyncio.run(
+            _refresh(harvester, older_than, due.old.videos, state.verbosity, stop_by_signals, **how)
+        )
+    show(terminal.refreshed(report, left, older_than, what))
+
+
+async def _refresh(
+    harvester: Harvester,
+    older_than: timedelta | None,
+    videos: int,
+    verbosity: int,
+    stop_by_signals: Callable[[], Stop],
+    **how: Any,
+) -> tuple[RunReport, Stored]:
+    from harvester.cli.shared.crawl_progress import report_progress
+    from harvester.cli.shared.progress import progress
+    from harvester.crawl.run_report import RunReport
+    from harvester.support.progress import Advance
+
+    stop, so_far = stop_by_signals(), RunReport()
+    with progress("refresh", "videos", verbosity) as watch:
+        async with report_progress(watch, lambda: Advance(so_far.fetched + so_far.missing, videos)):
+            return await harvester.refresh(older_than, stop=stop, report=so_far, **how)

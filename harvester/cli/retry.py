@@ -1,0 +1,39 @@
+"""retry: make failed or missing ids pending again."""
+
+from __future__ import annotations
+
+import click
+
+from harvester.cli.shared.state import State
+
+
+@click.command(epilog="Example: harvester retry --failed --missing")
+@click.option("--failed", is_flag=True, help="Ids that were given up after every attempt. [the default]")
+@click.option("--missing", is_flag=True, help="Ids that the API answered without: some come back.")
+@click.option(
+    "--reason",
+    "reasons",
+    multiple=True,
+    metavar="R",
+    help="Only failed ids whose last call ended so, as backendError; may be given again.",
+)
+@click.option("--dry-run", is_flag=True, help="Say how many it would be; change nothing.")
+@click.pass_obj
+def retry(state: State, failed: bool, missing: bool, reasons: tuple[str, ...], dry_run: bool) -> None:
+    """Put failed or missing ids back to pending.
+
+    Spends no unit by itself, and may be used beside a run. Next: harvester run asks for them again, at the usual price.
+    """
+    import asyncio
+
+    from harvester.model import VideoState
+
+    if missing and reasons:
+        raise click.UsageError("--reason is of failed ids; a missing one comes of a good answer and has none.")
+    states = [VideoState.FAILED] if failed or not missing else []
+    states += [VideoState.MISSING] if missing else []
+    moved = asyncio.run(state.harvester().put_back(states, reasons, dry_run=dry_run))
+    for each in states:
+        click.echo(f"{each.label:7}  {moved[each]:>9,}  {'would be ' if dry_run else ''}pending again")
+    if any(moved.values()) and not dry_run:
+        click.echo("harvester run asks for them.")

@@ -1,0 +1,1 @@
+"""What several commands share: the terminal, logs, signals, progress, files."""

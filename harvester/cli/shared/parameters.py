@@ -1,0 +1,39 @@
+"""Values of options and arguments that several commands take."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from click.shell_completion import CompletionItem
+
+FAULTS = click.Choice(["none", "mild", "hostile"])
+FAULTS_HELP = "How often the API errs, hangs or answers nonsense."
+
+_UNITS = {"h": "hours", "d": "days", "w": "weeks"}
+_LONGEST_DAYS = 36_500
+
+
+def parse_age(_ctx: click.Context, _param: click.Parameter, value: str | None) -> timedelta | None:
+    """A number and a unit, such as `30d`."""
+    from datetime import timedelta
+
+    if value is None:
+        return None
+    parts = re.fullmatch(r"([0-9]{1,6})([hdw])", value)
+    age = timedelta(**{_UNITS[parts[2]]: int(parts[1])}) if parts else timedelta()
+    if not timedelta() < age <= timedelta(days=_LONGEST_DAYS):
+        raise click.BadParameter(f"{value!r} is no age: write 30d, 12h or 4w.")
+    return age
+
+
+def complete_path(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """For the shell: what is a path or an address is completed as a path."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(incomplete, type="file")]

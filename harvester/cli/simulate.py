@@ -1,0 +1,35 @@
+"""simulate: serve the simulated API."""
+
+from __future__ import annotations
+
+import click
+
+from harvester.cli.shared.parameters import FAULTS, FAULTS_HELP
+
+
+@click.command(epilog="Example: harvester simulate --port 8080 --faults mild")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 takes a free one.")
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same videos and faults.")
+@click.option("--faults", type=FAULTS, default="none", show_default=True, help=FAULTS_HELP)
+@click.option(
+    "--daily-units", type=click.IntRange(min=0), default=10_000, show_default=True, help="The quota of a day."
+)
+@click.option(
+    "--units-per-call", type=click.IntRange(min=1), default=11, show_default=True, help="The price of a call."
+)
+def simulate(port: int, seed: int, faults: str, daily_units: int, units_per_call: int) -> None:
+    """Serve the simulated API on 127.0.0.1.
+
+    Its first line is the base URL, for youtube.base_url. It takes any key. Ctrl-C ends it.
+    """
+    from harvester.simulator import SimulatorSettings, serve
+
+    serve(
+        SimulatorSettings(
+            port=port,
+            seed=seed,
+            faults=faults,  # type: ignore[arg-type]
+            daily_units=daily_units,
+            units_per_call=units_per_call,
+        )
+    )

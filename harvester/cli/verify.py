@@ -1,0 +1,41 @@
+"""verify: prove that ids, calls, units and responses agree."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from harvester.cli.shared.console import fold
+from harvester.cli.shared.parameters import complete_path
+from harvester.cli.shared.state import State
+
+
+@click.command(epilog="Example: harvester verify --export songs.json")
+@click.option(
+    "--export", "published", metavar="DEST", shell_complete=complete_path, help="Prove this published file too."
+)
+@click.pass_obj
+def verify(state: State, published: str | None) -> None:
+    """Prove that ids, calls, units and stored responses agree.
+
+    Reads only, and spends no unit. Exit code 5 if they don't agree: then let no run begin, and keep the ledger as it
+    is.
+    """
+    from harvester.cli.shared.progress import progress
+    from harvester.report.next_steps import changed_parts
+    from harvester.support.sanitize import count, shown
+
+    harvester = state.harvester()
+    with progress("verify", "videos", state.verbosity) as watch:
+        books = harvester.verify(published, watch=watch)
+    responses = sum(day.ok for day in books.days) - books.pruned.responses
+    proved = (
+        f"The books balance: {count(books.total, 'id')}, {count(books.calls, 'call')} on "
+        f"{count(len(books.days), 'day')}, {count(responses, 'stored response')}."
+    )
+    click.echo(fold(proved, sys.stdout))
+    if others := harvester.overview(1).other_parts:
+        click.echo(fold(changed_parts(others), sys.stdout))
+    if published:
+        click.echo(fold(f"{shown(published)} is what its manifest says.", sys.stdout))
