@@ -100,7 +100,7 @@ class YouTubeSettings(_Section):
     @classmethod
     def _web_address(cls, url: str) -> str:
         parsed = urlsplit(url)
-        if parsed.scheme not in ("http", "https") or not parsed.hostname:
+        if parsed.scheme not in ("http", "https") or not parsed.hostname or parsed.port == 0:
             raise ValueError("must be an http or https address")
         if parsed.query or parsed.username:
             raise ValueError("must hold no query and no user: the key comes from the environment")

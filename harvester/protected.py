@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
 from harvester.errors import DestinationRefused
+from harvester.support.ledger_url import path_of
 from harvester.support.sanitize import shown
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _local(uri: str) -> Path | None:
     scheme, separator, _ = uri.partition("://")
     if not separator:
         return Path(uri).expanduser()
-    return Path(unquote(urlsplit(uri).path)) if scheme.lower() == "file" else None
+    return path_of(uri) if scheme.lower() == "file" else None
 
 
 def _s3_key(uri: str) -> str | None:

@@ -127,7 +127,11 @@ def _write_units(units: Mapping[str, str], out: Path, protected: Protected, *, f
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"{shown(str(out))} cannot be written: {error.strerror}.") from None
+        raise ConfigError(
+            f"{shown(str(out))} cannot be written: {error.strerror}.",
+            state="Nothing was written.",
+            next_step="Let --out name a folder that this user may write to.",
+        ) from None
     for name in units:
         check(out / name, mark=MARK, protected=protected, force=force)
     for name, text in units.items():

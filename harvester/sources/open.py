@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import unquote, urlsplit
 
 from harvester.errors import ConfigError, HarvesterError, SourceUnavailable
 from harvester.sources.source import STANDARD_INPUT, Guarded, Source, opened
+from harvester.support.ledger_url import path_of
 
 FAILURES = (OSError, ValueError)
 
@@ -33,7 +33,7 @@ def open_source(uri: str, *, anonymous: bool, stdin: BinaryIO | None) -> Abstrac
 
         return open_web(uri)
     if scheme in ("", "file"):
-        return _local_file(unquote(urlsplit(uri).path) if scheme else uri)
+        return _local_file(path_of(uri) if scheme else Path(uri).expanduser())
     raise ConfigError(
         f"A source cannot be read from {scheme}://.",
         next_step="Name a local path, s3://, https://, or - for standard input.",
@@ -45,8 +45,7 @@ def _standard_input(file: BinaryIO) -> Source:
 
 
 @contextmanager
-def _local_file(name: str) -> Iterator[Source]:
-    path = Path(name).expanduser()
+def _local_file(path: Path) -> Iterator[Source]:
     with opened(lambda: path.open("rb"), FAILURES, lambda error: _explain(error, str(path))) as file:
         yield Source(str(path), str(path), file)
 

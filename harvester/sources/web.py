@@ -27,8 +27,10 @@ def open_web(url: str) -> Iterator[Source]:
     """Open it, through the proxy that the environment names, if any."""
     try:
         address = urlsplit(url)
+        _ = address.port  # an error where it is no number of a port
     except ValueError as error:
-        raise ConfigError(f"The source's address is none: {error}.", next_step="Mend the address.") from error
+        # The address is not repeated: it may hold a password.
+        raise ConfigError(f"The source's address is none: {error}.", next_step="Mend the address.") from None
     if address.username is not None:
         raise ConfigError(
             "The source's address holds a user name.",
@@ -75,7 +77,7 @@ def _explain(error: Exception, shown: str) -> HarvesterError:
         error.close()
         return _refused(error.code, shown)
     if isinstance(error, InvalidURL):
-        return ConfigError(f"{shown} is no address.")
+        return ConfigError(f"{shown} is no address.", next_step="Mend the address.")
     if isinstance(error, IncompleteRead):
         return SourceUnavailable(f"{shown}: the source ended in the middle.", next_step=AGAIN)
     reason = getattr(error, "reason", None) or error

@@ -178,6 +178,7 @@ def test_the_zone_of_this_shell_is_not_that_of_cron(cli: CommandLine, monkeypatc
         ("schedule --cron --systemd", 2, "not both"),
         ("schedule --out units", 2, "--out is for --systemd"),
         ("schedule --systemd --out config.toml/units", 3, "cannot be written"),
+        ("schedule --systemd --out config.toml/units", 3, "Let --out name a folder"),
         ("--config nowhere.toml schedule", 3, "There is no configuration"),
     ],
 )

@@ -22,9 +22,11 @@ from ledger_kit import (
     video_ids,
 )
 
+from harvester.ledger.postgres import reader as postgres_reader
 from harvester.ledger.postgres import runs
 from harvester.ledger.protocol import Ledger, LedgerReader
 from harvester.model import Batch, GiveBack, ProcessIdentity, RunRecord
+from harvester.report.next_steps import under_way
 
 ME = a_process(2)
 LATER = NOW + timedelta(seconds=1)
@@ -151,6 +153,20 @@ async def test_a_host_whose_clock_is_days_ahead_holds_its_claims_no_longer_than_
     assert await ledger.recover(ME, NOW) == (0 if on_a_server else 1)
     await ledger.recover(ME, AFTER_LEASE)
     assert await counts(ledger) == {"pending": 100}
+
+
+async def test_a_run_of_another_clock_is_shown_as_under_way(
+    ledger: Ledger, books: LedgerReader, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a server. In a file its lease is over by the clock of this host, the only one that is known here."""
+    run = await a_run(ledger, a_process(host="elsewhere"), NOW)
+    await ledger.renew_lease(run, NOW + LEASE)
+    if database.url.startswith("postgresql"):
+        monkeypatch.setattr(postgres_reader, "datetime", TwoDaysAhead)
+        assert under_way(books.runs(1)[0], NOW + TWO_DAYS)
+        assert not under_way(books.runs(1)[0], NOW + TWO_DAYS + 2 * LEASE)
+    else:
+        assert not under_way(books.runs(1)[0], NOW + TWO_DAYS)
 
 
 async def test_recovery_is_done_once(

@@ -157,6 +157,12 @@ def test_a_put_that_a_web_page_answers(store: Store, part_bytes: int) -> None:
         target.publish([b"[]"], content_type="application/json")
 
 
+def test_a_head_that_a_web_page_answers(store: Store) -> None:
+    with pytest.raises(ConfigError, match="is not S3: it answered HeadObject with HTTP 200") as caught:
+        S3Target("bucket", "o.json", S3Options()).standing()
+    assert "AWS_ENDPOINT_URL_S3" in caught.value.next_step
+
+
 def test_a_session_that_is_over(store: Store) -> None:
     store.status, store.body = 400, xml("ExpiredToken", "The provided token has expired.")
     assert type(export()) is CredentialsError

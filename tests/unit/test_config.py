@@ -101,7 +101,10 @@ def test_addresses_and_absolute_paths_stay_as_they_are(tmp_path: Path) -> None:
         ("[youtube]\nparts = []", "youtube.parts"),
         ('[export]\nformat = "xml"', "export.format"),
         ('[export]\nacl = "everyone"', "export.acl"),
+        ('[youtube]\nbase_url = "https://example.org:99999/v3"', "youtube.base_url"),
+        ('[youtube]\nbase_url = "https://[::1/v3"', "youtube.base_url"),
         ('[ledger]\nurl = "mysql://localhost/db"', "ledger.url"),
+        ('[ledger]\nurl = "postgresql://[::1/db"', "ledger.url"),
         ('[log]\nlevel = "LOUD"', "log.level"),
     ],
 )

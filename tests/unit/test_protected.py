@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harvester.errors import DestinationRefused
+from harvester.errors import ConfigError, DestinationRefused
 from harvester.protected import Protected
 
 
@@ -104,3 +104,8 @@ def test_a_folder_of_objects_that_holds_it() -> None:
     assert is_refused("s3://bucket/deep/songs.csv", "s3://bucket/deep/", folder=True)
     assert is_refused("s3://bucket/deep/songs.csv", "s3://bucket/deep", folder=True)
     assert not is_refused("s3://bucket/deep/songs.csv", "s3://bucket/dee", folder=True)
+
+
+def test_what_is_no_address() -> None:
+    with pytest.raises(ConfigError, match=r"file://\[::1/x is no address"):
+        is_refused("songs.csv", "file://[::1/x")

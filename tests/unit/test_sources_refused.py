@@ -18,6 +18,7 @@ import pytest
 from harvester import sources
 from harvester.errors import ConfigError
 from harvester.sources import IdChunk, Limit, read_ids
+from harvester.support.ledger_url import source_name
 
 A, B, C = "dQw4w9WgXcQ", "9bZkp7q19f0", "kJQP7kiw5Fk"
 
@@ -192,3 +193,19 @@ def test_a_limit_counts_over_several_sources(tmp_path: Path) -> None:
 def test_what_is_no_text_in_that_encoding(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no text in 'punycode'"):
         load("a.csv", "song\né-é\n".encode(), tmp_path, encoding="punycode")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://[::1/ids.csv",
+        "https://user:secret@host:99999/ids.csv",
+        "https://host:port/ids.csv",
+        "file://[::1/ids.csv",
+    ],
+)
+def test_what_is_no_address(address: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        list(read_ids(address, column="song"))
+    assert caught.value.next_step
+    assert "secret" not in str(caught.value) + source_name(address)

@@ -98,6 +98,7 @@ def _refuse_redirect(response: tuple[Any, Any] | None, **_: object) -> None:
 
 
 _PROOF = {
+    "HeadObject": "ETag",
     "PutObject": "ETag",
     "CreateMultipartUpload": "UploadId",
     "UploadPart": "ETag",

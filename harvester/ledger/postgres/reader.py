@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 import psycopg
@@ -16,7 +18,7 @@ from harvester.ledger import queries
 from harvester.ledger.postgres.connection import damaged, ledger_errors, reading_engine
 from harvester.ledger.reader import CoreReader
 from harvester.ledger.schema import responses
-from harvester.model import StoredResponse
+from harvester.model import RunRecord, StoredResponse
 from harvester.support.ledger_url import name_of
 
 _AT_ONCE = 8
@@ -28,6 +30,7 @@ _RESPONSES = str(
     .compile(dialect=postgresql.dialect())  # type: ignore[no-untyped-call]
 ).encode()
 _SHARE = select(func.pg_export_snapshot())
+_CLOCK = select(func.clock_timestamp())
 _NO_SNAPSHOT = ("0A000", "22023", "42704", "55000")
 """Unknown, of another database, or let go of."""
 
@@ -48,6 +51,13 @@ class PostgresReader(CoreReader):
     def share(self) -> str:
         with self._reading():
             return str(self._db.execute(_SHARE).scalar_one())
+
+    def runs(self, newest: int) -> list[RunRecord]:
+        """See `LedgerReader`. Leases are stored by the server's clock, and given by this machine's, as all else."""
+        with self._reading():
+            ahead: timedelta = self._db.execute(_CLOCK).scalar_one() - datetime.now(UTC)
+        ahead = timedelta(seconds=round(ahead.total_seconds()))
+        return [replace(run, lease_until=run.lease_until - ahead) for run in super().runs(newest)]
 
     def _take(self, snapshot: str) -> None:
         try:
