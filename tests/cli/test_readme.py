@@ -40,7 +40,7 @@ def test_every_command_and_option_of_the_table_exists() -> None:
         assert set(re.findall(r"--[a-z-]+", rest)) <= known
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/architecture.md"])
+@pytest.mark.parametrize("document", ["README.md", "docs/architecture.md", "docs/glossary.md"])
 def test_links_lead_somewhere(document: str) -> None:
     folder = (CHECKOUT / document).parent
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", (CHECKOUT / document).read_text(encoding="utf-8")):

@@ -195,6 +195,45 @@ def test_a_lock_file_pins_with_hashes_and_names_no_host(lock: str) -> None:
         assert "--hash=sha256:" in block
 
 
+# --- docs/architecture.md names what there is
+
+ARCHITECTURE = (CHECKOUT / "docs/architecture.md").read_text(encoding="utf-8")
+
+
+def named_in_the_architecture() -> set[str]:
+    """Modules and folders, from `harvester/` on. In the table of rooms a file may be named within its room."""
+    names = set()
+    for line in ARCHITECTURE.splitlines():
+        room = re.match(r"\| `(\w+/)` \|", line)
+        for name in re.findall(r"`([\w/]+(?:\.py|/))`", line):
+            names.add(name if "/" in name or room is None else room[1] + name)
+    return names
+
+
+def test_the_architecture_names_every_room_and_folder_and_nothing_else() -> None:
+    named = named_in_the_architecture()
+    outside = {"harvester/", "migrations/"}
+    assert {name for name in named - outside if not (PACKAGE / name).exists()} == set()
+    folders = {f"{path.relative_to(PACKAGE)}/" for path in PACKAGE.rglob("*") if path.is_dir()}
+    modules = {path.name for path in PACKAGE.glob("[!_]*.py")}
+    assert {name for name in folders | modules if "__pycache__" not in name} - named == set()
+
+
+def test_the_picture_of_the_rooms_shows_imports_that_are_allowed() -> None:
+    picture = re.findall(r"```mermaid\n(.*?)```", ARCHITECTURE, re.DOTALL)[0]
+    arrows = re.findall(r"^ *(\w+) --> (\w+)$", picture, re.MULTILINE)
+    assert len(arrows) > 10
+    for room, target in arrows:
+        assert any(below.split(".")[0] == target for below in ROOMS[room]), f"{room} --> {target}"
+
+
+def test_the_architecture_names_every_table_of_the_ledger() -> None:
+    from harvester.ledger.schema import metadata
+
+    rows = re.findall(r"^\| (`[a-z_`, ]+`) \|", ARCHITECTURE, re.MULTILINE)
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == set(metadata.tables)
+
+
 # --- how tests wait
 
 # But the program that waits, and those of the soak test, which is no part of the suite.
