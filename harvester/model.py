@@ -41,7 +41,7 @@ class CallState(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Ids claimed for one call, in load order. `call_id` is the fence: whoever settles must still own it."""
+    """Ids claimed for one call, in load order. `call_id` is the fencing token: only its owner may settle it."""
 
     call_id: int
     quota_day: date

@@ -49,7 +49,7 @@ def seconds_to_another_day(now: datetime, day: date, margin: timedelta) -> float
 
 
 def newly_reset(now: datetime) -> bool:
-    """Whether the day is so young that the API may not have turned its page yet."""
+    """Whether the day has just begun: the API's clock may be a little behind, and still in the day before."""
     return now - day_start(quota_day(now)) < RESET_GRACE
 
 

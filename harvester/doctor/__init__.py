@@ -1,11 +1,11 @@
 """`harvester doctor`: whether a crawl would work here, one check after another, and what to do where it would not.
 
-    finding.py    what a check says: ok, a warning or a problem
-    settings.py   config.toml, the key, the time zone
-    books.py      the ledger, and the room beside it
-    places.py     the source, and where the export goes
-    network.py    the API and its clock
-    versions.py   harvester, Python, SQLite, the libraries
+    finding       what a check says: ok, a warning or a problem
+    settings      config.toml, the key, the time zone
+    ledger        the ledger, and the room on its disk
+    source_and_destination   where the ids come from and where the export goes
+    network       the API and its clock
+    versions      harvester, Python, SQLite, the libraries
 
 A check asks what a command would meet later, through the same code. None of them changes the ledger or spends a unit,
 but for the one call that is asked for by name. What a check needs is imported when it runs: with a broken time zone,

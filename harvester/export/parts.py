@@ -37,7 +37,7 @@ def survey(books: LedgerReader, form: Format, most_bytes: int | None) -> Survey:
 def _cut(books: LedgerReader, form: Format, most_bytes: int) -> Iterator[Span]:
     """Cut the load order so that each span comes to about `most_bytes` at most.
 
-    The cut depends on what is stored alone, so that whoever assembles a span, alone or beside others, gets the same.
+    The cut depends on what is stored alone, so that each process that assembles a span gets the same bytes.
     Raises ConfigError where `most_bytes` is so small that it can't be meant.
     """
     held = empty = _empty_bytes(books, form, most_bytes)
@@ -89,12 +89,12 @@ def is_part(name: str) -> bool:
     return _PART.fullmatch(name) is not None
 
 
-def refuse_strangers(uri: str, names: Iterable[str]) -> None:
+def refuse_foreign_files(uri: str, names: Iterable[str]) -> None:
     """Readers take a folder for one table: raises ConfigError where other files lie in it, which would be lost too."""
-    stranger = next((name for name in names if not is_part(name)), None)
-    if stranger is not None:
+    foreign = next((name for name in names if not is_part(name)), None)
+    if foreign is not None:
         raise ConfigError(
-            f"Can't export to {shown(uri)}: it holds {shown(stranger, 100)!r}, which is no part of an export.",
+            f"Can't export to {shown(uri)}: it holds {shown(foreign, 100)!r}, which is no part of an export.",
             state="Nothing was written.",
             next_step="Choose a folder of its own for the export: --force does not remove other files.",
         )

@@ -1,4 +1,4 @@
-"""Work done ahead in other threads, its results in order: for what lets go of Python's lock, as zlib and zstd do."""
+"""Work done ahead in other threads, its results in order: for calls that release Python's lock, as those of zlib do."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Take ids out of the ledger that a wrong load brought and no call has asked for.
 
-In many short transactions, so that a run beside it waits for none of them long.
+In many short transactions, so that a run that goes on meanwhile waits for none of them long.
 """
 
 from __future__ import annotations

@@ -155,7 +155,7 @@ def _wasted(calls: int, faults: Sequence[FaultCount]) -> str:
 
 
 def _runs(runs: Sequence[RunRecord], now: datetime, columns: int) -> Iterable[RenderableType]:
-    """The newest, and whoever else is at work."""
+    """The newest runs, and others that are at work."""
     seen = [run for place, run in enumerate(runs) if place < RUNS or under_way(run, now)]
     yield _table_of_runs(seen[:RUNS_AT_WORK], now, columns)
     if len(seen) > RUNS_AT_WORK:

@@ -170,7 +170,7 @@ def _listed(values: list[str]) -> list[str]:
 def serve(settings: SimulatorSettings | None = None, *, until_stdin_closes: bool = False) -> None:
     """Serve until SIGINT or SIGTERM; the first line on stdout is the base URL.
 
-    `until_stdin_closes` ends it as well when whoever holds the other end of stdin is gone.
+    `until_stdin_closes` ends it as well when the process at the other end of stdin is gone.
     """
     asyncio.run(_serve(settings, until_stdin_closes))
 

@@ -1,17 +1,15 @@
 """Id files: CSV, Parquet, JSON or one id a line, plain or packed, from a disk, S3, the web or standard input.
 
-    source.py    an opened source; its failures come as harvester's errors
-    places.py    local files and standard input; s3.py and web.py the others
-    packing.py   gzip and zstd, told apart by their first bytes; encoding.py makes text UTF-8
-    layout.py    which format it is, and where the header stands; foreign.py what is no file of ids
-    readers.py   puts these together into chunks of texts, by plain.py, table.py, parquet.py, json_rows.py and lines.py
-    plain.py     CSV without quotes and surprises, by numpy; recent.py leaves out what has just been there
-    table.py     any CSV, by the csv module; pieces.py cuts both their lines
-    json_rows.py JSON Lines and arrays, by pandas
-    video_id.py  the id in a text
-    ids.py       texts as ids: distinct, valid or not
-
-Memory is bounded by the chunk, not by the file. Importing this costs nothing: numpy comes with the first CSV.
+source          an opened source; its failures come as harvester's errors
+open            local files and standard input; s3 and web the others
+decompress      gzip and zstd, recognised by their first bytes; encoding makes text UTF-8
+sniff           which format it is, and where the header stands; wrong_files: what is no file of ids
+column_reader   puts these together into chunks of texts, by the modules of the formats:
+csv_fast        CSV without quotes, by numpy; recent_ids leaves out what was there a moment ago
+csv_general     any CSV, by the csv module; line_blocks cuts the lines of both
+parquet, json_rows, lines   Parquet by pyarrow, JSON by pandas, one id a line
+video_id        the id in a text
+sort_ids        texts as ids: distinct, valid or not
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Plain CSV, by numpy: rows whose delimiters and line ends alternate as the header's do, and no quotes.
 
-Most large files are of this kind from end to end. The pieces that are not plain are read by `table.py`, with its rules
-for quotes, ragged rows and the rest.
+Most large files are of this kind from end to end. The blocks that are not plain are read by `csv_general`, with its
+rules for quotes, ragged rows and the rest.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Bytes in blocks, and what packs them: gzip and zstd, told apart by their first bytes and not by a name."""
+"""Bytes in blocks, decompressed: gzip and zstd, recognised by their first bytes, not by a name."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ def _numbered(table: _Table, wanted: Wanted, name: str) -> Header | None:
         columns = "1 column" if most == 1 else f"{most} columns"
         raise ConfigError(
             f"{name} has no column {wanted.number}: its rows have {columns}.",
-            next_step="Name another column; or, if they are told apart by another character, --delimiter.",
+            next_step="Name another column; or, if another character separates them, --delimiter.",
         )
     width = _most_common(widths[delimiter])
     width = width if width >= wanted.number else most

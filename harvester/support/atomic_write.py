@@ -28,7 +28,7 @@ def followed(path: Path) -> Path:
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Put `data` in place of what `path` holds, all of it or none: whoever reads sees the old file or the new one.
+    """Put `data` in place of what `path` holds, all of it or none: a reader sees the old file or the new one.
 
     Where `path` is a symbolic link, the file that it leads to is replaced: see `followed`. Raises OSError, and leaves
     nothing behind.

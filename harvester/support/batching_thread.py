@@ -1,4 +1,4 @@
-"""A thread beside the event loop, for work that would hold it up and lets go of Python's lock meanwhile."""
+"""A thread for blocking work that would hold up the event loop and releases Python's lock meanwhile."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Done(Generic[T]):
 
 
 class BatchingThread(Generic[S, T]):
-    """Does in its thread what tasks of one event loop ask for, as many items at once as wait: a hop there and back
-    costs as much as a small piece of work.
+    """Does in its thread what tasks of one event loop ask for, all items that wait at once: the change of threads
+    costs as much as a small item.
 
     `work` gives a Done for each item; what it raises instead is raised for all of them.
     """

@@ -1,4 +1,4 @@
-"""How far a long piece of work is, for whoever looks on. Pure."""
+"""Progress of a long piece of work, as its callbacks hear it. Pure."""
 
 from __future__ import annotations
 
@@ -26,4 +26,4 @@ ProgressCallback: TypeAlias = Callable[[Advance], None]
 
 
 def no_progress(_: Advance) -> None:
-    """A progress callback for when nobody looks on."""
+    """A progress callback that does nothing."""

@@ -154,7 +154,7 @@ class YouTubeClient:
     async def _get(self, url: URL, held: AsyncExitStack) -> Answer:
         """One GET. The body ends soon after the bound is passed, and then the connection is dropped.
 
-        A large body is read on when fewer large ones are held; `held` lets go of its place.
+        A large body is read on when fewer large ones are held; `held` frees its place.
         """
         if self._session is None:
             raise RuntimeError("the client is used outside its context")

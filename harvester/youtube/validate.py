@@ -1,6 +1,6 @@
 """The page of videos that a good answer holds: unpacked within bounds, then checked. Pure.
 
-What is accepted here is stored as it came, and read for years by everybody's parsers. So an acceptable body
+What is accepted here is stored as it was sent, and read for years by many parsers. So an acceptable body
 
 - is JSON of RFC 8259 in UTF-8 without a byte order mark, of at most MAX_RAW_BYTES;
 - nests objects and arrays at most MAX_DEPTH deep, empty ones not counted;

@@ -145,7 +145,7 @@ def _this_worker() -> str:
 
 
 class _Telling:
-    """A progress callback on a worker: now and then, whoever exports hears from the scheduler how far the part is."""
+    """A progress callback on a worker: the exporting process hears of it through the scheduler, now and then."""
 
     def __init__(self, export: str, part: str, seconds: float) -> None:
         self._export, self._part, self._seconds = export, part, seconds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dask
 
-# What fails on a worker is said by whoever exports.
+# What fails on a worker is said by the exporting process.
 dask.config.set({"logging": {"distributed": "critical"}})
 
 import distributed.nanny  # noqa: E402, F401

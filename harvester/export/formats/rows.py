@@ -61,7 +61,7 @@ def _hold(
     calls = dict.fromkeys(call_id for _, call_id in ids)
     lacking = [call_id for call_id in calls if call_id not in held]
     newest = {each.call_id: plain_body(each) for each in books.statistics(lacking)} if renewed else {}
-    # In this thread: to have zlib unpack in another takes longer, since reading videos rarely lets go of Python's lock.
+    # In this thread: to have zlib unpack in another takes longer, since reading videos rarely releases Python's lock.
     for response in books.bodies(lacking):
         plain = plain_body(response)
         try:

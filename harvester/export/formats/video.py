@@ -3,7 +3,7 @@
 Every field is optional, as in the API, and ABSENT where it was not sent. The parts that only a video's owner may ask
 for (fileDetails, processingDetails, suggestions, monetizationDetails, ageGating, projectDetails, brandPartner) are left
 out: an API key never gets them.
-A field that is not known here, or holds what its type can't, is not lost: see `leftovers`.
+A field that is not known here, or holds what its type can't, is not lost: see `unknown_fields`.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from harvester.errors import ConfigError, StorageUnavailable
 from harvester.export.manifest import SUFFIX
-from harvester.export.parts import refuse_strangers
+from harvester.export.parts import refuse_foreign_files
 from harvester.export.storage.destination import Meter, Written
 from harvester.export.storage.local import LocalTarget, finish_interrupted, overtaken, take_place_of_manifest
 from harvester.export.storage.local_draft import (
@@ -70,7 +70,7 @@ class LocalFolder:
             with alone_in(place.parent):
                 sizes = _sizes(place)
                 # Hidden files too: the whole old folder goes.
-                refuse_strangers(self.uri, sizes)
+                refuse_foreign_files(self.uri, sizes)
                 admit_folder(self, sizes, force=force)
             draft = _Draft(place, self.beside(SUFFIX))
         try:
@@ -94,7 +94,7 @@ class LocalFolder:
 
 @dataclass(frozen=True, slots=True)
 class LocalPlace:
-    """A name in a draft, for whoever sees that folder. Each attempt writes a file of its own, and renames it."""
+    """A name in a draft, for any process that sees that folder. Each attempt writes a new file and renames it."""
 
     place: Path
     """The folder that is to be replaced."""

@@ -58,7 +58,7 @@ class S3Options:
 
 @contextmanager
 def connected(uri: str, region: str | None, *, ranges: bool = False) -> Iterator[S3Client]:
-    """A client that gives up soon, and gives its connections back at the end; its errors are the house's.
+    """A client with short timeouts, whose connections are closed at the end; its errors are harvester's.
 
     With `ranges`, answers are not held against a checksum: some stores send that of the whole object with a range.
     """

@@ -1,7 +1,7 @@
 """Conditional writes: an object is put in place only of what stood there before, or of nothing.
 
-Stores that know no conditions answer 501, and are asked without; those that take no notice of them are not told apart
-from others. So whoever writes looks before and after it too, which leaves such a store a moment of some milliseconds.
+Stores that know no conditions answer 501, and are asked without; those that take no notice of them can't be told from
+others. So each writer looks before and after it too, which leaves such a store a moment of some milliseconds.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What S3 and the way to it refuse, in the house's errors: what happened, and what to do. Never a secret."""
+"""What S3 and the network refuse, as harvester's errors: what happened and what to do. Never a secret."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _PASSING = {
 
 @contextmanager
 def explained(uri: str) -> Iterator[None]:
-    """Turn what botocore raises into the house's errors. Anything else, as LedgerDamaged, passes as it is.
+    """Turn what botocore raises into harvester's errors. Anything else, as LedgerDamaged, passes as it is.
 
     Their cause is left out: botocore's texts repeat what S3 said, the password in AWS_ENDPOINT_URL, and a session
     token that no header can hold.

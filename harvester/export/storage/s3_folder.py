@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from harvester.errors import CredentialsError, HarvesterError
 from harvester.export.manifest import SUFFIX
-from harvester.export.parts import is_part, refuse_strangers
+from harvester.export.parts import is_part, refuse_foreign_files
 from harvester.export.storage.destination import Meter, Standing, Written
 from harvester.export.storage.ownership import NAMES_MANIFEST, admit_folder
 from harvester.export.storage.s3 import S3Target
@@ -57,7 +57,7 @@ class S3Folder:
         """See Folder."""
         found = self.objects()
         sizes = {name: standing.bytes for name, standing in _visible(found).items()}
-        refuse_strangers(self.uri, sizes)
+        refuse_foreign_files(self.uri, sizes)
         # Where an export was cut off while it changed the parts, some are of no manifest.
         made = self._made if CHANGING not in found else sizes.__contains__
         admit_folder(self, sizes, force=force, made=made)
@@ -108,7 +108,7 @@ def _visible(objects: Mapping[str, Standing]) -> dict[str, Standing]:
 
 @dataclass(frozen=True)
 class S3Place:
-    """An upload that was begun, for whoever sends it. Another process connects by its own environment."""
+    """An upload that was begun, for the process that sends it. Another process connects by its own environment."""
 
     uri: str
     region: str | None
@@ -155,7 +155,7 @@ class _Draft:
     def commit(self, manifest: bytes) -> None:
         """See Draft. An object in the folder says that its parts are being changed, and keeps other exports from it."""
         note = self._folder.file(CHANGING)
-        # Explained here, so that whoever commits can say in what state this leaves the folder.
+        # Explained here, so that the caller can say in what state this leaves the folder.
         with explained(self._folder.uri):
             noted = self._begin(note)
         beside = self._folder.beside(SUFFIX)

@@ -3,7 +3,7 @@
 Nothing in an open upload tells whose it is or whether its sender lives. So the rule asks neither: uploads to the
 very key that is exported, begun before this export and still open when it has published, are aborted. Their
 sender is dead, or it would put an older state of the ledger in place of the newer one that now stands there; a
-living one that is overtaken ends with an error, and nothing is lost. Whoever finishes first is left alone.
+living one that is overtaken ends with an error, and nothing is lost. The first to finish is left alone.
 No clock and no note on a disk is needed, and it works from any machine.
 """
 

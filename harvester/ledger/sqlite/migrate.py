@@ -42,7 +42,7 @@ REVISION = "0006"
 """The migration that this program works with; equal to the newest one, by test."""
 
 COPYING = "copying "
-"""What the version of a copy begins with that is not whole yet: see `copying`."""
+"""What the version of a copy begins with that is not whole yet: see harvester/ledger/copy.py."""
 
 APPLICATION_ID = 0x48525653
 """Marks the file as a ledger ("HRVS"): SQLite keeps it in the header, `file` and `sqlite3` show it."""
