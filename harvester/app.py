@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import random
-from collections.abc import Collection, Iterator
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Collection, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
@@ -28,8 +28,8 @@ from harvester.support.sanitize import count, shown
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
-    from harvester.crawl.batch_source import BatchSource
     from harvester.crawl.run_report import RunReport, Stop
+    from harvester.crawl.runner import Runner
     from harvester.export import Manifest
     from harvester.ledger.postgres.reader import PostgresReader
     from harvester.ledger.protocol import Ledger
@@ -65,7 +65,7 @@ class Harvester:
         self._key = key
         self._proxies = proxies
         self._clock = clock or SystemClock()
-        self._chance = rng
+        self._rng = rng
 
     def init(self) -> None:
         """Create the ledger or bring it up to date. Safe to repeat."""
@@ -79,13 +79,13 @@ class Harvester:
         encoding: str | None = None,
         limit: int | None = None,
         stdin: BinaryIO | None = None,
-        watch: ProgressCallback = no_progress,
+        progress: ProgressCallback = no_progress,
     ) -> Loaded:
         """Read the ids of all `uris`, by default of the configured one, into the ledger, which is made if need be."""
         from harvester.loader import Reading, load_all
         from harvester.sources import Limit, read_ids
 
-        source, reading = self.config.source, Reading(watch)
+        source, reading = self.config.source, Reading(progress)
         if not (uris := uris or (source.uri or "",))[0]:
             raise ConfigError("There is no source.", next_step="Name one: harvester load ids.csv, or set source.uri.")
         read = partial(
@@ -107,14 +107,9 @@ class Harvester:
         return open_ledger(self.config.ledger.url)
 
     async def run(
-        self,
-        *,
-        until_done: bool = False,
-        max_calls: int | None = None,
-        stop: Stop | None = None,
-        report: RunReport | None = None,
-    ) -> tuple[RunReport, Progress]:
-        """Crawl until the day's units are spent, nothing is left, or `stop`. What was done, and how far it is.
+        self, report: RunReport, *, until_done: bool = False, max_calls: int | None = None, stop: Stop | None = None
+    ) -> Progress:
+        """Crawl until the day's units are spent, nothing is left, or `stop`. Returns how far the crawl is.
 
         `report` is written as the run goes, so that it tells what was done even where the run raises.
         """
@@ -124,21 +119,15 @@ class Harvester:
             refuse_without_ids(before)
             units = f"{before.remaining:,} of {count(before.daily_units, 'unit')}"
             log.info("%s left, %s left today", count(before.unasked, "id"), units)
-            report = await self.crawl(ledger, until_done=until_done, max_calls=max_calls, stop=stop, report=report)
-            return report, await ledger.progress()
+            async with self.runner(ledger, report, stop=stop) as runner:
+                await runner.run(until_done=until_done, max_calls=max_calls)
+            return await ledger.progress()
 
-    async def crawl(
-        self,
-        ledger: Ledger,
-        *,
-        statistics_only: bool = False,
-        until_done: bool = False,
-        max_calls: int | None = None,
-        stop: Stop | None = None,
-        work: BatchSource | None = None,
-        report: RunReport | None = None,
-    ) -> RunReport:
-        """The run itself, over a ledger that is open already; `work` is what to ask for, where it is not all."""
+    @asynccontextmanager
+    async def runner(
+        self, ledger: Ledger, report: RunReport, *, stop: Stop | None = None, statistics_only: bool = False
+    ) -> AsyncIterator[Runner]:
+        """A run over a ledger that is open, with a client of the API; both end with the context."""
         from harvester.crawl.runner import Runner
         from harvester.ledger.process_identity import this_process
         from harvester.support.network import proxy_for
@@ -155,20 +144,19 @@ class Harvester:
             statistics_only=statistics_only,
             proxy=proxy_for(self.config.youtube.base_url) if self._proxies else None,
         )
-        worker = Runner(
-            ledger,
-            client,
-            self._clock,
-            run=run,
-            quota=self.config.quota.of_statistics() if statistics_only else self.config.quota,
-            process=this_process(),
-            stop=stop,
-            rng=self._chance,
-            report=report,
-            parts=None if statistics_only else self.config.youtube.asked,
-        )
         async with client:
-            return await worker.run(until_done=until_done, max_calls=max_calls, work=work)
+            yield Runner(
+                ledger,
+                client,
+                self._clock,
+                run=run,
+                quota=self.config.quota.of_statistics() if statistics_only else self.config.quota,
+                process=this_process(),
+                stop=stop,
+                rng=self._rng,
+                report=report,
+                parts=None if statistics_only else self.config.youtube.asked,
+            )
 
     def dry_run(self, max_calls: int | None = None) -> DryRun:
         """Count out the batches that a run would claim now. Reads only."""
@@ -287,14 +275,14 @@ class Harvester:
     async def refresh(
         self,
         older_than: timedelta | None,
+        report: RunReport,
         *,
         statistics_only: bool = False,
         max_calls: int | None = None,
         stop: Stop | None = None,
-        report: RunReport | None = None,
-    ) -> tuple[RunReport, Stored]:
-        """Fetch again what was fetched longer ago than that, as a run of its own. What was done, and what is left.
-        None: what was asked for with other parts than are set now.
+    ) -> Stored:
+        """Fetch again what was fetched longer ago than that, as a run of its own. Returns what is left.
+        None: what was asked for with other parts than are set now. `report`: see `run`.
 
         An old response stays until the new one takes its place, so an export is whole at every moment.
         """
@@ -302,13 +290,13 @@ class Harvester:
 
         before, parts = self._old(older_than)
         check(self.config.ledger.url)
-        async with open_ledger(self.config.ledger.url, statistics_only=statistics_only) as ledger:
-            work = OldResponses(ledger, before, parts)
-            report = await self.crawl(
-                ledger, statistics_only=statistics_only, max_calls=max_calls, stop=stop, work=work, report=report
-            )
+        async with (
+            open_ledger(self.config.ledger.url, statistics_only=statistics_only) as ledger,
+            self.runner(ledger, report, stop=stop, statistics_only=statistics_only) as runner,
+        ):
+            await runner.run(max_calls=max_calls, batches=OldResponses(ledger, before, parts))
         with self.books() as books:
-            return report, books.older_statistics(before) if statistics_only else books.older(before, parts)
+            return books.older_statistics(before) if statistics_only else books.older(before, parts)
 
     def _old(self, older_than: timedelta | None) -> tuple[datetime, str | None]:
         """Before when a response was fetched that is to be fetched again, and with others than which parts."""
@@ -323,14 +311,13 @@ class Harvester:
             summary = self.overview().summary
             videos, units_left_today = summary.unasked, summary.remaining
         units_per_call = units_per_call or settings.units_per_call
-        if units_per_call > settings.daily_units - settings.reserve_units:
+        if units_per_call > settings.spendable_units:
             what = f"A day's units do not pay for one call of {units_per_call}."
             raise ConfigError(what, next_step="Raise quota.daily_units, or lower quota.units_per_call.")
         return quota.make_plan(
             videos,
-            daily_units=settings.daily_units,
+            daily_units=settings.spendable_units,
             units_per_call=units_per_call,
-            reserve_units=settings.reserve_units,
             concurrency=self.config.run.concurrency,
             now=self._clock.now(),
             units_left_today=units_left_today,
@@ -342,7 +329,7 @@ class Harvester:
         require_complete: bool = False,
         dask: str | None = None,
         force: bool = False,
-        watch: ProgressCallback = no_progress,
+        progress: ProgressCallback = no_progress,
     ) -> Manifest:
         """Publish the stored responses, then the manifest beside them. `dask`: see `maker_for`; `force`: `export`."""
         from harvester.export import export, maker_for
@@ -361,12 +348,12 @@ class Harvester:
                 ledger_name=self.config.ledger.name,
                 now=self._clock.now(),
                 require_complete=require_complete,
-                watch=watch,
+                watch=progress,
                 force=force,
                 maker=maker_for(dask, open_reader, self.config.ledger.url, None if dask is None else books.share()),
             )
 
-    def verify(self, published: str | None = None, *, watch: ProgressCallback = no_progress) -> Progress:
+    def verify(self, published: str | None = None, *, progress: ProgressCallback = no_progress) -> Progress:
         """Prove the books, then a published file where one is named. Raises InconsistentLedger with what is not."""
         with self.books() as books:
             if findings := books.findings():
@@ -374,7 +361,7 @@ class Harvester:
             if published is not None:
                 from harvester.export import check_published
 
-                if findings := check_published(published, books, self.config.export, watch=watch):
+                if findings := check_published(published, books, self.config.export, watch=progress):
                     raise InconsistentLedger.of(
                         f"{shown(published)} is not what was exported from this ledger", findings
                     )

@@ -123,13 +123,18 @@ class QuotaSettings(_Section):
     reserve_units: Annotated[int, Field(ge=0)] = 0
     statistics_daily_units: PositiveInt = 10_000
 
+    @property
+    def spendable_units(self) -> int:
+        """Units a day that runs may spend: the reserve is left out."""
+        return self.daily_units - self.reserve_units
+
     def of_statistics(self) -> QuotaSettings:
         """What `videos:batchGetStats` may spend: a quota of its own, at a unit a call."""
         return QuotaSettings(daily_units=self.statistics_daily_units, units_per_call=1)
 
     @model_validator(mode="after")
     def _one_call_fits(self) -> Self:
-        if self.daily_units - self.reserve_units < self.units_per_call:
+        if self.spendable_units < self.units_per_call:
             raise ValueError(
                 f"quota.daily_units ({self.daily_units}) less quota.reserve_units ({self.reserve_units}) "
                 f"does not pay for one call of quota.units_per_call ({self.units_per_call})"

@@ -49,6 +49,7 @@ async def fetch_all(
     from harvester.app import Harvester
     from harvester.config import find_config, load_config
     from harvester.crawl.batch_source import ChosenIds
+    from harvester.crawl.run_report import RunReport
     from harvester.ledger.open import open_ledger
 
     _show_log_lines()
@@ -61,7 +62,9 @@ async def fetch_all(
         await _add(ledger, ids)
         places = await ledger.find(ids)
         while not dry_run and (wanted := _pending(places)):
-            report = await harvester.crawl(ledger, work=ChosenIds(ledger, _batches(wanted)))
+            report = RunReport()
+            async with harvester.runner(ledger, report) as runner:
+                await runner.run(batches=ChosenIds(ledger, _batches(wanted)))
             places = await ledger.find(ids)
             if report.calls == 0 or len(_pending(places)) == len(wanted):
                 break

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from harvester.model import BATCH_SIZE, Budget
+from harvester.model import BATCH_SIZE
 
 PACIFIC = ZoneInfo("America/Los_Angeles")
 
@@ -48,16 +48,9 @@ def seconds_to_another_day(now: datetime, day: date, margin: timedelta) -> float
     return max(0.0, (day_start(day + timedelta(days=1)) + margin - now).total_seconds())
 
 
-def newly_reset(now: datetime) -> bool:
-    """Whether the day has just begun: the API's clock may be a little behind, and still in the day before."""
+def just_reset(now: datetime) -> bool:
+    """Whether the quota was reset so recently that the API may still count for the day before."""
     return now - day_start(quota_day(now)) < RESET_GRACE
-
-
-def budget_for(
-    now: datetime, *, daily_units: int, units_per_call: int, reserve_units: int, parts: str | None = None
-) -> Budget:
-    """What may be spent on the quota day of `now`, by calls that ask for `parts`."""
-    return Budget(quota_day(now), daily_units - reserve_units, units_per_call, parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +77,16 @@ def make_plan(
     *,
     daily_units: int,
     units_per_call: int,
-    reserve_units: int,
     concurrency: int,
     now: datetime,
     units_left_today: int | None = None,
 ) -> Plan:
     """Plan `videos` ids from the quota day of `now` on, of which nothing is spent unless `units_left_today` says so.
 
-    Hours are at SECONDS_PER_CALL a call.
+    `daily_units` is what may be spent a day. Hours are at SECONDS_PER_CALL a call.
     """
     calls = math.ceil(videos / BATCH_SIZE)
-    calls_a_day = (daily_units - reserve_units) // units_per_call
+    calls_a_day = daily_units // units_per_call
     calls_left_today = calls_a_day if units_left_today is None else units_left_today // units_per_call
     days = days_to_finish(videos, calls_left_today=calls_left_today, calls_a_day=calls_a_day)
     begins_on = quota_day(now) + timedelta(days=0 if calls_left_today else 1)

@@ -96,10 +96,10 @@ class Rehearsal:
             await harvester.load()
             progress = await self._crawl(harvester, simulator, on_day)
             report = simulator.report()
-        manifest = harvester.export(watch=lambda advance: watch(replace(advance, note="exporting")))
+        manifest = harvester.export(progress=lambda advance: watch(replace(advance, note="exporting")))
         checks = self._checks(report, progress, config)
         try:
-            harvester.verify(config.export.uri, watch=lambda advance: watch(replace(advance, note="verifying")))
+            harvester.verify(config.export.uri, progress=lambda advance: watch(replace(advance, note="verifying")))
             checks.append(
                 Check("the books and the export balance", True, f"{count(manifest.videos, 'video')} exported")
             )
@@ -125,7 +125,7 @@ class Rehearsal:
             day = quota.quota_day(self._clock.now())
             self._run = report = RunReport()
             try:
-                _, progress = await harvester.run(report=report)
+                progress = await harvester.run(report)
                 again_at = quota.resets_at(self._clock.now()) + CRON_DELAY
             except OutsideError:
                 progress = harvester.verify()

@@ -55,6 +55,6 @@ def export(
     uri = dest if dest in (None, "-") or "://" in dest else str(Path(dest).absolute())
     harvester = state.harvester(export={"uri": uri, **settings})
     tune_gc()
-    with progress("export", "videos", state.verbosity) as watch:
-        manifest = harvester.export(require_complete=require_complete, dask=dask, force=force, watch=watch)
+    with progress("export", "videos", state.verbosity) as callback:
+        manifest = harvester.export(require_complete=require_complete, dask=dask, force=force, progress=callback)
     show(terminal.exported(manifest, harvester.config.export.uri))

@@ -32,6 +32,6 @@ def copy(state: State, source: str, target: str) -> None:
         raise click.UsageError(
             "SRC and DST must be two addresses: sqlite:///harvest.db, postgresql://user@host/database."
         )
-    with progress("copy", "rows", state.verbosity) as watch:
-        rows = copy(source, target, watch)
+    with progress("copy", "rows", state.verbosity) as callback:
+        rows = copy(source, target, callback)
     click.echo(f"{name_of(target)} is what {name_of(source)} is: {count(rows, 'row')}.")

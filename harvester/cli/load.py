@@ -55,7 +55,7 @@ def load(
 
     harvester = state.harvester()
     stdin = sys.stdin.buffer if "-" in sources and sys.stdin is not None else None
-    with progress("load", "rows", state.verbosity) as watch:
+    with progress("load", "rows", state.verbosity) as callback:
         loaded = asyncio.run(
             harvester.load(
                 *sources,
@@ -64,7 +64,7 @@ def load(
                 encoding=encoding,
                 limit=limit,
                 stdin=stdin,
-                watch=watch,
+                progress=callback,
             )
         )
     show(terminal.loaded(loaded))

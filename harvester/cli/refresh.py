@@ -44,6 +44,7 @@ def refresh(
 
     from harvester.cli.shared.console import show
     from harvester.cli.shared.signals import stopped_by_signals
+    from harvester.crawl.run_report import RunReport
     from harvester.report import terminal
 
     if changed_parts and (statistics_only or older_than is not None):
@@ -58,28 +59,29 @@ def refresh(
     if dry_run or not due.old.responses:
         show(terminal.due(due, older_than, what))
         return
+    report = RunReport()
     how = {"statistics_only": statistics_only, "max_calls": max_calls}
     with stopped_by_signals() as stop_by_signals:
-        report, left = asyncio.run(
-            _refresh(harvester, older_than, due.old.videos, state.verbosity, stop_by_signals, **how)
+        left = asyncio.run(
+            _refresh(harvester, report, older_than, due.old.videos, state.verbosity, stop_by_signals, **how)
         )
     show(terminal.refreshed(report, left, older_than, what))
 
 
 async def _refresh(
     harvester: Harvester,
+    report: RunReport,
     older_than: timedelta | None,
     videos: int,
     verbosity: int,
     stop_by_signals: Callable[[], Stop],
     **how: Any,
-) -> tuple[RunReport, Stored]:
+) -> Stored:
     from harvester.cli.shared.crawl_progress import report_progress
     from harvester.cli.shared.progress import progress
-    from harvester.crawl.run_report import RunReport
     from harvester.support.progress import Advance
 
-    stop, so_far = stop_by_signals(), RunReport()
-    with progress("refresh", "videos", verbosity) as watch:
-        async with report_progress(watch, lambda: Advance(so_far.fetched + so_far.missing, videos)):
-            return await harvester.refresh(older_than, stop=stop, report=so_far, **how)
+    stop = stop_by_signals()
+    with progress("refresh", "videos", verbosity) as callback:
+        async with report_progress(callback, lambda: Advance(report.fetched + report.missing, videos)):
+            return await harvester.refresh(older_than, report, stop=stop, **how)

@@ -59,9 +59,9 @@ def rehearse(state: State, videos: int, seed: int, faults: str, out: Path) -> No
         click.echo(terminal.rehearsed_day(day, videos, columns), file=sys.stdout)
 
     async def play() -> list[Check]:
-        with progress("rehearse", "videos", state.verbosity) as watch:
-            async with report_progress(watch, rehearsal.standing):
-                return await rehearsal.play(day_ended, watch)
+        with progress("rehearse", "videos", state.verbosity) as callback:
+            async with report_progress(callback, rehearsal.standing):
+                return await rehearsal.play(day_ended, callback)
 
     checks = asyncio.run(play())
     show(terminal.verdict(checks))

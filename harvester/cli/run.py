@@ -34,6 +34,7 @@ def run(state: State, max_calls: int | None, until_done: bool, dry_run: bool) ->
 
     from harvester.cli.shared.run_hooks import RunHooks
     from harvester.cli.shared.signals import stopped_by_signals
+    from harvester.crawl.run_report import RunReport
     from harvester.report import terminal
 
     harvester = state.harvester()
@@ -46,9 +47,10 @@ def run(state: State, max_calls: int | None, until_done: bool, dry_run: bool) ->
     # The root's end comes after an error was printed, too.
     click.get_current_context().find_root().call_on_close(hooks.finish)
     hooks.begin()
+    report = RunReport()
     try:
         with stopped_by_signals() as stop_by_signals:
-            report, progress = asyncio.run(_run(harvester, max_calls, until_done, state.verbosity, stop_by_signals))
+            progress = asyncio.run(_run(harvester, report, max_calls, until_done, state.verbosity, stop_by_signals))
     except Exception as error:
         hooks.failed(_sentence(error))
         raise
@@ -103,16 +105,20 @@ def _warn(harvester: Harvester, already: frozenset[str] = frozenset()) -> frozen
 
 
 async def _run(
-    harvester: Harvester, max_calls: int | None, until_done: bool, verbosity: int, stop_by_signals: Callable[[], Stop]
-) -> tuple[RunReport, Progress]:
+    harvester: Harvester,
+    report: RunReport,
+    max_calls: int | None,
+    until_done: bool,
+    verbosity: int,
+    stop_by_signals: Callable[[], Stop],
+) -> Progress:
     from harvester.cli.shared.crawl_progress import show_run_progress
-    from harvester.crawl.run_report import RunReport
     from harvester.support.gc_tuning import tune_gc
 
     tune_gc()
-    stop, so_far = stop_by_signals(), RunReport()
-    async with show_run_progress(harvester, so_far, verbosity):
-        return await harvester.run(until_done=until_done, max_calls=max_calls, stop=stop, report=so_far)
+    stop = stop_by_signals()
+    async with show_run_progress(harvester, report, verbosity):
+        return await harvester.run(report, until_done=until_done, max_calls=max_calls, stop=stop)
 
 
 def _sentence(error: Exception) -> str:

@@ -27,8 +27,8 @@ def verify(state: State, published: str | None) -> None:
     from harvester.support.sanitize import count, shown
 
     harvester = state.harvester()
-    with progress("verify", "videos", state.verbosity) as watch:
-        books = harvester.verify(published, watch=watch)
+    with progress("verify", "videos", state.verbosity) as callback:
+        books = harvester.verify(published, progress=callback)
     responses = sum(day.ok for day in books.days) - books.pruned.responses
     proved = (
         f"The books balance: {count(books.total, 'id')}, {count(books.calls, 'call')} on "

@@ -27,8 +27,8 @@ class BatchSource(Protocol):
         """A batch, or why there is none. None: nothing this time, ask again."""
         ...
 
-    def put_back(self, batch: Batch, halves: int = 1) -> None:
-        """That batch was let go, maybe in halves: this run is to ask for it again."""
+    def requeue(self, batch: Batch, halves: int = 1) -> None:
+        """The batch was released, maybe in halves: this run is to ask for it again."""
         ...
 
 
@@ -44,7 +44,7 @@ class PendingIds:
     async def claim(self, run_id: int, budget: Budget, now: datetime) -> Batch | Denied | None:
         return await self._ledger.claim(run_id, budget, now)
 
-    def put_back(self, batch: Batch, halves: int = 1) -> None:
+    def requeue(self, batch: Batch, halves: int = 1) -> None:
         """The next claims find it."""
 
 
@@ -54,23 +54,23 @@ class ChosenIds(PendingIds):
     def __init__(self, ledger: Ledger, among: Iterator[Sequence[int]]) -> None:
         super().__init__(ledger)
         self._among = among
-        self._again: deque[Sequence[int]] = deque()
+        self._requeued: deque[Sequence[int]] = deque()
 
     async def claim(self, run_id: int, budget: Budget, now: datetime) -> Batch | Denied | None:
-        among = self._again.popleft() if self._again else next(self._among, None)
+        among = self._requeued.popleft() if self._requeued else next(self._among, None)
         if among is None:
             return Denied.NOTHING_PENDING
         claimed = await self._ledger.claim(run_id, budget, now, among)
         if isinstance(claimed, Batch) and set(among).isdisjoint(claimed.positions):
             # Half of a refused batch went first.
-            self._again.append(among)
+            self._requeued.append(among)
         elif claimed in (Denied.BUDGET_SPENT, Denied.DAY_CLOSED):
-            self._again.appendleft(among)
+            self._requeued.appendleft(among)
         return None if claimed is Denied.NOTHING_PENDING else claimed
 
-    def put_back(self, batch: Batch, halves: int = 1) -> None:
+    def requeue(self, batch: Batch, halves: int = 1) -> None:
         """Nothing else would bring these positions up again."""
-        self._again += [batch.positions] * halves
+        self._requeued += [batch.positions] * halves
 
 
 class OldResponses:
@@ -107,7 +107,7 @@ class OldResponses:
                 self._last_call = old[-1].call_id if old else self._last_call
             return self._calls.popleft() if self._calls else None
 
-    def put_back(self, batch: Batch, halves: int = 1) -> None:
+    def requeue(self, batch: Batch, halves: int = 1) -> None:
         """It was not this response's fault."""
         assert batch.replaces is not None, "it was claimed here"
         self._calls.append(batch.replaces)

@@ -1,13 +1,10 @@
-"""How long to wait and how many calls to have under way. Pure: time and chance are arguments."""
+"""How long to wait and how many calls to have under way. Pure: time and random numbers are arguments."""
 
 from __future__ import annotations
 
 import math
 import random
 from dataclasses import dataclass
-
-MAX_RETRY_AFTER_SECONDS = 900.0
-"""A `Retry-After` longer than this is cut to it: asking again then costs one call, waiting hours costs the day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +15,9 @@ class Backoff:
     cap_seconds: float = 60.0
 
     def delay(self, attempt: int, rng: random.Random, retry_after_seconds: float | None = None) -> float:
-        """Seconds to wait after the `attempt`-th failure (from 1), never less than the server asked for."""
+        """Seconds to wait after the `attempt`-th failure (from 1), never less than `retry_after_seconds`."""
         jittered = rng.uniform(0, min(self.cap_seconds, self.base_seconds * 2.0 ** min(attempt - 1, 30)))
-        return max(jittered, min(retry_after_seconds or 0.0, MAX_RETRY_AFTER_SECONDS))
+        return max(jittered, retry_after_seconds or 0.0)
 
 
 class ConcurrencyController:
@@ -34,7 +31,7 @@ class ConcurrencyController:
     def __init__(self, most: int, rng: random.Random, now: float, backoff: Backoff | None = None) -> None:
         self.most = most
         self.held_until = now
-        self._chance = rng
+        self._rng = rng
         self._backoff = backoff or Backoff()
         self._limit = float(most)
         self._threshold = float(most)
@@ -75,7 +72,7 @@ class ConcurrencyController:
         if sent_at >= self._shrunk_at:
             self._pushes += 1
             self._shrink(now, self._limit / 2)
-        self.hold(now + self._backoff.delay(max(attempt, self._pushes), self._chance, retry_after_seconds))
+        self.hold(now + self._backoff.delay(max(attempt, self._pushes), self._rng, retry_after_seconds))
 
     def fault(self, now: float, sent_at: float) -> None:
         """A call failed in passing. Alone it changes nothing; when all that is under way fails, probe."""
@@ -84,7 +81,7 @@ class ConcurrencyController:
         self._faults_in_a_row += 1
         if self._faults_in_a_row >= self._limit:
             self._probes += 1
-            self.hold(now + self._backoff.delay(self._probes, self._chance))
+            self.hold(now + self._backoff.delay(self._probes, self._rng))
             self._shrink(now, 1.0)
 
     def probe(self, now: float, pause_seconds: float) -> None:

@@ -1,6 +1,6 @@
-"""The crawl itself: claim → fetch → settle, in as many lanes as calls may be under way.
+"""The crawl itself: claim → fetch → settle, in as many workers as calls may be under way.
 
-Each lane carries one batch at a time. What happens next is decided by the ledger's answer to a claim and by the
+Each worker has one batch at a time. What happens next is decided by the ledger's answer to a claim and by the
 verdict on the API's answer; every step is one transaction, safe to be killed after.
 """
 
@@ -20,13 +20,13 @@ from harvester.config import QuotaSettings, RunSettings
 from harvester.crawl.api_clock import ApiClock
 from harvester.crawl.batch_source import BatchSource
 from harvester.crawl.concurrency import Backoff, ConcurrencyController
-from harvester.crawl.evidence import Again, Call, Evidence, QuotaDoubt
+from harvester.crawl.evidence import Call, Evidence, QuotaDoubt, Retry
 from harvester.crawl.limiter import Limiter
 from harvester.crawl.run_errors import all_refused, api_down, key_refused
 from harvester.crawl.run_report import PROBE, Ending, RunReport
 from harvester.errors import HarvesterError
 from harvester.ledger.protocol import Ledger
-from harvester.model import Batch, Denied, GiveBack, Outcome, Verdict
+from harvester.model import Batch, Budget, Denied, GiveBack, Outcome, Verdict
 from harvester.youtube import Api
 
 log = logging.getLogger(__name__)
@@ -49,10 +49,10 @@ _PRECEDENCE = list(Ending)
 
 
 @dataclass(slots=True)
-class _Lane:
-    """What a lane has left to do: a batch to ask for again, or an answer whose settlement it does not wait for yet."""
+class _Worker:
+    """What a worker has left to do: a batch to ask for again, or a settlement that it does not wait for yet."""
 
-    again: Again | None = None
+    retry: Retry | None = None
     settling: asyncio.Task[None] | None = None
 
     async def settled(self) -> None:
@@ -70,7 +70,7 @@ class Crawler:
         ledger: Ledger,
         api: Api,
         clock: Clock,
-        work: BatchSource,
+        batches: BatchSource,
         *,
         run_id: int,
         run: RunSettings,
@@ -83,39 +83,39 @@ class Crawler:
         self._ledger = ledger
         self._api = api
         self.clock = self._clock = ApiClock(clock, api.time)
-        self._work = work
+        self._batches = batches
         self._run_id = run_id
         self._run = run
         self._quota = quota
         self._report = report
-        self._chance = rng
+        self._rng = rng
         self._parts = parts
         self._calls_left = max_calls
-        # Where calls are counted off, one lane claims at a time: a claim that is denied is no call.
+        # Where calls are counted off, one worker claims at a time: a claim that is denied is no call.
         self._turn: AbstractAsyncContextManager[None] = nullcontext() if max_calls is None else asyncio.Lock()
         self._backoff = Backoff()
-        self._pacer = ConcurrencyController(run.concurrency, rng, clock.monotonic(), self._backoff)
+        self._controller = ConcurrencyController(run.concurrency, rng, clock.monotonic(), self._backoff)
         self._closing = asyncio.Event()
-        self._gate = Limiter(self._pacer, self._clock, self._closing)
+        self._limiter = Limiter(self._controller, self._clock, self._closing)
         self._fatal: HarvesterError | None = None
         self._closed_day: date | None = None
         self.denied_day: date | None = None  # the day that last had no units for a call
         self._doubt = QuotaDoubt()
-        self._evidence = Evidence(ledger, self._pacer, run.max_attempts, run.patience_seconds)
-        self._lanes_left = 0
+        self._evidence = Evidence(ledger, self._controller, run.max_attempts, run.patience_seconds)
+        self._workers_left = 0
         self._one_probe = asyncio.Lock()
         self._good_waiters: list[asyncio.Event] = []
 
     async def go(self) -> Ending:
-        """Run the lanes until each of them is denied a batch. Raises what ended the crawl for good."""
-        self._lanes_left = self._run.concurrency
-        lanes = [asyncio.create_task(self._lane()) for _ in range(self._lanes_left)]
+        """Run the workers until each of them is denied a batch. Raises what ended the crawl for good."""
+        self._workers_left = self._run.concurrency
+        workers = [asyncio.create_task(self._work()) for _ in range(self._workers_left)]
         try:
-            endings = await asyncio.gather(*lanes)
+            endings = await asyncio.gather(*workers)
         finally:
-            for lane in lanes:
-                lane.cancel()
-            await asyncio.gather(*lanes, return_exceptions=True)
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
         if self._fatal is not None:
             raise self._fatal
         return max(endings, key=_PRECEDENCE.index)
@@ -123,97 +123,89 @@ class Crawler:
     async def close(self) -> None:
         """Send nothing more. `go` returns when the calls under way have come home."""
         self._closing.set()
-        await self._gate.wake()
+        await self._limiter.wake()
 
     async def sleep_until_reset(self, margin: timedelta) -> None:
         """Wait for another quota day than today, or for `close`; what was learned of the API's mood is forgotten."""
         day = quota.quota_day(self._clock.now())
-        await self._gate.pause_while(lambda: self._clock.seconds_to_another_day(day, margin))
-        self._pacer.restart(self._clock.monotonic())
+        await self._limiter.pause_while(lambda: self._clock.seconds_to_another_day(day, margin))
+        self._controller.restart(self._clock.monotonic())
         self._doubt.forget()
         self._evidence.forget()
 
-    # --- one lane
+    # --- one worker
 
-    async def _lane(self) -> Ending:
-        lane = _Lane()
+    async def _work(self) -> Ending:
+        worker = _Worker()
         try:
             while True:
-                if (ending := await self._go_round(lane)) is not None:
+                if (ending := await self._go_round(worker)) is not None:
                     return ending
         finally:
-            self._lanes_left -= 1
+            self._workers_left -= 1
             self._tell_waiters()
-            await lane.settled()
+            await worker.settled()
 
-    async def _go_round(self, lane: _Lane) -> Ending | None:
+    async def _go_round(self, worker: _Worker) -> Ending | None:
         """One batch asked for. What it ends with is settled beside the next claim, so that both share a commit."""
-        if lane.again is not None:
-            await self._gate.pause(lane.again.wait_seconds)
-            await self._wait_for_evidence(lane.again)
-        async with self._turn_to_probe(lane.again), self._gate.passage():
+        if worker.retry is not None:
+            await self._limiter.pause(worker.retry.wait_seconds)
+            await self._wait_for_evidence(worker.retry)
+        async with self._turn_to_probe(worker.retry), self._limiter.slot():
             if self._closing.is_set():
-                return await self._leave(lane.again)
-            if lane.again is not None and self._evidence.suffices(lane.again):
-                again, lane.again = lane.again, None
-                await self._give_up(again.batch, again.fault)
+                return await self._leave(worker.retry)
+            if worker.retry is not None and self._evidence.suffices(worker.retry):
+                retry, worker.retry = worker.retry, None
+                await self._give_up(retry.batch, retry.fault)
                 return None
-            batch = await self._next_batch(lane.again)
-            await lane.settled()
+            batch = await self._next_batch(worker.retry)
+            await worker.settled()
             if isinstance(batch, Ending):
                 return batch
-            call = self._evidence.call(batch, lane.again, self._clock.monotonic()) if batch is not None else None
-            lane.again = await self._ask(call, lane) if call is not None else None
+            call = self._evidence.call(batch, worker.retry, self._clock.monotonic()) if batch is not None else None
+            worker.retry = await self._ask(call, worker) if call is not None else None
         return None
 
-    def _turn_to_probe(self, again: Again | None) -> AbstractAsyncContextManager[None]:
+    def _turn_to_probe(self, retry: Retry | None) -> AbstractAsyncContextManager[None]:
         """One at a time: what a probe tells, it tells all."""
-        unproven = again is not None and again.unproven and not self._evidence.is_proven(again)
+        unproven = retry is not None and retry.unproven and not self._evidence.is_proven(retry)
         return self._one_probe if unproven else nullcontext()
 
-    async def _wait_for_evidence(self, again: Again) -> None:
-        """A good answer to another lane tells as much as a probe, and costs nothing."""
+    async def _wait_for_evidence(self, retry: Retry) -> None:
+        """A good answer to another worker tells as much as a probe, and costs nothing."""
         until = self._clock.monotonic() + EVIDENCE_SECONDS
-        while again.unproven and self._lanes_left > 1 and not self._evidence.is_proven(again):
+        while retry.unproven and self._workers_left > 1 and not self._evidence.is_proven(retry):
             self._good_waiters.append(good := asyncio.Event())
-            await self._gate.pause(until - self._clock.monotonic(), good)
+            await self._limiter.pause(until - self._clock.monotonic(), good)
             if not good.is_set():
                 return
 
-    async def _leave(self, again: Again | None) -> Ending:
-        """The gate is closed: a batch that waits to be asked again goes back as it came."""
-        if again is not None:
-            await self._ledger.give_back(again.batch, again.fault, GiveBack.RELEASE, self._clock.now())
+    async def _leave(self, retry: Retry | None) -> Ending:
+        """The run is closing: release a batch that waits to be asked for again."""
+        if retry is not None:
+            await self._ledger.give_back(retry.batch, retry.fault, GiveBack.RELEASE, self._clock.now())
         return Ending.MAX_CALLS if self._calls_left == 0 else Ending.STOPPED
 
-    async def _next_batch(self, again: Again | None) -> Batch | Ending | None:
+    async def _next_batch(self, retry: Retry | None) -> Batch | Ending | None:
         """The same batch again, or else a new one, with its units reserved. None: nothing this time, look again."""
         async with self._turn:
             if self._calls_left == 0:
                 await self.close()
-                return await self._leave(again)
-            claimed = await self._claim(again)
+                return await self._leave(retry)
+            now = self._clock.now()
+            limit = self._quota.spendable_units
+            budget = Budget(quota.quota_day(now), limit, self._quota.units_per_call, self._parts)
+            if retry is None:
+                claimed = await self._batches.claim(self._run_id, budget, now)
+            else:
+                claimed = await self._ledger.retry(self._run_id, retry.batch, retry.fault, budget, now)
+                claimed = None if claimed is Denied.NOTHING_PENDING else claimed  # lost to others: there may be more
             if isinstance(claimed, Batch):
                 self._count_call()
                 return claimed
-        return _ENDING_OF[claimed] if claimed is not None else None
-
-    async def _claim(self, again: Again | None) -> Batch | Denied | None:
-        budget = quota.budget_for(
-            now := self._clock.now(),
-            daily_units=self._quota.daily_units,
-            units_per_call=self._quota.units_per_call,
-            reserve_units=self._quota.reserve_units,
-            parts=self._parts,
-        )
-        if again is None:
-            claimed = await self._work.claim(self._run_id, budget, now)
-        else:
-            claimed = await self._ledger.retry(self._run_id, again.batch, again.fault, budget, now)
-            claimed = None if claimed is Denied.NOTHING_PENDING else claimed  # lost to others: there may be more
         if claimed in (Denied.BUDGET_SPENT, Denied.DAY_CLOSED):
             self.denied_day = budget.day
-        return claimed
+        return _ENDING_OF[claimed] if claimed is not None else None
 
     def _count_call(self) -> None:
         self._report.calls += 1
@@ -223,14 +215,14 @@ class Crawler:
 
     # --- one call
 
-    async def _ask(self, call: Call, lane: _Lane) -> Again | None:
+    async def _ask(self, call: Call, worker: _Worker) -> Retry | None:
         """Send the call and act on its verdict. Returns the batch where it is to be asked again."""
         batch = call.batch
         outcome = await self._api.fetch(await self._ids_of(call))
         self._clock.hear(outcome.answered_on)
         self._doubt.hear(outcome, call.sent_at)
         if outcome.verdict is Verdict.GOOD:
-            return await self._on_good(call, outcome, lane)
+            return await self._on_good(call, outcome, worker)
         self._report.wasted[outcome.reason] += 1
         if not outcome.sent:
             self._report.units -= batch.units
@@ -252,19 +244,19 @@ class Crawler:
         ids = call.batch.ids
         return (await self._evidence.known_id(ids, self._clock.now()),) if call.probe else ids
 
-    async def _on_good(self, call: Call, outcome: Outcome, lane: _Lane) -> Again | None:
-        self._pacer.good(self._clock.monotonic(), call.sent_at)
+    async def _on_good(self, call: Call, outcome: Outcome, worker: _Worker) -> Retry | None:
+        self._controller.good(self._clock.monotonic(), call.sent_at)
         self._tell_waiters()
         if call.probe:
             outcome.done_with()
             self._evidence.probed()
             self._report.wasted[PROBE] += 1
             answered = Outcome(Verdict.TRY_AGAIN, PROBE, outcome.http_status, "a known id was asked for, and answered")
-            return Again(call.batch, answered, 0.0, call.faults, proven=True)
+            return Retry(call.batch, answered, 0.0, call.faults, proven=True)
         self._evidence.good(call.batch, outcome)
-        lane.settling = asyncio.create_task(self._settle(call.batch, outcome))
-        lane.settling.add_done_callback(lambda _: outcome.done_with())
-        # It begins now, before the lane's next claim: whatever kills the run, a lane has one call under way.
+        worker.settling = asyncio.create_task(self._settle(call.batch, outcome))
+        worker.settling.add_done_callback(lambda _: outcome.done_with())
+        # It begins now, before the worker's next claim: whatever kills the run, a worker has one call under way.
         await asyncio.sleep(0)
         return None
 
@@ -283,25 +275,25 @@ class Crawler:
         self._report.missing += len(batch) - fetched
         log.debug("call %d: %d fetched, %d missing", batch.call_id, fetched, len(batch) - fetched)
 
-    async def _on_fault(self, call: Call, fault: Outcome) -> Again | None:
+    async def _on_fault(self, call: Call, fault: Outcome) -> Retry | None:
         """Back off and ask again; past the last attempt, tell a bad batch from an API that is down."""
         now, batch = self._clock.monotonic(), call.batch
-        self._pacer.fault(now, call.sent_at)
+        self._controller.fault(now, call.sent_at)
         faults = self._evidence.count(call, now)
         if not call.probe and self._evidence.is_at_fault(call, faults):
             await self._give_up(batch, fault)
             return None
-        worn_out = self._evidence.is_worn_out(batch, faults.number)
+        exhausted = self._evidence.attempts_exhausted(batch, faults.number)
         impatient = self._evidence.is_overdue(now) or (
-            worn_out and self._pacer.silence(now) >= self._run.patience_seconds
+            exhausted and self._controller.silence(now) >= self._run.patience_seconds
         )
         self._evidence.probes_failed += call.probe
         if impatient and (self._evidence.probes_failed >= PROBES_FAILED_MOST or not self._run.patience_seconds):
             await self._end_for_outage(batch, fault)
             return None
-        wait = self._backoff.delay(batch.attempt, self._chance, fault.retry_after_seconds)
+        wait = self._backoff.delay(batch.attempt, self._rng, fault.retry_after_seconds)
         unproven = impatient or self._evidence.wants_proof(batch, faults.number)
-        return Again(batch, fault, wait, faults, unproven)
+        return Retry(batch, fault, wait, faults, unproven)
 
     async def _give_up(self, batch: Batch, fault: Outcome) -> None:
         """The batch is at fault, not the API: look for the id in its halves, or give up on the one that is left.
@@ -323,33 +315,33 @@ class Crawler:
             return
         self._report.split += 1
         self._evidence.split(batch)
-        self._work.put_back(batch, halves=2)
+        self._batches.requeue(batch, halves=2)
 
     async def _end_for_outage(self, batch: Batch, fault: Outcome) -> None:
         await self._release(batch, fault)
-        await self._fail(api_down(fault, self._run.patience_seconds, self._work))
+        await self._fail(api_down(fault, self._run.patience_seconds, self._batches))
 
-    async def _on_push_back(self, call: Call, fault: Outcome) -> Again | None:
+    async def _on_push_back(self, call: Call, fault: Outcome) -> Retry | None:
         """However long the API says "too fast", it says nothing about the day."""
         now, batch = self._clock.monotonic(), call.batch
-        if self._pacer.silence(now) >= self._run.patience_seconds:
+        if self._controller.silence(now) >= self._run.patience_seconds:
             await self._end_for_outage(batch, fault)
             return None
-        self._pacer.pushed_back(now, call.sent_at, batch.attempt, fault.retry_after_seconds)
-        wait = self._backoff.delay(batch.attempt, self._chance)
-        return Again(batch, fault, wait, call.faults, call.probe)
+        self._controller.pushed_back(now, call.sent_at, batch.attempt, fault.retry_after_seconds)
+        wait = self._backoff.delay(batch.attempt, self._rng)
+        return Retry(batch, fault, wait, call.faults, call.probe)
 
     async def _on_quota(self, batch: Batch, fault: Outcome, sent_at: float) -> None:
         """The day looks spent. Near midnight, and the first time, it is worth one more question."""
-        young = quota.newly_reset(self._clock.now())
+        just_reset = quota.just_reset(self._clock.now())
         certain = fault.verdict is Verdict.DAY_SPENT or self._doubt.is_confirmed(sent_at)
-        if certain and not young:
+        if certain and not just_reset:
             await self._close_day(batch, fault)
             return
         if not self._doubt.pauses(sent_at):
             now = self._clock.monotonic()
             self._doubt.begin(now + DOUBT_PAUSE_SECONDS)
-            self._pacer.probe(now, DOUBT_PAUSE_SECONDS)
+            self._controller.probe(now, DOUBT_PAUSE_SECONDS)
             log.info("the API says that the day's quota is spent: asking once more in %.0f s", DOUBT_PAUSE_SECONDS)
         await self._release(batch, fault)
 
@@ -362,7 +354,7 @@ class Crawler:
         log.log(level, "the API says that the quota of %s is spent (%s)", day, fault.reason)
         await self._release(batch, fault)
 
-    async def _on_refusal(self, call: Call, fault: Outcome) -> Again | None:
+    async def _on_refusal(self, call: Call, fault: Outcome) -> Retry | None:
         """The API works and will not answer this batch: halve it at once. Alone, an id must be refused twice, with a
         good answer to others between. After very many refusals in a row, a known id tells whether it is the API."""
         batch, evidence = call.batch, self._evidence
@@ -371,22 +363,22 @@ class Crawler:
         very_many = evidence.refused_in_a_row >= REFUSALS_MOST
         if call.probe and (very_many or evidence.probes_refused >= PROBES_FAILED_MOST):
             await self._release(batch, fault)
-            await self._fail(all_refused(fault, min(evidence.refused_in_a_row, REFUSALS_MOST), self._work))
+            await self._fail(all_refused(fault, min(evidence.refused_in_a_row, REFUSALS_MOST), self._batches))
             return None
         faults = evidence.count(call, self._clock.monotonic(), refused=True)
         if evidence.is_refused(call, faults) and not very_many and not call.probe:
             await self._give_up(batch, fault)
             return None
-        return Again(batch, fault, 0.0, faults, unproven=True)
+        return Retry(batch, fault, 0.0, faults, unproven=True)
 
     async def _on_key_refused(self, batch: Batch, fault: Outcome) -> None:
-        # First of all: no other lane is to send one more.
-        await self._fail(key_refused(fault, self._work))
+        # First of all: no other worker is to send one more.
+        await self._fail(key_refused(fault, self._batches))
         await self._release(batch, fault)
 
     async def _release(self, batch: Batch, fault: Outcome) -> None:
         await self._ledger.give_back(batch, fault, GiveBack.RELEASE, self._clock.now())
-        self._work.put_back(batch)
+        self._batches.requeue(batch)
 
     async def _fail(self, error: HarvesterError) -> None:
         """End the run with this error once the calls under way have come home."""

@@ -39,7 +39,7 @@ class Faults:
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class Retry:
     """A batch that is to be asked again, and why."""
 
     batch: Batch
@@ -105,10 +105,10 @@ class Evidence:
     """What this run has learned of its batches. Times are the clock's monotonic seconds."""
 
     def __init__(
-        self, ledger: Ledger, pacer: ConcurrencyController, max_attempts: int, patience_seconds: float
+        self, ledger: Ledger, controller: ConcurrencyController, max_attempts: int, patience_seconds: float
     ) -> None:
         self._ledger = ledger
-        self._pacer = pacer
+        self._controller = controller
         self._max_attempts = max_attempts
         self._patience_seconds = patience_seconds
         self._suspects: set[int] = set()
@@ -147,26 +147,26 @@ class Evidence:
         self._splits_since_good += 1
         self._suspects.update(batch.positions)
 
-    def call(self, batch: Batch, again: Again | None, now: float) -> Call:
+    def call(self, batch: Batch, retry: Retry | None, now: float) -> Call:
         """What to send for a batch that was just claimed, for the first time or again."""
-        if again is None:
+        if retry is None:
             return Call(batch, now, Faults(), proven=False, probe=False)
-        proven = self.is_proven(again)
-        doubtful = again.unproven or (again.faults.since is not None and self.is_overdue(now))
-        return Call(batch, now, again.faults, proven, probe=doubtful and not proven)
+        proven = self.is_proven(retry)
+        doubtful = retry.unproven or (retry.faults.since is not None and self.is_overdue(now))
+        return Call(batch, now, retry.faults, proven, probe=doubtful and not proven)
 
     def is_overdue(self, now: float) -> bool:
         """Whether all that was under way has failed, and nothing has succeeded for as long as a run is patient."""
-        return self._pacer.probing and self._pacer.silence(now) >= self._patience_seconds
+        return self._controller.probing and self._controller.silence(now) >= self._patience_seconds
 
-    def suffices(self, again: Again) -> bool:
+    def suffices(self, retry: Retry) -> bool:
         """Whether an old response can be given up without one more call: the API answers others meanwhile."""
-        return again.unproven and again.batch.replaces is not None and self.is_proven(again)
+        return retry.unproven and retry.batch.replaces is not None and self.is_proven(retry)
 
-    def is_proven(self, again: Again) -> bool:
+    def is_proven(self, retry: Retry) -> bool:
         """Whether the API has answered something well that it was asked after this batch had failed."""
-        since = again.faults.since
-        return again.proven or (since is not None and self._pacer.good_since(since))
+        since = retry.faults.since
+        return retry.proven or (since is not None and self._controller.good_since(since))
 
     def count(self, call: Call, now: float, *, refused: bool = False) -> Faults:
         """The faults of its batch with the one that has just come."""
@@ -186,7 +186,7 @@ class Evidence:
         """Whether it is part of a batch that this run has split, and can be split further."""
         return len(batch) > 1 and batch.positions[0] in self._suspects
 
-    def is_worn_out(self, batch: Batch, faults: int) -> bool:
+    def attempts_exhausted(self, batch: Batch, faults: int) -> bool:
         """Whether it has had all its attempts. Those of earlier runs count too, lest a short day never be enough; of an
         id alone they do not, for it may have been asked for with others then."""
         asked = batch.asked_before + 1 if len(batch) > 1 else 0
@@ -196,7 +196,7 @@ class Evidence:
         """Whether its next attempt has to follow a good answer to something else."""
         if len(batch) == 1 and batch.replaces is None:
             return faults + PROVEN_FAULTS >= self._max_attempts
-        return self.is_half(batch) or self.is_worn_out(batch, faults)
+        return self.is_half(batch) or self.attempts_exhausted(batch, faults)
 
     def is_at_fault(self, call: Call, faults: Faults) -> bool:
         """A batch is, once the API has answered others since it failed; half of one that is, at its first fault.
@@ -207,11 +207,11 @@ class Evidence:
         batch = call.batch
         since = faults.since if faults.since is not None else call.sent_at
         if self.is_half(batch):
-            return self._splits_since_good < MAX_UNPROVEN_SPLITS or self._pacer.good_since(since)
-        if not self.is_worn_out(batch, faults.number):
+            return self._splits_since_good < MAX_UNPROVEN_SPLITS or self._controller.good_since(since)
+        if not self.attempts_exhausted(batch, faults.number):
             return False
         if len(batch) > 1 or batch.replaces is not None:
-            return self._pacer.good_since(since)
+            return self._controller.good_since(since)
         return faults.proven >= PROVEN_FAULTS
 
     def is_refused(self, call: Call, faults: Faults) -> bool:

@@ -1,4 +1,4 @@
-"""Where calls wait their turn: at most as many under way as the pacer allows, and none while it holds."""
+"""The concurrency limiter: at most as many calls under way as the controller allows, and none while it holds."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ MAX_SLEEP_SECONDS = 1800.0
 class Limiter:
     """Every wait of the crawl happens here, and ends early when `closing` is set."""
 
-    def __init__(self, pacer: ConcurrencyController, clock: Clock, closing: asyncio.Event) -> None:
-        self._pacer = pacer
+    def __init__(self, controller: ConcurrencyController, clock: Clock, closing: asyncio.Event) -> None:
+        self._controller = controller
         self._clock = clock
         self._closing = closing
         self._in_flight = 0
         self._changed = asyncio.Condition()
 
     @asynccontextmanager
-    async def passage(self) -> AsyncIterator[None]:
-        """Hold one of the places. Whoever comes through must look at `closing` before sending."""
+    async def slot(self) -> AsyncIterator[None]:
+        """Hold one of the slots. A limiter that is closing lets all in: look at `closing` before you send."""
         while (wait := await self._enter()) > 0:
             await self.pause(wait)
         try:
@@ -35,17 +35,20 @@ class Limiter:
             await self.wake()
 
     async def _enter(self) -> float:
-        """Take a place, or tell how long the pacer holds: nobody waits in a place that the limit may lose."""
+        """Take a slot and return 0, or return for how many seconds the controller holds all calls.
+
+        Nothing waits inside a slot: meanwhile the limit may shrink.
+        """
         async with self._changed:
-            await self._changed.wait_for(lambda: self._closing.is_set() or self._in_flight < self._pacer.limit)
-            wait = self._pacer.held_until - self._clock.monotonic()
+            await self._changed.wait_for(lambda: self._closing.is_set() or self._in_flight < self._controller.limit)
+            wait = self._controller.held_until - self._clock.monotonic()
             if wait > 0 and not self._closing.is_set():
                 return wait
             self._in_flight += 1
             return 0.0
 
     async def pause(self, seconds: float, until: asyncio.Event | None = None) -> None:
-        """Sleep, unless the gate closes first, or `until` is set."""
+        """Sleep until `seconds` are over, the limiter closes, or `until` is set."""
         if self._closing.is_set() or seconds <= 0:
             return
         waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._clock.sleep(seconds))]
@@ -58,7 +61,7 @@ class Limiter:
             await asyncio.gather(*waits, return_exceptions=True)
 
     async def pause_while(self, seconds: Callable[[], Awaitable[float]]) -> None:
-        """Sleep until that is nothing any more, or the gate closes.
+        """Sleep until `seconds` returns 0, or the limiter closes.
 
         It is asked again every half hour: a machine that was suspended, or whose clock was set, looks at the time anew.
         """
@@ -66,6 +69,6 @@ class Limiter:
             await self.pause(min(MAX_SLEEP_SECONDS, left))
 
     async def wake(self) -> None:
-        """Look again: a place came free, the limit grew, or the gate closed."""
+        """Let those that wait look again: a slot came free, the limit grew, or the limiter closed."""
         async with self._changed:
             self._changed.notify_all()

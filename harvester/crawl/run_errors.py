@@ -8,25 +8,25 @@ from harvester.model import Outcome, Verdict
 from harvester.youtube.advice import advice
 
 
-def api_down(fault: Outcome, patience_seconds: float, work: BatchSource) -> HarvesterError:
+def api_down(fault: Outcome, patience_seconds: float, batches: BatchSource) -> HarvesterError:
     """Nothing was answered well for `patience_seconds`."""
     return ApiUnavailable(
         f"The API has not given one good answer in {patience_seconds:.0f} s; the last call ended "
         f"with {fault.reason}{f' ({fault.message})' if fault.message else ''}.",
-        state=f"All that was fetched is stored; {work.let_go}, and budget is left.",
-        next_step=f"Run {work.command} again later: it goes on where it stopped.",
+        state=f"All that was fetched is stored; {batches.let_go}, and budget is left.",
+        next_step=f"Run {batches.command} again later: it goes on where it stopped.",
     )
 
 
-def all_refused(fault: Outcome, times: int, work: BatchSource) -> HarvesterError:
+def all_refused(fault: Outcome, times: int, batches: BatchSource) -> HarvesterError:
     """So many batches in a row, or an id known to be good, were refused or answered in a way that can't be accepted."""
     why = f"{fault.reason} {fault.message}".rstrip()
-    state = f"The run was stopped before it cost more; {work.let_go}."
+    state = f"The run was stopped before it cost more; {batches.let_go}."
     if fault.verdict is Verdict.UNACCEPTABLE:
         return ApiUnavailable(
             f"{times} answers of the API in a row can't be accepted: {why}.",
             state=state,
-            next_step=f"See that youtube.base_url is the API's address, then run {work.command} again later.",
+            next_step=f"See that youtube.base_url is the API's address, then run {batches.command} again later.",
         )
     next_step = "See the API's sentence above and the [youtube] settings."
     if fault.http_status == 404:
@@ -34,11 +34,11 @@ def all_refused(fault: Outcome, times: int, work: BatchSource) -> HarvesterError
     return ConfigError(f"The API refused {times} batches in a row: {why}", state=state, next_step=next_step)
 
 
-def key_refused(fault: Outcome, work: BatchSource) -> HarvesterError:
+def key_refused(fault: Outcome, batches: BatchSource) -> HarvesterError:
     """No batch will be answered."""
     what = "The API refuses to answer this key" if fault.sent else "The API can't be reached"
     return (CredentialsError if fault.sent else ConfigError)(
         f"{what} ({fault.reason}): {fault.message}".rstrip(": "),
-        state=f"Nothing is lost; {work.let_go}.",
+        state=f"Nothing is lost; {batches.let_go}.",
         next_step=advice(fault),
     )

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Coroutine
 from datetime import timedelta
-from typing import Any
 
 from harvester import quota
 from harvester.clock import Clock
@@ -56,7 +54,7 @@ class Runner:
         self._quota = quota
         self._process = process
         self._stop = stop or Stop()
-        self._chance = rng or random.Random()
+        self._rng = rng or random.Random()
         self._parts = parts
 
     async def run(
@@ -64,33 +62,36 @@ class Runner:
         *,
         until_done: bool = False,
         max_calls: int | None = None,
-        work: BatchSource | None = None,
-    ) -> RunReport:
-        """Crawl. Returns what was done; raises CredentialsError, ApiUnavailable or a ledger's error.
+        batches: BatchSource | None = None,
+    ) -> None:
+        """Crawl `batches`, by default every id that is pending. `report` tells what was done.
 
-        `work` is what to ask for, by default every id that is pending. However the run ends, no id stays claimed by it.
+        However the run ends, no id stays claimed by it. Raises CredentialsError, ApiUnavailable or a ledger's error.
         """
         now = self._clock.now()
         run_id = await self._ledger.open_run(self._process, now, now + LEASE)
         reason = "interrupted"
-        work = work or PendingIds(self._ledger)
-        crawl = Crawler(
+        batches = batches or PendingIds(self._ledger)
+        crawler = Crawler(
             self._ledger,
             self._api,
             self._clock,
-            work,
+            batches,
             run_id=run_id,
             run=self._run,
             quota=self._quota,
             report=self.report,
-            rng=self._chance,
+            rng=self._rng,
             max_calls=max_calls,
             parts=self._parts,
         )
         try:
             self.report.recovered = await self._recover()
-            days = self._days(crawl, work, until_done)
-            self.report.ending = await self._beside(days, self._keep_lease(run_id), self._watch_stop(crawl))
+            self.report.ending = await _first_to_end(
+                asyncio.create_task(self._crawl_days(crawler, batches, until_done)),
+                asyncio.create_task(self._keep_lease(run_id)),
+                asyncio.create_task(self._watch_stop(crawler)),
+            )
             # For this run there was nothing left.
             reason = Ending.NOTHING_LEFT if self.report.ending is Ending.HELD else self.report.ending.value
         except HarvesterError as error:
@@ -98,47 +99,35 @@ class Runner:
             raise
         finally:
             # Shielded: a run that is cancelled must not leave its claims behind.
-            await asyncio.shield(self._ledger.close_run(run_id, crawl.clock.now(), reason))
-        return self.report
+            await asyncio.shield(self._ledger.close_run(run_id, crawler.clock.now(), reason))
 
-    async def _is_held_by_others(self, work: BatchSource) -> bool:
+    async def _is_held_by_others(self, batches: BatchSource) -> bool:
         """Whether ids are left that another run has claimed, or has just let go."""
-        if type(work) is not PendingIds:
+        if type(batches) is not PendingIds:
             return False  # not all that is pending was asked for
         videos = (await self._ledger.progress()).videos
         return bool(videos[VideoState.CLAIMED] or videos[VideoState.PENDING])
 
-    async def _days(self, crawl: Crawler, work: BatchSource, until_done: bool) -> Ending:
+    async def _crawl_days(self, crawler: Crawler, batches: BatchSource, until_done: bool) -> Ending:
         # Before the first call is booked: on a clock that is wrong, as many as may be under way had the wrong day.
-        await crawl.clock.ask()
+        await crawler.clock.ask()
         while True:
-            ending = await crawl.go()
+            ending = await crawler.go()
             if ending is Ending.NOTHING_LEFT and (taken := await self._recover()):
                 # Another run of this ledger died meanwhile: what it held is left to do.
                 self.report.recovered += taken
                 continue
-            if ending is Ending.NOTHING_LEFT and await self._is_held_by_others(work):
+            if ending is Ending.NOTHING_LEFT and await self._is_held_by_others(batches):
                 return Ending.HELD
             if ending not in (Ending.BUDGET_SPENT, Ending.DAY_CLOSED):
                 return ending
-            if await crawl.clock.is_another_day(crawl.denied_day):
+            if await crawler.clock.is_another_day(crawler.denied_day):
                 continue  # midnight has passed, or a clock was wrong
             if not until_done:
                 return ending
-            resets_at = quota.resets_at(crawl.clock.now())
+            resets_at = quota.resets_at(crawler.clock.now())
             log.info("%s: sleeping until the quota is reset, %s UTC", ending, f"{resets_at:%Y-%m-%d %H:%M}")
-            await crawl.sleep_until_reset(RESET_MARGIN)
-
-    async def _beside(self, *coroutines: Coroutine[Any, Any, Ending]) -> Ending:
-        """The result of the first to end; the others are cancelled."""
-        tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            return next(task for task in tasks if task in done).result()
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await crawler.sleep_until_reset(RESET_MARGIN)
 
     async def _keep_lease(self, run_id: int) -> Ending:
         while True:
@@ -151,11 +140,22 @@ class Runner:
     async def _recover(self) -> int:
         return await self._ledger.recover(self._process, self._clock.now())
 
-    async def _watch_stop(self, crawl: Crawler) -> Ending:
+    async def _watch_stop(self, crawler: Crawler) -> Ending:
         """The first stop drains; the second ends the run here and now."""
         await self._stop.draining.wait()
         log.info("stopping: waiting for the calls under way; told again, it stops at once")
-        await crawl.close()
+        await crawler.close()
         await self._stop.at_once.wait()
         self._ledger.hurry()
         return Ending.STOPPED
+
+
+async def _first_to_end(*tasks: asyncio.Task[Ending]) -> Ending:
+    """The result of the first task that ends; the others are cancelled."""
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        return next(task for task in tasks if task in done).result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

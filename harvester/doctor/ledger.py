@@ -97,9 +97,8 @@ def _plan(config: Config, videos: int, now: datetime) -> quota.Plan:
     limits = config.quota
     return quota.make_plan(
         videos,
-        daily_units=limits.daily_units,
+        daily_units=limits.spendable_units,
         units_per_call=limits.units_per_call,
-        reserve_units=limits.reserve_units,
         concurrency=config.run.concurrency,
         now=now,
     )

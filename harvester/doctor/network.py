@@ -70,9 +70,11 @@ def clock(config: Config) -> Finding:
 def one_call(config: Config) -> Finding:
     """One call of the crawl itself: its units are reserved in the books before it is sent, and its answer is kept."""
     from harvester.app import Harvester
+    from harvester.crawl.run_report import RunReport
 
+    report = RunReport()
     try:
-        report, _ = asyncio.run(Harvester(config).run(max_calls=1))
+        asyncio.run(Harvester(config).run(report, max_calls=1))
     except HarvesterError as error:
         return problem("call", error)
     if not report.calls:

@@ -34,7 +34,7 @@ def buckets(config: Config, clock: Clock) -> list[Bucket]:
     with open_reader(config.ledger.url) as books:
         of_videos, of_statistics = books.progress().days, books.statistics_days()
     return [
-        Bucket(VIDEOS, settings.daily_units - settings.reserve_units, _with_today(of_videos, today)),
+        Bucket(VIDEOS, settings.spendable_units, _with_today(of_videos, today)),
         Bucket(STATISTICS, settings.statistics_daily_units, _with_today(of_statistics, today)),
     ]
 

@@ -83,7 +83,7 @@ def summarize(progress: Progress, settings: QuotaSettings, now: datetime) -> Sum
     today = progress.day(day)
     spent = today.units if today else 0
     closed = today is not None and today.closed_by_server_at is not None
-    limit = settings.daily_units - settings.reserve_units
+    limit = settings.spendable_units
     elsewhere = today.elsewhere if today else 0
     remaining = 0 if closed else max(0, limit - spent - elsewhere)
     unasked = progress.videos[VideoState.PENDING] + progress.videos[VideoState.CLAIMED]

@@ -17,8 +17,8 @@ from harvester.support.gzip_body import BodyError
 from harvester.youtube.error_body import ApiError, read_error
 from harvester.youtube.validate import LIST_KIND, is_html, read_good
 
-MAX_RETRY_AFTER_SECONDS = 86_400.0
-"""A longer Retry-After is cut to one day: by then there is a new quota anyway."""
+MAX_RETRY_AFTER_SECONDS = 900.0
+"""A longer `Retry-After` is cut to 15 minutes: to ask again then costs one call, to wait for hours costs the day."""
 
 # developers.google.com/youtube/v3/docs/errors and core_errors; the upper-case ones: google.api.ErrorReason.
 _QUOTA_WORDS = frozenset({"quotaExceeded", "dailyLimitExceeded"})
@@ -64,7 +64,8 @@ def classify(answer: Answer, asked: Collection[str], now: datetime, kind: str = 
 
 
 def retry_after_seconds(value: str, now: datetime) -> float | None:
-    """A Retry-After as seconds from `now`, never negative, at most a day; None where it makes no sense.
+    """A Retry-After as seconds from `now`, never negative, at most MAX_RETRY_AFTER_SECONDS;
+    None where it makes no sense.
 
     Both forms of RFC 9110, 10.2.3: seconds (a fraction is let pass) or an HTTP date.
     """

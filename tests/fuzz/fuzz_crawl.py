@@ -129,7 +129,7 @@ class FuzzCrawl:
             Heard(self.api, self._blind),
             self.clock,
             run=RunSettings(
-                concurrency=self.plan.lanes,
+                concurrency=self.plan.workers,
                 max_attempts=self.plan.max_attempts,
                 patience_seconds=self.plan.patience_seconds,
             ),
@@ -306,7 +306,7 @@ def _close(loop: VirtualLoop) -> None:
 def _shown(crawl: FuzzCrawl) -> str:
     plan = crawl.plan
     lines = [
-        f"  {len(plan.ids)} ids, {plan.lanes} lanes, {plan.max_attempts} attempts, "
+        f"  {len(plan.ids)} ids, {plan.workers} workers, {plan.max_attempts} attempts, "
         f"patience {plan.patience_seconds:.0f} s, {plan.daily_units} units a day, latency {plan.latency_seconds} s",
         f"  poison {[(plan.ids.index(i), kind) for i, kind in plan.poison.items()]}",
         f"  passing {plan.passing}, definite {plan.definite}, pushes {plan.pushes}, untrue {plan.quota_untrue}",

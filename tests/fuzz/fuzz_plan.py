@@ -56,7 +56,7 @@ class Plan:
     ids: tuple[str, ...]
     poison: dict[str, str]
     missing: frozenset[str]
-    lanes: int
+    workers: int
     max_attempts: int
     patience_seconds: float
     daily_units: int
@@ -90,7 +90,7 @@ def make_plan(seed: int) -> Plan:
         ids,
         poison=_poison(rng, ids),
         missing=frozenset(video_id for video_id in ids if rng.random() < 0.1),
-        lanes=rng.choice([1, 2, 3, 10, 50]),
+        workers=rng.choice([1, 2, 3, 10, 50]),
         max_attempts=rng.choice([1, 2, 3, 5]),
         patience_seconds=rng.choice([30.0, 600.0, 600.0]),
         daily_units=10_000,
@@ -98,7 +98,7 @@ def make_plan(seed: int) -> Plan:
         latency_seconds=rng.choice([0.01, 0.5, 5.0]),
     )
     if len(plan.poison) <= 8 and rng.random() < 0.5:
-        # Enough for each lane to prove that an id is at fault.
+        # Enough for each worker to prove that an id is at fault.
         plan.daily_units = PRICE * (rng.randint(1, calls + 10) + 8 * len(plan.poison) + 8)
     if rng.random() < 0.6:
         _trouble(plan, rng)

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from harvester.app import Harvester
 from harvester.config import isolated_config
+from harvester.crawl.run_report import RunReport
 from harvester.ledger.sqlite.ledger import SqliteLedger
 
 
@@ -33,4 +34,4 @@ def tell_what_is_settled() -> None:
 if __name__ == "__main__":
     tell_what_is_settled()
     harvester = Harvester(isolated_config(json.loads(sys.argv[1])), key=SecretStr("any"))
-    asyncio.run(harvester.run())
+    asyncio.run(harvester.run(RunReport()))

@@ -134,7 +134,7 @@ class CrawlSetup:
             await ledger.add(self.ids, (), 0)
 
     async def run(
-        self, stop: Stop | None = None, work: Callable[[Ledger], BatchSource] | None = None, **how: Any
+        self, stop: Stop | None = None, batches: Callable[[Ledger], BatchSource] | None = None, **how: Any
     ) -> RunReport:
         """One run to its end; `report` keeps what it did even where it raised."""
         run = RunSettings(**{"concurrency": 4, "timeout_seconds": 20} | self.settings)
@@ -160,7 +160,8 @@ class CrawlSetup:
                 rng=self.rng,
             )
             self.report = worker.report
-            return await worker.run(work=work(ledger) if work else None, **how)
+            await worker.run(batches=batches(ledger) if batches else None, **how)
+            return worker.report
 
     # --- what became of it
 

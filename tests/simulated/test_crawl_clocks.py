@@ -131,7 +131,7 @@ async def test_a_run_that_finishes_beyond_midnight_says_nothing_left_though_the_
                 await super().sleep(seconds)
 
     setup.clock = MidnightInABackoff(setup.simulator)
-    done = await setup.run(work=lambda ledger: made.append(DenialHeard(ledger)) or made[0])
+    done = await setup.run(batches=lambda ledger: made.append(DenialHeard(ledger)) or made[0])
     assert made[0].denied.is_set()
     assert (done.ending, done.good, setup.count_of("pending")) == (Ending.NOTHING_LEFT, 3, 0)
     assert [day.units for day in setup.progress.days] == [22, 22]
@@ -198,7 +198,7 @@ async def test_a_run_that_is_under_way_at_midnight_goes_on_in_the_next_day(set_u
     setup = await set_up(1_000, api={"daily_units": 20 * 11}, settings={"concurrency": 2})
     clock = setup.clock
     assert isinstance(clock, SharedClock)
-    done = await setup.run(work=lambda ledger: MidnightAfterClaims(ledger, clock))
+    done = await setup.run(batches=lambda ledger: MidnightAfterClaims(ledger, clock))
     assert done.ending is Ending.NOTHING_LEFT
     assert len(setup.progress.days) == 2
     assert sum(day.calls for day in setup.progress.days) == 1_000 / BATCH_SIZE

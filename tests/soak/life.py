@@ -12,6 +12,7 @@ from deaths import Death
 from ledgers import ByConnection
 
 from harvester.app import Harvester
+from harvester.crawl.run_report import RunReport
 from harvester.errors import HarvesterError
 from harvester.ledger.postgres import ledger as on_server
 from harvester.report.rehearsal_results import Check
@@ -49,7 +50,7 @@ def _live(harvester: Harvester, death: Death | None) -> None:
     try:
         if death is not None:
             death.await_it()
-        asyncio.run(harvester.run())
+        asyncio.run(harvester.run(RunReport()))
         code = 0
     except HarvesterError as error:
         code = error.exit_code

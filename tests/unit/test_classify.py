@@ -173,14 +173,14 @@ def test_a_huge_error_body_is_not_looked_into() -> None:
         ("0", 0.0),
         ("30", 30.0),
         (" 1.5 ", 1.5),
-        ("999999999", 86_400.0),
-        ("9" * 400, 86_400.0),
+        ("999999999", 900.0),
+        ("9" * 400, 900.0),
         ("Fri, 20 Nov 2026 12:00:45 GMT", 45.0),
         ("Fri, 20 Nov 2026 13:00:45 +0100", 45.0),
         ("Fri, 20 Nov 2026 12:00:45 -0000", 45.0),
         ("Friday, 20-Nov-26 12:00:45 GMT", 45.0),
         ("Fri, 20 Nov 2026 11:00:00 GMT", 0.0),
-        ("Fri, 20 Nov 2099 11:00:00 GMT", 86_400.0),
+        ("Fri, 20 Nov 2099 11:00:00 GMT", 900.0),
         ("", None),
         ("-5", None),
         ("1e3", None),
@@ -203,7 +203,7 @@ def test_retry_after(value: str, seconds: float | None) -> None:
 def test_retry_after_is_never_negative_and_never_raises(value: str) -> None:
     for now in (NOW, NOW + timedelta(days=10_000)):
         seconds = retry_after_seconds(value, now)
-        assert seconds is None or 0 <= seconds <= 86_400
+        assert seconds is None or 0 <= seconds <= 900
 
 
 @pytest.mark.parametrize(

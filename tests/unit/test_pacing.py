@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvester.crawl.concurrency import MAX_RETRY_AFTER_SECONDS, Backoff, ConcurrencyController
+from harvester.crawl.concurrency import Backoff, ConcurrencyController
 
 
 class Always(random.Random):
@@ -37,10 +37,6 @@ def test_full_jitter_uses_the_whole_width() -> None:
 def test_retry_after_is_the_least_wait() -> None:
     assert Backoff().delay(1, random.Random(1), retry_after_seconds=17.0) == 17.0
     assert Backoff().delay(6, Always(), retry_after_seconds=17.0) == 32.0
-
-
-def test_an_absurd_retry_after_is_cut() -> None:
-    assert Backoff().delay(1, random.Random(1), retry_after_seconds=1e9) == MAX_RETRY_AFTER_SECONDS
 
 
 def test_push_back_halves_the_limit_once_for_all_that_was_under_way() -> None:

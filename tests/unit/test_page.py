@@ -314,6 +314,6 @@ def test_classify_never_raises_and_good_is_good(status: int, headers: dict[str, 
     assert len(outcome.message) <= MAX_MESSAGE_CHARS
     assert outcome.message.isprintable()
     assert outcome.reason.isidentifier()
-    assert outcome.retry_after_seconds is None or 0 <= outcome.retry_after_seconds <= 86_400
+    assert outcome.retry_after_seconds is None or 0 <= outcome.retry_after_seconds <= 900
     if outcome.verdict is Verdict.GOOD:
         assert is_good_page(answer)

@@ -46,18 +46,17 @@ def test_every_instant_lies_within_its_quota_day(now: datetime) -> None:
 
 def test_a_young_day_is_the_first_ten_minutes() -> None:
     midnight = quota.day_start(date(2026, 11, 24))
-    assert quota.newly_reset(midnight)
-    assert quota.newly_reset(midnight + timedelta(minutes=9, seconds=59))
-    assert not quota.newly_reset(midnight + timedelta(minutes=10))
-    assert not quota.newly_reset(midnight - timedelta(seconds=1))
+    assert quota.just_reset(midnight)
+    assert quota.just_reset(midnight + timedelta(minutes=9, seconds=59))
+    assert not quota.just_reset(midnight + timedelta(minutes=10))
+    assert not quota.just_reset(midnight - timedelta(seconds=1))
 
 
-def plan(videos: int, units_per_call: int = 11, reserve_units: int = 0) -> quota.Plan:
+def plan(videos: int, units_per_call: int = 11, daily_units: int = 10_000) -> quota.Plan:
     return quota.make_plan(
         videos,
-        daily_units=10_000,
+        daily_units=daily_units,
         units_per_call=units_per_call,
-        reserve_units=reserve_units,
         concurrency=50,
         now=utc("2026-11-23T20:00:00"),
     )
@@ -76,7 +75,7 @@ def test_at_the_price_of_2026_it_takes_two_days() -> None:
 
 
 def test_units_left_for_others_are_not_planned_with() -> None:
-    assert plan(631_348, reserve_units=5_000).calls_a_day == 454
+    assert plan(631_348, daily_units=5_000).calls_a_day == 454
 
 
 def test_nothing_to_do_takes_no_days() -> None:

@@ -32,7 +32,7 @@ def a_day(day: date, settled: int) -> QuotaDay:
 
 
 def lines_of(days: list[QuotaDay], today: date, videos: int = 1000, *, done: bool = False) -> list[DayLine]:
-    plan = make_plan(videos, daily_units=22, units_per_call=11, reserve_units=0, concurrency=1, now=NOW)
+    plan = make_plan(videos, daily_units=22, units_per_call=11, concurrency=1, now=NOW)
     return day_lines(days, today, videos, plan, done=done)
 
 

@@ -45,7 +45,7 @@ ROOMS = {
     "app": LOW | {"crawl", "export", "ledger", "loader", "maintenance", "protected", "report", "sources", "youtube"},
     "notebook": LOW | {"app", "crawl", "ledger", "sources"},
     "rehearsal": LOW | {"app", "crawl", "ledger", "report", "simulator"},
-    "doctor": LOW | {"app", "export", "ledger", "protected", "report", "sources", "youtube"},
+    "doctor": LOW | {"app", "crawl.run_report", "export", "ledger", "protected", "report", "sources", "youtube"},
     "cli": LOW
     | {"app", "crawl.run_report", "doctor", "ledger", "maintenance", "protected", "rehearsal", "report", "scheduling"}
     | {"simulator"},
