@@ -42,8 +42,8 @@ def affordable(concurrency: int) -> int:
     room = min(concurrency, max(1, left - RESERVED))
     if room < concurrency:
         log.warning(
-            "%d calls at once, not %d: this process may open no more than %d files (ulimit -n)",
-            room,
+            "%s at once, not %d: this process may open no more than %d files (ulimit -n)",
+            "1 call" if room == 1 else f"{room} calls",
             concurrency,
             limit,
         )
