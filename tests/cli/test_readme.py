@@ -40,11 +40,18 @@ def test_every_command_and_option_of_the_table_exists() -> None:
         assert set(re.findall(r"--[a-z-]+", rest)) <= known
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/architecture.md", "docs/glossary.md"])
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/glossary.md"])
 def test_links_lead_somewhere(document: str) -> None:
     folder = (CHECKOUT / document).parent
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", (CHECKOUT / document).read_text(encoding="utf-8")):
         assert (folder / target).exists(), target
+
+
+def test_the_recipes_name_files_that_exist() -> None:
+    text = (CHECKOUT / "CONTRIBUTING.md").read_text(encoding="utf-8").replace("cli/NAME.py", "cli/plan.py")
+    named = set(re.findall(r"(?:harvester|tests|docs|migrations)/[\w/]*(?:\.(?:py|md|json))?", text))
+    assert len(named) > 30
+    assert {name for name in named if not (CHECKOUT / name).exists()} == set()
 
 
 def test_every_room_stands_in_the_architecture() -> None:

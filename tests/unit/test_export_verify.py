@@ -23,7 +23,7 @@ from harvester.export import check_published, export
 from harvester.ledger.reader import SqliteReader
 from harvester.support.progress import Advance
 
-MOST = {"json": 60_000, "jsonl": 60_000, "parquet": 45_000}
+MOST = {"json": 60_000, "jsonl": 60_000, "parquet": 60_000}
 
 
 @pytest.fixture(scope="module")
