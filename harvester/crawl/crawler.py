@@ -23,6 +23,7 @@ from harvester.crawl.concurrency import Backoff, ConcurrencyController
 from harvester.crawl.evidence import Call, Evidence, QuotaDoubt, Retry
 from harvester.crawl.limiter import Limiter
 from harvester.crawl.run_errors import all_refused, api_down, key_refused
+from harvester.crawl.run_log import RunLog
 from harvester.crawl.run_report import PROBE, Ending, RunReport
 from harvester.errors import HarvesterError
 from harvester.ledger.protocol import Ledger
@@ -85,6 +86,7 @@ class Crawler:
         self.clock = self._clock = ApiClock(clock, api.time)
         self._batches = batches
         self._run_id = run_id
+        self._log = RunLog(log, run_id)
         self._run = run
         self._quota = quota
         self._report = report
@@ -226,7 +228,8 @@ class Crawler:
         self._report.wasted[outcome.reason] += 1
         if not outcome.sent:
             self._report.units -= batch.units
-        log.debug("call %d: %s %s", batch.call_id, outcome.reason, outcome.message)
+        why = outcome.reason
+        self._log.call(logging.DEBUG, batch, why, "call %d: %s %s", batch.call_id, why, outcome.message)
         match outcome.verdict:
             case Verdict.TRY_AGAIN:
                 return await self._on_fault(call, outcome)
@@ -267,13 +270,15 @@ class Crawler:
 
     async def _settle(self, batch: Batch, outcome: Outcome) -> None:
         if not await self._ledger.settle(batch, outcome, self._clock.now()):
-            log.warning("call %d was answered after its claim had been taken back: not stored", batch.call_id)
+            message = "call %d was answered after its claim had been taken back: not stored"
+            self._log.call(logging.WARNING, batch, "claim_lost", message, batch.call_id)
             return
         fetched = len(outcome.found)
         self._report.good += 1
         self._report.fetched += fetched
         self._report.missing += len(batch) - fetched
-        log.debug("call %d: %d fetched, %d missing", batch.call_id, fetched, len(batch) - fetched)
+        counts = batch.call_id, fetched, len(batch) - fetched
+        self._log.call(logging.DEBUG, batch, outcome.reason, "call %d: %d fetched, %d missing", *counts)
 
     async def _on_fault(self, call: Call, fault: Outcome) -> Retry | None:
         """Back off and ask again; past the last attempt, tell a bad batch from an API that is down."""
@@ -301,12 +306,14 @@ class Crawler:
         One that was to replace a response is not asked for again by this run.
         """
         if batch.replaces is not None:
-            log.warning("%d videos could not be refreshed: %s %s", len(batch), fault.reason, fault.message)
+            message = "%d videos could not be refreshed: %s %s"
+            self._log.call(logging.WARNING, batch, fault.reason, message, len(batch), fault.reason, fault.message)
             await self._ledger.give_back(batch, fault, GiveBack.RELEASE, self._clock.now())
             return
         how = GiveBack.SPLIT if len(batch) > 1 else GiveBack.FAIL
         if how is GiveBack.FAIL:
-            log.warning("%s is given up: %s %s", batch.ids[0], fault.reason, fault.message)
+            why = fault.reason
+            self._log.call(logging.WARNING, batch, why, "%s is given up: %s %s", batch.ids[0], why, fault.message)
         if not await self._ledger.give_back(batch, fault, how, self._clock.now()):
             return
         if how is GiveBack.FAIL:
@@ -342,7 +349,8 @@ class Crawler:
             now = self._clock.monotonic()
             self._doubt.begin(now + DOUBT_PAUSE_SECONDS)
             self._controller.probe(now, DOUBT_PAUSE_SECONDS)
-            log.info("the API says that the day's quota is spent: asking once more in %.0f s", DOUBT_PAUSE_SECONDS)
+            message = "the API says that the day's quota is spent: asking once more in %.0f s"
+            self._log.call(logging.INFO, batch, fault.reason, message, DOUBT_PAUSE_SECONDS)
         await self._release(batch, fault)
 
     async def _close_day(self, batch: Batch, fault: Outcome) -> None:
@@ -351,7 +359,8 @@ class Crawler:
         await self._ledger.close_day(day, self._clock.now())
         # Many calls under way hear it; once is enough to be read.
         level, self._closed_day = logging.DEBUG if day == self._closed_day else logging.WARNING, day
-        log.log(level, "the API says that the quota of %s is spent (%s)", day, fault.reason)
+        message = "the API says that the quota of %s is spent (%s)"
+        self._log.run(level, message, day, fault.reason, quota_day=str(day), call_id=batch.call_id, reason=fault.reason)
         await self._release(batch, fault)
 
     async def _on_refusal(self, call: Call, fault: Outcome) -> Retry | None:

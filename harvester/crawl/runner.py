@@ -12,6 +12,7 @@ from harvester.clock import Clock
 from harvester.config import QuotaSettings, RunSettings
 from harvester.crawl.batch_source import BatchSource, PendingIds
 from harvester.crawl.crawler import Crawler
+from harvester.crawl.run_log import RunLog
 from harvester.crawl.run_report import Ending, RunReport, Stop
 from harvester.errors import HarvesterError
 from harvester.ledger.protocol import Ledger
@@ -71,6 +72,7 @@ class Runner:
         now = self._clock.now()
         run_id = await self._ledger.open_run(self._process, now, now + LEASE)
         reason = "interrupted"
+        run_log = RunLog(log, run_id)
         batches = batches or PendingIds(self._ledger)
         crawler = Crawler(
             self._ledger,
@@ -88,9 +90,9 @@ class Runner:
         try:
             self.report.recovered = await self._recover()
             self.report.ending = await _first_to_end(
-                asyncio.create_task(self._crawl_days(crawler, batches, until_done)),
-                asyncio.create_task(self._keep_lease(run_id)),
-                asyncio.create_task(self._watch_stop(crawler)),
+                asyncio.create_task(self._crawl_days(crawler, batches, run_log, until_done=until_done)),
+                asyncio.create_task(self._keep_lease(run_id, run_log)),
+                asyncio.create_task(self._watch_stop(crawler, run_log)),
             )
             # For this run there was nothing left.
             reason = Ending.NOTHING_LEFT if self.report.ending is Ending.HELD else self.report.ending.value
@@ -108,7 +110,7 @@ class Runner:
         videos = (await self._ledger.progress()).videos
         return bool(videos[VideoState.CLAIMED] or videos[VideoState.PENDING])
 
-    async def _crawl_days(self, crawler: Crawler, batches: BatchSource, until_done: bool) -> Ending:
+    async def _crawl_days(self, crawler: Crawler, batches: BatchSource, run_log: RunLog, *, until_done: bool) -> Ending:
         # Before the first call is booked: on a clock that is wrong, as many as may be under way had the wrong day.
         await crawler.clock.ask()
         while True:
@@ -126,24 +128,26 @@ class Runner:
             if not until_done:
                 return ending
             resets_at = quota.resets_at(crawler.clock.now())
-            log.info("%s: sleeping until the quota is reset, %s UTC", ending, f"{resets_at:%Y-%m-%d %H:%M}")
+            message = "%s: sleeping until the quota is reset, %s UTC"
+            run_log.run(logging.INFO, message, ending, f"{resets_at:%Y-%m-%d %H:%M}", reason=ending.value)
             await crawler.sleep_until_reset(RESET_MARGIN)
 
-    async def _keep_lease(self, run_id: int) -> Ending:
+    async def _keep_lease(self, run_id: int, run_log: RunLog) -> Ending:
         while True:
             await self._clock.sleep(RENEW_SECONDS)
             await self._ledger.renew_lease(run_id, self._clock.now() + LEASE)
             self.report.recovered += await self._recover()
             report = self.report
-            log.debug("%d calls: %d fetched, %d missing", report.calls, report.fetched, report.missing)
+            counts = report.calls, report.fetched, report.missing
+            run_log.run(logging.DEBUG, "%d calls: %d fetched, %d missing", *counts)
 
     async def _recover(self) -> int:
         return await self._ledger.recover(self._process, self._clock.now())
 
-    async def _watch_stop(self, crawler: Crawler) -> Ending:
+    async def _watch_stop(self, crawler: Crawler, run_log: RunLog) -> Ending:
         """The first stop drains; the second ends the run here and now."""
         await self._stop.draining.wait()
-        log.info("stopping: waiting for the calls under way; told again, it stops at once")
+        run_log.run(logging.INFO, "stopping: waiting for the calls under way; told again, it stops at once")
         await crawler.close()
         await self._stop.at_once.wait()
         self._ledger.hurry()

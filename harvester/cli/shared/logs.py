@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from harvester.config import LogSettings
 
 MOST_CHARACTERS = 2000
+FIELDS = ("run_id", "call_id", "quota_day", "units", "attempt", "reason")
+"""What a JSON line tells of a run or a call beside the message, where the line is about one."""
 _SECRETS = (
     "YOUTUBE_API_KEY",
     "AWS_SECRET_ACCESS_KEY",
@@ -88,4 +90,9 @@ class _JsonLines(logging.Formatter):
             "logger": record.name,
             "message": _message(record),
         }
-        return json.dumps(line)
+        fields = {name: getattr(record, name) for name in FIELDS if hasattr(record, name)}
+        return json.dumps(line | {name: _field(value) for name, value in fields.items()})
+
+
+def _field(value: object) -> object:
+    return value if isinstance(value, int) else shown(_without_secrets(str(value)), MOST_CHARACTERS)
