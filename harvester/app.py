@@ -354,10 +354,10 @@ class Harvester:
             )
 
     def verify(self, published: str | None = None, *, progress: ProgressCallback = no_progress) -> Progress:
-        """Prove the books, then a published file where one is named. Raises InconsistentLedger with what is not."""
+        """Check the ledger, then a published file where one is named. Raises InconsistentLedger with what is not."""
         with self.books() as books:
             if findings := books.findings():
-                raise InconsistentLedger.of("The books do not balance", findings)
+                raise InconsistentLedger.of("The ledger is not consistent", findings)
             if published is not None:
                 from harvester.export import check_published
 

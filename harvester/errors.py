@@ -12,7 +12,7 @@
     │   │   └── Overtaken            4   another export was faster there
     │   ├── LedgerUnavailable        4   locked for too long, disk full
     │   └── ClusterUnavailable       4   Dask's scheduler or its workers
-    └── InconsistentLedger           5   the books do not balance
+    └── InconsistentLedger           5   the ledger is not consistent
         ├── LedgerDamaged            5
         └── ExportIncomplete         5
 

@@ -101,10 +101,10 @@ class Rehearsal:
         try:
             harvester.verify(config.export.uri, progress=lambda advance: watch(replace(advance, note="verifying")))
             checks.append(
-                Check("the books and the export balance", True, f"{count(manifest.videos, 'video')} exported")
+                Check("the ledger and the export are consistent", True, f"{count(manifest.videos, 'video')} exported")
             )
         except InconsistentLedger as error:
-            checks.append(Check("the books and the export balance", False, error.what))
+            checks.append(Check("the ledger and the export are consistent", False, error.what))
         return checks
 
     def standing(self) -> Advance:

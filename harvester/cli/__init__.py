@@ -115,7 +115,7 @@ class Program(click.Group):
     help="The settings. [default: $HARVESTER_CONFIG, then ./config.toml]",
 )
 @click.option("-v", "--verbose", count=True, help="Say more; show where an error comes from.")
-@click.option("-q", "--quiet", count=True, help="Beside the result, say only what is wrong.")
+@click.option("-q", "--quiet", count=True, help="Print only the result and what is wrong.")
 @click.option("--log-format", type=click.Choice(["text", "json"]), help="How log lines are written.")
 @click.version_option(__version__, prog_name="harvester")
 @click.pass_context

@@ -32,7 +32,7 @@ from harvester.cli.shared.state import State
     metavar="ADDRESS",
     help="Have the parts made by a Dask cluster: tcp://scheduler:8786, or local for one on this machine.",
 )
-@click.option("--force", is_flag=True, help="Replace what stands at DEST though harvester did not write it.")
+@click.option("--force", is_flag=True, help="Replace DEST even if harvester did not write it.")
 @click.option("--require-complete", is_flag=True, help="Publish nothing, with exit code 5, while ids are left.")
 @click.pass_obj
 def export(
@@ -43,7 +43,7 @@ def export(
     DEST is a local path or s3://bucket/key; without it, export.uri of the settings. json is the responses as the API
     sent them, jsonl one video a line, parquet one video a row with typed columns. What harvester did not write is not
     replaced; the source, the settings and the ledger never are.
-    Spends no unit, and may be used beside a run; with --dask, where the ledger is on a server.
+    Spends no unit, and may be used during a run; with --dask, where the ledger is on a server.
     Next: harvester verify --export DEST.
     """
     from harvester.cli.shared.progress import progress

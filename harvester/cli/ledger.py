@@ -9,7 +9,7 @@ from harvester.cli.shared.state import State
 
 @click.group(epilog="Example: harvester ledger copy sqlite:///harvest.db sqlite:///moved.db")
 def ledger() -> None:
-    """The ledger as a whole: take it to another place."""
+    """Copy the ledger to another database."""
 
 
 @ledger.command(epilog="Example: harvester ledger copy sqlite:///harvest.db sqlite:///moved.db")
@@ -20,7 +20,7 @@ def copy(state: State, source: str, target: str) -> None:
     """Copy the ledger SRC to DST, from a file to a server or back, and compare them. SRC is only read.
 
     Both are addresses as ledger.url has them; a password is better left to PGPASSWORD or ~/.pgpass. DST must be new or
-    empty. Cut off and repeated, it goes on. Let no run be at work: what it does meanwhile is not in the copy.
+    empty. If interrupted, repeat it: it continues. Stop all runs first: what they do is not copied.
     """
     from harvester.cli.shared.progress import progress
     from harvester.ledger.copy import copy

@@ -43,7 +43,7 @@ def load(
     """Add the new video ids of each SOURCE to the ledger.
 
     SOURCE is CSV, Parquet, JSON or one id a line, plain, gzip or zstd: a path, s3://, https://, or - for standard
-    input. Without it, source.uri of the settings is read. An id may stand in an address of YouTube or in a line of
+    input. Without it, source.uri of the settings is read. An id may be part of a YouTube address or of a line of
     yt-dlp's archive. A source with rows and not one id is refused. Spends no unit, and may be repeated. Next:
     harvester plan.
     """

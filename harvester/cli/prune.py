@@ -27,8 +27,8 @@ def prune(state: State, older_than: timedelta, dry_run: bool, yes: bool) -> None
     """Delete stored responses past the age that you name.
 
     YouTube's terms allow 30 days. Spends no unit by itself. The videos in what is deleted are pending again: harvester
-    run fetches them anew, at the usual price; missing ids stay missing. The ledger keeps each
-    call, and a line of what was deleted. Published files and backups are yours to renew. harvester refresh fetches
+    run fetches them again, at the usual price; missing ids stay missing. The ledger keeps each
+    call, and a record of what was deleted. Renew published files and backups yourself. harvester refresh fetches
     again instead, without a gap. On a terminal it asks first; a script goes on at once.
     """
     import asyncio

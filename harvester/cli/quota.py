@@ -40,7 +40,7 @@ def _day(_ctx: click.Context, _param: click.Parameter, value: str | None) -> dat
 @click.option("--statistics", is_flag=True, help="Of the quota of the statistics, which is one apart.")
 @click.pass_obj
 def quota(state: State, reopen: date | None, spent: int | None, statistics: bool) -> None:
-    """Show the quota days, open one again, or enter what others spent.
+    """Show the quota days, reopen one, or enter what others spent.
 
     A day ends at midnight Pacific time. What others spent is left to them: no run spends it. A day is closed where the
     API said that it is spent; opened again, the next run asks until the API says so once more. Spends no unit.

@@ -30,7 +30,7 @@ def remove(state: State, invalid: bool, pending: bool, load_id: int | None, yes:
     """Take out of the ledger what a wrong load brought.
 
     Only ids that no call has asked for: what was paid for stays. Says what it would do, and asks. Spends no unit, and
-    may be used beside a run. An id that two loads brought is of the first: to have it back, load the second again.
+    may be used during a run. An id that two loads contain belongs to the first: to restore it, load the second again.
     """
     import asyncio
 

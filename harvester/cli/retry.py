@@ -9,7 +9,7 @@ from harvester.cli.shared.state import State
 
 @click.command(epilog="Example: harvester retry --failed --missing")
 @click.option("--failed", is_flag=True, help="Ids that were given up after every attempt. [the default]")
-@click.option("--missing", is_flag=True, help="Ids that the API answered without: some come back.")
+@click.option("--missing", is_flag=True, help="Ids that the API's answer omitted: some come back.")
 @click.option(
     "--reason",
     "reasons",
@@ -22,7 +22,7 @@ from harvester.cli.shared.state import State
 def retry(state: State, failed: bool, missing: bool, reasons: tuple[str, ...], dry_run: bool) -> None:
     """Put failed or missing ids back to pending.
 
-    Spends no unit by itself, and may be used beside a run. Next: harvester run asks for them again, at the usual price.
+    Spends no unit by itself, and may be used during a run. Next: harvester run asks for them again, at the usual price.
     """
     import asyncio
 

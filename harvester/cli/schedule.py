@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.option(
     "--env-file",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Where YOUTUBE_API_KEY=... stands. [default: harvester.env beside the settings]",
+    help="The file that holds YOUTUBE_API_KEY=... [default: harvester.env beside the settings]",
 )
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), help="Write systemd's units to this folder instead."

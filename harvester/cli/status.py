@@ -44,7 +44,7 @@ INTERVAL_SECONDS = 2.0
     shell_complete=complete_path,
     help="Write a page to DEST, a path or s3://bucket/key, and print nothing.",
 )
-@click.option("--force", is_flag=True, help="Replace what stands at PATH or DEST though harvester did not write it.")
+@click.option("--force", is_flag=True, help="Replace PATH or DEST even if harvester did not write it.")
 @click.pass_obj
 def status(
     state: State,
@@ -59,7 +59,7 @@ def status(
 ) -> None:
     """Show how far the crawl is, today's units, and the days left.
 
-    Reads only, and may be used beside a run. Its last lines say what to do next.
+    Reads only, and may be used during a run. Its last lines say what to do next.
     """
     written = html is not None or prometheus is not None
     if force and not written:

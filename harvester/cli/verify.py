@@ -13,14 +13,13 @@ from harvester.cli.shared.state import State
 
 @click.command(epilog="Example: harvester verify --export songs.json")
 @click.option(
-    "--export", "published", metavar="DEST", shell_complete=complete_path, help="Prove this published file too."
+    "--export", "published", metavar="DEST", shell_complete=complete_path, help="Check this published file too."
 )
 @click.pass_obj
 def verify(state: State, published: str | None) -> None:
-    """Prove that ids, calls, units and stored responses agree.
+    """Check that ids, calls, units and stored responses agree.
 
-    Reads only, and spends no unit. Exit code 5 if they don't agree: then let no run begin, and keep the ledger as it
-    is.
+    Reads only, and spends no unit. Exit code 5 if they don't agree: then start no run, and keep the ledger as it is.
     """
     from harvester.cli.shared.progress import progress
     from harvester.report.next_steps import changed_parts
@@ -31,7 +30,7 @@ def verify(state: State, published: str | None) -> None:
         books = harvester.verify(published, progress=callback)
     responses = sum(day.ok for day in books.days) - books.pruned.responses
     proved = (
-        f"The books balance: {count(books.total, 'id')}, {count(books.calls, 'call')} on "
+        f"The ledger is consistent: {count(books.total, 'id')}, {count(books.calls, 'call')} on "
         f"{count(len(books.days), 'day')}, {count(responses, 'stored response')}."
     )
     click.echo(fold(proved, sys.stdout))

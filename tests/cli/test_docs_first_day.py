@@ -30,7 +30,7 @@ def test_the_commands_run_as_written(tmp_path: Path, api: Api, monkeypatch: pyte
     assert "Call limit reached: 1 call, 11 units" in said
     assert "Would send 2 calls for 70 ids and spend 2 of" in said
     assert re.search(r"^\d+ videos came$", said, re.MULTILINE)
-    assert "The books balance: 120 ids, 1 call" in said
+    assert "The ledger is consistent: 120 ids, 1 call" in said
 
 
 def test_the_figures_are_those_of_the_plan(cli: CommandLine) -> None:

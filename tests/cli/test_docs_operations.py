@@ -26,7 +26,7 @@ def test_the_commands_run_as_written(cli: CommandLine, api: Api) -> None:
     assert len(scripts) == 4
     done = run_as_written("\n".join(scripts), Path("/"), shell="sh", HOME=str(cli.folder.parent), typed="any\n")
     assert done.stderr == ""
-    assert "The books balance: 120 ids, 1 call" in done.stdout
+    assert "The ledger is consistent: 120 ids, 1 call" in done.stdout
     assert re.search(r"^\d+ [\d,]+ \* \* \* cd ", done.stdout, re.MULTILINE)
     assert "ExecStart=" in done.stdout
     env_file = cli.folder / "harvester.env"

@@ -256,7 +256,7 @@ def test_books_that_do_not_balance(cli: CommandLine, api: Api, damage: str) -> N
     db.close()
     result = cli("verify")
     assert result.exit_code == 5, result.stderr
-    assert result.stderr.startswith("Error: The books do not balance:\n  ")
+    assert result.stderr.startswith("Error: The ledger is not consistent:\n  ")
     assert "Nothing was changed." in result.stderr
     assert "Traceback" not in result.stderr
 

@@ -82,9 +82,9 @@ def test_exporting_spends_nothing(cli: CommandLine, api: Api) -> None:
 
 def test_verify_tells_what_it_proved(cli: CommandLine, api: Api) -> None:
     cli.load(120)
-    assert cli.ok("verify") == "The books balance: 120 ids, 0 calls on 0 days, 0 stored responses.\n"
+    assert cli.ok("verify") == "The ledger is consistent: 120 ids, 0 calls on 0 days, 0 stored responses.\n"
     cli.ok("run")
-    assert cli.ok("verify") == "The books balance: 120 ids, 3 calls on 1 day, 3 stored responses.\n"
+    assert cli.ok("verify") == "The ledger is consistent: 120 ids, 3 calls on 1 day, 3 stored responses.\n"
 
 
 def test_a_dash_is_refused_and_no_file_of_that_name_is_made(cli: CommandLine, api: Api) -> None:

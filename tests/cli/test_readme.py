@@ -28,7 +28,7 @@ def test_the_session_against_the_simulated_api_runs_as_written(tmp_path: Path) -
     assert done.returncode == 0, done.stderr
     assert "Would send 1 call for 3 ids" in done.stdout
     assert "Every id is settled." in done.stdout
-    assert "The books balance: 3 ids" in done.stdout
+    assert "The ledger is consistent: 3 ids" in done.stdout
     assert (tmp_path / "harvester-demo" / "songs.json.manifest.json").exists()
 
 

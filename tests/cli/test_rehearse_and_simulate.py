@@ -25,7 +25,7 @@ PROMISES = [
     "every id in its true state",
     "the fewest calls",
     "the key in no address",
-    "the books and the export balance",
+    "the ledger and the export are consistent",
 ]
 
 
