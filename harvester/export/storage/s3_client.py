@@ -99,6 +99,7 @@ def _refuse_redirect(response: tuple[Any, Any] | None, **_: object) -> None:
 
 _PROOF = {
     "HeadObject": "ETag",
+    "GetObject": "ETag",
     "PutObject": "ETag",
     "CreateMultipartUpload": "UploadId",
     "UploadPart": "ETag",
