@@ -20,7 +20,7 @@ from harvester.config import QuotaSettings, RunSettings
 from harvester.crawl.api_clock import ApiClock
 from harvester.crawl.batch_source import BatchSource
 from harvester.crawl.concurrency import Backoff, ConcurrencyController
-from harvester.crawl.evidence import Call, Evidence, QuotaDoubt, Retry
+from harvester.crawl.evidence import PROBES_FAILED_MOST, Call, Evidence, Faults, QuotaDoubt, Retry
 from harvester.crawl.limiter import Limiter
 from harvester.crawl.run_errors import all_refused, api_down, key_refused
 from harvester.crawl.run_log import RunLog
@@ -38,8 +38,6 @@ EVIDENCE_SECONDS = 30.0
 """How long to wait for a good answer to another batch before a call is spent on a probe."""
 REFUSALS_MOST = 30
 """After so many refused batches, with nothing good between them, a probe tells whether it is the ids' fault."""
-PROBES_FAILED_MOST = 2
-"""So many probes that fail in a row show that it is the API."""
 
 _ENDING_OF = {
     Denied.NOTHING_PENDING: Ending.NOTHING_LEFT,
@@ -293,7 +291,7 @@ class Crawler:
             exhausted and self._controller.silence(now) >= self._run.patience_seconds
         )
         self._evidence.probes_failed += call.probe
-        if impatient and (self._evidence.probes_failed >= PROBES_FAILED_MOST or not self._run.patience_seconds):
+        if impatient and self._evidence.probing_is_over(self._run.patience_seconds):
             await self._end_for_outage(batch, fault)
             return None
         wait = self._backoff.delay(batch.attempt, self._rng, fault.retry_after_seconds)
@@ -329,14 +327,18 @@ class Crawler:
         await self._fail(api_down(fault, self._run.patience_seconds, self._batches))
 
     async def _on_push_back(self, call: Call, fault: Outcome) -> Retry | None:
-        """However long the API says "too fast", it says nothing about the day."""
-        now, batch = self._clock.monotonic(), call.batch
-        if self._controller.silence(now) >= self._run.patience_seconds:
+        """However long the API says "too fast", it says nothing about the day. Past patience a probe tells whether the
+        API is down: where all ids are poison, nothing else can be answered well."""
+        now, batch, faults = self._clock.monotonic(), call.batch, call.faults
+        if impatient := self._controller.silence(now) >= self._run.patience_seconds:
+            self._evidence.probes_failed += call.probe
+            faults = faults if faults.since is not None else Faults(now)
+        if impatient and self._evidence.probing_is_over(self._run.patience_seconds):
             await self._end_for_outage(batch, fault)
             return None
         self._controller.pushed_back(now, call.sent_at, batch.attempt, fault.retry_after_seconds)
         wait = self._backoff.delay(batch.attempt, self._rng)
-        return Retry(batch, fault, wait, call.faults, call.probe)
+        return Retry(batch, fault, wait, faults, unproven=call.probe or impatient)
 
     async def _on_quota(self, batch: Batch, fault: Outcome, sent_at: float) -> None:
         """The day looks spent. Near midnight, and the first time, it is worth one more question."""

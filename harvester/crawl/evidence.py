@@ -18,6 +18,8 @@ WELL_KNOWN_ID = "jNQXAC9IVRw"
 MAX_UNPROVEN_SPLITS = 3
 """So many halves may be split at their first fault in a row; then the API has to show that it still answers."""
 
+PROBES_FAILED_MOST = 2
+"""So many probes that fail in a row show that it is the API."""
 PROVEN_FAULTS = 2
 """An id alone has to fail so often with a good answer to others just before: once, an outage may have begun between."""
 
@@ -136,6 +138,10 @@ class Evidence:
     def probed(self) -> None:
         """The API has answered a probe."""
         self._splits_since_good = self.refused_in_a_row = self.probes_failed = self.probes_refused = 0
+
+    def probing_is_over(self, patience_seconds: float) -> bool:
+        """Whether probes have shown that the API is down; a run without patience needs none."""
+        return self.probes_failed >= PROBES_FAILED_MOST or not patience_seconds
 
     def forget(self) -> None:
         """A new day: halves are asked for as any batch is."""
