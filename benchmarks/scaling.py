@@ -13,11 +13,12 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from benchmarks.ledgers import finished_ledger
 from benchmarks.measure import run_process
@@ -26,8 +27,10 @@ from harvester.app import Harvester
 from harvester.config import isolated_config
 from harvester.ledger.sqlite import connection
 from harvester.ledger.sqlite.migrate import prepare
+from harvester.ledger.sqlite.transaction import SqliteTransaction
 from harvester.ledger.transactions.claim import Claim, claim_all
 from harvester.ledger.transactions.settle import Settlement, settle_all
+from harvester.ledger.transactions.transaction import Transaction
 from harvester.ledger.transactions.transitions import instant
 from harvester.model import Batch, Body, Budget, Outcome, Verdict
 
@@ -38,6 +41,8 @@ CALLS = 12_627
 NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
 BUDGET = Budget(NOW.date(), 10**12, 1)
 CLAIMS = 200
+
+T = TypeVar("T")
 
 # Eleven characters without any order, as video ids are. The factor is odd, so no two are alike up to 2^44.
 _FILL = """
@@ -104,19 +109,25 @@ def claim_and_settle(db: sqlite3.Connection) -> tuple[float, float]:
     claims: list[float] = []
     settlements: list[float] = []
     for _ in range(CLAIMS):
-        seconds, (batch,) = timed(db, partial(claim_all, db, [Claim(1, BUDGET, NOW)]))
+        seconds, (batch,) = timed(db, lambda tx: claim_all(tx, [Claim(1, BUDGET, NOW)]))
         assert isinstance(batch, Batch)
         claims.append(seconds)
         good = Outcome(Verdict.GOOD, "ok", http_status=200, body=body, found=frozenset(batch.ids))
-        seconds, _ = timed(db, partial(settle_all, db, [Settlement(batch, good, NOW)]))
+        seconds, _ = timed(db, partial(_settled, Settlement(batch, good, NOW)))
         settlements.append(seconds)
     return round(1000 * statistics.median(claims), 3), round(1000 * statistics.median(settlements), 3)
 
 
-def timed(db: sqlite3.Connection, work: Callable[[], Sequence[object]]) -> tuple[float, Sequence[object]]:
+def _settled(one: Settlement, tx: Transaction) -> list[bool]:
+    return settle_all(tx, [one])
+
+
+def timed(db: sqlite3.Connection, work: Callable[[Transaction], list[T]]) -> tuple[float, list[T]]:
     began = time.perf_counter()
     db.execute("BEGIN IMMEDIATE")
-    result = work()
+    tx = SqliteTransaction(db)
+    result = work(tx)
+    tx.post()
     db.execute("COMMIT")
     return time.perf_counter() - began, result
 

@@ -176,10 +176,10 @@ def _digest(rows: Iterator[Row]) -> bytes:
 
 
 def _translation(source_url: str, target_url: str) -> Callable[[str], str]:
-    """How texts that are no ids are written on the other side: see `postgres.loading`."""
+    """How texts that are no ids are written on the other side: see `postgres.texts`."""
     if (file_of(source_url) is None) == (file_of(target_url) is None):
         return str
-    from harvester.ledger.postgres.inserts import escaped, unescaped
+    from harvester.ledger.postgres.texts import escaped, unescaped
 
     return escaped if file_of(target_url) is None else unescaped
 

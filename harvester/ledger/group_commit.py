@@ -5,20 +5,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar, cast
+from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar, cast
 
+from harvester.ledger.transactions.transaction import Transaction
 from harvester.support.batching_thread import BatchingThread, Done
 
 P = ParamSpec("P")
 S = TypeVar("S")
 T = TypeVar("T")
-Db = TypeVar("Db")
 
 MAX_AT_ONCE = 64
 """Transactions that may share a commit: as long as a tenth of a second, for another process that waits to write."""
 
-
-Transactions: TypeAlias = Callable[[Any, Sequence[Any]], Sequence[Any]]
+Transactions: TypeAlias = Callable[[Transaction, Sequence[Any]], Sequence[Any]]
 """Does for each item what is asked, and gives its result."""
 
 
@@ -30,7 +29,7 @@ class Job:
     item: Any
 
 
-class GroupCommit(ABC, Generic[Db]):
+class GroupCommit(ABC):
     """Runs whole transactions, one after another, a hop away from the event loop.
 
     Those that wait at the same time share one commit, and so one wait for the disk. To each of them it is its own: its
@@ -40,19 +39,27 @@ class GroupCommit(ABC, Generic[Db]):
     def __init__(self) -> None:
         self._hop: BatchingThread[Job, Any] = BatchingThread("ledger-writer", self._commit, MAX_AT_ONCE)
 
-    async def run(self, transaction: Callable[Concatenate[Db, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def run(self, transaction: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The transaction's result, once it is committed. A cancelled caller does not stop it halfway.
 
         It may be run twice, the first time undone, so it must do nothing but read and write the database.
         """
-        return await self.run_together(lambda db, _: [transaction(db, *args, **kwargs)], None)
+        return await self.run_together(lambda tx, _: [transaction(tx, *args, **kwargs)], None)
 
-    async def run_together(self, transactions: Callable[[Db, Sequence[S]], Sequence[T]], item: S) -> T:
+    async def run_together(self, transactions: Callable[[Transaction, Sequence[S]], Sequence[T]], item: S) -> T:
         """As `run`, of a function that does for many items at once what it does for one: it is given all that wait.
 
         Each item is a transaction of its own to whoever asks: where one fails, each is done again by itself.
         """
         return cast(T, await self._hop(Job(transactions, item)))
+
+    @abstractmethod
+    def hurry(self) -> None:
+        """From now on, wait for no server that is away nor for a lock of another process."""
+
+    @abstractmethod
+    async def let_go(self, run_id: int) -> None:
+        """This process holds the run no more: see `Transaction.hold`."""
 
     async def close(self) -> None:
         """Wait for what is under way, then close the connection."""
@@ -76,13 +83,14 @@ class GroupCommit(ABC, Generic[Db]):
             return [done for job in jobs for done in self._commit([job])]
 
 
-def run_all(db: object, jobs: Sequence[Job]) -> list[Done[Any]]:
-    """Within a transaction: those that the same function does together."""
+def run_all(tx: Transaction, jobs: Sequence[Job]) -> list[Done[Any]]:
+    """Within a transaction, all but its commit: those together that the same function does."""
     results: list[Any] = [None] * len(jobs)
     for alike in _alike(jobs):
         items = [jobs[place].item for place in alike]
-        for place, result in zip(alike, jobs[alike[0]].transactions(db, items), strict=True):
+        for place, result in zip(alike, jobs[alike[0]].transactions(tx, items), strict=True):
             results[place] = result
+    tx.post()
     return [Done(result) for result in results]
 
 

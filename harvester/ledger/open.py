@@ -12,9 +12,9 @@ from harvester.support.ledger_url import file_of, name_of
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from harvester.ledger.postgres.ledger import PostgresLedger
+    from harvester.ledger.connector import Connector
+    from harvester.ledger.ledger import SqlLedger
     from harvester.ledger.postgres.reader import PostgresReader
-    from harvester.ledger.sqlite.ledger import SqliteLedger
 
 
 def prepare(url: str) -> None:
@@ -33,15 +33,20 @@ def check(url: str) -> None:
         postgres("migrate", url).check(url)
 
 
-def open_ledger(url: str, *, statistics_only: bool = False) -> SqliteLedger | PostgresLedger:
+def open_ledger(url: str, *, statistics_only: bool = False) -> SqlLedger:
     """The writing side, for use as a context manager; for a refresh of statistics where that is all."""
-    if (file := file_of(url)) is not None:
-        from harvester.ledger.sqlite.ledger import SqliteLedger, StatisticsLedger
+    from harvester.ledger.ledger import SqlLedger, SqlStatisticsLedger
 
-        return StatisticsLedger(file) if statistics_only else SqliteLedger(file)
-    module = postgres("ledger", url)
-    kind: type[PostgresLedger] = module.PostgresStatisticsLedger if statistics_only else module.PostgresLedger
-    return kind(url)
+    return (SqlStatisticsLedger if statistics_only else SqlLedger)(_connector(url))
+
+
+def _connector(url: str) -> Connector:
+    if (file := file_of(url)) is not None:
+        from harvester.ledger.sqlite.connector import SqliteConnector
+
+        return SqliteConnector(file)
+    connector: Connector = postgres("connector", url).PostgresConnector(url)
+    return connector
 
 
 def open_reader(url: str, snapshot: str | None = None) -> SqliteReader | PostgresReader:

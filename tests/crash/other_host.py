@@ -11,14 +11,14 @@ from datetime import datetime, timedelta, tzinfo
 
 from harvester import clock
 from harvester.cli import main
-from harvester.ledger.postgres import ledger, runs
+from harvester.ledger.postgres import connector, transaction
 
 
-class PostgresLedger(ledger.PostgresLedger):
+class UpForLong(connector.PostgresConnector):
     def __init__(self, url: str) -> None:
         super().__init__(url)
         # In the minute after a server's start, a connection that is missing tells nothing.
-        self._return_seconds = 0
+        self.return_seconds = 0
 
 
 class ItsClock(datetime):
@@ -32,7 +32,7 @@ class ItsClock(datetime):
 if __name__ == "__main__":
     host = sys.argv.pop(1)
     ItsClock.ahead = timedelta(days=int(sys.argv.pop(1)))
-    clock.datetime = runs.datetime = ItsClock  # type: ignore[misc]
+    clock.datetime = transaction.datetime = ItsClock  # type: ignore[misc]
     socket.gethostname = lambda: host
-    ledger.PostgresLedger = PostgresLedger  # type: ignore[misc]
+    connector.PostgresConnector = UpForLong  # type: ignore[misc]
     main(prog_name="harvester")

@@ -19,8 +19,9 @@ from children import Program
 from forks import run
 from waiting import LIMIT_SECONDS
 
+from harvester.ledger.ledger import SqlLedger
 from harvester.ledger.reader import SqliteReader
-from harvester.ledger.sqlite.ledger import SqliteLedger
+from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.sqlite.migrate import prepare
 
 FULL_AT = Path(__file__).with_name("full_at.py")
@@ -122,7 +123,7 @@ def load(folder: Path, ids: Iterable[str]) -> None:
     prepare(folder / "harvest.db")
 
     async def add() -> None:
-        async with SqliteLedger(folder / "harvest.db") as ledger:
+        async with SqlLedger(SqliteConnector(folder / "harvest.db")) as ledger:
             await ledger.add(list(ids), [], 0)
 
     asyncio.run(add())

@@ -10,17 +10,17 @@ import sys
 from typing import Any
 
 from harvester.cli import main
-from harvester.ledger.sqlite.ledger import SqliteLedger
+from harvester.ledger.ledger import SqlLedger
 
 
 def fill_the_disk_at(name: str) -> None:
-    original = getattr(SqliteLedger, name)
+    original = getattr(SqlLedger, name)
 
     async def full(*args: Any, **kwargs: Any) -> Any:
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
         return await original(*args, **kwargs)
 
-    setattr(SqliteLedger, name, full)
+    setattr(SqlLedger, name, full)
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ from harvester.config import QuotaSettings, RunSettings
 from harvester.crawl.run_report import PROBE, Ending, RunReport
 from harvester.crawl.runner import Runner
 from harvester.errors import HarvesterError
-from harvester.ledger.postgres import runs
+from harvester.ledger.postgres import transaction
 from harvester.model import ProcessIdentity, VideoState
 
 CRAWLS = 10_000
@@ -281,7 +281,7 @@ def play(seed: int, database: Database) -> str | None:
     crawl = FuzzCrawl(make_plan(seed), database, loop)
     machine = SimpleNamespace(now=lambda zone: datetime.now(zone) + crawl.clock.ahead)
     try:
-        with patch.object(runs, "datetime", machine):
+        with patch.object(transaction, "datetime", machine):
             loop.run_until_complete(crawl.play())
     except Wrong as wrong:
         return f"{wrong}\n{_shown(crawl)}"

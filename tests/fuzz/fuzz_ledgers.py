@@ -16,10 +16,11 @@ import psycopg
 from sqlalchemy import Connection, Engine
 
 from harvester.ledger import queries as ledger_queries
-from harvester.ledger.postgres.ledger import PostgresLedger
+from harvester.ledger.ledger import SqlLedger
+from harvester.ledger.postgres.connector import PostgresConnector
 from harvester.ledger.reader import SqliteReader, _footprint
 from harvester.ledger.sqlite.connection import reading_engine, writing_engine
-from harvester.ledger.sqlite.ledger import SqliteLedger
+from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.sqlite.migrate import prepare
 from harvester.ledger.sqlite.writer import Writer
 from harvester.model import ProcessIdentity
@@ -97,20 +98,20 @@ class InlineWriter(Writer):
         self._pooled = self._connect()
 
 
-class InlineSqliteLedger(SqliteLedger):
-    def __init__(self, database: SqliteDatabase, alive: Alive, death: Death) -> None:
+class InlineSqliteConnector(SqliteConnector):
+    def __init__(self, database: SqliteDatabase, death: Death) -> None:
         self._path = database.path
-        self._alive = alive
+        self.unclosed = {}
         self._database = database
-        self._writer = InlineWriter(database.path, database.writing, death)
+        self.writer = InlineWriter(database.path, database.writing, death)
 
-    async def _read(self, *queries: ledger_queries.AnyQuery) -> list[Sequence[ledger_queries.AnyRow]]:
+    async def read(self, *queries: ledger_queries.AnyQuery) -> list[Sequence[ledger_queries.AnyRow]]:
         db = self._database.reader()
         with db.begin():
             return [db.execute(query).all() for query in queries]
 
     def hang_up(self) -> None:
-        self._writer._disconnect()
+        self.writer._disconnect()
 
 
 class KeptEngineBooks(SqliteReader):
@@ -125,19 +126,25 @@ class KeptEngineBooks(SqliteReader):
         self._db.begin()
 
 
-class InlinePostgresLedger(PostgresLedger):
-    def __init__(self, url: str, alive: Alive, death: Death) -> None:
-        super().__init__(url, alive)
-        writer: Any = self._writer
+class InlinePostgresConnector(PostgresConnector):
+    def __init__(self, url: str, death: Death) -> None:
+        super().__init__(url)
+        writer: Any = self.writer
         writer._hop._thread.shutdown()
         writer._hop = InlineHop(writer._commit, death)
 
-    async def _read(self, *queries: ledger_queries.AnyQuery) -> list[Sequence[ledger_queries.AnyRow]]:
-        return self._read_all(queries)
+    async def read(self, *queries: ledger_queries.AnyQuery) -> list[Sequence[ledger_queries.AnyRow]]:
+        return self.read_all(queries)
 
     def hang_up(self) -> None:
-        self._writer._disconnect()
+        self.writer._disconnect()
         self._reader.dispose()
+
+
+class InlineLedger(SqlLedger):
+    def __init__(self, connector: InlineSqliteConnector | InlinePostgresConnector, alive: Alive) -> None:
+        super().__init__(connector, alive)
+        self.hang_up = connector.hang_up
 
 
 class SqliteDatabase:
@@ -169,8 +176,8 @@ class SqliteDatabase:
             self._reader = self._engine.connect()
         return self._reader
 
-    def ledger(self, alive: Alive, death: Death) -> InlineSqliteLedger:
-        return InlineSqliteLedger(self, alive, death)
+    def ledger(self, alive: Alive, death: Death) -> InlineLedger:
+        return InlineLedger(InlineSqliteConnector(self, death), alive)
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         driver: Any = self.reader().connection.driver_connection
@@ -203,8 +210,8 @@ class PostgresDatabase:
     def renew(self) -> None:
         self._server.make_empty(self._db)
 
-    def ledger(self, alive: Alive, death: Death) -> InlinePostgresLedger:
-        return InlinePostgresLedger(self.url, alive, death)
+    def ledger(self, alive: Alive, death: Death) -> InlineLedger:
+        return InlineLedger(InlinePostgresConnector(self.url, death), alive)
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         return self._db.execute(query.encode()).fetchall()

@@ -13,9 +13,10 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
+from harvester.ledger.ledger import SqlLedger, SqlStatisticsLedger
 from harvester.ledger.protocol import Ledger, LedgerReader
 from harvester.ledger.reader import SqliteReader
-from harvester.ledger.sqlite.ledger import SqliteLedger, StatisticsLedger
+from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.sqlite.migrate import prepare
 from harvester.model import Batch, Body, Budget, Outcome, ProcessIdentity, Verdict, VideoState
 
@@ -60,11 +61,11 @@ class SqliteDatabase:
         self.url = f"sqlite:///{self.path}"
         prepare(self.path)
 
-    def ledger(self, alive: Alive) -> SqliteLedger:
-        return SqliteLedger(self.path, alive)
+    def ledger(self, alive: Alive) -> SqlLedger:
+        return SqlLedger(SqliteConnector(self.path), alive)
 
-    def statistics_ledger(self, alive: Alive) -> StatisticsLedger:
-        return StatisticsLedger(self.path, alive)
+    def statistics_ledger(self, alive: Alive) -> SqlStatisticsLedger:
+        return SqlStatisticsLedger(SqliteConnector(self.path), alive)
 
     def books(self) -> SqliteReader:
         return SqliteReader(self.path)
@@ -145,7 +146,7 @@ def read(path: Path) -> None:
 
 def write(path: Path) -> None:
     async def go() -> None:
-        async with SqliteLedger(path) as ledger:
+        async with SqlLedger(SqliteConnector(path)) as ledger:
             await ledger.add(video_ids(1), [], 0)
 
     asyncio.run(go())

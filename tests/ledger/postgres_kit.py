@@ -10,9 +10,10 @@ import psycopg
 from ledger_kit import DATABASES, Alive, Dump
 from postgres_server import the_server
 
-from harvester.ledger.postgres.inserts import unescaped
-from harvester.ledger.postgres.ledger import PostgresLedger, PostgresStatisticsLedger
+from harvester.ledger.ledger import SqlLedger, SqlStatisticsLedger
+from harvester.ledger.postgres.connector import PostgresConnector
 from harvester.ledger.postgres.reader import PostgresReader
+from harvester.ledger.postgres.texts import unescaped
 from harvester.ledger.schema import metadata
 
 
@@ -22,11 +23,11 @@ class PostgresDatabase:
         self._db = psycopg.connect(self.url, autocommit=True)
         self._spoiled = False
 
-    def ledger(self, alive: Alive) -> PostgresLedger:
-        return PostgresLedger(self.url, alive)
+    def ledger(self, alive: Alive) -> SqlLedger:
+        return SqlLedger(PostgresConnector(self.url), alive)
 
-    def statistics_ledger(self, alive: Alive) -> PostgresStatisticsLedger:
-        return PostgresStatisticsLedger(self.url, alive)
+    def statistics_ledger(self, alive: Alive) -> SqlStatisticsLedger:
+        return SqlStatisticsLedger(PostgresConnector(self.url), alive)
 
     def books(self) -> PostgresReader:
         return PostgresReader(self.url)

@@ -24,9 +24,10 @@ from ledger_kit import (
 )
 from sqlalchemy import event
 
+from harvester.ledger.ledger import SqlLedger
 from harvester.ledger.protocol import Ledger, LedgerReader
 from harvester.ledger.reader import CoreReader, SqliteReader
-from harvester.ledger.sqlite.ledger import SqliteLedger
+from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.model import GiveBack, Progress, VideoState, Whereabouts
 
 
@@ -79,11 +80,13 @@ async def test_progress_is_the_same_from_both_sides(ledger: Ledger, run: int, bo
 async def test_progress_is_one_snapshot(ledger: Ledger, run: int, database: Database) -> None:
     """The states and the days are read one after the other; what is committed between them is not seen."""
     await settled(ledger, run, 120)
-    if not isinstance(ledger, SqliteLedger):
+    assert isinstance(ledger, SqlLedger)
+    connector = ledger._connector
+    if not isinstance(connector, SqliteConnector):
         pytest.skip("looks between two statements of this database's")
     before = await ledger.progress()
 
-    @event.listens_for(ledger._reader.sync_engine, "after_cursor_execute")
+    @event.listens_for(connector._reader.sync_engine, "after_cursor_execute")
     def write(_connection: object, _cursor: object, statement: str, *_: object) -> None:
         if "video_states" in statement:
             database.damage("UPDATE quota_days SET calls = calls + 1")

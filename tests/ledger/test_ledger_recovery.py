@@ -23,7 +23,7 @@ from ledger_kit import (
 )
 
 from harvester.ledger.postgres import reader as postgres_reader
-from harvester.ledger.postgres import runs
+from harvester.ledger.postgres import transaction
 from harvester.ledger.protocol import Ledger, LedgerReader
 from harvester.model import Batch, GiveBack, ProcessIdentity, RunRecord
 from harvester.report.next_steps import under_way
@@ -142,7 +142,7 @@ async def test_a_host_whose_clock_is_days_ahead_holds_its_claims_no_longer_than_
     on_a_server = database.url.startswith("postgresql")
     await ledger.add(video_ids(100), [], 0)
     with monkeypatch.context() as elsewhere:
-        elsewhere.setattr(runs, "datetime", TwoDaysAhead)
+        elsewhere.setattr(transaction, "datetime", TwoDaysAhead)
         run = await a_run(ledger, a_process(host="elsewhere"), NOW + TWO_DAYS)
         await ledger.renew_lease(run, NOW + TWO_DAYS + LEASE)
         if on_a_server:

@@ -21,11 +21,12 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import CheckConstraint, create_engine
 
 from harvester.errors import LedgerDamaged, LedgerUnusable
+from harvester.ledger.ledger import SqlLedger
 from harvester.ledger.process_identity import this_process
 from harvester.ledger.reader import SqliteReader
 from harvester.ledger.schema import metadata
 from harvester.ledger.sqlite import migrate
-from harvester.ledger.sqlite.ledger import SqliteLedger
+from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.sqlite.migrate import REVISION, check, migrations_folder, prepare
 from harvester.model import Batch, Budget, VideoState
 
@@ -54,7 +55,7 @@ def fill(path: Path) -> None:
     """Ids, a run, and a call under way."""
 
     async def go() -> None:
-        async with SqliteLedger(path) as ledger:
+        async with SqlLedger(SqliteConnector(path)) as ledger:
             await ledger.add([f"{number:010}A" for number in range(120)], [], 0)
             run = await ledger.open_run(this_process(), NOW, NOW)
             assert isinstance(await ledger.claim(run, Budget(date(2026, 11, 23), 100, 11), NOW), Batch)

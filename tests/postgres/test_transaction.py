@@ -10,7 +10,7 @@ from psycopg import errors
 
 from harvester.ledger.postgres import statements as sql
 from harvester.ledger.postgres.connection import connect_for_writing
-from harvester.ledger.postgres.transaction import Transaction
+from harvester.ledger.postgres.transaction import PostgresTransaction
 
 ENTER = "INSERT INTO quota_days (day, units_limit) VALUES (%(day)s, 1)"
 DAYS = "SELECT array_agg(day ORDER BY day) FROM quota_days"
@@ -23,20 +23,22 @@ def db(url: str) -> Iterator[psycopg.Connection]:
 
 
 @pytest.fixture
-def tx(db: psycopg.Connection) -> Transaction:
-    begun = Transaction(db)
+def tx(db: psycopg.Connection) -> PostgresTransaction:
+    begun = PostgresTransaction(db)
     begun.later(sql.BEGIN)
     return begun
 
 
-def test_they_run_before_it_in_the_order_in_which_they_were_given(tx: Transaction) -> None:
+def test_they_run_before_it_in_the_order_in_which_they_were_given(tx: PostgresTransaction) -> None:
     tx.later(ENTER, day="2026-11-23")
-    tx.later_each("UPDATE quota_days SET day = %s WHERE day = %s", [("2026-11-24", "2026-11-23"), ("never", "nowhere")])
+    tx.insert_bodies(
+        "UPDATE quota_days SET day = %s WHERE day = %s", [("2026-11-24", "2026-11-23"), ("never", "nowhere")]
+    )
     tx.later(ENTER, day="2026-11-23")
     assert tx.value(DAYS) == ["2026-11-23", "2026-11-24"]
 
 
-def test_until_then_nothing_is_sent(tx: Transaction, db: psycopg.Connection) -> None:
+def test_until_then_nothing_is_sent(tx: PostgresTransaction, db: psycopg.Connection) -> None:
     tx.later(ENTER, day="2026-11-23")
     assert db.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
     assert tx.value(DAYS) == ["2026-11-23"]
@@ -44,7 +46,7 @@ def test_until_then_nothing_is_sent(tx: Transaction, db: psycopg.Connection) -> 
 
 
 @pytest.mark.parametrize("before", [0, 200], ids=["soon", "after many"])
-def test_the_first_error_is_the_one_that_is_told(tx: Transaction, db: psycopg.Connection, before: int) -> None:
+def test_the_first_error_is_the_one_that_is_told(tx: PostgresTransaction, db: psycopg.Connection, before: int) -> None:
     for _ in range(before):
         tx.later("SELECT repeat('x', 10000)")
     tx.later("SELECT 1 / %(nothing)s", nothing=0)
@@ -55,7 +57,7 @@ def test_the_first_error_is_the_one_that_is_told(tx: Transaction, db: psycopg.Co
     assert db.execute("SELECT 1").fetchone() == (1,)
 
 
-def test_a_move_of_other_ids_than_those_that_were_locked_is_no_move(tx: Transaction) -> None:
+def test_a_move_of_other_ids_than_those_that_were_locked_is_no_move(tx: PostgresTransaction) -> None:
     tx.move_later(sql.CLAIM, [(1, 50, 1)], 50)
     with pytest.raises(AssertionError):
         tx.value(DAYS)

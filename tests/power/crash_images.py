@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from harvester.ledger.ledger import SqlLedger
 from harvester.ledger.process_identity import ProcessIdentity, this_process
 from harvester.ledger.reader import SqliteReader
-from harvester.ledger.sqlite.ledger import SqliteLedger
+from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.model import VideoState
 
 PAGE_BYTES = 8192
@@ -123,7 +124,7 @@ def assert_wakes_up_sound(image: Image) -> None:
     """It opens, what was under way is taken back, the books balance, and all that was reported stands in it."""
 
     async def recover() -> None:
-        async with SqliteLedger(image.path) as ledger:
+        async with SqlLedger(SqliteConnector(image.path)) as ledger:
             await ledger.recover(next_boot(), datetime.now(UTC) + timedelta(days=1))
 
     asyncio.run(recover())

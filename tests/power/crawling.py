@@ -16,19 +16,19 @@ from pydantic import SecretStr
 from harvester.app import Harvester
 from harvester.config import isolated_config
 from harvester.crawl.run_report import RunReport
-from harvester.ledger.sqlite.ledger import SqliteLedger
+from harvester.ledger.ledger import SqlLedger
 
 
 def tell_what_is_settled() -> None:
-    settle = SqliteLedger.settle
+    settle = SqlLedger.settle
 
-    async def settle_and_tell(ledger: SqliteLedger, batch: Any, outcome: Any, now: Any) -> bool:
+    async def settle_and_tell(ledger: SqlLedger, batch: Any, outcome: Any, now: Any) -> bool:
         settled = await settle(ledger, batch, outcome, now)
         if settled:
             os.write(1, b"%d\n" % batch.call_id)
         return settled
 
-    SqliteLedger.settle = settle_and_tell  # type: ignore[method-assign]
+    SqlLedger.settle = settle_and_tell  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

@@ -23,8 +23,8 @@ from sqlalchemy import event
 from harvester import sources
 from harvester.cli import main
 from harvester.export.storage import local, local_draft, local_folder
+from harvester.ledger.ledger import SqlLedger
 from harvester.ledger.sqlite import connection, migrate
-from harvester.ledger.sqlite.ledger import SqliteLedger
 from harvester.ledger.transactions import inserts
 from harvester.ledger.transactions import requeue as putting_back
 from harvester.maintenance import requeue
@@ -77,14 +77,14 @@ def after(owner: Any, name: str, strike: Strike) -> None:
 
 
 def between_chunks(strike: Strike) -> None:
-    add = SqliteLedger.add
+    add = SqlLedger.add
 
     async def added(*args: Any) -> Any:
         addition = await add(*args)
         strike()
         return addition
 
-    SqliteLedger.add = added  # type: ignore[method-assign]
+    SqlLedger.add = added  # type: ignore[method-assign]
 
 
 def within_the_commit(strike: Strike) -> None:

@@ -236,7 +236,7 @@ async def test_a_commit_waits_for_the_disk(tmp_path: Path) -> None:
     writer = Writer(tmp_path / "harvest.db")
     pragmas = ("synchronous", "journal_mode", "foreign_keys", "wal_autocheckpoint")
     try:
-        values = [await writer.run(lambda db, p=pragma: db.execute(f"PRAGMA {p}").fetchone()[0]) for pragma in pragmas]
+        values = [await writer.run(lambda tx, p=pragma: tx.value(f"PRAGMA {p}")) for pragma in pragmas]
     finally:
         await writer.close()
     assert values == [2, "wal", 1, CHECKPOINT_FRAMES]

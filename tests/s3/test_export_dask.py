@@ -37,7 +37,8 @@ from harvester.export.storage.local_folder import LocalPlace
 from harvester.export.storage.open import folder_at
 from harvester.export.storage.s3_upload import MIB
 from harvester.ledger.copy import copy
-from harvester.ledger.postgres.ledger import PostgresLedger
+from harvester.ledger.ledger import SqlLedger
+from harvester.ledger.postgres.connector import PostgresConnector
 from harvester.ledger.postgres.reader import PostgresReader
 from harvester.ledger.reader import SqliteReader
 from harvester.model import EVERYTHING
@@ -145,7 +146,7 @@ def test_beside_a_run_at_a_server_all_parts_are_of_one_moment(
     with ThreadPoolExecutor(1) as pool:
         exporting = pool.submit(harvester.export, dask=cluster)
         wait_until(lambda: len(attempts(held)) == 2)
-        asyncio.run(crawl(PostgresLedger(url), ids[300:], [range(301, 401)], missing_share=0.0))
+        asyncio.run(crawl(SqlLedger(PostgresConnector(url)), ids[300:], [range(301, 401)], missing_share=0.0))
         (held / "go").touch()
         counts = exporting.result(LIMIT_SECONDS).counts
     assert files(folder) == {name.removeprefix("songs/"): alone[name] for name in alone if name.startswith("songs/")}

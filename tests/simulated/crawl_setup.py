@@ -17,10 +17,11 @@ from harvester.config import QuotaSettings, RunSettings, YouTubeSettings
 from harvester.crawl.batch_source import BatchSource
 from harvester.crawl.run_report import PROBE, RunReport, Stop
 from harvester.crawl.runner import Runner
+from harvester.ledger.ledger import SqlLedger
 from harvester.ledger.process_identity import this_process
 from harvester.ledger.protocol import Ledger
 from harvester.ledger.reader import SqliteReader
-from harvester.ledger.sqlite.ledger import SqliteLedger
+from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.sqlite.migrate import prepare
 from harvester.model import Outcome, Progress, Verdict, VideoState
 from harvester.rehearsal import ScaledClock
@@ -130,7 +131,7 @@ class CrawlSetup:
 
     async def load(self) -> None:
         prepare(self.path)
-        async with SqliteLedger(self.path) as ledger:
+        async with SqlLedger(SqliteConnector(self.path)) as ledger:
             await ledger.add(self.ids, (), 0)
 
     async def run(
@@ -148,7 +149,7 @@ class CrawlSetup:
             timeout_seconds=run.timeout_seconds,
             clock=self.clock,
         )
-        async with SqliteLedger(self.path) as ledger, client:
+        async with SqlLedger(SqliteConnector(self.path)) as ledger, client:
             worker = Runner(
                 ledger,
                 Watched(client, self.clock, self.calls, self.broken, self.retry_after_seconds),

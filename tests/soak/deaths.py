@@ -11,8 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harvester.ledger.postgres import claim as on_server_claiming
-from harvester.ledger.postgres import settle as on_server_settling
 from harvester.ledger.postgres import writer as on_server
 from harvester.ledger.sqlite.writer import Writer
 from harvester.ledger.transactions import claim, settle
@@ -58,12 +56,8 @@ def _die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-# Of each ledger's code, of which a run uses one.
-
-
 def _before_reserve(strike: Strike) -> None:
-    for module in (claim, on_server_claiming):
-        _wrap(module, "claim_all", before=strike)
+    _wrap(claim, "claim_all", before=strike)
 
 
 def _between_reserve_and_send(strike: Strike) -> None:
@@ -75,13 +69,11 @@ def _while_the_answer_arrives(strike: Strike) -> None:
 
 
 def _between_answer_and_commit(strike: Strike) -> None:
-    for module in (settle, on_server_settling):
-        _wrap(module, "settle_all", after=strike)
+    _wrap(settle, "settle_all", after=strike)
 
 
 def _before_a_retry_is_paid(strike: Strike) -> None:
-    for module in (settle, on_server_settling):
-        _wrap(module, "retry", after=strike)
+    _wrap(settle, "retry", after=strike)
 
 
 def _within_a_commit(strike: Strike) -> None:

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from typing import Protocol
 
-from harvester.ledger.postgres import ledger as on_server
+from harvester.ledger import ledger
+from harvester.ledger.postgres import connector as on_server
 
 
 class Place(Protocol):
@@ -57,9 +58,14 @@ class OnServer:
 PLACES = {"sqlite": InFile, "postgres": OnServer}
 
 
-class ByConnection(on_server.PostgresLedger):
-    """Notices the death of others by their connections alone, from the server's first minute on: sees no process."""
-
+class _UpForLong(on_server.PostgresConnector):
     def __init__(self, url: str) -> None:
-        super().__init__(url, alive=lambda _: True)
-        self._return_seconds = 0
+        super().__init__(url)
+        self.return_seconds = 0
+
+
+def look_at_connections_only() -> None:
+    """This process, from the server's first minute on, notices the death of others by their connections alone."""
+    assert ledger.is_alive is not None
+    ledger.is_alive = lambda _: True
+    on_server.PostgresConnector = _UpForLong  # type: ignore[misc]

@@ -9,12 +9,11 @@ import sys
 from collections.abc import Sequence
 
 from deaths import Death
-from ledgers import ByConnection
+from ledgers import look_at_connections_only
 
 from harvester.app import Harvester
 from harvester.crawl.run_report import RunReport
 from harvester.errors import HarvesterError
-from harvester.ledger.postgres import ledger as on_server
 from harvester.report.rehearsal_results import Check
 
 
@@ -26,7 +25,7 @@ def begin(harvester: Harvester, death: Death | None = None, *, by_connection: bo
     pid = os.fork()
     if pid == 0:
         if by_connection:
-            on_server.PostgresLedger = ByConnection  # type: ignore[misc]
+            look_at_connections_only()
         _live(harvester, death)
     return pid
 

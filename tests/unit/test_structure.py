@@ -90,6 +90,45 @@ def test_a_room_may_import_only_those_that_stand_before_it() -> None:
     assert {room: names for room, names in upwards.items() if names} == {}
 
 
+LEDGER = PACKAGE / "ledger"
+
+
+@pytest.mark.parametrize("module", sorted((LEDGER / "transactions").glob("*.py")), ids=lambda module: module.stem)
+def test_the_transactions_know_no_database(module: Path) -> None:
+    assert [name for name in imports_of(module) if "sqlite" in name or "postgres" in name or "psycopg" in name] == []
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_each_database_has_a_statement_of_every_name_that_the_transactions_use(database: str) -> None:
+    """mypy does not see it: the module of statements is a value."""
+    used = {
+        node.attr
+        for module in (LEDGER / "transactions").glob("*.py")
+        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute) and node.value.attr == "sql"
+    }
+    assert len(used) > 40
+    assert used - set(statements_of(database)) == set()
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_each_statement_is_used_and_described_in_the_line_before_it(database: str) -> None:
+    text = (LEDGER / database / "statements.py").read_text(encoding="utf-8")
+    lines = text.splitlines()
+    statements = statements_of(database)
+    assert [name for name, line in statements.items() if not lines[line - 2].startswith("# ")] == []
+    code = "".join(module.read_text(encoding="utf-8") for module in LEDGER.rglob("*.py"))
+    assert [name for name in statements if len(re.findall(rf"\b(?:sql|statements)\.{name}\b", code)) == 0] == []
+    assert ".replace(" not in text, "a text made from another's is no text of its own"
+
+
+def statements_of(database: str) -> dict[str, int]:
+    """Each public name of a module of statements, and its line."""
+    tree = ast.parse((LEDGER / database / "statements.py").read_text(encoding="utf-8"))
+    targets = (node.targets[0] for node in tree.body if isinstance(node, ast.Assign))
+    return {t.id: t.lineno for t in targets if isinstance(t, ast.Name) and t.id.isupper() and t.id[0] != "_"}
+
+
 def test_no_module_imports_itself_by_a_detour() -> None:
     """Neither when it is imported nor for its types alone."""
     names = {".".join(module.relative_to(PACKAGE.parent).with_suffix("").parts): module for module in MODULES}

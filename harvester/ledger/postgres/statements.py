@@ -6,13 +6,17 @@ State numbers: 0 pending, 1 claimed, 2 fetched, 3 missing, 4 failed, 5 invalid.
 # --- advisory locks
 
 # Of each ledger its own: a database has one space of keys for all schemas and programs.
-LOCK_KEY = "hashtextextended('harvester ' || current_schema() || ' ' || {}, 0)"
-MIGRATING, ADDING, TAKING_HALVES = "migrating", "adding", "taking halves"
-LOCK_UNTIL_COMMIT = f"SELECT pg_advisory_xact_lock({LOCK_KEY.format('%(what)s::text')})"
+_LOCK_KEY = "hashtextextended('harvester ' || current_schema() || ' ' || {}, 0)"
+# What LOCK_UNTIL_COMMIT is taken for by a migration.
+MIGRATING = "migrating"
+# Wait for others who do this, and keep them waiting until the end of the transaction.
+LOCK_UNTIL_COMMIT = f"SELECT pg_advisory_xact_lock({_LOCK_KEY.format('%(what)s::text')})"
 
 # --- the transaction itself
 
+# Each statement sees what was committed before it began.
 BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
+# The end of every transaction.
 COMMIT = "COMMIT"
 
 _INSTANT = "to_char((clock_timestamp(){}) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
@@ -27,34 +31,40 @@ LAST_TOKEN = f"""
 INSERT INTO commit_tokens (writer, token, written_at) VALUES (%(writer)s, 0, {_NOW})
 ON CONFLICT (writer) DO UPDATE SET written_at = excluded.written_at RETURNING token
 """  # noqa: S608
+# Of a writer that ends: its commits are no longer in doubt.
 DELETE_TOKEN = "DELETE FROM commit_tokens WHERE writer = %(writer)s"  # noqa: S105 (no password)
-# Of writers that were killed. One that still lives, and comes back later than that, inserts its row again.
 _LONG_AGO = _INSTANT.format(" - interval '30 days'")
+# Of writers that were killed. One that still lives, and comes back later than that, inserts its row again.
 DELETE_OLD_TOKENS = f"DELETE FROM commit_tokens WHERE written_at < {_LONG_AGO}"  # noqa: S608
 
 # --- runs
 
+# Enter a run and its process.
 OPEN_RUN = """
 INSERT INTO runs (id, host, boot, pid, process_started, started_at, lease_until)
 VALUES (%(run_id)s, %(host)s, %(boot)s, %(pid)s, %(process_started)s, %(now)s, %(lease_until)s)
 """
+# The id of the run that is entered next.
 NEXT_RUN_ID = "SELECT nextval(pg_get_serial_sequence('runs', 'id'))"
 # A run holds this lock as long as its connection lives. Shared, so that a connection made anew need not wait for the
 # server to notice that the old one is gone.
-_RUN_LOCK = LOCK_KEY.format("'run ' || %(run_id)s::bigint")
+_RUN_LOCK = _LOCK_KEY.format("'run ' || %(run_id)s::bigint")
+# Hold it, until the connection ends.
 HOLD = f"SELECT pg_advisory_lock_shared({_RUN_LOCK})"
+# Release a run's lock.
 LET_GO = f"SELECT pg_advisory_unlock_shared({_RUN_LOCK})"
 # A run that was taken for dead while it only slept is alive again: its next claims are safe from recovery.
 RENEW_LEASE = "UPDATE runs SET lease_until = %(lease_until)s, ended_at = NULL, reason = NULL WHERE id = %(run_id)s"
+# Note when and why a run ended.
 CLOSE_RUN = "UPDATE runs SET ended_at = %(now)s, reason = %(reason)s WHERE id = %(run_id)s AND ended_at IS NULL"
 # Ended runs with open calls too: one that was taken for dead may claim once more before it renews its lease. `gone`:
 # no connection holds the run's lock, and after a restart of the server there was time to take it again.
 OPEN_RUNS = f"""
-SELECT id, host, boot, pid, process_started, lease_until,
+SELECT id, host, boot, pid, process_started, lease_until < %(now)s AS expired,
     clock_timestamp() > pg_postmaster_start_time() + %(return_seconds)s * interval '1 second' AND NOT EXISTS (
         SELECT FROM pg_locks
         WHERE locktype = 'advisory' AND objsubid = 1
-        AND (classid::bigint << 32) | objid::bigint = {LOCK_KEY.format("'run ' || runs.id")}
+        AND (classid::bigint << 32) | objid::bigint = {_LOCK_KEY.format("'run ' || runs.id")}
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
     ) AS gone
 FROM runs
@@ -62,24 +72,29 @@ WHERE ended_at IS NULL OR id IN (SELECT run_id FROM calls WHERE state = 'open')
     OR id IN (SELECT run_id FROM statistics_calls WHERE state = 'open')
 ORDER BY id
 """  # noqa: S608
+# The server's clock, which leases go by.
 CLOCK = "SELECT clock_timestamp()"
 
 # --- choosing a batch: ids that another transaction is just claiming are passed over
 
+# The half of a refused batch that is asked for next.
 FIRST_SUSPECT_BATCH = """
 SELECT suspect_batch FROM videos WHERE suspect_batch IS NOT NULL AND state = 0 ORDER BY suspect_batch LIMIT 1
 """
+# Its pending ids.
 PICK_SUSPECTS = """
 SELECT position, video_id, attempts FROM videos
 WHERE state = 0 AND suspect_batch = %(suspect_batch)s ORDER BY position LIMIT 50 FOR UPDATE SKIP LOCKED
 """
-PICK_PENDING = """
+_PENDING = """
 SELECT position, video_id, attempts FROM videos
 WHERE position >= (SELECT first_position FROM video_states WHERE code = 0) AND state = 0 AND suspect_batch IS NULL
-ORDER BY position LIMIT %(most)s FOR UPDATE SKIP LOCKED
+ORDER BY position LIMIT %(most)s
 """
+# The first pending ids that are no suspects, in load order.
+PICK_PENDING = _PENDING + "FOR UPDATE SKIP LOCKED"
 # Where nothing else is left, what others hold is waited for: they may yet let it go.
-PICK_HELD = PICK_PENDING.replace(" SKIP LOCKED", "")
+PICK_HELD = _PENDING + "FOR UPDATE"
 # Of the rows it gives, those that share the first one's suspect_batch make the batch.
 PICK_AMONG = """
 SELECT position, video_id, attempts, suspect_batch FROM videos
@@ -89,21 +104,28 @@ ORDER BY suspect_batch NULLS LAST, position LIMIT 50 FOR UPDATE SKIP LOCKED
 
 # --- reserving and claiming
 
-SPENT = """
-SELECT units_reserved + units_elsewhere, closed_by_server_at IS NOT NULL FROM quota_days WHERE day = %(day)s FOR UPDATE
-"""
+
+def _by_bucket(statement: str) -> dict[str, str]:
+    """For each of the API's daily quotas, which has a table of its days."""
+    return {days: statement.format(days=days) for days in ("quota_days", "statistics_days")}
+
+
+# What is spent of a day, and whether the API closed it.
+SPENT = _by_bucket("""
+SELECT units_reserved + units_elsewhere, closed_by_server_at IS NOT NULL FROM {days} WHERE day = %(day)s FOR UPDATE
+""")
 # The condition is the budget: where it does not hold, nothing is changed and nothing may be sent. It is said twice,
 # since the row to insert is checked before the conflict is seen.
-RESERVE_UNITS = """
-INSERT INTO quota_days AS kept (day, units_limit, units_reserved, calls)
+RESERVE_UNITS = _by_bucket("""
+INSERT INTO {days} AS kept (day, units_limit, units_reserved, calls)
 SELECT %(day)s, %(limit)s, %(units)s, %(calls)s WHERE %(units)s <= %(limit)s
 ON CONFLICT (day) DO UPDATE
 SET units_reserved = kept.units_reserved + excluded.units_reserved, units_limit = excluded.units_limit,
     calls = kept.calls + excluded.calls
 WHERE kept.units_reserved + kept.units_elsewhere + excluded.units_reserved <= excluded.units_limit
     AND kept.closed_by_server_at IS NULL
-RETURNING units_reserved
-"""
+""")
+# Enter calls for one run and day; their ids, in the order given.
 OPEN_CALLS = """
 INSERT INTO calls (run_id, quota_day, units, ids, attempt, first_position, last_position, started_at, parts)
 SELECT %(run_id)s, %(day)s, %(units)s, ids, attempt, first, last, beginning, %(parts)s
@@ -133,12 +155,14 @@ RECLAIM = _moving("call_id = %(new_call_id)s, attempts = attempts + 1", _OF_CALL
 SETTLE = _moving("state = %(state)s, suspect_batch = NULL", _OF_CALL)
 # claimed -> pending
 RELEASE = _moving("state = 0", _OF_CALL)
+# claimed -> pending, as half of a refused batch
 SUSPECT = _moving("state = 0, suspect_batch = %(suspect_batch)s", _OF_CALL)
 # fetched -> pending
 UNFETCH = _moving("state = 0, attempts = 0", "state = 2 AND call_id = given.call")
 
 # --- what transactions change alike, written as their last
 
+# Move the sums of a day.
 COUNT_DAY = """
 UPDATE quota_days SET calls_ok = calls_ok + %(ok)s, calls_failed = calls_failed + %(failed)s,
     calls_abandoned = calls_abandoned + %(abandoned)s, units_reserved = units_reserved - %(refund)s,
@@ -148,6 +172,7 @@ WHERE day = %(day)s
 """
 # Whoever has this row may change those below; all others wait here, so that none waits in a circle.
 TAKE_TURN = "SELECT 1 FROM video_states WHERE code = 0 FOR UPDATE"
+# Move the counts kept by state.
 COUNT_STATES = """
 UPDATE video_states SET videos = videos + given.change
 FROM unnest(%(codes)s::int[], %(changes)s::bigint[]) AS given (code, change)
@@ -178,33 +203,42 @@ FROM unnest(%(ids)s::bigint[], %(statuses)s::int[], %(ends)s::text[]) AS given (
 WHERE calls.id = given.id AND state = 'open'
 RETURNING calls.id
 """
+# Close a call without a good answer, where it is still open; what it cost in the end.
 CLOSE_FAILED_CALL = """
 UPDATE calls SET state = 'failed', http_status = %(http_status)s, reason = %(reason)s, finished_at = %(now)s,
     units = %(units)s
 WHERE id = %(call_id)s AND state = 'open'
 """
+# Store the body of a good answer.
 STORE_RESPONSE = """
 INSERT INTO responses (call_id, encoding, raw_bytes, stored_bytes, item_count, fetched_at, sha256, body)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
 """
+# Close all calls that a run left open.
 ABANDON_CALLS = """
 UPDATE calls SET state = 'abandoned', reason = %(reason)s, finished_at = %(now)s
 WHERE run_id = %(run_id)s AND state = 'open'
 RETURNING id, quota_day, first_position, last_position
 """
-CLOSE_DAY = """
-INSERT INTO quota_days AS kept (day, units_limit, closed_by_server_at) VALUES (%(day)s, 0, %(now)s)
+# Note that the API says the day is spent.
+CLOSE_DAY = _by_bucket("""
+INSERT INTO {days} AS kept (day, units_limit, closed_by_server_at) VALUES (%(day)s, 0, %(now)s)
 ON CONFLICT (day) DO UPDATE
 SET closed_by_server_at = coalesce(kept.closed_by_server_at, excluded.closed_by_server_at)
-"""
-REOPEN_DAY = "UPDATE quota_days SET closed_by_server_at = NULL WHERE day = %(day)s AND closed_by_server_at IS NOT NULL"
-SPEND_ELSEWHERE = """
-INSERT INTO quota_days (day, units_limit, units_elsewhere) VALUES (%(day)s, 0, %(units)s)
+""")
+# Take that back.
+REOPEN_DAY = _by_bucket(
+    "UPDATE {days} SET closed_by_server_at = NULL WHERE day = %(day)s AND closed_by_server_at IS NOT NULL"
+)
+# Note what others spent of a day, in all.
+SPEND_ELSEWHERE = _by_bucket("""
+INSERT INTO {days} (day, units_limit, units_elsewhere) VALUES (%(day)s, 0, %(units)s)
 ON CONFLICT (day) DO UPDATE SET units_elsewhere = excluded.units_elsewhere
-"""
+""")
 
 # --- loading
 
+# The position of the newest id, 0 without any.
 LAST_POSITION = "SELECT coalesce(max(position), 0) FROM videos"
 # Positions stay dense, in load order: what is there already takes none.
 ADD = """
@@ -219,14 +253,18 @@ WITH added AS (
 )
 SELECT count(*), count(*) FILTER (WHERE state = 5), min(position) FROM added
 """
+# Which of these ids stand up to a position, and whether they are invalid.
 KNOWN = """
 SELECT position, state = 5 FROM videos
 WHERE video_id = ANY(%(ids)s::text[]) AND position <= %(known_up_to)s ORDER BY position
 """
+# Enter a load of a source.
 OPEN_LOAD = "INSERT INTO loads (source, loaded_at) VALUES (%(source)s, %(now)s) RETURNING id"
+# Add a chunk to the sums of its load.
 COUNT_LOAD = """
 UPDATE loads SET rows = rows + %(rows)s, new = new + %(new)s, invalid = invalid + %(invalid)s WHERE id = %(load_id)s
 """
+# Note that its source was read to the end.
 CLOSE_LOAD = "UPDATE loads SET finished_at = %(now)s WHERE id = %(load_id)s"
 # Ids that no call has asked for. Other tables know nothing of them.
 REMOVE = """
@@ -238,11 +276,12 @@ WITH removed AS (
 )
 SELECT state, load_id, count(*) FROM removed GROUP BY state, load_id ORDER BY load_id
 """
+# Note how many ids of a load were removed.
 COUNT_REMOVED = "UPDATE loads SET removed = removed + %(removed)s WHERE id = %(load_id)s"
 
 # --- asking again
 
-# failed | missing -> pending
+# failed | missing -> pending: how many, and the first one's position
 PUT_BACK = """
 WITH moved AS (
     UPDATE videos SET state = 0, attempts = 0, suspect_batch = NULL
@@ -261,16 +300,21 @@ FROM responses JOIN calls ON calls.id = responses.call_id
 WHERE responses.call_id = ANY(%(calls)s::bigint[]) AND responses.fetched_at < %(before)s
 ORDER BY calls.id FOR UPDATE OF responses
 """
+# The bytes of the responses of these calls.
 SIZES_OF = """
 SELECT coalesce(sum(raw_bytes), 0), coalesce(sum(stored_bytes), 0) FROM responses
 WHERE call_id = ANY(%(calls)s::bigint[])
 """
+# Delete the statistics of these responses.
 DELETE_STATISTICS = "DELETE FROM statistics WHERE of_call = ANY(%(calls)s::bigint[])"
+# Delete these responses.
 DELETE_RESPONSES = "DELETE FROM responses WHERE call_id = ANY(%(calls)s::bigint[])"
+# Enter the sums of what is deleted.
 ENTER_PRUNING = """
 INSERT INTO prunings (pruned_at, fetched_before, responses, videos, raw_bytes, stored_bytes)
 VALUES (%(now)s, %(before)s, %(responses)s, %(videos)s, %(raw_bytes)s, %(stored_bytes)s) RETURNING id
 """
+# Note of which calls the responses are deleted.
 MARK_PRUNED = """
 INSERT INTO pruned_responses (call_id, pruning_id) SELECT call, %(pruning)s FROM unnest(%(calls)s::bigint[]) AS call
 """
@@ -286,20 +330,26 @@ SELECT item_count FROM responses
 WHERE call_id = %(old_call)s AND fetched_at < %(before)s
     AND NOT EXISTS (SELECT FROM refreshes WHERE old_call_id = %(old_call)s)
 """
+# The ids that a call fetched, in load order.
 PICK_FETCHED_BY = """
 SELECT videos.position, videos.video_id
 FROM calls JOIN videos ON videos.position BETWEEN calls.first_position AND calls.last_position
 WHERE calls.id = %(old_call)s AND videos.state = 2 AND videos.call_id = %(old_call)s
 ORDER BY videos.position
 """
+# A call asks again for what an old one fetched.
 ENTER_REFRESH = "INSERT INTO refreshes (old_call_id, call_id) VALUES (%(old_call)s, %(call_id)s)"
+# The next call does so in its place.
 RETRY_REFRESH = "UPDATE refreshes SET call_id = %(call_id)s WHERE old_call_id = %(old_call)s"
+# No call asks again for what that one fetched.
 END_REFRESH = "DELETE FROM refreshes WHERE old_call_id = %(old_call)s"
+# These calls ask for nothing again; those that did.
 END_REFRESHES = "DELETE FROM refreshes WHERE call_id = ANY(%(calls)s::bigint[]) RETURNING call_id"
 # fetched -> fetched | missing, by the call that asked again
 RENEW = _moving("state = %(state)s, call_id = %(new_call)s", "state = 2 AND call_id = given.call")
 # Of responses that are deleted all the same: what these calls bring is not stored.
 END_REFRESHES_OF = "DELETE FROM refreshes WHERE old_call_id = ANY(%(calls)s::bigint[]) RETURNING call_id"
+# Close such a call; its day.
 ABANDON_REFRESH = """
 UPDATE calls SET state = 'abandoned', reason = 'pruned', finished_at = %(now)s
 WHERE id = %(call_id)s AND state = 'open' RETURNING quota_day
@@ -307,16 +357,7 @@ WHERE id = %(call_id)s AND state = 'open' RETURNING quota_day
 
 # --- statistics, by calls and days of their own
 
-
-def _of_statistics(statement: str) -> str:
-    return statement.replace("quota_days", "statistics_days")
-
-
-SPENT_ON_STATISTICS = _of_statistics(SPENT)
-RESERVE_FOR_STATISTICS = _of_statistics(RESERVE_UNITS)
-CLOSE_STATISTICS_DAY = _of_statistics(CLOSE_DAY)
-REOPEN_STATISTICS_DAY = _of_statistics(REOPEN_DAY)
-SPEND_STATISTICS_ELSEWHERE = _of_statistics(SPEND_ELSEWHERE)
+# Give units of a day back that a call did not cost.
 REFUND_STATISTICS = "UPDATE statistics_days SET units_reserved = units_reserved - %(refund)s WHERE day = %(day)s"
 # A response whose statistics are old enough, and nobody asks for them already.
 OLD_STATISTICS = """
@@ -325,25 +366,26 @@ WHERE responses.call_id = %(old_call)s AND responses.item_count > 0
     AND coalesce(statistics.fetched_at, responses.fetched_at) < %(before)s
     AND NOT EXISTS (SELECT FROM statistics_calls WHERE of_call = %(old_call)s AND state = 'open')
 """
+# Enter a call for the statistics of a response.
 OPEN_STATISTICS_CALL = """
 INSERT INTO statistics_calls (run_id, quota_day, of_call, units, ids, attempt, started_at)
 VALUES (%(run_id)s, %(day)s, %(of_call)s, %(units)s, %(ids)s, %(attempt)s, %(now)s) RETURNING id
 """
+# Close one, where it is still open.
 CLOSE_STATISTICS_CALL = """
 UPDATE statistics_calls
 SET state = %(state)s, http_status = %(http_status)s, reason = %(reason)s, finished_at = %(now)s, units = %(units)s
 WHERE id = %(call_id)s AND state = 'open'
 """
+# Close all that a run left open.
 ABANDON_STATISTICS_CALLS = """
 UPDATE statistics_calls SET state = 'abandoned', reason = %(reason)s, finished_at = %(now)s
 WHERE run_id = %(run_id)s AND state = 'open'
 """
+# Store the statistics of a response, in place of older ones.
 STORE_STATISTICS = """
 INSERT INTO statistics (of_call, call_id, encoding, raw_bytes, stored_bytes, item_count, fetched_at, sha256, body)
-VALUES (
-    %(of_call)s, %(call_id)s, %(encoding)s, %(raw_bytes)s, %(stored_bytes)s, %(item_count)s, %(now)s, %(sha256)s,
-    %(body)s
-)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
 ON CONFLICT (of_call) DO UPDATE
 SET call_id = excluded.call_id, encoding = excluded.encoding, raw_bytes = excluded.raw_bytes,
     stored_bytes = excluded.stored_bytes, item_count = excluded.item_count, fetched_at = excluded.fetched_at,

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
 import psycopg
 
 from harvester.ledger.postgres import statements as sql
-from harvester.ledger.transactions.transitions import Move
+from harvester.ledger.postgres.texts import escaped
+from harvester.ledger.transactions.transaction import Lock, Move, Row, Transaction
 from harvester.model import VideoState
 
-_NO_CHANGE = dict.fromkeys(
-    ("ok", "failed", "abandoned", "refund", "fetched", "missing", "raw_bytes", "stored_bytes"), 0
-)
 _CODES = {state.label: int(state) for state in VideoState}
 
 
@@ -28,86 +25,56 @@ class _Waiting:
     """How many it will change, where that is known."""
 
 
-class Transaction:
-    """Sums are kept back until the end and are then written in one order, the days' first: so the rows that every run
-    writes are held for a moment, and no two transactions wait for each other.
+class PostgresTransaction(Transaction):
+    """Sums are written last and in one order, the days' first: so the rows that every run writes are held for a moment,
+    and no two transactions wait for each other.
 
-    Statements run in the order in which they are given. Those without an answer (`later`) wait for the next that has
-    one and go to the server with it: the way there and back is most of what a statement costs.
+    Statements without an answer (`later`) wait for the next that has one and go to the server with it: the way there
+    and back is most of what a statement costs. `held`: the runs whose locks the connection holds, kept by its owner.
     """
 
-    def __init__(self, db: psycopg.Connection) -> None:
+    sql = sql
+
+    def __init__(self, db: psycopg.Connection, held: set[int] | None = None) -> None:
+        super().__init__()
         self._db = db
+        self._held = set() if held is None else held
         self._waiting: list[_Waiting] = []
-        self._days: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        self._states: Counter[str] = Counter()
         self._look_back: int | None = None
         self._look_on: int | None = None
 
-    def rows(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
+    def rows(self, statement: str, **values: Any) -> list[Row]:
         return self._ask(statement, values).fetchall()
 
-    def row(self, statement: str, **values: Any) -> tuple[Any, ...] | None:
+    def row(self, statement: str, **values: Any) -> Row | None:
         return self._ask(statement, values).fetchone()
 
-    def value(self, statement: str, **values: Any) -> Any:
-        row = self.row(statement, **values)
-        assert row is not None, "such a statement always gives a row"
-        return row[0]
+    def columns(self, statement: str, **values: Any) -> Sequence[Sequence[Any]]:
+        return list(zip(*self.rows(statement, **values), strict=True))
 
     def change(self, statement: str, **values: Any) -> int:
-        """How many rows it changed."""
         return self._ask(statement, values).rowcount
 
     def later(self, statement: str, **values: Any) -> None:
         self._waiting.append(_Waiting(partial(self._db.execute, statement.encode(), values)))
 
-    def later_each(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
-        """Once for each of these rows."""
+    def delete_of(self, statement: str, call_ids: list[int]) -> None:
+        self.later(statement, calls=call_ids)
+
+    def insert(self, statement: str, columns: Mapping[str, Sequence[Any]], **values: Any) -> Sequence[int]:
+        return [row_id for (row_id,) in self.rows(statement, **columns, **values)]
+
+    def insert_bodies(self, statement: str, rows: Sequence[Row]) -> None:
         self._waiting.append(_Waiting(partial(self._db.cursor().executemany, statement.encode(), rows)))
 
-    def lock(self, what: str) -> None:
-        """One of the advisory locks of `statements`, until the end of the transaction."""
-        self.later(sql.LOCK_UNTIL_COMMIT, what=what)
-
     def move(self, statement: str, moves: Sequence[Move], **values: Any) -> int:
-        """Run one of the moving statements over all of these; how many ids were moved."""
         return self.change(statement, **_columns(moves), **values)
 
     def move_later(self, statement: str, moves: Sequence[Move], ids: int | None = None, **values: Any) -> None:
-        """`ids`: how many will be moved, where that is known."""
         self._waiting.append(_Waiting(partial(self._db.execute, statement.encode(), _columns(moves) | values), ids))
 
-    def release(self, moves: Sequence[Move]) -> None:
-        """Claimed ids become pending again."""
-        released = self.move(sql.RELEASE, moves)
-        self.look_back(min(first for first, _, _ in moves))
-        self.count(claimed=-released, pending=released)
-
-    # --- kept back
-
-    def count(self, **changes: int) -> None:
-        """Move the counts kept by state, named in lower case, by so much."""
-        self._states.update(changes)
-
-    def count_day(self, day: date | str, **changes: int) -> None:
-        self._days[str(day)].update(changes)
-
-    def look_back(self, position: int) -> None:
-        """Claims look from there on, or from before it."""
-        self._look_back = min(position, self._look_back or position)
-
-    def look_on(self, position: int) -> None:
-        """What was pending up to there was claimed."""
-        self._look_on = max(position, self._look_on or 0)
-
-    def post_days(self) -> None:
-        for day in sorted(self._days):
-            self.later(sql.COUNT_DAY, day=day, **(_NO_CHANGE | self._days[day]))
-        self._days.clear()
-
     def post(self) -> None:
-        """Give all that was kept back. It is written by the next statement that has an answer."""
+        """It is written by the next statement that has an answer."""
         self.post_days()
         states = {_CODES[label]: change for label, change in self._states.items() if change}
         if not states and self._look_back is None and self._look_on is None:
@@ -119,6 +86,50 @@ class Transaction:
             self.later(sql.LOOK_BACK, position=self._look_back)
         if self._look_on is not None:
             self.later(sql.LOOK_ON, to=self._look_on)
+
+    def look_back(self, position: int) -> None:
+        """Written at the end, for it is in a row that all transactions change."""
+        self._look_back = min(position, self._look_back or position)
+
+    def look_on(self, position: int) -> None:
+        """Written at the end, as is `look_back`."""
+        self._look_on = max(position, self._look_on or 0)
+
+    def pick_pending(self, most: int) -> Sequence[Sequence[Any]]:
+        return self.columns(sql.PICK_PENDING, most=most) or self.columns(sql.PICK_HELD, most=most)
+
+    def close_good(self, call_ids: list[int], statuses: list[int | None], ends: list[str]) -> Collection[int]:
+        rows = self.rows(sql.CLOSE_GOOD_CALLS, ids=call_ids, statuses=statuses, ends=ends)
+        return {call_id for (call_id,) in rows}
+
+    def add(self, ids: Sequence[str], invalid: Collection[str], load_id: int | None) -> tuple[int, int, int | None]:
+        never = frozenset(invalid)
+        distinct = list(dict.fromkeys(ids))
+        states = [int(VideoState.INVALID if text in never else VideoState.PENDING) for text in distinct]
+        row = self.row(sql.ADD, ids=[escaped(text) for text in distinct], states=states, load_id=load_id)
+        assert row is not None, "counts are always given"
+        return row[0], row[1], row[2]
+
+    def known(self, ids: Sequence[str], up_to: int) -> list[tuple[int, bool]]:
+        rows = self.rows(sql.KNOWN, ids=[escaped(text) for text in ids], known_up_to=up_to)
+        return [(position, is_invalid) for position, is_invalid in rows]
+
+    def lock(self, what: Lock) -> None:
+        """Transactions run side by side, so an advisory lock does what SQLite's write lock does."""
+        self.later(sql.LOCK_UNTIL_COMMIT, what=what)
+
+    def hold(self, run_id: int) -> None:
+        """The run's advisory lock lives as long as the connection; it is taken again by every later one."""
+        self._held.add(run_id)
+        self.later(sql.HOLD, run_id=run_id)
+
+    def clock_lead(self) -> timedelta:
+        """To the second. Leases are on the server's clock, which is one for all hosts."""
+        servers: datetime = self.value(sql.CLOCK)
+        return timedelta(seconds=round((servers - datetime.now(UTC)).total_seconds()))
+
+    def sweep(self) -> None:
+        self.later(sql.DELETE_OLD_TOKENS)
 
     def _ask(self, statement: str, values: Mapping[str, Any]) -> psycopg.Cursor:
         if not self._waiting:

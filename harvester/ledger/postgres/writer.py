@@ -17,7 +17,7 @@ from harvester.errors import LedgerUnavailable
 from harvester.ledger.group_commit import GroupCommit, Job, run_all
 from harvester.ledger.postgres import statements as sql
 from harvester.ledger.postgres.connection import connect_for_writing, ends_connection, explain, ledger_errors
-from harvester.ledger.postgres.transaction import Transaction
+from harvester.ledger.postgres.transaction import PostgresTransaction
 from harvester.support.batching_thread import Done
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class _InDoubt(Exception):
         self.done = done
 
 
-class PostgresWriter(GroupCommit[Transaction]):
+class PostgresWriter(GroupCommit):
     """See `GroupCommit`. A connection that breaks is made anew, and what was under way is done again, once.
 
     Each transaction writes a token: the next number, into this writer's row of `commit_tokens`. Where the answer to a
@@ -60,12 +60,8 @@ class PostgresWriter(GroupCommit[Transaction]):
         """Look no longer for a server that is gone."""
         self._hurried.set()
 
-    async def hold(self, run_id: int) -> None:
-        """Hold the run's lock, on every connection from now on."""
-        self._runs.add(run_id)
-        await self.run(lambda tx: tx.row(sql.HOLD, run_id=run_id))
-
     async def let_go(self, run_id: int) -> None:
+        """After the run was closed, or others would look for it."""
         if run_id in self._runs:
             self._runs.remove(run_id)
             await self.run(lambda tx: tx.row(sql.LET_GO, run_id=run_id))
@@ -106,11 +102,10 @@ class PostgresWriter(GroupCommit[Transaction]):
                 self._return_to_server(error)
 
     def _try(self, jobs: Sequence[Job]) -> list[Done[Any]]:
-        tx = Transaction(self._db)
+        tx = PostgresTransaction(self._db, self._runs)
         try:
             tx.later(sql.BEGIN)
             done = run_all(tx, jobs)
-            tx.post()
             self._token += 1
             tx.change(sql.WRITE_TOKEN, writer=self._id, token=self._token)
         except BaseException:

@@ -5,18 +5,24 @@ State numbers: 0 pending, 1 claimed, 2 fetched, 3 missing, 4 failed, 5 invalid.
 
 # --- runs
 
+# The id of the run that is entered next.
+NEXT_RUN_ID = "SELECT coalesce(max(id), 0) + 1 FROM runs"
+# Enter a run and its process.
 OPEN_RUN = """
-INSERT INTO runs (host, boot, pid, process_started, started_at, lease_until)
-VALUES (:host, :boot, :pid, :process_started, :now, :lease_until)
+INSERT INTO runs (id, host, boot, pid, process_started, started_at, lease_until)
+VALUES (:run_id, :host, :boot, :pid, :process_started, :now, :lease_until)
 """
 # A run that was taken for dead while it only slept is alive again: its next claims are safe from recovery.
 RENEW_LEASE = "UPDATE runs SET lease_until = :lease_until, ended_at = NULL, reason = NULL WHERE id = :run_id"
+# Note when and why a run ended.
 CLOSE_RUN = "UPDATE runs SET ended_at = :now, reason = :reason WHERE id = :run_id AND ended_at IS NULL"
-# Ended runs with open calls too: one that was taken for dead may claim once more before it renews its lease.
+# Ended runs with open calls too: one that was taken for dead may claim once more before it renews its lease. `expired`:
+# no honest lease lies further ahead than its length, so that clock was wrong. `gone`: no connection tells of a run.
 OPEN_RUNS = """
-SELECT id, host, boot, pid, process_started, lease_until FROM runs WHERE ended_at IS NULL
+SELECT id, host, boot, pid, process_started, lease_until NOT BETWEEN :now AND :latest AS expired, false AS gone
+FROM runs WHERE ended_at IS NULL
 UNION
-SELECT id, host, boot, pid, process_started, lease_until FROM runs
+SELECT id, host, boot, pid, process_started, lease_until NOT BETWEEN :now AND :latest, false FROM runs
 WHERE id IN (SELECT run_id FROM calls INDEXED BY ix_calls_open WHERE state = 'open')
     OR id IN (SELECT run_id FROM statistics_calls INDEXED BY ix_statistics_calls_open WHERE state = 'open')
 """
@@ -30,10 +36,12 @@ def _as_lists(columns: str, rows: str) -> str:
     return f"SELECT {lists} FROM ({rows})"  # noqa: S608 (the texts are those below)
 
 
+# The half of a refused batch that is asked for next.
 FIRST_SUSPECT_BATCH = """
 SELECT suspect_batch FROM videos INDEXED BY ix_videos_suspect
 WHERE state = 0 AND suspect_batch IS NOT NULL ORDER BY suspect_batch LIMIT 1
 """
+# Its pending ids.
 PICK_SUSPECTS = _as_lists(
     columns="position, video_id, attempts",
     rows="""
@@ -41,6 +49,7 @@ SELECT position, video_id, attempts FROM videos INDEXED BY ix_videos_suspect
 WHERE state = 0 AND suspect_batch = :suspect_batch ORDER BY position LIMIT 50
 """,
 )
+# The first pending ids that are no suspects, in load order.
 PICK_PENDING = _as_lists(
     columns="position, video_id, attempts",
     rows="""
@@ -50,10 +59,8 @@ ORDER BY position LIMIT :most
 """,
 )
 # Where PICK_PENDING begins to look: no pending id that is no suspect lies before it.
-LOOK_FROM = "UPDATE video_states SET first_position = :position WHERE code = 0"
-LOOK_FROM_END = """
-UPDATE video_states SET first_position = (SELECT coalesce(max(position), 0) + 1 FROM videos) WHERE code = 0
-"""
+LOOK_ON = "UPDATE video_states SET first_position = :position WHERE code = 0"
+# PICK_PENDING begins there, or before it.
 LOOK_BACK = "UPDATE video_states SET first_position = min(first_position, :position) WHERE code = 0"
 # Of the rows it gives, those that share the first one's suspect_batch make the batch.
 PICK_AMONG = _as_lists(
@@ -67,24 +74,32 @@ ORDER BY suspect_batch IS NULL, suspect_batch, position LIMIT 50
 
 # --- reserving and claiming
 
-SPENT = "SELECT units_reserved + units_elsewhere, closed_by_server_at IS NOT NULL FROM quota_days WHERE day = :day"
+
+def _by_bucket(statement: str) -> dict[str, str]:
+    """For each of the API's daily quotas, which has a table of its days."""
+    return {days: statement.format(days=days) for days in ("quota_days", "statistics_days")}
+
+
+# What is spent of a day, and whether the API closed it.
+SPENT = _by_bucket(
+    "SELECT units_reserved + units_elsewhere, closed_by_server_at IS NOT NULL FROM {days} WHERE day = :day"
+)
 # The condition is the budget: where it does not hold, nothing is changed and nothing may be sent. It is said twice,
 # since the row to insert is checked before the conflict is seen.
-RESERVE_UNITS = """
-INSERT INTO quota_days (day, units_limit, units_reserved, calls)
+RESERVE_UNITS = _by_bucket("""
+INSERT INTO {days} (day, units_limit, units_reserved, calls)
 SELECT :day, :limit, :units, :calls WHERE :units <= :limit
 ON CONFLICT (day) DO UPDATE
 SET units_reserved = units_reserved + excluded.units_reserved, units_limit = excluded.units_limit,
     calls = calls + excluded.calls
 WHERE units_reserved + units_elsewhere + excluded.units_reserved <= excluded.units_limit AND closed_by_server_at IS NULL
-"""
-NEXT_CALL = "SELECT coalesce(max(id), 0) + 1 FROM calls"
-# Each call as a list: id, ids, attempt, first position, last position, beginning.
+""")
+# Each call as a list: ids, attempt, first position, last position, beginning.
 OPEN_CALLS = """
-INSERT INTO calls (id, run_id, quota_day, units, ids, attempt, first_position, last_position, started_at, parts)
-SELECT json_extract(value, '$[0]'), :run_id, :day, :units, json_extract(value, '$[1]'), json_extract(value, '$[2]'),
-    json_extract(value, '$[3]'), json_extract(value, '$[4]'), json_extract(value, '$[5]'), :parts
-FROM json_each(:calls)
+INSERT INTO calls (run_id, quota_day, units, ids, attempt, first_position, last_position, started_at, parts)
+SELECT :run_id, :day, :units, json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
+    json_extract(value, '$[3]'), json_extract(value, '$[4]'), :parts
+FROM json_each(:rows)
 """
 
 # --- moving ids: of each range of positions, those that the other conditions leave. Each range as a list: its first and
@@ -103,10 +118,8 @@ WHERE videos.position BETWEEN given.first AND given.last AND {condition}
 """  # noqa: S608 (the texts are those below)
 
 
-# pending -> claimed. Picked in order, so the pending ids within the range are the picked ones and no others.
-CLAIM = _moving(
-    "state = 1, call_id = given.call, attempts = attempts + 1", "state = 0 AND suspect_batch IS :suspect_batch"
-)
+# pending -> claimed. Ranges of picked ids alone.
+CLAIM = _moving("state = 1, call_id = given.call, attempts = attempts + 1", "state = 0")
 _OF_CALL = "state = 1 AND call_id = given.call"
 # claimed -> claimed, by the next call for the same ids
 RECLAIM = _moving("call_id = :new_call_id, attempts = attempts + 1", _OF_CALL)
@@ -114,6 +127,7 @@ RECLAIM = _moving("call_id = :new_call_id, attempts = attempts + 1", _OF_CALL)
 SETTLE = _moving("state = :state, suspect_batch = NULL", _OF_CALL)
 # claimed -> pending
 RELEASE = _moving("state = 0", _OF_CALL)
+# claimed -> pending, as half of a refused batch
 SUSPECT = _moving("state = 0, suspect_batch = :suspect_batch", _OF_CALL)
 
 # All six at once, most of them by nothing: a statement for each would cost more.
@@ -141,48 +155,48 @@ FROM (
 ) AS given
 WHERE calls.id = given.id AND +calls.state = 'open'
 """
+# Close a call without a good answer, where it is still open; what it cost in the end.
 CLOSE_FAILED_CALL = """
 UPDATE calls SET state = 'failed', http_status = :http_status, reason = :reason, finished_at = :now, units = :units
 WHERE id = :call_id AND state = 'open'
 """
-STORE_RESPONSES = """
+# More rows of values may be added at its end.
+STORE_RESPONSE = """
 INSERT INTO responses (call_id, encoding, raw_bytes, stored_bytes, item_count, fetched_at, sha256, body)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 """
-
-
-def store_responses(number: int) -> str:
-    """STORE_RESPONSES for so many rows: values by their place, row by row."""
-    return STORE_RESPONSES + ", (?, ?, ?, ?, ?, ?, ?, ?)" * (number - 1)
-
-
-COUNT_GOOD_CALLS = """
-UPDATE quota_days SET calls_ok = calls_ok + :calls, videos_fetched = videos_fetched + :fetched,
-    videos_missing = videos_missing + :missing, raw_bytes = raw_bytes + :raw_bytes,
-    stored_bytes = stored_bytes + :stored_bytes
+# What a transaction adds to the sums of a day, all at once.
+COUNT_DAY = """
+UPDATE quota_days SET calls_ok = calls_ok + :ok, calls_failed = calls_failed + :failed,
+    calls_abandoned = calls_abandoned + :abandoned, units_reserved = units_reserved - :refund,
+    videos_fetched = videos_fetched + :fetched, videos_missing = videos_missing + :missing,
+    raw_bytes = raw_bytes + :raw_bytes, stored_bytes = stored_bytes + :stored_bytes
 WHERE day = :day
 """
-COUNT_FAILED_CALL = """
-UPDATE quota_days SET calls_failed = calls_failed + 1, units_reserved = units_reserved - :refund WHERE day = :day
-"""
+# Close all calls that a run left open.
 ABANDON_CALLS = """
 UPDATE calls SET state = 'abandoned', reason = :reason, finished_at = :now
 WHERE run_id = :run_id AND state = 'open'
 RETURNING id, quota_day, first_position, last_position
 """
-COUNT_ABANDONED_CALL = "UPDATE quota_days SET calls_abandoned = calls_abandoned + 1 WHERE day = :day"
-CLOSE_DAY = """
-INSERT INTO quota_days (day, units_limit, closed_by_server_at) VALUES (:day, 0, :now)
+# Note that the API says the day is spent.
+CLOSE_DAY = _by_bucket("""
+INSERT INTO {days} (day, units_limit, closed_by_server_at) VALUES (:day, 0, :now)
 ON CONFLICT (day) DO UPDATE SET closed_by_server_at = coalesce(closed_by_server_at, excluded.closed_by_server_at)
-"""
-REOPEN_DAY = "UPDATE quota_days SET closed_by_server_at = NULL WHERE day = :day AND closed_by_server_at IS NOT NULL"
-SPEND_ELSEWHERE = """
-INSERT INTO quota_days (day, units_limit, units_elsewhere) VALUES (:day, 0, :units)
+""")
+# Take that back.
+REOPEN_DAY = _by_bucket(
+    "UPDATE {days} SET closed_by_server_at = NULL WHERE day = :day AND closed_by_server_at IS NOT NULL"
+)
+# Note what others spent of a day, in all.
+SPEND_ELSEWHERE = _by_bucket("""
+INSERT INTO {days} (day, units_limit, units_elsewhere) VALUES (:day, 0, :units)
 ON CONFLICT (day) DO UPDATE SET units_elsewhere = excluded.units_elsewhere
-"""
+""")
 
 # --- loading
 
+# The position of the newest id, 0 without any.
 LAST_POSITION = "SELECT coalesce(max(position), 0) FROM videos"
 # json_each keeps the order of the list, and an ignored row takes no position: positions stay dense, in load order.
 # It ends a text at a NUL, so `:nul` stands for it in both lists; where there is none it is empty and replaces nothing.
@@ -194,34 +208,40 @@ FROM json_each(:ids)
 """
 # The same where all are ids: a third faster.
 ADD_IDS = "INSERT OR IGNORE INTO videos (video_id, state, load_id) SELECT value, 0, :load_id FROM json_each(:ids)"
+# How many of the ids behind a position are invalid.
 NEW_INVALID = "SELECT count(*) FROM videos WHERE position > :last_position AND state = 5"
+# Which of these ids stand up to a position, and whether they are invalid.
 KNOWN = """
 SELECT v.position, v.state = 5
 FROM json_each(:ids) AS given JOIN videos v ON v.video_id = replace(given.value, :nul, char(0))
 WHERE v.position <= :known_up_to
 """
-OPEN_LOAD = "INSERT INTO loads (source, loaded_at) VALUES (:source, :now)"
+# Enter a load of a source.
+OPEN_LOAD = "INSERT INTO loads (source, loaded_at) VALUES (:source, :now) RETURNING id"
+# Add a chunk to the sums of its load.
 COUNT_LOAD = "UPDATE loads SET rows = rows + :rows, new = new + :new, invalid = invalid + :invalid WHERE id = :load_id"
+# Note that its source was read to the end.
 CLOSE_LOAD = "UPDATE loads SET finished_at = :now WHERE id = :load_id"
-# Ids that no call has asked for. Other tables know nothing of them.
+# Ids that no call has asked for: state and load of each, and 1. Other tables know nothing of them.
 REMOVE = """
 DELETE FROM videos
 WHERE position BETWEEN :first AND :last AND state IN (0, 5) AND attempts = 0 AND call_id IS NULL
     AND (:state IS NULL OR state = :state) AND (:load_id IS NULL OR load_id = :load_id)
-RETURNING state, load_id
+RETURNING state, load_id, 1
 """
+# Note how many ids of a load were removed.
 COUNT_REMOVED = "UPDATE loads SET removed = removed + :removed WHERE id = :load_id"
 
 # --- asking again
 
-# failed | missing -> pending
+# failed | missing -> pending: of each 1 and its position
 PUT_BACK = """
 UPDATE videos SET state = 0, attempts = 0, suspect_batch = NULL
 WHERE position BETWEEN :first AND :last AND state = :state AND (
     :reasons IS NULL
     OR (SELECT reason FROM calls WHERE calls.id = videos.call_id) IN (SELECT value FROM json_each(:reasons))
 )
-RETURNING position
+RETURNING 1, position
 """
 # Those of the calls whose response is still there and old enough.
 PICK_OLD = """
@@ -232,25 +252,34 @@ WHERE responses.fetched_at < :before
 """
 # fetched -> pending
 UNFETCH = _moving("state = 0, attempts = 0", "state = 2 AND call_id = given.call")
+# The bytes of the responses of these calls.
 SIZES_OF = """
-SELECT sum(raw_bytes), sum(stored_bytes)
+SELECT coalesce(sum(raw_bytes), 0), coalesce(sum(stored_bytes), 0)
 FROM json_each(:calls) AS given CROSS JOIN responses ON responses.call_id = given.value
 """
-DELETE_RESPONSE = "DELETE FROM responses WHERE call_id = :call_id"
+# Delete the statistics of a response.
+DELETE_STATISTICS = "DELETE FROM statistics WHERE of_call = :call_id"
+# Delete a response.
+DELETE_RESPONSES = "DELETE FROM responses WHERE call_id = :call_id"
+# Enter the sums of what is deleted.
 ENTER_PRUNING = """
 INSERT INTO prunings (pruned_at, fetched_before, responses, videos, raw_bytes, stored_bytes)
-VALUES (:now, :before, :responses, :videos, :raw_bytes, :stored_bytes)
+VALUES (:now, :before, :responses, :videos, :raw_bytes, :stored_bytes) RETURNING id
 """
+# Note of which calls the responses are deleted.
 MARK_PRUNED = "INSERT INTO pruned_responses (call_id, pruning_id) SELECT value, :pruning FROM json_each(:calls)"
 
 # --- fetching again what is old
 
+# Whether the response is there. Nobody else can delete it: the write lock is held.
+LOCK_RESPONSE = "SELECT 1 FROM responses WHERE call_id = :call_id"
 # How many ids it holds, where it is old enough and nobody asks for them already.
 OLD_RESPONSE = """
 SELECT item_count FROM responses
 WHERE call_id = :old_call AND fetched_at < :before
     AND NOT EXISTS (SELECT 1 FROM refreshes WHERE old_call_id = :old_call)
 """
+# The ids that a call fetched, in load order.
 PICK_FETCHED_BY = _as_lists(
     columns="position, video_id",
     rows="""
@@ -260,9 +289,13 @@ WHERE calls.id = :old_call AND videos.state = 2 AND videos.call_id = :old_call
 ORDER BY videos.position
 """,
 )
+# A call asks again for what an old one fetched.
 ENTER_REFRESH = "INSERT INTO refreshes (old_call_id, call_id) VALUES (:old_call, :call_id)"
+# The next call does so in its place.
 RETRY_REFRESH = "UPDATE refreshes SET call_id = :call_id WHERE old_call_id = :old_call"
+# No call asks again for what that one fetched.
 END_REFRESH = "DELETE FROM refreshes WHERE old_call_id = :old_call"
+# These calls ask for nothing again; those that did.
 END_REFRESHES = """
 DELETE FROM refreshes WHERE call_id IN (SELECT value FROM json_each(:calls)) RETURNING call_id
 """
@@ -272,22 +305,15 @@ RENEW = _moving("state = :state, call_id = :new_call", "state = 2 AND call_id = 
 END_REFRESHES_OF = """
 DELETE FROM refreshes WHERE old_call_id IN (SELECT value FROM json_each(:calls)) RETURNING call_id
 """
+# Close such a call; its day.
 ABANDON_REFRESH = """
-UPDATE calls SET state = 'abandoned', reason = 'pruned', finished_at = :now WHERE id = :call_id RETURNING quota_day
+UPDATE calls SET state = 'abandoned', reason = 'pruned', finished_at = :now
+WHERE id = :call_id AND state = 'open' RETURNING quota_day
 """
 
 # --- statistics, by calls and days of their own
 
-
-def _of_statistics(statement: str) -> str:
-    return statement.replace("quota_days", "statistics_days")
-
-
-SPENT_ON_STATISTICS = _of_statistics(SPENT)
-RESERVE_FOR_STATISTICS = _of_statistics(RESERVE_UNITS)
-CLOSE_STATISTICS_DAY = _of_statistics(CLOSE_DAY)
-REOPEN_STATISTICS_DAY = _of_statistics(REOPEN_DAY)
-SPEND_STATISTICS_ELSEWHERE = _of_statistics(SPEND_ELSEWHERE)
+# Give units of a day back that a call did not cost.
 REFUND_STATISTICS = "UPDATE statistics_days SET units_reserved = units_reserved - :refund WHERE day = :day"
 # A response whose statistics are old enough, and nobody asks for them already.
 OLD_STATISTICS = """
@@ -296,23 +322,25 @@ WHERE responses.call_id = :old_call AND responses.item_count > 0
     AND coalesce(statistics.fetched_at, responses.fetched_at) < :before
     AND NOT EXISTS (SELECT 1 FROM statistics_calls WHERE of_call = :old_call AND state = 'open')
 """
+# Enter a call for the statistics of a response.
 OPEN_STATISTICS_CALL = """
 INSERT INTO statistics_calls (run_id, quota_day, of_call, units, ids, attempt, started_at)
-VALUES (:run_id, :day, :of_call, :units, :ids, :attempt, :now)
+VALUES (:run_id, :day, :of_call, :units, :ids, :attempt, :now) RETURNING id
 """
+# Close one, where it is still open.
 CLOSE_STATISTICS_CALL = """
 UPDATE statistics_calls
 SET state = :state, http_status = :http_status, reason = :reason, finished_at = :now, units = :units
 WHERE id = :call_id AND state = 'open'
 """
+# Close all that a run left open.
 ABANDON_STATISTICS_CALLS = """
 UPDATE statistics_calls SET state = 'abandoned', reason = :reason, finished_at = :now
 WHERE run_id = :run_id AND state = 'open'
 """
-IS_STORED = "SELECT 1 FROM responses WHERE call_id = :call_id"
+# Store the statistics of a response, in place of older ones.
 STORE_STATISTICS = """
 INSERT OR REPLACE INTO statistics
     (of_call, call_id, encoding, raw_bytes, stored_bytes, item_count, fetched_at, sha256, body)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
-DELETE_STATISTICS = "DELETE FROM statistics WHERE of_call = :call_id"

@@ -19,10 +19,11 @@ from harvester.ledger.sqlite.connection import (
     wait_for_lock,
     writing_engine,
 )
+from harvester.ledger.sqlite.transaction import SqliteTransaction
 from harvester.support.batching_thread import Done
 
 
-class Writer(GroupCommit[sqlite3.Connection]):
+class Writer(GroupCommit):
     """See `GroupCommit`. Whoever writes has the file's write lock, from the beginning of a transaction to its end."""
 
     def __init__(self, path: Path) -> None:
@@ -35,6 +36,9 @@ class Writer(GroupCommit[sqlite3.Connection]):
     def hurry(self) -> None:
         """Wait no longer for the lock of another process."""
         self._hurried.set()
+
+    async def let_go(self, run_id: int) -> None:
+        """A file knows nothing of who has it open."""
 
     def _connect(self):  # type: ignore[no-untyped-def]
         with ledger_errors(self._path):
@@ -51,7 +55,7 @@ class Writer(GroupCommit[sqlite3.Connection]):
         with ledger_errors(self._path):
             begin_writing(self._db, self._hurried)
             try:
-                done = run_all(self._db, jobs)
+                done = run_all(SqliteTransaction(self._db), jobs)
                 if file_at(self._path) != self._file:
                     raise replaced(self._path)
                 self._db.execute("COMMIT")

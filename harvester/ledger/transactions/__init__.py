@@ -1,1 +1,1 @@
-"""The transactions that change a SQLite ledger, one module a kind."""
+"""The transactions that change a ledger, one module a kind, written once for every database."""

@@ -1,23 +1,15 @@
-"""How ids are moved from state to state, and the counts of them kept."""
+"""How ids are moved from state to state: by ranges of positions, each with its call."""
 
 from __future__ import annotations
 
-import json
-import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from itertools import pairwise
 
-from harvester.ledger.sqlite import statements as sql
-from harvester.model import VideoState
-
-Move = tuple[int, int, int]
-"""The positions from the first to the last that belong, or shall belong, to a call: first, last, call."""
+from harvester.ledger.transactions.transaction import Move, Transaction
 
 _SPARSE = 4
 """Where the ids of a batch lie further apart than this, they are named one by one instead of as a range."""
-
-_NO_CHANGE = {state.label: 0 for state in VideoState}
 
 
 def instant(moment: datetime) -> str:
@@ -25,30 +17,33 @@ def instant(moment: datetime) -> str:
     return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
-def move(db: sqlite3.Connection, statement: str, moves: Iterable[Move], **values: Any) -> int:
-    """Run one of the moving statements over all of these; how many ids were moved."""
-    return db.execute(statement, values | {"moves": json.dumps(list(moves))}).rowcount
+def moves_of(positions: Sequence[int], call_id: int) -> list[Move]:
+    """The ids of a call at these positions, as a range or one by one.
 
-
-def moves_of(positions: Sequence[int], call_id: int, *, by_range: bool = True) -> list[Move]:
-    """The ids at these positions, as a range or one by one.
-
-    A range costs less, where `by_range` allows it (the statement's other conditions leave out whatever else lies
-    between) and the ids do not lie so far apart that reading over the gaps costs more.
+    A range costs less where the ids do not lie so far apart that reading over the gaps costs more. Whatever else lies
+    between them belongs to other calls, which the moving statements leave out.
     """
     first, last = positions[0], positions[-1]
-    if by_range and last - first < _SPARSE * len(positions):
+    if last - first < _SPARSE * len(positions):
         return [(first, last, call_id)]
+    return one_by_one(positions, call_id)
+
+
+def one_by_one(positions: Sequence[int], call_id: int) -> list[Move]:
+    """The ids of a call at these positions, where others of the same call lie between them."""
     return [(position, position, call_id) for position in positions]
 
 
-def count(db: sqlite3.Connection, **changes: int) -> None:
-    """Move the counts kept by state, named in lower case, by so much."""
-    db.execute(sql.COUNT_STATES, _NO_CHANGE | changes)
+def without_gaps(positions: Sequence[int], call_id: int) -> list[Move]:
+    """As ranges in which no other position lies: what lies between them, another transaction may be claiming."""
+    if positions[-1] - positions[0] == len(positions) - 1:
+        return [(positions[0], positions[-1], call_id)]
+    ends = [place for place, (this, following) in enumerate(pairwise(positions), 1) if following != this + 1]
+    return [(positions[start], positions[end - 1], call_id) for start, end in pairwise([0, *ends, len(positions)])]
 
 
-def release(db: sqlite3.Connection, moves: Sequence[Move]) -> None:
+def release(tx: Transaction, moves: Sequence[Move]) -> None:
     """Claimed ids become pending again. The next claim reads from the first of them on, over all that is settled."""
-    released = move(db, sql.RELEASE, moves)
-    db.execute(sql.LOOK_BACK, {"position": min(first for first, _, _ in moves)})
-    count(db, claimed=-released, pending=released)
+    released = tx.move(tx.sql.RELEASE, moves)
+    tx.look_back(min(first for first, _, _ in moves))
+    tx.count(claimed=-released, pending=released)

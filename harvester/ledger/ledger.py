@@ -1,59 +1,52 @@
-"""A ledger in PostgreSQL: writes through one thread and connection, reads beside them."""
+"""The ledger that a run writes, over either database."""
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Collection, Sequence
 from datetime import date, datetime
 from itertools import islice
 from typing import Self
 
-from harvester.errors import LedgerUnavailable
-from harvester.ledger import queries as ledger_queries
+from harvester.errors import HarvesterError
+from harvester.ledger import queries
+from harvester.ledger.connector import Connector
 from harvester.ledger.load_records import Removal
-from harvester.ledger.lookups import Lookups, StatisticsLookups
-from harvester.ledger.postgres import claim as postgres_claim
-from harvester.ledger.postgres import inserts, refresh, requeue, runs, statistics
-from harvester.ledger.postgres import settle as postgres_settle
-from harvester.ledger.postgres.connection import ledger_errors, reading_engine
-from harvester.ledger.postgres.writer import RETURN_SECONDS, PostgresWriter
 from harvester.ledger.process_identity import is_alive
-from harvester.ledger.transactions.claim import Claim
-from harvester.ledger.transactions.settle import Settlement
+from harvester.ledger.transactions import claim as claiming
+from harvester.ledger.transactions import inserts, quota_days, refresh, requeue, runs, statistics
+from harvester.ledger.transactions import settle as settling
+from harvester.ledger.transactions.transaction import Bucket
 from harvester.model import (
     Addition,
     Batch,
+    Body,
     Budget,
     Denied,
     GiveBack,
+    OldResponse,
     Outcome,
     ProcessIdentity,
+    Progress,
     Span,
     Stored,
     VideoState,
     Whereabouts,
 )
 
-_PAUSE_SECONDS = 0.2
 _RECONNECTION_SECONDS = 1.0
 """So long a run may be without a connection before it is taken for dead: one that was cut is made anew at once."""
 
 
-class PostgresLedger(Lookups):
-    """See `Ledger` for what each method promises. The ledger must be there and up to date: see `upgrade`."""
+class SqlLedger:
+    """See `Ledger` for what each method promises: it runs one of the functions of `transactions`, or a query."""
 
-    def __init__(
-        self,
-        url: str,
-        alive: Callable[[ProcessIdentity], bool] = is_alive,
-        return_seconds: float = RETURN_SECONDS,
-    ) -> None:
-        self._url = url
-        self._alive = alive
-        self._return_seconds = return_seconds
-        self._writer = PostgresWriter(url, return_seconds)
-        self._reader = reading_engine(url)
+    _bucket: Bucket = "quota_days"
+
+    def __init__(self, connector: Connector, alive: Callable[[ProcessIdentity], bool] | None = None) -> None:
+        self._connector = connector
+        self._writer = connector.writer
+        self._alive = alive or is_alive
 
     async def __aenter__(self) -> Self:
         return self
@@ -62,33 +55,40 @@ class PostgresLedger(Lookups):
         await self.close()
 
     async def open_run(self, process: ProcessIdentity, now: datetime, lease_until: datetime) -> int:
-        run_id = await self._writer.run(runs.next_run_id)
-        await self._writer.hold(run_id)
-        await self._writer.run(runs.open_run, run_id, process, now, lease_until)
-        return run_id
+        unclosed = self._connector.unclosed
+        for run_id, reason in list(unclosed.items()):
+            await self._writer.run(runs.close_run, run_id, now, reason)
+            del unclosed[run_id]
+        return await self._writer.run(runs.open_run, process, now, lease_until)
 
     async def renew_lease(self, run_id: int, lease_until: datetime) -> None:
         await self._writer.run(runs.renew_lease, run_id, lease_until)
 
     def hurry(self) -> None:
+        """See Ledger."""
         self._writer.hurry()
 
     async def close_run(self, run_id: int, now: datetime, reason: str) -> None:
-        await self._writer.run(runs.close_run, run_id, now, reason)
+        try:
+            await self._writer.run(runs.close_run, run_id, now, reason)
+        except HarvesterError:
+            self._connector.unclosed[run_id] = reason
+            raise
         await self._writer.let_go(run_id)
 
     async def recover(self, process: ProcessIdentity, now: datetime) -> int:
-        recovery = runs.Recovery(process, now, self._alive, self._return_seconds)
+        return_seconds = self._connector.return_seconds
+        recovery = runs.Recovery(process, now, self._alive, return_seconds)
         abandoned, missing = await self._writer.run(runs.recover, recovery, ())
         if missing:
-            await asyncio.sleep(min(_RECONNECTION_SECONDS, self._return_seconds))
+            await asyncio.sleep(min(_RECONNECTION_SECONDS, return_seconds))
             abandoned += (await self._writer.run(runs.recover, recovery, missing))[0]
         return abandoned
 
     async def claim(
         self, run_id: int, budget: Budget, now: datetime, among: Sequence[int] | None = None
     ) -> Batch | Denied:
-        return await self._writer.run_together(postgres_claim.claim_all, Claim(run_id, budget, now, among))
+        return await self._writer.run_together(claiming.claim_all, claiming.Claim(run_id, budget, now, among))
 
     async def claim_old(
         self, run_id: int, budget: Budget, now: datetime, old_call: int, before: datetime
@@ -96,28 +96,28 @@ class PostgresLedger(Lookups):
         return await self._writer.run(refresh.claim, run_id, budget, now, old_call, before)
 
     async def retry(self, run_id: int, batch: Batch, fault: Outcome, budget: Budget, now: datetime) -> Batch | Denied:
-        retry = postgres_settle.retry if batch.replaces is None else refresh.retry
+        retry = settling.retry if batch.replaces is None else refresh.retry
         return await self._writer.run(retry, run_id, batch, fault, budget, now)
 
     async def settle(self, batch: Batch, outcome: Outcome, now: datetime) -> bool:
-        settlement = Settlement(batch, outcome, now)
+        settlement = settling.Settlement(batch, outcome, now)
         if batch.replaces is not None:
             return await self._writer.run(refresh.settle, settlement)
-        return await self._writer.run_together(postgres_settle.settle_all, settlement)
+        return await self._writer.run_together(settling.settle_all, settlement)
 
     async def give_back(self, batch: Batch, fault: Outcome, how: GiveBack, now: datetime) -> bool:
         if batch.replaces is not None:
             return await self._writer.run(refresh.give_back, batch, fault, now)
-        return await self._writer.run(postgres_settle.give_back, batch, fault, how, now)
+        return await self._writer.run(settling.give_back, batch, fault, how, now)
 
     async def close_day(self, day: date, now: datetime) -> None:
-        await self._writer.run(postgres_settle.close_day, day, now)
+        await self._writer.run(quota_days.close_day, self._bucket, day, now)
 
     async def reopen_day(self, day: date) -> bool:
-        return await self._writer.run(postgres_settle.reopen_day, day)
+        return await self._writer.run(quota_days.reopen_day, self._bucket, day)
 
     async def spend_elsewhere(self, day: date, units: int) -> None:
-        await self._writer.run(postgres_settle.spend_elsewhere, day, units)
+        await self._writer.run(quota_days.spend_elsewhere, self._bucket, day, units)
 
     async def open_load(self, source: str, now: datetime) -> int:
         return await self._writer.run(inserts.open_load, source, now)
@@ -149,36 +149,41 @@ class PostgresLedger(Lookups):
     async def prune(self, call_ids: Sequence[int], before: datetime, now: datetime) -> Stored:
         return await self._writer.run(requeue.prune, call_ids, before, now)
 
+    async def progress(self) -> Progress:
+        return queries.as_progress(*await self._connector.read(*queries.PROGRESS))
+
+    async def old_responses(
+        self, before: datetime, after_call: int, most: int, parts: str | None = None
+    ) -> Sequence[OldResponse]:
+        (rows,) = await self._connector.read(queries.old_responses(before, after_call, most, parts))
+        return [OldResponse(row.id, row.reach) for row in rows]
+
     async def find(self, ids: Sequence[str]) -> dict[str, Whereabouts]:
         found: dict[str, Whereabouts] = {}
-        remaining = map(inserts.escaped, ids)
-        while chunk := list(islice(remaining, ledger_queries.LOOKUP)):
-            (rows,) = await self._read(ledger_queries.find(chunk))
-            found |= {inserts.unescaped(row.video_id): ledger_queries.as_whereabouts(row) for row in rows}
+        remaining = map(self._connector.as_written, ids)
+        while chunk := list(islice(remaining, queries.LOOKUP)):
+            (rows,) = await self._connector.read(queries.find(chunk))
+            found |= {self._connector.as_given(row.video_id): queries.as_whereabouts(row) for row in rows}
         return found
 
+    async def bodies(self, call_ids: Sequence[int]) -> dict[int, Body]:
+        (rows,) = await self._connector.read(queries.bodies(call_ids))
+        return {row.call_id: queries.as_body(row) for row in rows}
+
     async def close(self) -> None:
-        await self._writer.close()
-        self._reader.dispose()
-
-    async def _read(self, *queries: ledger_queries.AnyQuery) -> list[Sequence[ledger_queries.AnyRow]]:
-        return await asyncio.to_thread(self._read_all, queries)
-
-    def _read_all(self, queries: Sequence[ledger_queries.AnyQuery]) -> list[Sequence[ledger_queries.AnyRow]]:
-        """The rows of each query, all from one snapshot. A server that is gone is waited for, as when writing."""
-        give_up_at = time.monotonic() + self._return_seconds
-        while True:
-            try:
-                with ledger_errors(self._url), self._reader.connect() as connection:
-                    return [connection.execute(query).all() for query in queries]
-            except LedgerUnavailable:
-                if time.monotonic() >= give_up_at:
-                    raise
-                time.sleep(_PAUSE_SECONDS)
+        await self._connector.close()
 
 
-class PostgresStatisticsLedger(StatisticsLookups, PostgresLedger):
+class SqlStatisticsLedger(SqlLedger):
     """The same ledger for a refresh of statistics: what is old, asked for and stored are those of its responses."""
+
+    _bucket: Bucket = "statistics_days"
+
+    async def old_responses(
+        self, before: datetime, after_call: int, most: int, parts: str | None = None
+    ) -> Sequence[OldResponse]:
+        (rows,) = await self._connector.read(queries.old_statistics(before, after_call, most))
+        return [OldResponse(row.id, row.reach) for row in rows]
 
     async def claim_old(
         self, run_id: int, budget: Budget, now: datetime, old_call: int, before: datetime
@@ -189,16 +194,7 @@ class PostgresStatisticsLedger(StatisticsLookups, PostgresLedger):
         return await self._writer.run(statistics.retry, run_id, batch, fault, budget, now)
 
     async def settle(self, batch: Batch, outcome: Outcome, now: datetime) -> bool:
-        return await self._writer.run(statistics.settle, Settlement(batch, outcome, now))
+        return await self._writer.run(statistics.settle, settling.Settlement(batch, outcome, now))
 
     async def give_back(self, batch: Batch, fault: Outcome, how: GiveBack, now: datetime) -> bool:
         return await self._writer.run(statistics.give_back, batch, fault, now)
-
-    async def close_day(self, day: date, now: datetime) -> None:
-        await self._writer.run(statistics.close_day, day, now)
-
-    async def reopen_day(self, day: date) -> bool:
-        return await self._writer.run(statistics.reopen_day, day)
-
-    async def spend_elsewhere(self, day: date, units: int) -> None:
-        await self._writer.run(statistics.spend_elsewhere, day, units)

@@ -1,0 +1,20 @@
+"""How texts are written that PostgreSQL does not hold: those with a NUL, which no id has, but what is no id may."""
+
+from __future__ import annotations
+
+# A NUL is written as this character and a 0, and the character itself as twice that.
+_ESCAPE = "\U0010fffd"
+
+
+def escaped(text: str) -> str:
+    """The text as it is written."""
+    if "\0" not in text and _ESCAPE not in text:
+        return text
+    return text.replace(_ESCAPE, 2 * _ESCAPE).replace("\0", f"{_ESCAPE}0")
+
+
+def unescaped(text: str) -> str:
+    """The text that was written so."""
+    if _ESCAPE not in text:
+        return text
+    return _ESCAPE.join(part.replace(f"{_ESCAPE}0", "\0") for part in text.split(2 * _ESCAPE))

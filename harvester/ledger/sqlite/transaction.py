@@ -1,0 +1,143 @@
+"""A transaction in SQLite: it holds the file's write lock from its beginning to its end."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
+from itertools import chain
+from typing import Any
+
+from harvester.ledger.sqlite import statements
+from harvester.ledger.transactions.transaction import Lock, Move, Row, Transaction
+from harvester.model import VideoState
+
+PRIVATE_USE = range(0xF0000, 0xFFFFE)
+"""Code points that stand for nothing: more of them than a chunk has ids."""
+
+# New ids fall all over the index by id. A crawl, which goes by position, needs a quarter of it.
+_MORE_CACHE = "PRAGMA cache_size = -32768"
+_NO_CHANGE = {state.label: 0 for state in VideoState}
+
+
+class SqliteTransaction(Transaction):
+    """Every statement is run at once: there is no way to a server that could be saved."""
+
+    sql = statements
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        super().__init__()
+        self._db = db
+
+    def rows(self, statement: str, **values: Any) -> list[Row]:
+        return self._execute(statement, values).fetchall()
+
+    def row(self, statement: str, **values: Any) -> Row | None:
+        row: Row | None = self._execute(statement, values).fetchone()
+        return row
+
+    def columns(self, statement: str, **values: Any) -> Sequence[Sequence[Any]]:
+        row = self.row(statement, **values) or ()
+        columns = [json.loads(column) for column in row]
+        return columns if columns[0] else []
+
+    def change(self, statement: str, **values: Any) -> int:
+        return self._execute(statement, values).rowcount
+
+    def later(self, statement: str, **values: Any) -> None:
+        self._execute(statement, values)
+
+    def delete_of(self, statement: str, call_ids: list[int]) -> None:
+        """One by one: for a list of them, SQLite may choose to read the whole table."""
+        self._db.executemany(statement, [{"call_id": call_id} for call_id in call_ids])
+
+    def insert(self, statement: str, columns: Mapping[str, Sequence[Any]], **values: Any) -> Sequence[int]:
+        rows = list(zip(*columns.values(), strict=True))
+        values["rows"] = rows
+        last = self._execute(statement, values).lastrowid
+        assert last is not None
+        return range(last - len(rows) + 1, last + 1)  # nobody else inserts meanwhile
+
+    def insert_bodies(self, statement: str, rows: Sequence[Row]) -> None:
+        """By one statement: each would wait for Python's lock."""
+        more = f", ({', '.join('?' * len(rows[0]))})" * (len(rows) - 1)
+        self._db.execute(statement + more, list(chain.from_iterable(rows)))
+
+    def move(self, statement: str, moves: Sequence[Move], **values: Any) -> int:
+        values["moves"] = moves
+        return self._execute(statement, values).rowcount
+
+    def move_later(self, statement: str, moves: Sequence[Move], ids: int | None = None, **values: Any) -> None:
+        values["moves"] = moves
+        moved = self._execute(statement, values).rowcount
+        assert ids is None or moved == ids, "the ids picked are the ids moved"
+
+    def post(self) -> None:
+        self.post_days()
+        if any(self._states.values()):
+            self._db.execute(statements.COUNT_STATES, _NO_CHANGE | self._states)
+
+    def look_back(self, position: int) -> None:
+        self.later(statements.LOOK_BACK, position=position)
+
+    def look_on(self, position: int) -> None:
+        self.later(statements.LOOK_ON, position=position + 1)
+
+    def pick_pending(self, most: int) -> Sequence[Sequence[Any]]:
+        return self.columns(statements.PICK_PENDING, most=most)
+
+    def close_good(self, call_ids: list[int], statuses: list[int | None], ends: list[str]) -> Collection[int]:
+        """Those still open come first, as one list: an UPDATE would return them row by row."""
+        still_open: list[int] = json.loads(self.value(statements.OPEN_AMONG, calls=call_ids))
+        self._execute(statements.CLOSE_GOOD_CALLS, {"calls": list(zip(call_ids, statuses, ends, strict=True))})
+        return set(still_open)
+
+    def add(self, ids: Sequence[str], invalid: Collection[str], load_id: int | None) -> tuple[int, int, int | None]:
+        self._db.execute(_MORE_CACHE)
+        before: int = self.value(statements.LAST_POSITION)
+        nul = _stand_in_for_nul(ids)
+        given = {"ids": _listed(ids, nul), "nul": nul, "load_id": load_id}
+        if invalid or nul:
+            new = self.change(statements.ADD_TEXTS, invalid=_listed(invalid, nul), **given)
+        else:
+            new = self.change(statements.ADD_IDS, **given)
+        new_invalid = self.value(statements.NEW_INVALID, last_position=before) if invalid and new else 0
+        return new, new_invalid, before + 1 if new else None
+
+    def known(self, ids: Sequence[str], up_to: int) -> list[tuple[int, bool]]:
+        nul = _stand_in_for_nul(ids)
+        rows = self.rows(statements.KNOWN, ids=_listed(ids, nul), nul=nul, known_up_to=up_to)
+        return [(position, bool(is_invalid)) for position, is_invalid in rows]
+
+    def lock(self, what: Lock) -> None:
+        """The file's write lock is held."""
+
+    def hold(self, run_id: int) -> None:
+        """Others on this host look for the process, and those of other hosts at the lease."""
+
+    def clock_lead(self) -> timedelta:
+        return timedelta(0)
+
+    def sweep(self) -> None:
+        """There is nothing."""
+
+    def _execute(self, statement: str, values: dict[str, Any]) -> sqlite3.Cursor:
+        for name, value in values.items():
+            if type(value) is list:
+                values[name] = json.dumps(value)
+        return self._db.execute(statement, values)
+
+
+def _stand_in_for_nul(texts: Sequence[str]) -> str:
+    """A character that none of the texts holds; empty where no stand-in is needed."""
+    together = "".join(texts)
+    if "\0" not in together:
+        return ""
+    present = set(together)
+    return next(character for character in map(chr, PRIVATE_USE) if character not in present)
+
+
+def _listed(texts: Collection[str], nul: str) -> str:
+    """As a JSON list, unescaped: what is no Unicode text is refused when it is bound, before anything is stored."""
+    return json.dumps([text.replace("\0", nul) for text in texts] if nul else list(texts), ensure_ascii=False)
