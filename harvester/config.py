@@ -206,7 +206,7 @@ class LogSettings(_Section):
 
 
 class NotifySettings(_Section):
-    """Who is told that a run began, ended well or failed."""
+    """The health check that each run pings when it begins, ends well or fails."""
 
     url: SecretStr | None = None
     """It may hold a token, so it is treated as a secret."""

@@ -28,7 +28,7 @@ def run(state: State, max_calls: int | None, until_done: bool, dry_run: bool) ->
     The daily job: harvester schedule has it started each day. A call asks for up to 50 ids and spends
     quota.units_per_call units; no day spends more than quota.daily_units. Next: harvester status.
 
-    SIGINT, SIGTERM and SIGHUP let the calls under way come home; a second one stops at once. Nothing is lost by that.
+    SIGINT, SIGTERM and SIGHUP let the calls under way finish; a second signal stops at once. Nothing is lost by that.
     """
     import asyncio
 
