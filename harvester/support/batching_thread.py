@@ -49,7 +49,14 @@ class BatchingThread(Generic[S, T]):
             self._waiting.append(waiting)
             begin, self._at_work = not self._at_work, True
         if begin:
-            self._thread.submit(self._until_nothing_waits, loop)
+            try:
+                self._thread.submit(self._until_nothing_waits, loop)
+            except RuntimeError:  # the thread has ended: nobody is to wait for it
+                with self._lock:
+                    self._items.clear()
+                    self._waiting.clear()
+                    self._at_work = False
+                raise
         return await waiting
 
     def in_thread(self, function: Callable[[], U]) -> U:
@@ -68,6 +75,8 @@ class BatchingThread(Generic[S, T]):
             items, waiting = zip(*taken, strict=True)
             try:
                 done = self._work(items)
+                if len(done) != len(items):
+                    raise RuntimeError(f"{len(done)} results for {len(items)} items")
             except BaseException as error:  # noqa: BLE001 (it is raised where the items are awaited)
                 done = [Done(error=error)] * len(items)
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more

@@ -18,8 +18,8 @@ class Story:
     """An id alone in the crawl, asked for again and again. Each step takes a second."""
 
     def __init__(self, max_attempts: int) -> None:
-        self.pacer = ConcurrencyController(1, random.Random(0), 0.0)
-        self.evidence = Evidence(cast(Ledger, None), self.pacer, max_attempts, 600.0)
+        self.controller = ConcurrencyController(1, random.Random(0), 0.0)
+        self.evidence = Evidence(cast(Ledger, None), self.controller, max_attempts, 600.0)
         self.batch = Batch(1, date(2026, 6, 2), 11, 1, (0,), (ID,))
         self.seconds = 0.0
         self.faults = Faults()
@@ -28,7 +28,7 @@ class Story:
     def answered(self) -> None:
         """Something else is answered well."""
         self.seconds += 1
-        self.pacer.good(self.seconds, self.seconds)
+        self.controller.good(self.seconds, self.seconds)
         self.proven = self.faults.since is not None
 
     def _fails(self, refused: bool) -> Call:

@@ -30,7 +30,7 @@ class Spent:
 @pytest.mark.parametrize("denied", [Denied.BUDGET_SPENT, Denied.DAY_CLOSED])
 async def test_positions_that_a_day_did_not_pay_for_are_asked_for_on_the_next(denied: Denied) -> None:
     ledger: Any = Spent(denied)
-    work = ChosenIds(ledger, iter([[1, 2], [3]]))
+    batches = ChosenIds(ledger, iter([[1, 2], [3]]))
     for _ in range(2):
-        assert await work.claim(1, BUDGET, NOW) is denied
+        assert await batches.claim(1, BUDGET, NOW) is denied
     assert ledger.asked == [[1, 2], [1, 2]]
