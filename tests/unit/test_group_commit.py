@@ -17,7 +17,14 @@ class Full(Exception):
     """What a commit may raise."""
 
 
-class Rows(GroupCommit[list[str]]):
+class Draft(list[str]):
+    """What a transaction appends to."""
+
+    def post(self) -> None:
+        """Nothing was kept back."""
+
+
+class Rows(GroupCommit):
     """Commits what transactions append to a list, all or nothing."""
 
     def __init__(self) -> None:
@@ -31,13 +38,19 @@ class Rows(GroupCommit[list[str]]):
         self.go.set()
         self.closed = False
 
+    def hurry(self) -> None:
+        """It waits for nothing."""
+
+    async def let_go(self, run_id: int) -> None:
+        """It holds no run."""
+
     def _disconnect(self) -> None:
         self.closed = True
 
     def _run(self, jobs: Sequence[Job]) -> list[Done[Any]]:
         self.attempts.append(len(jobs))
         assert self.go.wait(LIMIT_SECONDS)
-        draft = list(self.committed)
+        draft = Draft(self.committed)
         done = run_all(draft, jobs)
         if len(self.attempts) in self.fails_at:
             raise Full
