@@ -291,7 +291,7 @@ class Crawler:
             exhausted and self._controller.silence(now) >= self._run.patience_seconds
         )
         self._evidence.probes_failed += call.probe
-        if impatient and self._evidence.probing_is_over(self._run.patience_seconds):
+        if impatient and self._evidence.probing_is_over:
             await self._end_for_outage(batch, fault)
             return None
         wait = self._backoff.delay(batch.attempt, self._rng, fault.retry_after_seconds)
@@ -333,7 +333,7 @@ class Crawler:
         if impatient := self._controller.silence(now) >= self._run.patience_seconds:
             self._evidence.probes_failed += call.probe
             faults = faults if faults.since is not None else Faults(now)
-        if impatient and self._evidence.probing_is_over(self._run.patience_seconds):
+        if impatient and self._evidence.probing_is_over:
             await self._end_for_outage(batch, fault)
             return None
         self._controller.pushed_back(now, call.sent_at, batch.attempt, fault.retry_after_seconds)

@@ -114,14 +114,12 @@ class Evidence:
         self._max_attempts = max_attempts
         self._patience_seconds = patience_seconds
         self._suspects: set[int] = set()
-        self._splits_since_good = 0
         self._answered: str | None = None
-        self.refused_in_a_row = 0
-        self.probes_failed = self.probes_refused = 0
+        self._count_anew()
 
     def good(self, batch: Batch, outcome: Outcome) -> None:
         """The API has answered for this batch: none of its ids is at fault."""
-        self._splits_since_good = self.refused_in_a_row = self.probes_failed = self.probes_refused = 0
+        self._count_anew()
         self._answered = next(iter(outcome.found), batch.ids[0])
         self.clear(batch)
 
@@ -137,15 +135,19 @@ class Evidence:
 
     def probed(self) -> None:
         """The API has answered a probe."""
-        self._splits_since_good = self.refused_in_a_row = self.probes_failed = self.probes_refused = 0
+        self._count_anew()
 
-    def probing_is_over(self, patience_seconds: float) -> bool:
+    @property
+    def probing_is_over(self) -> bool:
         """Whether probes have shown that the API is down; a run without patience needs none."""
-        return self.probes_failed >= PROBES_FAILED_MOST or not patience_seconds
+        return self.probes_failed >= PROBES_FAILED_MOST or not self._patience_seconds
 
     def forget(self) -> None:
         """A new day: halves are asked for as any batch is."""
         self._suspects.clear()
+        self._count_anew()
+
+    def _count_anew(self) -> None:
         self._splits_since_good = self.refused_in_a_row = self.probes_failed = self.probes_refused = 0
 
     def split(self, batch: Batch) -> None:

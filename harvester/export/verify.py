@@ -18,6 +18,7 @@ from harvester.export.parts import is_part
 from harvester.export.read_back import ids_in
 from harvester.export.storage.destination import Destination, Folder, Meter
 from harvester.export.storage.open import folder_at, target_at
+from harvester.export.storage.ownership import manifest_text
 from harvester.ledger.protocol import LedgerReader
 from harvester.model import EVERYTHING, Span
 from harvester.support.progress import Advance, ProgressCallback, no_progress
@@ -25,7 +26,6 @@ from harvester.support.sanitize import shown
 
 log = logging.getLogger(__name__)
 
-_MOST_MANIFEST_BYTES = 8 << 20
 _MOST_FINDING_CHARS = 1000
 _IDS_AT_ONCE = 5000
 _IDS_LOOKED_UP = 500
@@ -111,13 +111,11 @@ def _findings(uri: str, books: LedgerReader, settings: ExportSettings, watch: Pr
 
 
 def _read_manifest(place: Destination) -> tuple[Manifest | None, list[str]]:
-    text = bytearray()
     try:
-        for chunk in place.read():
-            text += chunk
-            if len(text) > _MOST_MANIFEST_BYTES:
-                return None, [f"{place.uri} is too long for a manifest."]
-        return from_json(bytes(text)), []
+        text = manifest_text(place)
+        if text is None:
+            return None, [f"{place.uri} is too long for a manifest."]
+        return from_json(text), []
     except FileNotFoundError:
         return None, [
             f"There is no manifest at {place.uri}: the export never came to its end, or was moved. "

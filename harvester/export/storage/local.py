@@ -164,20 +164,24 @@ def overtaken(uri: str) -> Overtaken:
     )
 
 
-def _check_place(place: Path) -> None:
-    name = shown(str(place))
+def refuse_missing_folder(place: Path) -> None:
+    """Raise ConfigError where there is no folder that `place` could be put into."""
     if not place.parent.is_dir():
         raise ConfigError(
-            f"Can't export to {name}: there is no folder {shown(str(place.parent))}.",
+            f"Can't export to {shown(str(place))}: there is no folder {shown(str(place.parent))}.",
             state="Nothing was written.",
             next_step="Create the folder, or choose another destination.",
         )
+
+
+def _check_place(place: Path) -> None:
+    refuse_missing_folder(place)
     try:
         mode = place.stat().st_mode
     except FileNotFoundError:
         return
     if not stat.S_ISREG(mode):
-        raise ConfigError(f"Can't export to {name}: it is not a file.", state="Nothing was written.")
+        raise ConfigError(f"Can't export to {shown(str(place))}: it is not a file.", state="Nothing was written.")
 
 
 def _refuse_database(place: Path) -> None:

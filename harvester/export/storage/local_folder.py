@@ -16,7 +16,13 @@ from harvester.errors import ConfigError, StorageUnavailable
 from harvester.export.manifest import SUFFIX
 from harvester.export.parts import refuse_foreign_files
 from harvester.export.storage.destination import Meter, Written
-from harvester.export.storage.local import LocalTarget, finish_interrupted, overtaken, take_place_of_manifest
+from harvester.export.storage.local import (
+    LocalTarget,
+    finish_interrupted,
+    overtaken,
+    refuse_missing_folder,
+    take_place_of_manifest,
+)
 from harvester.export.storage.local_draft import (
     KEPT,
     FileDraft,
@@ -277,16 +283,10 @@ def _sizes(folder: Path) -> dict[str, int]:
 
 
 def _check_place(place: Path) -> None:
-    name = shown(str(place))
-    if not place.parent.is_dir():
-        raise ConfigError(
-            f"Can't export to {name}: there is no folder {shown(str(place.parent))}.",
-            state="Nothing was written.",
-            next_step="Create the folder, or choose another destination.",
-        )
+    refuse_missing_folder(place)
     if place.exists() and not place.is_dir():
         raise ConfigError(
-            f"Can't export parts to {name}: it is not a folder.",
+            f"Can't export parts to {shown(str(place))}: it is not a folder.",
             state="Nothing was written.",
             next_step="Name a folder for the parts, or leave out --max-part-bytes.",
         )

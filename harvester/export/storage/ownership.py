@@ -136,15 +136,21 @@ def admit_folder(
 
 def read_manifest(target: Destination) -> Manifest | None:
     """What it says; None where nothing is there, or something else."""
-    text = bytearray()
     try:
-        for chunk in target.read():
-            text += chunk
-            if len(text) > _MOST_MANIFEST_BYTES:
-                return None
+        text = manifest_text(target)
     except FileNotFoundError:
         return None
-    return parse(bytes(text))
+    return None if text is None else parse(text)
+
+
+def manifest_text(target: Destination) -> bytes | None:
+    """All that stands there; None where it is too long for a manifest. Raises FileNotFoundError where nothing is."""
+    text = bytearray()
+    for chunk in target.read():
+        text += chunk
+        if len(text) > _MOST_MANIFEST_BYTES:
+            return None
+    return bytes(text)
 
 
 def parse(text: bytes) -> Manifest | None:
