@@ -1,6 +1,6 @@
 # make rehearse: the whole crawl, simulated.  make test: every test.  Both make .venv where it is missing.
 .DEFAULT_GOAL := help
-.PHONY: help rehearse test test-quick check install-check soak fuzz-crawl bench bench-peers airflow lock clean
+.PHONY: help rehearse test test-quick check install-check docs docs-serve soak fuzz-crawl bench bench-peers airflow lock clean
 
 # Many short processes: each would compile what it imports anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -21,6 +21,7 @@ PEERS := .venv-peers
 # Without those that watch a process's memory: a sixth of the time.
 QUICK := tests/unit --ignore tests/unit/test_export_process.py --ignore tests/unit/test_export_memory.py
 AIRFLOW := .venv-airflow
+SITE := .venv-docs
 
 # All that a lock file pins. uv is one of them and does it in a tenth of pip's time; it knows none of pip's settings, so
 # where it reaches no index, pip does it.
@@ -37,6 +38,7 @@ help:
 	@echo "make test-quick those that need no server, no browser and no kill: those of tests/unit, but for memory"
 	@echo "make check      lint, format, types, and known vulnerabilities of the dependencies"
 	@echo "make install-check   builds the wheel and installs it with stock pip, without the lock file"
+	@echo "make docs       the documentation site, into site/; make docs-serve shows it while you write"
 	@echo "make soak       two weeks of cron on a machine that keeps dying; SEED=7 replays one, DATABASE=postgres on a server"
 	@echo "make fuzz-crawl 10,000 small crawls in virtual time, each from a seed; SEED=7 replays one, DATABASE=postgres on a server"
 	@echo "make bench      measurements"
@@ -79,6 +81,18 @@ check: $(READY)
 install-check:
 	$(PYTHON) .ci/install_check.py
 
+$(SITE)/.ready: docs/site/requirements.lock
+	$(PYTHON) -m venv $(SITE)
+	$(SITE)/bin/pip install --quiet --require-hashes --requirement docs/site/requirements.lock
+	@touch $@
+
+# Strict: a link that leads nowhere ends it. (The variable silences an advertisement.)
+docs: $(SITE)/.ready
+	NO_MKDOCS_2_WARNING=1 $(SITE)/bin/mkdocs build --strict --quiet
+
+docs-serve: $(SITE)/.ready
+	NO_MKDOCS_2_WARNING=1 $(SITE)/bin/mkdocs serve --strict --dev-addr 127.0.0.1:8000
+
 soak: $(READY)
 	$(BIN)/python tests/soak/soak.py $(if $(SEED),--seed $(SEED)) $(if $(DATABASE),--database $(DATABASE))
 
@@ -113,7 +127,9 @@ lock: $(READY)
 		--generate-hashes --no-header --no-emit-index-url --no-emit-find-links --output-file benchmarks/peers/requirements.lock
 	$(BIN)/uv pip compile tests/dag/requirements.in --universal --python-version 3.11 \
 		--generate-hashes --no-header --no-emit-index-url --no-emit-find-links --output-file tests/dag/requirements.lock
+	$(BIN)/uv pip compile docs/site/requirements.in --universal --python-version 3.11 \
+		--generate-hashes --no-header --no-emit-index-url --no-emit-find-links --output-file docs/site/requirements.lock
 
 clean:
-	rm -rf $(VENV) $(PEERS) $(AIRFLOW) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) $(AIRFLOW) $(SITE) site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
