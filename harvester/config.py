@@ -206,12 +206,15 @@ class LogSettings(_Section):
 
 
 class NotifySettings(_Section):
-    """The health check that each run pings when it begins, ends well or fails."""
+    """Who is told of runs. An address may hold a token, so it is treated as a secret."""
 
     url: SecretStr | None = None
-    """It may hold a token, so it is treated as a secret."""
+    """The health check that each run pings when it begins, ends well or fails."""
+    webhook: SecretStr | None = None
+    """Where the summary of each day is posted."""
+    webhook_format: Literal["slack", "json"] = "slack"
 
-    @field_validator("url")
+    @field_validator("url", "webhook")
     @classmethod
     def _web_address(cls, url: SecretStr | None) -> SecretStr | None:
         if url is None:

@@ -43,11 +43,11 @@ def run(state: State, max_calls: int | None, until_done: bool, dry_run: bool) ->
         return
     _check_page(harvester)
     warned = _warn(harvester)
-    hooks = RunHooks(harvester)
+    report = RunReport()
+    hooks = RunHooks(harvester, report)
     # The root's end comes after an error was printed, too.
     click.get_current_context().find_root().call_on_close(hooks.finish)
     hooks.begin()
-    report = RunReport()
     try:
         with stopped_by_signals() as stop_by_signals:
             progress = asyncio.run(_run(harvester, report, max_calls, until_done, state.verbosity, stop_by_signals))

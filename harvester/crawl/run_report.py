@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import enum
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 PROBE = "probe"
@@ -39,6 +40,8 @@ class RunReport:
     """Calls of dead runs whose ids were taken back."""
     wasted: Counter[str] = field(default_factory=Counter)
     """Calls that brought nothing, by reason."""
+    on_day_over: Callable[[Ending], object] | None = None
+    """Called before a run with days to come sleeps until the quota's reset. It must not block, nor raise."""
 
 
 class Stop:

@@ -130,6 +130,8 @@ class Runner:
             resets_at = quota.resets_at(crawler.clock.now())
             message = "%s: sleeping until the quota is reset, %s UTC"
             run_log.run(logging.INFO, message, ending, f"{resets_at:%Y-%m-%d %H:%M}", reason=ending.value)
+            if self.report.on_day_over is not None:
+                self.report.on_day_over(ending)
             await crawler.sleep_until_reset(RESET_MARGIN)
 
     async def _keep_lease(self, run_id: int, run_log: RunLog) -> Ending:

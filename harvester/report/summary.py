@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harvester import quota
 from harvester.errors import ConfigError
-from harvester.model import BATCH_SIZE, Progress, VideoState
+from harvester.model import BATCH_SIZE, Progress, QuotaDay, VideoState
 from harvester.report.days import settled_a_day
 from harvester.report.price import price_hint
 
@@ -59,6 +59,8 @@ class Summary:
     """None where nothing was settled, the first day still has calls, or it is not within MOST_DAYS_AHEAD."""
     newest_day: date | None = None
     """The last quota day that the ledger knows; later than `day` where a clock is or was wrong."""
+    today: QuotaDay | None = None
+    """What the ledger says of `day`; None before its first call."""
     price_hint: str = ""
     """Where the days contradict the price that is set: how, and what to set."""
 
@@ -126,6 +128,7 @@ def summarize(progress: Progress, settings: QuotaSettings, now: datetime) -> Sum
         # No pace of before is kept up beyond what the quota allows now.
         finishes_at_pace_on=max(finishes_on, at_pace) if at_pace else None,
         newest_day=progress.days[-1].day if progress.days else None,
+        today=today,
         price_hint=price_hint(progress.days, settings),
     )
 

@@ -68,6 +68,7 @@ def test_who_says_nothing_holds_up_neither_result_nor_end(
     monkeypatch.setattr("harvester.cli.shared.run_hooks.HOOKS_TIMEOUT_SECONDS", 0.5)
     for name, value in {
         "HARVESTER_NOTIFY__URL": silent,
+        "HARVESTER_NOTIFY__WEBHOOK": silent,
         "HARVESTER_REPORT__HTML": "s3://bucket/report.html",
         "AWS_ENDPOINT_URL": silent,
         "AWS_ACCESS_KEY_ID": "A",
@@ -80,5 +81,9 @@ def test_who_says_nothing_holds_up_neither_result_nor_end(
     assert result.exit_code == 0, result.stderr
     assert result.stdout.startswith("Nothing left: 1 call")
     assert result.stdout.endswith("the end\n")
-    for what in ("notify.url was not told of the run's end", "the page of report.html was not written"):
+    for what in (
+        "notify.url was not told of the run's end",
+        "the day's summary was not sent to notify.webhook",
+        "the page of report.html was not written",
+    ):
         assert f"{what} within" in result.stderr

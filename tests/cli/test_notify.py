@@ -3,67 +3,17 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack
 
 import pytest
 from children import Program, Simulate
 from command_line import Api, CommandLine
+from monitor_kit import TOKEN, Monitor, monitoring
 from waiting import wait_until
 
 from harvester.errors import ConfigError
-from harvester.scheduling import healthcheck
-
-TOKEN = "a-token-that-nobody-may-see"
-
-
-@dataclass
-class Monitor:
-    """What was posted, in order: the path and the body; and how it answers."""
-
-    url: str = ""
-    posts: list[tuple[str, str]] = field(default_factory=list)
-    agents: set[str] = field(default_factory=set)
-    answers: list[int] = field(default_factory=list)
-    """Used up first to last; 200 from then on."""
-    location: str = "/elsewhere"
-
-
-@contextmanager
-def monitoring() -> Iterator[Monitor]:
-    monitor = Monitor()
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-            monitor.posts.append((self.path, body))
-            monitor.agents.add(self.headers["User-Agent"].partition("/")[0])
-            assert self.headers["Content-Type"] == "text/plain; charset=utf-8"
-            self.send_response(monitor.answers.pop(0) if monitor.answers else 200)
-            self.send_header("Location", monitor.location)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def do_GET(self) -> None:
-            monitor.posts.append((f"GET {self.path}", ""))
-            self.send_error(404)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        monitor.url = f"http://127.0.0.1:{server.server_port}/ping/{TOKEN}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield monitor
-        server.shutdown()
-        thread.join()
+from harvester.scheduling import post
 
 
 @pytest.fixture
@@ -71,12 +21,6 @@ def monitor(monkeypatch: pytest.MonkeyPatch) -> Iterator[Monitor]:
     with monitoring() as monitor:
         monkeypatch.setenv("HARVESTER_NOTIFY__URL", monitor.url)
         yield monitor
-
-
-@pytest.fixture
-def stopping() -> Iterator[ExitStack]:
-    with ExitStack() as stack:
-        yield stack
 
 
 def paths(monitor: Monitor) -> list[str]:
@@ -90,6 +34,7 @@ def test_a_run_that_ends_well_is_told_of(cli: CommandLine, api: Api, monitor: Mo
     assert monitor.posts[1][1] == said.rstrip("\n")
     assert said.startswith("Nothing left: 3 calls, 33 units")
     assert monitor.agents == {"harvester"}
+    assert monitor.content_types == {"text/plain; charset=utf-8"}
 
 
 def test_a_run_that_fails_is_told_of_with_its_sentence(
@@ -203,7 +148,7 @@ def test_a_monitor_that_is_down_is_one_warning_each_time(
 def test_a_monitor_that_hangs_holds_nothing_up_for_longer_than_two_timeouts(
     cli: CommandLine, api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(healthcheck, "TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr(post, "TIMEOUT_SECONDS", 0.1)
     cli.load(50)
     # It accepts and says nothing.
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -212,7 +157,7 @@ def test_a_monitor_that_hangs_holds_nothing_up_for_longer_than_two_timeouts(
     assert result.exit_code == 0
     assert result.stderr.count("no answer within 0.1 s") == 2
     assert TOKEN not in result.output
-    assert healthcheck.TRIES == 2
+    assert post.TRIES == 2
 
 
 # --- the address

@@ -64,6 +64,9 @@ acl = "private"                  # one of S3's canned ACLs
 # Called as a run begins (url/start), ends well (url) or fails (url/fail), as healthchecks.io and its like expect it.
 # It may hold a token: HARVESTER_NOTIFY__URL in the environment keeps it out of this file.
 # url = "https://hc-ping.com/your-uuid"
+# Where a summary is posted when a day's run has ended, or failed. A secret like url: HARVESTER_NOTIFY__WEBHOOK.
+# webhook = "https://hooks.slack.com/services/your/own/path"
+webhook_format = "slack"         # slack: {"text": …}, as Mattermost and others take it too; json: every figure
 
 [log]
 level = "INFO"                   # the least that is logged

@@ -22,6 +22,7 @@ _SECRETS = (
     "AWS_SESSION_TOKEN",
     "AWS_ACCESS_KEY_ID",
     "HARVESTER_NOTIFY__URL",
+    "HARVESTER_NOTIFY__WEBHOOK",
 )
 _LEAST_SECRET_CHARACTERS = 8
 """What is shorter is no real key, and hiding every occurrence of it would only garble the lines."""

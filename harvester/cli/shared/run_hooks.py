@@ -1,4 +1,4 @@
-"""What a run does besides crawling: ping a health check, and write the page of report.html.
+"""What a run does besides crawling: ping a health check, post each day's summary, write the page of report.html.
 
 Neither delays the run, nor changes its result.
 """
@@ -13,9 +13,11 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from harvester.scheduling.healthcheck import HealthCheck
+from harvester.scheduling.webhook import Webhook
 
 if TYPE_CHECKING:
     from harvester.app import Harvester
+    from harvester.crawl.run_report import RunReport
 
 log = logging.getLogger(__name__)
 
@@ -26,13 +28,19 @@ HOOKS_TIMEOUT_SECONDS = 10.0
 class RunHooks:
     """`begin` with the run, then `succeeded` or `failed`, and `finish` once the result has been printed."""
 
-    def __init__(self, harvester: Harvester) -> None:
+    def __init__(self, harvester: Harvester, report: RunReport) -> None:
         self._harvester = harvester
+        self._report = report
         self._notifier = HealthCheck(harvester.config.notify.url)
+        self._webhook = Webhook(harvester.config.notify)
+        self._calls_summarized = 0
+        self._error: str | None = None
+        self._summary: threading.Thread | None = None
         self._started: threading.Thread | None = None
         self._ended: Callable[[], Coroutine[Any, Any, None]] | None = None
 
     def begin(self) -> None:
+        self._report.on_day_over = self._summarize
         if self._harvester.config.notify.url is not None:
             self._started = _start_daemon("notify-start", lambda: asyncio.run(self._notifier.started()))
 
@@ -40,12 +48,15 @@ class RunHooks:
         self._ended = lambda: self._notifier.succeeded(text)
 
     def failed(self, text: str) -> None:
+        self._error = text
         self._ended = lambda: self._notifier.failed(text)
 
     def finish(self) -> None:
         """Never raises: the run is over, and what it did stays done."""
+        summary = self._summarize(self._report.ending) if self._ended else None
         waited_for = {
             "notify.url was not told of the run's end": self._tell(),
+            "the day's summary was not sent to notify.webhook": summary,
             "the page of report.html was not written": self._page(),
         }
         give_up_at = time.monotonic() + HOOKS_TIMEOUT_SECONDS
@@ -66,6 +77,27 @@ class RunHooks:
             asyncio.run(ended())
 
         return _start_daemon("notify-end", tell)
+
+    def _summarize(self, ending: str) -> threading.Thread | None:
+        """Post what the day brought; what posts it. Where no call was made since the last one, only a failure is."""
+        error, calls = self._error, self._report.calls
+        if self._harvester.config.notify.webhook is None or (error is None and calls == self._calls_summarized):
+            return self._summary
+        self._calls_summarized = calls
+
+        def send() -> None:
+            from harvester.report.day_summary import day_summary
+
+            try:
+                overview = self._harvester.overview(1)
+            except Exception as problem:  # noqa: BLE001 (the run has told of it)
+                log.debug("the day's summary is without the ledger's figures: %s", problem)
+                overview = None
+            name = self._harvester.config.ledger.name
+            asyncio.run(self._webhook.send(day_summary(name, "the run failed" if error else ending, overview, error)))
+
+        self._summary = _start_daemon("notify-webhook", send)
+        return self._summary
 
     def _page(self) -> threading.Thread | None:
         uri = self._harvester.config.report.html

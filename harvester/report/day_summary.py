@@ -1,0 +1,58 @@
+"""What notify.webhook is told at the end of a day. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harvester.model import VideoState
+from harvester.report.next_steps import steps
+from harvester.report.overview import Overview
+from harvester.report.summary import Summary, as_json
+from harvester.support.sanitize import count
+
+
+def day_summary(ledger: str, ending: str, overview: Overview | None, error: str | None = None) -> dict[str, Any]:
+    """The body of the webhook; its `text` says it in a few lines. `overview` is None where the ledger cannot be read.
+
+    `ending` is why the run ended or sleeps; `error` is what it failed with.
+    """
+    lines = [f"{ledger}, quota day {overview.summary.day}: {ending}." if overview else f"{ledger}: {ending}."]
+    lines += [error] if error else []
+    if overview is not None:
+        summary = overview.summary
+        lines += [_today(summary), _ahead(summary)]
+        # The last step is what to do next in any case; those before it need somebody.
+        lines += steps(summary, [], overview.now, overview.oldest, overview.other_parts)[:-1]
+    return {
+        "text": "\n".join(lines),
+        "event": "run failed" if error else "day ended",
+        "ledger": ledger,
+        "ending": ending,
+        "error": error,
+        "day": _figures(overview.summary) if overview else None,
+        "status": as_json(overview.summary) if overview else None,
+    }
+
+
+def _figures(summary: Summary) -> dict[str, Any]:
+    today = summary.today
+    names = ("calls", "ok", "failed", "abandoned", "units", "fetched", "missing")
+    return {"day": summary.day.isoformat()} | {name: getattr(today, name) if today else 0 for name in names}
+
+
+def _today(summary: Summary) -> str:
+    day = _figures(summary)
+    wasted = day["failed"] + day["abandoned"]
+    nothing = f" {count(wasted, 'call')} brought nothing." if wasted else ""
+    return (
+        f"{count(day['calls'], 'call')}, {day['units']:,} of {count(summary.daily_units, 'unit')}, "
+        f"{day['fetched']:,} fetched, {day['missing']:,} missing.{nothing}"
+    )
+
+
+def _ahead(summary: Summary) -> str:
+    if not summary.unasked:
+        return "Every id is settled: harvester export publishes them."
+    total = summary.total - summary.videos[VideoState.INVALID]
+    when = f"{count(summary.days_left, 'more day')}, until {summary.finishes_on}"
+    return f"{summary.percent:.1f}% of {count(total, 'id')} are done, {summary.unasked:,} are left: {when}."
