@@ -1,6 +1,6 @@
 # make rehearse: the whole crawl, simulated.  make test: every test.  Both make .venv where it is missing.
 .DEFAULT_GOAL := help
-.PHONY: help rehearse test test-quick check install-check docs docs-serve soak fuzz-crawl bench bench-peers airflow lock clean
+.PHONY: help rehearse test test-quick check install-check docs docs-serve pictures soak fuzz-crawl bench bench-peers airflow lock clean
 
 # Many short processes: each would compile what it imports anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -39,6 +39,7 @@ help:
 	@echo "make check      lint, format, types, and known vulnerabilities of the dependencies"
 	@echo "make install-check   builds the wheel and installs it with stock pip, without the lock file"
 	@echo "make docs       the documentation site, into site/; make docs-serve shows it while you write"
+	@echo "make pictures   those of the documentation, from a real session"
 	@echo "make soak       two weeks of cron on a machine that keeps dying; SEED=7 replays one, DATABASE=postgres on a server"
 	@echo "make fuzz-crawl 10,000 small crawls in virtual time, each from a seed; SEED=7 replays one, DATABASE=postgres on a server"
 	@echo "make bench      measurements"
@@ -92,6 +93,10 @@ docs: $(SITE)/.ready
 
 docs-serve: $(SITE)/.ready
 	NO_MKDOCS_2_WARNING=1 $(SITE)/bin/mkdocs serve --strict --dev-addr 127.0.0.1:8000
+
+# Made anew when what a terminal or the report shows has changed; they are kept in docs/pictures.
+pictures: $(READY) $(SITE)/.ready
+	$(SITE)/bin/python docs/site/pictures.py $(BIN)/harvester
 
 soak: $(READY)
 	$(BIN)/python tests/soak/soak.py $(if $(SEED),--seed $(SEED)) $(if $(DATABASE),--database $(DATABASE))

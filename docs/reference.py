@@ -45,7 +45,7 @@ name the proxy, `SSL_CERT_FILE`, `REQUESTS_CA_BUNDLE` and `AWS_CA_BUNDLE` furthe
 COMMANDS = """\
 ## Commands
 
-Results go to stdout, logs and progress to stderr. Options in this first table go before the command:
+Results go to stdout, logs and progress to stderr. Options in this first table stand before the command or after it:
 `harvester -q run`; `--help` is for each command too.
 """
 

@@ -8,6 +8,7 @@ needs is imported when it runs, so that `--help` answers at once.
 from __future__ import annotations
 
 import atexit
+import copy
 import gc
 import os
 import sys
@@ -104,19 +105,24 @@ class Program(click.Group):
         click.echo(click.style(heading, fg="red") + folded, err=True, color=colour)
 
 
+GLOBAL_OPTIONS = (
+    click.Option(
+        ["--config"],
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="The settings. [default: $HARVESTER_CONFIG, then ./config.toml]",
+    ),
+    click.Option(["-v", "--verbose"], count=True, help="Say more; show where an error comes from."),
+    click.Option(["-q", "--quiet"], count=True, help="Print only the result and what is wrong."),
+    click.Option(["--log-format"], type=click.Choice(["text", "json"]), help="How log lines are written."),
+)
+
+
 @click.group(
     cls=Program,
+    params=list(GLOBAL_OPTIONS),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Example: harvester --config crawl.toml status",
 )
-@click.option(
-    "--config",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="The settings. [default: $HARVESTER_CONFIG, then ./config.toml]",
-)
-@click.option("-v", "--verbose", count=True, help="Say more; show where an error comes from.")
-@click.option("-q", "--quiet", count=True, help="Print only the result and what is wrong.")
-@click.option("--log-format", type=click.Choice(["text", "json"]), help="How log lines are written.")
 @click.version_option(__version__, prog_name="harvester")
 @click.pass_context
 def main(ctx: click.Context, config: Path | None, verbose: int, quiet: int, log_format: str | None) -> None:
@@ -147,5 +153,28 @@ COMMANDS = (
     rehearse.rehearse,
     simulate.simulate,
 )
+
+
+def _given_late(ctx: click.Context, option: click.Parameter, value: Any) -> None:
+    """A global option that stands after the command counts as if it stood before it."""
+    if not value or ctx.resilient_parsing:
+        return
+    state = ctx.obj.with_option(str(option.name), value)
+    at: click.Context | None = ctx
+    while at is not None:  # whoever says an error asks the outermost
+        at.obj, at = state, at.parent
+
+
+def _accept_global_options(command: click.Command) -> None:
+    for option in GLOBAL_OPTIONS:
+        late = copy.copy(option)
+        late.hidden, late.expose_value, late.callback = True, False, _given_late
+        command.params.append(late)
+    if isinstance(command, click.Group):
+        for inner in command.commands.values():
+            _accept_global_options(inner)
+
+
 for command in COMMANDS:
+    _accept_global_options(command)
     main.add_command(command)

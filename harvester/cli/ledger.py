@@ -17,10 +17,11 @@ def ledger() -> None:
 @click.argument("target", metavar="DST")
 @click.pass_obj
 def copy(state: State, source: str, target: str) -> None:
-    """Copy the ledger SRC to DST, from a file to a server or back, and compare them. SRC is only read.
+    """Copy the ledger SRC to DST, and compare the two.
 
-    Both are addresses as ledger.url has them; a password is better left to PGPASSWORD or ~/.pgpass. DST must be new or
-    empty. If interrupted, repeat it: it continues. Stop all runs first: what they do is not copied.
+    From a file to a server or back; SRC is only read. Both are addresses as ledger.url has them; a password is better
+    left to PGPASSWORD or ~/.pgpass. DST must be new or empty. If interrupted, repeat it: it continues. Stop all runs
+    first: what they do is not copied.
     """
     from harvester.cli.shared.progress import progress
     from harvester.ledger.copy import copy

@@ -81,7 +81,9 @@ def _how_far(summary: Summary, ledger: str, *, bar: bool, narrow: bool) -> Itera
         return
     from rich.progress_bar import ProgressBar
 
-    drawn = ProgressBar(total=max(1, asked_for), completed=asked_for - summary.unasked, width=BAR_COLUMNS)
+    drawn = ProgressBar(
+        max(1, asked_for), asked_for - summary.unasked, BAR_COLUMNS, complete_style="cyan", finished_style="green"
+    )
     line = Table.grid(padding=(0, 2))
     if narrow:
         line.add_row(drawn)

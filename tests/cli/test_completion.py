@@ -42,7 +42,8 @@ def test_bash_completes_commands_options_and_choices(tmp_path: Path) -> None:
     asked, commands, options, choices = done.stdout.splitlines()
     assert asked.endswith("-F _harvester_completion harvester")
     assert commands.split() == sorted(main.commands)
-    assert options.split() == [*(each.opts[0] for each in main.commands["rehearse"].params), "--help"]
+    shown = [each for each in main.commands["rehearse"].params if not getattr(each, "hidden", False)]
+    assert options.split() == [*(each.opts[0] for each in shown), "--help"]
     assert choices == "json jsonl parquet"
 
 

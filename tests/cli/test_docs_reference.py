@@ -41,5 +41,5 @@ def test_each_command_is_there_with_each_option() -> None:
         assert found
         section = rest.partition("\n### ")[0]
         for parameter in command.params:
-            if isinstance(parameter, click.Option):
+            if isinstance(parameter, click.Option) and not parameter.hidden:
                 assert f"`{parameter.opts[0]}" in section

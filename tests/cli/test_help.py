@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
@@ -64,15 +65,19 @@ def test_help_explains_the_command_and_each_option(cli: CommandLine, name: str) 
     assert command.help
     shown = cli.ok(name, "--help")
     for parameter in command.params:
-        if isinstance(parameter, click.Option):
+        # hidden are those of harvester itself, which its own help explains
+        if isinstance(parameter, click.Option) and not parameter.hidden:
             assert parameter.opts[0] in shown
             assert parameter.help
             assert not parameter.help.startswith("[")
 
 
-def test_each_command_is_told_in_a_whole_sentence(cli: CommandLine) -> None:
-    commands = cli.ok("--help").partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
-    assert len(commands) == len(main.commands)
+@pytest.mark.parametrize("group", ["", "ledger"])
+def test_each_command_is_told_in_a_whole_sentence(cli: CommandLine, group: str) -> None:
+    commands = cli.ok(*group.split(), "--help").partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
+    named = command_of(group)
+    assert isinstance(named, click.Group)
+    assert len(commands) == len(named.commands)
     assert [line for line in commands if not line.endswith(".") or line.endswith("...")] == []
 
 
@@ -107,3 +112,17 @@ def test_it_can_be_started_as_a_module(harvester: Program, simulate: Simulate) -
     done = harvester.run("--help")
     assert done.returncode == 0
     assert done.stdout.startswith("Usage: harvester [OPTIONS] COMMAND")
+
+
+def test_global_options_count_after_the_command_too(cli: CommandLine) -> None:
+    cli.ok("init")
+    cli.write("other.toml", '[ledger]\nurl = "sqlite:///other.db"\n')
+    after = cli("status", "--config", "other.toml", "--log-format", "json")
+    assert after.exit_code == 3
+    assert "other.db" in json.loads(after.stderr)["message"]
+    assert (
+        cli("--config", "other.toml", "--log-format", "json", "status").stderr.partition("message")[2]
+        == (after.stderr.partition("message")[2])
+    )
+    assert "Traceback" in cli("ledger", "copy", "sqlite:///a.db", "sqlite:///b.db", "-v").stderr
+    assert cli("status", "--log-format", "xml").exit_code == 2

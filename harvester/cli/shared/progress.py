@@ -163,7 +163,14 @@ class _Line:
         if width >= LEAST_COLUMNS_FOR_A_BAR:
             share = self._figures.share
             cells.append(
-                ProgressBar(1.0 if share is not None else None, share or 0.0, BAR_COLUMNS, pulse=share is None)
+                ProgressBar(
+                    1.0 if share is not None else None,
+                    share or 0.0,
+                    BAR_COLUMNS,
+                    pulse=share is None,
+                    complete_style="cyan",
+                    finished_style="green",
+                )
             )
             width -= BAR_COLUMNS + 1
         left = "" if self._figures.seconds_left is None else f", {duration(self._figures.seconds_left)} left"

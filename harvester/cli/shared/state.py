@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,12 @@ class State:
     verbosity: int
     """Above 0: say more; below: only what is wrong."""
     log_format: str | None
+
+    def with_option(self, name: str, value: Any) -> State:
+        """This state with the value of one more of the global options, which `name` names."""
+        if name in ("verbose", "quiet"):
+            return replace(self, verbosity=self.verbosity + (value if name == "verbose" else -value))
+        return replace(self, **{"config_path" if name == "config" else name: value})
 
     def config(self, **overrides: dict[str, Any]) -> Config:
         """The settings; `overrides` are options, a section each."""
