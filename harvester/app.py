@@ -353,6 +353,15 @@ class Harvester:
                 maker=maker_for(dask, open_reader, self.config.ledger.url, None if dask is None else books.share()),
             )
 
+    def export_to(
+        self, stream: BinaryIO, *, require_complete: bool = False, progress: ProgressCallback = no_progress
+    ) -> int:
+        """Write the stored responses to `stream`, without a manifest. How many videos that were."""
+        from harvester.export import write_to
+
+        with self.books() as books:
+            return write_to(stream, books, self.config.export, require_complete=require_complete, watch=progress)
+
     def verify(self, published: str | None = None, *, progress: ProgressCallback = no_progress) -> Progress:
         """Check the ledger, then a published file where one is named. Raises InconsistentLedger with what is not."""
         with self.books() as books:

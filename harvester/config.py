@@ -25,9 +25,10 @@ from pydantic import (
 )
 
 from harvester.errors import ConfigError, CredentialsError
+from harvester.support.file_endings import by_rank
 from harvester.support.ledger_url import WANTED, file_of, is_known, name_of
 from harvester.support.sanitize import shown
-from harvester.support.toml_file import NOTHING_DONE, read_toml
+from harvester.support.toml_file import NOTHING_DONE, merged, read_toml
 
 ENV_PREFIX = "HARVESTER_"
 PARTS = frozenset(
@@ -276,7 +277,7 @@ def load_config(path: Path | None = None, overrides: Mapping[str, Mapping[str, A
     try:
         # Strict, so that "50" in the file is no number; in the environment everything is text.
         Config.model_validate(from_file, strict=True)
-        config = Config.model_validate(_merged(from_file, _from_environment(), options))
+        config = Config.model_validate(merged(*by_rank(merged(from_file, _from_environment()), options)))
     except UnicodeEncodeError:
         what, step = "A setting in the environment is no UTF-8.", "Name such a place by an option or a relative path."
         raise ConfigError(what, state=NOTHING_DONE, next_step=step) from None
@@ -360,15 +361,6 @@ def _read_variables() -> dict[str, Any]:
             state=NOTHING_DONE,
             next_step="Unset the variable, or give it a value as config.toml would hold it.",
         ) from None
-
-
-def _merged(*layers: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The sections of all layers; a later layer's keys win."""
-    merged: dict[str, dict[str, Any]] = {}
-    for layer in layers:
-        for section, keys in layer.items():
-            merged[section] = {**merged.get(section, {}), **keys}
-    return merged
 
 
 def _explain(error: ValidationError, path: Path | None) -> str:

@@ -5,24 +5,29 @@ from __future__ import annotations
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from harvester.cli.shared.console import show
+from harvester.cli.shared.console import on_terminal, show
 from harvester.cli.shared.parameters import complete_path
 from harvester.cli.shared.state import State
 
+if TYPE_CHECKING:
+    from harvester.app import Harvester
 
-@click.command(epilog="Example: harvester export s3://bucket/songs.parquet --format parquet")
+
+@click.command(epilog="Example: harvester export s3://bucket/songs.parquet")
 @click.argument("dest", required=False, shell_complete=complete_path)
 @click.option(
-    "--format", type=click.Choice(["json", "jsonl", "parquet"]), help="What is written. [default: export.format]"
+    "--format",
+    type=click.Choice(["json", "jsonl", "parquet"]),
+    help="What is written. [default: as DEST ends, then export.format]",
 )
 @click.option(
     "--compression",
     type=click.Choice(["none", "gzip", "zstd"]),
-    help="Of json and jsonl. [default: export.compression]",
+    help="Of json and jsonl. [default: as DEST ends, then export.compression]",
 )
 @click.option(
     "--max-part-bytes", type=click.IntRange(min=1), metavar="N", help="Make DEST a folder of parts, of N bytes at most."
@@ -40,9 +45,10 @@ def export(
 ) -> None:
     """Publish what is stored, in load order, then its manifest.
 
-    DEST is a local path or s3://bucket/key; without it, export.uri of the settings. json is the responses as the API
-    sent them, jsonl one video a line, parquet one video a row with typed columns. What harvester did not write is not
-    replaced; the source, the settings and the ledger never are.
+    DEST is a local path, s3://bucket/key or - for standard output, which has no manifest; without it, export.uri of
+    the settings. Its name tells format and compression, as in songs.parquet or songs.jsonl.gz. json is the responses as
+    the API sent them, jsonl one video a line, parquet one video a row with typed columns. What harvester did not write
+    is not replaced; the source, the settings and the ledger never are.
     Spends no unit, and may be used during a run; with --dask, where the ledger is on a server.
     Next: harvester verify --export DEST.
     """
@@ -55,6 +61,27 @@ def export(
     uri = dest if dest in (None, "-") or "://" in dest else str(Path(dest).absolute())
     harvester = state.harvester(export={"uri": uri, **settings})
     tune_gc()
+    if harvester.config.export.uri == "-":
+        _to_stdout(harvester, dask, settings["max_part_bytes"], require_complete, state.verbosity)
+        return
     with progress("export", "videos", state.verbosity) as callback:
         manifest = harvester.export(require_complete=require_complete, dask=dask, force=force, progress=callback)
     show(terminal.exported(manifest, harvester.config.export.uri))
+
+
+def _to_stdout(
+    harvester: Harvester, dask: str | None, max_part_bytes: int | None, require_complete: bool, verbosity: int
+) -> None:
+    import logging
+
+    from harvester.cli.shared.progress import progress
+    from harvester.support.sanitize import count
+
+    wanted = harvester.config.export
+    if dask is not None or max_part_bytes is not None:
+        raise click.UsageError("--dask and --max-part-bytes make a folder of parts: name one instead of -.")
+    if on_terminal() and (wanted.format not in ("json", "jsonl") or wanted.compression != "none"):
+        raise click.UsageError(f"{wanted.format} is not for a terminal: add > songs, or a pipe to what reads it.")
+    with progress("export", "videos", verbosity) as callback:
+        videos = harvester.export_to(sys.stdout.buffer, require_complete=require_complete, progress=callback)
+    logging.getLogger(__name__).info("wrote %s to standard output, without a manifest", count(videos, "video"))

@@ -9,13 +9,14 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from typing import BinaryIO
 
 from harvester._version import __version__
 from harvester.config import ExportSettings
 from harvester.errors import ConfigError, ExportIncomplete
 from harvester.export import parts
 from harvester.export.counters import Counters
-from harvester.export.formats.registry import format_of, refuse_misleading_name
+from harvester.export.formats.registry import format_of
 from harvester.export.manifest import (
     Manifest,
     Part,
@@ -35,6 +36,7 @@ from harvester.export.storage.open import folder_at, target_at
 from harvester.export.storage.ownership import admit_file
 from harvester.ledger.protocol import LedgerReader
 from harvester.model import EVERYTHING, Progress, Span, VideoState
+from harvester.support.file_endings import STDOUT, refuse_misleading_name
 from harvester.support.progress import Advance, ProgressCallback, no_progress
 from harvester.support.sanitize import count
 
@@ -88,8 +90,40 @@ def export(
     return manifest
 
 
+def write_to(
+    stream: BinaryIO,
+    books: LedgerReader,
+    settings: ExportSettings,
+    *,
+    require_complete: bool = False,
+    watch: ProgressCallback = no_progress,
+) -> int:
+    """Write what is stored to `stream`, without a manifest. How many videos that were.
+
+    Raises ConfigError where `settings` ask for what is no stream; ExportIncomplete and LedgerDamaged as `export` does.
+    """
+    if settings.max_part_bytes is not None:
+        raise ConfigError(
+            "Standard output is one stream, and export.max_part_bytes asks for a folder of parts.",
+            state="Nothing was written.",
+            next_step="Leave it out, or name a folder.",
+        )
+    form, tally, progress = format_of(settings.format, settings.compression), Counters(), books.progress()
+    if require_complete:
+        _refuse_incomplete(progress)
+    total = progress.videos[VideoState.FETCHED]
+    for chunk in counted(
+        form.assemble(books, EVERYTHING, tally), tally, lambda part: watch(replace(part, total=total))
+    ):
+        stream.write(chunk)
+    stream.flush()
+    return tally.videos
+
+
 def check_place(settings: ExportSettings) -> None:
     """Raise what an export would, before it reads the ledger, about the name and what stands there."""
+    if settings.uri == STDOUT:
+        return
     if settings.max_part_bytes is None:
         refuse_misleading_name(settings.uri, settings.format, settings.compression)
         admit_file(target_at(settings.uri, settings), force=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,3 +31,12 @@ def read_toml(path: Path) -> dict[str, Any]:
         what = f"{name} is not valid TOML: {shown(str(error))}."
         step = "Mend it there and run the command again; a text stands in quotation marks."
     raise ConfigError(what, state=NOTHING_DONE, next_step=step)
+
+
+def merged(*layers: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The sections of all layers; a later layer's keys win."""
+    sections: dict[str, dict[str, Any]] = {}
+    for layer in layers:
+        for section, keys in layer.items():
+            sections[section] = {**sections.get(section, {}), **keys}
+    return sections

@@ -85,12 +85,3 @@ def test_verify_tells_what_it_proved(cli: CommandLine, api: Api) -> None:
     assert cli.ok("verify") == "The ledger is consistent: 120 ids, 0 calls on 0 days, 0 stored responses.\n"
     cli.ok("run")
     assert cli.ok("verify") == "The ledger is consistent: 120 ids, 3 calls on 1 day, 3 stored responses.\n"
-
-
-def test_a_dash_is_refused_and_no_file_of_that_name_is_made(cli: CommandLine, api: Api) -> None:
-    cli.ok("init")
-    result = cli("export", "-")
-    assert result.exit_code == 3
-    assert "Can't export to '-'" in result.stderr
-    assert "Nothing was written." in result.stderr
-    assert not (cli.folder / "-").exists()

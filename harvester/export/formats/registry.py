@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NoReturn
 
 from harvester.errors import ConfigError
 from harvester.export.counters import Counters
@@ -94,9 +93,6 @@ FORMATS: dict[tuple[str, str], Format] = {
 }
 """By format and compression, as the settings and the manifest name them."""
 
-_COMPRESSION_BY_SUFFIX = {".gz": "gzip", ".zst": "zstd"}
-_FORMAT_BY_SUFFIX = {".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
-
 
 def format_of(name: str, compression: str) -> Format:
     """Raises ConfigError where there is no such format, or not with that compression."""
@@ -106,27 +102,3 @@ def format_of(name: str, compression: str) -> Format:
         what = f"There is no export of {shown(name, 40)!r} with compression {shown(compression, 40)!r}."
         hint = "Parquet is compressed within: leave --compression out." if name == "parquet" else ""
         raise ConfigError(what, state="Nothing was written.", next_step=hint) from None
-
-
-def refuse_misleading_name(uri: str, name: str, compression: str) -> None:
-    """Readers go by the file's name: refuse one that ends as another format's would."""
-    stem, packing = uri, _suffix(uri, _COMPRESSION_BY_SUFFIX)
-    if packing:
-        stem = uri.removesuffix(packing)
-        if _COMPRESSION_BY_SUFFIX[packing] != compression:
-            _refuse_name(uri, packing, "compression", _COMPRESSION_BY_SUFFIX[packing], compression)
-    ending = _suffix(stem, _FORMAT_BY_SUFFIX)
-    if ending and _FORMAT_BY_SUFFIX[ending] != name:
-        _refuse_name(uri, ending, "format", _FORMAT_BY_SUFFIX[ending], name)
-
-
-def _suffix(uri: str, known: Iterable[str]) -> str:
-    return next((suffix for suffix in known if uri.endswith(suffix)), "")
-
-
-def _refuse_name(uri: str, suffix: str, setting: str, named: str, chosen: str) -> NoReturn:
-    raise ConfigError(
-        f"{shown(uri)} is named as a {named} file, but export.{setting} is {chosen!r}.",
-        state="Nothing was written.",
-        next_step=f"Add --{setting} {named}, or choose a name without {suffix}.",
-    )

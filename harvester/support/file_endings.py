@@ -1,0 +1,79 @@
+"""What the name of a published file tells: readers go by it, and so does `harvester export`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NoReturn, TypeAlias
+
+from harvester.errors import ConfigError
+from harvester.support.sanitize import shown
+
+Sections: TypeAlias = Mapping[str, Mapping[str, Any]]
+
+STDOUT = "-"
+FORMATS = {".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
+COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
+COMPRESSED_WITHIN = {"parquet": "Parquet is compressed within"}
+"""Formats that take no compression, and why."""
+
+
+def told_by_name(uri: str, chosen: str | None = None) -> dict[str, Any]:
+    """The export settings that a destination tells, unless an option says otherwise; none where its ending is unknown.
+
+    `chosen` is the format that an option says. Raises ConfigError where such a format is not compressed as it is named.
+    """
+    if uri == STDOUT:
+        return {"max_part_bytes": None}
+    stem, ending, packing = _split(uri)
+    name = FORMATS.get(ending)
+    if packing and (why := COMPRESSED_WITHIN.get(chosen or name or "")):
+        raise ConfigError(
+            f"{shown(uri)}: {why}, not as a {packing} file.",
+            state="Nothing was written.",
+            next_step=f"Leave {packing} out: harvester export {shown(stem + _ending_of(chosen or name))}",
+        )
+    told: dict[str, Any] = {} if name is None else {"format": name, "compression": "none"}
+    return told | ({"compression": COMPRESSIONS[packing]} if packing else {})
+
+
+def by_rank(settings: Sections, options: Sections) -> tuple[Sections, Sections, Sections]:
+    """Options over the name over the settings. Of a destination that the settings name, they are over its name."""
+    in_options, in_settings = options.get("export", {}), settings.get("export", {})
+    if "uri" in in_options:
+        return settings, {"export": told_by_name(in_options["uri"], in_options.get("format"))}, options
+    chosen = in_options.get("format") or in_settings.get("format")
+    return {"export": told_by_name(in_settings.get("uri", ""), chosen)}, settings, options
+
+
+def refuse_misleading_name(uri: str, name: str, compression: str) -> None:
+    """Raise ConfigError where the destination ends as a file of another format or compression would."""
+    stem, ending, packing = _split(uri)
+    if packing and COMPRESSIONS[packing] != compression:
+        other = next((each for each, kind in COMPRESSIONS.items() if kind == compression), "")
+        _refuse(uri, "compression", COMPRESSIONS[packing], compression, stem + ending + other)
+    if ending and FORMATS[ending] != name:
+        _refuse(uri, "format", FORMATS[ending], name, stem + _ending_of(name) + packing)
+
+
+def _ending_of(name: str | None) -> str:
+    return next((ending for ending, kind in FORMATS.items() if kind == name), "")
+
+
+def _split(uri: str) -> tuple[str, str, str]:
+    """The name without its endings, that of its format and that of its compression; empty where there is none."""
+    rest, packing = _cut(uri.rstrip("/"), COMPRESSIONS)
+    stem, ending = _cut(rest, FORMATS)
+    return stem, ending, packing
+
+
+def _cut(uri: str, known: Iterable[str]) -> tuple[str, str]:
+    ending = next((each for each in known if uri.lower().endswith(each)), "")
+    return uri[: len(uri) - len(ending)], ending
+
+
+def _refuse(uri: str, setting: str, named: str, chosen: str, other: str) -> NoReturn:
+    raise ConfigError(
+        f"{shown(uri)} is named as a {named} file, but export.{setting} is {chosen!r}.",
+        state="Nothing was written.",
+        next_step=f"Add --{setting} {named}, or name it otherwise: harvester export {shown(other)}",
+    )
