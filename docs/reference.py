@@ -47,6 +47,24 @@ COMMANDS = """\
 
 Results go to stdout, logs and progress to stderr. Options in this first table stand before the command or after it:
 `harvester -q run`; `--help` is for each command too.
+
+| exit code | meaning |
+| --: | --- |
+| 0 | done for today: the budget is spent, nothing is left, or SIGINT or SIGTERM stopped it cleanly |
+| 1 | a bug in harvester |
+| 2 | usage: the command line is wrong |
+| 3 | configuration or credentials: settings, key, bucket, or a file that harvester may not replace |
+| 4 | the API, S3, the source or the disk failed for now; work and budget are left: run it again |
+| 5 | the ledger is not consistent (`verify`, `rehearse`), or not complete (`export --require-complete`) |
+
+Your shell completes commands, options, their values and paths, with one of these lines in `~/.bashrc`, in `~/.zshrc`
+after `compinit`, or in `~/.config/fish/completions/harvester.fish`:
+
+```sh
+eval "$(_HARVESTER_COMPLETE=bash_source harvester)"    # bash
+eval "$(_HARVESTER_COMPLETE=zsh_source harvester)"     # zsh
+_HARVESTER_COMPLETE=fish_source harvester | source     # fish
+```
 """
 
 TYPES = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false"}

@@ -11,8 +11,6 @@ from pathlib import Path
 import pytest
 from waiting import LIMIT_SECONDS
 
-from harvester.cli import main
-
 CHECKOUT = Path(__file__).parents[2]
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
 
@@ -32,12 +30,8 @@ def test_the_session_against_the_simulated_api_runs_as_written(tmp_path: Path) -
     assert (tmp_path / "harvester-demo" / "songs.json.manifest.json").exists()
 
 
-def test_every_command_and_option_of_the_table_exists() -> None:
-    rows = re.findall(r"^\| `harvester (\w+)(.*?)` \|", README, re.MULTILINE)
-    assert {name for name, _ in rows} == set(main.commands)
-    for name, rest in rows:
-        known = {option for parameter in main.commands[name].params for option in parameter.opts}
-        assert set(re.findall(r"--[a-z-]+", rest)) <= known
+def test_it_is_short() -> None:
+    assert len(README.splitlines()) < 150
 
 
 @pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/glossary.md"])
