@@ -139,7 +139,7 @@ def _ours(
         ok, first, last = ledger.execute(good).fetchone()
     seconds = (datetime.fromisoformat(last) - datetime.fromisoformat(first)).total_seconds()
     told = {"tool": name, "version": __version__, "ok": ok, "seconds": seconds}
-    return measured, told | {"kept": "sqlite", "durable": "every answer settled; the next run goes on at once"}
+    return measured, told | {"kept": "sqlite", "durable": "every answer settled; the next run continues at once"}
 
 
 def table(results: Sequence[Result]) -> str:

@@ -1,7 +1,7 @@
 """`harvester run` with everything on, beside a bare aiohttp client: `python -m benchmarks run`.
 
 The bare client reads, gunzips and throws away what it gets. Ours claims, reserves, fetches, checks, stores and settles,
-every commit on disk before the lane goes on. What other tools take is measured by `make bench-peers`.
+every commit on disk before the connection continues. What other tools take is measured by `make bench-peers`.
 """
 
 from __future__ import annotations

@@ -160,14 +160,14 @@ class Harvester:
 
     def dry_run(self, max_calls: int | None = None) -> DryRun:
         """Count out the batches that a run would claim now. Reads only."""
-        with self.books() as books:
-            summary = summarize(books.progress(), self.config.quota, self._clock.now())
+        with self.reader() as reader:
+            summary = summarize(reader.progress(), self.config.quota, self._clock.now())
             refuse_without_ids(summary)
             affordable = summary.remaining // summary.units_per_call
             most = affordable if max_calls is None else min(affordable, max_calls)
             calls = videos = 0
             first_ids: tuple[str, ...] = ()
-            for ids in books.pending(BATCH_SIZE):
+            for ids in reader.pending(BATCH_SIZE):
                 if calls == most:
                     break
                 first_ids = first_ids or ids
@@ -188,17 +188,17 @@ class Harvester:
     def overview(self, newest_runs: int = 5, *, reasons: int = 0) -> Overview:
         """How far the crawl is, with so many `reasons` of wasted calls. Reads only."""
         now = self._clock.now()
-        with self.books() as books:
-            summary = summarize(books.progress(), self.config.quota, now)
+        with self.reader() as reader:
+            summary = summarize(reader.progress(), self.config.quota, now)
             wanted = bool(reasons and summary.calls_wasted)
-            faults = books.faults(reasons, STATUS_CALLS) if wanted else []
-            runs, other_parts = books.runs(newest_runs), books.other_parts(self.config.youtube.asked)
-            return Overview(summary, runs, now, faults, books.oldest_response(), books.loads(), other_parts)
+            faults = reader.faults(reasons, STATUS_CALLS) if wanted else []
+            runs, other_parts = reader.runs(newest_runs), reader.other_parts(self.config.youtube.asked)
+            return Overview(summary, runs, now, faults, reader.oldest_response(), reader.loads(), other_parts)
 
     def failed(self) -> Iterator[FailedId]:
         """The ids that were given up, one by one. Reads only."""
-        with self.books() as books:
-            yield from books.failed()
+        with self.reader() as reader:
+            yield from reader.failed()
 
     def page(self) -> str:
         """The whole crawl as one page of HTML. Reads only."""
@@ -206,18 +206,18 @@ class Harvester:
         from harvester.report.sample import sample
 
         now, settings = self._clock.now(), self.config.quota
-        with self.books() as books:
-            progress = books.progress()
+        with self.reader() as reader:
+            progress = reader.progress()
             data = PageData(
                 summary=summarize(progress, settings, now),
                 progress=progress,
                 plan=self.plan(progress.asked_for),
-                runs=books.runs(PAGE_RUNS),
-                oldest=books.oldest_response(),
-                other_parts=books.other_parts(self.config.youtube.asked),
-                faults=books.faults(PAGE_FAULTS),
-                seconds=books.good_call_seconds(PAGE_CALLS),
-                newest=sample(books.newest_responses(PAGE_RESPONSES), PAGE_VIDEOS),
+                runs=reader.runs(PAGE_RUNS),
+                oldest=reader.oldest_response(),
+                other_parts=reader.other_parts(self.config.youtube.asked),
+                faults=reader.faults(PAGE_FAULTS),
+                seconds=reader.good_call_seconds(PAGE_CALLS),
+                newest=sample(reader.newest_responses(PAGE_RESPONSES), PAGE_VIDEOS),
                 ledger_name=self.config.ledger.name,
                 now=now,
             )
@@ -231,43 +231,43 @@ class Harvester:
         target = page_at(uri, self.config.export, self.protected(), force=force)
         target.publish([(page or self.page()).encode()], content_type=CONTENT_TYPE)
 
-    async def put_back(
+    async def requeue(
         self, states: Collection[VideoState], reasons: Collection[str] | None = None, *, dry_run: bool = False
     ) -> dict[VideoState, int]:
         """Make failed or missing ids pending again, of `reasons` alone where given; how many of each state."""
-        from harvester.maintenance import requeue
+        from harvester.maintenance.requeue import requeue_ids
 
         if dry_run:
-            with self.books() as books:
-                return books.put_back(states, reasons)
+            with self.reader() as reader:
+                return reader.requeueable(states, reasons)
         check(self.config.ledger.url)
         async with open_ledger(self.config.ledger.url) as ledger:
-            return await requeue.put_back(ledger, states, reasons)
+            return await requeue_ids(ledger, states, reasons)
 
     async def prune(self, older_than: timedelta, *, dry_run: bool = False) -> Stored:
         """Delete the responses that were fetched longer ago than that; the ids they hold are pending again."""
-        from harvester.maintenance import requeue
+        from harvester.maintenance.requeue import prune
 
         now = self._clock.now()
         if dry_run:
-            with self.books() as books:
-                return books.older(now - older_than)
+            with self.reader() as reader:
+                return reader.older(now - older_than)
         check(self.config.ledger.url)
         async with open_ledger(self.config.ledger.url) as ledger:
-            return await requeue.prune(ledger, now - older_than, now)
+            return await prune(ledger, now - older_than, now)
 
     def due(self, older_than: timedelta | None, max_calls: int | None = None, *, statistics_only: bool = False) -> Due:
         """What `refresh` would do now. Reads only."""
         now = self._clock.now()
         before, parts = self._old(older_than)
         settings = self.config.quota.of_statistics() if statistics_only else self.config.quota
-        with self.books() as books:
+        with self.reader() as reader:
             if statistics_only:
-                old = books.older_statistics(before)
-                needed, units = old.responses, books.left_for_statistics(quota.quota_day(now), settings.daily_units)
+                old = reader.older_statistics(before)
+                needed, units = old.responses, reader.left_for_statistics(quota.quota_day(now), settings.daily_units)
             else:
-                old, needed = books.older(before, parts), books.calls_to_refresh(before, parts)
-                units = summarize(books.progress(), settings, now).remaining
+                old, needed = reader.older(before, parts), reader.calls_to_refresh(before, parts)
+                units = summarize(reader.progress(), settings, now).remaining
         affordable = units // settings.units_per_call
         calls = min(needed, affordable if max_calls is None else min(affordable, max_calls))
         return Due(old, calls, calls * settings.units_per_call, units)
@@ -295,8 +295,8 @@ class Harvester:
             self.runner(ledger, report, stop=stop, statistics_only=statistics_only) as runner,
         ):
             await runner.run(max_calls=max_calls, batches=OldResponses(ledger, before, parts))
-        with self.books() as books:
-            return books.older_statistics(before) if statistics_only else books.older(before, parts)
+        with self.reader() as reader:
+            return reader.older_statistics(before) if statistics_only else reader.older(before, parts)
 
     def _old(self, older_than: timedelta | None) -> tuple[datetime, str | None]:
         """Before when a response was fetched that is to be fetched again, and with others than which parts."""
@@ -340,17 +340,17 @@ class Harvester:
                 state="Nothing was published.",
                 next_step="Leave it out there, and give it to all of them in PGPASSWORD or ~/.pgpass.",
             )
-        with self.books() as books:
-            self._protected(books).refuse_export(self.config.export)
+        with self.reader() as reader:
+            self._protected(reader).refuse_export(self.config.export)
             return export(
-                books,
+                reader,
                 self.config.export,
                 ledger_name=self.config.ledger.name,
                 now=self._clock.now(),
                 require_complete=require_complete,
                 watch=progress,
                 force=force,
-                maker=maker_for(dask, open_reader, self.config.ledger.url, None if dask is None else books.share()),
+                maker=maker_for(dask, open_reader, self.config.ledger.url, None if dask is None else reader.share()),
             )
 
     def export_to(
@@ -364,27 +364,27 @@ class Harvester:
 
     def verify(self, published: str | None = None, *, progress: ProgressCallback = no_progress) -> Progress:
         """Check the ledger, then a published file where one is named. Raises InconsistentLedger with what is not."""
-        with self.books() as books:
-            if findings := books.findings():
+        with self.reader() as reader:
+            if findings := reader.findings():
                 raise InconsistentLedger.of("The ledger is not consistent", findings)
             if published is not None:
                 from harvester.export import check_published
 
-                if findings := check_published(published, books, self.config.export, watch=progress):
+                if findings := check_published(published, reader, self.config.export, watch=progress):
                     raise InconsistentLedger.of(
                         f"{shown(published)} is not what was exported from this ledger", findings
                     )
-            return books.progress()
+            return reader.progress()
 
     def protected(self) -> Protected:
         """What no command may replace: what the settings name, and what was loaded."""
-        with self.books() as books:
-            return self._protected(books)
+        with self.reader() as reader:
+            return self._protected(reader)
 
-    def _protected(self, books: SqliteReader | PostgresReader) -> Protected:
-        return protected_by(self.config, [load.source for load in books.loads()])
+    def _protected(self, reader: SqliteReader | PostgresReader) -> Protected:
+        return protected_by(self.config, [load.source for load in reader.loads()])
 
-    def books(self) -> SqliteReader | PostgresReader:
+    def reader(self) -> SqliteReader | PostgresReader:
         """The reading side of the ledger, for use as a context manager."""
         check(self.config.ledger.url)
         return open_reader(self.config.ledger.url)

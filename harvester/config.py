@@ -282,7 +282,7 @@ def load_config(path: Path | None = None, overrides: Mapping[str, Mapping[str, A
         what, step = "A setting in the environment is no UTF-8.", "Name such a place by an option or a relative path."
         raise ConfigError(what, state=NOTHING_DONE, next_step=step) from None
     except ValidationError as error:
-        step = "Mend the setting and run the command again."
+        step = "Fix the setting and run the command again."
         raise ConfigError(_explain(error, path), state=NOTHING_DONE, next_step=step) from None
     config._file = path.absolute() if path is not None else None
     return _anchor_paths(config, path.parent if path else Path())

@@ -31,8 +31,8 @@ def _now() -> datetime:
 class Reading:
     """How far a load is, from its two sides: bytes that were read, rows that were added."""
 
-    def __init__(self, watch: ProgressCallback = no_progress) -> None:
-        self._watch = watch
+    def __init__(self, progress: ProgressCallback = no_progress) -> None:
+        self._progress = progress
         self._rows = self._new = self._bytes = 0
         self._size: int | None = None
 
@@ -48,7 +48,7 @@ class Reading:
         self._tell()
 
     def _tell(self) -> None:
-        self._watch(Advance(self._rows, bytes=self._bytes, all_bytes=self._size, note=f"{self._new:,} new"))
+        self._progress(Advance(self._rows, bytes=self._bytes, all_bytes=self._size, note=f"{self._new:,} new"))
 
 
 class Known:

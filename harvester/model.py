@@ -100,7 +100,7 @@ class Verdict(enum.Enum):
     """The day looks spent; short bursts have been seen to answer so, so it is worth one more question."""
     DAY_SPENT = "day_spent"
     KEY_REFUSED = "key_refused"
-    """The key, a setting or this machine's network is at fault: every call would end so until a person mends it."""
+    """The key, a setting or this machine's network is at fault: every call would end so until a person fixes it."""
     BATCH_REFUSED = "batch_refused"
     """The API refuses these ids: asking the same again only costs."""
     UNACCEPTABLE = "unacceptable"
@@ -108,7 +108,7 @@ class Verdict(enum.Enum):
 
 
 class Body(NamedTuple):
-    """A response as it came from the wire: `encoding` is `gzip` or `identity`, `sha256` is of `data`."""
+    """A response as received: `encoding` is `gzip` or `identity`, `sha256` is of `data`."""
 
     data: bytes
     encoding: str
@@ -185,7 +185,7 @@ class ProcessIdentity:
 
 @dataclass(frozen=True, slots=True)
 class QuotaDay:
-    """One day's line in the books."""
+    """What the ledger counts of one quota day."""
 
     day: date
     units_limit: int

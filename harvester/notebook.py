@@ -34,7 +34,7 @@ async def fetch_all(
     """Fetch these videos and return the list of `videos.list` responses, in the order of the ids.
 
     Progress is kept in the ledger of the settings (`config`, `$HARVESTER_CONFIG`, `./config.toml`, or else
-    `harvest.db` beside the notebook): call it again after a cut and it goes on, paying for nothing twice. It ends when
+    `harvest.db` beside the notebook): call it again after an interruption and it continues. It ends when
     all is fetched or the day's units are spent; what is left then comes with the next call, on another day.
 
     With `dry_run` nothing is sent or spent: what the ledger holds is returned, and an empty response stands for each

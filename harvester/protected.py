@@ -64,7 +64,7 @@ def _beside(uri: str, settings: Path | None) -> str:
 
 
 def _of_ledger(ledger: Path) -> Iterator[tuple[Path, str]]:
-    """The file, what SQLite keeps beside it, also where that is not there now, and copies from before an upgrade."""
+    """The file, what SQLite keeps next to it, also where that is not there now, and copies from before an upgrade."""
     yield ledger, _LEDGER
     for suffix in _OF_SQLITE:
         yield ledger.with_name(ledger.name + suffix), f"a file of {_LEDGER}"

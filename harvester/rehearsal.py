@@ -77,10 +77,10 @@ class Rehearsal:
         self._settled = 0
         """By the runs before."""
 
-    async def play(self, on_day: Callable[[DayReport], None], watch: ProgressCallback = no_progress) -> list[Check]:
+    async def play(self, on_day: Callable[[DayReport], None], on_export: ProgressCallback = no_progress) -> list[Check]:
         """Crawl, export and verify; the promises, each kept or broken. `on_day` hears of each day as it ends.
 
-        `watch` hears of the export and its proof; how far the crawl is, `standing` tells.
+        `on_export` hears of the export and its verification; how far the crawl is, `standing` tells.
         """
         self._make_folder()
         settings = SimulatorSettings(
@@ -96,10 +96,10 @@ class Rehearsal:
             await harvester.load()
             progress = await self._crawl(harvester, simulator, on_day)
             report = simulator.report()
-        manifest = harvester.export(progress=lambda advance: watch(replace(advance, note="exporting")))
+        manifest = harvester.export(progress=lambda advance: on_export(replace(advance, note="exporting")))
         checks = self._checks(report, progress, config)
         try:
-            harvester.verify(config.export.uri, progress=lambda advance: watch(replace(advance, note="verifying")))
+            harvester.verify(config.export.uri, progress=lambda advance: on_export(replace(advance, note="verifying")))
             checks.append(
                 Check("the ledger and the export are consistent", True, f"{count(manifest.videos, 'video')} exported")
             )
@@ -228,8 +228,8 @@ class Rehearsal:
 
     def _untrue_states(self) -> int:
         """How many ids the ledger holds in another state than the simulated API made them for."""
-        with SqliteReader(self._folder / "harvest.db") as books:
+        with SqliteReader(self._folder / "harvest.db") as reader:
             return sum(
                 state.label != truth(video_id, self._seed, self._faults)  # type: ignore[arg-type]
-                for video_id, state in books.states()
+                for video_id, state in reader.states()
             )

@@ -1,4 +1,4 @@
-"""Real ledgers for the page of `status --html`: of strangers' texts, of failures alone, of a long crawl."""
+"""Real ledgers for the page of `status --html`: of hostile texts, of failures alone, of a long crawl."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def answer(ids: Sequence[str], titles: Sequence[Any] = ()) -> Outcome:
 
 
 def hostile_ledger(path: Path) -> None:
-    """120 of 1,000 ids asked for, as strangers would have it: titles, a fault's reason, a host and a run's ending."""
+    """120 of 1,000 ids asked for, with hostile texts: titles, a fault's reason, a host and a run's ending."""
     asyncio.run(_crawl(path, good=3, faults=2, reason=f"backend{OWNED}", host=f"here{OWNED}", titles=HOSTILE_TITLES))
 
 

@@ -110,7 +110,7 @@ def harvest_daily() -> None:
         return left_before > 0 and ids_left() == 0
 
     left = look()
-    # Each may be tried again: a run goes on where it was, an export appears whole or not at all.
+    # Each may be tried again: a run continues where it was, an export appears whole or not at all.
     run = Harvester(task_id="run", command=["run"])
     export = Harvester(task_id="export", command=["export", DEST, "--require-complete"])
     verify = Harvester(task_id="verify", command=["verify", "--export", DEST])

@@ -29,7 +29,7 @@ def prune(state: State, older_than: timedelta, dry_run: bool, yes: bool) -> None
     YouTube's terms allow 30 days. Spends no unit by itself. The videos in what is deleted are pending again: harvester
     run fetches them again, at the usual price; missing ids stay missing. The ledger keeps each
     call, and a record of what was deleted. Renew published files and backups yourself. harvester refresh fetches
-    again instead, without a gap. On a terminal it asks first; a script goes on at once.
+    again instead, without a gap. On a terminal it asks first; a script does not wait.
     """
     import asyncio
     import shlex

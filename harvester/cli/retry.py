@@ -32,7 +32,7 @@ def retry(state: State, failed: bool, missing: bool, reasons: tuple[str, ...], d
         raise click.UsageError("--reason is of failed ids; a missing one comes of a good answer and has none.")
     states = [VideoState.FAILED] if failed or not missing else []
     states += [VideoState.MISSING] if missing else []
-    moved = asyncio.run(state.harvester().put_back(states, reasons, dry_run=dry_run))
+    moved = asyncio.run(state.harvester().requeue(states, reasons, dry_run=dry_run))
     for each in states:
         click.echo(f"{each.label:7}  {moved[each]:>9,}  {'would be ' if dry_run else ''}pending again")
     if any(moved.values()) and not dry_run:

@@ -27,11 +27,11 @@ def verify(state: State, published: str | None) -> None:
 
     harvester = state.harvester()
     with progress("verify", "videos", state.verbosity) as callback:
-        books = harvester.verify(published, progress=callback)
-    responses = sum(day.ok for day in books.days) - books.pruned.responses
+        checked = harvester.verify(published, progress=callback)
+    responses = sum(day.ok for day in checked.days) - checked.pruned.responses
     proved = (
-        f"The ledger is consistent: {count(books.total, 'id')}, {count(books.calls, 'call')} on "
-        f"{count(len(books.days), 'day')}, {count(responses, 'stored response')}."
+        f"The ledger is consistent: {count(checked.total, 'id')}, {count(checked.calls, 'call')} on "
+        f"{count(len(checked.days), 'day')}, {count(responses, 'stored response')}."
     )
     click.echo(fold(proved, sys.stdout))
     if others := harvester.overview(1).other_parts:

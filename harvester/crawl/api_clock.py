@@ -15,8 +15,8 @@ log = logging.getLogger(__name__)
 class ApiClock:
     """A clock that the `Date` of each answer corrects.
 
-    Where the two are further apart than RESET_GRACE, time goes on from the last answer by the seconds that never jump:
-    so a clock that is set, even while a run sleeps, moves no quota day.
+    Where the two are further apart than RESET_GRACE, time is counted from the last answer by the
+    monotonic clock: setting the clock, even while a run sleeps, moves no quota day.
     """
 
     def __init__(self, clock: Clock, ask: Callable[[], Awaitable[datetime | None]]) -> None:

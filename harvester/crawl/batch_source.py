@@ -21,7 +21,7 @@ class BatchSource(Protocol):
     let_go: str
     """What has become of the calls under way when a run ends early."""
     command: str
-    """What goes on with it."""
+    """The command that continues it."""
 
     async def claim(self, run_id: int, budget: Budget, now: datetime) -> Batch | Denied | None:
         """A batch, or why there is none. None: nothing this time, ask again."""

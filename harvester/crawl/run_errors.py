@@ -14,7 +14,7 @@ def api_down(fault: Outcome, patience_seconds: float, batches: BatchSource) -> H
         f"The API has not given one good answer in {patience_seconds:.0f} s; the last call ended "
         f"with {fault.reason}{f' ({fault.message})' if fault.message else ''}.",
         state=f"All that was fetched is stored; {batches.let_go}, and budget is left.",
-        next_step=f"Run {batches.command} again later: it goes on where it stopped.",
+        next_step=f"Run {batches.command} again later: it continues where it stopped.",
     )
 
 

@@ -1,4 +1,4 @@
-"""A run from its entry in the ledger to its end: the crawl, the lease beside it, the stop signals."""
+"""A run from its entry in the ledger to its end: the crawl, its lease, the stop signals."""
 
 from __future__ import annotations
 

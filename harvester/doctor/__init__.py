@@ -48,7 +48,7 @@ def _findings(path: Path | None, read_config: Callable[[], Config], offline: boo
     yield zone
     yield versions()
     if config is None or zone.level is Level.PROBLEM:
-        yield warning("the rest", "It was not looked at: it needs what is broken above.", "Mend that, and ask again.")
+        yield warning("the rest", "It was not looked at: it needs what is broken above.", "Fix that, and ask again.")
     else:
         yield from _of_the_crawl(config, offline)
 
@@ -81,7 +81,7 @@ def _of_the_crawl(config: Config, offline: bool) -> Iterator[Finding]:
 
 def _one_call(read_config: Callable[[], Config], well: bool) -> Finding:
     if not well:
-        return warning("call", "No call was made: there are problems.", "Mend them first.")
+        return warning("call", "No call was made: there are problems.", "Fix them first.")
     from harvester.doctor import network
 
     return network.one_call(read_config())

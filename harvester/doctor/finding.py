@@ -41,7 +41,7 @@ def warning(check: str, what: str, next_step: str) -> Finding:
 
 def problem(check: str, error: HarvesterError) -> Finding:
     """The problem that this error tells of, in one line."""
-    next_step = one_line(error.next_step) or "Mend that, then ask the doctor again."
+    next_step = one_line(error.next_step) or "Fix that, then ask the doctor again."
     return Finding(check, Level.PROBLEM, one_line(error.what), next_step, error.exit_code)
 
 

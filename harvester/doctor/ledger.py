@@ -1,4 +1,4 @@
-"""The ledger, and the room that the rest of the crawl needs beside it. Reads only."""
+"""The ledger, and the room that the rest of the crawl needs on its disk. Reads only."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def ledger(config: Config) -> tuple[Finding, int | None]:
     except HarvesterError as error:
         return problem("ledger", error), None
     if not writable:
-        mend = "Mend the permissions of the file and of its folder." if path is not None else "Grant it the tables."
-        return misconfigured("ledger", f"{name} can be read, but not written by this user.", mend), summary.unasked
+        fix = "Fix the permissions of the file and of its folder." if path is not None else "Grant it the tables."
+        return misconfigured("ledger", f"{name} can be read, but not written by this user.", fix), summary.unasked
     if risk is not None:
         return warning(
             "ledger", f"{name}: {risk}.", "A power cut may lose what was paid for: set it to on."

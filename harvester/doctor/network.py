@@ -68,7 +68,7 @@ def clock(config: Config) -> Finding:
 
 
 def one_call(config: Config) -> Finding:
-    """One call of the crawl itself: its units are reserved in the books before it is sent, and its answer is kept."""
+    """One call of the crawl itself: its units are reserved in the ledger before it is sent, and its answer is kept."""
     from harvester.app import Harvester
     from harvester.crawl.run_report import RunReport
 

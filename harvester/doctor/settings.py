@@ -63,12 +63,12 @@ def key(settings: Config | None) -> Finding:
 
 def time_zone() -> Finding:
     """Whether this machine knows when the quota's day begins."""
-    mend = "Install the package tzdata, and look at PYTHONTZPATH if it is set."
+    fix = "Install the package tzdata, and look at PYTHONTZPATH if it is set."
     try:
         zone = ZoneInfo(PACIFIC)
         winter, summer = (datetime(2026, month, 15, 12, tzinfo=zone).utcoffset() for month in (1, 7))
     except (LookupError, ValueError, OSError):
-        return misconfigured("time zone", f"The time zone {PACIFIC} can't be read.", mend)
+        return misconfigured("time zone", f"The time zone {PACIFIC} can't be read.", fix)
     if (winter, summer) != (timedelta(hours=-8), timedelta(hours=-7)):
-        return misconfigured("time zone", f"The time zone {PACIFIC} is not what it should be.", mend)
+        return misconfigured("time zone", f"The time zone {PACIFIC} is not what it should be.", fix)
     return ok("time zone", f"{PACIFIC} is known, with its summer time.")

@@ -41,10 +41,10 @@ def source(config: Config) -> Finding:
         return problem("source", error)
     name = shown(uri.partition("?")[0])
     if chunk is None:
-        return warning("source", f"{name} holds no ids.", "Mend source.uri or source.column.")
+        return warning("source", f"{name} holds no ids.", "Fix source.uri or source.column.")
     if len(chunk.invalid) * 2 > len(chunk.ids):
         what = f"Most of the first texts of {name} are no video ids, such as {escaped(min(chunk.invalid), 40)}."
-        return warning("source", what, "Mend source.column.")
+        return warning("source", what, "Fix source.column.")
     return ok("source", f"{name} can be read; its first id is {shown(chunk.ids[0], 40)}.")
 
 

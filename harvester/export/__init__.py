@@ -1,4 +1,4 @@
-"""Publishing: the stored responses become one file, local or on S3, and then a manifest beside it.
+"""Publishing: the stored responses become one file, local or on S3, and then its manifest.
 
 `export` writes, `write_to` does so to a stream, `check_place` tells beforehand what would be refused, and
 `check_published` proves what was written. All of them only read the ledger. `OnDask` has the parts of a folder made by

@@ -54,7 +54,7 @@ def export(
     maker: PartMaker = make_here,
     force: bool = False,
 ) -> Manifest:
-    """Publish what is stored to `settings.uri`, as one file or as a folder of parts, then the manifest beside it.
+    """Publish what is stored to `settings.uri`, as one file or as a folder of parts, then the manifest next to it.
 
     A ledger that holds no response gives an empty file of its format. The counts by state are of the same
     snapshot as the responses, as far as `books` reads from one. Of `ledger_name` and the loads the
@@ -272,5 +272,5 @@ def _refuse_incomplete(progress: Progress) -> None:
         raise ExportIncomplete(
             f"{left:,} of {progress.total:,} ids are still to be asked for.",
             state="Nothing was written.",
-            next_step="harvester run goes on; without --require-complete what is there is exported.",
+            next_step="Run harvester run, then export again; without --require-complete what is stored is exported.",
         )

@@ -69,7 +69,7 @@ def check_published(
 
 
 def _seen(uri: str, settings: ExportSettings) -> tuple[object, ...]:
-    """What stands there between two exports, and beside it: another one leaves something else."""
+    """What stands there between two exports, and its manifest: another one leaves something else."""
     with suppress(HarvesterError, OSError):
         folder = folder_at(uri, settings)
         beside = folder.beside(SUFFIX)

@@ -1,4 +1,4 @@
-"""The proof of the books: every sum counted afresh, every stored body read. Reads only.
+"""What `verify` checks: every sum counted afresh, every stored body read. Reads only.
 
 It takes a pass over the ids and a pass over the stored responses; memory does not grow with either.
 """

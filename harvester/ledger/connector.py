@@ -1,4 +1,4 @@
-"""What a database brings to a ledger: one thread that writes, and snapshots to read beside it."""
+"""What a database brings to a ledger: one thread that writes, and snapshots for readers."""
 
 from __future__ import annotations
 

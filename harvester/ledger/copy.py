@@ -1,7 +1,7 @@
 """A ledger taken to another place, from a file to a server or back: streamed, resumable, compared at the end.
 
 Until the comparison has succeeded, the copy's version is a mark that no command works with. The mark holds a
-fingerprint of the source: a copy that was cut off goes on where the source is still the same, or else begins anew.
+fingerprint of the source: a copy that was cut off continues where the source is still the same, or else begins anew.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _TELLING = (
 Row: TypeAlias = Sequence[Any]
 
 
-def copy(source_url: str, target_url: str, watch: ProgressCallback = no_progress) -> int:
+def copy(source_url: str, target_url: str, progress: ProgressCallback = no_progress) -> int:
     """Make of the target what the source is now; how many rows that are. The source is only read."""
     ledger_open.check(source_url)
     with _opened(source_url, writing=False) as source, source.connect() as snapshot, snapshot.begin():
@@ -51,7 +51,7 @@ def copy(source_url: str, target_url: str, watch: ProgressCallback = no_progress
             _begin(target_url, mark)
         with _opened(target_url, writing=True) as target:
             total = sum(_count(snapshot, table) for table in TABLES)
-            done = _fill(snapshot, target, _translation(source_url, target_url), total, watch)
+            done = _fill(snapshot, target, _translation(source_url, target_url), total, progress)
             _compare(snapshot, target, target_url, _translation(target_url, source_url))
             _finish(snapshot, target)
     return done
@@ -97,7 +97,7 @@ def _begin(url: str, mark: str) -> None:
 
 
 def _fill(
-    snapshot: Connection, target: Engine, translate: Callable[[str], str], total: int, watch: ProgressCallback
+    snapshot: Connection, target: Engine, translate: Callable[[str], str], total: int, progress: ProgressCallback
 ) -> int:
     done = 0
     for table in TABLES:
@@ -114,7 +114,7 @@ def _fill(
                 with target.begin() as db:
                     _insert(db, table, [_translated(table, row, translate) for row in chunk])
                 done += len(chunk)
-                watch(Advance(done, total, note=table.name))
+                progress(Advance(done, total, note=table.name))
     return done
 
 

@@ -30,14 +30,14 @@ class Job:
 
 
 class GroupCommit(ABC):
-    """Runs whole transactions, one after another, a hop away from the event loop.
+    """Runs whole transactions, one after another, in a thread of their own.
 
     Those that wait at the same time share one commit, and so one wait for the disk. To each of them it is its own: its
     result is told after the commit, and where one of them fails, all are undone and each is run again by itself.
     """
 
     def __init__(self) -> None:
-        self._hop: BatchingThread[Job, Any] = BatchingThread("ledger-writer", self._commit, MAX_AT_ONCE)
+        self._batching_thread: BatchingThread[Job, Any] = BatchingThread("ledger-writer", self._commit, MAX_AT_ONCE)
 
     async def run(self, transaction: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The transaction's result, once it is committed. A cancelled caller does not stop it halfway.
@@ -49,9 +49,9 @@ class GroupCommit(ABC):
     async def run_together(self, transactions: Callable[[Transaction, Sequence[S]], Sequence[T]], item: S) -> T:
         """As `run`, of a function that does for many items at once what it does for one: it is given all that wait.
 
-        Each item is a transaction of its own to whoever asks: where one fails, each is done again by itself.
+        Each item is a transaction of its own to its caller: where one fails, each is done again by itself.
         """
-        return cast(T, await self._hop(Job(transactions, item)))
+        return cast(T, await self._batching_thread(Job(transactions, item)))
 
     @abstractmethod
     def hurry(self) -> None:
@@ -63,7 +63,7 @@ class GroupCommit(ABC):
 
     async def close(self) -> None:
         """Wait for what is under way, then close the connection."""
-        await self._hop.close(self._disconnect)
+        await self._batching_thread.close(self._disconnect)
 
     # --- in the thread
 

@@ -141,10 +141,10 @@ class SqlLedger:
     async def last_position(self) -> int:
         return await self._writer.run(inserts.last_position)
 
-    async def put_back(
+    async def requeue(
         self, span: Span, states: Collection[VideoState], reasons: Collection[str] | None
     ) -> dict[VideoState, int]:
-        return await self._writer.run(requeue.put_back, span, states, reasons)
+        return await self._writer.run(requeue.requeue, span, states, reasons)
 
     async def prune(self, call_ids: Sequence[int], before: datetime, now: datetime) -> Stored:
         return await self._writer.run(requeue.prune, call_ids, before, now)

@@ -53,8 +53,8 @@ def open_reader(url: str, snapshot: str | None = None) -> SqliteReader | Postgre
     """The reading side, for use as a context manager; of that snapshot, where another one shares it."""
     if (file := file_of(url)) is not None:
         return SqliteReader(file)
-    books: PostgresReader = postgres("reader", url).PostgresReader(url, snapshot)
-    return books
+    reader: PostgresReader = postgres("reader", url).PostgresReader(url, snapshot)
+    return reader
 
 
 def may_write(url: str) -> bool:

@@ -55,7 +55,7 @@ class Ledger(Protocol):
         ...
 
     async def recover(self, process: ProcessIdentity, now: datetime) -> int:
-        """Take back the claims of dead runs: at once where the process was on this host, after its lease elsewhere.
+        """Take back the claims of dead runs: immediately where the process was on this host, after its lease elsewhere.
 
         Their units stay spent. Returns how many calls were abandoned.
         """
@@ -124,7 +124,7 @@ class Ledger(Protocol):
     ) -> Addition:
         """Append the ids that are new, in order; `invalid` are those of them that will never be asked for.
 
-        Of the others, those at positions up to `known_up_to` are told apart. `rows`, and what is new, are added to the
+        Of the others, those at positions up to `known_up_to` are listed. `rows`, and what is new, are added to the
         counts of the load.
         """
         ...
@@ -137,7 +137,7 @@ class Ledger(Protocol):
         """The position of the newest id, 0 in an empty ledger."""
         ...
 
-    async def put_back(
+    async def requeue(
         self, span: Span, states: Collection[VideoState], reasons: Collection[str] | None
     ) -> dict[VideoState, int]:
         """Make the failed or missing ids of `span` pending again; how many of each. Of `reasons` alone, where given:
@@ -246,8 +246,8 @@ class LedgerReader(Protocol):
         """
         ...
 
-    def put_back(self, states: Collection[VideoState], reasons: Collection[str] | None) -> dict[VideoState, int]:
-        """How many ids `Ledger.put_back` would make pending again."""
+    def requeueable(self, states: Collection[VideoState], reasons: Collection[str] | None) -> dict[VideoState, int]:
+        """How many ids `Ledger.requeue` would make pending again."""
         ...
 
     def older(self, before: datetime, parts: str | None = None) -> Stored:

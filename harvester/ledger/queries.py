@@ -204,7 +204,7 @@ def fetched(span: Span) -> AnyQuery:
     )
 
 
-def put_back(states: Collection[VideoState], reasons: Collection[str] | None) -> AnyQuery:
+def requeueable(states: Collection[VideoState], reasons: Collection[str] | None) -> AnyQuery:
     query = select(videos.c.state, func.count().label("videos")).where(videos.c.state.in_(states))
     if reasons:
         query = query.join(calls, calls.c.id == videos.c.call_id).where(calls.c.reason.in_(reasons))

@@ -142,9 +142,9 @@ class CoreReader(ABC):
         with self._reading(), self._streamed(queries.VIDEO_STATES) as rows:
             yield from ((row.video_id, VideoState(row.state)) for row in rows)
 
-    def put_back(self, states: Collection[VideoState], reasons: Collection[str] | None) -> dict[VideoState, int]:
+    def requeueable(self, states: Collection[VideoState], reasons: Collection[str] | None) -> dict[VideoState, int]:
         with self._reading():
-            found = {row.state: row.videos for row in self._db.execute(queries.put_back(states, reasons))}
+            found = {row.state: row.videos for row in self._db.execute(queries.requeueable(states, reasons))}
             return {state: found.get(state, 0) for state in states}
 
     def older(self, before: datetime, parts: str | None = None) -> Stored:

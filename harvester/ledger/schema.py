@@ -98,7 +98,7 @@ Index(
 )
 
 # Units are reserved here in the transaction that claims, before the call is sent. The sums behind them are the
-# day's line in the books; its videos are those that it settled, not those of a refresh, which were settled before.
+# day's counts; its videos are those that it settled, not those of a refresh, which were settled before.
 quota_days = Table(
     "quota_days",
     metadata,
@@ -194,7 +194,7 @@ Index(
     info={POSTGRES: {"where": _SUSPECT}},
 )
 
-# What the API sent, as it came from the wire. `body` stands last so that the rest is read without it.
+# What the API sent, as received. `body` stands last so that the rest is read without it.
 responses = Table(
     "responses",
     metadata,

@@ -1,4 +1,4 @@
-"""The quota days as a person sees and mends them: of videos.list, and of the statistics, which have a quota apart."""
+"""The quota days as a person sees and fixes them: of videos.list, and of the statistics, which have a quota apart."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def buckets(config: Config, clock: Clock) -> list[Bucket]:
     """What the ledger knows of both. Reads only."""
     check(config.ledger.url)
     today, settings = quota.quota_day(clock.now()), config.quota
-    with open_reader(config.ledger.url) as books:
-        of_videos, of_statistics = books.progress().days, books.statistics_days()
+    with open_reader(config.ledger.url) as reader:
+        of_videos, of_statistics = reader.progress().days, reader.statistics_days()
     return [
         Bucket(VIDEOS, settings.spendable_units, _with_today(of_videos, today)),
         Bucket(STATISTICS, settings.statistics_daily_units, _with_today(of_statistics, today)),

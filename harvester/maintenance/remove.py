@@ -1,6 +1,6 @@
 """Take ids out of the ledger that a wrong load brought and no call has asked for.
 
-In many short transactions, so that a run that goes on meanwhile waits for none of them long.
+In many short transactions, so that a run meanwhile waits for none of them long.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ class Removable:
 def removable(config: Config, which: Removal) -> Removable:
     """What `remove` would do. Reads only. Raises ConfigError where there is no such load."""
     check(config.ledger.url)
-    with open_reader(config.ledger.url) as books:
-        load = next((load for load in books.loads() if load.id == which.load_id), None)
+    with open_reader(config.ledger.url) as reader:
+        load = next((load for load in reader.loads() if load.id == which.load_id), None)
         if which.load_id is not None and load is None:
             raise ConfigError(
                 f"There is no load {which.load_id}.",
                 state="Nothing was changed.",
                 next_step="harvester status --loads lists them.",
             )
-        return Removable(books.removable(which), load)
+        return Removable(reader.removable(which), load)
 
 
 async def remove(config: Config, which: Removal) -> dict[VideoState, int]:
-    """Remove those ids; how many of each state. Cut off and repeated, it goes on with those that are left."""
+    """Remove those ids; how many of each state. Cut off and repeated, it continues with those that are left."""
     check(config.ledger.url)
     removed: Counter[VideoState] = Counter()
     async with open_ledger(config.ledger.url) as ledger:

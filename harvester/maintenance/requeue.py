@@ -11,7 +11,7 @@ from harvester.ledger.protocol import Ledger
 from harvester.model import NOTHING_STORED, OldResponse, Span, Stored, VideoState
 
 POSITIONS = 5_000
-"""Ids looked at in one transaction that puts back."""
+"""Ids looked at in one transaction."""
 RESPONSES = 100
 """Most responses deleted in one transaction."""
 REACH = 200_000
@@ -20,14 +20,14 @@ PAUSE_SECONDS = 0.02
 """Between two transactions, since SQLite keeps no queue: who waits for the lock only looks now and then."""
 
 
-async def put_back(
+async def requeue_ids(
     ledger: Ledger, states: Collection[VideoState], reasons: Collection[str] | None
 ) -> dict[VideoState, int]:
-    """Make them pending; how many of each state. Cut off and repeated, it goes on with those that are left."""
+    """Make them pending; how many of each state. Cut off and repeated, it continues with those that are left."""
     moved: Counter[VideoState] = Counter(dict.fromkeys(states, 0))
     last = await ledger.last_position()
     for first in range(1, last + 1, POSITIONS):
-        chunk = await ledger.put_back(Span(first, first + POSITIONS - 1), states, reasons)
+        chunk = await ledger.requeue(Span(first, first + POSITIONS - 1), states, reasons)
         moved.update(chunk)
         if any(chunk.values()):
             await asyncio.sleep(PAUSE_SECONDS)
@@ -35,7 +35,7 @@ async def put_back(
 
 
 async def prune(ledger: Ledger, before: datetime, now: datetime) -> Stored:
-    """Delete the responses that were fetched before then. Cut off and repeated, it goes on with what is left."""
+    """Delete the responses that were fetched before then. Cut off and repeated, it continues with what is left."""
     total = NOTHING_STORED
     after = 0
     while old := await ledger.old_responses(before, after, RESPONSES):

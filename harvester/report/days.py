@@ -25,7 +25,7 @@ class DayLine:
     """One calendar day, whether anything was called on it or not."""
 
     day: date
-    books: QuotaDay | None
+    counts: QuotaDay | None
     settled: int | None
     """Ids fetched or missing by its end, None for days to come."""
     planned: int

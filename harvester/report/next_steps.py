@@ -71,7 +71,7 @@ def next_step(summary: Summary) -> str:
         return "Every id is settled: harvester export publishes them."
     if summary.remaining < summary.units_per_call:
         return f"Nothing to do until the quota is reset at {utc(summary.resets_at)[11:]}: then harvester run."
-    return "harvester run goes on."
+    return "Next: harvester run"
 
 
 def ending(run: RunRecord, now: datetime) -> str:

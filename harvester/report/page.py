@@ -103,7 +103,7 @@ def render(data: PageData) -> str:
 
 def _charts(data: PageData, days: Sequence[DayLine], buckets: Sequence[Bucket]) -> dict[str, Any]:
     labels = [f"{line.day:%m-%d}" for line in days]
-    units = [line.books.units if line.books else 0 for line in days]
+    units = [line.counts.units if line.counts else 0 for line in days]
     limit = data.summary.daily_units
     span = f"{days[0].day} to {days[-1].day}"
     # The sums are those of each day's end: a crawl's first day begins at 0.
@@ -135,7 +135,7 @@ def _charts(data: PageData, days: Sequence[DayLine], buckets: Sequence[Bucket]) 
             f"{data.summary.calls_abandoned:,} abandoned.",
             labels,
             {
-                name: [getattr(line.books, name) if line.books else 0 for line in days]
+                name: [getattr(line.counts, name) if line.counts else 0 for line in days]
                 for name in ("ok", "failed", "abandoned")
             },
         ),

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from harvester.config import QuotaSettings
 
 DAYS = 7
-"""Newest quota days that are looked at: what was set wrongly before may have been mended since."""
+"""Newest quota days that are looked at: what was set wrongly before may have been fixed since."""
 COURSE_PRICE = 11
 """Of five parts, by the list that says 1 unit and 2 for each part."""
 DEAREST = 21

@@ -178,7 +178,7 @@ NoNewPrivileges=true
 CapabilityBoundingSet=
 ProtectSystem=strict
 ProtectHome=read-only
-# The ledger's folder, for the files that SQLite keeps beside it.
+# The ledger's folder, for the files that SQLite keeps next to it.
 ReadWritePaths=$writable
 PrivateTmp=true
 PrivateDevices=true

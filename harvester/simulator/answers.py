@@ -42,10 +42,10 @@ def error_answer(error: ErrorAnswer, outcome: str, *, gzipped: bool) -> Answer:
     return Answer(error.status, body, outcome, error.content_type, gzipped)
 
 
-def faulty(name: str, good: Answer, now: datetime, stranger: dict[str, Any]) -> Answer:
+def faulty(name: str, good: Answer, now: datetime, unexpected: dict[str, Any]) -> Answer:
     """The answer to give instead of `good` under the fault `name`; raises KeyError for an unknown name.
 
-    `stranger` is a video resource that nobody asked for.
+    `unexpected` is a video resource that nobody asked for.
     """
     if name in ERRORS:
         return error_answer(ERRORS[name], name, gzipped=good.gzipped)
@@ -57,7 +57,7 @@ def faulty(name: str, good: Answer, now: datetime, stranger: dict[str, Any]) -> 
         return replace(good, outcome=name, ending=_ENDINGS[name])
     if name == "slow":
         return replace(good, delay_seconds=SLOW_SECONDS)
-    return _damaged(name, good, stranger)
+    return _damaged(name, good, unexpected)
 
 
 # quota_untrue: a short burst of traffic has been seen to be answered as if the day were spent
@@ -76,7 +76,7 @@ def _retry_after(form: str, now: datetime) -> str | None:
     return str(RETRY_AFTER_SECONDS) if form == "seconds" else None
 
 
-def _damaged(name: str, good: Answer, stranger: dict[str, Any]) -> Answer:
+def _damaged(name: str, good: Answer, unexpected: dict[str, Any]) -> Answer:
     """A 200 that is none: the damage is in the body."""
     match name:
         case "empty_200":
@@ -88,7 +88,7 @@ def _damaged(name: str, good: Answer, stranger: dict[str, Any]) -> Answer:
         case "bad_gzip" if good.gzipped:
             return replace(good, body=_spoiled(good.body), outcome=name)
     plain = gzip.decompress(good.body) if good.gzipped else good.body
-    spoilt = _spoilt_json(name, plain, stranger)
+    spoilt = _spoilt_json(name, plain, unexpected)
     body = gzip.compress(spoilt, 6, mtime=0) if good.gzipped else spoilt
     return replace(good, body=body, outcome=name)
 
@@ -99,7 +99,7 @@ def _spoiled(body: bytes) -> bytes:
     return body[:middle] + stretch + body[middle + 64 :]
 
 
-def _spoilt_json(name: str, plain: bytes, stranger: dict[str, Any]) -> bytes:
+def _spoilt_json(name: str, plain: bytes, unexpected: dict[str, Any]) -> bytes:
     match name:
         # without compression, damaged gzip becomes damaged JSON
         case "cut_json" | "cut_gzip" | "bad_gzip":
@@ -110,8 +110,8 @@ def _spoilt_json(name: str, plain: bytes, stranger: dict[str, Any]) -> bytes:
     match name:
         case "no_items":
             del answer["items"]
-        case "stranger":
-            answer["items"].append(stranger)
+        case "unexpected_id":
+            answer["items"].append(unexpected)
         case _:
             raise KeyError(name)
     return to_json(answer, pretty=False)

@@ -68,7 +68,7 @@ class Api:
         self._attempts: dict[int, int] = {}
         # from another catalogue, so that nobody has asked for it
         other = settings.seed + 1
-        self._stranger = Content(other, missing_share=0).resource(next(make_ids(other, 1))) or {}
+        self._unexpected = Content(other, missing_share=0).resource(next(make_ids(other, 1))) or {}
 
     def set_level(self, level: FaultLevel) -> None:
         """Draw faults at another level from now on; raises ValueError for one that does not exist."""
@@ -112,7 +112,7 @@ class Api:
         render = render_statistics if call.statistics else render_list
         body = render(self.content, call.ids, call.parts, gzipped=call.gzipped, pretty=call.pretty)
         good = Answer(200, body, GOOD, gzipped=call.gzipped)
-        return good if fault is None else faulty(fault, good, now, self._stranger)
+        return good if fault is None else faulty(fault, good, now, self._unexpected)
 
     def _key_error(self, call: Call) -> ErrorAnswer | None:
         if not call.key:

@@ -36,7 +36,7 @@ HOSTILE = {
     "html_200": 0.003,
     "wrong_kind": 0.002,
     "no_items": 0.003,
-    "stranger": 0.002,
+    "unexpected_id": 0.002,
     "hang": 0.0002,
 }
 RATES: dict[FaultLevel, dict[str, float]] = {"none": {}, "mild": MILD, "hostile": HOSTILE}

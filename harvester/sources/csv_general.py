@@ -184,7 +184,7 @@ class Table:
     def _broken(self, how: str) -> ConfigError:
         return ConfigError(
             f"{self._shown} is broken CSV after row {self.rows:,} of its data, in line {self._line + 1:,}: {how}.",
-            next_step="Mend the quotation mark in that line and load it again. Or, if these marks mean nothing in this "
+            next_step="Fix the quotation mark in that line and load it again. Or, if these marks mean nothing in this "
             "file, load it without them: tr -d '\"' < FILE | harvester load -",
         )
 

@@ -31,7 +31,7 @@ def _decoded(lines: list[bytes]) -> Texts:
 
 
 def _lines(blocks: Iterator[bytes]) -> Iterator[list[bytes]]:
-    """The lines that end in each block, blank ones left out. One that goes on is carried into the next block."""
+    """The lines that end in each block, blank ones left out. One without its end is carried into the next block."""
     carried = _Carried()
     for block in blocks:
         lines = block.splitlines() or [b""]

@@ -112,7 +112,7 @@ def _explain(error: Exception, uri: str, anonymous: bool) -> HarvesterError:
     if isinstance(error, ResponseParserError):
         return ConfigError(f"What answers for {uri} is not S3: its answer is no XML.", next_step=CHECK_ENDPOINT)
     if isinstance(error, FileNotFoundError):
-        return ConfigError(f"There is no {uri}: the bucket or the key is missing.", next_step="Mend source.uri.")
+        return ConfigError(f"There is no {uri}: the bucket or the key is missing.", next_step="Fix source.uri.")
     if isinstance(error, PermissionError):
         how = "unsigned requests" if anonymous else "these credentials"
         return CredentialsError(
@@ -131,7 +131,7 @@ def _explain(error: Exception, uri: str, anonymous: bool) -> HarvesterError:
     if isinstance(error, OSError) and error.errno in (errno.EINVAL, errno.EPERM):
         return ConfigError(
             f"S3 does not take the request for {uri}: {sentence(error)}.",
-            next_step="Mend the address, the region or the credentials.",
+            next_step="Fix the address, the region or the credentials.",
         )
     return SourceUnavailable(f"{uri} cannot be read now: {sentence(error)}.", next_step=AGAIN)
 
@@ -149,7 +149,7 @@ def _refused(error: botocore.ClientError, uri: str) -> HarvesterError | None:
     if refusal.code in _PASSING_CODES or refusal.status in (401, 403, 404, 408, 416, 429):
         return None
     if refusal.status == 501 or 300 <= refusal.status < 500:
-        return ConfigError(what, next_step=f"{refusal.hint}Mend the address, the region or the credentials.")
+        return ConfigError(what, next_step=f"{refusal.hint}Fix the address, the region or the credentials.")
     return None
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from harvester.errors import HarvesterError
 from harvester.support import sanitize
 
-AGAIN = "Run harvester load again; if it goes on, look at the network: harvester doctor."
+AGAIN = "Run harvester load again; if it fails again, look at the network: harvester doctor."
 STANDARD_INPUT = "standard input"
 Failures = tuple[type[Exception], ...]
 Explain = Callable[[Exception], HarvesterError]

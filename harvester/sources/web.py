@@ -30,7 +30,7 @@ def open_web(url: str) -> Iterator[Source]:
         _ = address.port  # an error where it is no number of a port
     except ValueError as error:
         # The address is not repeated: it may hold a password.
-        raise ConfigError(f"The source's address is none: {error}.", next_step="Mend the address.") from None
+        raise ConfigError(f"The source's address is none: {error}.", next_step="Fix the address.") from None
     if address.username is not None:
         raise ConfigError(
             "The source's address holds a user name.",
@@ -38,7 +38,7 @@ def open_web(url: str) -> Iterator[Source]:
         )
     shown = address._replace(query="", fragment="").geturl()
     if not address.hostname:
-        raise ConfigError(f"{shown} names no host.", next_step="Mend the address.")
+        raise ConfigError(f"{shown} names no host.", next_step="Fix the address.")
     proxy_for(url)  # an error where it can't be used
     request = Request(quote(url, safe="%/:=&?~#+!$,;'@()*[]"), headers={"User-Agent": "harvester"})  # noqa: S310
 
@@ -77,7 +77,7 @@ def _explain(error: Exception, shown: str) -> HarvesterError:
         error.close()
         return _refused(error.code, shown)
     if isinstance(error, InvalidURL):
-        return ConfigError(f"{shown} is no address.", next_step="Mend the address.")
+        return ConfigError(f"{shown} is no address.", next_step="Fix the address.")
     if isinstance(error, IncompleteRead):
         return SourceUnavailable(f"{shown}: the source ended in the middle.", next_step=AGAIN)
     reason = getattr(error, "reason", None) or error
@@ -110,4 +110,4 @@ def _refused(status: int, shown: str) -> HarvesterError:
         return _refused_by_proxy(status, shown)
     if status in (408, 425, 429) or status >= 500:
         return SourceUnavailable(f"{shown} cannot be read now: HTTP {status}.", next_step=AGAIN)
-    return ConfigError(f"{shown} is not there: HTTP {status}.", next_step="Mend the address.")
+    return ConfigError(f"{shown} is not there: HTTP {status}.", next_step="Fix the address.")

@@ -126,7 +126,7 @@ def parse_text(parse: Callable[..., T], *texts: bytes) -> T:
     try:
         return parse(*texts)
     except (ValueError, RecursionError):
-        mended = tuple(map(without_lone_surrogates, texts))
-        if mended == texts:
+        fixed = tuple(map(without_lone_surrogates, texts))
+        if fixed == texts:
             raise
-        return parse(*mended)
+        return parse(*fixed)

@@ -22,7 +22,7 @@ def count(number: int, noun: str) -> str:
 
 
 def shown(text: str, most: int = 300) -> str:
-    """One line of at most `most` characters, in which nothing acts on a terminal or reorders what stands beside it."""
+    """One line of at most `most` characters, in which nothing acts on a terminal or reorders its neighbours."""
     plain = "".join(_plain(char) for char in text[: 2 * most])
     line = " ".join(plain.split())
     return line if len(line) <= most else line[: most - 1] + "…"

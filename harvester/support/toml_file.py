@@ -29,7 +29,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         step = "Save it as UTF-8 and run the command again."
     except tomllib.TOMLDecodeError as error:
         what = f"{name} is not valid TOML: {shown(str(error))}."
-        step = "Mend it there and run the command again; a text stands in quotation marks."
+        step = "Fix it there and run the command again; a text stands in quotation marks."
     raise ConfigError(what, state=NOTHING_DONE, next_step=step)
 
 

@@ -40,8 +40,8 @@ _ADDRESS_BLOCKED = (
 )
 _RESTRICTED = f"Look at the restrictions of the key at {_CREDENTIALS}: they leave out this use of it."
 _SUSPENDED = "The key's project is suspended or deleted: see its page in the Google Cloud console."
-_PARTS = "Mend youtube.parts: the API does not take this list of parts."
-_BASE_URL = "Mend youtube.base_url: there is no API at that address."
+_PARTS = "Fix youtube.parts: the API does not take this list of parts."
+_BASE_URL = "Fix youtube.base_url: there is no API at that address."
 _PROXY = (
     "Look at the proxy that HTTPS_PROXY or HTTP_PROXY names: whether it wants a user and password "
     "(http://user:password@host:port), and whether it lets this machine reach the API. NO_PROXY names the hosts that "

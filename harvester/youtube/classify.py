@@ -46,7 +46,7 @@ _KEY_WORDS = frozenset(
 
 # A 200 of the right kind that parses: the API is up, so that a smaller batch tells more than the same one again.
 _OF_THE_BATCH = frozenset(
-    {"bad_item", "bad_number", "id_twice", "name_twice", "stranger", "too_deep", "too_many_items"}
+    {"bad_item", "bad_number", "id_twice", "name_twice", "unexpected_id", "too_deep", "too_many_items"}
 )
 
 _SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")

@@ -42,7 +42,7 @@ TIME_PATIENCE_SECONDS = 10.0
 _READ_BUFFER_BYTES = 256 * 1024
 
 ANSWERS_AT_ONCE = 8
-"""So many answers share a hop."""
+"""Answers that are classified in one turn of the thread."""
 
 
 class YouTubeClient:

@@ -73,7 +73,7 @@ def read_error(answer: Answer) -> ApiError:
     body = _object(content[0] if isinstance(content, list) and content else content)
     error = body.get("error")
     if isinstance(error, str):
-        # The form of OAuth: a word, and a sentence beside it.
+        # The form of OAuth: a word and a sentence.
         error = {"message": body.get("error_description") or error, "errors": [{"reason": error}]}
     return _read_object(_object(error))
 

@@ -111,7 +111,7 @@ def _ids(raw: bytes, asked: frozenset[str], kind: str) -> frozenset[str]:
         raise BodyError("too_many_items", f"the body has more than {BATCH_SIZE} items")
     ids = frozenset(found)
     if not ids <= asked:
-        raise BodyError("stranger", "the body has a video that was not asked for")
+        raise BodyError("unexpected_id", "the body has a video that was not asked for")
     if len(ids) != len(found):
         raise BodyError("id_twice", "the body has a video twice")
     return ids

@@ -56,7 +56,7 @@ def test_nothing_is_asked_for_complained_of_or_wider_than_the_screen(
     assert seen.page.locator("main section").count() == SECTIONS
 
 
-def test_texts_of_strangers_are_shown_and_do_nothing(open_page: Any) -> None:
+def test_hostile_texts_are_shown_and_do_nothing(open_page: Any) -> None:
     page = open_page("hostile").page
     assert page.evaluate("window.owned") is None
     assert page.title() == "15.0% · hostile.db · harvester"

@@ -154,7 +154,7 @@ class TestFolders:
         """Other programs number parts in the same way."""
         (crawl.folder / "parts").mkdir()
         crawl.write("parts/part-000000000001.json", "[]\n")
-        assert "no manifest lies beside it" in refused(crawl, *PARTS)
+        assert "there is no manifest next to it" in refused(crawl, *PARTS)
         crawl.ok(*PARTS, "--force")
         crawl.ok(*PARTS)
 

@@ -301,7 +301,7 @@ def test_a_place_of_the_export_that_is_none(healthy: Setup, place: str) -> None:
 @pytest.mark.parametrize(
     ("place", "what"),
     [
-        ("letters.json", "harvester did not write what stands there (no manifest lies beside it)"),
+        ("letters.json", "harvester did not write what stands there (there is no manifest next to it)"),
         ("songs.csv", "the source of the ids"),
         ("songs.parquet", "is named as a parquet file"),
     ],

@@ -136,7 +136,7 @@ def test_a_dry_run_sends_spends_and_changes_nothing(cli: CommandLine, api: Api) 
     limited = cli.ok("run", "--dry-run", "--max-calls", "2")
     assert limited.startswith("Would send 2 calls for 100 ids and spend 22 of")
     assert hashlib.sha256(path.read_bytes()).digest() == before
-    # What is not in that file yet would stand in the one beside it.
+    # What is not in that file yet would stand in the one next to it.
     assert (cli.folder / "harvest.db-wal").stat().st_size == 0
     assert api.calls == 3
 

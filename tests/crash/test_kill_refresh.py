@@ -1,4 +1,4 @@
-"""kill -9 in the middle of a refresh: nothing stored is lost, and the next one goes on."""
+"""kill -9 in the middle of a refresh: nothing stored is lost, and the next one continues."""
 
 from __future__ import annotations
 

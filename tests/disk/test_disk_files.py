@@ -189,7 +189,7 @@ def test_damage_within_is_told_as_soon_as_it_is_met_and_never_repaired(folder: P
 
 
 def test_a_damaged_body_is_found_by_its_checksum(folder: Path, good: bytes) -> None:
-    """Its page is whole for SQLite; verify and export see it, and what has nothing to do with it goes on."""
+    """Its page is whole for SQLite; verify and export see it, and what has nothing to do with it works."""
     path = folder / "harvest.db"
     path.write_bytes(good)
     # The third page of the body, which is nothing but its bytes.

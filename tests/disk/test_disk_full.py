@@ -1,4 +1,4 @@
-"""A disk that is full: exit code 4 and a sentence, the books balance, and once there is room it goes on.
+"""A disk that is full: exit code 4 and a sentence, the ledger is consistent, and once there is room it continues.
 
 A disk is full in two ways here: a small file system, where the tests may mount one, and a limit on the size of files.
 """
@@ -63,7 +63,7 @@ class TightSpot:
         return status
 
     def assert_finished(self) -> None:
-        """No id is lost, none was paid for in secret, and the books balance."""
+        """No id is lost, none was paid for in secret, and the ledger is consistent."""
         with SqliteReader(self.ledger) as books:
             states = {video_id: state.label for video_id, state in books.states()}
             (day,) = books.progress().days

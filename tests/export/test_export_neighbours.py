@@ -218,7 +218,7 @@ class TestPlantedFiles:
         (tmp_path / "songs.json.manifest.json").unlink()
         draft = tmp_path / ".songs.json.manifest.json.0123456789ab.harvester-draft"
         draft.write_text(json.dumps(manifest | {"sha256": "0" * 64}), encoding="utf-8")
-        with pytest.raises(ConfigError, match="no manifest lies beside it"):
+        with pytest.raises(ConfigError, match="there is no manifest next to it"):
             go(tmp_path / "songs.json")
 
 
@@ -253,7 +253,7 @@ class TestFilesOfOtherUsers:
         draft = tmp_path / ".songs.json.manifest.json.0123456789ab.harvester-draft"
         (tmp_path / "songs.json.manifest.json").rename(draft)
         os.chown(draft, STRANGER, STRANGER)
-        with pytest.raises(ConfigError, match="no manifest lies beside it"):
+        with pytest.raises(ConfigError, match="there is no manifest next to it"):
             go(tmp_path / "songs.json")
         assert draft.exists()
 

@@ -118,7 +118,7 @@ class FuzzApi:
                 return _page(items)
             case "id_twice":
                 return _page([{"id": ids[-1]}, *items, {"id": ids[-1]}])
-            case "stranger":
+            case "unexpected_id":
                 return _page([*items, {"id": "zzzzzzzzzzz"}])
             case "bad_item":
                 return _page([*items, {"no": "id"}])

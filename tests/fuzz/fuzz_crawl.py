@@ -213,7 +213,7 @@ class FuzzCrawl:
         self._judge_calls()
         with closing(self.database.books()) as books:
             findings = books.findings()
-        expect(not findings, f"the books do not balance: {findings}")
+        expect(not findings, f"the ledger is not consistent: {findings}")
 
     def _judge_units(self) -> None:
         abandoned = dict(
@@ -243,7 +243,7 @@ class FuzzCrawl:
         halvings = math.ceil(math.log2(min(50, videos))) if videos > 1 else 0
         poison = sum(calls_for(kind, halvings, plan.max_attempts) for kind in plan.poison.values())
         probes = sum(result.report.wasted[PROBE] for result in self.results)
-        # A run that goes on after a quota reset begins anew with its evidence, as the next run would.
+        # A run that continues after a quota reset begins anew with its evidence, as the next run would.
         restarts = len(self.results) + max(0, len(self.api.booked) - 1)
         if plan.only_poison and all(run.max_calls is None for run in plan.runs) and restarts == 1:
             most = base + poison

@@ -56,7 +56,7 @@ class Death:
             raise Died
 
 
-class InlineHop:
+class InlineThread:
     """In place of a Hop: what was asked for in one turn of the loop is done together in the next."""
 
     def __init__(self, work: Callable[[Sequence[Any]], Sequence[Done[Any]]], death: Death) -> None:
@@ -94,7 +94,7 @@ class InlineWriter(Writer):
         self._path = path
         self._engine = engine
         self._hurried = threading.Event()
-        self._hop = InlineHop(self._commit, death)
+        self._batching_thread = InlineThread(self._commit, death)
         self._pooled = self._connect()
 
 
@@ -130,8 +130,8 @@ class InlinePostgresConnector(PostgresConnector):
     def __init__(self, url: str, death: Death) -> None:
         super().__init__(url)
         writer: Any = self.writer
-        writer._hop._thread.shutdown()
-        writer._hop = InlineHop(writer._commit, death)
+        writer._batching_thread._thread.shutdown()
+        writer._batching_thread = InlineThread(writer._commit, death)
 
     async def read(self, *queries: ledger_queries.AnyQuery) -> list[Sequence[ledger_queries.AnyRow]]:
         return self.read_all(queries)

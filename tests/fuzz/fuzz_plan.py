@@ -16,7 +16,7 @@ CLOCKS_FROM = 1_000_000
 """From this seed on, somebody sets the clock of the crawl's machine."""
 
 PASSING = ("503", "timeout", "cut_json", "html_502", "connect_failed")
-DEFINITE = ("400", "id_twice", "stranger", "bad_item")
+DEFINITE = ("400", "id_twice", "unexpected_id", "bad_item")
 PUSHES = ("429", "429_retry_after")
 OUTAGES = ("503", "timeout", "connect_failed", "html_200", "404", "429", "429_for_900_s")
 POISONS = ("503", "timeout", "cut_json", *DEFINITE)

@@ -143,7 +143,7 @@ class Model:
                 self.videos[text].state = VideoState.PENDING
         return len(lost)
 
-    def put_back(self, states: Collection[VideoState], first: int, last: int) -> int:
+    def requeue(self, states: Collection[VideoState], first: int, last: int) -> int:
         chosen = [v for v in self.videos.values() if v.state in states and first <= v.position <= last]
         return self._forget(chosen)
 

@@ -81,7 +81,7 @@ async def test_a_nul_does_not_end_a_text(ledger: Ledger, books: LedgerReader) ->
 
 
 async def test_what_is_no_unicode_is_refused_before_anything_is_stored(ledger: Ledger, database: Database) -> None:
-    """Stored, it could never be read again, nor could anything beside it."""
+    """Stored, it could never be read again, nor could its neighbours."""
     before = database.dump()
     with pytest.raises(UnicodeEncodeError):
         await ledger.add([*video_ids(1), "\ud800"], ["\ud800"], 0)

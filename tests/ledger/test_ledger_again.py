@@ -64,31 +64,31 @@ async def test_those_that_are_named_are_pending_again(
 ) -> None:
     before = await counts(ledger)
     books = database.books()
-    assert books.put_back(wanted, reasons) == moved  # a dry run says the same
+    assert books.requeueable(wanted, reasons) == moved  # a dry run says the same
     books.close()
-    assert await ledger.put_back(EVERYTHING, wanted, reasons) == moved
+    assert await ledger.requeue(EVERYTHING, wanted, reasons) == moved
     after = {state.label: before[state.label] - number for state, number in moved.items()}
     after = before | after | {"pending": 20 + sum(moved.values())}
     assert await counts(ledger) == {name: number for name, number in after.items() if number}
     assert findings(database) == []
-    assert not any((await ledger.put_back(EVERYTHING, wanted, reasons)).values())
+    assert not any((await ledger.requeue(EVERYTHING, wanted, reasons)).values())
 
 
 async def test_only_ids_of_the_span_are_moved(ledger: Ledger) -> None:
-    assert await ledger.put_back(Span(2, 60), [FAILED, MISSING], None) == {FAILED: 10, MISSING: 1}
+    assert await ledger.requeue(Span(2, 60), [FAILED, MISSING], None) == {FAILED: 10, MISSING: 1}
     assert await states(ledger, [IDS[0], IDS[1], IDS[59], IDS[60]]) == [MISSING, PENDING, PENDING, FAILED]
 
 
 async def test_claims_find_them_in_load_order_as_if_never_asked_for(ledger: Ledger, run: int) -> None:
     assert (await a_batch(ledger, run)).ids == tuple(IDS[200:])
-    await ledger.put_back(EVERYTHING, [FAILED, MISSING], None)
+    await ledger.requeue(EVERYTHING, [FAILED, MISSING], None)
     batch = await a_batch(ledger, run)
     assert batch.ids == (*IDS[:2], *IDS[50:98])
     assert (batch.attempt, batch.asked_before) == (1, 0)
 
 
 async def test_a_missing_id_may_be_found(ledger: Ledger, run: int, database: Database) -> None:
-    await ledger.put_back(EVERYTHING, [MISSING], None)
+    await ledger.requeue(EVERYTHING, [MISSING], None)
     batch = await a_batch(ledger, run)
     await ledger.settle(batch, good(batch), NOW)
     assert await states(ledger, IDS[:2]) == [FETCHED, FETCHED]
@@ -101,14 +101,14 @@ async def test_one_that_was_a_suspect_is_asked_with_the_others(ledger: Ledger, r
     half = await a_batch(ledger, run)
     await ledger.give_back(half, a_fault(), GiveBack.FAIL, NOW)
     await ledger.give_back(await a_batch(ledger, run), a_fault(), GiveBack.FAIL, NOW)
-    await ledger.put_back(EVERYTHING, [FAILED], None)
+    await ledger.requeue(EVERYTHING, [FAILED], None)
     assert (await a_batch(ledger, run)).positions == tuple(range(51, 101))
     assert findings(database) == []
 
 
 async def test_the_whole_ledger_is_gone_through_by_chunks(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requeue, "POSITIONS", 7)
-    assert await requeue.put_back(ledger, [FAILED, MISSING], None) == {FAILED: 100, MISSING: 2}
+    assert await requeue.requeue_ids(ledger, [FAILED, MISSING], None) == {FAILED: 100, MISSING: 2}
     assert await counts(ledger) == {"pending": 122, "fetched": 98, "invalid": 1}
 
 
@@ -139,9 +139,9 @@ async def test_what_is_as_old_as_that_stays(ledger: Ledger, database: Database) 
 
 
 async def test_what_was_pruned_is_fetched_again_and_pruned_again(ledger: Ledger, run: int, database: Database) -> None:
-    """A call's response goes once; missing ids of it may be put back before or after."""
+    """A call's response goes once; missing ids of it may be requeued before or after."""
     await ledger.prune([1], LATER, LATER)
-    await ledger.put_back(EVERYTHING, [MISSING], None)
+    await ledger.requeue(EVERYTHING, [MISSING], None)
     batch = await a_batch(ledger, run)
     assert batch.ids == tuple(IDS[:50])
     await ledger.settle(batch, good(batch), LATER)

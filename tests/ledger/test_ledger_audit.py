@@ -190,9 +190,9 @@ def test_an_item_that_is_not_in_its_body_is_found(database: Database) -> None:
     assert found(database) == [f"{IDS[2]} is fetched by call 1, but does not stand in its response."]
 
 
-def test_a_stranger_in_a_body_is_found(database: Database) -> None:
-    put_body(database, a_body([*IDS[2:50], "stranger"]).data, items=49)
-    assert found(database) == ["stranger stands in the response of call 1, but is not fetched by it."]
+def test_an_unexpected_id_in_a_body_is_found(database: Database) -> None:
+    put_body(database, a_body([*IDS[2:50], "unexpected"]).data, items=49)
+    assert found(database) == ["unexpected stands in the response of call 1, but is not fetched by it."]
 
 
 def test_an_id_of_another_call_in_a_body_is_found(database: Database) -> None:

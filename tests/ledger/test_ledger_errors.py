@@ -50,7 +50,7 @@ def database(tmp_path: Path) -> SqliteDatabase:
 
 @pytest.fixture
 def unchanged(tmp_path: Path) -> Iterator[Callable[[Path], None]]:
-    """Call it with a file: at the end of the test it is what it was, and nothing new lies beside it."""
+    """Call it with a file: at the end of the test it is what it was, and nothing new lies next to it."""
     before: dict[Path, tuple[bytes, set[Path]]] = {}
     yield lambda path: before.update({path: (path.read_bytes(), set(path.parent.iterdir()))})
     assert before
@@ -218,7 +218,7 @@ def test_a_ledger_locked_for_too_long_is_worth_another_try(
 
 
 def test_a_full_disk_is_worth_another_try_and_costs_nothing(database: SqliteDatabase) -> None:
-    """The disk is a limit on the size of files; the same ledger goes on once there is room."""
+    """The disk is a limit on the size of files; the same ledger continues once there is room."""
     line = [sys.executable, "-W", "error", str(PROGRAM), "fill_disk", database.url]
     done = subprocess.run(line, capture_output=True, text=True, check=True)
     *added, full, after = done.stdout.splitlines()
@@ -274,7 +274,7 @@ def test_in_a_read_only_folder_no_ledger_can_be_made(locked_away: Path) -> None:
 
 
 def test_a_ledger_in_a_read_only_folder_can_be_read_and_not_written(locked_away: Path) -> None:
-    """SQLite could make no WAL beside it."""
+    """SQLite could make no WAL next to it."""
     path = locked_away / "harvest.db"
     path.chmod(0o600)
     locked_away.chmod(0o555)

@@ -154,10 +154,10 @@ class LedgerMachine(RuleBasedStateMachine):
     # --- ids that are to be asked for again
 
     @rule(which=st.sets(st.sampled_from([VideoState.FAILED, VideoState.MISSING]), min_size=1), first=ANY)
-    def put_back(self, which: set[VideoState], first: int) -> None:
+    def requeue(self, which: set[VideoState], first: int) -> None:
         first = first % (self.loaded + 1)
-        moved = self.do(self.ledger.put_back(Span(first, first + 200), which, None))
-        assert sum(moved.values()) == self.model.put_back(which, first, first + 200)
+        moved = self.do(self.ledger.requeue(Span(first, first + 200), which, None))
+        assert sum(moved.values()) == self.model.requeue(which, first, first + 200)
 
     @precondition(lambda self: self.batches)
     @rule(which=ANY)

@@ -60,7 +60,7 @@ USED = {name: index for index, names in PARTIAL.items() for name in names} | {
     "CLOSE_LOAD": ROWS,
     "REMOVE": ROWS,
     "COUNT_REMOVED": ROWS,
-    "PUT_BACK": ROWS,
+    "REQUEUE": ROWS,
     "PICK_OLD": ROWS,
     "UNFETCH": ROWS,
     "SIZES_OF": ROWS,

@@ -212,7 +212,7 @@ async def test_recovery_releases_ids_that_lie_far_apart_and_only_those(
 async def test_a_run_that_was_taken_for_dead_and_then_dies_leaves_nothing_claimed(
     ledger: Ledger, books: LedgerReader
 ) -> None:
-    """A machine that slept through its lease goes on claiming when it wakes; its end must not strand those ids."""
+    """A machine that slept through its lease still claims when it wakes; its end must not strand those ids."""
     await ledger.add(video_ids(100), [], 0)
     sleeper = await a_run(ledger, a_process(host="elsewhere"))
     lost = await a_batch(ledger, sleeper)

@@ -32,7 +32,7 @@ SETTLED = {"fetched": 98, "missing": 2, "pending": 20}
 
 @pytest.fixture(autouse=True)
 async def crawled(ledger: Ledger, run: int) -> None:
-    """Call 1 is good but for two ids, call 2 is good and young, 20 ids are pending."""
+    """Call 1 is good but for two ids, call 2 is good and recent, 20 ids are pending."""
     await ledger.add(IDS, [], 0)
     for missing, at in ((IDS[:2], NOW), ((), LATER)):
         batch = await a_batch(ledger, run)

@@ -57,7 +57,7 @@ async def test_what_a_call_asked_for_stays(ledger: Ledger, run: int, database: D
     await ledger.give_back(batches[2], a_fault(), GiveBack.RELEASE, NOW)
     await ledger.give_back(batches[3], a_fault(), GiveBack.SPLIT, NOW)
     await ledger.give_back(batches[4], a_fault(), GiveBack.FAIL, NOW)
-    await ledger.put_back(Span(201, 250), [VideoState.FAILED], None)
+    await ledger.requeue(Span(201, 250), [VideoState.FAILED], None)
     assert await ledger.remove(EVERYTHING, Removal(PENDING)) == {PENDING: 20}
     assert await counts(ledger) == {"pending": 150, "claimed": 50, "fetched": 48, "missing": 2, "failed": 50}
     assert await ledger.find(ids[300:]) == {}

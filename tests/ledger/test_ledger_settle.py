@@ -1,4 +1,4 @@
-"""Settling, giving back and asking again; and the fence that keeps out whoever comes late."""
+"""Settling, giving back and asking again; and the fence against late workers."""
 
 from __future__ import annotations
 

@@ -179,6 +179,6 @@ async def test_verify_finds_what_is_not_so(
     assert findings(database) == [said]
 
 
-async def test_verify_finds_a_stranger(statistics: Ledger, run: int, database: Database) -> None:
+async def test_verify_finds_an_unexpected_id(statistics: Ledger, run: int, database: Database) -> None:
     await statistics.settle(await claimed(statistics, run), an_answer(IDS[1:50]), LATER)
     assert findings(database) == [f"{IDS[1]} has statistics of call 1, but is not fetched by it."]

@@ -76,7 +76,7 @@ def good(batch: Batch) -> Outcome:
 
 
 class Breaking:
-    """Breaks the connection while a crawl goes on: at any moment, as it commits, or before the answer is heard."""
+    """Breaks the connection during a crawl: at any moment, as it commits, or before the answer is heard."""
 
     def __init__(self, crawl: Crawler, breaker: Breaker, times: int, rng: random.Random) -> None:
         self._crawl = crawl

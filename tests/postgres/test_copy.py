@@ -70,7 +70,7 @@ async def test_there_and_back_nothing_has_changed(source: Path, server: Postgres
     assert rows(back) == rows(source)
     with ledger_open.open_reader(there) as books:
         assert books.findings() == []
-    # It is a ledger that goes on: new runs, calls and prunings get numbers of their own.
+    # It is a ledger to work with: new runs, calls and prunings get numbers of their own.
     async with ledger_open.open_ledger(there) as ledger:
         me = ProcessIdentity("here", "boot", 2, "2")
         run = await ledger.open_run(me, NOW, NOW)

@@ -1,4 +1,4 @@
-"""docs/scaling.md cuts `responses` into partitions: its statements work, and a ledger goes on with them."""
+"""docs/scaling.md cuts `responses` into partitions: its statements work, and a ledger works with them."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from harvester.export.storage import local, local_draft, local_folder
 from harvester.ledger.ledger import SqlLedger
 from harvester.ledger.sqlite import connection, migrate
 from harvester.ledger.transactions import inserts
-from harvester.ledger.transactions import requeue as putting_back
+from harvester.ledger.transactions import requeue as requeuing
 from harvester.maintenance import requeue
 
 Strike = Callable[[], None]
@@ -108,10 +108,10 @@ def before_the_manifest(strike: Strike) -> None:
 POINTS: dict[str, Callable[[Strike], None]] = {
     "between chunks": between_chunks,
     "within the transaction": lambda strike: after(inserts, "add", strike),
-    "before ids are put back": lambda strike: before(putting_back, "put_back", strike),
-    "within the transaction that puts back": lambda strike: after(putting_back, "put_back", strike),
-    "before responses are deleted": lambda strike: before(putting_back, "prune", strike),
-    "within the transaction that deletes": lambda strike: after(putting_back, "prune", strike),
+    "before ids are requeued": lambda strike: before(requeuing, "requeue", strike),
+    "within the transaction that requeues": lambda strike: after(requeuing, "requeue", strike),
+    "before responses are deleted": lambda strike: before(requeuing, "prune", strike),
+    "within the transaction that deletes": lambda strike: after(requeuing, "prune", strike),
     "while the draft is written": lambda strike: after(local_draft.FileDraft, "write", strike),
     "before the draft is on disk": lambda strike: before(os, "fsync", strike),
     "before the draft takes its place": lambda strike: before(local_draft.FileDraft, "take_place", strike),

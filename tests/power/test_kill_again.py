@@ -1,4 +1,4 @@
-"""kill -9 in the middle of `retry` or `prune`: whole transactions stand, and the same command goes on from there."""
+"""kill -9 in the middle of `retry` or `prune`: whole transactions stand, and the same command continues from there."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def pending(path: Path) -> list[int]:
 @pytest.mark.parametrize(
     ("command", "point"),
     [
-        ("retry", "before ids are put back"),
-        ("retry", "within the transaction that puts back"),
+        ("retry", "before ids are requeued"),
+        ("retry", "within the transaction that requeues"),
         ("prune", "before responses are deleted"),
         ("prune", "within the transaction that deletes"),
     ],

@@ -1,6 +1,6 @@
-"""A migration of a ledger that holds something: a copy stands beside it until the migration has committed.
+"""A migration of a ledger that holds something: a copy stands next to it until the migration has committed.
 
-The later harvester is this one with one migration more; it is killed at every step, and its `init` goes on from there.
+The later harvester is this one with one migration more; it is killed at every step; its `init` continues from there.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class Upgrade:
         assert_sound(self.ledger)
 
     def assert_init_goes_on(self) -> None:
-        """Whatever was cut off: the next `init` ends with the new ledger and nothing beside it."""
+        """Whatever was cut off: the next `init` ends with the new ledger and nothing next to it."""
         done = self.init()
         assert done.returncode == 0, done.stderr
         assert "ready" in done.stdout

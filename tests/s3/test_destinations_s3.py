@@ -39,7 +39,7 @@ def forced(s3: S3, key: str, **settings: Any) -> None:
 class TestObjects:
     def test_one_of_somebody_else(self, s3: S3) -> None:
         put(s3, KEY)
-        with pytest.raises(DestinationRefused, match="no manifest lies beside it") as caught:
+        with pytest.raises(DestinationRefused, match="there is no manifest next to it") as caught:
             go(s3, small_books())
         assert (caught.value.exit_code, s3.content(KEY), keys(s3)) == (3, MINE, [KEY])
         forced(s3, KEY)
@@ -92,7 +92,7 @@ def test_where_the_account_may_not_look_it_is_replaced_and_that_is_said(
 class TestFolders:
     def test_parts_of_somebody_else(self, s3: S3) -> None:
         put(s3, f"{FOLDER}/part-000000000001.json")
-        with pytest.raises(DestinationRefused, match="no manifest lies beside it"):
+        with pytest.raises(DestinationRefused, match="there is no manifest next to it"):
             go(s3, small_books(), FOLDER, max_part_bytes=100_000)
         assert keys(s3) == [f"{FOLDER}/part-000000000001.json"]
         forced(s3, FOLDER, max_part_bytes=100_000)

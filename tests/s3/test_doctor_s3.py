@@ -75,7 +75,7 @@ def test_a_bucket_that_is_not_there(s3: S3, crawl: pytest.MonkeyPatch) -> None:
     line = doctor(3)
     assert line.startswith("problem ")
     assert "NoSuchBucket" in line
-    assert line.endswith("Create the bucket, or mend export.uri.")
+    assert line.endswith("Create the bucket, or fix export.uri.")
 
 
 def test_an_account_that_may_not_write(crawl: pytest.MonkeyPatch, faulty: FaultyS3) -> None:

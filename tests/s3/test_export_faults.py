@@ -49,7 +49,7 @@ LASTING: list[tuple[str, Action, type[HarvesterError]]] = [
 
 
 def alternately(cases: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """Each on one of the two servers in turn: the fault is the proxy's, whoever is behind it."""
+    """Each on one of the two servers in turn: the fault is the proxy's, whichever server is behind it."""
     return [(("moto", "rclone")[number % 2], *case) for number, case in enumerate(cases)]
 
 

@@ -105,9 +105,9 @@ def test_parts_that_are_sent_in_several_requests(s3: S3) -> None:
     assert s3.uploads() == []
 
 
-@pytest.mark.parametrize("stranger", ["notes.txt", "deeper/part-000000000001.json"])
-def test_files_of_others_are_refused_and_untouched(s3: S3, books: MemoryReader, stranger: str) -> None:
-    s3.client.put_object(Bucket=s3.bucket, Key=f"{FOLDER}/{stranger}", Body=b"dear to somebody")
+@pytest.mark.parametrize("foreign", ["notes.txt", "deeper/part-000000000001.json"])
+def test_files_of_others_are_refused_and_untouched(s3: S3, books: MemoryReader, foreign: str) -> None:
+    s3.client.put_object(Bucket=s3.bucket, Key=f"{FOLDER}/{foreign}", Body=b"dear to somebody")
     before = everything(s3)
     with pytest.raises(ConfigError, match="no part of an export") as caught:
         publish(s3, books)
@@ -115,7 +115,7 @@ def test_files_of_others_are_refused_and_untouched(s3: S3, books: MemoryReader, 
     assert everything(s3) == before
 
 
-def test_neighbours_with_a_longer_name_are_no_strangers(s3: S3, books: MemoryReader) -> None:
+def test_neighbours_with_a_longer_name_are_no_foreigns(s3: S3, books: MemoryReader) -> None:
     s3.client.put_object(Bucket=s3.bucket, Key=f"{FOLDER}-of-2025/notes.txt", Body=b"x")
     publish(s3, books)
     assert findings(s3, books, FOLDER) == []

@@ -1,4 +1,4 @@
-"""Two exports to one place on S3: whoever is overtaken says so, and the object and its manifest fit each other."""
+"""Two exports to one place on S3: the one that is overtaken says so, and the object and its manifest fit each other."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ def test_the_page_is_an_object_of_html(s3: S3, crawled: Program) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     stored = s3.client.get_object(Bucket=s3.bucket, Key="report.html")
     assert stored["ContentType"] == "text/html; charset=utf-8"
-    assert "harvester-manifest" not in stored["Metadata"], "none lies beside it"
+    assert "harvester-manifest" not in stored["Metadata"], "there is none"
     assert b"Every id is settled" in stored["Body"].read()
     crawled.env["YOUTUBE_API_KEY"] = "any"
     assert crawled.run("run").returncode == 0

@@ -1,4 +1,4 @@
-"""Texts from strangers: what they hold never acts on a terminal, reorders a line or forges one."""
+"""Texts from outside: what they hold never acts on a terminal, reorders a line or forges one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ACTING = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def acting_in(text: str) -> list[str]:
-    """The characters that do something, and the lines that a stranger wrote."""
+    """The characters that do something, and the lines that came from outside."""
     characters = [repr(char) for char in text if char != "\n" and unicodedata.category(char) in ACTING]
     return characters + [line for line in text.split("\n") if line.startswith("FORGED")]
 
@@ -118,7 +118,7 @@ class TestNames:
         for command in (["status"], ["load", "-"]):
             assert_harmless(guarded.here("-v", *command), says="ledger")
 
-    def test_a_manifest_from_a_stranger(self, guarded: Guarded) -> None:
+    def test_a_hostile_manifest(self, guarded: Guarded) -> None:
         assert guarded.here("export", "songs.json").returncode == 0
         path = guarded.folder / "songs.json.manifest.json"
         good = json.loads(path.read_text())

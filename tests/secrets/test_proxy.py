@@ -13,7 +13,7 @@ from secrets_kit import API_KEY, Answer, Guarded, Handler, leaks_of, serving
 from test_tls import certificate  # noqa: F401 (a fixture)
 
 NAME = "api.test"
-"""A name that only the proxy finds: whoever goes past it finds nothing."""
+"""A name that only the proxy finds: without it, nothing is found."""
 TUNNELLED, FORWARDED = "https://", "http://"
 
 

@@ -24,7 +24,7 @@ KEY_FAULTS = {
 """They end the run: see test_crawl_ends."""
 DAY_FAULTS = {"429_per_day"}
 """It ends the day: see test_crawl_quota."""
-REFUSALS = {"400_bad_request", "400_invalid_filter", "400_missing_parameter", "stranger"}
+REFUSALS = {"400_bad_request", "400_invalid_filter", "400_missing_parameter", "unexpected_id"}
 """The batch is asked in halves: one call more."""
 HARMLESS = {"slow"}
 SLEEPY = {"hang"}

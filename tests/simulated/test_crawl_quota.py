@@ -40,7 +40,7 @@ async def test_one_call_asks_once_more_after_a_pause(set_up: SetUp) -> None:
     assert after[1].sent_at >= after[0].ended_at
 
 
-@pytest.mark.parametrize("between", ["stranger", "no_items", "400_bad_request"])
+@pytest.mark.parametrize("between", ["unexpected_id", "no_items", "400_bad_request"])
 async def test_an_answer_to_the_question_ends_the_doubt(set_up: SetUp, between: str) -> None:
     """The API has not confirmed it, whatever it thinks of the batch: the next untrue word is again the first."""
     setup = await set_up(1_000, api={"latency_seconds": 0.005}, settings={"concurrency": 1})

@@ -81,7 +81,7 @@ def test_every_fault_has_a_name_and_every_name_a_fault():
     good = Answer(200, b'{"kind":"youtube#videoListResponse","items":[]}', GOOD)
     now = SimulatedClock().now()
     for name in FAULT_NAMES:
-        answer = faulty(name, good, now, {"id": "stranger"})
+        answer = faulty(name, good, now, {"id": "unexpected_id"})
         assert answer != good
         assert answer.outcome == (GOOD if name == "slow" else name)
     with pytest.raises(KeyError):

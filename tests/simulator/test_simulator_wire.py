@@ -169,10 +169,10 @@ async def test_a_200_that_is_none():
     assert bare.json.keys() == {"kind", "etag", "pageInfo"}
 
 
-async def test_a_stranger_was_not_asked_for():
-    reply, _ = await _faulted("stranger")
-    strangers = {item["id"] for item in reply.json["items"]} - set(IDS)
-    assert len(strangers) == 1
+async def test_an_unexpected_id_was_not_asked_for():
+    reply, _ = await _faulted("unexpected_id")
+    unexpected = {item["id"] for item in reply.json["items"]} - set(IDS)
+    assert len(unexpected) == 1
 
 
 def _with_poison(kind: str) -> tuple[str, list[str]]:

@@ -268,18 +268,18 @@ class TestTheFolder:
         assert {path.suffix for path in files(tmp_path / "songs")} == {".jsonl"}
 
     @pytest.mark.parametrize(
-        "stranger", ["notes.txt", ".git", "_SUCCESS", ".bashrc", "part-1.jsonl", "part-000000000001.csv"]
+        "foreign", ["notes.txt", ".git", "_SUCCESS", ".bashrc", "part-1.jsonl", "part-000000000001.csv"]
     )
     def test_files_of_others_are_neither_lost_nor_mixed_in(
-        self, ledgers: dict[str, SqliteReader], tmp_path: Path, stranger: str
+        self, ledgers: dict[str, SqliteReader], tmp_path: Path, foreign: str
     ) -> None:
         (tmp_path / "songs").mkdir()
-        (tmp_path / "songs" / stranger).write_bytes(b"dear to somebody")
+        (tmp_path / "songs" / foreign).write_bytes(b"dear to somebody")
         with pytest.raises(ConfigError, match="no part of an export") as caught:
             go(ledgers["half"], tmp_path / "songs", self.KIND, 300_000)
-        assert stranger in str(caught.value)
-        assert [path.name for path in tmp_path.rglob("*")] == ["songs", stranger]
-        assert (tmp_path / "songs" / stranger).read_bytes() == b"dear to somebody"
+        assert foreign in str(caught.value)
+        assert [path.name for path in tmp_path.rglob("*")] == ["songs", foreign]
+        assert (tmp_path / "songs" / foreign).read_bytes() == b"dear to somebody"
 
     def test_a_link_to_a_folder_stays_a_link(self, ledgers: dict[str, SqliteReader], tmp_path: Path) -> None:
         (tmp_path / "disk").mkdir()

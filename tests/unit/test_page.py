@@ -118,9 +118,9 @@ ITEM = {"id": ASKED[0]}
         ("bad_item", good_page(items=[{"id": 7}])),
         ("bad_item", good_page(items=[{"id": {"videoId": ASKED[0]}}])),
         ("bad_item", good_page(items=[ASKED[0]])),
-        ("stranger", good_page(items=[ITEM, {"id": "dddddddddd0"}])),
-        ("stranger", good_page(items=[{"id": ASKED[0].upper()}])),
-        ("stranger", good_page(items=[{"id": ""}])),
+        ("unexpected_id", good_page(items=[ITEM, {"id": "dddddddddd0"}])),
+        ("unexpected_id", good_page(items=[{"id": ASKED[0].upper()}])),
+        ("unexpected_id", good_page(items=[{"id": ""}])),
         ("id_twice", good_page(items=[ITEM, ITEM])),
         ("too_many_items", good_page(items=[ITEM] * 51)),
     ],
@@ -128,7 +128,7 @@ ITEM = {"id": ASKED[0]}
 def test_a_page_with_one_flaw_is_a_fault(reason: str, body: Any) -> None:
     outcome = sort(json.dumps(body).encode())
     # With the right kind and a list of items, it is the API that speaks: it is up.
-    of_the_batch = reason in ("bad_item", "stranger", "id_twice", "too_many_items")
+    of_the_batch = reason in ("bad_item", "unexpected_id", "id_twice", "too_many_items")
     verdict = Verdict.UNACCEPTABLE if of_the_batch else Verdict.TRY_AGAIN
     assert (outcome.verdict, outcome.reason) == (verdict, reason)
     assert (outcome.body, outcome.found) == (None, frozenset())

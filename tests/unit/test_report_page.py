@@ -42,7 +42,7 @@ class TestThePage:
         long_ledger(tmp_path / "harvest.db", days, calls)
         assert len(page_of(tmp_path / "harvest.db").encode()) < MOST_BYTES
 
-    def test_escapes_what_strangers_wrote(self, tmp_path: Path) -> None:
+    def test_escapes_hostile_texts(self, tmp_path: Path) -> None:
         hostile_ledger(tmp_path / "harvest.db")
         page = page_of(tmp_path / "harvest.db")
         assert OWNED not in page
@@ -61,7 +61,7 @@ class TestDays:
         lines = lines_of([a_day(DAY, 90), a_day(DAY + timedelta(days=2), 60)], DAY + timedelta(days=3))
         assert [line.settled for line in lines] == [90, 90, 150, 150, *[None] * 6]
         assert [line.planned for line in lines] == [100 * number for number in range(1, 11)]
-        assert [line.books is None for line in lines] == [False, True, False, *[True] * 7]
+        assert [line.counts is None for line in lines] == [False, True, False, *[True] * 7]
 
     def test_begin_today_where_there_was_none(self) -> None:
         (line,) = lines_of([], DAY, 70)

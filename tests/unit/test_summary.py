@@ -123,7 +123,7 @@ def test_status_says_how_far_what_today_and_what_next() -> None:
     ("changes", "step"),
     [
         ({"pending": 0}, "harvester export"),
-        ({"units": 0}, "harvester run goes on"),
+        ({"units": 0}, "Next: harvester run"),
         ({"closed": True}, "Nothing to do"),
     ],
 )

@@ -28,7 +28,7 @@ def warn_of_clock(harvester: Harvester) -> None:
 def fold(text: str, stream: TextIO, indent: int = 0) -> str:
     """The lines of `text` broken between words where `stream` is a terminal; nothing that could be copied is cut.
 
-    What goes on stands below its beginning, `indent` further in.
+    What follows stands below its beginning, `indent` further in.
     """
     if not stream.isatty():
         return text

@@ -80,7 +80,7 @@ def _of_the_system(error: OSError) -> HarvesterError:
     if error.errno in _FULL:
         return OutsideError(what, state=_SAFE, next_step="Make room on the disk, then run the command again.")
     if error.errno in _NAMED_WRONGLY and error.filename:
-        return ConfigError(what, state=_SAFE, next_step="Mend the name, or the rights of this user.")
+        return ConfigError(what, state=_SAFE, next_step="Fix the name, or the rights of this user.")
     return OutsideError(what, state=_SAFE, next_step="Look at the system and the network, then run the command again.")
 
 

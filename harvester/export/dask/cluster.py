@@ -88,7 +88,7 @@ def _client_here() -> Iterator[Client]:
     from distributed import Client
     from distributed.security import Security
 
-    # Without certificates, whoever has an account on this machine could have the workers do anything.
+    # Without certificates, anyone with an account on this machine could have the workers do anything.
     security = Security.temporary()
     # Nor does anybody see the pages that schedulers and workers serve, or the profiles that workers take of themselves.
     settings: dict[str, object] = {f"distributed.{who}.http.routes": [] for who in ("scheduler", "worker")}

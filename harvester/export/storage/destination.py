@@ -159,7 +159,7 @@ class Draft(Protocol):
         ...
 
     def commit(self, manifest: bytes) -> None:
-        """Put the files of the draft, and no others, in place of what was in the folder, then their manifest beside it.
+        """Put the files of the draft, and no others, in place of what was in the folder, then their manifest.
 
         No manifest stands there while the files change. Raises Overtaken where the folder is no longer what it was when
         the draft was begun.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def target_at(uri: str, settings: ExportSettings, *, manifest: bool = True) -> Destination:
     """A local path, or `s3://bucket/key`. Raises ConfigError for anything else. Touches nothing yet.
 
-    `manifest` is whether one will lie beside it, which an object on S3 says of itself.
+    `manifest` is whether one will be written next to it, which an object on S3 says of itself.
     """
     place = _on_s3(uri)
     if place is None:
@@ -68,7 +68,7 @@ def _on_s3(uri: str) -> tuple[str, str] | None:
 
 
 def _local(uri: str) -> Path:
-    """`.` has a name once it is absolute; the root has none, and no manifest can lie beside it."""
+    """`.` has a name once it is absolute; the root has none, and no manifest can stand next to it."""
     path = Path(uri)
     if not path.name:
         path = path.absolute()

@@ -72,7 +72,7 @@ def not_ours(uri: str, reason: str) -> DestinationRefused:
 
 
 def by_manifest(*, exact: bool) -> Judge:
-    """The judge of published files: the manifest beside it names it or, on S3, its metadata name the manifest.
+    """The judge of published files: its manifest names it or, on S3, its metadata name the manifest.
 
     Where it is `exact`, the length must be that of the manifest too: otherwise the file was changed since.
     """
@@ -82,9 +82,9 @@ def by_manifest(*, exact: bool) -> Judge:
             return ""
         manifest = read_manifest(target.beside(SUFFIX))
         if manifest is None:
-            return "no manifest lies beside it"
+            return "there is no manifest next to it"
         if manifest.file != target.name or manifest.parts is not None:
-            return "the manifest beside it names something else"
+            return "the manifest next to it names something else"
         if exact and manifest.bytes != standing.bytes:
             return f"it has {standing.bytes:,} bytes, and its manifest says {manifest.bytes:,}: it was changed since"
         return ""
@@ -124,10 +124,10 @@ def admit_folder(
     manifest = read_manifest(folder.beside(SUFFIX))
     if manifest is None:
         if not all(map(made, sizes)):
-            raise not_ours(folder.uri, "no manifest lies beside it")
+            raise not_ours(folder.uri, "there is no manifest next to it")
         return
     if manifest.file != folder.name or manifest.parts is None:
-        raise not_ours(folder.uri, "the manifest beside it names something else")
+        raise not_ours(folder.uri, "the manifest next to it names something else")
     said = {part.file: part.bytes for part in manifest.parts}
     for name, size in sizes.items():
         if said.get(name) != size and not made(name):

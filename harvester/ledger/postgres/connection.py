@@ -35,7 +35,7 @@ _WRITING = {
     # A run that hangs in the middle of a transaction, as in a machine that was suspended, holds up nobody for longer.
     "idle_in_transaction_session_timeout": "30s",
     "lock_timeout": "60s",
-    # A host that is gone is noticed by the server, which then lets go of its advisory locks.
+    # A host that is gone is noticed by the server, which then releases its advisory locks.
     "tcp_keepalives_idle": "30",
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
@@ -92,7 +92,7 @@ def connect(url: str, kind: type[psycopg.Connection] = psycopg.Connection) -> ps
         raise LedgerUnusable(
             f"The address of the ledger {name_of(url)} cannot be understood.",
             state="Nothing was changed.",
-            next_step="Mend ledger.url: postgresql://user@host/database. Letters that mean something in an address are "
+            next_step="Fix ledger.url: postgresql://user@host/database. Letters that mean something in an address are "
             "written as %40 for @ and the like; parameters are those of libpq.",
         ) from None
     db = kind.connect(conninfo, autocommit=True)
@@ -166,7 +166,7 @@ def explain(error: psycopg.Error, url: str) -> HarvesterError:
         return LedgerUnusable(
             f"The ledger {name} cannot be opened: {what}.",
             state="Nothing was changed.",
-            next_step="Mend ledger.url, the password (PGPASSWORD or ~/.pgpass), or the rights of that user.",
+            next_step="Fix ledger.url, the password (PGPASSWORD or ~/.pgpass), or the rights of that user.",
         )
     if code.startswith(_NO_LEDGER):
         return LedgerUnusable(
@@ -179,7 +179,7 @@ def explain(error: psycopg.Error, url: str) -> HarvesterError:
     if not is_outside(error):
         return HarvesterError(f"The ledger refused a transaction: {what}.", state=_SAFE)
     if code in _FULL:
-        next_step = "Make room on the server's disk, then run the command again: it goes on where it stopped."
+        next_step = "Make room on the server's disk, then run the command again: it continues where it stopped."
     elif code == _READ_ONLY:
         next_step = "This server is a standby: name the primary, or add target_session_attrs=read-write to ledger.url."
     elif code in _CANCELLED:

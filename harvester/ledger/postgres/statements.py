@@ -196,7 +196,7 @@ WHERE code = 0 AND first_position <= %(to)s
 
 # --- closing a call
 
-# The fence: a call that is no longer open has lost its claim, and whoever comes late changes nothing.
+# The fence: a call that is no longer open has lost its claim, and a late worker changes nothing.
 CLOSE_GOOD_CALLS = """
 UPDATE calls SET state = 'ok', http_status = given.status, finished_at = given.finished_at
 FROM unnest(%(ids)s::bigint[], %(statuses)s::int[], %(ends)s::text[]) AS given (id, status, finished_at)
@@ -282,7 +282,7 @@ COUNT_REMOVED = "UPDATE loads SET removed = removed + %(removed)s WHERE id = %(l
 # --- asking again
 
 # failed | missing -> pending: how many, and the first one's position
-PUT_BACK = """
+REQUEUE = """
 WITH moved AS (
     UPDATE videos SET state = 0, attempts = 0, suspect_batch = NULL
     WHERE position BETWEEN %(first)s AND %(last)s AND state = %(state)s AND (

@@ -54,7 +54,7 @@ class PostgresWriter(GroupCommit):
         self._given_up = False
         self._hurried = threading.Event()
         with ledger_errors(url):
-            self._db = self._hop.in_thread(lambda: connect_for_writing(url))
+            self._db = self._batching_thread.in_thread(lambda: connect_for_writing(url))
 
     def hurry(self) -> None:
         """Look no longer for a server that is gone."""

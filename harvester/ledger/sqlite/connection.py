@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 BUSY_TIMEOUT_SECONDS = 60.0
 """How long a transaction waits for another process's; each takes about a millisecond."""
 LOCK_SECONDS = 1.0
-"""How often whoever waits for the write lock looks whether it is told to hurry."""
+"""How often a transaction that waits for the write lock looks whether it is told to hurry."""
 _EMPTY_WAL_SECONDS = 5
 """How long to wait for those who read the ledger meanwhile."""
 _FILES = 4
@@ -93,7 +93,7 @@ def _read_only(driver: str, path: Path, unlocked: bool) -> URL:
 def is_read_unlocked(path: Path) -> bool:
     """Whether the file has to be read as one that nobody changes: without locks, and without its WAL.
 
-    Even to read a ledger, SQLite makes two files beside it. Where this user may make none, as on a disk that is
+    Even to read a ledger, SQLite makes two files next to it. Where this user may make none, as on a disk that is
     mounted read-only, this is the one way left. It is sound while nothing stands in a WAL, since the file then holds
     every commit, and as long as the file stays the same, which the reader has to see to.
     """
@@ -196,7 +196,7 @@ def explain(error: sqlite3.DatabaseError, path: Path) -> HarvesterError:
         return LedgerUnavailable(
             f"The ledger {shown(path.name)} could not be written: {error}.",
             state=_SAFE,
-            next_step="Make room on the disk, then run the command again: it goes on where it stopped.",
+            next_step="Make room on the disk, then run the command again: it continues where it stopped.",
         )
     if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_TOOBIG) or "Could not decode to UTF-8" in str(error):
         return damaged(path, str(error))
@@ -230,7 +230,7 @@ def empty_wal(db: sqlite3.Connection) -> None:
 
 
 def replaced(path: Path) -> LedgerUnusable:
-    """Whoever goes on writes to a file that nobody finds any more."""
+    """Further writes would go to a file that has no name any more."""
     return LedgerUnusable(
         f"The ledger {shown(path.name)} was replaced or removed while it was in use.",
         state="What was committed is in the file that stood there before. What stands there now was left as it is.",
@@ -251,7 +251,7 @@ def _unusable(primary: int | None, path: Path) -> HarvesterError | None:
         return LedgerUnusable(
             f"The ledger {shown(path.name)} cannot be written by this user.",
             state="Nothing was changed.",
-            next_step="Mend the permissions of the file and of its folder.",
+            next_step="Fix the permissions of the file and of its folder.",
         )
     if primary == sqlite3.SQLITE_CANTOPEN and _no_descriptor_left():
         return LedgerUnavailable(

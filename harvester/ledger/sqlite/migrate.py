@@ -2,9 +2,9 @@
 
 Before a ledger that holds something is migrated, it is copied to `<ledger>.before-<revision>`. The copy appears by
 rename, whole and on disk, and is removed once the migration has committed. So wherever `prepare` is cut off, the
-ledger itself is either as it was or migrated; `prepare` goes on from there: it makes the copy anew in the first case,
+ledger itself is either as it was or migrated; `prepare` continues from there: it makes the copy anew in the first case,
 and removes it in the second. A migration that fails leaves both. To go back by hand, with no harvester running:
-move the copy over the ledger and remove the `-wal` and `-shm` beside it.
+move the copy over the ledger and remove the `-wal` and `-shm` next to it.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _FIRST_PAGE_BYTES = 4096
 
 
 def migrations_folder() -> Path:
-    """Inside the package where it was installed from a wheel, beside it in a checkout."""
+    """Inside the package where it was installed from a wheel, next to it in a checkout."""
     package = Path(__file__).resolve().parents[2]
     inside = package / "migrations"
     return inside if inside.is_dir() else package.parent / "migrations"
@@ -127,7 +127,7 @@ def _make_file(path: Path) -> None:
         raise LedgerUnusable(
             f"The ledger {shown(str(path))} cannot be written: {error.strerror}.",
             state="Nothing was changed.",
-            next_step="Mend the permissions of the file and of its folder, or set ledger.url.",
+            next_step="Fix the permissions of the file and of its folder, or set ledger.url.",
         ) from error
 
 
@@ -208,7 +208,7 @@ def _refuse_half_a_copy(revision: str, name: str) -> None:
         raise LedgerUnusable(
             f"{name} is a copy that was cut off.",
             state="It was left as it is.",
-            next_step="Run harvester ledger copy again, with the same two places: it goes on where it stopped.",
+            next_step="Run harvester ledger copy again, with the same two places: it continues where it stopped.",
         )
 
 
@@ -222,7 +222,7 @@ def _refuse_where_only_the_wal_is_left(path: Path) -> None:
     # In this order: while another process makes the ledger, it has its first page before it has a WAL.
     if _size(path.with_name(f"{path.name}-wal")) and not _size(path):
         raise LedgerDamaged(
-            f"The ledger {shown(path.name)} is empty, but the {shown(path.name)}-wal beside it is not.",
+            f"The ledger {shown(path.name)} is empty, but the {shown(path.name)}-wal next to it is not.",
             state="Both were left as they are.",
             next_step=f"Restore {shown(path.name)} from a backup; to begin a new ledger, remove both.",
         )
@@ -301,13 +301,13 @@ def _no_backup(error: OSError | sqlite3.Error, path: Path) -> HarvesterError:
         return LedgerUnusable(
             f"The ledger {shown(path.name)} was not brought up to date, since it cannot be copied: {error.strerror}.",
             state="It was left as it is, at its older version.",
-            next_step="Mend the permissions of its folder, then run harvester init again.",
+            next_step="Fix the permissions of its folder, then run harvester init again.",
         )
     reason = getattr(error, "strerror", None) or error
     return LedgerUnavailable(
         f"The ledger {shown(path.name)} was not brought up to date, since it cannot be copied first: {reason}.",
         state="It was left as it is, at its older version.",
-        next_step="Make room beside it, then run harvester init again.",
+        next_step="Make room on its disk, then run harvester init again.",
     )
 
 
@@ -325,7 +325,7 @@ def _draft_of(backup: Path) -> Path:
 
 
 def _remove(database: Path) -> None:
-    """With what SQLite leaves beside it where somebody looked inside: it would be taken for part of the next copy."""
+    """With what SQLite leaves next to it where somebody looked inside: it would be taken for part of the next copy."""
     for suffix in ("", "-wal", "-shm", "-journal"):
         with suppress(OSError):
             database.with_name(database.name + suffix).unlink()

@@ -139,7 +139,7 @@ UPDATE video_states SET videos = videos + CASE code
 
 # --- closing a call
 
-# The fence: a call that is no longer open has lost its claim, and whoever comes late changes nothing. The plus keeps
+# The fence: a call that is no longer open has lost its claim, and a late worker changes nothing. The plus keeps
 # SQLite from going through all open calls.
 OPEN_AMONG = """
 SELECT json_group_array(calls.id) FROM json_each(:calls) AS given CROSS JOIN calls ON calls.id = given.value
@@ -235,7 +235,7 @@ COUNT_REMOVED = "UPDATE loads SET removed = removed + :removed WHERE id = :load_
 # --- asking again
 
 # failed | missing -> pending: of each 1 and its position
-PUT_BACK = """
+REQUEUE = """
 UPDATE videos SET state = 0, attempts = 0, suspect_batch = NULL
 WHERE position BETWEEN :first AND :last AND state = :state AND (
     :reasons IS NULL

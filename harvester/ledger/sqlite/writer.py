@@ -31,7 +31,7 @@ class Writer(GroupCommit):
         self._path = path
         self._hurried = threading.Event()
         self._engine = writing_engine(path)
-        self._pooled = self._hop.in_thread(self._connect)
+        self._pooled = self._batching_thread.in_thread(self._connect)
 
     def hurry(self) -> None:
         """Wait no longer for the lock of another process."""

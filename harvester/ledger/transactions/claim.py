@@ -1,6 +1,6 @@
-"""The transaction that claims: units are reserved, calls opened and ids claimed, for as many lanes as wait, at once.
+"""The transaction that claims: units are reserved, calls opened and ids claimed, for all workers that wait.
 
-To each lane it is as if it had asked alone. One statement of each kind does for all: a statement costs the writer's
+To each worker it is as if it had asked alone. One statement of each kind does for all: a statement costs the writer's
 thread less than to get Python's lock back from the event loop after it, and a server less than the way there and back.
 """
 

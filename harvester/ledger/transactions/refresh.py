@@ -1,7 +1,7 @@
 """The transactions of a refresh: an old response is asked for again, and stays until the new one takes its place.
 
 Its ids stay fetched, by the old call, for as long as the new call is under way; a row of `refreshes` says which call
-that is. So whoever exports meanwhile sees the old response or the new one, whole.
+that is. So an export meanwhile sees the old response or the new one, whole.
 """
 
 from __future__ import annotations

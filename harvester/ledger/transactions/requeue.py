@@ -10,7 +10,7 @@ from harvester.ledger.transactions.transitions import instant
 from harvester.model import NOTHING_STORED, Span, Stored, VideoState
 
 
-def put_back(
+def requeue(
     tx: Transaction, span: Span, states: Collection[VideoState], reasons: Collection[str] | None
 ) -> dict[VideoState, int]:
     """Failed or missing ids become pending, as if never asked for: with attempts left from before, one that the last
@@ -19,7 +19,7 @@ def put_back(
     given = list(reasons) if reasons else None
     for state in states:
         assert state in (VideoState.FAILED, VideoState.MISSING), "no other state may be left so"
-        rows = tx.rows(tx.sql.PUT_BACK, first=span.first, last=span.last, state=int(state), reasons=given)
+        rows = tx.rows(tx.sql.REQUEUE, first=span.first, last=span.last, state=int(state), reasons=given)
         moved[state] = sum(number for number, _ in rows)
         if moved[state]:
             tx.look_back(min(first for _, first in rows))

@@ -17,7 +17,7 @@ Bucket = Literal["quota_days", "statistics_days"]
 """The API's daily quotas, by the table of their days: that of the crawl, and that of statistics alone."""
 
 Lock = Literal["adding", "taking halves"]
-"""What one transaction does at a time, whatever else may go on beside it."""
+"""What one transaction does at a time, whatever others run at the same time."""
 
 _NO_CHANGE = dict.fromkeys(
     ("ok", "failed", "abandoned", "refund", "fetched", "missing", "raw_bytes", "stored_bytes"), 0
