@@ -359,8 +359,8 @@ class Harvester:
         """Write the stored responses to `stream`, without a manifest. How many videos that were."""
         from harvester.export import write_to
 
-        with self.books() as books:
-            return write_to(stream, books, self.config.export, require_complete=require_complete, watch=progress)
+        with self.reader() as reader:
+            return write_to(stream, reader, self.config.export, require_complete=require_complete, watch=progress)
 
     def verify(self, published: str | None = None, *, progress: ProgressCallback = no_progress) -> Progress:
         """Check the ledger, then a published file where one is named. Raises InconsistentLedger with what is not."""

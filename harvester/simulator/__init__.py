@@ -1,21 +1,20 @@
 """A simulated YouTube Data API: the same answers for the same seed, with faults on demand.
 
-It stands alone: nothing here knows the harvester. Names are imported when first asked for, so that
-`make_ids` or `SimulatorProcess` do not cost the import of a web server.
+It stands alone: nothing here knows the harvester. The server is imported when first asked for, so that `make_ids` or
+`SimulatorProcess` do not cost the import of aiohttp.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .clock import SimulatedClock
+from .content import Content, truth
+from .faults import FAULT_NAMES, FaultPlan
+from .ids import make_ids
+from .process import SimulatorProcess
+from .settings import SimulatorSettings
+
 if TYPE_CHECKING:
-    from .clock import SimulatedClock
-    from .content import Content
-    from .fates import truth
-    from .faults import FAULT_NAMES, FaultPlan
-    from .ids import make_ids
-    from .process import SimulatorProcess
     from .server import Simulator, serve
-    from .settings import SimulatorSettings
 
 __all__ = [
     "FAULT_NAMES",
@@ -30,23 +29,10 @@ __all__ = [
     "truth",
 ]
 
-_HOMES = {
-    "FAULT_NAMES": "faults",
-    "Content": "content",
-    "FaultPlan": "faults",
-    "SimulatedClock": "clock",
-    "Simulator": "server",
-    "SimulatorProcess": "process",
-    "SimulatorSettings": "settings",
-    "make_ids": "ids",
-    "serve": "server",
-    "truth": "fates",
-}
-
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in ("Simulator", "serve"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
-    globals()[name] = value
-    return value
+    from . import server
+
+    return getattr(server, name)

@@ -2,42 +2,38 @@
 
 import argparse
 import os
+from dataclasses import fields
 from datetime import datetime
+from typing import Any
 
-from .faults import LEVELS
+from .process import VALID_KEY_VARIABLE
 from .server import serve
 from .settings import SimulatorSettings
 
-VALID_KEY_VARIABLE = "SIMULATOR_VALID_KEY"
+_KINDS: dict[str, Any] = {"per_minute_calls": int, "clock_start": datetime.fromisoformat}
 
 
 def main() -> None:
-    """Read the command line and serve."""
-    defaults = SimulatorSettings()
+    """Read the command line, an option for each setting but the key, and serve."""
     parser = argparse.ArgumentParser(
         prog="python -m harvester.simulator",
         description="Serves a simulated YouTube Data API on 127.0.0.1 and prints its base URL.",
         epilog=f"Only the key in ${VALID_KEY_VARIABLE} is good, any key where that is not set.",
     )
-    parser.add_argument("--port", type=int, default=defaults.port, help="0 takes a free one")
-    parser.add_argument("--seed", type=int, default=defaults.seed)
-    parser.add_argument("--faults", choices=LEVELS, default=defaults.faults)
-    parser.add_argument("--daily-units", type=int, default=defaults.daily_units)
-    parser.add_argument("--units-per-call", type=int, default=defaults.units_per_call)
-    parser.add_argument("--per-minute-calls", type=int, default=None)
-    parser.add_argument("--missing-share", type=float, default=defaults.missing_share)
-    parser.add_argument("--latency-seconds", type=float, default=defaults.latency_seconds)
-    parser.add_argument("--clock-start", type=datetime.fromisoformat, default=None)
-    parser.add_argument("--clock-speed", type=float, default=defaults.clock_speed)
+    for field in fields(SimulatorSettings):
+        if field.name != "valid_key":
+            kind = _KINDS.get(field.name, type(field.default))
+            parser.add_argument(f"--{field.name.replace('_', '-')}", type=kind, default=field.default)
     parser.add_argument("--until-stdin-closes", action="store_true", help="end with the parent process")
     options = vars(parser.parse_args())
     until_stdin_closes = options.pop("until_stdin_closes")
     try:
-        settings = SimulatorSettings(**options, valid_key=os.environ.get(VALID_KEY_VARIABLE))
+        serve(
+            SimulatorSettings(**options, valid_key=os.environ.get(VALID_KEY_VARIABLE)),
+            until_stdin_closes=until_stdin_closes,
+        )
     except ValueError as error:
         parser.error(str(error))
-    try:
-        serve(settings, until_stdin_closes=until_stdin_closes)
     except OSError as error:
         parser.exit(4, f"cannot serve: {error}\n")
 

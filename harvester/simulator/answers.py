@@ -8,7 +8,9 @@ from datetime import datetime, timedelta
 from email.utils import format_datetime
 from typing import Any, Literal
 
-from .errors import ERRORS, HTML_TYPE, JSON_TYPE, SIGN_IN_PAGE, ErrorAnswer, to_json
+from .deflate import gzipped_if
+from .errors import ERRORS, HTML_TYPE, JSON_TYPE, SIGN_IN_PAGE, ErrorAnswer
+from .style import Style
 
 Ending = Literal["whole", "cut", "drop", "hang"]
 # good: a whole list of videos. refused: a 4xx that is deserved. quota: the day is spent. Else a fault's name.
@@ -38,8 +40,7 @@ class Answer:
 
 def error_answer(error: ErrorAnswer, outcome: str, *, gzipped: bool) -> Answer:
     """An error body as the answer, compressed if the client takes that."""
-    body = gzip.compress(error.body, 6, mtime=0) if gzipped else error.body
-    return Answer(error.status, body, outcome, error.content_type, gzipped)
+    return Answer(error.status, gzipped_if(gzipped, error.body), outcome, error.content_type, gzipped)
 
 
 def faulty(name: str, good: Answer, now: datetime, unexpected: dict[str, Any]) -> Answer:
@@ -89,8 +90,7 @@ def _damaged(name: str, good: Answer, unexpected: dict[str, Any]) -> Answer:
             return replace(good, body=_spoiled(good.body), outcome=name)
     plain = gzip.decompress(good.body) if good.gzipped else good.body
     spoilt = _spoilt_json(name, plain, unexpected)
-    body = gzip.compress(spoilt, 6, mtime=0) if good.gzipped else spoilt
-    return replace(good, body=body, outcome=name)
+    return replace(good, body=gzipped_if(good.gzipped, spoilt), outcome=name)
 
 
 def _spoiled(body: bytes) -> bytes:
@@ -103,7 +103,7 @@ def _spoilt_json(name: str, plain: bytes, unexpected: dict[str, Any]) -> bytes:
     match name:
         # without compression, damaged gzip becomes damaged JSON
         case "cut_json" | "cut_gzip" | "bad_gzip":
-            return plain[: len(plain) // 2]
+            return plain[: len(plain) // 2].decode(errors="ignore").encode()
         case "wrong_kind":
             return re.sub(rb"youtube#(videoList|batchGetStats)Response", b"youtube#channelListResponse", plain, count=1)
     answer = json.loads(plain)
@@ -114,4 +114,4 @@ def _spoilt_json(name: str, plain: bytes, unexpected: dict[str, Any]) -> bytes:
             answer["items"].append(unexpected)
         case _:
             raise KeyError(name)
-    return to_json(answer, pretty=False)
+    return Style().spell(answer)

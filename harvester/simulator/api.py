@@ -22,21 +22,11 @@ IDS_PER_CALL = 50
 STATISTICS_DAILY_UNITS = 10_000
 # Parts that the API knows and that are never filled here.
 _OTHER_PARTS = frozenset(
-    {
-        "fileDetails",
-        "id",
-        "liveStreamingDetails",
-        "localizations",
-        "monetizationDetails",
-        "paidProductPlacementDetails",
-        "player",
-        "processingDetails",
-        "projectDetails",
-        "recordingDetails",
-        "suggestions",
-    }
+    (
+        *("fileDetails", "id", "liveStreamingDetails", "localizations", "monetizationDetails", "player"),
+        *("paidProductPlacementDetails", "processingDetails", "projectDetails", "recordingDetails", "suggestions"),
+    )
 )
-
 _STATISTICS_PARTS = frozenset({"contentDetails", "id", "snippet", "statistics"})
 
 
@@ -53,7 +43,7 @@ class Call:
 
 
 class Api:
-    """Answers calls and keeps their books."""
+    """Answers calls and counts them."""
 
     def __init__(self, settings: SimulatorSettings, clock: SimulatedClock) -> None:
         self.clock = clock
@@ -86,7 +76,7 @@ class Api:
         self.quota.spend(pacific_day(self.clock.now()), units)
 
     def report(self) -> dict[str, Any]:
-        """The clock and the books, ready for JSON."""
+        """The clock and what was counted, ready for JSON."""
         days = {"days": self.quota.report(), "statistics_days": self.statistics_quota.report()}
         return {"now": self.clock.now().isoformat(), **days, **self.counts.report()}
 

@@ -7,9 +7,10 @@ import struct
 from binascii import b2a_base64
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from .deflate import PLACEHOLDER, deflate_segment
+from .faults import FaultLevel, FaultPlan
 from .ids import WELL_FORMED
 from .style import Style, style_of
 from .templates import ID_MARK, PARTS, POOL_SIZE, Template, build_template
@@ -59,17 +60,13 @@ class Content:
 
     def resource(self, video_id: str, parts: Sequence[str] = PARTS) -> dict[str, Any] | None:
         """The `youtube#video` resource, or None if it does not exist."""
-        for head, tail, _, ending in self.items([video_id], parts):
-            resource: dict[str, Any] = json.loads(head + tail + ending)
-            return resource
-        return None
+        found = next(self.items([video_id], parts), None)
+        return None if found is None else json.loads(found[0] + found[1] + found[3])
 
     def items(self, ids: Sequence[str], parts: Sequence[str] = PARTS) -> Iterator[Item]:
         """Those of `ids` that exist, rendered with these parts, in the same order."""
         wanted = tuple(part for part in PARTS if part in parts)
-        forms = self._forms.get(wanted)
-        if forms is None:
-            forms = self._forms[wanted] = [None] * POOL_SIZE
+        forms = self._forms.setdefault(wanted, [None] * POOL_SIZE)
         well_formed, missing_below, copy_hash = WELL_FORMED.fullmatch, self._missing_below, self._hash.copy
         item_head = self._head
         for video_id in ids:
@@ -110,6 +107,16 @@ class Content:
         )
         self._forms[parts][index] = form
         return form
+
+
+TrueState = Literal["fetched", "missing", "failed"]
+
+
+def truth(video_id: str, seed: int = 0, faults: FaultLevel = "none", missing_share: float = MISSING_SHARE) -> TrueState:
+    """The state in which a perfect harvester ends `video_id`, whatever befalls the calls; "failed": a poison video."""
+    if FaultPlan(faults, seed).is_poison(video_id):
+        return "failed"
+    return "fetched" if Content(seed, missing_share).exists(video_id) else "missing"
 
 
 def _etag(digest: bytes) -> bytes:

@@ -10,11 +10,9 @@ from .api import Api
 
 _IDS_SHOWN = 1_000
 
-_Change = Callable[[dict[str, Any]], None]
-
 
 def control_routes(api: Api) -> list[web.RouteDef]:
-    """Routes that show the books of `api` and change its clock, quota and faults."""
+    """Routes that show the counts of `api` and change its clock, quota and faults."""
 
     async def report(request: web.Request) -> web.Response:
         return web.json_response(api.report())
@@ -22,12 +20,6 @@ def control_routes(api: Api) -> list[web.RouteDef]:
     async def delivered(request: web.Request) -> web.Response:
         times = int(request.query.get("more", "0"))
         return web.json_response(api.counts.delivered_more_than(times, _IDS_SHOWN))
-
-    def set_clock(body: dict[str, Any]) -> None:
-        api.clock.jump_to(datetime.fromisoformat(body["now"]))
-
-    def spend(body: dict[str, Any]) -> None:
-        api.spend(int(body["spend"]))
 
     def set_faults(body: dict[str, Any]) -> None:
         if unknown := body.keys() - {"next", "level"}:
@@ -39,13 +31,15 @@ def control_routes(api: Api) -> list[web.RouteDef]:
     return [
         web.get("/_simulator/report", report),
         web.get("/_simulator/delivered", delivered),
-        web.post("/_simulator/clock", _changing(api, set_clock)),
-        web.post("/_simulator/quota", _changing(api, spend)),
+        web.post(
+            "/_simulator/clock", _changing(api, lambda body: api.clock.jump_to(datetime.fromisoformat(body["now"])))
+        ),
+        web.post("/_simulator/quota", _changing(api, lambda body: api.spend(int(body["spend"])))),
         web.post("/_simulator/faults", _changing(api, set_faults)),
     ]
 
 
-def _changing(api: Api, change: _Change) -> Callable[[web.Request], Awaitable[web.Response]]:
+def _changing(api: Api, change: Callable[[dict[str, Any]], None]) -> Callable[[web.Request], Awaitable[web.Response]]:
     """A handler that applies the JSON it is sent and answers with the report; 400 says what was wrong."""
 
     async def handler(request: web.Request) -> web.Response:

@@ -6,6 +6,7 @@ may follow one another; and a segment may quote what stands before it by distanc
 afresh turns up wherever the segment quotes it.
 """
 
+import gzip
 import zlib
 from collections.abc import Iterable
 from struct import Struct
@@ -32,6 +33,11 @@ def deflate_segment(text: bytes, before: bytes) -> bytes:
     if reader.decompress(deflated) != text.replace(PLACEHOLDER, sample):
         raise RuntimeError(f"zlib {zlib.ZLIB_RUNTIME_VERSION} does not quote ids as the simulator needs it")
     return deflated
+
+
+def gzipped_if(wanted: bool, body: bytes) -> bytes:
+    """The body compressed, where that is wanted."""
+    return gzip.compress(body, 6, mtime=0) if wanted else body
 
 
 def stitch(pieces: Iterable[tuple[bytes, bytes, bytes]], end: bytes) -> bytes:

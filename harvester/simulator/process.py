@@ -6,12 +6,12 @@ import subprocess
 import sys
 from datetime import datetime
 from http.client import HTTPConnection
-from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 from .settings import SimulatorSettings
 
+VALID_KEY_VARIABLE = "SIMULATOR_VALID_KEY"
 _CONTROL_TIMEOUT_SECONDS = 10.0
 _STOP_TIMEOUT_SECONDS = 5.0
 
@@ -32,16 +32,14 @@ class SimulatorProcess:
 
     def start(self) -> None:
         """Start the child and wait until it serves; raises RuntimeError if it ends instead."""
-        self._child = self._spawn(_arguments(self.settings), _environment(self.settings))
+        line = [sys.executable, "-m", "harvester.simulator", *_arguments(self.settings)]
+        environment = _environment(self.settings)
+        self._child = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)  # noqa: S603  (arguments of our own making)
         assert self._child.stdout is not None
         self.base_url = self._child.stdout.readline().decode().strip()
         if not self.base_url:
             self.stop()
             raise RuntimeError("the simulator ended before it served")
-
-    def _spawn(self, arguments: list[str], env: dict[str, str]) -> subprocess.Popen[bytes]:
-        line = [sys.executable, "-m", "harvester.simulator", *arguments]
-        return subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env)  # noqa: S603  (arguments of our own making)
 
     def stop(self) -> None:
         """End the child: terminate, wait, and kill if that was not enough. Safe to repeat."""
@@ -59,7 +57,7 @@ class SimulatorProcess:
                 pipe.close()
 
     def report(self) -> dict[str, Any]:
-        """The simulator's own books."""
+        """What the simulator has counted."""
         report: dict[str, Any] = self._ask("GET", "report")
         return report
 
@@ -100,38 +98,22 @@ class SimulatorProcess:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self.stop()
 
 
 def _arguments(settings: SimulatorSettings) -> list[str]:
-    options = {
-        "port": settings.port,
-        "seed": settings.seed,
-        "faults": settings.faults,
-        "daily-units": settings.daily_units,
-        "units-per-call": settings.units_per_call,
-        "per-minute-calls": settings.per_minute_calls,
-        "missing-share": settings.missing_share,
-        "latency-seconds": settings.latency_seconds,
-        "clock-start": settings.clock_start and settings.clock_start.isoformat(),
-        "clock-speed": settings.clock_speed,
-    }
-    given = [f"--{name}={value}" for name, value in options.items() if value is not None]
-    return ["--until-stdin-closes", *given]
+    given = {name: value for name, value in vars(settings).items() if value is not None and name != "valid_key"}
+    return ["--until-stdin-closes", *(f"--{name.replace('_', '-')}={value}" for name, value in given.items())]
 
 
 def _environment(settings: SimulatorSettings) -> dict[str, str]:
     # a key, even a simulated one, stays out of the process list
-    environment = {name: value for name, value in os.environ.items() if name != "SIMULATOR_VALID_KEY"}
-    return environment | ({"SIMULATOR_VALID_KEY": settings.valid_key} if settings.valid_key else {})
+    environment = {name: value for name, value in os.environ.items() if name != VALID_KEY_VARIABLE}
+    return environment | ({VALID_KEY_VARIABLE: settings.valid_key} if settings.valid_key else {})

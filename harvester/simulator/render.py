@@ -1,13 +1,11 @@
 """Whole bodies of `videos.list`, stitched fast enough never to slow a client down, and of `videos.batchGetStats`."""
 
-import gzip
 import json
 from collections.abc import Sequence
 
 from .content import Content
-from .deflate import stitch
-from .errors import to_json
-from .style import Style
+from .deflate import gzipped_if, stitch
+from .style import PRETTY, Style
 from .templates import PARTS
 
 _Piece = tuple[bytes, bytes, bytes]
@@ -26,10 +24,10 @@ def render_list(
 ) -> bytes:
     """The body of the answer to `ids`, in an order of its own; the gzipped one holds the same bytes."""
     pieces, end = _pieces(content, ids, parts)
-    if pretty:
-        body = to_json(json.loads(_join(pieces, end)), pretty=True)
-        return gzip.compress(body, 6, mtime=0) if gzipped else body
-    return stitch(pieces, end) if gzipped else _join(pieces, end)
+    if gzipped and not pretty:
+        return stitch(pieces, end)
+    body = b"".join([part for plain, tail, _ in pieces for part in (plain, tail)]) + end
+    return gzipped_if(gzipped, PRETTY.document(json.loads(body))) if pretty else body
 
 
 def render_statistics(
@@ -43,13 +41,7 @@ def render_statistics(
             items.append({"kind": "youtube#videoStats", "etag": resource["etag"], "id": video_id, "statistics": counts})
     etag = content.etag(ids, [*parts, "batchGetStats"]).decode()
     answer = {"kind": "youtube#batchGetStatsResponse", "etag": etag, "items": items}
-    style = content.style
-    body = (
-        to_json(answer, pretty=True)
-        if pretty
-        else b"".join((style.before.encode(), style.spell(answer), style.after.encode()))
-    )
-    return gzip.compress(body, 6, mtime=0) if gzipped else body
+    return gzipped_if(gzipped, (PRETTY if pretty else content.style).document(answer))
 
 
 def answer_order(ids: Sequence[str]) -> list[str]:
@@ -80,7 +72,3 @@ def _around(style: Style) -> tuple[bytes, bytes]:
     last = [_KIND] if style.kind_last else []
     closing = b"]" + style.comma + style.fields(("pageInfo", page_info), *last) + b"}"
     return style.before.encode() + opening, closing + style.after.encode()
-
-
-def _join(pieces: list[_Piece], end: bytes) -> bytes:
-    return b"".join([part for plain, tail, _ in pieces for part in (plain, tail)]) + end

@@ -7,7 +7,6 @@ import sys
 from contextlib import suppress
 from dataclasses import replace
 from email.utils import formatdate
-from types import TracebackType
 from typing import Self
 
 from aiohttp import web
@@ -15,8 +14,8 @@ from aiohttp import web
 from .answers import HANG_SECONDS, Answer
 from .api import Api, Call
 from .clock import SimulatedClock
+from .content import TrueState, truth
 from .control import control_routes
-from .fates import TrueState, truth
 from .settings import SimulatorSettings
 
 HOST = "127.0.0.1"
@@ -58,7 +57,7 @@ class Simulator:
         self._port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
-        """End every connection and let go of the port."""
+        """End every connection and release the port."""
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -67,9 +66,7 @@ class Simulator:
         await self.start()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
     async def _date(self, _request: web.Request, response: web.StreamResponse) -> None:
@@ -96,7 +93,7 @@ class Simulator:
             counts.gone += 1
             raise
         finally:
-            counts.end()
+            counts.in_flight -= 1
 
     async def _send(self, request: web.Request, answer: Answer, ids: list[str]) -> web.StreamResponse:
         if delay := self.settings.latency_seconds + answer.delay_seconds:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from .faults import FaultLevel
+from .faults import LEVELS, FaultLevel
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class SimulatorSettings:
     clock_speed: float = 1.0
 
     def __post_init__(self) -> None:
+        if self.faults not in LEVELS:
+            raise ValueError(f"no fault level {self.faults!r}: one of {', '.join(LEVELS)}")
         if self.clock_start is not None and self.clock_start.tzinfo is None:
             raise ValueError("clock_start needs a time zone")
         if self.clock_speed <= 0 or self.latency_seconds < 0:

@@ -36,8 +36,11 @@ class Style:
 
     def fields(self, *fields: tuple[str, bytes]) -> bytes:
         """Fields of an object without its braces; the values are JSON."""
-        gap = self.gap.encode()
-        return (b"," + gap).join(b'"%b":%b%b' % (name.encode(), gap, value) for name, value in fields)
+        return self.comma.join(b'"%b":%b%b' % (name.encode(), self.comma[1:], value) for name, value in fields)
+
+    def document(self, value: Any) -> bytes:
+        """A whole body."""
+        return self.before.encode() + self.spell(value) + self.after.encode()
 
     @property
     def comma(self) -> bytes:
@@ -45,6 +48,8 @@ class Style:
         return b"," + self.gap.encode()
 
 
+PRETTY = Style(indent=2, after="\n")
+# the first is the tersest, as Google sends it
 STYLES = (
     Style(),
     Style(after="\n"),
@@ -58,5 +63,5 @@ STYLES = (
 
 
 def style_of(seed: int) -> Style:
-    """The spelling of a seed's answers: of seed 0 the tersest, as Google sends it."""
+    """The spelling of a seed's answers."""
     return STYLES[seed % len(STYLES)]

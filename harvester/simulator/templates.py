@@ -3,9 +3,8 @@
 import random
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from string import ascii_letters, ascii_lowercase, ascii_uppercase, digits
 from typing import Any
-
-from .words import BIDI_MARKS, COUNTRIES, EMOJI, HOSTILE_TITLES, LANGUAGES, TOPICS
 
 # so many fit into a processor's cache together
 POOL_SIZE = 256
@@ -22,8 +21,39 @@ _THUMBNAILS = (
     ("standard", "sddefault", 640, 480),
     ("maxres", "maxresdefault", 1280, 720),
 )
-_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-_EPOCH = datetime(2006, 1, 1, tzinfo=UTC)
+_COUNTRIES = tuple(a + b for a in ascii_uppercase for b in ascii_uppercase)[:249]
+_TOPICS = ("Music", "Pop_music", "Film", "Lifestyle_(sociology)", "Video_game_culture", "Sport", "Jazz", "Food")
+# what words are made of, by language
+_LETTERS = {
+    "en": ascii_lowercase,
+    "fr": ascii_lowercase + "éèêàçœ",
+    "ja": "音楽公式動画新曲料理簡単旅行東京散歩雨の音作業用勉強猫",
+    "ko": "음악공식영상신곡라이브커버요리여행서울산책빗소리공부고양이",
+    "hi": "संगीतआधिकारिकवीडियोनयागानालाइवगिटार",
+    "ar": "موسيقىفيديورسميأغنيةجديدةحفلةمباشرةدرس",
+}
+_EMOJI = ("🎵", "🔥", "👍", "👨‍👩‍👧‍👦", "🏳️‍🌈", "❤️", "🇫🇷", "🧑🏽‍🚀", "1️⃣")
+_BIDI_MARKS = ("\u200e", "\u200f", "\u202a", "\u202b", "\u202c", "\u2066", "\u2069")
+
+# One template each in every pool, so that every crawl of some size meets them all.
+_HOSTILE_TITLES = (
+    "\x1b[31mRED\x1b[0m alert \x1b]0;owned\x07",
+    "\x1b[2J\x1b[1;1H screen wiped",
+    "<script>alert('title')</script> & more",
+    '<img src=x onerror="alert(1)">',
+    '=HYPERLINK("http://example.com","click")',
+    "'; DROP TABLE videos; --",
+    "\u202egnp.exe harmless \u202c picture",
+    "line\u2028separator and\u2029paragraph",
+    "100%s {0} {{braces}} ${HOME} `id` [bold]rich[/bold]",
+    "tab\tand\rcarriage\r\nreturn",
+    "Ze\u0301 combines, Z\u0351\u036b\u0343a\u0300\u0319\u034el\u0315g\u0321o",
+    "back\\slash \"quotes\" 'and' /slash/ \\u0041 \\n",
+    "nan",
+    " \u00a0 leading and trailing \u3000 ",
+    "\u200b\u200b\u200b",
+    "null\u007f delete \u0085 next \ufeff bom",
+)
 
 
 @dataclass(frozen=True)
@@ -42,164 +72,132 @@ def build_template(seed: int, index: int) -> Template:
     """The `index`-th template of the seed's pool."""
     rng = random.Random(f"template:{seed}:{index}")
     broadcast = rng.choices(("none", "live", "upcoming"), (955, 20, 25))[0]
+    counts = (("viewCount", 0.98, 0), ("likeCount", 0.96, 0), ("favoriteCount", 0.99, 0), ("commentCount", 0.95, 0))
     return Template(
         parts={
             "snippet": _snippet(rng, index, broadcast),
             "contentDetails": _content_details(rng, broadcast),
             "status": _status(rng),
-            "topicDetails": _topic_details(rng),
+            "topicDetails": _topic_details(rng) if rng.random() < 0.92 else None,
         },
-        counts=_counts(rng),
+        counts=tuple(_some(rng, *counts)) if rng.random() < 0.995 else (),
         views_below=int(10 ** rng.uniform(1, 10.2)),
     )
 
 
-def _some(rng: random.Random, share: float) -> bool:
-    return rng.random() < share
+def _some(rng: random.Random, *fields: tuple[str, float, Any]) -> dict[str, Any]:
+    """Those fields (name, how often it is there, value) that this video has."""
+    return {name: value for name, share, value in fields if rng.random() < share}
 
 
-def _phrase(rng: random.Random, words: list[str], least: int, most: int) -> str:
+def _words(rng: random.Random, words: list[str], least: int, most: int) -> str:
     return " ".join(rng.choices(words, k=rng.randint(least, most)))
 
 
 def _snippet(rng: random.Random, index: int, broadcast: str) -> dict[str, Any]:
-    language = rng.choices(tuple(LANGUAGES), (50, 12, 8, 9, 9, 6, 6))[0]
+    language = rng.choices(tuple(_LETTERS), (55, 20, 7, 7, 5, 6))[0]
     # few words to a video, said again and again: descriptions compress as well as real ones
-    words = rng.choices(LANGUAGES[language].split(), k=20)
-    title = HOSTILE_TITLES[index] if index < len(HOSTILE_TITLES) else _title(rng, words)
+    words = ["".join(rng.choices(_LETTERS[language], k=rng.randint(2, 8))) for _ in range(20)]
+    title = _HOSTILE_TITLES[index] if index < len(_HOSTILE_TITLES) else _title(rng, words)
     description = _description(rng, words, index)
-    published = _EPOCH + timedelta(seconds=rng.randrange(20 * 365 * 86_400))
-    snippet: dict[str, Any] = {
-        "publishedAt": published.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "channelId": "UC" + "".join(rng.choices(_ALPHABET, k=21)) + rng.choice("AQgw"),
-        "title": title,
-        "description": description,
-        "thumbnails": _thumbnails(rng),
-        "channelTitle": _phrase(rng, words, 1, 3).title(),
-    }
-    if _some(rng, 0.83):
-        snippet["tags"] = [_phrase(rng, words, 1, 3) for _ in range(min(94, int(rng.expovariate(1 / 18)) + 1))]
-    snippet |= {"categoryId": str(rng.choice((1, 2, 10, 17, 20, 22, 24, 26, 27, 28)))}
-    snippet["liveBroadcastContent"] = broadcast
-    if _some(rng, 0.33):
-        snippet["defaultLanguage"] = language
-    snippet["localized"] = {"title": title, "description": description}
-    if _some(rng, 0.76):
-        snippet["defaultAudioLanguage"] = rng.choice((language, "en-US", "zxx", "es-419"))
-    return snippet
-
-
-def _thumbnails(rng: random.Random) -> dict[str, Any]:
+    published = datetime(2006, 1, 1, tzinfo=UTC) + timedelta(seconds=rng.randrange(20 * 365 * 86_400))
+    tags = [_words(rng, words, 1, 3) for _ in range(min(94, int(rng.expovariate(1 / 18)) + 1))]
     sizes = _THUMBNAILS[: rng.choices((5, 4, 3), (87, 6, 7))[0]]
-    return {
+    thumbnails = {
         name: {"url": f"https://i.ytimg.com/vi/{ID_MARK}/{file}.jpg", "width": width, "height": height}
         for name, file, width, height in sizes
     }
+    return _some(
+        rng,
+        ("publishedAt", 1, published.strftime("%Y-%m-%dT%H:%M:%SZ")),
+        ("channelId", 1, "UC" + "".join(rng.choices(ascii_letters + digits + "-_", k=21)) + rng.choice("AQgw")),
+        ("title", 1, title),
+        ("description", 1, description),
+        ("thumbnails", 1, thumbnails),
+        ("channelTitle", 1, _words(rng, words, 1, 3).title()),
+        ("tags", 0.83, tags),
+        ("categoryId", 1, str(rng.choice((1, 2, 10, 17, 20, 22, 24, 26, 27, 28)))),
+        ("liveBroadcastContent", 1, broadcast),
+        ("defaultLanguage", 0.33, language),
+        ("localized", 1, {"title": title, "description": description}),
+        ("defaultAudioLanguage", 0.76, rng.choice((language, "en-US", "zxx", "es-419"))),
+    )
 
 
 def _title(rng: random.Random, words: list[str]) -> str:
-    title = _phrase(rng, words, 2, 11).capitalize()
-    if _some(rng, 0.2):
-        title += f" {rng.choice(EMOJI)}"
-    if _some(rng, 0.1):
-        title += f" | #{rng.choice(words)} & #{rng.choice(words)}"
-    return title[:100]
+    emoji, tags = f" {rng.choice(_EMOJI)}", f" | #{rng.choice(words)} & #{rng.choice(words)}"
+    title = _words(rng, words, 2, 11).capitalize()
+    return (title + emoji * (rng.random() < 0.2) + tags * (rng.random() < 0.1))[:100]
 
 
 def _description(rng: random.Random, words: list[str], index: int) -> str:
-    if _some(rng, 0.04):
-        return ""
-    size = min(LONGEST_DESCRIPTION_BYTES, int(rng.lognormvariate(6.95, 0.85)))
-    if index == len(HOSTILE_TITLES):
+    size = min(LONGEST_DESCRIPTION_BYTES, int(rng.lognormvariate(6.95, 0.85))) * (rng.random() < 0.96)
+    if index == len(_HOSTILE_TITLES):
         size = LONGEST_DESCRIPTION_BYTES
-    end = "\r\n" if _some(rng, 0.08) else "\n"
+    end = "\r\n" if rng.random() < 0.08 else "\n"
     lines: list[str] = []
     length = 0
     while length < size:
-        lines.append(rng.choice(lines) if lines and _some(rng, 0.35) else _line(rng, words))
+        lines.append(rng.choice(lines) if lines and rng.random() < 0.35 else _line(rng, words))
         length += len(lines[-1].encode()) + len(end)
     return end.join(lines).encode()[:size].decode(errors="ignore")
 
 
 def _line(rng: random.Random, words: list[str]) -> str:
-    kind = rng.random()
-    if kind < 0.15:
-        return ""
-    if kind < 0.27:
-        return f"{rng.choice(words)}: https://example.com/{rng.choice(words)}/{rng.getrandbits(24):06x}?a=1&b=2"
-    if kind < 0.36:
-        return f"{rng.randrange(60):02d}:{rng.randrange(60):02d} {_phrase(rng, words, 1, 4)}"
-    if kind < 0.42:
-        return " ".join(f"#{word}" for word in rng.choices(words, k=4))
-    if kind < 0.50:
-        return f"{rng.choice(EMOJI)} {_phrase(rng, words, 2, 6)} {rng.choice(EMOJI)}"
-    if kind < 0.52:
-        return f"{rng.choice(BIDI_MARKS)}{_phrase(rng, words, 2, 5)}{rng.choice(BIDI_MARKS)}"
-    if kind < 0.53:
-        return f"{rng.choice(words)}\r{rng.choice(words)}\t<b>{rng.choice(words)}</b>\v\\"
-    return _phrase(rng, words, 6, 22) + rng.choice((".", "!", "…", " —", ""))
+    word, emoji, mark = rng.choice(words), rng.choice(_EMOJI), rng.choice(_BIDI_MARKS)
+    forms = {
+        "": 15,
+        f"{word}: https://example.com/{word}/{rng.getrandbits(24):06x}?a=1&b=2": 12,
+        f"{rng.randrange(60):02d}:{rng.randrange(60):02d} {_words(rng, words, 1, 4)}": 9,
+        " ".join(f"#{word}" for word in rng.choices(words, k=4)): 6,
+        f"{emoji} {_words(rng, words, 2, 6)} {emoji}": 8,
+        f"{mark}{_words(rng, words, 2, 5)}{rng.choice(_BIDI_MARKS)}": 2,
+        f"{word}\r{word}\t<b>{word}</b>\v\\": 1,
+        _words(rng, words, 6, 22) + rng.choice((".", "!", "…", " —", "")): 47,
+    }
+    return rng.choices(tuple(forms), tuple(forms.values()))[0]
 
 
 def _content_details(rng: random.Random, broadcast: str) -> dict[str, Any]:
-    details: dict[str, Any] = {}
-    if broadcast != "none":
-        details["duration"] = "P0D"
-    elif _some(rng, 0.98):
-        details["duration"] = _duration(rng)
-    details |= {
-        "dimension": "3d" if _some(rng, 0.01) else "2d",
-        "definition": "sd" if _some(rng, 0.12) else "hd",
-        "caption": "true" if _some(rng, 0.17) else "false",
-        "licensedContent": _some(rng, 0.7),
-    }
-    if _some(rng, 0.06):
-        countries = sorted(rng.sample(COUNTRIES, rng.choice((0, 1, 1, 2, 5, 33, 106, len(COUNTRIES)))))
-        details["regionRestriction"] = {rng.choice(("blocked", "allowed")): countries}
-    if _some(rng, 0.99):
-        details["contentRating"] = {"ytRating": "ytAgeRestricted"} if _some(rng, 0.02) else {}
-    details["projection"] = "360" if _some(rng, 0.01) else "rectangular"
-    return details
+    countries = sorted(rng.sample(_COUNTRIES, rng.choice((0, 1, 1, 2, 5, 33, 106, len(_COUNTRIES)))))
+    return _some(
+        rng,
+        ("duration", 0.98, _duration(rng) if broadcast == "none" else "P0D"),
+        ("dimension", 1, "3d" if rng.random() < 0.01 else "2d"),
+        ("definition", 1, "sd" if rng.random() < 0.12 else "hd"),
+        ("caption", 1, "true" if rng.random() < 0.17 else "false"),
+        ("licensedContent", 1, rng.random() < 0.7),
+        ("regionRestriction", 0.06, {rng.choice(("blocked", "allowed")): countries}),
+        ("contentRating", 0.99, {"ytRating": "ytAgeRestricted"} if rng.random() < 0.02 else {}),
+        ("projection", 1, "360" if rng.random() < 0.01 else "rectangular"),
+    )
 
 
 def _duration(rng: random.Random) -> str:
-    seconds = int(rng.lognormvariate(5.5, 1.1))
-    days, seconds = divmod(seconds + 90_000 * _some(rng, 0.005), 86_400)
-    hours, seconds = divmod(seconds, 3_600)
-    minutes, seconds = divmod(seconds, 60)
-    date = f"P{days}D" if days else "P"
-    units = ((hours, "H"), (minutes, "M"), (seconds, "S"))
-    clock = "".join(f"{amount}{unit}" for amount, unit in units if amount)
-    return f"{date}T{clock}" if clock else date if days else "PT0S"
+    minutes, second = divmod(int(rng.lognormvariate(5.5, 1.1)), 60)
+    hour, minute = divmod(minutes, 60)
+    clock = "".join(f"{amount}{unit}" for amount, unit in ((hour, "H"), (minute, "M"), (second, "S")) if amount)
+    return f"P{'1D' * (rng.random() < 0.005)}T{clock or '0S'}"
 
 
 def _status(rng: random.Random) -> dict[str, Any]:
-    status: dict[str, Any] = {
-        "uploadStatus": "uploaded" if _some(rng, 0.01) else "processed",
-        "privacyStatus": "unlisted" if _some(rng, 0.03) else "public",
-        "license": "creativeCommon" if _some(rng, 0.04) else "youtube",
-        "embeddable": _some(rng, 0.95),
-        "publicStatsViewable": _some(rng, 0.93),
-    }
-    if _some(rng, 0.97):
-        status["madeForKids"] = _some(rng, 0.05)
-    if _some(rng, 0.02):
-        status["containsSyntheticMedia"] = _some(rng, 0.5)
-    return status
+    return _some(
+        rng,
+        ("uploadStatus", 1, "uploaded" if rng.random() < 0.01 else "processed"),
+        ("privacyStatus", 1, "unlisted" if rng.random() < 0.03 else "public"),
+        ("license", 1, "creativeCommon" if rng.random() < 0.04 else "youtube"),
+        ("embeddable", 1, rng.random() < 0.95),
+        ("publicStatsViewable", 1, rng.random() < 0.93),
+        ("madeForKids", 0.97, rng.random() < 0.05),
+        ("containsSyntheticMedia", 0.02, rng.random() < 0.5),
+    )
 
 
-def _topic_details(rng: random.Random) -> dict[str, Any] | None:
-    if _some(rng, 0.08):
-        return None
-    details: dict[str, Any] = {}
-    if _some(rng, 0.01):
-        details["topicIds"] = ["/m/" + "".join(rng.choices("bcdfghjklmnpqrst0123456789", k=6))]
-        details["relevantTopicIds"] = ["/m/04rlf", "/m/02jjt"]
-    topics = rng.sample(TOPICS, rng.choice((1, 1, 2, 2, 3)))
-    return details | {"topicCategories": [f"https://en.wikipedia.org/wiki/{topic}" for topic in topics]}
-
-
-def _counts(rng: random.Random) -> tuple[str, ...]:
-    if _some(rng, 0.005):
-        return ()
-    shares = {"viewCount": 0.98, "likeCount": 0.96, "favoriteCount": 0.99, "commentCount": 0.95}
-    return tuple(name for name, share in shares.items() if _some(rng, share))
+def _topic_details(rng: random.Random) -> dict[str, Any]:
+    categories = [f"https://en.wikipedia.org/wiki/{topic}" for topic in rng.sample(_TOPICS, rng.choice((1, 1, 2, 3)))]
+    return _some(
+        rng,
+        ("topicIds", 0.01, ["/m/" + "".join(rng.choices("bcdfghjklmnpqrst0123456789", k=6))]),
+        ("relevantTopicIds", 0.01, ["/m/04rlf", "/m/02jjt"]),
+        ("topicCategories", 1, categories),
+    )

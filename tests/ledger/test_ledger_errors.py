@@ -286,7 +286,7 @@ def test_a_ledger_in_a_read_only_folder_can_be_read_and_not_written(locked_away:
 
 
 def test_the_ledger_is_its_owners_alone(tmp_path: Path) -> None:
-    """It holds what the API gave to their key. So do the files beside it, whatever the umask."""
+    """It holds what the API gave to their key. So do the files next to it, whatever the umask."""
     before = os.umask(0)
     try:
         path = tmp_path / "harvest.db"
