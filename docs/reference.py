@@ -138,7 +138,9 @@ def of_command(command: click.Command, parent: click.Context) -> str:
     about = inspect.cleandoc(command.help or "")
     examples = re.findall(r"Example: (.+)", command.epilog or "")
     told = f"```sh\n{chr(10).join(examples)}\n```\n"
-    return f"### harvester {command.name}\n\n`{usage}`\n\n{about}\n\n{options(command, context)}{told}"
+    of_it = f"### {context.command_path}\n\n`{usage}`\n\n{about}\n\n{options(command, context)}{told}"
+    below = command.commands.values() if isinstance(command, click.Group) else ()
+    return "\n".join([of_it, *(of_command(each, context) for each in below)])
 
 
 def options(command: click.Command, context: click.Context) -> str:

@@ -1,15 +1,17 @@
-"""ledger copy: take the ledger to another file or server."""
+"""ledger copy and ledger backup: take the ledger to another file or server."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import click
 
 from harvester.cli.shared.state import State
 
 
-@click.group(epilog="Example: harvester ledger copy sqlite:///harvest.db sqlite:///moved.db")
+@click.group(epilog="Example: harvester ledger backup backup.db")
 def ledger() -> None:
-    """Copy the ledger to another database."""
+    """Back the ledger up, or copy it to another database."""
 
 
 @ledger.command(epilog="Example: harvester ledger copy sqlite:///harvest.db sqlite:///moved.db")
@@ -36,3 +38,32 @@ def copy(state: State, source: str, target: str) -> None:
     with progress("copy", "rows", state.verbosity) as callback:
         rows = copy(source, target, callback)
     click.echo(f"{name_of(target)} is what {name_of(source)} is: {count(rows, 'row')}.")
+
+
+@ledger.command(epilog="Example: harvester ledger backup backup.db")
+@click.argument("target", metavar="DEST", type=click.Path(path_type=Path))
+@click.pass_obj
+def backup(state: State, target: Path) -> None:
+    """Back the ledger up to the SQLite file DEST.
+
+    As it is at one moment, also during a run. What was written is verified, and only then appears as DEST, in place of
+    an earlier backup and of nothing else. To restore it, stop all runs and put a copy in the ledger's place; to restore
+    it to a server, use harvester ledger copy.
+    """
+    from harvester.cli.shared.progress import progress
+    from harvester.cli.shared.write_file import explained
+    from harvester.ledger.backup import backup
+    from harvester.report.terminal import size
+    from harvester.support.sanitize import count, shown
+
+    harvester = state.harvester()
+    harvester.protected().refuse(str(target))
+    noun = "rows" if harvester.config.ledger.path is None else "pages"
+    with progress("backup", noun, state.verbosity) as callback, explained(target):
+        books = backup(harvester.config.ledger.url, target, callback)
+        written = target.stat().st_size
+    responses = sum(day.ok for day in books.days) - books.pruned.responses
+    click.echo(
+        f"{shown(str(target))} is a verified backup of {harvester.config.ledger.name}: {count(books.total, 'id')}, "
+        f"{count(books.calls, 'call')}, {count(responses, 'stored response')}, {size(written)}."
+    )

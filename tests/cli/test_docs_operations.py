@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 
-import pytest
 from command_line import Api, CommandLine
 from docs_kit import dead_links, run_as_written, snippets, text_of
 
@@ -17,13 +15,12 @@ PAGE = "operations.md"
 TEXT = text_of(PAGE)
 
 
-@pytest.mark.skipif(shutil.which("sqlite3") is None, reason="there is no sqlite3 command here for the backup")
 def test_the_commands_run_as_written(cli: CommandLine, api: Api) -> None:
     cli.ok("init")
     cli.load(120)
     cli.ok("-q", "run", "--max-calls", "1")
     scripts = snippets(PAGE)
-    assert len(scripts) == 4
+    assert len(scripts) == 5
     done = run_as_written("\n".join(scripts), Path("/"), shell="sh", HOME=str(cli.folder.parent), typed="any\n")
     assert done.stderr == ""
     assert "The ledger is consistent: 120 ids, 1 call" in done.stdout

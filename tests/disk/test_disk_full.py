@@ -20,6 +20,7 @@ from disk_kit import (
     assert_says,
     assert_sound,
     files_of_at_most,
+    fingerprints,
     harvester,
     load,
     ok,
@@ -91,6 +92,19 @@ def spot(
             spot = TightSpot(tmp_path, simulator, None, files_of_at_most(600_000))
         load(spot.folder, make_ids(0, IDS))
         yield spot
+
+
+def test_a_backup_that_finds_no_room_leaves_the_earlier_one(tmp_path: Path) -> None:
+    load(tmp_path, make_ids(0, IDS))
+    ok(tmp_path, "ledger", "backup", "backup.db")
+    before = fingerprints(tmp_path)
+    done = harvester(tmp_path, "ledger", "backup", "backup.db", before=files_of_at_most(100_000))
+    assert_says(done, 4, "backup.db", "Make room")
+    assert fingerprints(tmp_path) == before
+    with small_disk(tmp_path / "disk", "size=200k") as disk:
+        done = harvester(tmp_path, "ledger", "backup", "disk/backup.db")
+        assert_says(done, 4, "disk/backup.db can't be written: the copy takes", "Make room")
+        assert list(disk.folder.iterdir()) == []
 
 
 def test_a_disk_that_fills_up_in_a_run(spot: TightSpot) -> None:

@@ -122,7 +122,7 @@ POINTS: dict[str, Callable[[Strike], None]] = {
     "before the old parts are removed": lambda strike: before(local_folder._Draft, "discard", strike),
     "before the manifest": before_the_manifest,
     "before the copy is on disk": lambda strike: before(os, "fsync", strike),
-    "before the copy has its name": lambda strike: after(migrate, "_copy", strike),
+    "before the copy has its name": lambda strike: after(migrate, "copy_file", strike),
     "before the migration": lambda strike: before(migrate, "migrate", strike),
     "after the migration": lambda strike: after(migrate, "migrate", strike),
     "within the commit": within_the_commit,

@@ -29,7 +29,7 @@ from dying import PROGRAM, Rows, assert_sound, dies, rows, run_mortal
 from harvester.errors import LedgerDamaged, LedgerUnavailable
 from harvester.ledger.ledger import SqlLedger
 from harvester.ledger.process_identity import this_process
-from harvester.ledger.sqlite import migrate
+from harvester.ledger.sqlite import file_copy, migrate
 from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.sqlite.migrate import REVISION, check, migrations_folder, prepare
 from harvester.model import Batch, Budget
@@ -270,7 +270,7 @@ def later_harvester(old: Upgrade, monkeypatch: pytest.MonkeyPatch) -> Upgrade:
 def test_a_disk_with_too_little_room_is_seen_before_a_byte_is_written(
     later_harvester: Upgrade, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(migrate.shutil, "disk_usage", lambda _: SimpleNamespace(free=4_000))
+    monkeypatch.setattr(file_copy.shutil, "disk_usage", lambda _: SimpleNamespace(free=4_000))
     with pytest.raises(LedgerUnavailable, match=r"the copy takes 0\.\d MB, and 0\.0 MB are free") as caught:
         prepare(later_harvester.ledger)
     assert caught.value.exit_code == 4

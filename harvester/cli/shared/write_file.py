@@ -24,7 +24,7 @@ def write_whole(path: Path, data: bytes, *, mark: bytes, protected: Protected, f
     from harvester.support.atomic_write import replace_file
 
     check(path, mark=mark, protected=protected, force=force)
-    with _explained(path):
+    with explained(path):
         replace_file(path, data)
 
 
@@ -35,7 +35,7 @@ def check(path: Path, *, mark: bytes, protected: Protected, force: bool) -> None
     from harvester.support.sanitize import shown
 
     protected.refuse(str(path))
-    with _explained(path):
+    with explained(path):
         if force or _is_ours(path, mark):
             return
     raise DestinationRefused(
@@ -56,7 +56,8 @@ def _is_ours(path: Path, mark: bytes) -> bool:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def explained(path: Path) -> Iterator[None]:
+    """Turn OSError into sentences about that file."""
     from harvester.errors import ConfigError, OutsideError
     from harvester.support.sanitize import shown
 

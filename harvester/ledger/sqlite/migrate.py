@@ -11,14 +11,12 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import sqlite3
 from collections.abc import Callable, Collection
-from contextlib import closing, suppress
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from harvester.errors import HarvesterError, LedgerDamaged, LedgerUnavailable, LedgerUnusable
 from harvester.ledger.schema import metadata
@@ -30,6 +28,7 @@ from harvester.ledger.sqlite.connection import (
     reading_engine,
     writing_engine,
 )
+from harvester.ledger.sqlite.file_copy import copy_file
 from harvester.support.atomic_write import sync_folder
 from harvester.support.sanitize import shown
 
@@ -260,7 +259,7 @@ def _back_up(path: Path, found: str) -> None:
     draft = _draft_of(backup)
     try:
         _remove(draft)
-        _copy(path, draft)
+        copy_file(path, draft)
         _remove(backup)
         draft.replace(backup)
         sync_folder(backup.parent)
@@ -271,25 +270,6 @@ def _back_up(path: Path, found: str) -> None:
         _remove(draft)
         raise
     log.info("%s is at version %s: copied to %s, bringing it to %s", path.name, found, backup.name, REVISION)
-
-
-def _copy(path: Path, draft: Path) -> None:
-    with closing(sqlite3.connect(f"file:{quote(os.fsencode(path))}?mode=ro", uri=True)) as source:
-        pages, page_bytes = (source.execute(f"PRAGMA {what}").fetchone()[0] for what in ("page_count", "page_size"))
-        needed, free = pages * page_bytes, shutil.disk_usage(draft.parent).free
-        if free < needed:
-            raise OSError(f"the copy takes {needed / 1e6:,.1f} MB, and {free / 1e6:,.1f} MB are free")
-        if (line := source.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-            raise damaged(path, line)
-        fd = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with closing(sqlite3.connect(draft)) as copy:
-                # A copy that is cut off is thrown away, so it needs no journal.
-                copy.execute("PRAGMA journal_mode = OFF")
-                source.backup(copy)
-            os.fsync(fd)
-        finally:
-            os.close(fd)
 
 
 def _no_backup(error: OSError | sqlite3.Error, path: Path) -> HarvesterError:

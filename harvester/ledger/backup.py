@@ -1,0 +1,128 @@
+"""A backup of a ledger in one SQLite file: as the ledger was at one moment, verified, and only then in its place.
+
+SQLite's own backup copies a file, the reader of `ledger copy` a server's ledger. So nothing else has to be installed
+(pg_dump must be as new as the server), and what comes out is checked, opened and restored by harvester alone.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import glob
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+from harvester.errors import DestinationRefused, InconsistentLedger
+from harvester.ledger import open as ledger_open
+from harvester.ledger.copy import copy
+from harvester.ledger.sqlite.connection import ledger_errors
+from harvester.ledger.sqlite.file_copy import copy_file
+from harvester.ledger.sqlite.migrate import APPLICATION_ID
+from harvester.model import Progress
+from harvester.support.atomic_write import followed, sync_folder
+from harvester.support.ledger_url import file_of
+from harvester.support.progress import ProgressCallback, no_progress
+from harvester.support.sanitize import shown
+
+MARK = 0x4842414B
+"""The user version ("HBAK") of a backup. It is one only until it is opened as a ledger, which turns it to WAL."""
+_DRAFT = ".backup-draft"
+_HEADER_BYTES = 100
+
+
+def backup(url: str, target: Path, watch: ProgressCallback = no_progress) -> Progress:
+    """Write what the ledger is now to `target`; how far it was then. Runs go on meanwhile; the ledger is only read.
+
+    Raises DestinationRefused where something else stands there, InconsistentLedger where what was written is not
+    consistent, a ledger's error, or OSError. `target` is then as it was.
+    """
+    ledger_open.check(url)
+    place = followed(target)
+    _refuse_others(place)
+    with _drafted(place) as draft:
+        if (file := file_of(url)) is not None:
+            with ledger_errors(draft):
+                copy_file(file, draft, watch)
+        else:
+            copy(url, f"sqlite:///{draft}", watch)
+        progress = _verify(draft)
+        _finish(draft)
+        _refuse_others(place)
+        draft.replace(place)
+        sync_folder(place.parent)
+    return progress
+
+
+def is_backup(file: Path) -> bool:
+    """Whether it is as `backup` left it, and was not opened as a ledger since."""
+    with file.open("rb") as opened:
+        header = opened.read(_HEADER_BYTES)
+    versions = int.from_bytes(header[60:64]), int.from_bytes(header[68:72])
+    return len(header) == _HEADER_BYTES and header[18:20] == b"\1\1" and versions == (MARK, APPLICATION_ID)
+
+
+def _refuse_others(place: Path) -> None:
+    # SQLite would take such a file for part of any database of that name.
+    for left in (place.with_name(place.name + suffix) for suffix in ("-wal", "-journal")):
+        if left.exists() and left.stat().st_size:
+            raise _refused(place, f"{shown(left.name)} beside it belongs to another database")
+    if place.is_dir():
+        raise _refused(place, "it is a folder")
+    if place.exists() and place.stat().st_size and not is_backup(place):
+        raise _refused(place, "it is no backup that harvester ledger backup made, or was used as a ledger since")
+
+
+def _refused(place: Path, why: str) -> DestinationRefused:
+    return DestinationRefused(
+        f"Can't write to {shown(str(place))}: {why}.",
+        state="Nothing was written.",
+        next_step="Name another file, or remove it yourself.",
+    )
+
+
+@contextmanager
+def _drafted(place: Path) -> Iterator[Path]:
+    """A name in a hidden folder beside the place, locked as long as this process lives. What killed ones left goes."""
+    for left in place.parent.glob(f".{glob.escape(place.name)}.*{_DRAFT}"):
+        with suppress(OSError), _locked(left):
+            shutil.rmtree(left)
+    folder = Path(tempfile.mkdtemp(prefix=f".{place.name}.", suffix=_DRAFT, dir=place.parent))
+    try:
+        with _locked(folder):
+            yield folder / place.name
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Raises OSError where it is another process's."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _verify(draft: Path) -> Progress:
+    with ledger_open.open_reader(f"sqlite:///{draft}") as books:
+        if findings := books.findings():
+            raise InconsistentLedger.of("The ledger is not consistent, and was not backed up", findings)
+        return books.progress()
+
+
+def _finish(draft: Path) -> None:
+    """Marked, one file without a WAL, and on disk."""
+    with ledger_errors(draft), closing(sqlite3.connect(draft)) as db:
+        db.execute("PRAGMA journal_mode = DELETE")
+        db.execute(f"PRAGMA user_version = {MARK}")
+    fd = os.open(draft, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

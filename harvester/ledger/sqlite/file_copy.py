@@ -1,0 +1,50 @@
+"""A ledger's file copied while others write to it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from harvester.ledger.sqlite.connection import damaged, is_read_unlocked, reading_engine
+from harvester.support.progress import Advance, ProgressCallback, no_progress
+
+_PAGES = 4096
+"""Between two reports of progress: 32 MiB."""
+
+
+def copy_file(path: Path, target: Path, watch: ProgressCallback = no_progress) -> None:
+    """Copy the ledger as it is at one moment, with what is in its WAL, to a new file for its owner alone, on disk.
+
+    Raises LedgerDamaged, OSError where there is no room, or SQLite's errors; half a copy may be left then.
+    """
+    engine = reading_engine(path, unlocked=is_read_unlocked(path))
+    try:
+        with engine.connect() as connection, connection.begin():
+            source = connection.connection.driver_connection
+            assert isinstance(source, sqlite3.Connection)
+            _copy(source, path, target, watch)
+    finally:
+        engine.dispose()
+
+
+def _copy(source: sqlite3.Connection, path: Path, target: Path, watch: ProgressCallback) -> None:
+    # The first read takes the snapshot that the whole copy is of: what others commit does not begin it anew.
+    pages, page_bytes = (source.execute(f"PRAGMA {what}").fetchone()[0] for what in ("page_count", "page_size"))
+    needed, free = pages * page_bytes, shutil.disk_usage(target.parent).free
+    if free < needed:
+        raise OSError(errno.ENOSPC, f"the copy takes {needed / 1e6:,.1f} MB, and {free / 1e6:,.1f} MB are free")
+    if (line := source.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+        raise damaged(path, line)
+    fd = os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with closing(sqlite3.connect(target)) as copy:
+            # A copy that is cut off is thrown away, so it needs no journal.
+            copy.execute("PRAGMA journal_mode = OFF")
+            source.backup(copy, pages=_PAGES, progress=lambda _, left, total: watch(Advance(total - left, total)))
+        os.fsync(fd)
+    finally:
+        os.close(fd)
