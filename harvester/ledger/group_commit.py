@@ -14,7 +14,7 @@ P = ParamSpec("P")
 S = TypeVar("S")
 T = TypeVar("T")
 
-MAX_AT_ONCE = 64
+MAX_AT_ONCE = 128
 """Transactions that may share a commit: as long as a tenth of a second, for another process that waits to write."""
 
 Transactions: TypeAlias = Callable[[Transaction, Sequence[Any]], Sequence[Any]]

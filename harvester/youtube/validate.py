@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import codecs
 import hashlib
+import secrets
 import threading
 from collections.abc import Collection
 from typing import Any
@@ -59,9 +60,13 @@ _page = msgspec.json.Decoder(_Page)
 _loose_page = msgspec.json.Decoder(_LoosePage)
 _MOST_KEPT_BYTES = 4 * 1024 * 1024
 """simdjson keeps the room that its largest document took: at most five times what 50 videos of 17 KB take."""
-_SIMDJSON_MAX_DEPTH = 1023
-_LEVELS_AROUND = _SIMDJSON_MAX_DEPTH - MAX_DEPTH
-_OPENING, _CLOSING = b"[" * _LEVELS_AROUND, b"]" * _LEVELS_AROUND
+# simdjson's limit of 1023 levels can't be set: brackets around the text take up all but MAX_DEPTH of them. Behind it
+# stands a mark that it cannot hold itself, so a text that closes a bracket and opens another is found out.
+_LEVELS_AROUND = 1023 - MAX_DEPTH
+_MARK = secrets.token_hex(8)
+_BEFORE, _AFTER = b"[" * _LEVELS_AROUND, f',"{_MARK}"{"]" * _LEVELS_AROUND}'.encode()
+_INNERMOST = "/0" * (_LEVELS_AROUND - 1)
+_MOST_PARSED_BYTES = _MOST_KEPT_BYTES - len(_BEFORE) - len(_AFTER)
 
 
 class _OfThread(threading.local):
@@ -137,11 +142,12 @@ def _quick_ids(raw: bytes, kind: str) -> list[str] | None:
 def _parsed(raw: bytes) -> Any:
     """The value, which is valid JSON and nests at most MAX_DEPTH deep. Raises ValueError or RuntimeError otherwise."""
     # One that is larger is read, but its room not kept.
-    parser = _of_thread.parser if len(raw) <= _MOST_KEPT_BYTES - 2 * _LEVELS_AROUND else simdjson.Parser()
-    # simdjson's limit can't be set: brackets around the text take up all other levels. Within them, a byte order mark
-    # is no longer passed over.
-    parser.parse(b"".join((_OPENING, raw, _CLOSING)))
-    return parser.parse(raw)
+    parser = _of_thread.parser if len(raw) <= _MOST_PARSED_BYTES else simdjson.Parser()
+    outermost: Any = parser.parse(b"".join((_BEFORE, raw, _AFTER)))
+    innermost = outermost.at_pointer(_INNERMOST)
+    if len(innermost) != 2 or innermost[1] != _MARK:
+        raise ValueError("more than one value, or none")
+    return innermost[0]
 
 
 def _fault(text: bytes, kind: str) -> BodyError:

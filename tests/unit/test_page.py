@@ -191,6 +191,7 @@ def test_the_deepest_page_that_is_let_pass(levels: int) -> None:
         ("bad_json", PAGE + b"}"),
         ("bad_json", PAGE + PAGE),
         ("bad_json", PAGE + b"],[" + PAGE),
+        ("bad_json", PAGE + b',"0123456789abcdef"],[' + PAGE),
         ("bad_json", PAGE + b"," + PAGE),
         ("bad_json", b"\xef\xbb\xbf" + PAGE),
         ("bad_json", PAGE.replace(b'"e"', b"NaN")),
