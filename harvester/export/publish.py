@@ -34,6 +34,7 @@ from harvester.export.parts import Survey
 from harvester.export.storage.destination import Destination, Draft, Published, Standing
 from harvester.export.storage.open import folder_at, target_at
 from harvester.export.storage.ownership import admit_file
+from harvester.export.storage.s3_client import clients_kept
 from harvester.ledger.protocol import LedgerReader
 from harvester.model import EVERYTHING, Progress, Span, VideoState
 from harvester.support.file_endings import STDOUT, refuse_misleading_name
@@ -43,6 +44,7 @@ from harvester.support.sanitize import count
 log = logging.getLogger(__name__)
 
 
+@clients_kept()
 def export(
     books: LedgerReader,
     settings: ExportSettings,
@@ -120,6 +122,7 @@ def write_to(
     return tally.videos
 
 
+@clients_kept()
 def check_place(settings: ExportSettings) -> None:
     """Raise what an export would, before it reads the ledger, about the name and what stands there."""
     if settings.uri == STDOUT:

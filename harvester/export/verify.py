@@ -19,6 +19,7 @@ from harvester.export.read_back import ids_in
 from harvester.export.storage.destination import Destination, Folder, Meter
 from harvester.export.storage.open import folder_at, target_at
 from harvester.export.storage.ownership import manifest_text
+from harvester.export.storage.s3_client import clients_kept
 from harvester.ledger.protocol import LedgerReader
 from harvester.model import EVERYTHING, Span
 from harvester.support.progress import Advance, ProgressCallback, no_progress
@@ -33,6 +34,7 @@ _MOST_LOOKS = 5
 """Before a place that is published to again and again is left alone."""
 
 
+@clients_kept()
 def check_published(
     uri: str, books: LedgerReader, settings: ExportSettings, *, watch: ProgressCallback = no_progress
 ) -> list[str]:

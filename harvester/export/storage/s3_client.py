@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -56,12 +57,43 @@ class S3Options:
         return {name: value for name, value in wanted.items() if value is not None}
 
 
+_kept: ContextVar[dict[tuple[str | None, bool], S3Client] | None] = ContextVar("kept S3 clients", default=None)
+
+
+@contextmanager
+def clients_kept() -> Iterator[None]:
+    """Within it `connected` makes one client where it would make many, closed at the end; in other threads as usual.
+
+    Not longer than one command's work: a client keeps the credentials that it found, a long-lived process must not.
+    """
+    clients: dict[tuple[str | None, bool], S3Client] = {}
+    token = _kept.set(clients)
+    try:
+        yield
+    finally:
+        _kept.reset(token)
+        for client in clients.values():
+            client.close()
+
+
 @contextmanager
 def connected(uri: str, region: str | None, *, ranges: bool = False) -> Iterator[S3Client]:
     """A client with short timeouts, whose connections are closed at the end; its errors are harvester's.
 
     With `ranges`, answers are not held against a checksum: some stores send that of the whole object with a range.
     """
+    with explained(uri):
+        clients = _kept.get()
+        if clients is None:
+            with closing(_client(region, ranges)) as client:
+                yield client
+        else:
+            if (region, ranges) not in clients:
+                clients[region, ranges] = _client(region, ranges)
+            yield clients[region, ranges]
+
+
+def _client(region: str | None, ranges: bool) -> S3Client:
     import boto3
     from botocore.config import Config
 
@@ -73,22 +105,16 @@ def connected(uri: str, region: str | None, *, ranges: bool = False) -> Iterator
         user_agent_extra="harvester",
         response_checksum_validation="when_required" if ranges else None,
     )
-    with explained(uri):
-        try:
-            # boto3's default session keeps the credentials it found first: a long-lived process must not.
-            client: S3Client = boto3.session.Session(botocore_session=_session()).client(
-                "s3", region_name=region, config=config, verify=s3_certificates()
-            )
-        except ValueError:
-            # The address itself is not repeated, nor is the cause, which does: it may hold a password.
-            what = "AWS_ENDPOINT_URL or export.region is not valid."
-            raise ConfigError(what, state="Nothing was written.") from None
-        client.meta.events.register_first("needs-retry.s3", _refuse_redirect)
-        client.meta.events.register_first("after-call.s3", _refuse_pages)
-        try:
-            yield client
-        finally:
-            client.close()
+    try:
+        # boto3's default session keeps the credentials it found first.
+        session = boto3.session.Session(botocore_session=_session())
+        client: S3Client = session.client("s3", region_name=region, config=config, verify=s3_certificates())
+    except ValueError:
+        # The address itself is not repeated, nor is the cause, which does: it may hold a password.
+        raise ConfigError("AWS_ENDPOINT_URL or export.region is not valid.", state="Nothing was written.") from None
+    client.meta.events.register_first("needs-retry.s3", _refuse_redirect)
+    client.meta.events.register_first("after-call.s3", _refuse_pages)
+    return client
 
 
 def _refuse_redirect(response: tuple[Any, Any] | None, **_: object) -> None:
