@@ -25,7 +25,7 @@ from pydantic import (
 )
 
 from harvester.errors import ConfigError, CredentialsError
-from harvester.support.file_endings import by_rank
+from harvester.support.file_endings import COMPRESSED_WITHIN, by_rank
 from harvester.support.ledger_url import WANTED, file_of, is_known, name_of
 from harvester.support.sanitize import shown
 from harvester.support.toml_file import NOTHING_DONE, merged, read_toml
@@ -157,7 +157,7 @@ class ExportSettings(_Section):
     """Where the stored responses are published, and how. The last five are for S3."""
 
     uri: str = "songs.json"
-    format: Literal["json", "jsonl", "parquet"] = "json"
+    format: Literal["json", "jsonl", "parquet", "sqlite"] = "json"
     compression: Literal["none", "gzip", "zstd"] = "none"
     max_part_bytes: PositiveInt | None = None
     """Where it is set, `uri` names a folder of numbered parts, none of them larger."""
@@ -176,8 +176,10 @@ class ExportSettings(_Section):
 
     @model_validator(mode="after")
     def _no_contradiction(self) -> Self:
-        if self.format == "parquet" and self.compression != "none":
-            raise ValueError("export.compression is for json and jsonl: parquet is compressed within")
+        if self.format in COMPRESSED_WITHIN and self.compression != "none":
+            raise ValueError(f"export.compression is for json and jsonl. {COMPRESSED_WITHIN[self.format]}")
+        if self.format == "sqlite" and self.max_part_bytes is not None:
+            raise ValueError("export.max_part_bytes makes a folder of parts, and a SQLite database is one file")
         if self.kms_key_id is not None and self.encryption in (None, "AES256"):
             raise ValueError('export.kms_key_id needs export.encryption = "aws:kms"')
         return self

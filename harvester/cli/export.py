@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.argument("dest", required=False, shell_complete=complete_path)
 @click.option(
     "--format",
-    type=click.Choice(["json", "jsonl", "parquet"]),
+    type=click.Choice(["json", "jsonl", "parquet", "sqlite"]),
     help="What is written. [default: as DEST ends, then export.format]",
 )
 @click.option(
@@ -47,8 +47,8 @@ def export(
 
     DEST is a local path, s3://bucket/key or - for standard output, which has no manifest; without it, export.uri of
     the settings. Its name tells format and compression, as in songs.parquet or songs.jsonl.gz. json is the responses as
-    the API sent them, jsonl one video a line, parquet one video a row with typed columns. What harvester did not write
-    is not replaced; the source, the settings and the ledger never are.
+    the API sent them, jsonl one video a line, parquet one video a row with typed columns, sqlite a database that can be
+    searched. What harvester did not write is not replaced; the source, the settings and the ledger never are.
     Spends no unit, and may be used during a run; with --dask, where the ledger is on a server.
     Next: harvester verify --export DEST.
     """

@@ -99,12 +99,15 @@ class Manifest:
     """Every load that brought ids, in order; none of ids that earlier versions loaded."""
     asked_for: tuple[AskedFor, ...] = ()
     """The parts that the calls of the stored responses asked for."""
+    made_with: str | None = None
+    """Of a SQLite database: the version of SQLite, by which the same ledger gives the same bytes."""
 
 
 def to_json(manifest: Manifest) -> bytes:
     said = _in_utf8(msgspec.to_builtins(manifest))
-    if manifest.parts is None:
-        del said["parts"]
+    for key in ("parts", "made_with"):
+        if said[key] is None:
+            del said[key]
     return msgspec.json.format(msgspec.json.encode(said), indent=2) + b"\n"
 
 

@@ -33,7 +33,7 @@ from harvester.export.part_writer import PartMaker, PartOrder, counted, make, ma
 from harvester.export.parts import Survey
 from harvester.export.storage.destination import Destination, Draft, Published, Standing
 from harvester.export.storage.open import folder_at, target_at
-from harvester.export.storage.ownership import admit_file
+from harvester.export.storage.ownership import admit_file, refuse_open_database
 from harvester.export.storage.s3_client import clients_kept
 from harvester.ledger.protocol import LedgerReader
 from harvester.model import EVERYTHING, Progress, Span, VideoState
@@ -82,6 +82,7 @@ def export(
     if settings.max_part_bytes is None:
         refuse_misleading_name(settings.uri, settings.format, settings.compression)
         target = target_at(settings.uri, settings)
+        refuse_open_database(target, settings.format)
         replacing = admit_file(target, force=force)
         manifest = begin().to_file(target, replacing)
     else:
@@ -111,6 +112,12 @@ def write_to(
             next_step="Leave it out, or name a folder.",
         )
     form, tally, progress = format_of(settings.format, settings.compression), Counters(), books.progress()
+    if form.one_file:
+        raise ConfigError(
+            "A SQLite database is not written to standard output: nothing reads one from a pipe.",
+            state="Nothing was written.",
+            next_step="Name a file: harvester export songs.db",
+        )
     if require_complete:
         _refuse_incomplete(progress)
     total = progress.videos[VideoState.FETCHED]
@@ -129,7 +136,9 @@ def check_place(settings: ExportSettings) -> None:
         return
     if settings.max_part_bytes is None:
         refuse_misleading_name(settings.uri, settings.format, settings.compression)
-        admit_file(target_at(settings.uri, settings), force=False)
+        target = target_at(settings.uri, settings)
+        refuse_open_database(target, settings.format)
+        admit_file(target, force=False)
     else:
         with folder_at(settings.uri, settings).draft():
             pass
@@ -149,7 +158,8 @@ def _begin(
     progress = books.progress()
     if require_complete:
         _refuse_incomplete(progress)
-    survey = parts.survey(books, format_of(settings.format, settings.compression), settings.max_part_bytes)
+    form = format_of(settings.format, settings.compression)
+    survey = parts.survey(books, form, settings.max_part_bytes)
     loads = loads_of(books.loads())
     begun = Manifest(
         file="",
@@ -167,6 +177,7 @@ def _begin(
         harvester=__version__,
         loads=loads,
         asked_for=asked_for(books.parts_asked()),
+        made_with=form.made_with() if form.made_with else None,
     )
     return _Export(books, survey, progress, begun, watch, maker)
 

@@ -68,8 +68,15 @@ def _of_parquet(file: BinaryIO) -> Iterator[str]:
                 yield video_id
 
 
+def _of_sqlite(file: BinaryIO) -> Iterator[str]:
+    from harvester.export.formats.sqlite_check import ids_in_database
+
+    return ids_in_database(file)
+
+
 _READERS: dict[str, Callable[[BinaryIO], Iterator[str]]] = {
     "json": _of_json,
     "jsonl": _of_jsonl,
     "parquet": _of_parquet,
+    "sqlite": _of_sqlite,
 }

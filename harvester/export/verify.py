@@ -109,7 +109,7 @@ def _findings(uri: str, books: LedgerReader, settings: ExportSettings, watch: Pr
             return [f"{target.uri} can't be read as {manifest.format}: {error}."]
         if ids.number - before != part.videos:
             return [f"{target.uri} holds {ids.number - before:,} videos, its manifest says {part.videos:,}."]
-    return _against_ledger(books, manifest, form, ids, way)
+    return _against_ledger(books, manifest, form, files, ids, way)
 
 
 def _read_manifest(place: Destination) -> tuple[Manifest | None, list[str]]:
@@ -205,7 +205,14 @@ def _read_through(files: Iterable[tuple[Destination, Part]], way: _Way) -> Itera
             )
 
 
-def _against_ledger(books: LedgerReader, manifest: Manifest, form: Format, ids: _Ids, way: _Way) -> list[str]:
+def _against_ledger(
+    books: LedgerReader,
+    manifest: Manifest,
+    form: Format,
+    files: list[tuple[Destination, Part]],
+    ids: _Ids,
+    way: _Way,
+) -> list[str]:
     progress, newest = books.progress(), books.newest_response()
     foreign = _foreign(books, manifest, ids)
     if any(manifest.counts.get(state) != count for state, count in counts_of(progress).items()):
@@ -222,6 +229,10 @@ def _against_ledger(books: LedgerReader, manifest: Manifest, form: Format, ids: 
         stored.count(video_id for video_id, _ in chunk)
     if ids != stored:
         return ["The published ids are not the ledger's fetched ids, each of them once.", *foreign]
+    if form.differences is not None:
+        ((target, _),) = files
+        with closing(target.open()) as file:
+            return list(form.differences(file, books))
     return _assembled_again(books, manifest, form, way) if form.stable else []
 
 

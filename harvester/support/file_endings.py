@@ -12,14 +12,19 @@ Sections: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 STDOUT = "-"
 FORMATS = {".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
+FORMATS |= {".sqlite": "sqlite", ".db": "sqlite"}
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
-COMPRESSED_WITHIN = {"parquet": "Parquet is compressed within"}
+COMPRESSED_WITHIN = {
+    "parquet": "Parquet is compressed within.",
+    "sqlite": "A SQLite database is read in place, which a compressed one can't be.",
+}
 """Formats that take no compression, and why."""
 
 
 def told_by_name(uri: str, chosen: str | None = None) -> dict[str, Any]:
     """The export settings that a destination tells, unless an option says otherwise; none where its ending is unknown.
 
+    Standard output and a database are no folder of parts.
     `chosen` is the format that an option says. Raises ConfigError where such a format is not compressed as it is named.
     """
     if uri == STDOUT:
@@ -28,11 +33,13 @@ def told_by_name(uri: str, chosen: str | None = None) -> dict[str, Any]:
     name = FORMATS.get(ending)
     if packing and (why := COMPRESSED_WITHIN.get(chosen or name or "")):
         raise ConfigError(
-            f"{shown(uri)}: {why}, not as a {packing} file.",
+            f"{shown(uri)} is named as a {packing} file. {why}",
             state="Nothing was written.",
             next_step=f"Leave {packing} out: harvester export {shown(stem + _ending_of(chosen or name))}",
         )
     told: dict[str, Any] = {} if name is None else {"format": name, "compression": "none"}
+    if "sqlite" in (name, chosen):
+        told["max_part_bytes"] = None
     return told | ({"compression": COMPRESSIONS[packing]} if packing else {})
 
 

@@ -6,6 +6,8 @@ import gzip
 import json
 import re
 import shutil
+import sqlite3
+from contextlib import closing
 from dataclasses import fields
 from typing import Any
 
@@ -75,6 +77,18 @@ def test_the_snippets_run_as_written(crawl: CommandLine) -> None:
     tagless = sum("tags" not in item["snippet"] for each in responses for item in each["items"])
     assert 0 < tagless == names["nulls"]["snippet_tags"]
     assert names["oldest"][0][0] == names["songs"]["fetched_at"].min()
+
+
+def test_the_sql_runs_as_written(crawl: CommandLine) -> None:
+    crawl.ok("export", "songs.db")
+    with closing(sqlite3.connect(crawl.folder / "songs.db")) as db:
+        db.execute("UPDATE tags SET tag = 'music' WHERE position = 0")
+        db.execute("INSERT INTO videos_fts (rowid, snippet_title) VALUES (1, 'a concert, live')")
+        viewed, found, topics = (db.execute(statement).fetchall() for statement in snippet("sql").split(";")[:3])
+        assert len(viewed) == 10
+        assert [views for *_, views in viewed] == sorted((views for *_, views in viewed), reverse=True)
+        assert found[0] == db.execute("SELECT id, snippet_title FROM videos WHERE rowid = 1").fetchone()
+        assert sum(number for _, number in topics) == db.execute("SELECT count(*) FROM topics").fetchone()[0] > 0
 
 
 def test_the_formats_are_those_that_there_are() -> None:

@@ -59,15 +59,21 @@ def parquet_file(books: LedgerReader, span: Span, tally: Counters) -> Iterator[b
 
 
 def _row_groups(books: LedgerReader, span: Span, tally: Counters) -> Iterator[pa.Table]:
-    batches: list[pa.RecordBatch] = []
+    group: list[pa.RecordBatch] = []
+    for rows in batches(books, span, tally):
+        group.append(rows)
+        if len(group) * BATCH_ROWS >= ROW_GROUP_ROWS:
+            yield pa.Table.from_batches(group)
+            group.clear()
+    if group:
+        yield pa.Table.from_batches(group)
+
+
+def batches(books: LedgerReader, span: Span, tally: Counters) -> Iterator[pa.RecordBatch]:
+    """The fetched videos of the span in load order, BATCH_ROWS at a time."""
     for rows in _in_batches(fetched_videos(books, span, _videos)):
         tally.videos += len(rows)
-        batches.append(batch(rows))
-        if len(batches) * BATCH_ROWS >= ROW_GROUP_ROWS:
-            yield pa.Table.from_batches(batches)
-            batches.clear()
-    if batches:
-        yield pa.Table.from_batches(batches)
+        yield batch(rows)
 
 
 def _videos(plain: bytes) -> dict[str, Decoded]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from harvester.errors import ConfigError
 from harvester.export.counters import Counters
 from harvester.ledger.protocol import LedgerReader
 from harvester.model import Span
+from harvester.support.file_endings import COMPRESSED_WITHIN
 from harvester.support.sanitize import shown
 
 _FRAME_BYTES = 64
@@ -33,6 +35,12 @@ class Format:
     compressed: bool = True
     stable: bool = True
     """Whether every version of every library gives the same bytes."""
+    differences: Callable[[BinaryIO, LedgerReader], Iterator[str]] | None = None
+    """What in such a file is not what the ledger holds, a sentence each; None where its bytes tell."""
+    made_with: Callable[[], str] | None = None
+    """The library whose version changes the bytes, as the manifest names it."""
+    one_file: bool = False
+    """Neither cut into parts nor written to a stream."""
 
     def expected_bytes(self, responses: int, raw_bytes: int, stored_bytes: int) -> int:
         """About what so many responses add to a file."""
@@ -81,6 +89,24 @@ def _parquet(books: LedgerReader, span: Span, tally: Counters) -> Iterator[bytes
     return parquet_file(books, span, tally)
 
 
+def _sqlite(books: LedgerReader, span: Span, tally: Counters) -> Iterator[bytes]:
+    from harvester.export.formats.sqlite import sqlite_file
+
+    return sqlite_file(books, span, tally)
+
+
+def _sqlite_differences(file: BinaryIO, books: LedgerReader) -> Iterator[str]:
+    from harvester.export.formats.sqlite_check import differences
+
+    return differences(file, books)
+
+
+def _sqlite_made_with() -> str:
+    from harvester.export.formats.sqlite import made_with
+
+    return made_with()
+
+
 _GZIP, _ZSTD = "application/gzip", "application/zstd"
 FORMATS: dict[tuple[str, str], Format] = {
     ("json", "none"): Format(_json, ".json", "application/json", whole_responses=True, compressed=False),
@@ -90,6 +116,16 @@ FORMATS: dict[tuple[str, str], Format] = {
     ("jsonl", "gzip"): Format(_jsonl_gzip, ".jsonl.gz", _GZIP, stable=False),
     ("jsonl", "zstd"): Format(_jsonl_zstd, ".jsonl.zst", _ZSTD, stable=False),
     ("parquet", "none"): Format(_parquet, ".parquet", "application/vnd.apache.parquet", stable=False),
+    ("sqlite", "none"): Format(
+        _sqlite,
+        ".sqlite",
+        "application/vnd.sqlite3",
+        compressed=False,
+        stable=False,
+        differences=_sqlite_differences,
+        made_with=_sqlite_made_with,
+        one_file=True,
+    ),
 }
 """By format and compression, as the settings and the manifest name them."""
 
@@ -100,5 +136,6 @@ def format_of(name: str, compression: str) -> Format:
         return FORMATS[name, compression]
     except KeyError:
         what = f"There is no export of {shown(name, 40)!r} with compression {shown(compression, 40)!r}."
-        hint = "Parquet is compressed within: leave --compression out." if name == "parquet" else ""
+        why = COMPRESSED_WITHIN.get(name)
+        hint = f"{why} Leave --compression out." if why else ""
         raise ConfigError(what, state="Nothing was written.", next_step=hint) from None

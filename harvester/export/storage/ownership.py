@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 from urllib.parse import quote
 
-from harvester.errors import DestinationRefused
+from harvester.errors import ConfigError, DestinationRefused
 from harvester.export.manifest import SUFFIX, Manifest, Part, from_json
 from harvester.export.storage.destination import Destination, Folder, Meter, Standing
 from harvester.support.sanitize import shown
@@ -18,6 +18,11 @@ NAMES_MANIFEST = "harvester-manifest"
 """The metadata of an object on S3 that names its manifest."""
 SQLITE_MAGIC = b"SQLite format 3\0"
 """What a file begins with that is a SQLite database, as ledgers are."""
+SQLITE_BESIDE = ("-journal", "-wal")
+"""What SQLite keeps beside a database while it is changed."""
+SQLITE_EXPORT_ID = 0x59545648
+"""The application_id of databases that harvester exports, by which they are told from ledgers: YTVH."""
+_SQLITE_ID_AT = slice(68, 72)
 _HEAD_BYTES = 1 << 16
 _MOST_MANIFEST_BYTES = 8 << 20
 
@@ -41,7 +46,8 @@ def admit(target: Destination, judge: Judge, *, force: bool) -> Standing | None:
     reason = judge(target, standing)
     if not reason:
         return standing
-    if _head(target).startswith(SQLITE_MAGIC):
+    head = _head(target)
+    if head.startswith(SQLITE_MAGIC) and int.from_bytes(head[_SQLITE_ID_AT]) != SQLITE_EXPORT_ID:
         raise DestinationRefused(
             f"Can't write to {shown(target.uri)}: it is a database, perhaps a ledger.",
             state="Nothing was written.",
@@ -100,6 +106,23 @@ def by_marks(marks: tuple[bytes, ...]) -> Judge:
         return "" if all(mark in head for mark in marks) else "it does not say that harvester made it"
 
     return judge
+
+
+def refuse_open_database(target: Destination, name: str) -> None:
+    """Raise ConfigError where another program is writing to a published database, or was killed while it did.
+
+    SQLite would apply what it left beside the old file to the new one.
+    """
+    if name != "sqlite":
+        return
+    for suffix in SQLITE_BESIDE:
+        beside = target.beside(suffix)
+        if (standing := beside.standing()) is not None and standing.bytes > 0:
+            raise ConfigError(
+                f"{shown(beside.uri)} is there: another program has the database open to change it, or was killed.",
+                state="Nothing was written.",
+                next_step=f"Close that program, or open and close it once: sqlite3 {shown(target.uri)} .tables",
+            )
 
 
 def refuse_foreign_manifest(target: Destination, *, force: bool) -> None:

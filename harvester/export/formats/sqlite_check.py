@@ -1,0 +1,85 @@
+"""A published SQLite database, read back and compared with the ledger."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
+from functools import partial
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any, BinaryIO
+from urllib.parse import quote
+
+import pyarrow as pa
+
+from harvester.export.counters import Counters
+from harvester.export.formats.parquet import batches
+from harvester.export.formats.sqlite import temporary_folder
+from harvester.export.formats.sqlite_rows import LISTS, VIDEO_FIELDS, list_rows, rows_of, video_values
+from harvester.export.json_array_reader import Unreadable
+from harvester.ledger.protocol import LedgerReader
+from harvester.model import EVERYTHING
+
+_COPIED_BYTES = 1 << 20
+_NAMES = [field.name for field in VIDEO_FIELDS]
+
+
+def ids_in_database(file: BinaryIO) -> Iterator[str]:
+    """Every video's id in load order. Raises Unreadable where SQLite finds the database to be damaged."""
+    with _opened(file) as db:
+        said = [line for (line,) in db.execute("PRAGMA integrity_check(1)")]
+        if said != ["ok"]:
+            raise Unreadable(f"SQLite's integrity check says: {said[0]}")
+        yield from (video_id for (video_id,) in db.execute("SELECT id FROM videos ORDER BY rowid"))
+
+
+def differences(file: BinaryIO, books: LedgerReader) -> Iterator[str]:
+    """The first video at which a table is not what the ledger holds, as a sentence; none where all are."""
+    with _opened(file) as db:
+        tables = [
+            # In the order in which they were written: nothing is sorted.
+            (name, db.execute(f"SELECT {', '.join(columns)} FROM {name} ORDER BY rowid"), rows)  # noqa: S608 (of ours)
+            for name, columns, rows in _tables()
+        ]
+        for batch in batches(books, EVERYTHING, Counters()):
+            for name, found, rows in tables:
+                wanted = list(rows(batch))
+                pairs = zip_longest(wanted, found.fetchmany(len(wanted)) if wanted else [], fillvalue=())
+                if wrong := next((one or other for one, other in pairs if one != other), None):
+                    yield f"The table {name} is not what the ledger holds: it differs at the video {wrong[0]}."
+                    return
+        for name, found, _ in tables:
+            if (more := found.fetchone()) is not None:
+                yield f"The table {name} holds more than the ledger, from the video {more[0]} on."
+
+
+def _tables() -> Iterator[tuple[str, list[str], Callable[[pa.RecordBatch], Iterable[tuple[Any, ...]]]]]:
+    yield "videos", _NAMES, lambda batch: rows_of(video_values(batch), _NAMES, batch.num_rows)
+    for table in LISTS:
+        yield table.name, ["video_id", "position", table.entry], partial(list_rows, table=table)
+
+
+@contextmanager
+def _opened(file: BinaryIO) -> Iterator[sqlite3.Connection]:
+    """The database, for reading alone; a file that is not on this machine is copied here first, without a name."""
+    named = getattr(file, "name", None)
+    if isinstance(named, str):
+        opened = _connect(Path(named))
+    else:
+        with tempfile.NamedTemporaryFile(dir=temporary_folder()) as copy:
+            while chunk := file.read(_COPIED_BYTES):
+                copy.write(chunk)
+            copy.flush()
+            opened = _connect(Path(copy.name))
+    with closing(opened) as db:
+        yield db
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    # Immutable: no lock, no journal beside it, and it may lose its name.
+    db = sqlite3.connect(f"file:{quote(os.fspath(path))}?mode=ro&immutable=1", uri=True)
+    db.execute("SELECT 1 FROM sqlite_schema").fetchone()
+    return db

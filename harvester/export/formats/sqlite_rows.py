@@ -1,0 +1,94 @@
+"""Batches of columns as rows of the tables of a SQLite database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from harvester.export.formats.columns import schema
+
+
+@dataclass(frozen=True, slots=True)
+class ListTable:
+    """A list of each video as a table of its own, an entry a row."""
+
+    name: str
+    entry: str
+    column: str
+
+
+LISTS = (ListTable("tags", "tag", "snippet_tags"), ListTable("topics", "topic", "topicDetails_topicCategories"))
+
+
+def _is_list_of_texts(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) and pa.types.is_string(kind.value_type))
+
+
+VIDEO_FIELDS: tuple[pa.Field, ...] = tuple(
+    field
+    for field in schema()
+    if (not pa.types.is_nested(field.type) or _is_list_of_texts(field.type))
+    and field.name not in {each.column for each in LISTS}
+)
+"""The columns of `videos`: the scalar ones, and lists that have no table of their own, as JSON."""
+
+
+def sql_type(kind: pa.DataType) -> str:
+    """The type of a SQLite column that holds such values."""
+    if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
+        return "INTEGER"
+    return "REAL" if pa.types.is_floating(kind) else "TEXT"
+
+
+def video_values(batch: pa.RecordBatch) -> dict[str, list[Any]]:
+    """The values of each column of `videos`, without those columns that hold nulls alone."""
+    columns = {field.name: batch.column(field.name) for field in VIDEO_FIELDS}
+    return {name: _values(array) for name, array in columns.items() if array.null_count < len(array)}
+
+
+def list_rows(batch: pa.RecordBatch, table: ListTable) -> Iterable[tuple[str, int, str]]:
+    """Id, position in the list from 0 on, and entry, in the order of the videos."""
+    lists = batch.column(table.column)
+    of_video = pc.list_parent_indices(lists).to_numpy()
+    ids = batch.column("id").to_numpy(zero_copy_only=False)
+    # How many entries came before the first of the same video.
+    begins = np.searchsorted(of_video, of_video)
+    positions = (np.arange(len(of_video)) - begins).tolist()
+    return zip(ids[of_video].tolist(), positions, _values(lists.flatten()), strict=True)
+
+
+def rows_of(values: dict[str, list[Any]], names: Iterable[str], number: int) -> Iterator[tuple[Any, ...]]:
+    """Rows of these columns; what is not among the values is null."""
+    nulls: list[Any] = [None] * number
+    return zip(*(values.get(name, nulls) for name in names), strict=True)
+
+
+def _values(array: pa.Array) -> list[Any]:
+    if pa.types.is_list(array.type):
+        return [None if each is None else msgspec.json.encode(each).decode() for each in array.to_pylist()]
+    if pa.types.is_timestamp(array.type):
+        array = _as_text(array)
+    if pa.types.is_boolean(array.type):
+        array = array.cast(pa.int8())
+    if pa.types.is_string(array.type) or not array.null_count:
+        return array.to_numpy(zero_copy_only=False).tolist()  # type: ignore[no-any-return]
+    # With nulls numpy would make of integers what can't hold all of them.
+    values: list[Any] = array.fill_null(0).to_numpy(zero_copy_only=False).tolist()
+    for place in pc.indices_nonzero(array.is_null()).to_pylist():
+        values[place] = None
+    return values
+
+
+def _as_text(moments: pa.TimestampArray) -> pa.StringArray:
+    """As the API writes them, `2010-05-01T12:00:00Z`; with six digits of a second where it is no whole one."""
+    try:
+        texts = moments.cast(pa.timestamp("s", tz="UTC")).cast(pa.string())
+    except pa.ArrowInvalid:
+        texts = pc.replace_substring(moments.cast(pa.string()), ".000000Z", "Z")
+    return pc.utf8_replace_slice(texts, 10, 11, "T")
