@@ -189,7 +189,7 @@ def fill_responses(path: Path, count: int) -> None:
 
 _MORE_CALLS = """
 INSERT INTO calls SELECT id + :done, run_id, quota_day, units, ids, attempt, first_position + 50 * :done,
-    last_position + 50 * :done, state, http_status, reason, started_at, finished_at
+    last_position + 50 * :done, state, http_status, reason, started_at, finished_at, parts, bucket, endpoint, of_call
 FROM source.calls WHERE id <= :most
 """
 _MORE_RESPONSES = """

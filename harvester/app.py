@@ -16,7 +16,7 @@ from harvester.clock import Clock, SystemClock
 from harvester.config import Config, api_key
 from harvester.errors import ConfigError, InconsistentLedger
 from harvester.ledger.open import check, open_ledger, open_reader, prepare
-from harvester.model import BATCH_SIZE, FailedId, Loaded, Progress, Stored, VideoState
+from harvester.model import BATCH_SIZE, BatchKind, FailedId, Progress, Stored, VideoState
 from harvester.protected import Protected, protected_by
 from harvester.report.dry_run import DryRun, Due
 from harvester.report.overview import Overview
@@ -24,6 +24,7 @@ from harvester.report.summary import refuse_without_ids, summarize
 from harvester.support.ledger_url import has_password, source_name
 from harvester.support.progress import ProgressCallback, no_progress
 from harvester.support.sanitize import count, shown
+from harvester.youtube.endpoints import VIDEOS_BATCH_GET_STATS, VIDEOS_LIST
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -31,9 +32,11 @@ if TYPE_CHECKING:
     from harvester.crawl.run_report import RunReport, Stop
     from harvester.crawl.runner import Runner
     from harvester.export import Manifest
+    from harvester.ledger.load_records import Loaded
     from harvester.ledger.postgres.reader import PostgresReader
     from harvester.ledger.protocol import Ledger
     from harvester.ledger.reader import SqliteReader
+    from harvester.youtube.endpoints import Endpoint
 
 log = logging.getLogger(__name__)
 
@@ -125,9 +128,9 @@ class Harvester:
 
     @asynccontextmanager
     async def runner(
-        self, ledger: Ledger, report: RunReport, *, stop: Stop | None = None, statistics_only: bool = False
+        self, ledger: Ledger, report: RunReport, *, stop: Stop | None = None, endpoint: Endpoint = VIDEOS_LIST
     ) -> AsyncIterator[Runner]:
-        """A run over a ledger that is open, with a client of the API; both end with the context."""
+        """A run over a ledger that is open, with a client of that endpoint; both end with the context."""
         from harvester.crawl.runner import Runner
         from harvester.ledger.process_identity import this_process
         from harvester.support.network import proxy_for
@@ -141,7 +144,7 @@ class Harvester:
             concurrency=run.concurrency,
             timeout_seconds=run.timeout_seconds,
             clock=self._clock,
-            statistics_only=statistics_only,
+            endpoint=endpoint,
             proxy=proxy_for(self.config.youtube.base_url) if self._proxies else None,
         )
         async with client:
@@ -150,12 +153,13 @@ class Harvester:
                 client,
                 self._clock,
                 run=run,
-                quota=self.config.quota.of_statistics() if statistics_only else self.config.quota,
+                endpoint=endpoint,
+                quota=endpoint.quota(self.config.quota),
                 process=this_process(),
                 stop=stop,
                 rng=self._rng,
                 report=report,
-                parts=None if statistics_only else self.config.youtube.asked,
+                parts=endpoint.asked(self.config.youtube),
             )
 
     def dry_run(self, max_calls: int | None = None) -> DryRun:
@@ -258,16 +262,17 @@ class Harvester:
 
     def due(self, older_than: timedelta | None, max_calls: int | None = None, *, statistics_only: bool = False) -> Due:
         """What `refresh` would do now. Reads only."""
-        now = self._clock.now()
         before, parts = self._old(older_than)
-        settings = self.config.quota.of_statistics() if statistics_only else self.config.quota
+        endpoint = VIDEOS_BATCH_GET_STATS if statistics_only else VIDEOS_LIST
+        settings = endpoint.quota(self.config.quota)
         with self.reader() as reader:
             if statistics_only:
                 old = reader.older_statistics(before)
-                needed, units = old.responses, reader.left_for_statistics(quota.quota_day(now), settings.daily_units)
+                needed = old.responses
             else:
                 old, needed = reader.older(before, parts), reader.calls_to_refresh(before, parts)
-                units = summarize(reader.progress(), settings, now).remaining
+            today = reader.day(endpoint.bucket, quota.quota_day(self._clock.now()))
+            units = today.remaining(settings.spendable_units)
         affordable = units // settings.units_per_call
         calls = min(needed, affordable if max_calls is None else min(affordable, max_calls))
         return Due(old, calls, calls * settings.units_per_call, units)
@@ -289,12 +294,14 @@ class Harvester:
         from harvester.crawl.batch_source import OldResponses
 
         before, parts = self._old(older_than)
+        kind = BatchKind.STATISTICS if statistics_only else BatchKind.REFRESH
+        endpoint = VIDEOS_BATCH_GET_STATS if statistics_only else VIDEOS_LIST
         check(self.config.ledger.url)
         async with (
-            open_ledger(self.config.ledger.url, statistics_only=statistics_only) as ledger,
-            self.runner(ledger, report, stop=stop, statistics_only=statistics_only) as runner,
+            open_ledger(self.config.ledger.url) as ledger,
+            self.runner(ledger, report, stop=stop, endpoint=endpoint) as runner,
         ):
-            await runner.run(max_calls=max_calls, batches=OldResponses(ledger, before, parts))
+            await runner.run(max_calls=max_calls, batches=OldResponses(ledger, before, parts, kind))
         with self.reader() as reader:
             return reader.older_statistics(before) if statistics_only else reader.older(before, parts)
 

@@ -129,10 +129,6 @@ class QuotaSettings(_Section):
         """Units a day that runs may spend: the reserve is left out."""
         return self.daily_units - self.reserve_units
 
-    def of_statistics(self) -> QuotaSettings:
-        """What `videos:batchGetStats` may spend: a quota of its own, at a unit a call."""
-        return QuotaSettings(daily_units=self.statistics_daily_units, units_per_call=1)
-
     @model_validator(mode="after")
     def _one_call_fits(self) -> Self:
         if self.spendable_units < self.units_per_call:

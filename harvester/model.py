@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 from harvester.support.gzip_body import BodyError, decompress
 
@@ -39,6 +39,26 @@ class CallState(enum.StrEnum):
     ABANDONED = "abandoned"
 
 
+Bucket: TypeAlias = Literal["default", "statistics"]
+"""The API's daily quotas, as the ledger names them: that of videos.batchGetStats, and that of all other endpoints."""
+
+
+class BatchKind(enum.Enum):
+    """What a batch is asked for, and so what settling it means."""
+
+    HARVEST = "harvest"
+    """Pending ids, claimed until they are settled as fetched or missing."""
+    REFRESH = "refresh"
+    """The ids of a stored response, which stay fetched until the answer replaces that response."""
+    STATISTICS = "statistics"
+    """The same, but the answer is stored beside that response."""
+
+    @property
+    def claims_ids(self) -> bool:
+        """Whether its ids are claimed meanwhile, so that a batch at fault can be split, and an id alone fail."""
+        return self is BatchKind.HARVEST
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Ids claimed for one call, in load order. `call_id` is the fencing token: only its owner may settle it."""
@@ -51,11 +71,19 @@ class Batch:
     ids: tuple[str, ...]
     asked_before: int = 0
     """The most calls that any of these ids was part of before this one."""
-    replaces: int | None = None
-    """The call whose stored response this one's is to replace: until then the ids stay fetched by that one."""
+    kind: BatchKind = BatchKind.HARVEST
+    bucket: Bucket = "default"
+    """What its units are spent of."""
+    of_call: int | None = None
+    """The call that fetched its ids; None where they are claimed."""
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def is_single_id(self) -> bool:
+        """Whether it is an id alone, that fails where it is at fault: nothing is left to split."""
+        return len(self.ids) == 1 and self.kind.claims_ids
 
     def by_next_call(self, call_id: int, budget: Budget) -> Batch:
         """The same ids, asked for once more."""
@@ -85,7 +113,9 @@ class Budget:
     limit: int
     units_per_call: int
     parts: str | None = None
-    """What its calls ask for, as `YouTubeSettings.asked` has it: noted in each of them."""
+    """What its calls ask for, as `YouTubeSettings.asked` has it: noted in each of them, as is the endpoint."""
+    endpoint: str = "videos.list"
+    bucket: Bucket = "default"
 
 
 class Verdict(enum.Enum):
@@ -188,20 +218,24 @@ class QuotaDay:
     """What the ledger counts of one quota day."""
 
     day: date
-    units_limit: int
-    units: int
-    calls: int
-    ok: int
-    failed: int
-    abandoned: int
-    fetched: int
+    units_limit: int = 0
+    units: int = 0
+    calls: int = 0
+    ok: int = 0
+    failed: int = 0
+    abandoned: int = 0
+    fetched: int = 0
     """Ids that it settled so; not those of a refresh, which were settled before. So with `missing`."""
-    missing: int
-    raw_bytes: int
-    stored_bytes: int
+    missing: int = 0
+    raw_bytes: int = 0
+    stored_bytes: int = 0
     closed_by_server_at: datetime | None = None
     elsewhere: int = 0
     """Units that others spent, as far as a person entered them."""
+
+    def remaining(self, limit: int) -> int:
+        """What may still be spent of `limit` units."""
+        return 0 if self.closed_by_server_at else max(0, limit - self.units - self.elsewhere)
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,48 +374,6 @@ class Addition:
     new_invalid: int
     known: Sequence[tuple[int, bool]]
     """Position of each id that an earlier load had brought, and whether it is invalid."""
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """What one `load` did: `distinct = new + already_there`, invalid ids included."""
-
-    rows: int
-    distinct: int
-    new: int
-    already_there: int
-    invalid: int
-    """Distinct texts of this source that cannot be ids."""
-    invalid_examples: Sequence[str] = field(default=())
-    unusual_examples: Sequence[str] = field(default=())
-    """Well-formed ids whose last character no known id has: asked for all the same."""
-    invalid_rows: int = field(default=0, compare=False)
-    """Rows whose text cannot be an id; a text that comes often may be counted fewer times."""
-
-    @property
-    def mostly_valid(self) -> bool:
-        """Whether at most one row in ten, and one text in ten, cannot be an id."""
-        return 10 * self.invalid_rows <= self.rows and 10 * self.invalid <= self.distinct
-
-    def plus(self, other: Loaded) -> Loaded:
-        """Both together, where `other` counts no id of this one again."""
-        return Loaded(
-            rows=self.rows + other.rows,
-            distinct=self.distinct + other.distinct,
-            new=self.new + other.new,
-            already_there=self.already_there + other.already_there,
-            invalid=self.invalid + other.invalid,
-            invalid_examples=tuple(dict.fromkeys([*self.invalid_examples, *other.invalid_examples])),
-            unusual_examples=tuple(dict.fromkeys([*self.unusual_examples, *other.unusual_examples])),
-            invalid_rows=self.invalid_rows + other.invalid_rows,
-        )
-
-    @property
-    def duplicates(self) -> int:
-        return self.rows - self.distinct
-
-
-NOTHING_LOADED = Loaded(0, 0, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,12 @@ Stream: TypeAlias = "IO[bytes] | int | None"
 
 
 def _read_at_start(env: Mapping[str, str]) -> dict[str, str]:
-    """What the interpreter reads as it starts: where it is other than ours, a process begins from nothing."""
-    return {name: value for name, value in env.items() if name.startswith("PYTHON") and name != "PYTHONWARNINGS"}
+    """What nobody looks at again who has imported all: where it is other than ours, a process begins from nothing."""
+    return {
+        name: value
+        for name, value in env.items()
+        if name.startswith(("PYTHON", "SSL_CERT_")) and name != "PYTHONWARNINGS"
+    }
 
 
 _AT_START = _read_at_start(os.environ)

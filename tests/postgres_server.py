@@ -24,12 +24,11 @@ IN_TESTS = ("fsync=off", "full_page_writes=off", "max_wal_size=1GB", "shared_buf
 _MEMORY = "/dev/shm"
 _ROOM_BYTES = 8 << 30
 _EMPTY = """
-DELETE FROM statistics; DELETE FROM statistics_calls; DELETE FROM statistics_days; DELETE FROM refreshes;
 DELETE FROM pruned_responses; DELETE FROM prunings; DELETE FROM responses; DELETE FROM videos; DELETE FROM calls;
 DELETE FROM quota_days; DELETE FROM runs; DELETE FROM loads; DELETE FROM commit_tokens;
 UPDATE video_states SET videos = 0, first_position = 1;
 SELECT setval('calls_id_seq', 1, false), setval('runs_id_seq', 1, false), setval('prunings_id_seq', 1, false),
-    setval('statistics_calls_id_seq', 1, false), setval('loads_id_seq', 1, false);
+    setval('loads_id_seq', 1, false);
 """
 
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
 
-    from harvester.maintenance.quota_days import Bucket
-    from harvester.model import QuotaDay
+    from harvester.maintenance.quota_days import BucketDays
+    from harvester.model import Bucket, QuotaDay
 
 DAYS = 14
 """Newest days that are shown on a terminal; a program gets all of them."""
@@ -53,11 +53,12 @@ def quota(state: State, reopen: date | None, spent: int | None, statistics: bool
     if statistics and reopen is None and spent is None:
         raise click.UsageError("--statistics goes with --reopen or --spent: both quotas are shown without.")
     config, clock = state.config(), SystemClock()
+    bucket: Bucket = "statistics" if statistics else "default"
     if reopen is not None:
-        asyncio.run(quota_days.reopen(config, reopen, statistics=statistics))
+        asyncio.run(quota_days.reopen(config, reopen, bucket))
         click.echo(f"{reopen} is open again.")
     if spent is not None:
-        day = asyncio.run(quota_days.spend(config, spent, clock, statistics=statistics))
+        day = asyncio.run(quota_days.spend(config, spent, clock, bucket))
         click.echo(f"On {day}, others spent {spent:,} units.")
     if reopen is None and spent is None:
         _show(quota_days.buckets(config, clock))
@@ -67,7 +68,7 @@ def quota(state: State, reopen: date | None, spent: int | None, statistics: bool
 HEADINGS = ("quota", "day (Pacific)", "calls", "spent", "by others", "of", "left", "closed by the API (UTC)")
 
 
-def _show(buckets: Sequence[Bucket]) -> None:
+def _show(buckets: Sequence[BucketDays]) -> None:
     """A table for a person, tabs for `cut` and `sort`."""
     if not on_terminal():
         for bucket in buckets:
@@ -86,8 +87,7 @@ def _show(buckets: Sequence[Bucket]) -> None:
     show(table)
 
 
-def _cells(bucket: Bucket, day: QuotaDay, thousands: str) -> list[str]:
+def _cells(bucket: BucketDays, day: QuotaDay, thousands: str) -> list[str]:
     closed = f"{day.closed_by_server_at:%Y-%m-%d %H:%M}" if day.closed_by_server_at else ""
-    left = 0 if closed else max(0, bucket.daily_units - day.units - day.elsewhere)
-    numbers = (day.calls, day.units, day.elsewhere, bucket.daily_units, left)
+    numbers = (day.calls, day.units, day.elsewhere, bucket.daily_units, day.remaining(bucket.daily_units))
     return [bucket.name, str(day.day), *(f"{number:{thousands}}" for number in numbers), closed]

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Protocol
 
 from harvester.ledger.protocol import Ledger
-from harvester.model import Batch, Budget, Denied
+from harvester.model import Batch, BatchKind, Budget, Denied
 
 OLD_AT_ONCE = 100
 """Old responses looked up by one query."""
@@ -75,15 +75,18 @@ class ChosenIds(PendingIds):
 
 class OldResponses:
     """The stored responses that were fetched before some instant, by call, each of them once; where `parts` is given,
-    those that were asked for with others."""
+    those that were asked for with others. Of kind STATISTICS, those whose newest statistics are older."""
 
     let_go = "the old responses under way stay as they were"
     command = "harvester refresh"
 
-    def __init__(self, ledger: Ledger, before: datetime, parts: str | None = None) -> None:
+    def __init__(
+        self, ledger: Ledger, before: datetime, parts: str | None = None, kind: BatchKind = BatchKind.REFRESH
+    ) -> None:
         self._ledger = ledger
         self._before = before
         self._parts = parts
+        self._kind = kind
         self._calls: deque[int] = deque()
         self._last_call = 0
         self._looking = asyncio.Lock()
@@ -92,7 +95,7 @@ class OldResponses:
         old_call = await self._next()
         if old_call is None:
             return Denied.NOTHING_PENDING
-        claimed = await self._ledger.claim_old(run_id, budget, now, old_call, self._before)
+        claimed = await self._ledger.claim_old(run_id, budget, now, old_call, self._before, self._kind)
         if claimed is Denied.NOTHING_PENDING:
             return None  # another refresh has it, or it is gone
         if isinstance(claimed, Denied):
@@ -102,12 +105,13 @@ class OldResponses:
     async def _next(self) -> int | None:
         async with self._looking:
             if not self._calls:
-                old = await self._ledger.old_responses(self._before, self._last_call, OLD_AT_ONCE, self._parts)
+                after, parts = self._last_call, self._parts
+                old = await self._ledger.old_responses(self._before, after, OLD_AT_ONCE, parts, self._kind)
                 self._calls.extend(response.call_id for response in old)
                 self._last_call = old[-1].call_id if old else self._last_call
             return self._calls.popleft() if self._calls else None
 
     def requeue(self, batch: Batch, halves: int = 1) -> None:
         """It was not this response's fault."""
-        assert batch.replaces is not None, "it was claimed here"
-        self._calls.append(batch.replaces)
+        assert batch.of_call is not None, "it was claimed here"
+        self._calls.append(batch.of_call)

@@ -11,12 +11,12 @@ import logging
 import random
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from harvester import quota
 from harvester.clock import Clock
-from harvester.config import QuotaSettings, RunSettings
+from harvester.config import RunSettings
 from harvester.crawl.api_clock import ApiClock
 from harvester.crawl.batch_source import BatchSource
 from harvester.crawl.concurrency import Backoff, ConcurrencyController
@@ -73,12 +73,12 @@ class Crawler:
         *,
         run_id: int,
         run: RunSettings,
-        quota: QuotaSettings,
+        budget: Budget,
         report: RunReport,
         rng: random.Random,
         max_calls: int | None = None,
-        parts: str | None = None,
     ) -> None:
+        """`budget` is that of each day, whatever its own day."""
         self._ledger = ledger
         self._api = api
         self.clock = self._clock = ApiClock(clock, api.time)
@@ -86,10 +86,9 @@ class Crawler:
         self._run_id = run_id
         self._log = RunLog(log, run_id)
         self._run = run
-        self._quota = quota
+        self._budget = budget
         self._report = report
         self._rng = rng
-        self._parts = parts
         self._calls_left = max_calls
         # Where calls are counted off, one worker claims at a time: a claim that is denied is no call.
         self._turn: AbstractAsyncContextManager[None] = nullcontext() if max_calls is None else asyncio.Lock()
@@ -193,8 +192,9 @@ class Crawler:
                 await self.close()
                 return await self._leave(retry)
             now = self._clock.now()
-            limit = self._quota.spendable_units
-            budget = Budget(quota.quota_day(now), limit, self._quota.units_per_call, self._parts)
+            if (day := quota.quota_day(now)) != self._budget.day:
+                self._budget = replace(self._budget, day=day)
+            budget = self._budget
             if retry is None:
                 claimed = await self._batches.claim(self._run_id, budget, now)
             else:
@@ -209,7 +209,7 @@ class Crawler:
 
     def _count_call(self) -> None:
         self._report.calls += 1
-        self._report.units += self._quota.units_per_call
+        self._report.units += self._budget.units_per_call
         if self._calls_left is not None:
             self._calls_left -= 1
 
@@ -301,9 +301,9 @@ class Crawler:
     async def _give_up(self, batch: Batch, fault: Outcome) -> None:
         """The batch is at fault, not the API: look for the id in its halves, or give up on the one that is left.
 
-        One that was to replace a response is not asked for again by this run.
+        One that claims no ids is not asked for again by this run.
         """
-        if batch.replaces is not None:
+        if not batch.kind.claims_ids:
             message = "%d videos could not be refreshed: %s %s"
             self._log.call(logging.WARNING, batch, fault.reason, message, len(batch), fault.reason, fault.message)
             await self._ledger.give_back(batch, fault, GiveBack.RELEASE, self._clock.now())
@@ -358,7 +358,7 @@ class Crawler:
     async def _close_day(self, batch: Batch, fault: Outcome) -> None:
         # A batch of a day to come was claimed by a clock that was ahead: the API speaks of its own day.
         day = min(batch.quota_day, quota.quota_day(self._clock.now()))
-        await self._ledger.close_day(day, self._clock.now())
+        await self._ledger.close_day(day, self._clock.now(), batch.bucket)
         # Many calls under way hear it; once is enough to be read.
         level, self._closed_day = logging.DEBUG if day == self._closed_day else logging.WARNING, day
         message = "the API says that the quota of %s is spent (%s)"

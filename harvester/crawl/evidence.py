@@ -169,7 +169,7 @@ class Evidence:
 
     def suffices(self, retry: Retry) -> bool:
         """Whether an old response can be given up without one more call: the API answers others meanwhile."""
-        return retry.unproven and retry.batch.replaces is not None and self.is_proven(retry)
+        return retry.unproven and not retry.batch.kind.claims_ids and self.is_proven(retry)
 
     def is_proven(self, retry: Retry) -> bool:
         """Whether the API has answered something well that it was asked after this batch had failed."""
@@ -202,7 +202,7 @@ class Evidence:
 
     def wants_proof(self, batch: Batch, faults: int) -> bool:
         """Whether its next attempt has to follow a good answer to something else."""
-        if len(batch) == 1 and batch.replaces is None:
+        if batch.is_single_id:
             return faults + PROVEN_FAULTS >= self._max_attempts
         return self.is_half(batch) or self.attempts_exhausted(batch, faults)
 
@@ -218,13 +218,11 @@ class Evidence:
             return self._splits_since_good < MAX_UNPROVEN_SPLITS or self._controller.good_since(since)
         if not self.attempts_exhausted(batch, faults.number):
             return False
-        if len(batch) > 1 or batch.replaces is not None:
-            return self._controller.good_since(since)
-        return faults.proven >= PROVEN_FAULTS
+        return faults.proven >= PROVEN_FAULTS if batch.is_single_id else self._controller.good_since(since)
 
     def is_refused(self, call: Call, faults: Faults) -> bool:
         """Whether a refusal is its own: of an id alone, the second, with a good answer to others just before it."""
-        if call.batch.replaces is not None:
+        if not call.batch.kind.claims_ids:
             return call.proven or self.answers
         return len(call.batch) > 1 or (call.proven and faults.refused > 1)
 

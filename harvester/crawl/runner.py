@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from datetime import timedelta
+from datetime import date, timedelta
 
 from harvester import quota
 from harvester.clock import Clock
@@ -16,8 +16,9 @@ from harvester.crawl.run_log import RunLog
 from harvester.crawl.run_report import Ending, RunReport, Stop
 from harvester.errors import HarvesterError
 from harvester.ledger.protocol import Ledger
-from harvester.model import ProcessIdentity, VideoState
+from harvester.model import Budget, ProcessIdentity, VideoState
 from harvester.youtube import Api
+from harvester.youtube.endpoints import VIDEOS_LIST, Endpoint
 
 log = logging.getLogger(__name__)
 
@@ -44,19 +45,21 @@ class Runner:
         rng: random.Random | None = None,
         report: RunReport | None = None,
         parts: str | None = None,
+        endpoint: Endpoint = VIDEOS_LIST,
     ) -> None:
-        """`parts` is what its calls ask for, which the ledger notes. `report` is written as the run goes, so that it
-        tells what was done even where the run raises."""
+        """`parts` is what its calls ask that endpoint for, which the ledger notes. `report` is written as the run goes,
+        so that it tells what was done even where the run raises."""
         self.report = report or RunReport()
         self._ledger = ledger
         self._api = api
         self._clock = clock
         self._run = run
-        self._quota = quota
+        self._budget = Budget(
+            date.min, quota.spendable_units, quota.units_per_call, parts, endpoint.name, endpoint.bucket
+        )
         self._process = process
         self._stop = stop or Stop()
         self._rng = rng or random.Random()
-        self._parts = parts
 
     async def run(
         self,
@@ -81,11 +84,10 @@ class Runner:
             batches,
             run_id=run_id,
             run=self._run,
-            quota=self._quota,
+            budget=self._budget,
             report=self.report,
             rng=self._rng,
             max_calls=max_calls,
-            parts=self._parts,
         )
         try:
             self.report.recovered = await self._recover()

@@ -14,7 +14,7 @@ from operator import attrgetter
 import msgspec
 from sqlalchemy import Connection, and_, func, not_, or_, select, text
 
-from harvester.ledger.queries import AnyRow, as_body
+from harvester.ledger.queries import OF_VIDEOS, STATISTICS, AnyRow, as_body
 from harvester.ledger.schema import (
     calls,
     loads,
@@ -22,11 +22,7 @@ from harvester.ledger.schema import (
     pruned_responses,
     prunings,
     quota_days,
-    refreshes,
     responses,
-    statistics,
-    statistics_calls,
-    statistics_days,
     video_states,
     videos,
 )
@@ -75,16 +71,16 @@ def _database(db: Connection) -> Iterator[str]:
 def _foreign_keys(db: Connection) -> Iterator[str]:
     """A server checks its pages whenever it reads them, but rows may be restored without what they refer to."""
     for table in metadata.sorted_tables:
-        for key in table.foreign_keys:
-            parent = key.column.table
-            (row,) = table.primary_key.columns
+        for key in table.foreign_key_constraints:
+            parent = key.referred_table.alias()
+            pairs = [(element.parent, parent.c[element.column.name]) for element in key.elements]
             lost = (
-                select(row)
-                .join_from(table, parent, key.parent == key.column, isouter=True)
-                .where(key.parent.is_not(None), key.column.is_(None))
+                select(next(iter(table.primary_key.columns)))
+                .join_from(table, parent, and_(*(child == of_parent for child, of_parent in pairs)), isouter=True)
+                .where(*(child.is_not(None) for child, _ in pairs), pairs[0][1].is_(None))
             )
             for found in db.execute(lost.limit(MOST_EXAMPLES)).scalars():
-                yield f"Row {found} of {table.name} refers to a row of {parent.name} that is not there."
+                yield f"Row {found} of {table.name} refers to a row of {key.referred_table.name} that is not there."
 
 
 def _states(db: Connection) -> Iterator[str]:
@@ -133,30 +129,30 @@ def _claims(db: Connection) -> Iterator[str]:
 
 
 def _refreshes(db: Connection) -> Iterator[str]:
-    """What is being asked for again is so by a call under way; that it is stored is a foreign key."""
-    query = (
-        select(refreshes.c.old_call_id, refreshes.c.call_id, calls.c.state)
-        .join_from(refreshes, calls, calls.c.id == refreshes.c.call_id)
-        .where(calls.c.state != "open")
-        .limit(MOST_EXAMPLES)
+    """What is being asked for again is stored meanwhile."""
+    old = calls.c.of_call
+    query = select(calls.c.id, old).where(
+        OF_VIDEOS, calls.c.state == "open", old.is_not(None), old.not_in(select(responses.c.call_id))
     )
-    for row in db.execute(query):
-        yield f"Call {row.call_id} shall replace the response of call {row.old_call_id}, but is {row.state}."
+    for row in db.execute(query.limit(MOST_EXAMPLES)):
+        yield f"Call {row.id} shall replace the response of call {row.of_call}, which is not stored."
 
 
 def _units(db: Connection) -> Iterator[str]:
     """The day's units are the sum of its calls' units, and never above its limit; so for the other sums."""
     sums = select(
+        calls.c.bucket,
         calls.c.quota_day,
         func.count().label("calls"),
         func.sum(calls.c.units).label("units"),
         func.count().filter(calls.c.state == "ok").label("ok"),
         func.count().filter(calls.c.state == "failed").label("failed"),
         func.count().filter(calls.c.state == "abandoned").label("abandoned"),
-    ).group_by(calls.c.quota_day)
-    counted = {row.quota_day: row for row in db.execute(sums)}
+    ).group_by(calls.c.bucket, calls.c.quota_day)
+    counted = {(row.bucket, row.quota_day): row for row in db.execute(sums)}
     for day in db.execute(select(quota_days)):
-        call_sums = counted.get(day.day)
+        name = day.day if day.bucket == "default" else f"{day.day} ({day.bucket})"
+        call_sums = counted.get((day.bucket, day.day))
         pairs = [
             ("units", day.units_reserved, call_sums.units if call_sums else 0),
             ("calls", day.calls, call_sums.calls if call_sums else 0),
@@ -166,9 +162,9 @@ def _units(db: Connection) -> Iterator[str]:
         ]
         for what, kept, found in pairs:
             if kept != found:
-                yield f"{day.day} counts {kept:,} {what}, but its calls add up to {found:,}."
+                yield f"{name} counts {kept:,} {what}, but its calls add up to {found:,}."
         if day.units_reserved > day.units_limit:
-            yield f"{day.day} spent {day.units_reserved:,} of {day.units_limit:,} units."
+            yield f"{name} spent {day.units_reserved:,} of {day.units_limit:,} units."
 
 
 def _pruned(db: Connection) -> Iterator[str]:
@@ -187,13 +183,16 @@ def _pruned(db: Connection) -> Iterator[str]:
 def _stored(db: Connection) -> Iterator[str]:
     """Every good call that was not pruned has one stored body, whole; its items are just that call's fetched ids."""
     without = select(calls.c.id).where(
+        OF_VIDEOS,
         calls.c.state == "ok",
         calls.c.id.not_in(select(responses.c.call_id)),
         calls.c.id.not_in(select(pruned_responses.c.call_id)),
     )
     for call_id in db.execute(without.limit(MOST_EXAMPLES)).scalars():
         yield f"Call {call_id} was answered, but its response is not stored."
-    rows = db.execution_options(yield_per=16).execute(select(responses).order_by(responses.c.call_id))
+    rows = db.execution_options(yield_per=16).execute(
+        select(responses).join(calls, calls.c.id == responses.c.call_id).where(OF_VIDEOS).order_by(responses.c.call_id)
+    )
     settled = _settled_by_call(db)
     ahead = next(settled, None)
     for row in rows:
@@ -247,21 +246,8 @@ def _response(row: AnyRow, fetched: set[str], missing: set[str]) -> Iterator[str
 
 
 def _statistics(db: Connection) -> Iterator[str]:
-    """Days and calls of their own agree, and each stored body is whole and of videos of its response."""
-    of_day = statistics_calls.c.quota_day == statistics_days.c.day
-    units = select(func.coalesce(func.sum(statistics_calls.c.units), 0)).where(of_day).scalar_subquery()
-    number = select(func.count()).select_from(statistics_calls).where(of_day).scalar_subquery()
-    for row in db.execute(select(statistics_days, units.label("of_calls"), number.label("number"))):
-        if (row.units_reserved, row.calls) != (row.of_calls, row.number):
-            yield (
-                f"{row.day} counts {row.calls} calls for statistics and {row.units_reserved} units, "
-                f"but there are {row.number} of {row.of_calls}."
-            )
-    rows = db.execution_options(yield_per=16).execute(
-        select(statistics, statistics_calls.c.state).join(
-            statistics_calls, statistics_calls.c.id == statistics.c.call_id
-        )
-    )
+    """Each stored body is whole, and of videos of its response."""
+    rows = db.execution_options(yield_per=16).execute(STATISTICS.add_columns(calls.c.state))
     for row in rows:
         if row.state != "ok":
             yield f"The statistics of call {row.of_call} came by a call that is {row.state}."

@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 from itertools import islice
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Engine, Table, delete, func, insert, inspect, select, text, update
+from sqlalchemy import Connection, Engine, Table, delete, func, insert, inspect, select, text, tuple_, update
 
 from harvester.errors import LedgerDamaged, LedgerUnusable
 from harvester.ledger import open as ledger_open
@@ -22,22 +22,13 @@ from harvester.ledger.sqlite.migrate import COPYING, REVISION
 from harvester.support.ledger_url import file_of, name_of
 from harvester.support.progress import Advance, ProgressCallback, no_progress
 
-CHUNK_ROWS = {"responses": 64, "statistics": 64}
+CHUNK_ROWS = {"responses": 64}
 """Rows a transaction: of responses some megabytes, of all others CHUNK."""
 CHUNK = 20_000
 # What a server's connections committed last means nothing elsewhere.
 TABLES = [table for table in metadata.sorted_tables if table not in (video_states, commit_tokens)]
 # The rows that every write to a ledger changes one of.
-_TELLING = (
-    "video_states",
-    "quota_days",
-    "runs",
-    "prunings",
-    "refreshes",
-    "statistics_days",
-    "statistics_calls",
-    "loads",
-)
+_TELLING = ("video_states", "quota_days", "runs", "prunings", "loads")
 
 Row: TypeAlias = Sequence[Any]
 
@@ -61,7 +52,7 @@ def _fingerprint(db: Connection) -> str:
     digest = hashlib.sha256()
     for name in _TELLING:
         table = metadata.tables[name]
-        for row in db.execute(select(table).order_by(_key(table))):
+        for row in db.execute(select(table).order_by(*_key(table))):
             digest.update(repr(tuple(row)).encode())
     return digest.hexdigest()[:16]
 
@@ -103,11 +94,11 @@ def _fill(
     for table in TABLES:
         key = _key(table)
         with target.begin() as db:
-            there, last = db.execute(select(func.count(), func.max(key)).select_from(table)).one()
-        done += there
-        rows = select(table).order_by(key)
+            done += _count(db, table)
+            last = db.execute(select(*key).order_by(*(column.desc() for column in key)).limit(1)).one_or_none()
+        rows = select(table).order_by(*key)
         streamed = snapshot.execution_options(yield_per=CHUNK_ROWS.get(table.name, CHUNK)).execute(
-            rows if last is None else rows.where(key > last)
+            rows if last is None else rows.where(tuple_(*key) > tuple_(*last))
         )
         with closing(streamed):
             for chunk in streamed.partitions():
@@ -153,7 +144,7 @@ def _finish(snapshot: Connection, target: Engine) -> None:
                 .values(videos=row.videos, first_position=row.first_position)
             )
         if db.dialect.name != "sqlite":
-            for table in map(metadata.tables.__getitem__, ("runs", "calls", "prunings", "statistics_calls", "loads")):
+            for table in map(metadata.tables.__getitem__, ("runs", "calls", "prunings", "loads")):
                 following = select(func.coalesce(func.max(table.c.id), 0) + 1).scalar_subquery()
                 db.execute(select(func.setval(f"{table.name}_id_seq", following, False)))
         db.execute(text("UPDATE alembic_version SET version_num = :version"), {"version": REVISION})
@@ -161,7 +152,7 @@ def _finish(snapshot: Connection, target: Engine) -> None:
 
 def _rows(db: Connection, table: Table) -> Iterator[Row]:
     query = db.execution_options(yield_per=CHUNK_ROWS.get(table.name, CHUNK)).execute(
-        select(table).order_by(_key(table))
+        select(table).order_by(*_key(table))
     )
     with closing(query):
         yield from query
@@ -191,9 +182,8 @@ def _translated(table: Table, row: Row, translate: Callable[[str], str]) -> Row:
     return (position, translate(video_id), *rest)
 
 
-def _key(table: Table) -> Any:
-    (key,) = table.primary_key.columns
-    return key
+def _key(table: Table) -> list[Any]:
+    return list(table.primary_key.columns)
 
 
 def _count(db: Connection, table: Table) -> int:

@@ -14,13 +14,14 @@ from harvester.ledger.connector import Connector
 from harvester.ledger.load_records import Removal
 from harvester.ledger.process_identity import is_alive
 from harvester.ledger.transactions import claim as claiming
-from harvester.ledger.transactions import inserts, quota_days, refresh, requeue, runs, statistics
+from harvester.ledger.transactions import inserts, quota_days, refresh, requeue, runs
 from harvester.ledger.transactions import settle as settling
-from harvester.ledger.transactions.transaction import Bucket
 from harvester.model import (
     Addition,
     Batch,
+    BatchKind,
     Body,
+    Bucket,
     Budget,
     Denied,
     GiveBack,
@@ -34,14 +35,18 @@ from harvester.model import (
     Whereabouts,
 )
 
+_SETTLE = {
+    BatchKind.HARVEST: settling.settle_all,
+    BatchKind.REFRESH: refresh.settle,
+    BatchKind.STATISTICS: refresh.settle_statistics,
+}
+"""What settling a batch of each kind means."""
 _RECONNECTION_SECONDS = 1.0
 """So long a run may be without a connection before it is taken for dead: one that was cut is made anew at once."""
 
 
 class SqlLedger:
     """See `Ledger` for what each method promises: it runs one of the functions of `transactions`, or a query."""
-
-    _bucket: Bucket = "quota_days"
 
     def __init__(self, connector: Connector, alive: Callable[[ProcessIdentity], bool] | None = None) -> None:
         self._connector = connector
@@ -91,33 +96,33 @@ class SqlLedger:
         return await self._writer.run_together(claiming.claim_all, claiming.Claim(run_id, budget, now, among))
 
     async def claim_old(
-        self, run_id: int, budget: Budget, now: datetime, old_call: int, before: datetime
+        self,
+        run_id: int,
+        budget: Budget,
+        now: datetime,
+        of_call: int,
+        before: datetime,
+        kind: BatchKind = BatchKind.REFRESH,
     ) -> Batch | Denied:
-        return await self._writer.run(refresh.claim, run_id, budget, now, old_call, before)
+        return await self._writer.run(refresh.claim, run_id, budget, now, kind, of_call, before)
 
     async def retry(self, run_id: int, batch: Batch, fault: Outcome, budget: Budget, now: datetime) -> Batch | Denied:
-        retry = settling.retry if batch.replaces is None else refresh.retry
-        return await self._writer.run(retry, run_id, batch, fault, budget, now)
+        return await self._writer.run(settling.retry, run_id, batch, fault, budget, now)
 
     async def settle(self, batch: Batch, outcome: Outcome, now: datetime) -> bool:
-        settlement = settling.Settlement(batch, outcome, now)
-        if batch.replaces is not None:
-            return await self._writer.run(refresh.settle, settlement)
-        return await self._writer.run_together(settling.settle_all, settlement)
+        return await self._writer.run_together(_SETTLE[batch.kind], settling.Settlement(batch, outcome, now))
 
     async def give_back(self, batch: Batch, fault: Outcome, how: GiveBack, now: datetime) -> bool:
-        if batch.replaces is not None:
-            return await self._writer.run(refresh.give_back, batch, fault, now)
         return await self._writer.run(settling.give_back, batch, fault, how, now)
 
-    async def close_day(self, day: date, now: datetime) -> None:
-        await self._writer.run(quota_days.close_day, self._bucket, day, now)
+    async def close_day(self, day: date, now: datetime, bucket: Bucket = "default") -> None:
+        await self._writer.run(quota_days.close_day, bucket, day, now)
 
-    async def reopen_day(self, day: date) -> bool:
-        return await self._writer.run(quota_days.reopen_day, self._bucket, day)
+    async def reopen_day(self, day: date, bucket: Bucket = "default") -> bool:
+        return await self._writer.run(quota_days.reopen_day, bucket, day)
 
-    async def spend_elsewhere(self, day: date, units: int) -> None:
-        await self._writer.run(quota_days.spend_elsewhere, self._bucket, day, units)
+    async def spend_elsewhere(self, day: date, units: int, bucket: Bucket = "default") -> None:
+        await self._writer.run(quota_days.spend_elsewhere, bucket, day, units)
 
     async def open_load(self, source: str, now: datetime) -> int:
         return await self._writer.run(inserts.open_load, source, now)
@@ -153,9 +158,14 @@ class SqlLedger:
         return queries.as_progress(*await self._connector.read(*queries.PROGRESS))
 
     async def old_responses(
-        self, before: datetime, after_call: int, most: int, parts: str | None = None
+        self,
+        before: datetime,
+        after_call: int,
+        most: int,
+        parts: str | None = None,
+        kind: BatchKind = BatchKind.REFRESH,
     ) -> Sequence[OldResponse]:
-        (rows,) = await self._connector.read(queries.old_responses(before, after_call, most, parts))
+        (rows,) = await self._connector.read(queries.old_responses(before, after_call, most, parts, kind))
         return [OldResponse(row.id, row.reach) for row in rows]
 
     async def find(self, ids: Sequence[str]) -> dict[str, Whereabouts]:
@@ -172,29 +182,3 @@ class SqlLedger:
 
     async def close(self) -> None:
         await self._connector.close()
-
-
-class SqlStatisticsLedger(SqlLedger):
-    """The same ledger for a refresh of statistics: what is old, asked for and stored are those of its responses."""
-
-    _bucket: Bucket = "statistics_days"
-
-    async def old_responses(
-        self, before: datetime, after_call: int, most: int, parts: str | None = None
-    ) -> Sequence[OldResponse]:
-        (rows,) = await self._connector.read(queries.old_statistics(before, after_call, most))
-        return [OldResponse(row.id, row.reach) for row in rows]
-
-    async def claim_old(
-        self, run_id: int, budget: Budget, now: datetime, old_call: int, before: datetime
-    ) -> Batch | Denied:
-        return await self._writer.run(statistics.claim, run_id, budget, now, old_call, before)
-
-    async def retry(self, run_id: int, batch: Batch, fault: Outcome, budget: Budget, now: datetime) -> Batch | Denied:
-        return await self._writer.run(statistics.retry, run_id, batch, fault, budget, now)
-
-    async def settle(self, batch: Batch, outcome: Outcome, now: datetime) -> bool:
-        return await self._writer.run(statistics.settle, settling.Settlement(batch, outcome, now))
-
-    async def give_back(self, batch: Batch, fault: Outcome, how: GiveBack, now: datetime) -> bool:
-        return await self._writer.run(statistics.give_back, batch, fault, now)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from harvester.model import VideoState
@@ -30,3 +31,45 @@ class Removal:
 
     state: VideoState | None = None
     load_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What one `load` did: `distinct = new + already_there`, invalid ids included."""
+
+    rows: int
+    distinct: int
+    new: int
+    already_there: int
+    invalid: int
+    """Distinct texts of this source that cannot be ids."""
+    invalid_examples: Sequence[str] = field(default=())
+    unusual_examples: Sequence[str] = field(default=())
+    """Well-formed ids whose last character no known id has: asked for all the same."""
+    invalid_rows: int = field(default=0, compare=False)
+    """Rows whose text cannot be an id; a text that comes often may be counted fewer times."""
+
+    @property
+    def mostly_valid(self) -> bool:
+        """Whether at most one row in ten, and one text in ten, cannot be an id."""
+        return 10 * self.invalid_rows <= self.rows and 10 * self.invalid <= self.distinct
+
+    def plus(self, other: Loaded) -> Loaded:
+        """Both together, where `other` counts no id of this one again."""
+        return Loaded(
+            rows=self.rows + other.rows,
+            distinct=self.distinct + other.distinct,
+            new=self.new + other.new,
+            already_there=self.already_there + other.already_there,
+            invalid=self.invalid + other.invalid,
+            invalid_examples=tuple(dict.fromkeys([*self.invalid_examples, *other.invalid_examples])),
+            unusual_examples=tuple(dict.fromkeys([*self.unusual_examples, *other.unusual_examples])),
+            invalid_rows=self.invalid_rows + other.invalid_rows,
+        )
+
+    @property
+    def duplicates(self) -> int:
+        return self.rows - self.distinct
+
+
+NOTHING_LOADED = Loaded(0, 0, 0, 0, 0)

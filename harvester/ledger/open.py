@@ -12,7 +12,6 @@ from harvester.support.ledger_url import file_of, name_of
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from harvester.ledger.connector import Connector
     from harvester.ledger.ledger import SqlLedger
     from harvester.ledger.postgres.reader import PostgresReader
 
@@ -33,20 +32,15 @@ def check(url: str) -> None:
         postgres("migrate", url).check(url)
 
 
-def open_ledger(url: str, *, statistics_only: bool = False) -> SqlLedger:
-    """The writing side, for use as a context manager; for a refresh of statistics where that is all."""
-    from harvester.ledger.ledger import SqlLedger, SqlStatisticsLedger
+def open_ledger(url: str) -> SqlLedger:
+    """The writing side, for use as a context manager."""
+    from harvester.ledger.ledger import SqlLedger
 
-    return (SqlStatisticsLedger if statistics_only else SqlLedger)(_connector(url))
-
-
-def _connector(url: str) -> Connector:
     if (file := file_of(url)) is not None:
         from harvester.ledger.sqlite.connector import SqliteConnector
 
-        return SqliteConnector(file)
-    connector: Connector = postgres("connector", url).PostgresConnector(url)
-    return connector
+        return SqlLedger(SqliteConnector(file))
+    return SqlLedger(postgres("connector", url).PostgresConnector(url))
 
 
 def open_reader(url: str, snapshot: str | None = None) -> SqliteReader | PostgresReader:

@@ -1,7 +1,11 @@
 """What the rest of harvester may ask of a ledger, whatever database holds it.
 
-`Ledger` is written by a run; `LedgerReader` only reads, in a process that may not write at all. `now` is always an
-argument: the ledger owns no clock.
+`Ledger` is written by a run; `LedgerReader` only reads, in a process that may not write at all. The ledger owns no
+clock: `now` is always an argument. Every instant (`now`, `before`) is an aware datetime, every `day` a quota day.
+
+Every method of both raises LedgerUnavailable where the ledger can't be had for now (locked, disk full, server away),
+LedgerUnusable where it is no ledger of this version or may not be written, and LedgerDamaged where it can't be read.
+What a method raises besides is said there.
 """
 
 from __future__ import annotations
@@ -15,7 +19,9 @@ from harvester.model import (
     EVERYTHING,
     Addition,
     Batch,
+    BatchKind,
     Body,
+    Bucket,
     Budget,
     Denied,
     FailedId,
@@ -38,24 +44,27 @@ from harvester.model import (
 
 
 class Ledger(Protocol):
-    """Every method is one transaction: it happened whole and is on disk, or it did not happen."""
+    """The writing side. Every method that changes anything is one transaction: it is on disk whole, or not at all."""
 
     async def open_run(self, process: ProcessIdentity, now: datetime, lease_until: datetime) -> int:
-        """Enter a run; its id."""
+        """Enter a run of this process, whose claims are its own until `lease_until`. Returns its id."""
         ...
 
-    async def renew_lease(self, run_id: int, lease_until: datetime) -> None: ...
+    async def renew_lease(self, run_id: int, lease_until: datetime) -> None:
+        """Keep the run's claims its own until `lease_until`; a run that was taken for dead is alive again."""
+        ...
 
     def hurry(self) -> None:
-        """From now on, wait for no server that is away nor for a lock of another process: what needs it fails."""
+        """From now on, wait for no server that is away nor for a lock of another process: what needs it raises."""
         ...
 
     async def close_run(self, run_id: int, now: datetime, reason: str) -> None:
-        """Give back what the run still holds, and note why it ended."""
+        """End the run: abandon the calls that it still holds, and note in a few words why it ended."""
         ...
 
     async def recover(self, process: ProcessIdentity, now: datetime) -> int:
-        """Take back the claims of dead runs: immediately where the process was on this host, after its lease elsewhere.
+        """Take back the claims of dead runs: immediately where the process was on the host of `process`, after the
+        lease elsewhere.
 
         Their units stay spent. Returns how many calls were abandoned.
         """
@@ -64,50 +73,70 @@ class Ledger(Protocol):
     async def claim(
         self, run_id: int, budget: Budget, now: datetime, among: Sequence[int] | None = None
     ) -> Batch | Denied:
-        """Reserve the units of one call and claim its ids, together. `among` limits the choice to those positions."""
+        """Claim up to 50 pending ids for one call and reserve its units, together.
+
+        Halves of refused batches come first, then ids in load order. `among`: only ids at these positions. Returns
+        the batch, of kind HARVEST, or why there is none; then nothing was changed.
+        """
         ...
 
     async def claim_old(
-        self, run_id: int, budget: Budget, now: datetime, old_call: int, before: datetime
+        self,
+        run_id: int,
+        budget: Budget,
+        now: datetime,
+        of_call: int,
+        before: datetime,
+        kind: BatchKind = BatchKind.REFRESH,
     ) -> Batch | Denied:
-        """Reserve the units of one call for the ids of that call's response, if it was fetched before then and nobody
-        asks for them already. They stay fetched, and the response stored, until a good answer takes its place. A
-        response without any video is deleted instead."""
+        """Reserve the units of one call for the ids of a stored response: to replace it, or to store their statistics.
+
+        `of_call` is the response's call. It has to be fetched before `before`, or its newest statistics, and no call
+        under way may ask for the same. The ids stay fetched. A refresh deletes a response without any video instead.
+        `budget` is of the endpoint that `kind` needs. Returns the batch, of this kind, or why there is none.
+        """
         ...
 
     async def retry(self, run_id: int, batch: Batch, fault: Outcome, budget: Budget, now: datetime) -> Batch | Denied:
-        """Close the batch's call as failed and claim the same ids anew. Where that is denied they are pending again,
-        or their old response stays as it was."""
+        """Close the batch's call as failed, and reserve the units of another call for the same ids.
+
+        Returns the batch by its new call. Denied: claimed ids are pending again, a stored response is as it was;
+        NOTHING_PENDING: the claim was lost before, and nothing was changed.
+        """
         ...
 
     async def settle(self, batch: Batch, outcome: Outcome, now: datetime) -> bool:
-        """Store a good answer and settle its ids; the response that it replaces is deleted and noted as pruned.
+        """Store a good answer and settle its ids, as the batch's kind means it.
 
-        False, and nothing changed, where the claim was lost meanwhile.
+        HARVEST: they are fetched or missing. REFRESH: likewise, and the old response is deleted and noted as pruned.
+        STATISTICS: they stay as they are, and older statistics of the response are deleted. Returns False where the
+        claim, or the response that the statistics are of, was lost meanwhile: then nothing is stored.
         """
         ...
 
     async def give_back(self, batch: Batch, fault: Outcome, how: GiveBack, now: datetime) -> bool:
-        """Close the batch's call as failed and let its ids go; of one that was to replace a response, back to that.
+        """Close the batch's call as failed and let its ids go as `how` says; those that it did not claim stay fetched.
 
-        False where the claim was lost meanwhile.
+        The units of a request that was never sent go back to the day. Returns False where the claim was lost
+        meanwhile, and nothing was changed.
         """
         ...
 
-    async def close_day(self, day: date, now: datetime) -> None:
-        """Note that the API says the day is spent: no claim on that day succeeds any more."""
+    async def close_day(self, day: date, now: datetime, bucket: Bucket = "default") -> None:
+        """Note that the API says the day's quota is spent: no claim of that bucket succeeds on that day any more."""
         ...
 
-    async def reopen_day(self, day: date) -> bool:
-        """Take back that the API says the day is spent. False where it had not."""
+    async def reopen_day(self, day: date, bucket: Bucket = "default") -> bool:
+        """Take that back. Returns False where the day was not closed."""
         ...
 
-    async def spend_elsewhere(self, day: date, units: int) -> None:
-        """Note what others spent of the day's units, in all: no claim spends those."""
+    async def spend_elsewhere(self, day: date, units: int, bucket: Bucket = "default") -> None:
+        """Note that others spent so many of the day's units in all, which no claim spends; it replaces what was noted
+        before."""
         ...
 
     async def open_load(self, source: str, now: datetime) -> int:
-        """Enter a load of that source, which is shown to people; its id."""
+        """Enter a load of `source`, a text for people. Returns its id."""
         ...
 
     async def close_load(self, load_id: int, now: datetime) -> None:
@@ -122,176 +151,203 @@ class Ledger(Protocol):
         load_id: int | None = None,
         rows: int = 0,
     ) -> Addition:
-        """Append the ids that are new, in order; `invalid` are those of them that will never be asked for.
+        """Append the ids that are new, in order; those of `invalid` will never be asked for.
 
-        Of the others, those at positions up to `known_up_to` are listed. `rows`, and what is new, are added to the
-        counts of the load.
+        `rows`, the rows of the source that were read for them, and what is new are added to the counts of the load.
+        Returns how many are new, and which of the others stand at positions up to `known_up_to`.
         """
         ...
 
     async def remove(self, span: Span, which: Removal) -> dict[VideoState, int]:
-        """Take those ids of `span` out of the ledger that no call has asked for; how many of each state."""
+        """Take ids of `span` out of the ledger that no call has asked for. Returns how many of each state."""
         ...
 
     async def last_position(self) -> int:
-        """The position of the newest id, 0 in an empty ledger."""
+        """Return the position of the newest id, 0 in an empty ledger."""
         ...
 
     async def requeue(
         self, span: Span, states: Collection[VideoState], reasons: Collection[str] | None
     ) -> dict[VideoState, int]:
-        """Make the failed or missing ids of `span` pending again; how many of each. Of `reasons` alone, where given:
-        those why the last call of an id failed."""
+        """Make the failed or missing ids of `span` pending again. Returns how many of each of `states`.
+
+        `reasons`: only ids whose last call failed for one of them.
+        """
         ...
 
     async def old_responses(
-        self, before: datetime, after_call: int, most: int, parts: str | None = None
+        self,
+        before: datetime,
+        after_call: int,
+        most: int,
+        parts: str | None = None,
+        kind: BatchKind = BatchKind.REFRESH,
     ) -> Sequence[OldResponse]:
-        """The first responses of later calls than that one which were fetched before then, by call; of those that
-        asked for other parts, where `parts` is given."""
+        """Return up to `most` stored responses of calls after `after_call` that were fetched before `before`, by call.
+
+        `parts`: only those that asked for other parts, comma-separated. Of kind STATISTICS, those with videos whose
+        newest statistics are older.
+        """
         ...
 
     async def prune(self, call_ids: Sequence[int], before: datetime, now: datetime) -> Stored:
-        """Delete the responses of those calls that were fetched before then, and note it; the ids they hold are
-        pending again, and missing ones stay missing. Calls under way that would replace one are abandoned."""
+        """Delete the responses of those calls that were fetched before `before`, with their statistics, and note it.
+
+        Their fetched ids are pending again, missing ones stay missing; calls under way that would replace one are
+        abandoned. Returns what was deleted.
+        """
         ...
 
-    async def progress(self) -> Progress: ...
+    async def progress(self) -> Progress:
+        """Return the counts by state, and the days of the default bucket."""
+        ...
 
     async def find(self, ids: Sequence[str]) -> dict[str, Whereabouts]:
-        """Where those of the ids that are in the ledger stand."""
+        """Return position, state and last call of those of the ids that are in the ledger."""
         ...
 
-    async def bodies(self, call_ids: Sequence[int]) -> dict[int, Body]: ...
+    async def bodies(self, call_ids: Sequence[int]) -> dict[int, Body]:
+        """Return the stored bodies of those calls that have one, by call."""
+        ...
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Wait for what is under way, then close all connections."""
+        ...
 
 
 class LedgerReader(Protocol):
-    """The reading side."""
+    """The reading side: one snapshot of the ledger, however long it is read."""
 
     def share(self) -> str | None:
-        """A name by which others can read from the very snapshot that is read here, for as long as this is open.
+        """Return a name by which others can read from the very snapshot that is read here, while this is open.
 
         None where the database can't do that.
         """
         ...
 
-    def progress(self) -> Progress: ...
+    def progress(self) -> Progress:
+        """Return the counts by state, and the days of the default bucket."""
+        ...
+
+    def days(self, bucket: Bucket) -> list[QuotaDay]:
+        """Return the quota days of that bucket, oldest first."""
+        ...
+
+    def day(self, bucket: Bucket, day: date) -> QuotaDay:
+        """Return that quota day; one on which nothing was spent where the ledger has none."""
+        ...
 
     def runs(self, newest: int) -> list[RunRecord]:
-        """The newest runs, and all that have not ended; newest first."""
+        """Return so many of the newest runs, and all that have not ended; newest first."""
         ...
 
     def loads(self) -> list[LoadRecord]:
-        """Every source that was read into the ledger, in order."""
+        """Return every source that was read into the ledger, in order."""
         ...
 
     def removable(self, which: Removal) -> dict[VideoState, int]:
-        """How many ids `Ledger.remove` would take out."""
+        """Return how many ids of each state `Ledger.remove` would take out."""
         ...
 
     def last_position(self) -> int:
-        """The position of the newest id, 0 in an empty ledger."""
+        """Return the position of the newest id, 0 in an empty ledger."""
         ...
 
     def faults(self, most: int, among_newest: int | None = None) -> list[FaultCount]:
-        """Why calls brought nothing, the most frequent reason first. Of all calls, or of so many of the newest."""
+        """Return why calls for videos brought nothing, up to `most` reasons, the most frequent first.
+
+        `among_newest`: of so many of the newest calls. None: of all.
+        """
         ...
 
     def failed(self) -> Iterator[FailedId]:
-        """The ids that were given up, in load order, streamed."""
+        """Yield the ids that were given up, in load order, streamed."""
         ...
 
     def good_call_seconds(self, among_newest: int) -> list[float]:
-        """How long the good ones of the newest calls took, from claim to settlement."""
+        """Return how many seconds the good ones of so many of the newest calls took, from claim to settlement."""
         ...
 
     def newest_responses(self, count: int) -> Iterator[StoredResponse]:
-        """The newest stored responses that hold any video, newest first."""
+        """Yield up to `count` stored responses that hold any video, newest first."""
         ...
 
     def responses(self, span: Span = EVERYTHING) -> Iterator[StoredResponse]:
-        """The stored responses whose first id lies in `span`, in load order, streamed."""
+        """Yield the stored responses whose first id lies in `span`, in load order, streamed."""
         ...
 
     def fetched(self, span: Span, size: int) -> Iterator[Sequence[tuple[str, int]]]:
-        """The fetched ids of `span` in load order, each with the call that brought it, at most `size` at a time."""
+        """Yield the fetched ids of `span` in load order, each with the call that brought it, up to `size` at a time."""
         ...
 
     def unknown(self, ids: Sequence[str]) -> list[str]:
-        """Those of the ids that are not in the ledger."""
+        """Return those of the ids that are not in the ledger."""
         ...
 
     def bodies(self, call_ids: Sequence[int]) -> Iterator[StoredResponse]:
-        """The stored responses of those calls, in any order."""
+        """Yield the stored responses of those calls, in any order."""
         ...
 
     def sizes(self) -> Iterator[ResponseSize]:
-        """Of every stored response, in load order."""
+        """Yield position and bytes of every stored response, in load order."""
         ...
 
     def totals(self) -> tuple[int, int, int]:
-        """How many responses are stored, and their bytes, plain and as stored."""
+        """Return how many responses are stored, and their bytes, plain and as stored."""
         ...
 
     def newest_response(self) -> datetime | None:
-        """When the newest stored response was fetched, or the newest statistics."""
+        """Return when the newest stored response was fetched, or the newest statistics; None without any."""
         ...
 
     def pending(self, size: int) -> Iterator[tuple[str, ...]]:
-        """The ids that are still to be asked for, at most `size` at a time, as a run would claim them.
+        """Yield the ids that are still to be asked for, at most `size` at a time, as a run would claim them.
 
         Halves of refused batches come first, each by itself; then all others in load order.
         """
         ...
 
     def requeueable(self, states: Collection[VideoState], reasons: Collection[str] | None) -> dict[VideoState, int]:
-        """How many ids `Ledger.requeue` would make pending again."""
+        """Return how many ids of each state `Ledger.requeue` would make pending again."""
         ...
 
     def older(self, before: datetime, parts: str | None = None) -> Stored:
-        """What `Ledger.prune` would delete, or `Ledger.old_responses` gives."""
+        """Return what `Ledger.prune` would delete, or `Ledger.old_responses` gives."""
         ...
 
     def calls_to_refresh(self, before: datetime, parts: str | None = None) -> int:
-        """How many of those responses hold any video."""
+        """Return how many of those responses hold any video."""
         ...
 
     def other_parts(self, parts: str) -> int:
-        """How many of the stored responses were surely asked for with other parts than these."""
+        """Return how many stored responses were surely asked for with other parts than these, comma-separated."""
         ...
 
     def parts_asked(self) -> list[PartsAsked]:
-        """Which parts the stored responses were asked for with."""
+        """Return with which parts the stored responses were asked for."""
         ...
 
     def older_statistics(self, before: datetime) -> Stored:
-        """Of how many responses, and videos, the newest statistics were fetched before then."""
-        ...
-
-    def left_for_statistics(self, day: date, daily_units: int) -> int:
-        """What that day still allows of so many units for statistics, which are a quota of their own."""
-        ...
-
-    def statistics_days(self) -> list[QuotaDay]:
-        """The days of that quota on which anything was spent, oldest first: units and calls alone."""
+        """Return of how many responses, and videos, the newest statistics were fetched before `before`."""
         ...
 
     def has_statistics(self) -> bool:
-        """Whether any statistics were fetched by themselves."""
+        """Return whether any statistics that were fetched by themselves are stored."""
         ...
 
     def statistics(self, call_ids: Sequence[int]) -> Iterator[StoredResponse]:
-        """The statistics of those calls' responses that were fetched by themselves, in any order."""
+        """Yield the statistics that were fetched by themselves for those calls' responses; `call_id` is theirs."""
         ...
 
     def oldest_response(self) -> datetime | None:
-        """When the response of the earliest call was fetched: later ones are hardly ever older."""
+        """Return when the response of the earliest call was fetched: later ones are hardly ever older. None: no
+        response is stored."""
         ...
 
     def findings(self) -> list[str]:
-        """What does not balance, a sentence each; empty where every promise about the stored data holds."""
+        """Return what is not consistent, a sentence each; empty where every promise about the stored data holds."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Let go of the snapshot and close the connection."""
+        ...

@@ -18,14 +18,14 @@ from harvester.ledger.schema import (
     quota_days,
     responses,
     runs,
-    statistics,
-    statistics_days,
     video_states,
     videos,
 )
 from harvester.ledger.transactions.transitions import instant
 from harvester.model import (
+    BatchKind,
     Body,
+    Bucket,
     CallState,
     FailedId,
     FaultCount,
@@ -39,6 +39,7 @@ from harvester.model import (
     VideoState,
     Whereabouts,
 )
+from harvester.youtube.endpoints import VIDEOS_BATCH_GET_STATS, VIDEOS_LIST
 
 AnyRow: TypeAlias = Row[*tuple[Any, ...]]
 AnyQuery: TypeAlias = Select[*tuple[Any, ...]]
@@ -57,8 +58,15 @@ def moment(text: str) -> datetime:
 
 
 STATES = select(video_states.c.code, video_states.c.videos)
-DAYS = select(quota_days).order_by(quota_days.c.day)
-STATISTICS_DAYS = select(statistics_days).order_by(statistics_days.c.day)
+OF_VIDEOS = calls.c.endpoint == VIDEOS_LIST.name
+OF_STATISTICS = calls.c.endpoint == VIDEOS_BATCH_GET_STATS.name
+
+
+def days(bucket: Bucket) -> AnyQuery:
+    """Those of that quota, oldest first."""
+    return select(quota_days).where(quota_days.c.bucket == bucket).order_by(quota_days.c.day)
+
+
 # Sums of large integers are decimals to PostgreSQL.
 PRUNED = select(
     *(
@@ -67,7 +75,7 @@ PRUNED = select(
     )
 )
 # Past the responses, which are many times larger than their calls.
-_STORED_BY = and_(calls.c.state == CallState.OK, calls.c.id.not_in(select(pruned_responses.c.call_id)))
+_STORED_BY = and_(OF_VIDEOS, calls.c.state == CallState.OK, calls.c.id.not_in(select(pruned_responses.c.call_id)))
 PARTS_ASKED = (
     select(calls.c.parts, func.count().label("responses"))
     .where(_STORED_BY)
@@ -76,7 +84,7 @@ PARTS_ASKED = (
 )
 LOADS = select(loads).order_by(loads.c.id)
 LAST_POSITION = select(func.coalesce(func.max(videos.c.position), 0))
-PROGRESS = (STATES, DAYS, PRUNED)
+PROGRESS = (STATES, days("default"), PRUNED)
 # In load order; the call breaks ties, so that the order is always the same.
 RESPONSES = (
     select(
@@ -120,23 +128,33 @@ FAILED = (
     .order_by(videos.c.position)
 )
 VIDEO_STATES = select(videos.c.video_id, videos.c.state).order_by(videos.c.position)
+_WITH_CALL = responses.join(calls, calls.c.id == responses.c.call_id)
 RESPONSE_SIZES = (
     select(calls.c.first_position, responses.c.raw_bytes, responses.c.stored_bytes)
-    .join_from(responses, calls, calls.c.id == responses.c.call_id)
+    .select_from(_WITH_CALL)
+    .where(OF_VIDEOS)
     .order_by(calls.c.first_position, responses.c.call_id)
 )
-RESPONSE_TOTALS = select(
-    func.count(),
-    func.coalesce(func.sum(responses.c.raw_bytes), 0),
-    func.coalesce(func.sum(responses.c.stored_bytes), 0),
-).select_from(responses)
+_SUMS = [func.coalesce(func.sum(responses.c[name]), 0) for name in ("item_count", "raw_bytes", "stored_bytes")]
+_VIDEO_RESPONSES = select(func.count(), *_SUMS).select_from(_WITH_CALL).where(OF_VIDEOS)
+RESPONSE_TOTALS = _VIDEO_RESPONSES.with_only_columns(func.count(), *_SUMS[1:])
 # By the order of the calls, which is hardly another: the least of all instants would be a pass over all rows.
-OLDEST_RESPONSE = select(responses.c.fetched_at).order_by(responses.c.call_id).limit(1)
+OLDEST_RESPONSE = (
+    select(responses.c.fetched_at).select_from(_WITH_CALL).where(OF_VIDEOS).order_by(responses.c.call_id).limit(1)
+)
 NEWEST_RESPONSE = select(func.max(responses.c.fetched_at))
-NEWEST_STATISTICS = select(func.max(statistics.c.fetched_at))
-HAS_STATISTICS = select(statistics.c.of_call).limit(1)
-_STATISTICS_AT = func.coalesce(statistics.c.fetched_at, responses.c.fetched_at)
-_OF_STATISTICS = responses.outerjoin(statistics, statistics.c.of_call == responses.c.call_id)
+# In the order of their calls: of two of the same response, the newer is the later.
+STATISTICS = select(calls.c.of_call, *responses.c).select_from(_WITH_CALL).where(OF_STATISTICS).order_by(calls.c.id)
+HAS_STATISTICS = STATISTICS.with_only_columns(calls.c.id).limit(1)
+_newer, _newer_calls = responses.alias(), calls.alias()
+_STATISTICS_AT = func.coalesce(
+    select(func.max(_newer.c.fetched_at))
+    .join_from(_newer_calls, _newer, _newer.c.call_id == _newer_calls.c.id)
+    .where(_newer_calls.c.of_call == responses.c.call_id, _newer_calls.c.endpoint == VIDEOS_BATCH_GET_STATS.name)
+    .correlate(responses)
+    .scalar_subquery(),
+    responses.c.fetched_at,
+)
 
 
 def newest_runs(count: int) -> AnyQuery:
@@ -155,7 +173,7 @@ def faults(most: int, among_newest: int | None = None) -> AnyQuery:
             func.sum(calls.c.units).label("units"),
             func.max(calls.c.finished_at).label("last_at"),
         )
-        .where(calls.c.state.in_((CallState.FAILED, CallState.ABANDONED)))
+        .where(OF_VIDEOS, calls.c.state.in_((CallState.FAILED, CallState.ABANDONED)))
         .group_by(reason)
         .order_by(func.count().desc(), reason)
         .limit(most)
@@ -167,13 +185,13 @@ def faults(most: int, among_newest: int | None = None) -> AnyQuery:
 
 
 def good_call_times(among_newest: int) -> AnyQuery:
-    newest = select(calls).order_by(calls.c.id.desc()).limit(among_newest).subquery()
+    newest = select(calls).where(OF_VIDEOS).order_by(calls.c.id.desc()).limit(among_newest).subquery()
     return select(newest.c.started_at, newest.c.finished_at).where(newest.c.state == CallState.OK)
 
 
 def newest_responses(count: int) -> AnyQuery:
     """The calls of those that hold any video."""
-    query = select(responses.c.call_id).where(responses.c.item_count > 0)
+    query = select(responses.c.call_id).select_from(_WITH_CALL).where(OF_VIDEOS, responses.c.item_count > 0)
     return query.order_by(responses.c.call_id.desc()).limit(count)
 
 
@@ -190,8 +208,8 @@ def bodies(call_ids: Sequence[int]) -> AnyQuery:
 def response_order(span: Span) -> AnyQuery:
     return (
         select(responses.c.call_id)
-        .join_from(responses, calls, calls.c.id == responses.c.call_id)
-        .where(calls.c.first_position.between(span.first, span.last))
+        .select_from(_WITH_CALL)
+        .where(OF_VIDEOS, calls.c.first_position.between(span.first, span.last))
         .order_by(calls.c.first_position, responses.c.call_id)
     )
 
@@ -235,22 +253,17 @@ def other_parts(parts: str) -> AnyQuery:
     return select(func.count()).select_from(calls).where(calls.c.parts != parts, _STORED_BY)
 
 
-def old_responses(before: datetime, after_call: int, most: int, parts: str | None = None) -> AnyQuery:
-    return (
-        select(calls.c.id, (calls.c.last_position - calls.c.first_position + 1).label("reach"))
-        .join_from(responses, calls, calls.c.id == responses.c.call_id)
-        .where(responses.c.call_id > after_call, _old(before, parts))
-        .order_by(responses.c.call_id)
-        .limit(most)
-    )
+def _old_statistics(before: datetime) -> ColumnElement[bool]:
+    """Of responses with videos: their newest statistics were fetched before then."""
+    return and_(responses.c.item_count > 0, instant(before) > _STATISTICS_AT)
 
 
-def old_statistics(before: datetime, after_call: int, most: int) -> AnyQuery:
-    """As `old_responses`, by the age of the statistics alone."""
+def old_responses(before: datetime, after_call: int, most: int, parts: str | None, kind: BatchKind) -> AnyQuery:
+    old = _old_statistics(before) if kind is BatchKind.STATISTICS else _old(before, parts)
     return (
         select(calls.c.id, (calls.c.last_position - calls.c.first_position + 1).label("reach"))
-        .select_from(_OF_STATISTICS.join(calls, calls.c.id == responses.c.call_id))
-        .where(responses.c.call_id > after_call, responses.c.item_count > 0, instant(before) > _STATISTICS_AT)
+        .select_from(_WITH_CALL)
+        .where(OF_VIDEOS, responses.c.call_id > after_call, old)
         .order_by(responses.c.call_id)
         .limit(most)
     )
@@ -258,27 +271,15 @@ def old_statistics(before: datetime, after_call: int, most: int) -> AnyQuery:
 
 def older_statistics(before: datetime) -> AnyQuery:
     """Of how many responses they are older, and of how many videos."""
-    return (
-        select(func.count(), func.coalesce(func.sum(responses.c.item_count), 0))
-        .select_from(_OF_STATISTICS)
-        .where(responses.c.item_count > 0, instant(before) > _STATISTICS_AT)
-    )
+    return _VIDEO_RESPONSES.where(_old_statistics(before)).with_only_columns(func.count(), _SUMS[0])
 
 
-def newest_statistics(call_ids: Sequence[int]) -> AnyQuery:
-    return select(statistics).where(statistics.c.of_call.in_(call_ids))
-
-
-def spent_on_statistics(day: date) -> AnyQuery:
-    return select(statistics_days).where(statistics_days.c.day == day.isoformat())
+def statistics(call_ids: Sequence[int]) -> AnyQuery:
+    return STATISTICS.where(calls.c.of_call.in_(call_ids))
 
 
 def older(before: datetime, parts: str | None = None) -> AnyQuery:
-    sums = (func.coalesce(func.sum(responses.c[name]), 0) for name in ("item_count", "raw_bytes", "stored_bytes"))
-    query = select(func.count(), *sums).select_from(responses)
-    if parts is not None:
-        query = query.join(calls, calls.c.id == responses.c.call_id)
-    return query.where(_old(before, parts))
+    return _VIDEO_RESPONSES.where(_old(before, parts))
 
 
 def calls_to_refresh(before: datetime, parts: str | None = None) -> AnyQuery:
@@ -306,18 +307,6 @@ def as_day(row: AnyRow) -> QuotaDay:
         missing=row.videos_missing,
         raw_bytes=row.raw_bytes,
         stored_bytes=row.stored_bytes,
-        closed_by_server_at=moment(row.closed_by_server_at) if row.closed_by_server_at else None,
-        elsewhere=row.units_elsewhere,
-    )
-
-
-def as_statistics_day(row: AnyRow) -> QuotaDay:
-    return QuotaDay(
-        day=date.fromisoformat(row.day),
-        units_limit=row.units_limit,
-        units=row.units_reserved,
-        calls=row.calls,
-        **dict.fromkeys(("ok", "failed", "abandoned", "fetched", "missing", "raw_bytes", "stored_bytes"), 0),
         closed_by_server_at=moment(row.closed_by_server_at) if row.closed_by_server_at else None,
         elsewhere=row.units_elsewhere,
     )

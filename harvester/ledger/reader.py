@@ -21,6 +21,7 @@ from harvester.ledger.load_records import LoadRecord, Removal
 from harvester.ledger.sqlite.connection import damaged, is_read_unlocked, ledger_errors, reading_engine
 from harvester.model import (
     EVERYTHING,
+    Bucket,
     FailedId,
     FaultCount,
     PartsAsked,
@@ -124,8 +125,8 @@ class CoreReader(ABC):
 
     def newest_response(self) -> datetime | None:
         with self._reading():
-            found = [self._db.execute(query).scalar() for query in (queries.NEWEST_RESPONSE, queries.NEWEST_STATISTICS)]
-            return max((queries.moment(newest) for newest in found if newest), default=None)
+            newest = self._db.execute(queries.NEWEST_RESPONSE).scalar()
+            return queries.moment(newest) if newest else None
 
     def pending(self, size: int) -> Iterator[tuple[str, ...]]:
         with self._reading():
@@ -168,18 +169,12 @@ class CoreReader(ABC):
             responses, videos = self._db.execute(queries.older_statistics(before)).one()
             return Stored(responses, videos)
 
-    def left_for_statistics(self, day: date, daily_units: int) -> int:
+    def days(self, bucket: Bucket) -> list[QuotaDay]:
         with self._reading():
-            spent = self._db.execute(queries.spent_on_statistics(day)).one_or_none()
-            if spent is None:
-                return daily_units
-            if spent.closed_by_server_at:
-                return 0
-            return max(0, daily_units - int(spent.units_reserved) - int(spent.units_elsewhere))
+            return [queries.as_day(row) for row in self._db.execute(queries.days(bucket))]
 
-    def statistics_days(self) -> list[QuotaDay]:
-        with self._reading():
-            return [queries.as_statistics_day(row) for row in self._db.execute(queries.STATISTICS_DAYS)]
+    def day(self, bucket: Bucket, day: date) -> QuotaDay:
+        return next((kept for kept in self.days(bucket) if kept.day == day), QuotaDay(day))
 
     def has_statistics(self) -> bool:
         with self._reading():
@@ -187,7 +182,7 @@ class CoreReader(ABC):
 
     def statistics(self, call_ids: Sequence[int]) -> Iterator[StoredResponse]:
         with self._reading():
-            for row in self._db.execute(queries.newest_statistics(call_ids)):
+            for row in self._db.execute(queries.statistics(call_ids)):
                 yield StoredResponse(row.of_call, 0, queries.as_body(row), queries.moment(row.fetched_at))
 
     def oldest_response(self) -> datetime | None:

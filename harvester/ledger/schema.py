@@ -11,10 +11,12 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
     MetaData,
+    PrimaryKeyConstraint,
     Table,
     Text,
 )
@@ -97,12 +99,13 @@ Index(
     info={POSTGRES: {"where": runs.c.ended_at.is_(None)}},
 )
 
-# Units are reserved here in the transaction that claims, before the call is sent. The sums behind them are the
-# day's counts; its videos are those that it settled, not those of a refresh, which were settled before.
+# Units are reserved here in the transaction that claims, before the call is sent; each of the API's daily quotas, its
+# buckets, has days of its own. The sums behind the units are of the day's calls; its videos are those that it settled,
+# not those of a refresh, which were settled before.
 quota_days = Table(
     "quota_days",
     metadata,
-    Column("day", TEXT, primary_key=True),
+    Column("day", TEXT, nullable=False),
     Column("units_limit", LARGE, nullable=False),
     Column("units_reserved", LARGE, nullable=False, server_default="0"),
     Column("calls", LARGE, nullable=False, server_default="0"),
@@ -122,18 +125,21 @@ quota_days = Table(
         nullable=False,
         server_default="0",
     ),
+    Column("bucket", TEXT, nullable=False, server_default="default"),
+    PrimaryKeyConstraint("bucket", "day", name="pk_quota_days"),
     CheckConstraint("units_reserved BETWEEN 0 AND units_limit", name="ck_quota_days_within_budget"),
     CheckConstraint("calls >= calls_ok + calls_failed + calls_abandoned", name="ck_quota_days_calls"),
     sqlite_strict=True,
 )
 
-# Append-only: a row is made with the claim and closed once. `first_position` and `last_position` bound its ids.
+# Append-only: a row is made with the claim and closed once. `first_position` and `last_position` bound its ids. A call
+# with `of_call` asks again for what that one fetched, or for the statistics of it: meanwhile its ids stay fetched.
 calls = Table(
     "calls",
     metadata,
     Column("id", LARGE, primary_key=True),
     Column("run_id", ForeignKey("runs.id"), nullable=False),
-    Column("quota_day", ForeignKey("quota_days.day"), nullable=False),
+    Column("quota_day", TEXT, nullable=False),
     Column("units", Integer, nullable=False),
     Column("ids", Integer, nullable=False),
     Column("attempt", Integer, nullable=False),
@@ -146,6 +152,11 @@ calls = Table(
     Column("finished_at", TEXT),
     # The parts that it asked for, comma-separated; NULL in calls of earlier versions.
     Column("parts", TEXT),
+    Column("bucket", TEXT, nullable=False, server_default="default"),
+    # The method of the API that it calls.
+    Column("endpoint", TEXT, nullable=False, server_default="videos.list"),
+    Column("of_call", ForeignKey("calls.id")),
+    ForeignKeyConstraint(["bucket", "quota_day"], ["quota_days.bucket", "quota_days.day"], name="fk_calls_quota_day"),
     CheckConstraint("state IN ('open', 'ok', 'failed', 'abandoned')", name="ck_calls_state"),
     CheckConstraint("(state = 'open') = (finished_at IS NULL)", name="ck_calls_finished"),
     CheckConstraint("ids BETWEEN 1 AND 50", name="ck_calls_ids"),
@@ -160,6 +171,9 @@ Index(
     sqlite_where=calls.c.state == "open",
     info={POSTGRES: {"where": calls.c.state == "open"}},
 )
+_OF_CALL = calls.c.of_call.is_not(None)
+# Serves: whether a response is asked for again already, and the statistics of a response.
+Index("ix_calls_of_call", calls.c.of_call, sqlite_where=_OF_CALL, info={POSTGRES: {"where": _OF_CALL}})
 
 # Load order is `position`. `suspect_batch` is set on the halves of a batch that the API refused: ids that share
 # one are asked together and apart from all others, so that the one at fault is found in few calls.
@@ -194,7 +208,8 @@ Index(
     info={POSTGRES: {"where": _SUSPECT}},
 )
 
-# What the API sent, as received. `body` stands last so that the rest is read without it.
+# What the API sent, as received: videos, or statistics of a response, as `calls.endpoint` says. Of those,
+# the newest are kept, and go with their response. `body` stands last so that the rest is read without it.
 responses = Table(
     "responses",
     metadata,
@@ -229,96 +244,12 @@ prunings = Table(
     sqlite_strict=True,
 )
 
-# The good calls whose response is stored no more. Every other good call has one.
+# The good calls of videos.list whose response is stored no more. Every other one has it.
 pruned_responses = Table(
     "pruned_responses",
     metadata,
     Column("call_id", ForeignKey("calls.id"), primary_key=True, autoincrement=False),
     Column("pruning_id", ForeignKey("prunings.id"), nullable=False),
-    sqlite_strict=True,
-)
-
-# The old responses that are being fetched again: a row is made with the claim of the call that asks, and gone when
-# that call is closed. The ids stay fetched meanwhile, by the old call.
-refreshes = Table(
-    "refreshes",
-    metadata,
-    Column("old_call_id", ForeignKey("responses.call_id"), primary_key=True, autoincrement=False),
-    Column("call_id", ForeignKey("calls.id"), nullable=False, unique=True),
-    sqlite_strict=True,
-)
-
-# Statistics are fetched again by a call that has a daily quota of its own, so these days and calls are apart from the
-# crawl's and in none of its sums.
-statistics_days = Table(
-    "statistics_days",
-    metadata,
-    Column("day", TEXT, primary_key=True),
-    Column("units_limit", LARGE, nullable=False),
-    Column("units_reserved", LARGE, nullable=False, server_default="0"),
-    Column("calls", LARGE, nullable=False, server_default="0"),
-    Column("closed_by_server_at", TEXT),
-    Column(
-        "units_elsewhere",
-        LARGE,
-        CheckConstraint("units_elsewhere >= 0", name="ck_statistics_days_elsewhere"),
-        nullable=False,
-        server_default="0",
-    ),
-    CheckConstraint("units_reserved BETWEEN 0 AND units_limit", name="ck_statistics_days_within_budget"),
-    sqlite_strict=True,
-)
-
-# Append-only, as `calls`. `of_call` brought the response whose statistics are asked for.
-statistics_calls = Table(
-    "statistics_calls",
-    metadata,
-    Column("id", LARGE, primary_key=True),
-    Column("run_id", ForeignKey("runs.id"), nullable=False),
-    Column("quota_day", ForeignKey("statistics_days.day"), nullable=False),
-    Column("of_call", ForeignKey("calls.id"), nullable=False),
-    Column("units", Integer, nullable=False),
-    Column("ids", Integer, nullable=False),
-    Column("attempt", Integer, nullable=False),
-    Column("state", TEXT, nullable=False, server_default="open"),
-    Column("http_status", Integer),
-    Column("reason", TEXT),
-    Column("started_at", TEXT, nullable=False),
-    Column("finished_at", TEXT),
-    CheckConstraint("state IN ('open', 'ok', 'failed', 'abandoned')", name="ck_statistics_calls_state"),
-    CheckConstraint("(state = 'open') = (finished_at IS NULL)", name="ck_statistics_calls_finished"),
-    CheckConstraint("ids BETWEEN 1 AND 50", name="ck_statistics_calls_ids"),
-    CheckConstraint("units >= 0", name="ck_statistics_calls_units"),
-    sqlite_strict=True,
-)
-_OPEN = statistics_calls.c.state == "open"
-# Serves: the open calls of a dead run, in recovery.
-Index("ix_statistics_calls_open", statistics_calls.c.run_id, sqlite_where=_OPEN, info={POSTGRES: {"where": _OPEN}})
-# Serves: the claim, for no two calls under way ask for the same.
-Index(
-    "ux_statistics_calls_of",
-    statistics_calls.c.of_call,
-    unique=True,
-    sqlite_where=_OPEN,
-    info={POSTGRES: {"where": _OPEN}},
-)
-
-# The newest statistics of the videos of a response, as they came from the wire. Gone with the response.
-statistics = Table(
-    "statistics",
-    metadata,
-    Column("of_call", ForeignKey("responses.call_id"), primary_key=True, autoincrement=False),
-    Column("call_id", ForeignKey("statistics_calls.id"), nullable=False),
-    Column("encoding", TEXT, nullable=False),
-    Column("raw_bytes", Integer, nullable=False),
-    Column("stored_bytes", Integer, nullable=False),
-    Column("item_count", Integer, nullable=False),
-    Column("fetched_at", TEXT, nullable=False),
-    Column("sha256", LargeBinary, nullable=False),
-    Column("body", LargeBinary, nullable=False),
-    CheckConstraint("encoding IN ('gzip', 'identity')", name="ck_statistics_encoding"),
-    CheckConstraint("stored_bytes = length(body)", name="ck_statistics_stored_bytes"),
-    CheckConstraint("length(sha256) = 32", name="ck_statistics_sha256"),
     sqlite_strict=True,
 )
 

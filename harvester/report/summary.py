@@ -82,12 +82,9 @@ class Summary:
 def summarize(progress: Progress, settings: QuotaSettings, now: datetime) -> Summary:
     """Count `progress` up and look ahead from the quota day of `now`."""
     day = quota.quota_day(now)
-    today = progress.day(day)
-    spent = today.units if today else 0
-    closed = today is not None and today.closed_by_server_at is not None
+    today = progress.day(day) or QuotaDay(day)
     limit = settings.spendable_units
-    elsewhere = today.elsewhere if today else 0
-    remaining = 0 if closed else max(0, limit - spent - elsewhere)
+    remaining = today.remaining(limit)
     unasked = progress.videos[VideoState.PENDING] + progress.videos[VideoState.CLAIMED]
     calls_left_today = remaining // settings.units_per_call
     calls_a_day = limit // settings.units_per_call
@@ -96,8 +93,7 @@ def summarize(progress: Progress, settings: QuotaSettings, now: datetime) -> Sum
     # Today is one of the days left only while it has calls left.
     ahead = days_left - (1 if calls_left_today and days_left else 0)
     finishes_on = day + timedelta(days=ahead)
-    settled_today = today.fetched + today.missing if today else 0
-    today_still = max(0.0, min(pace - settled_today, calls_left_today * BATCH_SIZE))
+    today_still = max(0.0, min(pace - today.fetched - today.missing, calls_left_today * BATCH_SIZE))
     # What a first day has brought so far is no pace yet.
     whole_day_seen = bool(progress.days) and (progress.days[0].day < day or not calls_left_today)
     at_pace = _at_pace(unasked, pace, day, today_still) if whole_day_seen else None
@@ -111,10 +107,10 @@ def summarize(progress: Progress, settings: QuotaSettings, now: datetime) -> Sum
         day=day,
         daily_units=settings.daily_units,
         units_per_call=settings.units_per_call,
-        spent=spent,
-        elsewhere=elsewhere,
+        spent=today.units,
+        elsewhere=today.elsewhere,
         remaining=remaining,
-        closed_by_server=closed,
+        closed_by_server=today.closed_by_server_at is not None,
         resets_at=quota.resets_at(now),
         responses=sum(d.ok for d in progress.days) - progress.pruned.responses,
         raw_bytes=sum(d.raw_bytes for d in progress.days) - progress.pruned.raw_bytes,

@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from harvester.crawl.run_report import Ending, RunReport
-from harvester.model import Loaded, Progress, Stored, VideoState
+from harvester.ledger.load_records import Loaded
+from harvester.model import Progress, Stored, VideoState
 from harvester.quota import SECONDS_PER_CALL, Plan
 from harvester.report.summary import OTHER_IDS, no_valid_ids
 from harvester.support.sanitize import count, escaped, shown

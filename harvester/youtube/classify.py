@@ -14,8 +14,9 @@ from email.utils import parsedate_to_datetime
 
 from harvester.model import Answer, Outcome, Verdict
 from harvester.support.gzip_body import BodyError
+from harvester.youtube.endpoints import VIDEOS_LIST
 from harvester.youtube.error_body import ApiError, read_error
-from harvester.youtube.validate import LIST_KIND, is_html, read_good
+from harvester.youtube.validate import is_html, read_good
 
 MAX_RETRY_AFTER_SECONDS = 900.0
 """A longer `Retry-After` is cut to 15 minutes: to ask again then costs one call, to wait for hours costs the day."""
@@ -52,7 +53,7 @@ _OF_THE_BATCH = frozenset(
 _SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
-def classify(answer: Answer, asked: Collection[str], now: datetime, kind: str = LIST_KIND) -> Outcome:
+def classify(answer: Answer, asked: Collection[str], now: datetime, kind: str = VIDEOS_LIST.answer_kind) -> Outcome:
     """Sort one answer to a call for the ids `asked`; a good one is of `kind`. `now` (aware) is for a Retry-After that
     is a date."""
     outcome = _good_or_fault(answer, asked, kind) if answer.status == 200 else _refusal(answer)

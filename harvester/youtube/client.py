@@ -1,4 +1,4 @@
-"""One call of videos.list, or of videos.batchGetStats, over HTTP."""
+"""One call of an endpoint over HTTP."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from yarl import URL
 from harvester._version import __version__
 from harvester.clock import Clock
 from harvester.config import YouTubeSettings
-from harvester.model import BATCH_SIZE, Answer, Outcome, Verdict
+from harvester.model import Answer, Outcome, Verdict
 from harvester.support.network import Proxy, tls_context
 from harvester.youtube.classify import classify, date_of
+from harvester.youtube.endpoints import VIDEOS_LIST, Endpoint
 from harvester.youtube.network_errors import NETWORK_FAULTS, outcome_of
-from harvester.youtube.validate import LIST_KIND, STATISTICS_KIND
 
 MAX_WIRE_BYTES = 8 * 1024 * 1024
 """Most bytes of a body as they come from the wire; a full batch has 50 KB."""
@@ -49,8 +49,8 @@ class YouTubeClient:
 
     It asks once a call and never again by itself: each request was paid for before it is sent. It holds at
     most `concurrency` connections; `timeout_seconds` bounds a call as a whole, half of it the connecting.
-    The key travels in a header, and is in no URL, message, exception or repr. With `statistics_only` it asks for those
-    by the call that has a quota of its own. Through a `proxy`, an https API is asked by CONNECT: the proxy sees no key.
+    The key travels in a header, and is in no URL, message, exception or repr. Through a `proxy`,
+    an https API is asked by CONNECT: the proxy sees no key.
     """
 
     def __init__(
@@ -62,15 +62,14 @@ class YouTubeClient:
         timeout_seconds: float,
         clock: Clock,
         max_wire_bytes: int = MAX_WIRE_BYTES,
-        statistics_only: bool = False,
+        endpoint: Endpoint = VIDEOS_LIST,
         proxy: Proxy | None = None,
     ) -> None:
         self._base_url = settings.base_url
         self._proxy = proxy
-        parts = "id,statistics" if statistics_only else ",".join(settings.parts)
-        call = "videos:batchGetStats" if statistics_only else "videos"
-        self._kind = STATISTICS_KIND if statistics_only else LIST_KIND
-        self._videos = URL(f"{settings.base_url}/{call}").with_query(part=parts, prettyPrint="false")
+        parts = endpoint.parts or ",".join(settings.parts)
+        self._endpoint = endpoint
+        self._url = URL(f"{settings.base_url}/{endpoint.path}").with_query(part=parts, prettyPrint="false")
         self._key = key
         self._concurrency = concurrency
         # Connecting ends before the whole does, so that the exception tells what was surely never sent.
@@ -86,7 +85,7 @@ class YouTubeClient:
         return f"YouTubeClient({self._base_url!r}, concurrency={self._concurrency})"
 
     async def __aenter__(self) -> Self:
-        tls = tls_context() if self._videos.scheme == "https" or self._proxy is not None else True
+        tls = tls_context() if self._url.scheme == "https" or self._proxy is not None else True
         session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._concurrency, ssl=tls),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -119,16 +118,16 @@ class YouTubeClient:
 
     async def fetch(self, ids: Sequence[str]) -> Outcome:
         """Ask once for `ids`, 1 to 50 of them. Network faults are outcomes."""
-        if not 0 < len(ids) <= BATCH_SIZE:
-            raise ValueError(f"a call is for 1 to {BATCH_SIZE} ids, not {len(ids)}")
+        if not 0 < len(ids) <= self._endpoint.ids_per_call:
+            raise ValueError(f"a call is for 1 to {self._endpoint.ids_per_call} ids, not {len(ids)}")
         async with AsyncExitStack() as held:
             try:
-                answer = await self._get(self._videos.extend_query(id=",".join(ids)), held)
+                answer = await self._get(self._url.extend_query(id=",".join(ids)), held)
             except NETWORK_FAULTS as fault:
                 return outcome_of(fault)
             if len(answer.body) > self._max_wire_bytes:
                 return Outcome(Verdict.TRY_AGAIN, "body_too_large", http_status=answer.status)
-            arguments = answer, ids, self._clock.now(), self._kind
+            arguments = answer, ids, self._clock.now(), self._endpoint.answer_kind
             small = len(answer.body) <= self._small_bytes
             # In this thread: half a millisecond, of which a change of threads would take a third.
             outcome = classify(*arguments) if small else await asyncio.to_thread(classify, *arguments)
@@ -143,7 +142,7 @@ class YouTubeClient:
         """The API's time; None where it can't be learned. It costs nothing: no key, no method of the API."""
         if self._session is None:
             raise RuntimeError("the client is used outside its context")
-        host = self._videos.origin()
+        host = self._url.origin()
         timeout = aiohttp.ClientTimeout(total=TIME_PATIENCE_SECONDS)
         try:
             async with self._session.head(host, allow_redirects=False, timeout=timeout) as response:

@@ -27,15 +27,13 @@ import simdjson
 
 from harvester.model import BATCH_SIZE, Answer, Body
 from harvester.support.gzip_body import BodyError, decompress, without_lone_surrogates
+from harvester.youtube.endpoints import VIDEOS_LIST
 
 MAX_RAW_BYTES = 64 * 1024 * 1024
 """Most bytes of a body once decompressed: 75 times the largest batch that real videos make (50 of 17 KB)."""
 
 MAX_DEPTH = 32
 """Videos have seven levels. The smallest limit among common readers is 64, and an export adds one."""
-
-LIST_KIND = "youtube#videoListResponse"
-STATISTICS_KIND = "youtube#batchGetStatsResponse"
 
 _UTF8_STEP_BYTES = 64 * 1024
 
@@ -79,7 +77,9 @@ class _OfThread(threading.local):
 _of_thread = _OfThread()
 
 
-def read_good(answer: Answer, asked: Collection[str], kind: str = LIST_KIND) -> tuple[Body, frozenset[str]]:
+def read_good(
+    answer: Answer, asked: Collection[str], kind: str = VIDEOS_LIST.answer_kind
+) -> tuple[Body, frozenset[str]]:
     """The body of a 200 and the ids in it. Raises BodyError unless it is of `kind` and answers for `asked` alone."""
     if is_html(answer):
         raise BodyError("html", "a web page instead of the API's answer")

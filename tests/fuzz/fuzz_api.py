@@ -17,7 +17,7 @@ from virtual_time import VirtualClock
 from harvester import quota
 from harvester.model import Answer, Outcome, Verdict
 from harvester.youtube.classify import classify
-from harvester.youtube.validate import LIST_KIND
+from harvester.youtube.endpoints import VIDEOS_LIST
 
 MAX_CALLS = 5_000
 """More than any plan can need: a crawl that asks so often will not end."""
@@ -156,7 +156,7 @@ class Heard:
 
 
 def _page(items: list[dict[str, str]]) -> Answer:
-    return Answer(200, _JSON, json.dumps({"kind": LIST_KIND, "items": items}).encode())
+    return Answer(200, _JSON, json.dumps({"kind": VIDEOS_LIST.answer_kind, "items": items}).encode())
 
 
 def _error(status: int, reason: str, message: str = "It was not to be.", retry_after: str | None = None) -> Answer:

@@ -13,12 +13,13 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from harvester.ledger.ledger import SqlLedger, SqlStatisticsLedger
+from harvester.ledger.ledger import SqlLedger
 from harvester.ledger.protocol import Ledger, LedgerReader
 from harvester.ledger.reader import SqliteReader
 from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.sqlite.migrate import prepare
 from harvester.model import Batch, Body, Budget, Outcome, ProcessIdentity, Verdict, VideoState
+from harvester.youtube.endpoints import VIDEOS_BATCH_GET_STATS
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
 DAY = date(2026, 11, 23)
@@ -31,15 +32,11 @@ MakeLedger = Callable[[], Ledger]
 
 
 class Database(Protocol):
-    """A prepared, empty ledger of one kind of database, and three ways into it."""
+    """A prepared, empty ledger of one kind of database, and two ways into it."""
 
     url: str
 
     def ledger(self, alive: Alive) -> Ledger: ...
-    def statistics_ledger(self, alive: Alive) -> Ledger:
-        """For a refresh of statistics."""
-        ...
-
     def books(self) -> LedgerReader: ...
 
     def dump(self) -> Dump:
@@ -63,9 +60,6 @@ class SqliteDatabase:
 
     def ledger(self, alive: Alive) -> SqlLedger:
         return SqlLedger(SqliteConnector(self.path), alive)
-
-    def statistics_ledger(self, alive: Alive) -> SqlStatisticsLedger:
-        return SqlStatisticsLedger(SqliteConnector(self.path), alive)
 
     def books(self) -> SqliteReader:
         return SqliteReader(self.path)
@@ -98,6 +92,11 @@ def a_process(pid: int = 1, *, host: str = "here", boot: str = "boot", started: 
 
 def a_budget(limit: int = 10_000, price: int = PRICE, day: date = DAY) -> Budget:
     return Budget(day, limit, price)
+
+
+def a_statistics_budget(limit: int = 10_000, day: date = DAY) -> Budget:
+    endpoint = VIDEOS_BATCH_GET_STATS
+    return Budget(day, limit, 1, endpoint.parts, endpoint.name, endpoint.bucket)
 
 
 def a_body(found: Iterable[str], *, encoding: str = "gzip") -> Body:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from harvester.model import Batch, Budget, Denied, GiveBack, VideoState
+from harvester.model import Batch, BatchKind, Budget, Denied, GiveBack, VideoState
 
 
 @dataclass
@@ -27,7 +27,7 @@ class Call:
     units: int
     ids: tuple[str, ...]
     state: str = "open"
-    replaces: int | None = None
+    of_call: int | None = None
     """The call whose response this one is to replace."""
 
 
@@ -90,8 +90,8 @@ class Model:
     def retry(self, run: int, batch: Batch, sent: bool, budget: Budget) -> Batch | Denied:
         if not self.give_back(batch, GiveBack.RELEASE, sent):
             return Denied.NOTHING_PENDING
-        opened = self.denied(budget) or self._open(run, batch.ids, budget, batch.attempt + 1, batch.replaces)
-        if isinstance(opened, Batch) and batch.replaces is not None:
+        opened = self.denied(budget) or self._open(run, batch.ids, budget, batch.attempt + 1, batch.of_call)
+        if isinstance(opened, Batch) and batch.of_call is not None:
             return replace(opened, asked_before=batch.asked_before + 1)
         return opened
 
@@ -99,7 +99,7 @@ class Model:
         ids = tuple(t for t, v in self.videos.items() if v.state is VideoState.FETCHED and v.call == old_call)
         if not ids or old_call in self.replaced():
             return Denied.NOTHING_PENDING
-        return self.denied(budget) or self._open(run, ids, budget, attempt=1, replaces=old_call)
+        return self.denied(budget) or self._open(run, ids, budget, attempt=1, of_call=old_call)
 
     def stored(self) -> list[int]:
         """The calls whose response holds any video."""
@@ -107,7 +107,7 @@ class Model:
 
     def replaced(self) -> dict[int, int]:
         """The calls whose response is being fetched again, and by which."""
-        return {c.replaces: n for n, c in self.calls.items() if c.state == "open" and c.replaces is not None}
+        return {c.of_call: n for n, c in self.calls.items() if c.state == "open" and c.of_call is not None}
 
     def settle(self, batch: Batch, missing: Collection[str]) -> bool:
         if not self._close(batch.call_id, "ok"):
@@ -124,7 +124,7 @@ class Model:
         if not sent:
             self.days[call.day].units -= call.units
             call.units = 0
-        if batch.replaces is not None:
+        if batch.of_call is not None:
             return True
         middle = (len(batch) + 1) // 2
         for index, text in enumerate(batch.ids):
@@ -139,7 +139,7 @@ class Model:
         lost = [number for number, call in self.calls.items() if call.run in runs and call.state == "open"]
         for number in lost:
             self._close(number, "abandoned")
-            for text in self.calls[number].ids if self.calls[number].replaces is None else ():
+            for text in self.calls[number].ids if self.calls[number].of_call is None else ():
                 self.videos[text].state = VideoState.PENDING
         return len(lost)
 
@@ -159,15 +159,15 @@ class Model:
             video.state, video.attempts, video.suspect = VideoState.PENDING, 0, None
         return len(chosen)
 
-    def _open(self, run: int, ids: tuple[str, ...], budget: Budget, attempt: int, replaces: int | None = None) -> Batch:
+    def _open(self, run: int, ids: tuple[str, ...], budget: Budget, attempt: int, of_call: int | None = None) -> Batch:
         number = len(self.calls) + 1
-        self.calls[number] = Call(run, budget.day, budget.units_per_call, ids, replaces=replaces)
+        self.calls[number] = Call(run, budget.day, budget.units_per_call, ids, of_call=of_call)
         self.days.setdefault(budget.day, Day()).units += budget.units_per_call
         videos = [self.videos[text] for text in ids]
         positions = tuple(video.position for video in videos)
-        batch = Batch(number, budget.day, budget.units_per_call, attempt, positions, ids, replaces=replaces)
-        if replaces is not None:
-            return batch
+        batch = Batch(number, budget.day, budget.units_per_call, attempt, positions, ids)
+        if of_call is not None:
+            return replace(batch, kind=BatchKind.REFRESH, of_call=of_call)
         asked_before = max(video.attempts for video in videos)
         for video in videos:
             video.state, video.call, video.attempts = VideoState.CLAIMED, number, video.attempts + 1

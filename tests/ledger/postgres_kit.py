@@ -10,7 +10,7 @@ import psycopg
 from ledger_kit import DATABASES, Alive, Dump
 from postgres_server import the_server
 
-from harvester.ledger.ledger import SqlLedger, SqlStatisticsLedger
+from harvester.ledger.ledger import SqlLedger
 from harvester.ledger.postgres.connector import PostgresConnector
 from harvester.ledger.postgres.reader import PostgresReader
 from harvester.ledger.postgres.texts import unescaped
@@ -25,9 +25,6 @@ class PostgresDatabase:
 
     def ledger(self, alive: Alive) -> SqlLedger:
         return SqlLedger(PostgresConnector(self.url), alive)
-
-    def statistics_ledger(self, alive: Alive) -> SqlStatisticsLedger:
-        return SqlStatisticsLedger(PostgresConnector(self.url), alive)
 
     def books(self) -> PostgresReader:
         return PostgresReader(self.url)

@@ -61,7 +61,11 @@ async def test_what_a_claim_says_is_what_the_ledger_holds(ledger: Ledger, run: i
     places = await ledger.find(video_ids(3))
     assert {(place.state, place.call_id) for place in places.values()} == {(VideoState.CLAIMED, 1)}
     (call,) = database.dump()["calls"]
-    assert call == (1, run, str(DAY), PRICE, 3, 1, 1, 3, "open", None, None, "2026-11-23T10:30:00.000000Z", None, None)
+    began = "2026-11-23T10:30:00.000000Z"
+    assert call == (
+        *(1, run, str(DAY), PRICE, 3, 1, 1, 3, "open", None, None, began, None, None),
+        *("default", "videos.list", None),
+    )
 
 
 async def test_the_units_are_spent_with_the_claim(ledger: Ledger, run: int) -> None:

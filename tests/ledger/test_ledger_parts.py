@@ -32,7 +32,7 @@ async def test_each_call_notes_its_parts_and_what_is_of_others_is_found(
     await ledger.settle(second, good(second), NOW)
     third = await claimed(ledger, run, NEW)
     await ledger.settle(third, good(third), NOW)
-    assert [row[-1] for row in database.dump()["calls"]] == [None, "snippet", "snippet", "snippet,statistics"]
+    assert [row[13] for row in database.dump()["calls"]] == [None, "snippet", "snippet", "snippet,statistics"]
     books = database.books()
     asked = sorted(books.parts_asked(), key=str)
     assert asked == [PartsAsked("snippet", 1), PartsAsked("snippet,statistics", 1), PartsAsked(None, 1)]

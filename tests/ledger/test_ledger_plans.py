@@ -29,8 +29,7 @@ from harvester.model import Batch, Budget, GiveBack
 PARTIAL = {
     "ix_runs_open": ("OPEN_RUNS",),
     "ix_calls_open": ("OPEN_RUNS", "ABANDON_CALLS"),
-    "ix_statistics_calls_open": ("OPEN_RUNS", "ABANDON_STATISTICS_CALLS"),
-    "ux_statistics_calls_of": ("OLD_STATISTICS",),
+    "ix_calls_of_call": ("OLD_RESPONSE", "PICK_STATISTICS", "ABANDON_REFRESHES"),
     "ix_videos_suspect": ("FIRST_SUSPECT_BATCH", "PICK_SUSPECTS"),
 }
 """Each partial index, and the statements that it is there for."""
@@ -49,10 +48,10 @@ USED = {name: index for index, names in PARTIAL.items() for name in names} | {
     "COUNT_STATES": "SCAN video_states",
     "OPEN_AMONG": ROWS,
     "CLOSE_GOOD_CALLS": ROWS,
-    "CLOSE_FAILED_CALL": ROWS,
+    "CLOSE_CALL": ROWS,
     "RENEW_LEASE": ROWS,
     "CLOSE_RUN": ROWS,
-    "SPENT of quota_days": "sqlite_autoindex_quota_days_1",
+    "SPENT": "sqlite_autoindex_quota_days_1",
     "COUNT_DAY": "sqlite_autoindex_quota_days_1",
     "NEW_INVALID": ROWS,
     "KNOWN": "ux_videos_video_id",
@@ -65,27 +64,14 @@ USED = {name: index for index, names in PARTIAL.items() for name in names} | {
     "UNFETCH": ROWS,
     "SIZES_OF": ROWS,
     "DELETE_RESPONSES": ROWS,
-    "OLD_RESPONSE": ROWS,
     "PICK_FETCHED_BY": ROWS,
     "RENEW": ROWS,
-    "RETRY_REFRESH": ROWS,
-    "END_REFRESH": ROWS,
-    "END_REFRESHES": "sqlite_autoindex_refreshes_1",
-    "END_REFRESHES_OF": ROWS,
-    "ABANDON_REFRESH": ROWS,
-    "REOPEN_DAY of quota_days": "sqlite_autoindex_quota_days_1",
-    "REOPEN_DAY of statistics_days": "sqlite_autoindex_statistics_days_1",
-    "SPENT of statistics_days": "sqlite_autoindex_statistics_days_1",
-    "REFUND_STATISTICS": "sqlite_autoindex_statistics_days_1",
-    "CLOSE_STATISTICS_CALL": ROWS,
+    "REOPEN_DAY": "sqlite_autoindex_quota_days_1",
     "LOCK_RESPONSE": ROWS,
-    "DELETE_STATISTICS": ROWS,
 }
 PLAIN_INSERTS = {
     *("OPEN_RUN", "OPEN_CALLS", "STORE_RESPONSE", "ADD_IDS", "ADD_TEXTS"),
-    *("OPEN_LOAD", "ENTER_PRUNING", "MARK_PRUNED", "ENTER_REFRESH", "OPEN_STATISTICS_CALL", "STORE_STATISTICS"),
-    *(f"{name} of quota_days" for name in ("RESERVE_UNITS", "CLOSE_DAY", "SPEND_ELSEWHERE")),
-    *(f"{name} of statistics_days" for name in ("RESERVE_UNITS", "CLOSE_DAY", "SPEND_ELSEWHERE")),
+    *("OPEN_LOAD", "ENTER_PRUNING", "MARK_PRUNED", "RESERVE_UNITS", "CLOSE_DAY", "SPEND_ELSEWHERE"),
 }
 # Reads one end of the tree, which the plan calls a search without saying by what.
 ENDS = {"LAST_POSITION", "NEXT_RUN_ID"}
@@ -147,16 +133,11 @@ def db(request: pytest.FixtureRequest, path: Path) -> Iterator[sqlite3.Connectio
 
 
 def all_statements() -> dict[str, str]:
-    """Those of a quota's days once for each quota."""
-    found: dict[str, str] = {}
-    for name, texts in vars(statements).items():
-        if name.isupper() and not name.startswith("_"):
-            found |= {name: texts} if isinstance(texts, str) else {f"{name} of {days}": texts[days] for days in texts}
-    return found
+    return {name: text for name, text in vars(statements).items() if name.isupper() and not name.startswith("_")}
 
 
 def plan_of(db: sqlite3.Connection, name: str) -> str:
-    values = ("gzip",) * 8 if name == "STORE_RESPONSE" else ("gzip",) * 9 if name == "STORE_STATISTICS" else VALUES
+    values = ("gzip",) * 8 if name == "STORE_RESPONSE" else VALUES
     return "\n".join(row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {all_statements()[name]}", values))
 
 
@@ -233,11 +214,11 @@ def steps_of(db: sqlite3.Connection, statement: str) -> int:
         ("PENDING", ROWS),
         ("SUSPECTS", "ix_videos_suspect"),
         ("STATES", "SCAN video_states"),
-        ("DAYS", "SCAN quota_days"),
     ],
 )
 def test_what_status_and_a_dry_run_ask_is_found_at_once(path: Path, name: str, used: str) -> None:
     assert used in reading_plan(path, getattr(queries, name))
+    assert "SEARCH quota_days" in reading_plan(path, queries.days("default"))
 
 
 def test_the_newest_faults_and_what_failed_read_no_more_than_they_need(path: Path) -> None:

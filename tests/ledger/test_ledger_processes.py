@@ -12,13 +12,10 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from subprocess import Popen
-from typing import TypeAlias
 
-import forks
 import ledger_program
 import pytest
 from ledger_kit import DAY, NOW, PRICE, Database, SqliteDatabase, counts, video_ids
-from waiting import LIMIT_SECONDS
 
 from harvester.ledger.open import open_ledger
 from harvester.ledger.process_identity import this_process
@@ -27,7 +24,6 @@ from harvester.loader import load
 
 PROGRAM = Path(__file__).with_name("ledger_program.py")
 Start = Callable[..., "Popen[str]"]
-Forked: TypeAlias = "forks.ForkedProcess | Popen[bytes]"
 
 
 @pytest.fixture
@@ -45,26 +41,6 @@ def start(database: Database, tmp_path: Path) -> Iterator[Start]:
     for child in children:
         child.kill()
         child.communicate()
-
-
-@pytest.fixture
-def crawling(database: Database, tmp_path: Path) -> Iterator[Callable[[int], Forked]]:
-    """Starts the program as a crawl with that many units; it need not import anything."""
-    children: list[Forked] = []
-
-    def begin(units: int) -> Forked:
-        streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-        env = os.environ | {"PYTHONWARNINGS": "error"}
-        children.append(forks.start(PROGRAM, ["crawl", database.url, str(units)], folder=tmp_path, env=env, **streams))
-        return children[-1]
-
-    yield begin
-    for child in children:
-        child.kill()
-        child.wait()
-        for pipe in (child.stdin, child.stdout):
-            assert pipe is not None
-            pipe.close()
 
 
 @pytest.fixture
@@ -93,16 +69,13 @@ def findings(database: Database) -> list[str]:
 # On a server, tests/soak/company.py has them.
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 async def test_eight_processes_claim_nothing_twice_and_spend_to_the_unit(
-    database: Database, ledger: Ledger, crawling: Callable[[int], Forked]
+    database: Database, ledger: Ledger, start: Start
 ) -> None:
     affordable = 110
     await ledger.add(video_ids(6000), [], 0)
-    children = [crawling(affordable * PRICE + PRICE - 1) for _ in range(8)]
-    assert [child.stdout.readline() for child in children] == [b"ready\n"] * 8  # type: ignore[union-attr]
-    for child in children:
-        child.stdin.write(b"go\n")  # type: ignore[union-attr]
-    results = [child.stdout.read() for child in children]  # type: ignore[union-attr]
-    assert [child.wait(LIMIT_SECONDS) for child in children] == [0] * 8
+    children = [start("crawl", affordable * PRICE + PRICE - 1) for _ in range(8)]
+    assert [said(child) for child in children] == ["ready"] * 8
+    results = [child.communicate("go\n")[0] for child in reversed(children)]
     claimed = [video_id for result in results for video_id in json.loads(result)]
     assert len(claimed) == affordable * 50
     assert sorted(claimed) == video_ids(affordable * 50)

@@ -57,6 +57,11 @@ def rows(database: Database, table: str) -> list[tuple[Any, ...]]:
     return database.dump()[table]
 
 
+def refreshes(database: Database) -> list[tuple[int, int]]:
+    """The calls whose response is asked for again, and by which call."""
+    return [(row[16], row[0]) for row in rows(database, "calls") if row[16] is not None and row[8] == "open"]
+
+
 def responses(database: Database) -> list[int]:
     """The calls whose response is stored."""
     return [row[0] for row in rows(database, "responses")]
@@ -65,8 +70,8 @@ def responses(database: Database) -> list[int]:
 async def test_what_is_asked_for_again_stays_as_it_was(ledger: Ledger, run: int, database: Database) -> None:
     before = database.dump()
     batch = await old_batch(ledger, run)
-    assert (batch.ids, batch.replaces, batch.attempt, batch.units) == (tuple(IDS[2:50]), 1, 1, 11)
-    assert rows(database, "refreshes") == [(1, batch.call_id)]
+    assert (batch.ids, batch.of_call, batch.attempt, batch.units) == (tuple(IDS[2:50]), 1, 1, 11)
+    assert refreshes(database) == [(1, batch.call_id)]
     for table in ("videos", "video_states", "responses"):
         assert rows(database, table) == before[table]
     assert (await ledger.progress()).days[0].units == 33
@@ -85,7 +90,7 @@ async def test_a_good_answer_takes_the_place_of_the_old_one(ledger: Ledger, run:
     assert (await ledger.progress()).pruned == Stored(1, 48, old[2], old[3])
     day = (await ledger.progress()).days[0]
     assert (day.ok, day.fetched, day.missing) == (3, 98, 2)  # what it settled is no more than before
-    assert (rows(database, "pruned_responses"), rows(database, "refreshes")) == ([(1, 1)], [])
+    assert (rows(database, "pruned_responses"), refreshes(database)) == ([(1, 1)], [])
     assert findings(database) == []
     assert not await ledger.settle(batch, good(batch), LATER)
 
@@ -129,12 +134,12 @@ async def test_it_is_tried_again_by_a_new_call_until_the_day_is_spent(
     first = await old_batch(ledger, run)
     second = await ledger.retry(run, first, a_fault(), a_budget(), LATER)
     assert isinstance(second, Batch)
-    assert (second.ids, second.attempt, second.asked_before, second.replaces) == (first.ids, 2, 1, 1)
-    assert rows(database, "refreshes") == [(1, second.call_id)]
+    assert (second.ids, second.attempt, second.asked_before, second.of_call) == (first.ids, 2, 1, 1)
+    assert refreshes(database) == [(1, second.call_id)]
     assert findings(database) == []
     assert not await ledger.settle(first, good(first), LATER)
     assert await ledger.retry(run, second, a_fault(), a_budget(0), LATER) is Denied.BUDGET_SPENT
-    assert (await counts(ledger), rows(database, "refreshes")) == (SETTLED, [])
+    assert (await counts(ledger), refreshes(database)) == (SETTLED, [])
     assert findings(database) == []
 
 
@@ -150,7 +155,7 @@ async def test_what_a_run_leaves_is_asked_for_by_the_next(
         assert await ledger.recover(a_process(1), LATER) == 2
     else:
         await ledger.close_run(other, LATER, "stopped")
-    assert (await counts(ledger), rows(database, "refreshes")) == (SETTLED, [])
+    assert (await counts(ledger), refreshes(database)) == (SETTLED, [])
     assert findings(database) == []
     assert rows(database, "video_states")[0][4] == pending.positions[0] < looked_from
     assert not await ledger.settle(old, good(old), LATER)
@@ -163,7 +168,7 @@ async def test_pruned_meanwhile_its_answer_comes_too_late(ledger: Ledger, run: i
     assert not await ledger.settle(batch, good(batch), LATER)
     assert await ledger.retry(run, batch, a_fault(), a_budget(), LATER) is Denied.NOTHING_PENDING
     assert await counts(ledger) == {"fetched": 50, "missing": 2, "pending": 68}
-    assert (rows(database, "refreshes"), (await ledger.progress()).days[0].abandoned) == ([], 1)
+    assert (refreshes(database), (await ledger.progress()).days[0].abandoned) == ([], 1)
     assert findings(database) == []
 
 
@@ -180,9 +185,9 @@ async def test_a_run_beside_it_claims_and_settles_as_ever(
     assert findings(database) == []
 
 
-async def test_verify_finds_one_that_nobody_asks_for(ledger: Ledger, run: int, database: Database) -> None:
+async def test_verify_finds_one_whose_old_response_is_gone(ledger: Ledger, run: int, database: Database) -> None:
     batch = await old_batch(ledger, run)
-    database.damage("UPDATE refreshes SET call_id = 2")
-    assert findings(database) == ["Call 2 shall replace the response of call 1, but is ok."]
-    database.damage("UPDATE refreshes SET call_id = ?, old_call_id = 9", (batch.call_id,))
-    assert findings(database) == ["Row 9 of refreshes refers to a row of responses that is not there."]
+    database.damage("UPDATE calls SET of_call = ? WHERE id = ?", (batch.call_id, batch.call_id))
+    assert findings(database) == [f"Call {batch.call_id} shall replace the response of call 3, which is not stored."]
+    database.damage("UPDATE calls SET of_call = 9 WHERE id = ?", (batch.call_id,))
+    assert findings(database)[0] == "Row 3 of calls refers to a row of calls that is not there."

@@ -1,34 +1,37 @@
-"""Statistics that are fetched again by themselves: days and calls of their own, and nothing of the crawl's is moved."""
+"""Statistics that are fetched again by themselves: a quota of their own, and nothing of the crawl's is moved."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import Collection
 from contextlib import closing
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from ledger_kit import (
     DAY,
     NOW,
     Database,
+    Dump,
     a_batch,
     a_body,
     a_budget,
     a_fault,
     a_process,
     a_run,
+    a_statistics_budget,
     good,
     video_ids,
 )
 
 from harvester.ledger.protocol import Ledger
-from harvester.model import Batch, Denied, GiveBack, Outcome, ProcessIdentity, Stored, Verdict
+from harvester.model import Batch, BatchKind, Budget, Denied, GiveBack, Outcome, ProcessIdentity, Stored, Verdict
 
 IDS = video_ids(70)
 LATER = NOW + timedelta(days=2)
 CUTOFF = LATER - timedelta(days=1)
-CRAWL = ("videos", "video_states", "calls", "quota_days", "responses", "prunings")
-BUDGET = a_budget(price=1, day=DAY + timedelta(days=2))
+BUDGET = a_statistics_budget(day=DAY + timedelta(days=2))
+STATISTICS = BatchKind.STATISTICS
 
 
 @pytest.fixture(autouse=True)
@@ -39,17 +42,29 @@ async def crawled(ledger: Ledger, run: int) -> None:
     await ledger.settle(batch, good(batch, IDS[:2]), NOW)
 
 
-@pytest.fixture
-async def statistics(database: Database, living: set[ProcessIdentity]) -> AsyncIterator[Ledger]:
-    ledger = database.statistics_ledger(living.__contains__)
-    yield ledger
-    await ledger.close()
+async def claim(ledger: Ledger, run_id: int, budget: Budget = BUDGET) -> Batch | Denied:
+    return await ledger.claim_old(run_id, budget, LATER, 1, CUTOFF, STATISTICS)
 
 
 async def claimed(ledger: Ledger, run_id: int) -> Batch:
-    batch = await ledger.claim_old(run_id, BUDGET, LATER, 1, CUTOFF)
+    batch = await claim(ledger, run_id)
     assert isinstance(batch, Batch)
     return batch
+
+
+def rows_of_statistics(database: Database, table: str) -> list[tuple[Any, ...]]:
+    """Days and calls of the bucket, or the bodies that its calls brought."""
+    dump = database.dump()
+    calls = {row[0] for row in dump["calls"] if row[14] == "statistics"}
+    column, values = {"quota_days": (13, {"statistics"}), "calls": (0, calls), "responses": (0, calls)}[table]
+    return [row for row in dump[table] if row[column] in values]
+
+
+def of_the_crawl(database: Database) -> Dump:
+    """What is in the ledger besides."""
+    tables = ("quota_days", "calls", "responses")
+    dump, theirs = database.dump(), {table: rows_of_statistics(database, table) for table in tables}
+    return {name: [row for row in rows if row not in theirs.get(name, [])] for name, rows in dump.items()}
 
 
 def an_answer(ids: Collection[str]) -> Outcome:
@@ -62,123 +77,126 @@ def findings(database: Database) -> list[str]:
 
 
 async def test_they_hang_on_their_response_and_the_crawl_knows_nothing_of_it(
-    statistics: Ledger, run: int, database: Database
+    ledger: Ledger, run: int, database: Database
 ) -> None:
-    before = database.dump()
-    assert [old.call_id for old in await statistics.old_responses(CUTOFF, 0, 10)] == [1]
-    batch = await claimed(statistics, run)
-    assert (batch.ids, batch.replaces, batch.units, batch.attempt) == (tuple(IDS[2:50]), 1, 1, 1)
-    assert await statistics.claim_old(run, BUDGET, LATER, 1, CUTOFF) is Denied.NOTHING_PENDING
-    assert await statistics.settle(batch, an_answer(IDS[2:40]), LATER)
-    assert not await statistics.settle(batch, an_answer(IDS[2:40]), LATER)
-    after = database.dump()
-    assert {table: after[table] for table in CRAWL} == {table: before[table] for table in CRAWL}
-    assert after["statistics_days"] == [("2026-11-25", 10_000, 1, 1, None, 0)]
+    before = of_the_crawl(database)
+    assert [old.call_id for old in await ledger.old_responses(CUTOFF, 0, 10, None, STATISTICS)] == [1]
+    batch = await claimed(ledger, run)
+    assert (batch.ids, batch.of_call, batch.units, batch.attempt) == (tuple(IDS[2:50]), 1, 1, 1)
+    assert await claim(ledger, run) is Denied.NOTHING_PENDING
+    assert await ledger.settle(batch, an_answer(IDS[2:40]), LATER)
+    assert not await ledger.settle(batch, an_answer(IDS[2:40]), LATER)
+    assert of_the_crawl(database) == before
+    (day,) = rows_of_statistics(database, "quota_days")
+    body = a_body(IDS[2:40])
+    assert day == ("2026-11-25", 10_000, 1, 1, 1, 0, 0, 0, 0, body.raw_bytes, len(body.data), None, 0, "statistics")
     with closing(database.books()) as books:
         assert [(each.call_id, each.fetched_at, each.body) for each in books.statistics([1, 2])] == [
             (1, LATER, a_body(IDS[2:40]))
         ]
         assert books.has_statistics()
         assert books.newest_response() == LATER
-        assert books.left_for_statistics(BUDGET.day, 10_000) == 9_999
+        assert books.day("statistics", BUDGET.day).remaining(10_000) == 9_999
         assert (books.older_statistics(CUTOFF), books.older_statistics(LATER + timedelta(1))) == (
             Stored(),
             Stored(1, 48),
         )
-    assert await statistics.old_responses(CUTOFF, 0, 10) == []
+    assert await ledger.old_responses(CUTOFF, 0, 10, None, STATISTICS) == []
     assert findings(database) == []
 
 
-async def test_newer_ones_take_their_place(statistics: Ledger, run: int, database: Database) -> None:
-    await statistics.settle(await claimed(statistics, run), an_answer(IDS[2:40]), NOW)
-    await statistics.settle(await claimed(statistics, run), an_answer(IDS[2:50]), LATER)
+async def test_newer_ones_take_their_place(ledger: Ledger, run: int, database: Database) -> None:
+    await ledger.settle(await claimed(ledger, run), an_answer(IDS[2:40]), NOW)
+    await ledger.settle(await claimed(ledger, run), an_answer(IDS[2:50]), LATER)
     with closing(database.books()) as books:
         assert [each.body for each in books.statistics([1])] == [a_body(IDS[2:50])]
     assert findings(database) == []
 
 
-async def test_units_are_never_more_than_the_day_s(statistics: Ledger, run: int, database: Database) -> None:
-    budget = a_budget(limit=2, price=1)
-    first = await statistics.claim_old(run, budget, LATER, 1, CUTOFF)
+async def test_units_are_never_more_than_the_day_s(ledger: Ledger, run: int, database: Database) -> None:
+    budget = a_statistics_budget(limit=2)
+    first = await claim(ledger, run, budget)
     assert isinstance(first, Batch)
-    second = await statistics.retry(run, first, a_fault(), budget, LATER)
+    second = await ledger.retry(run, first, a_fault(), budget, LATER)
     assert isinstance(second, Batch)
     assert (second.attempt, second.ids) == (2, first.ids)
-    assert await statistics.retry(run, second, a_fault(), budget, LATER) is Denied.BUDGET_SPENT
-    assert await statistics.claim_old(run, budget, LATER, 1, CUTOFF) is Denied.BUDGET_SPENT
-    await statistics.close_day(DAY, LATER)
-    assert await statistics.claim_old(run, budget, LATER, 1, CUTOFF) is Denied.DAY_CLOSED
-    assert await a_batch(statistics, run)  # the crawl's day is another
+    assert await ledger.retry(run, second, a_fault(), budget, LATER) is Denied.BUDGET_SPENT
+    assert await claim(ledger, run, budget) is Denied.BUDGET_SPENT
+    await ledger.close_day(DAY, LATER, "statistics")
+    assert await claim(ledger, run, budget) is Denied.DAY_CLOSED
+    assert await a_batch(ledger, run)  # the crawl's day is another
     with closing(database.books()) as books:
-        assert books.left_for_statistics(DAY, 10_000) == 0
+        assert books.day("statistics", DAY).remaining(10_000) == 0
     assert findings(database) == []
 
 
-async def test_what_was_never_sent_costs_nothing(statistics: Ledger, run: int, database: Database) -> None:
-    batch = await claimed(statistics, run)
-    assert await statistics.give_back(batch, a_fault(sent=False), GiveBack.RELEASE, LATER)
-    assert database.dump()["statistics_days"] == [("2026-11-25", 10_000, 0, 1, None, 0)]
+async def test_what_was_never_sent_costs_nothing(ledger: Ledger, run: int, database: Database) -> None:
+    batch = await claimed(ledger, run)
+    assert await ledger.give_back(batch, a_fault(sent=False), GiveBack.RELEASE, LATER)
+    (day,) = rows_of_statistics(database, "quota_days")
+    assert (day[0], day[2:7], day[11:]) == ("2026-11-25", (0, 1, 0, 1, 0), (None, 0, "statistics"))
     assert findings(database) == []
 
 
 async def test_the_calls_of_a_dead_run_are_taken_back(
-    ledger: Ledger, statistics: Ledger, run: int, living: set[ProcessIdentity], database: Database
+    ledger: Ledger, run: int, living: set[ProcessIdentity], database: Database
 ) -> None:
-    batch = await claimed(statistics, await a_run(statistics, a_process(2)))
+    batch = await claimed(ledger, await a_run(ledger, a_process(2)))
     living.discard(a_process(2))
     assert await ledger.recover(a_process(1), LATER) == 1
-    assert not await statistics.settle(batch, an_answer(batch.ids), LATER)
-    assert (await claimed(statistics, run)).ids == batch.ids
+    assert not await ledger.settle(batch, an_answer(batch.ids), LATER)
+    assert (await claimed(ledger, run)).ids == batch.ids
     assert findings(database) == []
 
 
 @pytest.mark.parametrize("how", ["pruned", "replaced"])
-async def test_they_go_with_their_response(
-    ledger: Ledger, statistics: Ledger, run: int, database: Database, how: str
-) -> None:
-    await statistics.settle(await claimed(statistics, run), an_answer(IDS[2:50]), NOW)
-    late = await claimed(statistics, run)
+async def test_they_go_with_their_response(ledger: Ledger, run: int, database: Database, how: str) -> None:
+    await ledger.settle(await claimed(ledger, run), an_answer(IDS[2:50]), NOW)
+    late = await claimed(ledger, run)
     if how == "pruned":
         await ledger.prune([1], CUTOFF, LATER)
     else:
         batch = await ledger.claim_old(run, a_budget(), LATER, 1, CUTOFF)
         assert isinstance(batch, Batch)
         await ledger.settle(batch, good(batch), LATER)
-    assert not await statistics.settle(late, an_answer(late.ids), LATER)
-    assert database.dump()["statistics"] == []
-    assert [row[7:10] for row in database.dump()["statistics_calls"]][1] == ("abandoned", 200, "replaced")
+    assert not await ledger.settle(late, an_answer(late.ids), LATER)
+    assert rows_of_statistics(database, "responses") == []
+    assert [row[8:11] for row in rows_of_statistics(database, "calls")][1] == ("abandoned", 200, "replaced")
     assert findings(database) == []
 
 
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    "damage_and_said",
     [
         (
-            "UPDATE statistics_days SET units_reserved = 5",
-            "2026-11-25 counts 1 calls for statistics and 5 units, but there are 1 of 1.",
+            "UPDATE quota_days SET units_reserved = 5 WHERE bucket = 'statistics'",
+            "2026-11-25 (statistics) counts 5 units, but its calls add up to 1.",
         ),
         (
-            "UPDATE statistics_calls SET state = 'failed'",
+            "UPDATE calls SET state = 'failed' WHERE id = 2",
+            "2026-11-25 (statistics) counts 1 good calls, but its calls add up to 0.",
+            "2026-11-25 (statistics) counts 0 failed calls, but its calls add up to 1.",
             "The statistics of call 1 came by a call that is failed.",
         ),
         (
-            "UPDATE statistics SET body = x'00', stored_bytes = 1",
+            "UPDATE responses SET body = x'00', stored_bytes = 1 WHERE call_id = 2",
             "The stored statistics of call 1 cannot be read: it does not match its checksum.",
         ),
         (
-            "UPDATE statistics SET item_count = 47",
+            "UPDATE responses SET item_count = 47 WHERE call_id = 2",
             "The stored statistics of call 1 are not of the size that was noted.",
         ),
     ],
 )
 async def test_verify_finds_what_is_not_so(
-    statistics: Ledger, run: int, database: Database, damage: str, said: str
+    ledger: Ledger, run: int, database: Database, damage_and_said: tuple[str, ...]
 ) -> None:
-    await statistics.settle(await claimed(statistics, run), an_answer(IDS[2:50]), LATER)
+    damage, *said = damage_and_said
+    await ledger.settle(await claimed(ledger, run), an_answer(IDS[2:50]), LATER)
     database.damage(damage)
-    assert findings(database) == [said]
+    assert findings(database) == said
 
 
-async def test_verify_finds_an_unexpected_id(statistics: Ledger, run: int, database: Database) -> None:
-    await statistics.settle(await claimed(statistics, run), an_answer(IDS[1:50]), LATER)
+async def test_verify_finds_an_unexpected_id(ledger: Ledger, run: int, database: Database) -> None:
+    await ledger.settle(await claimed(ledger, run), an_answer(IDS[1:50]), LATER)
     assert findings(database) == [f"{IDS[1]} has statistics of call 1, but is not fetched by it."]

@@ -14,6 +14,11 @@ from crawl_children import PrepareCrawl
 from harvester.ledger.transactions.transitions import instant
 
 PAGE = Path(__file__).parents[2] / "docs" / "scaling.md"
+OF_STATISTICS = """
+SELECT array_agg(of_call ORDER BY of_call) FROM calls JOIN responses ON call_id = id
+WHERE endpoint = 'videos.batchGetStats'
+"""
+OF_VIDEOS = "SELECT count(item_count) FROM calls_readable WHERE endpoint = 'videos.list'"
 PLACES = "SELECT tableoid::regclass::text, array_agg(call_id ORDER BY call_id) FROM responses GROUP BY 1"
 
 
@@ -67,10 +72,10 @@ def test_a_ledger_in_partitions_crawls_exports_refreshes_and_prunes(prepare_craw
         ok(crawl.harvester, "prune", "--older-than", "30d")
         make_older(db, 2, 4, 5)
         ok(crawl.harvester, "refresh", "--statistics-only")
-        assert db.execute("SELECT array_agg(of_call ORDER BY of_call) FROM statistics").fetchone() == ([4, 5],)
+        assert db.execute(OF_STATISTICS).fetchone() == ([4, 5],)
         assert places(db).keys() == {"responses_3", "responses_rest"}
 
         ok(crawl.harvester, "run")
         assert crawl.status()["videos"]["pending"] == 0
         crawl.assert_sound()
-        assert db.execute("SELECT count(*) FROM calls_readable WHERE item_count IS NOT NULL").fetchone() == (8,)
+        assert db.execute(OF_VIDEOS).fetchone() == (8,)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from harvester.model import Answer, Outcome, Verdict
 from harvester.youtube import validate
 from harvester.youtube.classify import classify
+from harvester.youtube.endpoints import VIDEOS_BATCH_GET_STATS
 from harvester.youtube.error_body import MAX_MESSAGE_CHARS
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -170,7 +171,8 @@ def test_a_page_that_not_every_reader_can_read_is_a_fault(reason: str, body: byt
 def test_statistics_go_through_the_same_door() -> None:
     for reason, more in (("ok", b""), ("name_twice", b', "items": []'), ("bad_number", b', "n": 1e400')):
         body = b'{"kind": "youtube#batchGetStatsResponse", "items": [{"id": "aaaaaaaaaaA"}]%b}' % more
-        assert classify(Answer(200, JSON_HEADERS, body), ASKED, NOW, validate.STATISTICS_KIND).reason == reason
+        kind = VIDEOS_BATCH_GET_STATS.answer_kind
+        assert classify(Answer(200, JSON_HEADERS, body), ASKED, NOW, kind).reason == reason
 
 
 @pytest.mark.parametrize("levels", [validate.MAX_DEPTH - 1, validate.MAX_DEPTH])

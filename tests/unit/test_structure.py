@@ -35,7 +35,7 @@ ROOMS = {
     "simulator": set(),
     "sources": {"errors", "support"},
     "youtube": LOW,
-    "ledger": {"errors", "model", "support"},
+    "ledger": {"errors", "model", "support", "youtube.endpoints"},
     "loader": {"errors", "ledger", "model", "sources", "support"},
     "export": LOW | {"ledger.load_records", "ledger.protocol"},
     "crawl": LOW | {"ledger.protocol", "youtube"},

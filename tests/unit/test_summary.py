@@ -9,7 +9,8 @@ import pytest
 from rich.console import Console
 
 from harvester.config import QuotaSettings
-from harvester.model import Loaded, Progress, QuotaDay, RunRecord, VideoState
+from harvester.ledger.load_records import Loaded
+from harvester.model import Progress, QuotaDay, RunRecord, VideoState
 from harvester.report import terminal
 from harvester.report.next_steps import next_step
 from harvester.report.screen import Screen

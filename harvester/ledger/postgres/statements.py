@@ -69,7 +69,6 @@ SELECT id, host, boot, pid, process_started, lease_until < %(now)s AS expired,
     ) AS gone
 FROM runs
 WHERE ended_at IS NULL OR id IN (SELECT run_id FROM calls WHERE state = 'open')
-    OR id IN (SELECT run_id FROM statistics_calls WHERE state = 'open')
 ORDER BY id
 """  # noqa: S608
 # The server's clock, which leases go by.
@@ -104,31 +103,29 @@ ORDER BY suspect_batch NULLS LAST, position LIMIT 50 FOR UPDATE SKIP LOCKED
 
 # --- reserving and claiming
 
-
-def _by_bucket(statement: str) -> dict[str, str]:
-    """For each of the API's daily quotas, which has a table of its days."""
-    return {days: statement.format(days=days) for days in ("quota_days", "statistics_days")}
-
-
 # What is spent of a day, and whether the API closed it.
-SPENT = _by_bucket("""
-SELECT units_reserved + units_elsewhere, closed_by_server_at IS NOT NULL FROM {days} WHERE day = %(day)s FOR UPDATE
-""")
+SPENT = """
+SELECT units_reserved + units_elsewhere, closed_by_server_at IS NOT NULL FROM quota_days
+WHERE bucket = %(bucket)s AND day = %(day)s FOR UPDATE
+"""
 # The condition is the budget: where it does not hold, nothing is changed and nothing may be sent. It is said twice,
 # since the row to insert is checked before the conflict is seen.
-RESERVE_UNITS = _by_bucket("""
-INSERT INTO {days} AS kept (day, units_limit, units_reserved, calls)
-SELECT %(day)s, %(limit)s, %(units)s, %(calls)s WHERE %(units)s <= %(limit)s
-ON CONFLICT (day) DO UPDATE
+RESERVE_UNITS = """
+INSERT INTO quota_days AS kept (bucket, day, units_limit, units_reserved, calls)
+SELECT %(bucket)s, %(day)s, %(limit)s, %(units)s, %(calls)s WHERE %(units)s <= %(limit)s
+ON CONFLICT (bucket, day) DO UPDATE
 SET units_reserved = kept.units_reserved + excluded.units_reserved, units_limit = excluded.units_limit,
     calls = kept.calls + excluded.calls
 WHERE kept.units_reserved + kept.units_elsewhere + excluded.units_reserved <= excluded.units_limit
     AND kept.closed_by_server_at IS NULL
-""")
+"""
 # Enter calls for one run and day; their ids, in the order given.
 OPEN_CALLS = """
-INSERT INTO calls (run_id, quota_day, units, ids, attempt, first_position, last_position, started_at, parts)
-SELECT %(run_id)s, %(day)s, %(units)s, ids, attempt, first, last, beginning, %(parts)s
+INSERT INTO calls (
+    run_id, bucket, quota_day, units, endpoint, parts, of_call, ids, attempt, first_position, last_position, started_at
+)
+SELECT %(run_id)s, %(bucket)s, %(day)s, %(units)s, %(endpoint)s, %(parts)s, %(of_call)s::bigint, ids, attempt, first,
+    last, beginning
 FROM unnest(%(ids)s::int[], %(attempts)s::int[], %(firsts)s::bigint[], %(lasts)s::bigint[], %(beginnings)s::text[])
     WITH ORDINALITY AS given (ids, attempt, first, last, beginning, place)
 ORDER BY place
@@ -168,7 +165,7 @@ UPDATE quota_days SET calls_ok = calls_ok + %(ok)s, calls_failed = calls_failed 
     calls_abandoned = calls_abandoned + %(abandoned)s, units_reserved = units_reserved - %(refund)s,
     videos_fetched = videos_fetched + %(fetched)s, videos_missing = videos_missing + %(missing)s,
     raw_bytes = raw_bytes + %(raw_bytes)s, stored_bytes = stored_bytes + %(stored_bytes)s
-WHERE day = %(day)s
+WHERE bucket = %(bucket)s AND day = %(day)s
 """
 # Whoever has this row may change those below; all others wait here, so that none waits in a circle.
 TAKE_TURN = "SELECT 1 FROM video_states WHERE code = 0 FOR UPDATE"
@@ -203,9 +200,9 @@ FROM unnest(%(ids)s::bigint[], %(statuses)s::int[], %(ends)s::text[]) AS given (
 WHERE calls.id = given.id AND state = 'open'
 RETURNING calls.id
 """
-# Close a call without a good answer, where it is still open; what it cost in the end.
-CLOSE_FAILED_CALL = """
-UPDATE calls SET state = 'failed', http_status = %(http_status)s, reason = %(reason)s, finished_at = %(now)s,
+# Close a call that brought nothing, where it is still open; what it cost in the end.
+CLOSE_CALL = """
+UPDATE calls SET state = %(state)s, http_status = %(http_status)s, reason = %(reason)s, finished_at = %(now)s,
     units = %(units)s
 WHERE id = %(call_id)s AND state = 'open'
 """
@@ -218,23 +215,25 @@ VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
 ABANDON_CALLS = """
 UPDATE calls SET state = 'abandoned', reason = %(reason)s, finished_at = %(now)s
 WHERE run_id = %(run_id)s AND state = 'open'
-RETURNING id, quota_day, first_position, last_position
+RETURNING id, first_position, last_position, of_call, bucket, quota_day
 """
 # Note that the API says the day is spent.
-CLOSE_DAY = _by_bucket("""
-INSERT INTO {days} AS kept (day, units_limit, closed_by_server_at) VALUES (%(day)s, 0, %(now)s)
-ON CONFLICT (day) DO UPDATE
+CLOSE_DAY = """
+INSERT INTO quota_days AS kept (bucket, day, units_limit, closed_by_server_at)
+VALUES (%(bucket)s, %(day)s, 0, %(now)s)
+ON CONFLICT (bucket, day) DO UPDATE
 SET closed_by_server_at = coalesce(kept.closed_by_server_at, excluded.closed_by_server_at)
-""")
+"""
 # Take that back.
-REOPEN_DAY = _by_bucket(
-    "UPDATE {days} SET closed_by_server_at = NULL WHERE day = %(day)s AND closed_by_server_at IS NOT NULL"
-)
+REOPEN_DAY = """
+UPDATE quota_days SET closed_by_server_at = NULL
+WHERE bucket = %(bucket)s AND day = %(day)s AND closed_by_server_at IS NOT NULL
+"""
 # Note what others spent of a day, in all.
-SPEND_ELSEWHERE = _by_bucket("""
-INSERT INTO {days} (day, units_limit, units_elsewhere) VALUES (%(day)s, 0, %(units)s)
-ON CONFLICT (day) DO UPDATE SET units_elsewhere = excluded.units_elsewhere
-""")
+SPEND_ELSEWHERE = """
+INSERT INTO quota_days (bucket, day, units_limit, units_elsewhere) VALUES (%(bucket)s, %(day)s, 0, %(units)s)
+ON CONFLICT (bucket, day) DO UPDATE SET units_elsewhere = excluded.units_elsewhere
+"""
 
 # --- loading
 
@@ -305,8 +304,11 @@ SIZES_OF = """
 SELECT coalesce(sum(raw_bytes), 0), coalesce(sum(stored_bytes), 0) FROM responses
 WHERE call_id = ANY(%(calls)s::bigint[])
 """
-# Delete the statistics of these responses.
-DELETE_STATISTICS = "DELETE FROM statistics WHERE of_call = ANY(%(calls)s::bigint[])"
+# The calls that brought the stored statistics of the responses of these.
+PICK_STATISTICS = """
+SELECT calls.id FROM calls JOIN responses ON responses.call_id = calls.id
+WHERE calls.of_call = ANY(%(calls)s::bigint[]) AND calls.endpoint = 'videos.batchGetStats'
+"""
 # Delete these responses.
 DELETE_RESPONSES = "DELETE FROM responses WHERE call_id = ANY(%(calls)s::bigint[])"
 # Enter the sums of what is deleted.
@@ -324,70 +326,31 @@ INSERT INTO pruned_responses (call_id, pruning_id) SELECT call, %(pruning)s FROM
 # Whoever asks for it again, prunes or replaces it has it for the time of the transaction; what the next statement sees
 # is what the one before left.
 LOCK_RESPONSE = "SELECT 1 FROM responses WHERE call_id = %(call_id)s FOR UPDATE"
-# How many ids it holds, where it is old enough and nobody asks for them already.
+# How many ids it holds, where it is old enough, and what that endpoint answered about it since, if any; and where no
+# call asks for that already.
 OLD_RESPONSE = """
 SELECT item_count FROM responses
-WHERE call_id = %(old_call)s AND fetched_at < %(before)s
-    AND NOT EXISTS (SELECT FROM refreshes WHERE old_call_id = %(old_call)s)
+WHERE call_id = %(of_call)s AND %(before)s > coalesce(
+    (
+        SELECT max(newer.fetched_at) FROM calls JOIN responses AS newer ON newer.call_id = calls.id
+        WHERE calls.of_call = %(of_call)s AND calls.endpoint = %(endpoint)s
+    ),
+    fetched_at
+)
+AND NOT EXISTS (SELECT FROM calls WHERE of_call = %(of_call)s AND endpoint = %(endpoint)s AND state = 'open')
 """
 # The ids that a call fetched, in load order.
 PICK_FETCHED_BY = """
 SELECT videos.position, videos.video_id
 FROM calls JOIN videos ON videos.position BETWEEN calls.first_position AND calls.last_position
-WHERE calls.id = %(old_call)s AND videos.state = 2 AND videos.call_id = %(old_call)s
+WHERE calls.id = %(of_call)s AND videos.state = 2 AND videos.call_id = %(of_call)s
 ORDER BY videos.position
 """
-# A call asks again for what an old one fetched.
-ENTER_REFRESH = "INSERT INTO refreshes (old_call_id, call_id) VALUES (%(old_call)s, %(call_id)s)"
-# The next call does so in its place.
-RETRY_REFRESH = "UPDATE refreshes SET call_id = %(call_id)s WHERE old_call_id = %(old_call)s"
-# No call asks again for what that one fetched.
-END_REFRESH = "DELETE FROM refreshes WHERE old_call_id = %(old_call)s"
-# These calls ask for nothing again; those that did.
-END_REFRESHES = "DELETE FROM refreshes WHERE call_id = ANY(%(calls)s::bigint[]) RETURNING call_id"
 # fetched -> fetched | missing, by the call that asked again
 RENEW = _moving("state = %(state)s, call_id = %(new_call)s", "state = 2 AND call_id = given.call")
-# Of responses that are deleted all the same: what these calls bring is not stored.
-END_REFRESHES_OF = "DELETE FROM refreshes WHERE old_call_id = ANY(%(calls)s::bigint[]) RETURNING call_id"
-# Close such a call; its day.
-ABANDON_REFRESH = """
+# Close the calls that ask again for responses which are deleted all the same; their buckets and days.
+ABANDON_REFRESHES = """
 UPDATE calls SET state = 'abandoned', reason = 'pruned', finished_at = %(now)s
-WHERE id = %(call_id)s AND state = 'open' RETURNING quota_day
-"""
-
-# --- statistics, by calls and days of their own
-
-# Give units of a day back that a call did not cost.
-REFUND_STATISTICS = "UPDATE statistics_days SET units_reserved = units_reserved - %(refund)s WHERE day = %(day)s"
-# A response whose statistics are old enough, and nobody asks for them already.
-OLD_STATISTICS = """
-SELECT 1 FROM responses LEFT JOIN statistics ON statistics.of_call = responses.call_id
-WHERE responses.call_id = %(old_call)s AND responses.item_count > 0
-    AND coalesce(statistics.fetched_at, responses.fetched_at) < %(before)s
-    AND NOT EXISTS (SELECT FROM statistics_calls WHERE of_call = %(old_call)s AND state = 'open')
-"""
-# Enter a call for the statistics of a response.
-OPEN_STATISTICS_CALL = """
-INSERT INTO statistics_calls (run_id, quota_day, of_call, units, ids, attempt, started_at)
-VALUES (%(run_id)s, %(day)s, %(of_call)s, %(units)s, %(ids)s, %(attempt)s, %(now)s) RETURNING id
-"""
-# Close one, where it is still open.
-CLOSE_STATISTICS_CALL = """
-UPDATE statistics_calls
-SET state = %(state)s, http_status = %(http_status)s, reason = %(reason)s, finished_at = %(now)s, units = %(units)s
-WHERE id = %(call_id)s AND state = 'open'
-"""
-# Close all that a run left open.
-ABANDON_STATISTICS_CALLS = """
-UPDATE statistics_calls SET state = 'abandoned', reason = %(reason)s, finished_at = %(now)s
-WHERE run_id = %(run_id)s AND state = 'open'
-"""
-# Store the statistics of a response, in place of older ones.
-STORE_STATISTICS = """
-INSERT INTO statistics (of_call, call_id, encoding, raw_bytes, stored_bytes, item_count, fetched_at, sha256, body)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
-ON CONFLICT (of_call) DO UPDATE
-SET call_id = excluded.call_id, encoding = excluded.encoding, raw_bytes = excluded.raw_bytes,
-    stored_bytes = excluded.stored_bytes, item_count = excluded.item_count, fetched_at = excluded.fetched_at,
-    sha256 = excluded.sha256, body = excluded.body
+WHERE of_call = ANY(%(calls)s::bigint[]) AND endpoint = 'videos.list' AND state = 'open'
+RETURNING bucket, quota_day
 """

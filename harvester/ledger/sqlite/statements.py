@@ -24,7 +24,6 @@ FROM runs WHERE ended_at IS NULL
 UNION
 SELECT id, host, boot, pid, process_started, lease_until NOT BETWEEN :now AND :latest, false FROM runs
 WHERE id IN (SELECT run_id FROM calls INDEXED BY ix_calls_open WHERE state = 'open')
-    OR id IN (SELECT run_id FROM statistics_calls INDEXED BY ix_statistics_calls_open WHERE state = 'open')
 """
 
 # --- choosing a batch. Each comes as one row with a JSON list for each column: fifty rows would be fifty turns for
@@ -74,31 +73,28 @@ ORDER BY suspect_batch IS NULL, suspect_batch, position LIMIT 50
 
 # --- reserving and claiming
 
-
-def _by_bucket(statement: str) -> dict[str, str]:
-    """For each of the API's daily quotas, which has a table of its days."""
-    return {days: statement.format(days=days) for days in ("quota_days", "statistics_days")}
-
-
 # What is spent of a day, and whether the API closed it.
-SPENT = _by_bucket(
-    "SELECT units_reserved + units_elsewhere, closed_by_server_at IS NOT NULL FROM {days} WHERE day = :day"
-)
+SPENT = """
+SELECT units_reserved + units_elsewhere, closed_by_server_at IS NOT NULL FROM quota_days
+WHERE bucket = :bucket AND day = :day
+"""
 # The condition is the budget: where it does not hold, nothing is changed and nothing may be sent. It is said twice,
 # since the row to insert is checked before the conflict is seen.
-RESERVE_UNITS = _by_bucket("""
-INSERT INTO {days} (day, units_limit, units_reserved, calls)
-SELECT :day, :limit, :units, :calls WHERE :units <= :limit
-ON CONFLICT (day) DO UPDATE
+RESERVE_UNITS = """
+INSERT INTO quota_days (bucket, day, units_limit, units_reserved, calls)
+SELECT :bucket, :day, :limit, :units, :calls WHERE :units <= :limit
+ON CONFLICT (bucket, day) DO UPDATE
 SET units_reserved = units_reserved + excluded.units_reserved, units_limit = excluded.units_limit,
     calls = calls + excluded.calls
 WHERE units_reserved + units_elsewhere + excluded.units_reserved <= excluded.units_limit AND closed_by_server_at IS NULL
-""")
+"""
 # Each call as a list: ids, attempt, first position, last position, beginning.
 OPEN_CALLS = """
-INSERT INTO calls (run_id, quota_day, units, ids, attempt, first_position, last_position, started_at, parts)
-SELECT :run_id, :day, :units, json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
-    json_extract(value, '$[3]'), json_extract(value, '$[4]'), :parts
+INSERT INTO calls (
+    run_id, bucket, quota_day, units, endpoint, parts, of_call, ids, attempt, first_position, last_position, started_at
+)
+SELECT :run_id, :bucket, :day, :units, :endpoint, :parts, :of_call, json_extract(value, '$[0]'),
+    json_extract(value, '$[1]'), json_extract(value, '$[2]'), json_extract(value, '$[3]'), json_extract(value, '$[4]')
 FROM json_each(:rows)
 """
 
@@ -155,9 +151,9 @@ FROM (
 ) AS given
 WHERE calls.id = given.id AND +calls.state = 'open'
 """
-# Close a call without a good answer, where it is still open; what it cost in the end.
-CLOSE_FAILED_CALL = """
-UPDATE calls SET state = 'failed', http_status = :http_status, reason = :reason, finished_at = :now, units = :units
+# Close a call that brought nothing, where it is still open; what it cost in the end.
+CLOSE_CALL = """
+UPDATE calls SET state = :state, http_status = :http_status, reason = :reason, finished_at = :now, units = :units
 WHERE id = :call_id AND state = 'open'
 """
 # More rows of values may be added at its end.
@@ -171,28 +167,30 @@ UPDATE quota_days SET calls_ok = calls_ok + :ok, calls_failed = calls_failed + :
     calls_abandoned = calls_abandoned + :abandoned, units_reserved = units_reserved - :refund,
     videos_fetched = videos_fetched + :fetched, videos_missing = videos_missing + :missing,
     raw_bytes = raw_bytes + :raw_bytes, stored_bytes = stored_bytes + :stored_bytes
-WHERE day = :day
+WHERE bucket = :bucket AND day = :day
 """
 # Close all calls that a run left open.
 ABANDON_CALLS = """
 UPDATE calls SET state = 'abandoned', reason = :reason, finished_at = :now
 WHERE run_id = :run_id AND state = 'open'
-RETURNING id, quota_day, first_position, last_position
+RETURNING id, first_position, last_position, of_call, bucket, quota_day
 """
 # Note that the API says the day is spent.
-CLOSE_DAY = _by_bucket("""
-INSERT INTO {days} (day, units_limit, closed_by_server_at) VALUES (:day, 0, :now)
-ON CONFLICT (day) DO UPDATE SET closed_by_server_at = coalesce(closed_by_server_at, excluded.closed_by_server_at)
-""")
+CLOSE_DAY = """
+INSERT INTO quota_days (bucket, day, units_limit, closed_by_server_at) VALUES (:bucket, :day, 0, :now)
+ON CONFLICT (bucket, day)
+DO UPDATE SET closed_by_server_at = coalesce(closed_by_server_at, excluded.closed_by_server_at)
+"""
 # Take that back.
-REOPEN_DAY = _by_bucket(
-    "UPDATE {days} SET closed_by_server_at = NULL WHERE day = :day AND closed_by_server_at IS NOT NULL"
-)
+REOPEN_DAY = """
+UPDATE quota_days SET closed_by_server_at = NULL
+WHERE bucket = :bucket AND day = :day AND closed_by_server_at IS NOT NULL
+"""
 # Note what others spent of a day, in all.
-SPEND_ELSEWHERE = _by_bucket("""
-INSERT INTO {days} (day, units_limit, units_elsewhere) VALUES (:day, 0, :units)
-ON CONFLICT (day) DO UPDATE SET units_elsewhere = excluded.units_elsewhere
-""")
+SPEND_ELSEWHERE = """
+INSERT INTO quota_days (bucket, day, units_limit, units_elsewhere) VALUES (:bucket, :day, 0, :units)
+ON CONFLICT (bucket, day) DO UPDATE SET units_elsewhere = excluded.units_elsewhere
+"""
 
 # --- loading
 
@@ -257,8 +255,13 @@ SIZES_OF = """
 SELECT coalesce(sum(raw_bytes), 0), coalesce(sum(stored_bytes), 0)
 FROM json_each(:calls) AS given CROSS JOIN responses ON responses.call_id = given.value
 """
-# Delete the statistics of a response.
-DELETE_STATISTICS = "DELETE FROM statistics WHERE of_call = :call_id"
+# The calls that brought the stored statistics of the responses of these.
+PICK_STATISTICS = """
+SELECT calls.id
+FROM json_each(:calls) AS given CROSS JOIN calls ON calls.of_call = given.value
+CROSS JOIN responses ON responses.call_id = calls.id
+WHERE calls.endpoint = 'videos.batchGetStats'
+"""
 # Delete a response.
 DELETE_RESPONSES = "DELETE FROM responses WHERE call_id = :call_id"
 # Enter the sums of what is deleted.
@@ -273,11 +276,18 @@ MARK_PRUNED = "INSERT INTO pruned_responses (call_id, pruning_id) SELECT value, 
 
 # Whether the response is there. Nobody else can delete it: the write lock is held.
 LOCK_RESPONSE = "SELECT 1 FROM responses WHERE call_id = :call_id"
-# How many ids it holds, where it is old enough and nobody asks for them already.
+# How many ids it holds, where it is old enough, and what that endpoint answered about it since, if any; and where no
+# call asks for that already.
 OLD_RESPONSE = """
 SELECT item_count FROM responses
-WHERE call_id = :old_call AND fetched_at < :before
-    AND NOT EXISTS (SELECT 1 FROM refreshes WHERE old_call_id = :old_call)
+WHERE call_id = :of_call AND :before > coalesce(
+    (
+        SELECT max(newer.fetched_at) FROM calls JOIN responses AS newer ON newer.call_id = calls.id
+        WHERE calls.of_call = :of_call AND calls.endpoint = :endpoint
+    ),
+    fetched_at
+)
+AND NOT EXISTS (SELECT 1 FROM calls WHERE of_call = :of_call AND endpoint = :endpoint AND state = 'open')
 """
 # The ids that a call fetched, in load order.
 PICK_FETCHED_BY = _as_lists(
@@ -285,62 +295,15 @@ PICK_FETCHED_BY = _as_lists(
     rows="""
 SELECT videos.position, videos.video_id
 FROM calls CROSS JOIN videos ON videos.position BETWEEN calls.first_position AND calls.last_position
-WHERE calls.id = :old_call AND videos.state = 2 AND videos.call_id = :old_call
+WHERE calls.id = :of_call AND videos.state = 2 AND videos.call_id = :of_call
 ORDER BY videos.position
 """,
 )
-# A call asks again for what an old one fetched.
-ENTER_REFRESH = "INSERT INTO refreshes (old_call_id, call_id) VALUES (:old_call, :call_id)"
-# The next call does so in its place.
-RETRY_REFRESH = "UPDATE refreshes SET call_id = :call_id WHERE old_call_id = :old_call"
-# No call asks again for what that one fetched.
-END_REFRESH = "DELETE FROM refreshes WHERE old_call_id = :old_call"
-# These calls ask for nothing again; those that did.
-END_REFRESHES = """
-DELETE FROM refreshes WHERE call_id IN (SELECT value FROM json_each(:calls)) RETURNING call_id
-"""
 # fetched -> fetched | missing, by the call that asked again
 RENEW = _moving("state = :state, call_id = :new_call", "state = 2 AND call_id = given.call")
-# Of responses that are deleted all the same: what these calls bring is not stored.
-END_REFRESHES_OF = """
-DELETE FROM refreshes WHERE old_call_id IN (SELECT value FROM json_each(:calls)) RETURNING call_id
-"""
-# Close such a call; its day.
-ABANDON_REFRESH = """
+# Close the calls that ask again for responses which are deleted all the same; their buckets and days.
+ABANDON_REFRESHES = """
 UPDATE calls SET state = 'abandoned', reason = 'pruned', finished_at = :now
-WHERE id = :call_id AND state = 'open' RETURNING quota_day
-"""
-
-# --- statistics, by calls and days of their own
-
-# Give units of a day back that a call did not cost.
-REFUND_STATISTICS = "UPDATE statistics_days SET units_reserved = units_reserved - :refund WHERE day = :day"
-# A response whose statistics are old enough, and nobody asks for them already.
-OLD_STATISTICS = """
-SELECT 1 FROM responses LEFT JOIN statistics ON statistics.of_call = responses.call_id
-WHERE responses.call_id = :old_call AND responses.item_count > 0
-    AND coalesce(statistics.fetched_at, responses.fetched_at) < :before
-    AND NOT EXISTS (SELECT 1 FROM statistics_calls WHERE of_call = :old_call AND state = 'open')
-"""
-# Enter a call for the statistics of a response.
-OPEN_STATISTICS_CALL = """
-INSERT INTO statistics_calls (run_id, quota_day, of_call, units, ids, attempt, started_at)
-VALUES (:run_id, :day, :of_call, :units, :ids, :attempt, :now) RETURNING id
-"""
-# Close one, where it is still open.
-CLOSE_STATISTICS_CALL = """
-UPDATE statistics_calls
-SET state = :state, http_status = :http_status, reason = :reason, finished_at = :now, units = :units
-WHERE id = :call_id AND state = 'open'
-"""
-# Close all that a run left open.
-ABANDON_STATISTICS_CALLS = """
-UPDATE statistics_calls SET state = 'abandoned', reason = :reason, finished_at = :now
-WHERE run_id = :run_id AND state = 'open'
-"""
-# Store the statistics of a response, in place of older ones.
-STORE_STATISTICS = """
-INSERT OR REPLACE INTO statistics
-    (of_call, call_id, encoding, raw_bytes, stored_bytes, item_count, fetched_at, sha256, body)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+WHERE of_call IN (SELECT value FROM json_each(:calls)) AND endpoint = 'videos.list' AND state = 'open'
+RETURNING bucket, quota_day
 """

@@ -103,9 +103,8 @@ def _claim(tx: Transaction, claims: Sequence[Claim], batches: Sequence[_Picked])
 def _open(tx: Transaction, claims: Sequence[Claim], batches: Sequence[_Picked]) -> list[Batch]:
     budget = claims[0].budget
     positions = [tuple(picked.positions) for picked in batches]
-    calls = open_calls(
-        tx, claims[0].run_id, budget, [(at, 1, claim.now) for at, claim in zip(positions, claims, strict=True)]
-    )
+    asked = [(at, 1, claim.now) for at, claim in zip(positions, claims, strict=True)]
+    calls = open_calls(tx, claims[0].run_id, budget, asked)
     moves = [move for call_id, at in zip(calls, positions, strict=True) for move in without_gaps(at, call_id)]
     ids = sum(map(len, positions))
     tx.move_later(tx.sql.CLAIM, moves, ids)
@@ -119,15 +118,20 @@ def _open(tx: Transaction, claims: Sequence[Claim], batches: Sequence[_Picked]) 
             positions=at,
             ids=tuple(picked.ids),
             asked_before=max(picked.attempts),
+            bucket=budget.bucket,
         )
         for call_id, at, picked in zip(calls, positions, batches, strict=True)
     ]
 
 
 def open_calls(
-    tx: Transaction, run_id: int, budget: Budget, calls: Sequence[tuple[Sequence[int], int, datetime]]
+    tx: Transaction,
+    run_id: int,
+    budget: Budget,
+    calls: Sequence[tuple[Sequence[int], int, datetime]],
+    of_call: int | None = None,
 ) -> Sequence[int]:
-    """Enter a call for each of these positions, attempt and beginning; their ids."""
+    """Enter a call for each of these positions, attempt and beginning; their ids. `of_call`: see `Batch`."""
     columns: dict[str, Sequence[int | str]] = {
         "ids": [len(positions) for positions, _, _ in calls],
         "attempts": [attempt for _, attempt, _ in calls],
@@ -135,7 +139,14 @@ def open_calls(
         "lasts": [positions[-1] for positions, _, _ in calls],
         "beginnings": [instant(now) for _, _, now in calls],
     }
-    day = budget.day.isoformat()
     return tx.insert(
-        tx.sql.OPEN_CALLS, columns, run_id=run_id, day=day, units=budget.units_per_call, parts=budget.parts
+        tx.sql.OPEN_CALLS,
+        columns,
+        run_id=run_id,
+        bucket=budget.bucket,
+        day=budget.day.isoformat(),
+        units=budget.units_per_call,
+        parts=budget.parts,
+        endpoint=budget.endpoint,
+        of_call=of_call,
     )

@@ -1,79 +1,98 @@
-"""The transactions of a refresh: an old response is asked for again, and stays until the new one takes its place.
+"""The transactions of a refresh: the ids of a stored response are asked for again, or their statistics.
 
-Its ids stay fetched, by the old call, for as long as the new call is under way; a row of `refreshes` says which call
-that is. So an export meanwhile sees the old response or the new one, whole.
+The ids stay fetched by the call of that response for as long as the new call, which names it as `of_call`, is under
+way. So an export meanwhile sees the old response or the new one, whole.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from harvester.ledger.transactions.claim import open_calls
 from harvester.ledger.transactions.quota_days import reserve
-from harvester.ledger.transactions.requeue import delete_responses, prune
-from harvester.ledger.transactions.settle import Settlement, close_failed, close_good, count_good, store
+from harvester.ledger.transactions.requeue import delete_responses, delete_statistics, prune
+from harvester.ledger.transactions.settle import Settlement, close_call, close_good, count_good, store
 from harvester.ledger.transactions.transaction import Transaction
 from harvester.ledger.transactions.transitions import instant, moves_of, one_by_one
-from harvester.model import Batch, Budget, Denied, Outcome, VideoState
+from harvester.model import Batch, BatchKind, Budget, Denied, VideoState
 
 
 def claim(
-    tx: Transaction, run_id: int, budget: Budget, now: datetime, old_call: int, before: datetime
+    tx: Transaction, run_id: int, budget: Budget, now: datetime, kind: BatchKind, of_call: int, before: datetime
 ) -> Batch | Denied:
-    """A call for the ids of that call's response. One that holds none is deleted: there is nothing to ask for."""
-    tx.later(tx.sql.LOCK_RESPONSE, call_id=old_call)
-    found = tx.row(tx.sql.OLD_RESPONSE, old_call=old_call, before=instant(before))
+    """A call for the ids of that call's response. A refresh deletes one without any: there is nothing to ask for."""
+    tx.later(tx.sql.LOCK_RESPONSE, call_id=of_call)
+    found = tx.row(tx.sql.OLD_RESPONSE, of_call=of_call, endpoint=budget.endpoint, before=instant(before))
     if found is None:
         return Denied.NOTHING_PENDING
     if found[0] == 0:
-        prune(tx, [old_call], before, now)
+        if kind is BatchKind.REFRESH:
+            prune(tx, [of_call], before, now)
         return Denied.NOTHING_PENDING
     paid, refusal = reserve(tx, budget, 1)
     if not paid:
         return refusal
-    positions, ids = map(tuple, tx.columns(tx.sql.PICK_FETCHED_BY, old_call=old_call))
-    (call_id,) = open_calls(tx, run_id, budget, [(positions, 1, now)])
-    tx.later(tx.sql.ENTER_REFRESH, old_call=old_call, call_id=call_id)
-    return Batch(call_id, budget.day, budget.units_per_call, 1, positions, ids, replaces=old_call)
+    positions, ids = map(tuple, tx.columns(tx.sql.PICK_FETCHED_BY, of_call=of_call))
+    (call_id,) = open_calls(tx, run_id, budget, [(positions, 1, now)], of_call)
+    return Batch(
+        call_id=call_id,
+        quota_day=budget.day,
+        units=budget.units_per_call,
+        attempt=1,
+        positions=positions,
+        ids=ids,
+        kind=kind,
+        bucket=budget.bucket,
+        of_call=of_call,
+    )
 
 
-def retry(tx: Transaction, run_id: int, batch: Batch, fault: Outcome, budget: Budget, now: datetime) -> Batch | Denied:
-    if not close_failed(tx, batch, fault, now):
-        return Denied.NOTHING_PENDING
-    paid, refusal = reserve(tx, budget, 1)
-    if not paid:
-        tx.later(tx.sql.END_REFRESH, old_call=batch.replaces)
-        return refusal
-    (call_id,) = open_calls(tx, run_id, budget, [(batch.positions, batch.attempt + 1, now)])
-    tx.later(tx.sql.RETRY_REFRESH, old_call=batch.replaces, call_id=call_id)
-    return batch.by_next_call(call_id, budget)
-
-
-def settle(tx: Transaction, settlement: Settlement) -> bool:
+def settle(tx: Transaction, settlements: Sequence[Settlement]) -> list[bool]:
     """The new response takes the place of the old one, which is deleted as a pruned one is."""
+    return [_replace_response(tx, one, _of_call(one)) for one in settlements]
+
+
+def settle_statistics(tx: Transaction, settlements: Sequence[Settlement]) -> list[bool]:
+    """They take the place of older ones of the same response."""
+    return [_replace_statistics(tx, one, _of_call(one)) for one in settlements]
+
+
+def _of_call(settlement: Settlement) -> int:
+    assert settlement.batch.of_call is not None, "it was claimed here"
+    return settlement.batch.of_call
+
+
+def _replace_response(tx: Transaction, settlement: Settlement, old_call: int) -> bool:
     batch, now = settlement.batch, settlement.now
-    assert batch.replaces is not None, "another batch is not settled here"
     # Before the call, as a pruning has them.
-    tx.later(tx.sql.LOCK_RESPONSE, call_id=batch.replaces)
+    tx.later(tx.sql.LOCK_RESPONSE, call_id=old_call)
     if not close_good(tx, [settlement]):
         return False
     store(tx, [settlement])
-    missing = one_by_one(settlement.missing, batch.replaces)
+    missing = one_by_one(settlement.missing, old_call)
     if missing:
         tx.move_later(tx.sql.RENEW, missing, state=int(VideoState.MISSING), new_call=batch.call_id)
-    whole = moves_of(batch.positions, batch.replaces)
+    whole = moves_of(batch.positions, old_call)
     kept = len(batch) - len(missing)  # while it is asked for again, nothing else moves an id
     tx.move_later(tx.sql.RENEW, whole, kept, state=int(VideoState.FETCHED), new_call=batch.call_id)
     tx.count(fetched=-len(missing), missing=len(missing))
     count_good(tx, settlement)
-    tx.later(tx.sql.END_REFRESH, old_call=batch.replaces)
-    delete_responses(tx, [batch.replaces], len(batch), before=now, now=now)
+    delete_responses(tx, [old_call], len(batch), before=now, now=now)
     return True
 
 
-def give_back(tx: Transaction, batch: Batch, fault: Outcome, now: datetime) -> bool:
-    """The old response stays as it was."""
-    if not close_failed(tx, batch, fault, now):
+def _replace_statistics(tx: Transaction, settlement: Settlement, of_call: int) -> bool:
+    """Where the response was replaced or pruned meanwhile, there is nothing that these are the statistics of."""
+    batch = settlement.batch
+    if tx.row(tx.sql.LOCK_RESPONSE, call_id=of_call) is None:
+        status = settlement.outcome.http_status
+        if close_call(tx, batch, "abandoned", "replaced", status, settlement.now, batch.units):
+            tx.count_day(batch.bucket, batch.quota_day, abandoned=1)
         return False
-    tx.later(tx.sql.END_REFRESH, old_call=batch.replaces)
+    if not close_good(tx, [settlement]):
+        return False
+    delete_statistics(tx, [of_call])
+    store(tx, [settlement])
+    count_good(tx, settlement)
     return True

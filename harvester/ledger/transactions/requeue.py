@@ -47,15 +47,20 @@ def prune(tx: Transaction, call_ids: Sequence[int], before: datetime, now: datet
 def delete_responses(tx: Transaction, calls: list[int], videos: int, before: datetime, now: datetime) -> Stored:
     """Delete what these calls brought, `videos` ids in all which have been moved on, and keep a line of it."""
     pruned = Stored(len(calls), videos, *(tx.row(tx.sql.SIZES_OF, calls=calls) or ()))
-    tx.delete_of(tx.sql.DELETE_STATISTICS, calls)
+    delete_statistics(tx, calls)
     tx.delete_of(tx.sql.DELETE_RESPONSES, calls)
     pruning = tx.value(tx.sql.ENTER_PRUNING, now=instant(now), before=instant(before), **pruned._asdict())
     tx.later(tx.sql.MARK_PRUNED, calls=calls, pruning=pruning)
     return pruned
 
 
+def delete_statistics(tx: Transaction, calls: list[int]) -> None:
+    """Delete the statistics of the responses of these calls."""
+    if found := [call_id for (call_id,) in tx.rows(tx.sql.PICK_STATISTICS, calls=calls)]:
+        tx.delete_of(tx.sql.DELETE_RESPONSES, found)
+
+
 def _abandon_refreshes(tx: Transaction, old_calls: list[int], now: datetime) -> None:
     """What is being asked for again goes all the same: its age counts. The answers will find their calls closed."""
-    for (call_id,) in tx.rows(tx.sql.END_REFRESHES_OF, calls=old_calls):
-        for (day,) in tx.rows(tx.sql.ABANDON_REFRESH, call_id=call_id, now=instant(now)):
-            tx.count_day(day, abandoned=1)
+    for bucket, day in tx.rows(tx.sql.ABANDON_REFRESHES, calls=old_calls, now=instant(now)):
+        tx.count_day(bucket, day, abandoned=1)

@@ -75,12 +75,9 @@ def recover(tx: Transaction, recovery: Recovery, missed: Collection[int]) -> tup
 
 def _abandon(tx: Transaction, run_id: int, now: datetime, reason: str) -> int:
     """Give back all that a run still holds. The units stay spent: the API may have counted them."""
-    values = {"run_id": run_id, "now": instant(now), "reason": reason}
-    lost = tx.rows(tx.sql.ABANDON_CALLS, **values)
-    if lost:
-        refreshes = {row[0] for row in tx.rows(tx.sql.END_REFRESHES, calls=[call_id for call_id, *_ in lost])}
-        if moves := [(first, last, call_id) for call_id, _, first, last in lost if call_id not in refreshes]:
-            release(tx, moves)
-    for _, day, _, _ in lost:
-        tx.count_day(day, abandoned=1)
-    return len(lost) + tx.change(tx.sql.ABANDON_STATISTICS_CALLS, **values)
+    lost = tx.rows(tx.sql.ABANDON_CALLS, run_id=run_id, now=instant(now), reason=reason)
+    if moves := [(first, last, call_id) for call_id, first, last, of_call, *_ in lost if of_call is None]:
+        release(tx, moves)
+    for *_, bucket, day in lost:
+        tx.count_day(bucket, day, abandoned=1)
+    return len(lost)

@@ -1,4 +1,5 @@
 """The transactions that close a call: its answer stored and its ids settled, or its ids let go or asked for again.
+What settling a batch that claims no ids means is in `refresh`.
 
 Good answers are settled as many at once as wait, for the reason that claims are: see `claim`.
 """
@@ -8,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from harvester.ledger.transactions.claim import open_calls
 from harvester.ledger.transactions.quota_days import reserve
-from harvester.ledger.transactions.transaction import Row, Transaction
+from harvester.ledger.transactions.transaction import Transaction
 from harvester.ledger.transactions.transitions import instant, moves_of, one_by_one, release
 from harvester.model import Batch, Body, Budget, Denied, GiveBack, Outcome, VideoState
 
@@ -59,14 +61,20 @@ def close_good(tx: Transaction, settlements: Sequence[Settlement]) -> Collection
 
 def store(tx: Transaction, settled: Sequence[Settlement]) -> None:
     """Store the bodies of their answers."""
-    tx.insert_bodies(tx.sql.STORE_RESPONSE, [(one.batch.call_id, *body_values(one)) for one in settled])
-
-
-def body_values(one: Settlement) -> Row:
-    """A body and what is kept of it, in the order of the columns."""
-    body = one.body
-    now = instant(one.now)
-    return body.encoding, body.raw_bytes, len(body.data), body.item_count, now, body.sha256, body.data
+    rows = [
+        (
+            one.batch.call_id,
+            one.body.encoding,
+            one.body.raw_bytes,
+            len(one.body.data),
+            one.body.item_count,
+            instant(one.now),
+            one.body.sha256,
+            one.body.data,
+        )
+        for one in settled
+    ]
+    tx.insert_bodies(tx.sql.STORE_RESPONSE, rows)
 
 
 def _settle_ids(tx: Transaction, settled: Sequence[Settlement]) -> None:
@@ -85,32 +93,38 @@ def _settle_ids(tx: Transaction, settled: Sequence[Settlement]) -> None:
 def count_good(tx: Transaction, one: Settlement) -> None:
     """Enter what it brought into the day's sums; its ids only where it settled them."""
     fetched = len(one.outcome.found)  # no answer holds what was not asked for
-    is_new = one.batch.replaces is None
+    claimed = one.batch.kind.claims_ids
     tx.count_day(
+        one.batch.bucket,
         one.batch.quota_day,
         ok=1,
-        fetched=fetched if is_new else 0,
-        missing=len(one.batch) - fetched if is_new else 0,
+        fetched=fetched if claimed else 0,
+        missing=len(one.batch) - fetched if claimed else 0,
         raw_bytes=one.body.raw_bytes,
         stored_bytes=len(one.body.data),
     )
 
 
 def retry(tx: Transaction, run_id: int, batch: Batch, fault: Outcome, budget: Budget, now: datetime) -> Batch | Denied:
-    if not close_failed(tx, batch, fault, now):
+    if not _close_failed(tx, batch, fault, now):
         return Denied.NOTHING_PENDING
+    moves = moves_of(batch.positions, batch.call_id) if batch.kind.claims_ids else []
     paid, refusal = reserve(tx, budget, 1)
     if not paid:
-        release(tx, moves_of(batch.positions, batch.call_id))
+        if moves:
+            release(tx, moves)
         return refusal
-    (call_id,) = open_calls(tx, run_id, budget, [(batch.positions, batch.attempt + 1, now)])
-    tx.move_later(tx.sql.RECLAIM, moves_of(batch.positions, batch.call_id), new_call_id=call_id)
+    (call_id,) = open_calls(tx, run_id, budget, [(batch.positions, batch.attempt + 1, now)], batch.of_call)
+    if moves:
+        tx.move_later(tx.sql.RECLAIM, moves, new_call_id=call_id)
     return batch.by_next_call(call_id, budget)
 
 
 def give_back(tx: Transaction, batch: Batch, fault: Outcome, how: GiveBack, now: datetime) -> bool:
-    if not close_failed(tx, batch, fault, now):
+    if not _close_failed(tx, batch, fault, now):
         return False
+    if not batch.kind.claims_ids:
+        return True
     moves = moves_of(batch.positions, batch.call_id)
     if how is GiveBack.FAIL:
         failed = tx.move(tx.sql.SETTLE, moves, state=int(VideoState.FAILED))
@@ -127,17 +141,23 @@ def give_back(tx: Transaction, batch: Batch, fault: Outcome, how: GiveBack, now:
     return True
 
 
-def close_failed(tx: Transaction, batch: Batch, fault: Outcome, now: datetime) -> bool:
+def _close_failed(tx: Transaction, batch: Batch, fault: Outcome, now: datetime) -> bool:
     """Close as failed; whether it was still open. What was never sent cost nothing, so its units go back to the day."""
     units = batch.units if fault.sent else 0
-    closed = tx.change(
-        tx.sql.CLOSE_FAILED_CALL,
-        call_id=batch.call_id,
-        http_status=fault.http_status,
-        reason=fault.reason,
-        now=instant(now),
-        units=units,
-    )
-    if closed:
-        tx.count_day(batch.quota_day, failed=1, refund=batch.units - units)
-    return bool(closed)
+    if closed := close_call(tx, batch, "failed", fault.reason, fault.http_status, now, units):
+        tx.count_day(batch.bucket, batch.quota_day, failed=1, refund=batch.units - units)
+    return closed
+
+
+def close_call(
+    tx: Transaction,
+    batch: Batch,
+    state: Literal["failed", "abandoned"],
+    reason: str,
+    http_status: int | None,
+    now: datetime,
+    units: int,
+) -> bool:
+    """Close a call that brought nothing and cost `units`; whether it was still open."""
+    values = {"call_id": batch.call_id, "state": state, "reason": reason, "http_status": http_status, "units": units}
+    return tx.change(tx.sql.CLOSE_CALL, now=instant(now), **values) == 1

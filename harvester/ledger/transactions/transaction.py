@@ -8,13 +8,12 @@ from datetime import date, timedelta
 from types import ModuleType
 from typing import Any, Literal
 
+from harvester.model import Bucket
+
 Move = tuple[int, int, int]
 """The positions from the first to the last that belong, or shall belong, to a call: first, last, call."""
 
 Row = tuple[Any, ...]
-
-Bucket = Literal["quota_days", "statistics_days"]
-"""The API's daily quotas, by the table of their days: that of the crawl, and that of statistics alone."""
 
 Lock = Literal["adding", "taking halves"]
 """What one transaction does at a time, whatever others run at the same time."""
@@ -35,7 +34,7 @@ class Transaction(ABC):
     """The statements of this database, by name: `sqlite.statements` or `postgres.statements`."""
 
     def __init__(self) -> None:
-        self._days: dict[str, dict[str, int]] = {}
+        self._days: dict[tuple[Bucket, str], dict[str, int]] = {}
         self._states: dict[str, int] = {}
 
     # --- statements
@@ -92,15 +91,15 @@ class Transaction(ABC):
         """Move the counts kept by state, named in lower case, by so much."""
         _add(self._states, changes)
 
-    def count_day(self, day: date | str, **changes: int) -> None:
-        """Move the sums of a day of the crawl's quota: see COUNT_DAY."""
-        _add(self._days.setdefault(str(day), {}), changes)
+    def count_day(self, bucket: Bucket, day: date | str, **changes: int) -> None:
+        """Move the sums of a quota day: see COUNT_DAY."""
+        _add(self._days.setdefault((bucket, str(day)), {}), changes)
 
     def post_days(self) -> None:
         """Write the sums of days now: what this transaction gives back to a day is there to be spent."""
         # In one order, so that no two transactions wait for each other.
-        for day in sorted(self._days):
-            self.later(self.sql.COUNT_DAY, day=day, **(_NO_CHANGE | self._days[day]))
+        for bucket, day in sorted(self._days):
+            self.later(self.sql.COUNT_DAY, bucket=bucket, day=day, **(_NO_CHANGE | self._days[bucket, day]))
         self._days.clear()
 
     @abstractmethod
