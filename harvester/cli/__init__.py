@@ -52,6 +52,8 @@ class Program(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         # At its end Python searches all modules for garbage, several times over: a fifth of `status`, for nothing.
         atexit.register(gc.freeze)
+        # pydantic looks for plugins in every distribution that is installed.
+        os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
         set_up_streams()
         try:
             return super().main(*args, **kwargs)
