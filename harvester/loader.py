@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import UTC, datetime
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 EXAMPLES = 5
+READ_AHEAD_IDS = 500_000
+"""How many ids may wait for the ledger while more are read: a play log brings most of its songs at its beginning."""
 
 
 def _now() -> datetime:
@@ -108,7 +111,8 @@ async def load(
 
     Cut off and repeated, it ends as if it had not been cut off: what a chunk added stands, and is found again.
     Several sources that share `known` are counted as one: what an earlier one brought is not counted again.
-    Memory: two chunks, and `known`. The load is entered in the ledger under the name `source`, where that is given.
+    Memory: two chunks or READ_AHEAD_IDS, and `known`. The load is entered in the ledger under the name `source`, where
+    that is given.
     """
     load_id = None if source is None else await ledger.open_load(source, now())
     known = known or Known(await ledger.last_position())
@@ -147,19 +151,23 @@ async def load(
 async def _added(
     ledger: Ledger, chunks: Iterable[IdChunk], start: int, load_id: int | None
 ) -> AsyncIterator[tuple[IdChunk, Addition]]:
-    """Each chunk, once it is in the ledger, which takes it while the next one is read."""
-    rest = iter(chunks)
-    chunk = next(rest, None)
-    while chunk is not None:
-        adding = asyncio.create_task(ledger.add(chunk.ids, chunk.invalid, start, load_id, chunk.rows))
-        await asyncio.sleep(0)  # it begins
-        try:
-            following = next(rest, None)
-        finally:
-            # what follows may fail to be read: this one is told of as being in the ledger
-            addition = await adding
-        yield chunk, addition
-        chunk = following
+    """Each chunk, once it is in the ledger, which takes those before it while the next one is read."""
+    waiting: deque[tuple[IdChunk, asyncio.Task[Addition]]] = deque()
+    ids = 0
+    try:
+        for chunk in chunks:
+            ids += len(chunk.ids)
+            while waiting and (waiting[0][1].done() or ids > READ_AHEAD_IDS or chunk.invalid):
+                ids -= len(waiting[0][0].ids)
+                yield waiting[0][0], await waiting.popleft()[1]
+            adding = ledger.add(chunk.ids, chunk.invalid, start, load_id, chunk.rows)
+            waiting.append((chunk, asyncio.create_task(adding)))
+            await asyncio.sleep(0)  # it begins
+    finally:
+        # What follows may fail to be read: these are told of as being in the ledger.
+        await asyncio.gather(*(task for _, task in waiting))
+    for chunk, task in waiting:
+        yield chunk, await task
 
 
 def _keep(examples: list[str], more: Iterable[str]) -> None:

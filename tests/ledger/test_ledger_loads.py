@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 from ledger_kit import NOW, Database, counts, video_ids
 
+from harvester import loader
 from harvester.errors import SourceUnavailable
 from harvester.ledger.protocol import Ledger, LedgerReader
 from harvester.loader import load
+from harvester.model import Addition
 from harvester.sources.sort_ids import IdChunk, is_video_id
 from harvester.support.ledger_url import source_name
 
@@ -49,6 +53,47 @@ async def test_a_load_that_was_cut_off_counts_what_it_brought_and_has_no_end(
         await load(ledger, failing(), source="cut.csv", now=lambda: NOW)
     assert database.dump()["loads"] == [(1, "cut.csv", WRITTEN, 3, 3, 0, 0, None)]
     assert await counts(ledger) == {"pending": 3}
+
+
+async def test_what_was_read_ahead_is_in_the_ledger_where_the_source_fails(ledger: Ledger, database: Database) -> None:
+    ids = video_ids(6)
+
+    def failing() -> Iterator[IdChunk]:
+        for start in range(0, 6, 2):
+            yield chunk(ids[start : start + 2])
+        raise SourceUnavailable("It ended in the middle.")
+
+    with pytest.raises(SourceUnavailable):
+        await load(ledger, failing(), source="cut.csv", now=lambda: NOW)
+    assert [row[1] for row in database.dump()["videos"]] == ids
+
+
+async def test_no_more_is_read_ahead_than_may_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loader, "READ_AHEAD_IDS", 5)
+    read: list[str] = []
+    added: list[Sequence[str]] = []
+    most_ahead = 0
+
+    class SlowLedger:
+        async def last_position(self) -> int:
+            return 0
+
+        async def add(self, ids: Sequence[str], *_: Any) -> Addition:
+            nonlocal most_ahead
+            for _ in range(50):  # far longer than it takes to read on
+                await asyncio.sleep(0)
+            most_ahead = max(most_ahead, len(read) - sum(map(len, added)))
+            added.append(ids)
+            return Addition(len(ids), 0, ())
+
+    def chunks() -> Iterator[IdChunk]:
+        for video_id in video_ids(30):
+            read.append(video_id)
+            yield chunk([video_id])
+
+    loaded = await load(SlowLedger(), chunks())  # type: ignore[arg-type]
+    assert (loaded.rows, loaded.new, most_ahead) == (30, 30, 6)
+    assert [video_id for ids in added for video_id in ids] == read
 
 
 async def test_ids_of_earlier_versions_have_no_load(ledger: Ledger, database: Database, books: LedgerReader) -> None:

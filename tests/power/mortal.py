@@ -1,8 +1,9 @@
 """The command line in a process that dies: `python mortal.py '{"point": "between chunks", "visit": 2}' load ids.txt`.
 
 It kills itself at the `visit`-th time that the named point of the real code is passed, `delay_seconds` after that
-where they are given; with `signal` it sends itself that one. `chunk_rows` makes a load's chunks small,
-`again_at_once` those of retry and prune; `migrations` and `revision` make it a later harvester.
+where they are given; with `signal` it sends itself that one. `chunk_rows` makes a load's chunks small, of which
+so many `read_ahead_ids` may wait, `again_at_once` those of retry and prune; `migrations` and `revision` make it a later
+harvester.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any
 
 from sqlalchemy import event
 
-from harvester import sources
+from harvester import loader, sources
 from harvester.cli import main
 from harvester.export.storage import local, local_draft, local_folder
 from harvester.ledger.ledger import SqlLedger
@@ -133,6 +134,7 @@ POINTS: dict[str, Callable[[Strike], None]] = {
 def arm(death: dict[str, Any]) -> None:
     if "chunk_rows" in death:
         sources.read_ids = functools.partial(sources.read_ids, chunk_rows=death["chunk_rows"])
+        loader.READ_AHEAD_IDS = death.get("read_ahead_ids", 0)
     if "again_at_once" in death:
         requeue.POSITIONS = requeue.RESPONSES = death["again_at_once"]
     if "migrations" in death:

@@ -100,6 +100,7 @@ def test_killed_at_any_moment_again_and_again(harvester: Program, folder: Path, 
     for _ in range(4):
         delay = rng.uniform(0.0, 0.02)
         death = {"point": "within the transaction", "delay_seconds": delay, "chunk_rows": CHUNK_ROWS}
+        death |= {"read_ahead_ids": 3 * CHUNK_ROWS}
         dies(folder, death, *SOURCE)
         now = assert_whole_chunks(folder / "harvest.db", uncut)
         assert now >= before

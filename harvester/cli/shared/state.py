@@ -35,7 +35,7 @@ class State:
         return config
 
     def harvester(self, **overrides: dict[str, Any]) -> Harvester:
-        # Nothing that is imported here becomes garbage: to search it for some, now or later, takes an eighth of `status`.
+        # Nothing that is imported here becomes garbage: to search it for some, now or later, is an eighth of `status`.
         gc.disable()
         try:
             from harvester.app import Harvester
