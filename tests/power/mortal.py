@@ -23,6 +23,7 @@ from sqlalchemy import event
 
 from harvester import loader, sources
 from harvester.cli import main
+from harvester.export.formats import sqlite
 from harvester.export.storage import local, local_draft, local_folder
 from harvester.ledger.ledger import SqlLedger
 from harvester.ledger.sqlite import connection, migrate
@@ -113,6 +114,7 @@ POINTS: dict[str, Callable[[Strike], None]] = {
     "within the transaction that requeues": lambda strike: after(requeuing, "requeue", strike),
     "before responses are deleted": lambda strike: before(requeuing, "prune", strike),
     "within the transaction that deletes": lambda strike: after(requeuing, "prune", strike),
+    "while the database is made": lambda strike: after(sqlite, "_insert", strike),
     "while the draft is written": lambda strike: after(local_draft.FileDraft, "write", strike),
     "before the draft is on disk": lambda strike: before(os, "fsync", strike),
     "before the draft takes its place": lambda strike: before(local_draft.FileDraft, "take_place", strike),
