@@ -59,9 +59,8 @@ rehearse: $(READY)
 	$(BIN)/harvester rehearse
 
 # Spark reads what is exported, where there is a Java for it; elsewhere those tests are skipped, saying so. It comes
-# as sources, which are built by the setuptools of the same lock file.
+# as sources, which are built by the setuptools that is there.
 $(SPARK_READY): $(SPARK_LOCK) $(READY)
-	$(BIN)/pip install --quiet --require-hashes --constraint $(SPARK_LOCK) setuptools
 	$(BIN)/pip install --quiet --require-hashes --no-build-isolation --requirement $(SPARK_LOCK)
 	@touch $@
 

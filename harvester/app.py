@@ -336,9 +336,10 @@ class Harvester:
         require_complete: bool = False,
         dask: str | None = None,
         force: bool = False,
+        datasette_metadata: bool = False,
         progress: ProgressCallback = no_progress,
     ) -> Manifest:
-        """Publish the stored responses, then the manifest beside them. `dask`: see `maker_for`; `force`: `export`."""
+        """Publish the stored responses, then the manifest next to them. `dask`: see `maker_for`; the rest: `export`."""
         from harvester.export import export, maker_for
 
         if dask is not None and has_password(self.config.ledger.url):
@@ -357,6 +358,7 @@ class Harvester:
                 require_complete=require_complete,
                 watch=progress,
                 force=force,
+                datasette_metadata=datasette_metadata,
                 maker=maker_for(dask, open_reader, self.config.ledger.url, None if dask is None else reader.share()),
             )
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _OF_SQLITE = ("-wal", "-shm", "-journal")
 _BACKUP = ".before-"
-_MANIFEST = ".manifest.json"
+_BESIDE = (".manifest.json", ".metadata.json")
 _SOURCE, _LEDGER = "the source of the ids", "the ledger"
 
 
@@ -37,9 +37,10 @@ class Protected:
                 raise _refusal(uri, "holds", what)
 
     def refuse_export(self, settings: ExportSettings) -> None:
-        """The same for the place of an export, and for that of its manifest."""
+        """The same for the place of an export, and for what is written beside it."""
         self.refuse(settings.uri, folder=settings.max_part_bytes is not None)
-        self.refuse(settings.uri.rstrip("/") + _MANIFEST)
+        for suffix in _BESIDE:
+            self.refuse(settings.uri.rstrip("/") + suffix)
 
 
 def protected_by(config: Config, loaded: Iterable[str] = ()) -> Protected:

@@ -37,11 +37,21 @@ if TYPE_CHECKING:
     metavar="ADDRESS",
     help="Have the parts made by a Dask cluster: tcp://scheduler:8786, or local for one on this machine.",
 )
+@click.option(
+    "--datasette-metadata", is_flag=True, help="Write DEST.metadata.json for Datasette too, next to a database."
+)
 @click.option("--force", is_flag=True, help="Replace DEST even if harvester did not write it.")
 @click.option("--require-complete", is_flag=True, help="Publish nothing, with exit code 5, while ids are left.")
 @click.pass_obj
 def export(
-    state: State, /, dest: str | None, dask: str | None, force: bool, require_complete: bool, **settings: Any
+    state: State,
+    /,
+    dest: str | None,
+    dask: str | None,
+    datasette_metadata: bool,
+    force: bool,
+    require_complete: bool,
+    **settings: Any,
 ) -> None:
     """Publish what is stored, in load order, then its manifest.
 
@@ -62,24 +72,28 @@ def export(
     harvester = state.harvester(export={"uri": uri, **settings})
     tune_gc()
     if harvester.config.export.uri == "-":
-        _to_stdout(harvester, dask, settings["max_part_bytes"], require_complete, state.verbosity)
+        if dask or settings["max_part_bytes"] or datasette_metadata:
+            raise click.UsageError("--dask, --max-part-bytes and --datasette-metadata need a place: name one, not -.")
+        _to_stdout(harvester, require_complete, state.verbosity)
         return
     with progress("export", "videos", state.verbosity) as callback:
-        manifest = harvester.export(require_complete=require_complete, dask=dask, force=force, progress=callback)
+        manifest = harvester.export(
+            require_complete=require_complete,
+            dask=dask,
+            force=force,
+            datasette_metadata=datasette_metadata,
+            progress=callback,
+        )
     show(terminal.exported(manifest, harvester.config.export.uri))
 
 
-def _to_stdout(
-    harvester: Harvester, dask: str | None, max_part_bytes: int | None, require_complete: bool, verbosity: int
-) -> None:
+def _to_stdout(harvester: Harvester, require_complete: bool, verbosity: int) -> None:
     import logging
 
     from harvester.cli.shared.progress import progress
     from harvester.support.sanitize import count
 
     wanted = harvester.config.export
-    if dask is not None or max_part_bytes is not None:
-        raise click.UsageError("--dask and --max-part-bytes make a folder of parts: name one instead of -.")
     if on_terminal() and (wanted.format not in ("json", "jsonl") or wanted.compression != "none"):
         raise click.UsageError(f"{wanted.format} is not for a terminal: add > songs, or a pipe to what reads it.")
     with progress("export", "videos", verbosity) as callback:

@@ -10,4 +10,12 @@ from harvester.export.manifest import Manifest
 from harvester.export.publish import check_place, export, write_to
 from harvester.export.verify import check_published
 
-__all__ = ["Manifest", "OnDask", "check_place", "check_published", "export", "maker_for", "write_to"]
+__all__ = [
+    "Manifest",
+    "OnDask",
+    "check_place",
+    "check_published",
+    "export",
+    "maker_for",
+    "write_to",
+]

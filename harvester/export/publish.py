@@ -16,6 +16,7 @@ from harvester.config import ExportSettings
 from harvester.errors import ConfigError, ExportIncomplete
 from harvester.export import parts
 from harvester.export.counters import Counters
+from harvester.export.datasette import metadata, metadata_at
 from harvester.export.formats.registry import format_of
 from harvester.export.manifest import (
     Manifest,
@@ -55,13 +56,15 @@ def export(
     watch: ProgressCallback = no_progress,
     maker: PartMaker = make_here,
     force: bool = False,
+    datasette_metadata: bool = False,
 ) -> Manifest:
     """Publish what is stored to `settings.uri`, as one file or as a folder of parts, then the manifest next to it.
 
     A ledger that holds no response gives an empty file of its format. The counts by state are of the same
     snapshot as the responses, as far as `books` reads from one. Of `ledger_name` and the loads the
     manifest keeps what may be shown. `now` is when the export begins. `watch` hears of videos and bytes.
-    `maker` makes the parts of a folder. With `force`, what harvester did not write is replaced too.
+    `maker` makes the parts of a folder. With `force`, what harvester did not write is replaced too. With
+    `datasette_metadata`, what Datasette shows with a database is written beside it, last of all.
 
     Raises DestinationRefused where harvester did not write what stands there; Overtaken where another export is
     published there meanwhile; ExportIncomplete, before anything is written, where `require_complete` and ids are left
@@ -75,6 +78,7 @@ def export(
             state="Nothing was written.",
             next_step="Add --max-part-bytes 250000000, or leave --dask out.",
         )
+    beside = metadata_at(settings, force=force) if datasette_metadata else None
     begin = partial(
         _begin, books, settings, ledger_name, now, require_complete=require_complete, watch=watch, maker=maker
     )
@@ -89,6 +93,8 @@ def export(
         folder = folder_at(settings.uri, settings)
         with folder.draft(force=force) as draft:
             manifest = begin().to_folder(folder.name, draft, settings.max_part_bytes)
+    if beside is not None:
+        beside.publish([metadata(manifest)], content_type="application/json")
     log.info("published %s: %s, %s", settings.uri, count(manifest.videos, "video"), count(manifest.bytes, "byte"))
     return manifest
 

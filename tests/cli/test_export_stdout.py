@@ -76,11 +76,17 @@ def test_the_settings_may_ask_for_parts(crawl: Program, tmp_path: Path) -> None:
     assert pq.read_table(io.BytesIO(done.stdout)).num_rows > 0
 
 
-@pytest.mark.parametrize("option", ["--max-part-bytes 1000000", "--dask local"])
-def test_parts_need_a_folder(crawl: Program, option: str) -> None:
+@pytest.mark.parametrize("option", ["--max-part-bytes 1000000", "--dask local", "--datasette-metadata"])
+def test_what_needs_a_place(crawl: Program, option: str) -> None:
     done = harvester(crawl, "export", "-", option)
     assert (done.returncode, done.stdout) == (2, b"")
-    assert b"name one instead of -" in done.stderr
+    assert b"need a place: name one, not -" in done.stderr
+
+
+def test_a_database_is_no_stream(crawl: Program) -> None:
+    done = harvester(crawl, "export", "-", "--format", "sqlite")
+    assert (done.returncode, done.stdout) == (3, b"")
+    assert b"harvester export songs.db" in done.stderr
 
 
 def test_what_is_incomplete_is_not_begun(crawl: Program, tmp_path: Path) -> None:

@@ -138,3 +138,17 @@ def test_types_are_sparks_own(spark: SparkSession, real_videos: list[bytes], tmp
     assert types["contentDetails_regionRestriction"] == "struct<allowed:array<string>,blocked:array<string>>"
     widths = [expected(raw)[0].get("snippet_thumbnails", {}).get("default", {}).get("width") for raw in real_videos]
     assert [row[0] for row in songs.select("snippet_thumbnails.default.width").collect()] == widths
+
+
+def test_the_notebook_as_it_is_documented(
+    spark: SparkSession, real_videos: list[bytes], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "export.md").read_text(encoding="utf-8")
+    code = re.search(r"```python\n(.*?)```", text[text.index("**Spark** reads a folder") :], re.DOTALL)
+    assert code is not None
+    books = books_of(pages_of(real_videos))
+    place = publish(books, tmp_path, "parquet", part_bytes=some_parts(books, "parquet"))
+    exec(code[1].replace("s3a://bucket/youtube/songs/", str(place)), {"spark": spark})
+    shown = capfd.readouterr().out
+    assert "sum(statistics_viewCount)" in shown
+    assert "other_json" in shown
