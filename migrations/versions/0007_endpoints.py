@@ -1,4 +1,7 @@
-"""Calls know their endpoint, and quota days their bucket: calls, days and bodies of statistics join the others."""
+"""Calls know their endpoint, and quota days their bucket: calls, days and bodies of statistics join the others.
+
+A check of each id is said so that it takes less time.
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,6 +16,10 @@ TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 BUCKET = ("bucket", TEXT, "default")
 ENDPOINT = ("endpoint", TEXT, "videos.list")
+
+
+OLD_CHECK = "state NOT IN (1, 2, 3, 4) OR call_id IS NOT NULL"
+NEW_CHECK = "state NOT BETWEEN 1 AND 4 OR call_id IS NOT NULL"
 
 
 def upgrade() -> None:
@@ -35,7 +42,19 @@ def upgrade() -> None:
     )
     for table in ("refreshes", "statistics", "statistics_calls", "statistics_days"):
         op.drop_table(table)
+    _say_check_anew()
     _create_views()
+
+
+def _say_check_anew() -> None:
+    """In SQLite as its documentation has it for checks (lang_altertable, 7): rows and indexes stay as they are."""
+    if op.get_bind().dialect.name == "postgresql":
+        op.drop_constraint("ck_videos_call", "videos")
+        op.create_check_constraint("ck_videos_call", "videos", NEW_CHECK)
+        return
+    op.execute("PRAGMA writable_schema = ON")
+    op.execute(f"UPDATE sqlite_schema SET sql = replace(sql, '{OLD_CHECK}', '{NEW_CHECK}') WHERE name = 'videos'")  # noqa: S608
+    op.execute("PRAGMA writable_schema = RESET")
 
 
 def _alter_tables() -> None:
