@@ -55,8 +55,8 @@ class PostgresTransaction(Transaction):
     def change(self, statement: str, **values: Any) -> int:
         return self._ask(statement, values).rowcount
 
-    def later(self, statement: str, **values: Any) -> None:
-        self._waiting.append(_Waiting(partial(self._db.execute, statement.encode(), values)))
+    def later(self, statement: str, *, moved: int | None = None, **values: Any) -> None:
+        self._waiting.append(_Waiting(partial(self._db.execute, statement.encode(), values), moved))
 
     def delete_of(self, statement: str, call_ids: list[int]) -> None:
         self.later(statement, calls=call_ids)
@@ -71,7 +71,8 @@ class PostgresTransaction(Transaction):
         return self.change(statement, **_columns(moves), **values)
 
     def move_later(self, statement: str, moves: Sequence[Move], ids: int | None = None, **values: Any) -> None:
-        self._waiting.append(_Waiting(partial(self._db.execute, statement.encode(), _columns(moves) | values), ids))
+        given: dict[str, Any] = _columns(moves) | values
+        self.later(statement, moved=ids, **given)
 
     def post(self) -> None:
         """It is written by the next statement that has an answer."""

@@ -116,11 +116,21 @@ WHERE videos.position BETWEEN given.first AND given.last AND {condition}
 
 # pending -> claimed. Ranges of picked ids alone.
 CLAIM = _moving("state = 1, call_id = given.call, attempts = attempts + 1", "state = 0")
+# The same for batches without a gap, each of 50 but the last, by calls without a gap: in one pass.
+CLAIM_RUN = """
+UPDATE videos SET state = 1, call_id = :call + (position - :first) / 50, attempts = attempts + 1
+WHERE position BETWEEN :first AND :last AND state = 0
+"""
 _OF_CALL = "state = 1 AND call_id = given.call"
 # claimed -> claimed, by the next call for the same ids
 RECLAIM = _moving("call_id = :new_call_id, attempts = attempts + 1", _OF_CALL)
 # claimed -> fetched | missing | failed
 SETTLE = _moving("state = :state, suspect_batch = NULL", _OF_CALL)
+# claimed -> fetched: all that these calls still hold, between the first and the last of their positions.
+SETTLE_REST = """
+UPDATE videos SET state = 2, suspect_batch = NULL
+WHERE position BETWEEN :first AND :last AND state = 1 AND call_id IN (SELECT value FROM json_each(:calls))
+"""
 # claimed -> pending
 RELEASE = _moving("state = 0", _OF_CALL)
 # claimed -> pending, as half of a refused batch

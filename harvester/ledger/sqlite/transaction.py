@@ -45,8 +45,9 @@ class SqliteTransaction(Transaction):
     def change(self, statement: str, **values: Any) -> int:
         return self._execute(statement, values).rowcount
 
-    def later(self, statement: str, **values: Any) -> None:
-        self._execute(statement, values)
+    def later(self, statement: str, *, moved: int | None = None, **values: Any) -> None:
+        changed = self._execute(statement, values).rowcount
+        assert moved is None or changed == moved, "the ids picked are the ids moved"
 
     def delete_of(self, statement: str, call_ids: list[int]) -> None:
         """One by one: for a list of them, SQLite may choose to read the whole table."""
@@ -69,9 +70,7 @@ class SqliteTransaction(Transaction):
         return self._execute(statement, values).rowcount
 
     def move_later(self, statement: str, moves: Sequence[Move], ids: int | None = None, **values: Any) -> None:
-        values["moves"] = moves
-        moved = self._execute(statement, values).rowcount
-        assert ids is None or moved == ids, "the ids picked are the ids moved"
+        self.later(statement, moved=ids, moves=moves, **values)
 
     def post(self) -> None:
         self.post_days()

@@ -105,9 +105,14 @@ def _open(tx: Transaction, claims: Sequence[Claim], batches: Sequence[_Picked]) 
     positions = [tuple(picked.positions) for picked in batches]
     asked = [(at, 1, claim.now) for at, claim in zip(positions, claims, strict=True)]
     calls = open_calls(tx, claims[0].run_id, budget, asked)
-    moves = [move for call_id, at in zip(calls, positions, strict=True) for move in without_gaps(at, call_id)]
     ids = sum(map(len, positions))
-    tx.move_later(tx.sql.CLAIM, moves, ids)
+    first, last = positions[0][0], positions[-1][-1]
+    full = all(len(at) == BATCH_SIZE for at in positions[:-1])
+    if full and last - first + 1 == ids and calls[-1] - calls[0] + 1 == len(calls):
+        tx.later(tx.sql.CLAIM_RUN, moved=ids, first=first, last=last, call=calls[0])
+    else:
+        moves = [move for call_id, at in zip(calls, positions, strict=True) for move in without_gaps(at, call_id)]
+        tx.move_later(tx.sql.CLAIM, moves, ids)
     tx.count(pending=-ids, claimed=ids)
     return [
         Batch(

@@ -14,7 +14,7 @@ from typing import Literal
 from harvester.ledger.transactions.claim import open_calls
 from harvester.ledger.transactions.quota_days import reserve
 from harvester.ledger.transactions.transaction import Transaction
-from harvester.ledger.transactions.transitions import instant, moves_of, one_by_one, release
+from harvester.ledger.transactions.transitions import SPARSE, instant, moves_of, one_by_one, release
 from harvester.model import Batch, Body, Budget, Denied, GiveBack, Outcome, VideoState
 
 
@@ -83,8 +83,14 @@ def _settle_ids(tx: Transaction, settled: Sequence[Settlement]) -> None:
     if missing:
         tx.move_later(tx.sql.SETTLE, missing, len(missing), state=int(VideoState.MISSING))
     total = sum(len(one.batch) for one in settled)
-    whole = [move for one in settled for move in moves_of(one.batch.positions, one.batch.call_id)]
-    tx.move_later(tx.sql.SETTLE, whole, total - len(missing), state=int(VideoState.FETCHED))
+    first = min(one.batch.positions[0] for one in settled)
+    last = max(one.batch.positions[-1] for one in settled)
+    if last - first < SPARSE * total:
+        calls = [one.batch.call_id for one in settled]
+        tx.later(tx.sql.SETTLE_REST, moved=total - len(missing), first=first, last=last, calls=calls)
+    else:
+        whole = [move for one in settled for move in moves_of(one.batch.positions, one.batch.call_id)]
+        tx.move_later(tx.sql.SETTLE, whole, total - len(missing), state=int(VideoState.FETCHED))
     tx.count(claimed=-total, fetched=total - len(missing), missing=len(missing))
     for one in settled:
         count_good(tx, one)

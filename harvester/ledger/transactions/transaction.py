@@ -62,8 +62,9 @@ class Transaction(ABC):
         """How many rows it changed."""
 
     @abstractmethod
-    def later(self, statement: str, **values: Any) -> None:
-        """Run it before the next statement that has an answer, or before the commit."""
+    def later(self, statement: str, *, moved: int | None = None, **values: Any) -> None:
+        """Run it before the next statement that has an answer, or before the commit. `moved`: how many ids it will
+        move, where that is known."""
 
     @abstractmethod
     def delete_of(self, statement: str, call_ids: list[int]) -> None:

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from harvester.ledger.transactions.transaction import Move, Transaction
 
-_SPARSE = 4
+SPARSE = 4
 """Where the ids of a batch lie further apart than this, they are named one by one instead of as a range."""
 
 
@@ -24,7 +24,7 @@ def moves_of(positions: Sequence[int], call_id: int) -> list[Move]:
     between them belongs to other calls, which the moving statements leave out.
     """
     first, last = positions[0], positions[-1]
-    if last - first < _SPARSE * len(positions):
+    if last - first < SPARSE * len(positions):
         return [(first, last, call_id)]
     return one_by_one(positions, call_id)
 
