@@ -223,6 +223,8 @@ print([name for name in {heavy!r} if name in sys.modules])
         "tests/spark/requirements.lock",
         "tests/dag/requirements.lock",
         "benchmarks/peers/requirements.lock",
+        "docs/site/requirements.lock",
+        ".ci/release/requirements.lock",
     ],
 )
 def test_a_lock_file_pins_with_hashes_and_names_no_host(lock: str) -> None:
