@@ -1,6 +1,6 @@
 # make rehearse: the whole crawl, simulated.  make test: every test.  Both make .venv where it is missing.
 .DEFAULT_GOAL := help
-.PHONY: help rehearse test test-quick check install-check docs docs-serve pictures soak fuzz-crawl bench bench-peers airflow lock clean
+.PHONY: help rehearse test test-quick check install-check release-check container-check docs docs-serve pictures soak fuzz-crawl bench bench-peers airflow lock clean
 
 # Many short processes: each would compile what it imports anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -22,6 +22,7 @@ PEERS := .venv-peers
 QUICK := tests/unit --ignore tests/unit/test_export_process.py --ignore tests/unit/test_export_memory.py
 AIRFLOW := .venv-airflow
 SITE := .venv-docs
+RELEASE := .venv-release
 
 # All that a lock file pins. uv is one of them and does it in a tenth of pip's time; it knows none of pip's settings, so
 # where it reaches no index, pip does it.
@@ -38,6 +39,8 @@ help:
 	@echo "make test-quick those that need no server, no browser and no kill: those of tests/unit, but for memory"
 	@echo "make check      lint, format, types, and known vulnerabilities of the dependencies"
 	@echo "make install-check   builds the wheel and installs it with stock pip, without the lock file"
+	@echo "make release-check   what is to be released: twine, pip, uv, pipx, each Python here, a list of components"
+	@echo "make container-check   the Containerfile, on a Debian made from its packages: root, mmdebstrap, buildah"
 	@echo "make docs       the documentation site, into site/; make docs-serve shows it while you write"
 	@echo "make pictures   those of the documentation, from a real session"
 	@echo "make soak       two weeks of cron on a machine that keeps dying; SEED=7 replays one, DATABASE=postgres on a server"
@@ -80,6 +83,18 @@ check: $(READY)
 # Needs no environment of the checkout's: it makes a new one, as whoever installs this does.
 install-check:
 	$(PYTHON) .ci/install_check.py
+
+$(RELEASE)/.ready: .ci/release/requirements.lock
+	$(PYTHON) -m venv $(RELEASE)
+	$(RELEASE)/bin/pip install --quiet --require-hashes --requirement .ci/release/requirements.lock
+	@touch $@
+
+release-check: $(READY) $(RELEASE)/.ready
+	$(BIN)/python .ci/audit.py
+	$(RELEASE)/bin/python .ci/release/check.py
+
+container-check: $(READY)
+	$(BIN)/python .ci/container_check.py
 
 $(SITE)/.ready: docs/site/requirements.lock
 	$(PYTHON) -m venv $(SITE)
@@ -133,7 +148,9 @@ lock: $(READY)
 		--generate-hashes --no-header --no-emit-index-url --no-emit-find-links --output-file tests/dag/requirements.lock
 	$(BIN)/uv pip compile docs/site/requirements.in --universal --python-version 3.11 \
 		--generate-hashes --no-header --no-emit-index-url --no-emit-find-links --output-file docs/site/requirements.lock
+	$(BIN)/uv pip compile .ci/release/requirements.in --universal --python-version 3.11 \
+		--generate-hashes --no-header --no-emit-index-url --no-emit-find-links --output-file .ci/release/requirements.lock
 
 clean:
-	rm -rf $(VENV) $(PEERS) $(AIRFLOW) $(SITE) site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) $(AIRFLOW) $(SITE) $(RELEASE) site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
