@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import random
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
@@ -16,10 +16,9 @@ from harvester.clock import Clock, SystemClock
 from harvester.config import Config, api_key
 from harvester.errors import ConfigError, InconsistentLedger
 from harvester.ledger.open import check, open_ledger, open_reader, prepare
-from harvester.model import BATCH_SIZE, BatchKind, FailedId, Progress, Stored, VideoState
+from harvester.model import BATCH_SIZE, BatchKind, FailedId, FaultCount, Progress, Stored, VideoState
 from harvester.protected import Protected, protected_by
-from harvester.report.dry_run import DryRun, Due
-from harvester.report.overview import Overview
+from harvester.report.results import DryRun, Due, Overview
 from harvester.report.summary import refuse_without_ids, summarize
 from harvester.support.ledger_url import has_password, source_name
 from harvester.support.progress import ProgressCallback, no_progress
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from harvester.crawl.run_report import RunReport, Stop
     from harvester.crawl.runner import Runner
     from harvester.export import Manifest
+    from harvester.export.storage.destination import Destination
     from harvester.ledger.load_records import Loaded
     from harvester.ledger.postgres.reader import PostgresReader
     from harvester.ledger.protocol import Ledger
@@ -43,12 +43,9 @@ log = logging.getLogger(__name__)
 STATUS_CALLS = 50_000
 """How many of the newest calls `status` looks through for reasons: those of 2.5 million ids, in a few milliseconds."""
 
-PAGE_RUNS = 10
-PAGE_FAULTS = 20
+PAGE_RUNS, PAGE_FAULTS, PAGE_RESPONSES, PAGE_VIDEOS = 10, 20, 2, 20
 PAGE_CALLS = 10_000
 """How many of the newest calls the page's latencies are of."""
-PAGE_RESPONSES = 2
-PAGE_VIDEOS = 20
 
 
 class Harvester:
@@ -178,26 +175,22 @@ class Harvester:
                 calls += 1
                 videos += len(ids)
                 log.debug("would ask for %d ids: %s … %s", len(ids), ids[0], ids[-1])
-        return DryRun(
-            calls=calls,
-            videos=videos,
-            units=calls * summary.units_per_call,
-            units_per_call=summary.units_per_call,
-            remaining_units=summary.remaining,
-            pending=summary.videos[VideoState.PENDING],
-            first_ids=first_ids,
-            seconds=math.ceil(calls / self.config.run.concurrency) * quota.SECONDS_PER_CALL,
-        )
+        seconds = math.ceil(calls / self.config.run.concurrency) * quota.SECONDS_PER_CALL
+        return DryRun(summary, calls, videos, first_ids, seconds)
 
     def overview(self, newest_runs: int = 5, *, reasons: int = 0) -> Overview:
         """How far the crawl is, with so many `reasons` of wasted calls. Reads only."""
-        now = self._clock.now()
         with self.reader() as reader:
-            summary = summarize(reader.progress(), self.config.quota, now)
-            wanted = bool(reasons and summary.calls_wasted)
-            faults = reader.faults(reasons, STATUS_CALLS) if wanted else []
-            runs, other_parts = reader.runs(newest_runs), reader.other_parts(self.config.youtube.asked)
-            return Overview(summary, runs, now, faults, reader.oldest_response(), reader.loads(), other_parts)
+            progress = reader.progress()
+            wasted = reasons and any(day.failed or day.abandoned for day in progress.days)
+            return self._overview(reader, progress, newest_runs, reader.faults(reasons, STATUS_CALLS) if wasted else ())
+
+    def _overview(
+        self, reader: SqliteReader | PostgresReader, progress: Progress, newest_runs: int, faults: Sequence[FaultCount]
+    ) -> Overview:
+        now, asked = self._clock.now(), self.config.youtube.asked
+        summary, runs = summarize(progress, self.config.quota, now), reader.runs(newest_runs)
+        return Overview(summary, runs, now, faults, reader.oldest_response(), reader.loads(), reader.other_parts(asked))
 
     def failed(self) -> Iterator[FailedId]:
         """The ids that were given up, one by one. Reads only."""
@@ -209,31 +202,38 @@ class Harvester:
         from harvester.report.page import PageData, render
         from harvester.report.sample import sample
 
-        now, settings = self._clock.now(), self.config.quota
         with self.reader() as reader:
             progress = reader.progress()
             data = PageData(
-                summary=summarize(progress, settings, now),
+                overview=self._overview(reader, progress, PAGE_RUNS, reader.faults(PAGE_FAULTS)),
                 progress=progress,
                 plan=self.plan(progress.asked_for),
-                runs=reader.runs(PAGE_RUNS),
-                oldest=reader.oldest_response(),
-                other_parts=reader.other_parts(self.config.youtube.asked),
-                faults=reader.faults(PAGE_FAULTS),
                 seconds=reader.good_call_seconds(PAGE_CALLS),
                 newest=sample(reader.newest_responses(PAGE_RESPONSES), PAGE_VIDEOS),
                 ledger_name=self.config.ledger.name,
-                now=now,
             )
         return render(data)
 
     def publish_page(self, uri: str, page: str | None = None, *, force: bool = False) -> None:
         """Write the page to a local path or `s3://bucket/key`, whole. `force` replaces what is no such page too."""
         from harvester.report.page import CONTENT_TYPE
-        from harvester.report.page_destination import page_at
 
-        target = page_at(uri, self.config.export, self.protected(), force=force)
+        target = self.page_destination(uri, force=force)
         target.publish([(page or self.page()).encode()], content_type=CONTENT_TYPE)
+
+    def page_destination(self, uri: str, *, force: bool = False) -> Destination:
+        """Where the page goes, once it is sure that it may be written there. Nothing is written yet.
+
+        Raises DestinationRefused where something else than such a page stands there, unless `force`.
+        """
+        from harvester.export.storage.open import target_at
+        from harvester.export.storage.ownership import admit, by_marks
+        from harvester.report.page import MARKS
+
+        self.protected().refuse(uri)
+        target = target_at(uri, self.config.export, manifest=False)
+        admit(target, by_marks(MARKS), force=force)
+        return target
 
     async def requeue(
         self, states: Collection[VideoState], reasons: Collection[str] | None = None, *, dry_run: bool = False
@@ -348,8 +348,8 @@ class Harvester:
                 state="Nothing was published.",
                 next_step="Leave it out there, and give it to all of them in PGPASSWORD or ~/.pgpass.",
             )
+        self.protected().refuse_export(self.config.export)
         with self.reader() as reader:
-            self._protected(reader).refuse_export(self.config.export)
             return export(
                 reader,
                 self.config.export,
@@ -388,10 +388,7 @@ class Harvester:
     def protected(self) -> Protected:
         """What no command may replace: what the settings name, and what was loaded."""
         with self.reader() as reader:
-            return self._protected(reader)
-
-    def _protected(self, reader: SqliteReader | PostgresReader) -> Protected:
-        return protected_by(self.config, [load.source for load in reader.loads()])
+            return protected_by(self.config, [load.source for load in reader.loads()])
 
     def reader(self) -> SqliteReader | PostgresReader:
         """The reading side of the ledger, for use as a context manager."""

@@ -21,8 +21,12 @@ An error says three things: what happened, in what state the data is, what to do
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from typing import ClassVar, Self
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What an OSError says where the disk is full, or fails."""
 
 
 class HarvesterError(Exception):

@@ -377,8 +377,8 @@ class Addition:
 
 
 @dataclass(frozen=True, slots=True)
-class Whereabouts:
-    """Where one id stands in the ledger."""
+class IdRecord:
+    """What the ledger holds of one id."""
 
     position: int
     state: VideoState

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from harvester.model import BATCH_SIZE, VideoState, Whereabouts
+from harvester.model import BATCH_SIZE, IdRecord, VideoState
 from harvester.support.sanitize import escaped
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ async def _add(ledger: Ledger, ids: Sequence[str]) -> None:
     await ledger.close_load(load_id, datetime.now(UTC))
 
 
-def _pending(places: dict[str, Whereabouts]) -> list[int]:
+def _pending(places: dict[str, IdRecord]) -> list[int]:
     return sorted(place.position for place in places.values() if place.state is VideoState.PENDING)
 
 
@@ -154,7 +154,7 @@ def _batches(positions: Sequence[int]) -> Iterator[Sequence[int]]:
         yield positions[start : start + BATCH_SIZE]
 
 
-async def _responses(ledger: Ledger, ids: Sequence[str], places: dict[str, Whereabouts]) -> list[dict[str, Any]]:
+async def _responses(ledger: Ledger, ids: Sequence[str], places: dict[str, IdRecord]) -> list[dict[str, Any]]:
     """The stored responses that hold any of the ids, in the order of the first of them; other ids are left out."""
     wanted: dict[int, set[str]] = {}
     for video_id in ids:

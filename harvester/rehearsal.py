@@ -25,7 +25,7 @@ from harvester.crawl.run_report import PROBE, RunReport
 from harvester.errors import ConfigError, InconsistentLedger, OutsideError
 from harvester.ledger.reader import SqliteReader
 from harvester.model import BATCH_SIZE, Progress, VideoState
-from harvester.report.rehearsal_results import Check, DayReport
+from harvester.report.results import Check, DayReport
 from harvester.simulator import SimulatedClock, SimulatorProcess, SimulatorSettings, make_ids, truth
 from harvester.support.progress import Advance, ProgressCallback, no_progress
 from harvester.support.sanitize import count
@@ -42,25 +42,18 @@ MARKER = ".harvester-rehearsal"
 """Only a folder that holds this file is ever emptied."""
 
 
-class ScaledClock:
+class ScaledClock(SimulatedClock):
     """A simulated clock as the harvester's: sleeping is as much shorter as time is faster."""
 
     def __init__(self, start: datetime, speed: float) -> None:
-        self._clock = SimulatedClock(start, speed)
+        super().__init__(start, speed)
         self._start = start
-        self._speed = speed
-
-    def now(self) -> datetime:
-        return self._clock.now()
 
     def monotonic(self) -> float:
         return (self.now() - self._start).total_seconds()
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(max(0.0, seconds) / self._speed)
-
-    def jump_to(self, instant: datetime) -> None:
-        self._clock.jump_to(instant)
 
 
 class Rehearsal:

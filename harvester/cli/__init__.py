@@ -91,7 +91,7 @@ class Program(click.Group):
     def _show(self, ctx: click.Context, message: str) -> None:
         import traceback
 
-        from harvester.cli.shared.console import fold
+        from harvester.cli.shared.console import coloured, fold
         from harvester.cli.shared.logs import error_line, for_programs, safe
 
         state = ctx.find_object(State)
@@ -102,9 +102,7 @@ class Program(click.Group):
         click.echo(safe(trace), err=True, nl=False)
         heading = "Error:"
         folded = fold(f"{heading} {safe(message)}", sys.stderr).removeprefix(heading)
-        # click knows terminals, but not NO_COLOR
-        colour = False if os.environ.get("NO_COLOR") else None
-        click.echo(click.style(heading, fg="red") + folded, err=True, color=colour)
+        coloured(heading, folded, "red", err=True)
 
 
 GLOBAL_OPTIONS = (

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
 import click
 
-from harvester.cli.shared.console import fold
+from harvester.cli.shared.console import coloured, fold
 from harvester.cli.shared.state import State
 
 if TYPE_CHECKING:
@@ -59,10 +58,7 @@ def _show(finding: Finding) -> None:
 
     what = finding.what if finding.what.endswith((".", "!", "?")) else f"{finding.what}."
     line = f"{finding.level:<8} {finding.check:<10} {safe(' '.join((what, finding.next_step)).strip())}"
-    folded = fold(line, sys.stdout, indent=20).removeprefix(finding.level)
-    # click knows terminals, but not NO_COLOR
-    colour = False if os.environ.get("NO_COLOR") else None
-    click.echo(click.style(finding.level, fg=COLOURS[finding.level]) + folded, color=colour)
+    coloured(finding.level, fold(line, sys.stdout, indent=20).removeprefix(finding.level), COLOURS[finding.level])
 
 
 def _print_json(findings: Sequence[Finding], offline: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import click
 
@@ -32,14 +33,7 @@ def _delimiter(_context: click.Context, _parameter: click.Parameter, value: str 
 @click.option("--delimiter", metavar="C", callback=_delimiter, help="What separates the fields. [default: found out]")
 @click.option("--encoding", metavar="E", help="The encoding of text, such as utf-16. [default: UTF-8]")
 @click.pass_obj
-def load(
-    state: State,
-    sources: tuple[str, ...],
-    column: str | None,
-    limit: int | None,
-    delimiter: str | None,
-    encoding: str | None,
-) -> None:
+def load(state: State, /, sources: tuple[str, ...], **options: Any) -> None:
     """Add the new video ids of each SOURCE to the ledger.
 
     SOURCE is CSV, Parquet, JSON or one id a line, plain, gzip or zstd: a path, s3://, https://, or - for standard
@@ -56,17 +50,7 @@ def load(
     harvester = state.harvester()
     stdin = sys.stdin.buffer if "-" in sources and sys.stdin is not None else None
     with progress("load", "rows", state.verbosity) as callback:
-        loaded = asyncio.run(
-            harvester.load(
-                *sources,
-                column=column,
-                delimiter=delimiter,
-                encoding=encoding,
-                limit=limit,
-                stdin=stdin,
-                progress=callback,
-            )
-        )
+        loaded = asyncio.run(harvester.load(*sources, **options, stdin=stdin, progress=callback))
     show(terminal.loaded(loaded))
     if warning := terminal.load_warning(loaded):
         logging.getLogger(__name__).warning(warning)

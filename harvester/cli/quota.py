@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harvester.cli.shared.console import on_terminal, show, warn_of_clock
+from harvester.cli.shared.console import on_terminal, show_rows, warn_of_clock
 from harvester.cli.shared.state import State
 
 if TYPE_CHECKING:
@@ -69,22 +69,9 @@ HEADINGS = ("quota", "day (Pacific)", "calls", "spent", "by others", "of", "left
 
 
 def _show(buckets: Sequence[BucketDays]) -> None:
-    """A table for a person, tabs for `cut` and `sort`."""
-    if not on_terminal():
-        for bucket in buckets:
-            for day in bucket.days:
-                click.echo("\t".join(_cells(bucket, day, "")))
-        return
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for place, heading in enumerate(HEADINGS):
-        table.add_column(heading, justify="right" if 2 <= place <= 6 else "left")
-    for bucket in buckets:
-        for day in bucket.days[-DAYS:]:
-            table.add_row(*map(Text, _cells(bucket, day, ",")))
-    show(table)
+    thousands, most = (",", DAYS) if on_terminal() else ("", 0)
+    rows = [_cells(bucket, day, thousands) for bucket in buckets for day in bucket.days[-most:]]
+    show_rows(HEADINGS, rows, (*HEADINGS[:2], HEADINGS[-1]))
 
 
 def _cells(bucket: BucketDays, day: QuotaDay, thousands: str) -> list[str]:

@@ -13,7 +13,7 @@ from harvester.cli.shared.parameters import FAULTS, FAULTS_HELP
 from harvester.cli.shared.state import State
 
 if TYPE_CHECKING:
-    from harvester.report.rehearsal_results import Check, DayReport
+    from harvester.report.results import Check, DayReport
 
 REHEARSED_VIDEOS = 91_234
 """Two full quota days at 11 units a call, and a little of a third."""

@@ -74,10 +74,8 @@ def _check_page(harvester: Harvester) -> None:
     uri = harvester.config.report.html
     if uri is None:
         return
-    from harvester.report.page_destination import page_at
-
     try:
-        run_within(HOOKS_TIMEOUT_SECONDS, lambda: page_at(uri, harvester.config.export, harvester.protected()))
+        run_within(HOOKS_TIMEOUT_SECONDS, lambda: harvester.page_destination(uri))
     except DestinationRefused as error:
         error.state = "Nothing was written. report.html of the settings names it; no unit was spent."
         error.next_step = "Name another place there, or write the page once: harvester status --html PLACE --force"

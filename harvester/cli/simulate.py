@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from harvester.cli.shared.parameters import FAULTS, FAULTS_HELP
@@ -17,19 +19,11 @@ from harvester.cli.shared.parameters import FAULTS, FAULTS_HELP
 @click.option(
     "--units-per-call", type=click.IntRange(min=1), default=11, show_default=True, help="The price of a call."
 )
-def simulate(port: int, seed: int, faults: str, daily_units: int, units_per_call: int) -> None:
+def simulate(**settings: Any) -> None:
     """Serve the simulated API on 127.0.0.1.
 
     Its first line is the base URL, for youtube.base_url. It takes any key. Ctrl-C ends it.
     """
     from harvester.simulator import SimulatorSettings, serve
 
-    serve(
-        SimulatorSettings(
-            port=port,
-            seed=seed,
-            faults=faults,  # type: ignore[arg-type]
-            daily_units=daily_units,
-            units_per_call=units_per_call,
-        )
-    )
+    serve(SimulatorSettings(**settings))

@@ -69,11 +69,11 @@ def status(
     if written:
         _write(harvester, prometheus, html, force=force)
     if failed:
-        from harvester.cli.shared.status_failed import list_failed
+        from harvester.cli.shared.status_lists import list_failed
 
         list_failed(harvester.failed(), as_json=as_json)
     elif loads:
-        from harvester.cli.shared.status_loads import list_loads
+        from harvester.cli.shared.status_lists import list_loads
 
         list_loads(harvester.overview().loads)
     elif as_json:
@@ -90,29 +90,19 @@ def screen(harvester: Harvester) -> Screen:
     """From a snapshot of the ledger as it is now."""
     from harvester.report.screen import REASONS, RUNS, Screen
 
-    overview = harvester.overview(RUNS, reasons=REASONS)
-    return Screen(
-        overview.summary,
-        overview.runs,
-        overview.now,
-        overview.faults,
-        bar=on_terminal(),
-        oldest=overview.oldest,
-        other_parts=overview.other_parts,
-        ledger=harvester.config.ledger.name,
-    )
+    return Screen(harvester.overview(RUNS, reasons=REASONS), on_terminal(), harvester.config.ledger.name)
 
 
 def _as_json(harvester: Harvester) -> str:
     import json
 
-    from harvester.cli.shared import status_loads
+    from harvester.cli.shared import status_lists
     from harvester.report import summary
 
     overview = harvester.overview()
     said = summary.as_json(overview.summary) | {
         "ledger": harvester.config.ledger.name,
-        "loads": [status_loads.as_json(load) for load in overview.loads],
+        "loads": [status_lists.as_json(load) for load in overview.loads],
     }
     said["quota"]["clock_hint"] = overview.clock_hint or None
     return json.dumps(said, indent=2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from harvester.errors import ConfigError, HarvesterError
@@ -55,13 +55,7 @@ def exit_code(findings: Sequence[Finding]) -> int:
 
 
 def as_json(finding: Finding) -> dict[str, Any]:
-    return {
-        "check": finding.check,
-        "level": finding.level.value,
-        "what": finding.what,
-        "next_step": finding.next_step,
-        "exit_code": finding.exit_code,
-    }
+    return asdict(finding)
 
 
 def one_line(text: str) -> str:

@@ -25,6 +25,7 @@ from harvester.model import (
     Budget,
     Denied,
     GiveBack,
+    IdRecord,
     OldResponse,
     Outcome,
     ProcessIdentity,
@@ -32,7 +33,6 @@ from harvester.model import (
     Span,
     Stored,
     VideoState,
-    Whereabouts,
 )
 
 _SETTLE = {
@@ -168,12 +168,12 @@ class SqlLedger:
         (rows,) = await self._connector.read(queries.old_responses(before, after_call, most, parts, kind))
         return [OldResponse(row.id, row.reach) for row in rows]
 
-    async def find(self, ids: Sequence[str]) -> dict[str, Whereabouts]:
-        found: dict[str, Whereabouts] = {}
+    async def find(self, ids: Sequence[str]) -> dict[str, IdRecord]:
+        found: dict[str, IdRecord] = {}
         remaining = map(self._connector.as_written, ids)
         while chunk := list(islice(remaining, queries.LOOKUP)):
             (rows,) = await self._connector.read(queries.find(chunk))
-            found |= {self._connector.as_given(row.video_id): queries.as_whereabouts(row) for row in rows}
+            found |= {self._connector.as_given(row.video_id): queries.as_id_record(row) for row in rows}
         return found
 
     async def bodies(self, call_ids: Sequence[int]) -> dict[int, Body]:

@@ -27,6 +27,7 @@ from harvester.model import (
     FailedId,
     FaultCount,
     GiveBack,
+    IdRecord,
     OldResponse,
     Outcome,
     PartsAsked,
@@ -39,7 +40,6 @@ from harvester.model import (
     Stored,
     StoredResponse,
     VideoState,
-    Whereabouts,
 )
 
 
@@ -202,7 +202,7 @@ class Ledger(Protocol):
         """Return the counts by state, and the days of the default bucket."""
         ...
 
-    async def find(self, ids: Sequence[str]) -> dict[str, Whereabouts]:
+    async def find(self, ids: Sequence[str]) -> dict[str, IdRecord]:
         """Return position, state and last call of those of the ids that are in the ledger."""
         ...
 

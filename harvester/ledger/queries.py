@@ -29,6 +29,7 @@ from harvester.model import (
     CallState,
     FailedId,
     FaultCount,
+    IdRecord,
     Progress,
     QuotaDay,
     ResponseSize,
@@ -37,7 +38,6 @@ from harvester.model import (
     Stored,
     StoredResponse,
     VideoState,
-    Whereabouts,
 )
 from harvester.youtube.endpoints import VIDEOS_BATCH_GET_STATS, VIDEOS_LIST
 
@@ -361,5 +361,5 @@ def as_size(row: AnyRow) -> ResponseSize:
     return ResponseSize(row.first_position, row.raw_bytes, row.stored_bytes)
 
 
-def as_whereabouts(row: AnyRow) -> Whereabouts:
-    return Whereabouts(row.position, VideoState(row.state), row.call_id)
+def as_id_record(row: AnyRow) -> IdRecord:
+    return IdRecord(row.position, VideoState(row.state), row.call_id)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from harvester.model import VideoState
 from harvester.report.next_steps import steps
-from harvester.report.overview import Overview
+from harvester.report.results import Overview
 from harvester.report.summary import Summary, as_json
 from harvester.support.sanitize import count
 
@@ -22,7 +23,7 @@ def day_summary(ledger: str, ending: str, overview: Overview | None, error: str 
         summary = overview.summary
         lines += [_today(summary), _ahead(summary)]
         # The last step is what to do next in any case; those before it need somebody.
-        lines += steps(summary, [], overview.now, overview.oldest, overview.other_parts)[:-1]
+        lines += steps(replace(overview, runs=()))[:-1]
     return {
         "text": "\n".join(lines),
         "event": "run failed" if error else "day ended",

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from harvester.model import RunRecord, VideoState
-from harvester.report.clock_hint import clock_hint
+from harvester.report.results import Overview
 from harvester.report.summary import OTHER_IDS, Summary, no_valid_ids
 from harvester.report.terminal import EMPTY
 from harvester.support.sanitize import shown
@@ -28,18 +27,13 @@ REFRESH_AGE = timedelta(days=25)
 """YouTube's terms allow 30 days."""
 
 
-def steps(
-    summary: Summary, runs: Sequence[RunRecord], now: datetime, oldest: datetime | None = None, other_parts: int = 0
-) -> list[str]:
-    """What to do next: first what the last run needs, then what the crawl needs. `runs` are newest first.
-
-    `oldest` is when the oldest stored response was fetched, `other_parts` how many were asked for with other parts
-    than are set now.
-    """
+def steps(overview: Overview) -> list[str]:
+    """What to do next: first what the last run needs, then what the crawl needs."""
+    summary, runs, now, oldest = overview.summary, overview.runs, overview.now, overview.oldest
     last = runs[0].reason if runs else None
     found = [_ENDINGS_OF_ERRORS[last]] if last in _ENDINGS_OF_ERRORS else []
-    if doubt := clock_hint(summary.newest_day, runs, now):
-        found.append(shown(doubt))
+    if overview.clock_hint:
+        found.append(shown(overview.clock_hint))
     given_up = summary.videos[VideoState.FAILED]
     if given_up:
         found.append(f"{given_up:,} failed: harvester status --failed lists them, harvester retry asks again.")
@@ -48,8 +42,8 @@ def steps(
         found.append(f"Stored data is {age}: harvester refresh --older-than {REFRESH_AGE.days}d")
     if summary.price_hint:
         found.append(summary.price_hint)
-    if other_parts:
-        found.append(changed_parts(other_parts))
+    if overview.other_parts:
+        found.append(changed_parts(overview.other_parts))
     if runs and summary.unasked and under_way(runs[0], now):
         return [*found, "A run is under way: harvester status --watch follows it."]
     return [*found, next_step(summary)]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import pairwise
 from math import inf
 from typing import Any
@@ -15,13 +14,13 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from harvester._version import __version__
-from harvester.model import FaultCount, Progress, RunRecord, VideoState
+from harvester.model import Progress, VideoState
 from harvester.quota import Plan
 from harvester.report import charts
 from harvester.report.days import DayLine, day_lines
 from harvester.report.next_steps import ending, steps, utc
+from harvester.report.results import Overview
 from harvester.report.sample import Sampled
-from harvester.report.summary import Summary
 from harvester.report.terminal import MEANINGS, size
 from harvester.support.sanitize import count, shown
 
@@ -36,22 +35,14 @@ _PERCENTILES = (50, 90, 99)
 class PageData:
     """What the page tells, read from the ledger in one snapshot."""
 
-    summary: Summary
+    overview: Overview
     progress: Progress
     plan: Plan
     """Of the whole crawl, from its first id."""
-    runs: Sequence[RunRecord]
-    """Newest first."""
-    faults: Sequence[FaultCount]
     seconds: Sequence[float]
     """How long the newest good calls took."""
     newest: Sequence[Sampled]
     ledger_name: str
-    now: datetime
-    oldest: datetime | None = None
-    """When the oldest stored response was fetched."""
-    other_parts: int = 0
-    """Stored responses that were asked for with other parts than are set now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +66,7 @@ def render(data: PageData) -> str:
     )
     filters: dict[str, Any] = {"number": "{:,}".format, "utc": utc, "shown": shown, "size": size}
     environment.filters |= filters
-    summary = data.summary
+    summary = data.overview.summary
     days = day_lines(
         data.progress.days,
         summary.day,
@@ -86,11 +77,12 @@ def render(data: PageData) -> str:
     buckets = _buckets(data.seconds)
     return environment.get_template("page.html").render(
         data=data,
+        overview=data.overview,
         summary=summary,
         version=__version__,
         states=[(state, summary.videos[state], MEANINGS[state]) for state in VideoState],
         bar=_bar(data.progress),
-        steps=steps(data.summary, data.runs, data.now, data.oldest, data.other_parts),
+        steps=steps(data.overview),
         days=days,
         began=bool(data.progress.days),
         charts=_charts(data, days, buckets),
@@ -104,7 +96,8 @@ def render(data: PageData) -> str:
 def _charts(data: PageData, days: Sequence[DayLine], buckets: Sequence[Bucket]) -> dict[str, Any]:
     labels = [f"{line.day:%m-%d}" for line in days]
     units = [line.counts.units if line.counts else 0 for line in days]
-    limit = data.summary.daily_units
+    summary = data.overview.summary
+    limit = summary.daily_units
     span = f"{days[0].day} to {days[-1].day}"
     # The sums are those of each day's end: a crawl's first day begins at 0.
     from_nothing = days[0].planned <= data.plan.videos_a_day
@@ -131,8 +124,8 @@ def _charts(data: PageData, days: Sequence[DayLine], buckets: Sequence[Bucket]) 
         "calls": charts.stacks(
             "chart-calls",
             "Calls a day, by outcome",
-            f"Stacked bars, {span}: {data.summary.calls_ok:,} good calls in all, {data.summary.calls_failed:,} failed, "
-            f"{data.summary.calls_abandoned:,} abandoned.",
+            f"Stacked bars, {span}: {summary.calls_ok:,} good calls in all, {summary.calls_failed:,} failed, "
+            f"{summary.calls_abandoned:,} abandoned.",
             labels,
             {
                 name: [getattr(line.counts, name) if line.counts else 0 for line in days]

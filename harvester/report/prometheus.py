@@ -6,7 +6,8 @@ docs/monitoring.md explains each metric; the table there is held to this file by
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -19,7 +20,7 @@ from harvester.report.summary import Summary
 from harvester.support.sanitize import shown
 
 if TYPE_CHECKING:
-    from harvester.report.overview import Overview
+    from harvester.report.results import Overview
 
 MARK = b"# HELP harvester_build_info "
 """By which such a file is known, of every version."""
@@ -37,82 +38,58 @@ class _Crawl(Collector):
         self._overview = overview
 
     def collect(self) -> Iterator[Metric]:
-        summary = self._overview.summary
-        yield _by_label("harvester_build_info", "Always 1; says harvester's version.", "version", [(__version__, 1)])
-        yield from _videos(summary)
-        yield from _calls(summary)
-        yield from _quota(summary)
-        yield from _last_run(self._overview.runs)
+        summary, runs = self._overview.summary, self._overview.runs
+        yield _by_label("build_info", "Always 1; says harvester's version.", "version", [(__version__, 1)])
+        states = [(state.label, count) for state, count in summary.videos.items()]
+        yield _by_label("videos", "Ids in the ledger, by state.", "state", states)
+        calls = CounterMetricFamily("harvester_calls", "Calls that are over, by outcome.", labels=["outcome"])
+        for outcome in ("ok", "failed", "abandoned"):
+            calls.add_metric([outcome], getattr(summary, f"calls_{outcome}"))
+        yield calls
+        for name, says, value in chain(_figures(summary), _last_run(runs)):
+            yield GaugeMetricFamily(f"harvester_{name}", says, value)
+        if ended := _newest_ended(runs):
+            ending = shown(ended.reason or "unknown", 100)
+            yield _by_label("last_run_ending", "Always 1; says how that run ended.", "ending", [(ending, 1)])
 
 
-def _videos(summary: Summary) -> Iterator[Metric]:
-    states = [(state.label, count) for state, count in summary.videos.items()]
-    yield _by_label("harvester_videos", "Ids in the ledger, by state.", "state", states)
-    yield GaugeMetricFamily(
-        "harvester_progress_ratio", "Settled ids among those that can be asked for, 0 to 1.", summary.percent / 100
-    )
-    yield GaugeMetricFamily("harvester_days_run", "Quota days on which a call was made.", summary.days_run)
-    yield GaugeMetricFamily("harvester_days_left", "Quota days until every id is settled.", summary.days_left)
-
-
-def _calls(summary: Summary) -> Iterator[Metric]:
-    calls = CounterMetricFamily("harvester_calls", "Calls that are over, by outcome.", labels=["outcome"])
-    outcomes = {"ok": summary.calls_ok, "failed": summary.calls_failed, "abandoned": summary.calls_abandoned}
-    for outcome, count in outcomes.items():
-        calls.add_metric([outcome], count)
-    yield calls
-    yield GaugeMetricFamily("harvester_calls_open", "Calls under way, or of a run that was killed.", summary.calls_open)
-    yield GaugeMetricFamily("harvester_responses", "Stored responses.", summary.responses)
-    yield GaugeMetricFamily("harvester_responses_raw_bytes", "Stored responses, decompressed.", summary.raw_bytes)
-    yield GaugeMetricFamily("harvester_responses_stored_bytes", "Stored responses, as stored.", summary.stored_bytes)
-
-
-def _quota(summary: Summary) -> Iterator[Metric]:
-    yield GaugeMetricFamily(
-        "harvester_quota_units_limit", "Units of a quota day, quota.daily_units.", summary.daily_units
-    )
-    yield GaugeMetricFamily("harvester_quota_units_spent", "Units spent on this quota day.", summary.spent)
-    yield GaugeMetricFamily(
-        "harvester_quota_units_remaining", "Units that may still be spent on this quota day.", summary.remaining
-    )
-    yield GaugeMetricFamily("harvester_quota_units_per_call", "Units that one call costs.", summary.units_per_call)
-    yield GaugeMetricFamily(
-        "harvester_quota_closed", "1 once the API has said that the day is spent.", int(summary.closed_by_server)
-    )
-    yield GaugeMetricFamily(
-        "harvester_quota_reset_timestamp_seconds", "When the next quota day begins.", summary.resets_at.timestamp()
+def _figures(summary: Summary) -> Iterable[tuple[str, str, float]]:
+    return (
+        ("progress_ratio", "Settled ids among those that can be asked for, 0 to 1.", summary.percent / 100),
+        ("days_run", "Quota days on which a call was made.", summary.days_run),
+        ("days_left", "Quota days until every id is settled.", summary.days_left),
+        ("calls_open", "Calls under way, or of a run that was killed.", summary.calls_open),
+        ("responses", "Stored responses.", summary.responses),
+        ("responses_raw_bytes", "Stored responses, decompressed.", summary.raw_bytes),
+        ("responses_stored_bytes", "Stored responses, as stored.", summary.stored_bytes),
+        ("quota_units_limit", "Units of a quota day, quota.daily_units.", summary.daily_units),
+        ("quota_units_spent", "Units spent on this quota day.", summary.spent),
+        ("quota_units_remaining", "Units that may still be spent on this quota day.", summary.remaining),
+        ("quota_units_per_call", "Units that one call costs.", summary.units_per_call),
+        ("quota_closed", "1 once the API has said that the day is spent.", int(summary.closed_by_server)),
+        ("quota_reset_timestamp_seconds", "When the next quota day begins.", summary.resets_at.timestamp()),
     )
 
 
-def _last_run(runs: Iterable[RunRecord]) -> Iterator[Metric]:
+def _last_run(runs: Sequence[RunRecord]) -> Iterator[tuple[str, str, float]]:
     """Newest first. Nothing is said of what has not happened yet: a 0 would read as 1970."""
-    runs = list(runs)
     if not runs:
         return
-    yield GaugeMetricFamily(
-        "harvester_last_run_started_timestamp_seconds",
-        "When the newest run began.",
-        runs[0].started_at.timestamp(),
-    )
-    yield GaugeMetricFamily(
-        "harvester_last_run_alive_timestamp_seconds",
-        "Until when the newest run is known to live: its end, or its lease while it is under way.",
-        (runs[0].ended_at or runs[0].lease_until).timestamp(),
-    )
-    ended = next((run for run in runs if run.ended_at is not None), None)
-    if ended is None or ended.ended_at is None:
-        return
-    yield GaugeMetricFamily(
-        "harvester_last_run_ended_timestamp_seconds",
-        "When the newest of the runs that are over ended.",
-        ended.ended_at.timestamp(),
-    )
-    ending = shown(ended.reason or "unknown", 100)
-    yield _by_label("harvester_last_run_ending", "Always 1; says how that run ended.", "ending", [(ending, 1)])
+    alive = runs[0].ended_at or runs[0].lease_until
+    yield "last_run_started_timestamp_seconds", "When the newest run began.", runs[0].started_at.timestamp()
+    said = "Until when the newest run is known to live: its end, or its lease while it is under way."
+    yield "last_run_alive_timestamp_seconds", said, alive.timestamp()
+    if (ended := _newest_ended(runs)) and ended.ended_at:
+        said = "When the newest of the runs that are over ended."
+        yield "last_run_ended_timestamp_seconds", said, ended.ended_at.timestamp()
+
+
+def _newest_ended(runs: Sequence[RunRecord]) -> RunRecord | None:
+    return next((run for run in runs if run.ended_at is not None), None)
 
 
 def _by_label(name: str, says: str, label: str, values: Iterable[tuple[str, float]]) -> GaugeMetricFamily:
-    family = GaugeMetricFamily(name, says, labels=[label])
+    family = GaugeMetricFamily(f"harvester_{name}", says, labels=[label])
     for value, number in values:
         family.add_metric([value], number)
     return family

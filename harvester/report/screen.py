@@ -12,6 +12,7 @@ from rich.text import Text
 
 from harvester.model import FaultCount, RunRecord, VideoState
 from harvester.report.next_steps import ending, steps, under_way, utc
+from harvester.report.results import Overview
 from harvester.report.summary import Summary
 from harvester.report.terminal import size
 from harvester.support.sanitize import count, shown
@@ -44,31 +45,27 @@ SHORT_MEANINGS = {
 class Screen:
     """How far, today's units, when it will be done, what was wasted, the last runs, what to do. For rich to print.
 
-    `bar` is for terminals. `runs` are newest first.
+    `bar` is for terminals.
     """
 
-    summary: Summary
-    runs: Sequence[RunRecord]
-    now: datetime
-    faults: Sequence[FaultCount] = ()
+    overview: Overview
     bar: bool = False
-    oldest: datetime | None = None
-    other_parts: int = 0
     ledger: str = ""
     """Its name, where it is to be shown."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterable[RenderableType]:
         narrow = options.max_width < NARROW
-        yield from _how_far(self.summary, self.ledger, bar=self.bar, narrow=narrow)
+        summary, runs, now = self.overview.summary, self.overview.runs, self.overview.now
+        yield from _how_far(summary, self.ledger, bar=self.bar, narrow=narrow)
         yield Text()
-        yield _videos(self.summary, narrow)
+        yield _videos(summary, narrow)
         yield Text()
-        yield _facts(self.summary, self.faults, self.now)
-        if self.runs:
+        yield _facts(summary, self.overview.faults, now)
+        if runs:
             yield Text()
-            yield from _runs(self.runs, self.now, options.max_width)
+            yield from _runs(runs, now, options.max_width)
         yield Text()
-        for step in steps(self.summary, self.runs, self.now, self.oldest, self.other_parts):
+        for step in steps(self.overview):
             yield Text(step, style="bold")
 
 

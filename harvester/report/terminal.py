@@ -19,8 +19,7 @@ from harvester.support.sanitize import count, escaped, shown
 
 if TYPE_CHECKING:
     from harvester.export import Manifest
-    from harvester.report.dry_run import DryRun, Due
-    from harvester.report.rehearsal_results import Check, DayReport
+    from harvester.report.results import Check, DayReport, DryRun, Due
 
 EMPTY = "The ledger is empty: harvester load fills it."
 MEANINGS = {
@@ -89,17 +88,16 @@ def plan(result: Plan, at_one_unit: Plan | None = None) -> RenderableType:
 
 def dry_run(result: DryRun) -> RenderableType:
     """What a run would do."""
+    price, left = result.summary.units_per_call, result.summary.remaining
     if not result.calls:
-        if result.pending:
-            cannot_pay = (
-                f"a call costs {count(result.units_per_call, 'unit')}, and {result.remaining_units:,} are left today"
-            )
+        if result.summary.videos[VideoState.PENDING]:
+            cannot_pay = f"a call costs {count(price, 'unit')}, and {left:,} are left today"
             return Text(f"Nothing would be sent: {cannot_pay}.\nRun it again after the quota's reset.")
         return Text("Nothing would be sent: no id is pending.\nharvester load brings ids.")
     first, last = result.first_ids[0], result.first_ids[-1]
     return Text(
-        f"Would send {count(result.calls, 'call')} for {count(result.videos, 'id')} and spend {result.units:,} of "
-        f"the {count(result.remaining_units, 'unit')} left today.\n"
+        f"Would send {count(result.calls, 'call')} for {count(result.videos, 'id')} and spend "
+        f"{result.calls * price:,} of the {count(left, 'unit')} left today.\n"
         f"It would take about {result.seconds:,.0f} s, at {SECONDS_PER_CALL:g} s a call.\n"
         f"The first call would ask for {count(len(result.first_ids), 'id')}: "
         f"{first if first == last else f'{first} … {last}'}\n"

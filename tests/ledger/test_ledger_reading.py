@@ -28,7 +28,7 @@ from harvester.ledger.ledger import SqlLedger
 from harvester.ledger.protocol import Ledger, LedgerReader
 from harvester.ledger.reader import CoreReader, SqliteReader
 from harvester.ledger.sqlite.connector import SqliteConnector
-from harvester.model import GiveBack, Progress, VideoState, Whereabouts
+from harvester.model import GiveBack, IdRecord, Progress, VideoState
 
 
 async def settled(ledger: Ledger, run: int, size: int, *, start: int = 0, among: range | None = None) -> int:
@@ -44,9 +44,9 @@ async def test_find_tells_where_ids_stand(ledger: Ledger, run: int) -> None:
     await ledger.add([a, "bad", b], ["bad"], 0)
     batch = await a_batch(ledger, run, among=[3])
     assert await ledger.find([c, b, "bad", a, a]) == {
-        a: Whereabouts(1, VideoState.PENDING, None),
-        "bad": Whereabouts(2, VideoState.INVALID, None),
-        b: Whereabouts(3, VideoState.CLAIMED, batch.call_id),
+        a: IdRecord(1, VideoState.PENDING, None),
+        "bad": IdRecord(2, VideoState.INVALID, None),
+        b: IdRecord(3, VideoState.CLAIMED, batch.call_id),
     }
     assert await ledger.find([]) == {}
 

@@ -34,7 +34,7 @@ from harvester.crawl import api_clock
 from harvester.errors import OutsideError
 from harvester.ledger.open import open_reader
 from harvester.rehearsal import RERUN_AFTER, SPEED, START
-from harvester.report.rehearsal_results import Check
+from harvester.report.results import Check
 from harvester.simulator import FaultPlan, SimulatorProcess, SimulatorSettings, make_ids, truth
 
 FAULTS = "hostile"

@@ -20,6 +20,7 @@ from harvester.ledger.sqlite.migrate import prepare
 from harvester.model import Progress, QuotaDay, RunRecord, VideoState
 from harvester.report.days import settled_a_day
 from harvester.report.next_steps import ending
+from harvester.report.results import Overview
 from harvester.report.screen import REASONS, RUNS, Screen, took
 from harvester.report.summary import Summary, summarize
 
@@ -47,7 +48,7 @@ def screen(path: Path, now: datetime = NOW, *, bar: bool = True) -> Screen:
         summary = summarize(books.progress(), QuotaSettings(), now)
         # How well gzip packs is not the screen's concern.
         summary = replace(summary, stored_bytes=38_000 * summary.calls_ok, raw_bytes=190_000 * summary.calls_ok)
-        return Screen(summary, books.runs(RUNS), now, books.faults(REASONS), bar=bar)
+        return Screen(Overview(summary, books.runs(RUNS), now, books.faults(REASONS)), bar)
 
 
 def text_of(drawn: Screen, width: int) -> str:
@@ -84,7 +85,8 @@ def test_texts_from_outside_neither_act_nor_push_figures_out(tmp_path: Path, wid
     hostile = "\x1b[2J\u202e" + "w" * 500 + "\n[red]FORGED"
     given_up_ledger(tmp_path / "harvest.db", [hostile], host=hostile)
     drawn = screen(tmp_path / "harvest.db")
-    text = text_of(replace(drawn, runs=[replace(drawn.runs[0], reason=hostile)]), width)
+    runs = [replace(drawn.overview.runs[0], reason=hostile)]
+    text = text_of(replace(drawn, overview=replace(drawn.overview, runs=runs)), width)
     assert not {"\x1b", "\u202e"} & set(text)
     assert not [line for line in text.splitlines() if line.startswith(("FORGED", "[red]"))]
     assert max(map(len, text.splitlines())) <= width
@@ -162,12 +164,12 @@ def test_a_run_whose_lease_is_over_is_not_under_way() -> None:
 
 
 @pytest.mark.parametrize(("at_work", "told"), [(2, 3), (8, 8), (20, 12)])
-def test_whoever_is_at_work_is_told_with_the_newest_runs(tmp_path: Path, at_work: int, told: int) -> None:
+def test_runs_under_way_are_told_with_the_newest_runs(tmp_path: Path, at_work: int, told: int) -> None:
     drawn = screen_of_mid(tmp_path)
     lease = NOW + timedelta(minutes=5)
     ended = RunRecord(1, "worker-0", 100, NOW, lease, NOW, "budget spent")
     runs = [RunRecord(number, f"worker-{number}", 100, NOW, lease, None, None) for number in range(at_work + 1, 1, -1)]
-    text = text_of(replace(drawn, runs=[*runs, ended]), 80)
+    text = text_of(replace(drawn, overview=replace(drawn.overview, runs=[*runs, ended])), 80)
     assert text.count("worker-") == told
     assert text.count("under way  ") == min(at_work, told)
     assert ("and 8 more under way" in text) == (at_work == 20)

@@ -13,6 +13,7 @@ from harvester.ledger.load_records import Loaded
 from harvester.model import Progress, QuotaDay, RunRecord, VideoState
 from harvester.report import terminal
 from harvester.report.next_steps import next_step
+from harvester.report.results import Overview
 from harvester.report.screen import Screen
 from harvester.report.summary import Summary, as_json, summarize
 
@@ -114,7 +115,7 @@ def shown(renderable: object, width: int = 100) -> str:
 
 
 def test_status_says_how_far_what_today_and_what_next() -> None:
-    text = shown(Screen(summary(), [], NOW, bar=True))
+    text = shown(Screen(Overview(summary(), [], NOW), bar=True))
     for said in ("7.2% of 631,348 ids", "585,898", "9,999 of 10,000 units", "2026-11-24 08:00 UTC", "13 days left"):
         assert said in text
     assert "Nothing to do until the quota is reset" in text
@@ -134,7 +135,7 @@ def test_status_ends_with_the_next_step(changes: dict[str, object], step: str) -
 
 def test_texts_from_outside_cannot_act_on_the_terminal() -> None:
     run = RunRecord(1, "host\x1b[31m\u202e", 7, NOW, NOW, NOW, "bad\x07\nreason")
-    text = shown(Screen(summary(), [run], NOW))
+    text = shown(Screen(Overview(summary(), [run], NOW)))
     assert "\x1b" not in text
     assert "\u202e" not in text
     assert "\x07" not in text

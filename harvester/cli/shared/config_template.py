@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 from pathlib import Path
 
-from harvester.errors import ConfigError, OutsideError
+from harvester.errors import DISK_FULL, ConfigError, OutsideError
 from harvester.support.sanitize import shown
 
 TEMPLATE = """\
@@ -86,7 +85,7 @@ def write_config(path: Path | None) -> Path:
             file.write(TEMPLATE)
     except OSError as error:
         what = f"{shown(str(path))} cannot be written: {error.strerror}."
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if error.errno not in DISK_FULL:
             raise ConfigError(what) from None
         # Half a file would be kept by the next init.
         path.unlink(missing_ok=True)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, TextIO
 
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
     from rich.console import Console, RenderableType
 
     from harvester.app import Harvester
@@ -23,6 +26,11 @@ def warn_of_clock(harvester: Harvester) -> None:
 
     if hint := harvester.overview().clock_hint:
         logging.getLogger(__name__).warning("%s", hint)
+
+
+def coloured(text: str, rest: str, colour: str, *, err: bool = False) -> None:
+    """Print `text` in a colour and the rest after it. click knows terminals, but not NO_COLOR."""
+    click.echo(click.style(text, fg=colour) + rest, err=err, color=False if os.environ.get("NO_COLOR") else None)
 
 
 def fold(text: str, stream: TextIO, indent: int = 0) -> str:
@@ -68,6 +76,23 @@ def plain_console() -> Console:
 
     # Highlighting would colour numbers at random; what has a colour has it for a reason. A text is shown as it is.
     return Console(highlight=False, markup=False, emoji=False)
+
+
+def show_rows(headings: Sequence[str], rows: Iterable[Sequence[str]], left: Collection[str], empty: str = "") -> None:
+    """A table for a person, with the columns `left` on their left side; tabs for `cut` and `sort`."""
+    if not on_terminal():
+        for row in rows:
+            click.echo("\t".join(row))
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading in left else "right")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    show(table if table.row_count or not empty else Text(empty))
 
 
 def show(result: RenderableType) -> None:

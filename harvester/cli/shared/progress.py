@@ -31,15 +31,10 @@ LEAST_COLUMNS_FOR_A_BAR = 60
 class Display(Protocol):
     """Where figures are shown."""
 
-    @property
-    def seconds(self) -> float:
-        """How long to wait between two of them."""
-        ...
-
-    @property
-    def redraws(self) -> bool:
-        """Whether the newest figures take the place of those before."""
-        ...
+    seconds: float
+    """How long to wait between two of them."""
+    redraws: bool
+    """Whether the newest figures take the place of those before."""
 
     def show(self, figures: Figures) -> None: ...
 
@@ -118,15 +113,7 @@ class _Lines:
     """For logs and cron."""
 
     def __init__(self, task: str) -> None:
-        self._task = task
-
-    @property
-    def seconds(self) -> float:
-        return LINE_SECONDS
-
-    @property
-    def redraws(self) -> bool:
-        return False
+        self._task, self.seconds, self.redraws = task, LINE_SECONDS, False
 
     def show(self, figures: Figures) -> None:
         left = "" if figures.seconds_left is None else f", {duration(figures.seconds_left)} left"
@@ -137,17 +124,9 @@ class _Line:
     """For people: as much as fits into one line. rich draws it too, four times a second, so that it is seen to live."""
 
     def __init__(self, task: str) -> None:
-        self._task = task
+        self._task, self.seconds, self.redraws = task, DRAW_SECONDS, True
         self._figures = Figures(())
         self.redraw: Callable[[], None] = lambda: None
-
-    @property
-    def seconds(self) -> float:
-        return DRAW_SECONDS
-
-    @property
-    def redraws(self) -> bool:
-        return True
 
     def show(self, figures: Figures) -> None:
         self._figures = figures

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import os
 import select
 import sys
 from typing import Any, TextIO
 
-from harvester.errors import OutsideError
+from harvester.errors import DISK_FULL, OutsideError
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _STANDARD = 3
 """Descriptors 0, 1 and 2."""
 
@@ -58,7 +56,7 @@ class _Results(io.FileIO):
                 raise
             except OSError as error:
                 self._failed = True
-                if error.errno in _FULL and not self._terminal:
+                if error.errno in DISK_FULL and not self._terminal:
                     raise OutsideError(
                         f"The result could not be written to standard output: {error.strerror}.",
                         state="What the command did is done; the ledger holds it.",

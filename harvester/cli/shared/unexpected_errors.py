@@ -6,42 +6,19 @@ import errno
 import sys
 from types import TracebackType
 
-from harvester.errors import ConfigError, HarvesterError, OutsideError
+from harvester.errors import DISK_FULL, ConfigError, HarvesterError, OutsideError
 from harvester.support.sanitize import shown
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)
 _NAMED_WRONGLY = (
-    errno.EACCES,
-    errno.EPERM,
-    errno.EROFS,
-    errno.ENOENT,
-    errno.ENOTDIR,
-    errno.EISDIR,
-    errno.EEXIST,
-    errno.ELOOP,
-    errno.ENAMETOOLONG,
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR),
+    *(errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG),
 )
 _LIBRARIES = frozenset(
-    {
-        "aiobotocore",
-        "aiohttp",
-        "aiosqlite",
-        "alembic",
-        "boto3",
-        "botocore",
-        "dask",
-        "distributed",
-        "fsspec",
-        "pandas",
-        "psycopg",
-        "pyarrow",
-        "s3fs",
-        "s3transfer",
-        "sqlalchemy",
-        "sqlite3",
-        "urllib3",
-    }
+    (
+        *("aiobotocore", "aiohttp", "aiosqlite", "alembic", "boto3", "botocore", "dask", "distributed", "fsspec"),
+        *("pandas", "psycopg", "pyarrow", "s3fs", "s3transfer", "sqlalchemy", "sqlite3", "urllib3"),
+    )
 )
 """Those that speak to databases, files and the network: what they raise says something about these."""
 _SAFE = "What was committed before is safe."
@@ -77,7 +54,7 @@ def _of_the_system(error: OSError) -> HarvesterError:
             state=_SAFE,
             next_step="Raise the limit (ulimit -n 1024), or lower run.concurrency, and run the command again.",
         )
-    if error.errno in _FULL:
+    if error.errno in DISK_FULL:
         return OutsideError(what, state=_SAFE, next_step="Make room on the disk, then run the command again.")
     if error.errno in _NAMED_WRONGLY and error.filename:
         return ConfigError(what, state=_SAFE, next_step="Fix the name, or the rights of this user.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -13,7 +12,6 @@ if TYPE_CHECKING:
     from harvester.protected import Protected
 
 _HEAD_BYTES = 1 << 16
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def write_whole(path: Path, data: bytes, *, mark: bytes, protected: Protected, force: bool) -> None:
@@ -58,7 +56,7 @@ def _is_ours(path: Path, mark: bytes) -> bool:
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
     """Turn OSError into sentences about that file."""
-    from harvester.errors import ConfigError, OutsideError
+    from harvester.errors import DISK_FULL, ConfigError, OutsideError
     from harvester.support.sanitize import shown
 
     try:
@@ -66,6 +64,6 @@ def explained(path: Path) -> Iterator[None]:
     except OSError as error:
         what = f"{shown(str(path))} can't be written: {error.strerror}."
         state = "What stands there is whole, if perhaps the old one; the ledger was only read."
-        if error.errno in _FULL:
+        if error.errno in DISK_FULL:
             raise OutsideError(what, state=state, next_step="Make room on the disk, then run it again.") from None
         raise ConfigError(what, state=state, next_step="Name a file in a folder that this user may write to.") from None

@@ -1,0 +1,86 @@
+"""The lists of `status`: `--failed`, a line an id as it is read, however many there are, and `--loads`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from harvester.cli.shared.console import on_terminal, result_columns, show_rows
+from harvester.ledger.load_records import LoadRecord
+from harvester.model import FailedId
+from harvester.support.sanitize import shown
+
+_WIDE = "{:<11}  {:<24}  {:<20}  {}"
+_NARROW = "{:<11}  {:<14.14}  {:<20}"
+"""Below `_LEAST_COLUMNS`: the attempts are left out."""
+_LEAST_COLUMNS = 72
+
+
+def list_failed(ids: Iterable[FailedId], *, as_json: bool) -> None:
+    """Columns for a person, tabs for `cut` and `sort`, or an object a line."""
+    form = None if as_json or not on_terminal() else _NARROW if result_columns() < _LEAST_COLUMNS else _WIDE
+    out = sys.stdout
+    number = 0
+    for number, failed in enumerate(ids, 1):
+        if number == 1 and form:
+            out.write(form.format("id", "reason", "when", "attempts") + "\n")
+        out.write((_json(failed) if as_json else _columns(failed, form)) + "\n")
+    if form:
+        out.write(f"{number:,} failed.\n" if number else "No id has failed.\n")
+    out.flush()
+
+
+def _columns(failed: FailedId, form: str | None) -> str:
+    cells = (
+        shown(failed.video_id),
+        shown(failed.reason, 24 if form else 300),
+        _utc(failed.failed_at),
+        str(failed.attempts),
+    )
+    return form.format(*cells) if form else "\t".join(cells)
+
+
+def _json(failed: FailedId) -> str:
+    # What isn't ASCII is written as an escape: nothing in it acts on a terminal.
+    return json.dumps(
+        {
+            "id": failed.video_id,
+            "reason": failed.reason,
+            "http_status": failed.http_status,
+            "failed_at": _utc(failed.failed_at),
+            "attempts": failed.attempts,
+        }
+    )
+
+
+HEADINGS = ("load", "when (UTC)", "rows", "new", "invalid", "removed", "source")
+
+
+def list_loads(loads: Iterable[LoadRecord]) -> None:
+    """What was loaded, by number."""
+    empty = "No load is noted: harvester load reads a source."
+    show_rows(HEADINGS, map(_cells, loads), ("when (UTC)", "source"), empty)
+
+
+def as_json(load: LoadRecord) -> dict[str, Any]:
+    """For `status --json`."""
+    return asdict(load) | {
+        "loaded_at": _utc(load.loaded_at),
+        "finished_at": _utc(load.finished_at) if load.finished_at else None,
+    }
+
+
+def _cells(load: LoadRecord) -> list[str]:
+    numbers = (load.rows, load.new, load.invalid, load.removed)
+    figures = [f"{number:,}" if on_terminal() else str(number) for number in numbers]
+    cut = "" if load.finished_at else " (cut off, or under way)"
+    when = f"{load.loaded_at.astimezone(UTC):%Y-%m-%d %H:%M}"
+    return [str(load.id), when, *figures, f"{shown(load.source)}{cut}"]
+
+
+def _utc(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,80 @@
+"""What the use cases return for others to show. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from harvester.ledger.load_records import LoadRecord
+from harvester.model import FaultCount, RunRecord, Stored
+from harvester.report.clock_hint import clock_hint
+from harvester.report.summary import Summary
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """`status` with what stands behind its figures. `runs` are newest first."""
+
+    summary: Summary
+    runs: Sequence[RunRecord]
+    now: datetime
+    faults: Sequence[FaultCount] = ()
+    """Why calls brought nothing, where that was asked for."""
+    oldest: datetime | None = None
+    """When the oldest stored response was fetched."""
+    loads: Sequence[LoadRecord] = ()
+    other_parts: int = 0
+    """Stored responses that were asked for with other parts than are set now."""
+
+    @property
+    def clock_hint(self) -> str:
+        """Where the ledger contradicts this machine's clock: how."""
+        return clock_hint(self.summary.newest_day, self.runs, self.now)
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """What a run would do now."""
+
+    summary: Summary
+    calls: int
+    videos: int
+    first_ids: tuple[str, ...]
+    """The ids of the first call."""
+    seconds: float
+    """At the configured concurrency, and the plan's seconds a call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What is stored past some age, and what a refresh would do about it now."""
+
+    old: Stored
+    calls: int
+    """As many as are needed, today's units pay for, and are allowed: responses without a video need none."""
+    units: int
+    remaining_units: int
+
+
+@dataclass(frozen=True, slots=True)
+class DayReport:
+    """What the runs of one simulated day of a rehearsal did."""
+
+    day: date
+    calls: int
+    units: int
+    fetched: int
+    missing: int
+    wasted: int
+    settled: int
+    """Ids settled so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One promise that a rehearsal checks."""
+
+    promise: str
+    kept: bool
+    figures: str
