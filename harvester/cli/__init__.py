@@ -7,9 +7,7 @@ needs is imported when it runs, so that `--help` answers at once.
 
 from __future__ import annotations
 
-import atexit
 import copy
-import gc
 import os
 import sys
 from pathlib import Path
@@ -50,8 +48,6 @@ class Program(click.Group):
     """Says errors in a few readable lines and ends with the exit code that they carry."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        # At its end Python searches all modules for garbage, several times over: a fifth of `status`, for nothing.
-        atexit.register(gc.freeze)
         # pydantic looks for plugins in every distribution that is installed.
         os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
         set_up_streams()
