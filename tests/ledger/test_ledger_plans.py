@@ -49,6 +49,7 @@ USED = {name: index for index, names in PARTIAL.items() for name in names} | {
     "SUSPECT": ROWS,
     "COUNT_STATES": "SCAN video_states",
     "OPEN_AMONG": ROWS,
+    "CLOSE_GOOD_CALL": ROWS,
     "CLOSE_GOOD_CALLS": ROWS,
     "CLOSE_CALL": ROWS,
     "RENEW_LEASE": ROWS,

@@ -9,6 +9,8 @@ from datetime import timedelta
 from itertools import chain
 from typing import Any
 
+import msgspec
+
 from harvester.ledger.sqlite import statements
 from harvester.ledger.transactions.transaction import Lock, Move, Row, Transaction
 from harvester.model import VideoState
@@ -18,6 +20,9 @@ PRIVATE_USE = range(0xF0000, 0xFFFFE)
 
 # New ids fall all over the index by id. A crawl, which goes by position, needs a quarter of it.
 _MORE_CACHE = "PRAGMA cache_size = -32768"
+# A tenth and half of the time that the standard library's take.
+_as_json = msgspec.json.Encoder().encode
+_read_json = msgspec.json.Decoder().decode
 _NO_CHANGE = {state.label: 0 for state in VideoState}
 
 
@@ -39,7 +44,7 @@ class SqliteTransaction(Transaction):
 
     def columns(self, statement: str, **values: Any) -> Sequence[Sequence[Any]]:
         row = self.row(statement, **values) or ()
-        columns = [json.loads(column) for column in row]
+        columns = [_read_json(column) for column in row]
         return columns if columns[0] else []
 
     def change(self, statement: str, **values: Any) -> int:
@@ -87,8 +92,11 @@ class SqliteTransaction(Transaction):
         return self.columns(statements.PICK_PENDING, most=most)
 
     def close_good(self, call_ids: list[int], statuses: list[int | None], ends: list[str]) -> Collection[int]:
-        """Those still open come first, as one list: an UPDATE would return them row by row."""
-        still_open: list[int] = json.loads(self.value(statements.OPEN_AMONG, calls=call_ids))
+        """Of several, those still open come first, as one list: an UPDATE would return them row by row."""
+        if len(call_ids) == 1:
+            values = {"call_id": call_ids[0], "http_status": statuses[0], "now": ends[0]}
+            return call_ids if self.change(statements.CLOSE_GOOD_CALL, **values) else ()
+        still_open: list[int] = _read_json(self.value(statements.OPEN_AMONG, calls=call_ids))
         self._execute(statements.CLOSE_GOOD_CALLS, {"calls": list(zip(call_ids, statuses, ends, strict=True))})
         return set(still_open)
 
@@ -124,7 +132,7 @@ class SqliteTransaction(Transaction):
     def _execute(self, statement: str, values: dict[str, Any]) -> sqlite3.Cursor:
         for name, value in values.items():
             if type(value) is list:
-                values[name] = json.dumps(value)
+                values[name] = _as_json(value).decode()
         return self._db.execute(statement, values)
 
 
