@@ -121,7 +121,7 @@ def crawl(image: Image, env: dict[str, str], volumes: Sequence[Path] = ()) -> No
 def simulator(image: Image, ending: ExitStack) -> str:
     """The address of a simulated API in the container."""
     line = image.command(["harvester", "simulate"], {})
-    process = subprocess.Popen(line, stdout=subprocess.PIPE, text=True)  # noqa: S603
+    process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)  # noqa: S603
     ending.callback(process.wait, STEP_SECONDS)
     ending.callback(process.terminate)
     assert process.stdout is not None

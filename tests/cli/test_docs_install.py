@@ -17,7 +17,17 @@ from harvester.ledger.open import open_ledger
 DISTRIBUTION = "youtube-harvester"
 ON_PYPI = "harvester"
 """Another program's name there."""
-GENERATED = {".venv", ".venv-peers", ".venv-airflow", ".git", "build", "dist", "rehearsal"}
+GENERATED = {
+    ".venv",
+    ".venv-peers",
+    ".venv-airflow",
+    ".venv-docs",
+    ".venv-release",
+    ".git",
+    "build",
+    "dist",
+    "rehearsal",
+}
 
 # What would install the other program, or ask for the version of it.
 WRONG = re.compile(
