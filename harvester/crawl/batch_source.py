@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from harvester.ledger.protocol import Ledger
 from harvester.model import Batch, BatchKind, Budget, Denied
@@ -41,8 +41,8 @@ class PendingIds:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
-    async def claim(self, run_id: int, budget: Budget, now: datetime) -> Batch | Denied | None:
-        return await self._ledger.claim(run_id, budget, now)
+    def claim(self, run_id: int, budget: Budget, now: datetime) -> Coroutine[Any, Any, Batch | Denied | None]:
+        return self._ledger.claim(run_id, budget, now)
 
     def requeue(self, batch: Batch, halves: int = 1) -> None:
         """The next claims find it."""

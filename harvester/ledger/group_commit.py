@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar, cast
+from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 
 from harvester.ledger.transactions.transaction import Transaction
 from harvester.support.batching_thread import BatchingThread, Done
@@ -39,19 +39,23 @@ class GroupCommit(ABC):
     def __init__(self) -> None:
         self._batching_thread: BatchingThread[Job, Any] = BatchingThread("ledger-writer", self._commit, MAX_AT_ONCE)
 
-    async def run(self, transaction: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    def run(
+        self, transaction: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, T]:
         """The transaction's result, once it is committed. A cancelled caller does not stop it halfway.
 
         It may be run twice, the first time undone, so it must do nothing but read and write the database.
         """
-        return await self.run_together(lambda tx, _: [transaction(tx, *args, **kwargs)], None)
+        return self.run_together(lambda tx, _: [transaction(tx, *args, **kwargs)], None)
 
-    async def run_together(self, transactions: Callable[[Transaction, Sequence[S]], Sequence[T]], item: S) -> T:
+    def run_together(
+        self, transactions: Callable[[Transaction, Sequence[S]], Sequence[T]], item: S
+    ) -> Coroutine[Any, Any, T]:
         """As `run`, of a function that does for many items at once what it does for one: it is given all that wait.
 
         Each item is a transaction of its own to its caller: where one fails, each is done again by itself.
         """
-        return cast(T, await self._batching_thread(Job(transactions, item)))
+        return self._batching_thread(Job(transactions, item))
 
     @abstractmethod
     def hurry(self) -> None:

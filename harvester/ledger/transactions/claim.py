@@ -39,21 +39,19 @@ class Claim:
 def claim_all(tx: Transaction, claims: Sequence[Claim]) -> list[Batch | Denied]:
     """A batch for each, or why there is none, in the order of asking."""
     claimed: list[Batch | Denied] = []
-    for _, alike in groupby(claims, lambda claim: (claim.run_id, claim.budget, claim.among is None)):
-        claimed += _claim_alike(tx, list(alike))
+    for (_, _, chosen), group in groupby(claims, lambda claim: (claim.run_id, claim.budget, claim.among is not None)):
+        alike = list(group)
+        if chosen:
+            claimed += [_claim_among(tx, claim) for claim in alike]
+        else:
+            halves = _claim_halves(tx, alike)
+            rest = alike[len(halves) :]
+            claimed += halves + (_claim_pending(tx, rest) if rest else [])
     return claimed
 
 
-def _claim_alike(tx: Transaction, claims: Sequence[Claim]) -> list[Batch | Denied]:
-    """For one run and one budget. Halves of refused batches go before all else, so that ids at fault are found soon."""
-    if claims[0].among is not None:
-        return [_claim_among(tx, claim) for claim in claims]
-    halves = _claim_halves(tx, claims)
-    rest = claims[len(halves) :]
-    return halves + _claim_pending(tx, rest) if rest else halves
-
-
 def _claim_halves(tx: Transaction, claims: Sequence[Claim]) -> list[Batch | Denied]:
+    """Halves of refused batches go before all else, so that ids at fault are found soon."""
     halves: list[Batch | Denied] = []
     if tx.row(tx.sql.FIRST_SUSPECT_BATCH) is None:
         return halves
