@@ -127,7 +127,7 @@ def timed(db: sqlite3.Connection, work: Callable[[Transaction], list[T]]) -> tup
     db.execute("BEGIN IMMEDIATE")
     tx = SqliteTransaction(db)
     result = work(tx)
-    tx.post()
+    tx.flush_counts()
     db.execute("COMMIT")
     return time.perf_counter() - began, result
 

@@ -331,7 +331,7 @@ class OldResponse(NamedTuple):
     """The call of a response that is to be deleted, and over how many positions its ids lie."""
 
     call_id: int
-    reach: int
+    position_span: int
 
 
 class StoredResponse(NamedTuple):

@@ -16,9 +16,9 @@ OLD_AT_ONCE = 100
 
 
 class BatchSource(Protocol):
-    """A crawl claims until it is denied. `let_go` and `command` are words for its errors."""
+    """A crawl claims until it is denied. `released_note` and `command` are words for its errors."""
 
-    let_go: str
+    released_note: str
     """What has become of the calls under way when a run ends early."""
     command: str
     """The command that continues it."""
@@ -35,7 +35,7 @@ class BatchSource(Protocol):
 class PendingIds:
     """Every id that is pending."""
 
-    let_go = "the ids under way are pending again"
+    released_note = "the ids under way are pending again"
     command = "harvester run"
 
     def __init__(self, ledger: Ledger) -> None:
@@ -77,7 +77,7 @@ class OldResponses:
     """The stored responses that were fetched before some instant, by call, each of them once; where `parts` is given,
     those that were asked for with others. Of kind STATISTICS, those whose newest statistics are older."""
 
-    let_go = "the old responses under way stay as they were"
+    released_note = "the old responses under way stay as they were"
     command = "harvester refresh"
 
     def __init__(

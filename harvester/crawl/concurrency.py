@@ -28,13 +28,13 @@ class ConcurrencyController:
     the API is taken for down: one probe at a time, ever further apart, until something succeeds.
     """
 
-    def __init__(self, most: int, rng: random.Random, now: float, backoff: Backoff | None = None) -> None:
-        self.most = most
-        self.held_until = now
+    def __init__(self, max_concurrency: int, rng: random.Random, now: float, backoff: Backoff | None = None) -> None:
+        self.max_concurrency = max_concurrency
+        self.paused_until = now
         self._rng = rng
         self._backoff = backoff or Backoff()
-        self._limit = float(most)
-        self._threshold = float(most)
+        self._limit = float(max_concurrency)
+        self._threshold = float(max_concurrency)
         self._shrunk_at = now
         self._last_good = now
         self._good_sent_at = -math.inf
@@ -62,7 +62,7 @@ class ConcurrencyController:
         if sent_at is not None and sent_at < self._shrunk_at:
             return
         step = 1.0 if self._limit < self._threshold else 1.0 / self._limit
-        self._limit = min(float(self.most), self._limit + step)
+        self._limit = min(float(self.max_concurrency), self._limit + step)
 
     def pushed_back(self, now: float, sent_at: float, attempt: int, retry_after_seconds: float | None) -> None:
         """The API asked for less: halve what is under way, and send nothing for a while.
@@ -72,7 +72,7 @@ class ConcurrencyController:
         if sent_at >= self._shrunk_at:
             self._pushes += 1
             self._shrink(now, self._limit / 2)
-        self.hold(now + self._backoff.delay(max(attempt, self._pushes), self._rng, retry_after_seconds))
+        self.pause_until(now + self._backoff.delay(max(attempt, self._pushes), self._rng, retry_after_seconds))
 
     def fault(self, now: float, sent_at: float) -> None:
         """A call failed in passing. Alone it changes nothing; when all that is under way fails, probe."""
@@ -81,16 +81,16 @@ class ConcurrencyController:
         self._faults_in_a_row += 1
         if self._faults_in_a_row >= self._limit:
             self._probes += 1
-            self.hold(now + self._backoff.delay(self._probes, self._rng))
+            self.pause_until(now + self._backoff.delay(self._probes, self._rng))
             self._shrink(now, 1.0)
 
     def probe(self, now: float, pause_seconds: float) -> None:
         """Send nothing for a while, then one call at a time until something succeeds."""
-        self.hold(now + pause_seconds)
+        self.pause_until(now + pause_seconds)
         self._shrink(now, 1.0)
 
-    def hold(self, until: float) -> None:
-        self.held_until = max(self.held_until, until)
+    def pause_until(self, instant: float) -> None:
+        self.paused_until = max(self.paused_until, instant)
 
     def good_since(self, instant: float) -> bool:
         """Whether a call that was sent after that has succeeded: if so, what failed until then failed by itself."""
@@ -102,7 +102,7 @@ class ConcurrencyController:
 
     def restart(self, now: float) -> None:
         """A new day: what the last one taught about silence is forgotten."""
-        self._last_good = self.held_until = now
+        self._last_good = self.paused_until = now
         self._faults_in_a_row = self._probes = self._pushes = 0
 
     def _shrink(self, now: float, limit: float) -> None:

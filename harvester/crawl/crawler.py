@@ -20,7 +20,7 @@ from harvester.config import RunSettings
 from harvester.crawl.api_clock import ApiClock
 from harvester.crawl.batch_source import BatchSource
 from harvester.crawl.concurrency import Backoff, ConcurrencyController
-from harvester.crawl.evidence import PROBES_FAILED_MOST, Call, Evidence, Faults, QuotaDoubt, Retry
+from harvester.crawl.evidence import MAX_FAILED_PROBES, Call, Evidence, Faults, QuotaDoubt, Retry
 from harvester.crawl.limiter import Limiter
 from harvester.crawl.run_errors import all_refused, api_down, key_refused
 from harvester.crawl.run_log import RunLog
@@ -36,7 +36,7 @@ DOUBT_PAUSE_SECONDS = 60.0
 """How long to wait before asking once more whether the day is really spent."""
 EVIDENCE_SECONDS = 30.0
 """How long to wait for a good answer to another batch before a call is spent on a probe."""
-REFUSALS_MOST = 30
+MAX_REFUSALS = 30
 """After so many refused batches, with nothing good between them, a probe tells whether it is the ids' fault."""
 
 _ENDING_OF = {
@@ -153,7 +153,7 @@ class Crawler:
         async with self._turn_to_probe(worker.retry), self._limiter.slot():
             if self._closing.is_set():
                 return await self._leave(worker.retry)
-            if worker.retry is not None and self._evidence.suffices(worker.retry):
+            if worker.retry is not None and self._evidence.can_give_up(worker.retry):
                 retry, worker.retry = worker.retry, None
                 await self._give_up(retry.batch, retry.fault)
                 return None
@@ -287,15 +287,15 @@ class Crawler:
             await self._give_up(batch, fault)
             return None
         exhausted = self._evidence.attempts_exhausted(batch, faults.number)
-        impatient = self._evidence.is_overdue(now) or (
+        patience_exhausted = self._evidence.is_overdue(now) or (
             exhausted and self._controller.silence(now) >= self._run.patience_seconds
         )
         self._evidence.probes_failed += call.probe
-        if impatient and self._evidence.probing_is_over:
+        if patience_exhausted and self._evidence.probes_exhausted:
             await self._end_for_outage(batch, fault)
             return None
         wait = self._backoff.delay(batch.attempt, self._rng, fault.retry_after_seconds)
-        unproven = impatient or self._evidence.wants_proof(batch, faults.number)
+        unproven = patience_exhausted or self._evidence.wants_proof(batch, faults.number)
         return Retry(batch, fault, wait, faults, unproven)
 
     async def _give_up(self, batch: Batch, fault: Outcome) -> None:
@@ -330,15 +330,15 @@ class Crawler:
         """However long the API says "too fast", it says nothing about the day. Past patience a probe tells whether the
         API is down: where all ids are poison, nothing else can be answered well."""
         now, batch, faults = self._clock.monotonic(), call.batch, call.faults
-        if impatient := self._controller.silence(now) >= self._run.patience_seconds:
+        if patience_exhausted := self._controller.silence(now) >= self._run.patience_seconds:
             self._evidence.probes_failed += call.probe
             faults = faults if faults.since is not None else Faults(now)
-        if impatient and self._evidence.probing_is_over:
+        if patience_exhausted and self._evidence.probes_exhausted:
             await self._end_for_outage(batch, fault)
             return None
         self._controller.pushed_back(now, call.sent_at, batch.attempt, fault.retry_after_seconds)
         wait = self._backoff.delay(batch.attempt, self._rng)
-        return Retry(batch, fault, wait, faults, unproven=call.probe or impatient)
+        return Retry(batch, fault, wait, faults, unproven=call.probe or patience_exhausted)
 
     async def _on_quota(self, batch: Batch, fault: Outcome, sent_at: float) -> None:
         """The day looks spent. Near midnight, and the first time, it is worth one more question."""
@@ -371,10 +371,10 @@ class Crawler:
         batch, evidence = call.batch, self._evidence
         evidence.refused_in_a_row += 1
         evidence.probes_refused += call.probe
-        very_many = evidence.refused_in_a_row >= REFUSALS_MOST
-        if call.probe and (very_many or evidence.probes_refused >= PROBES_FAILED_MOST):
+        very_many = evidence.refused_in_a_row >= MAX_REFUSALS
+        if call.probe and (very_many or evidence.probes_refused >= MAX_FAILED_PROBES):
             await self._release(batch, fault)
-            await self._fail(all_refused(fault, min(evidence.refused_in_a_row, REFUSALS_MOST), self._batches))
+            await self._fail(all_refused(fault, min(evidence.refused_in_a_row, MAX_REFUSALS), self._batches))
             return None
         faults = evidence.count(call, self._clock.monotonic(), refused=True)
         if evidence.is_refused(call, faults) and not very_many and not call.probe:

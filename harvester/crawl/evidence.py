@@ -18,7 +18,7 @@ WELL_KNOWN_ID = "jNQXAC9IVRw"
 MAX_UNPROVEN_SPLITS = 3
 """So many halves may be split at their first fault in a row; then the API has to show that it still answers."""
 
-PROBES_FAILED_MOST = 2
+MAX_FAILED_PROBES = 2
 """So many probes that fail in a row show that it is the API."""
 PROVEN_FAULTS = 2
 """An id alone has to fail so often with a good answer to others just before: once, an outage may have begun between."""
@@ -138,9 +138,9 @@ class Evidence:
         self._count_anew()
 
     @property
-    def probing_is_over(self) -> bool:
+    def probes_exhausted(self) -> bool:
         """Whether probes have shown that the API is down; a run without patience needs none."""
-        return self.probes_failed >= PROBES_FAILED_MOST or not self._patience_seconds
+        return self.probes_failed >= MAX_FAILED_PROBES or not self._patience_seconds
 
     def forget(self) -> None:
         """A new day: halves are asked for as any batch is."""
@@ -167,7 +167,7 @@ class Evidence:
         """Whether all that was under way has failed, and nothing has succeeded for as long as a run is patient."""
         return self._controller.probing and self._controller.silence(now) >= self._patience_seconds
 
-    def suffices(self, retry: Retry) -> bool:
+    def can_give_up(self, retry: Retry) -> bool:
         """Whether an old response can be given up without one more call: the API answers others meanwhile."""
         return retry.unproven and not retry.batch.kind.claims_ids and self.is_proven(retry)
 

@@ -41,7 +41,7 @@ class Limiter:
         """
         async with self._changed:
             await self._changed.wait_for(lambda: self._closing.is_set() or self._in_flight < self._controller.limit)
-            wait = self._controller.held_until - self._clock.monotonic()
+            wait = self._controller.paused_until - self._clock.monotonic()
             if wait > 0 and not self._closing.is_set():
                 return wait
             self._in_flight += 1

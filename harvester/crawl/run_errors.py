@@ -13,7 +13,7 @@ def api_down(fault: Outcome, patience_seconds: float, batches: BatchSource) -> H
     return ApiUnavailable(
         f"The API has not given one good answer in {patience_seconds:.0f} s; the last call ended "
         f"with {fault.reason}{f' ({fault.message})' if fault.message else ''}.",
-        state=f"All that was fetched is stored; {batches.let_go}, and budget is left.",
+        state=f"All that was fetched is stored; {batches.released_note}, and budget is left.",
         next_step=f"Run {batches.command} again later: it continues where it stopped.",
     )
 
@@ -21,7 +21,7 @@ def api_down(fault: Outcome, patience_seconds: float, batches: BatchSource) -> H
 def all_refused(fault: Outcome, times: int, batches: BatchSource) -> HarvesterError:
     """So many batches in a row, or an id known to be good, were refused or answered in a way that can't be accepted."""
     why = f"{fault.reason} {fault.message}".rstrip()
-    state = f"The run was stopped before it cost more; {batches.let_go}."
+    state = f"The run was stopped before it cost more; {batches.released_note}."
     if fault.verdict is Verdict.UNACCEPTABLE:
         return ApiUnavailable(
             f"{times} answers of the API in a row can't be accepted: {why}.",
@@ -39,6 +39,6 @@ def key_refused(fault: Outcome, batches: BatchSource) -> HarvesterError:
     what = "The API refuses to answer this key" if fault.sent else "The API can't be reached"
     return (CredentialsError if fault.sent else ConfigError)(
         f"{what} ({fault.reason}): {fault.message}".rstrip(": "),
-        state=f"Nothing is lost; {batches.let_go}.",
+        state=f"Nothing is lost; {batches.released_note}.",
         next_step=advice(fault),
     )

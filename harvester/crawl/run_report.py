@@ -16,7 +16,7 @@ class Ending(enum.StrEnum):
     """Why a run ended well."""
 
     NOTHING_LEFT = "nothing left"
-    HELD = "the rest is claimed by other runs"
+    CLAIMED_BY_OTHERS = "the rest is claimed by other runs"
     BUDGET_SPENT = "budget spent"
     DAY_CLOSED = "day closed by the API"
     MAX_CALLS = "call limit reached"

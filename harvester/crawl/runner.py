@@ -97,7 +97,7 @@ class Runner:
                 asyncio.create_task(self._watch_stop(crawler, run_log)),
             )
             # For this run there was nothing left.
-            reason = Ending.NOTHING_LEFT if self.report.ending is Ending.HELD else self.report.ending.value
+            reason = Ending.NOTHING_LEFT if self.report.ending is Ending.CLAIMED_BY_OTHERS else self.report.ending.value
         except HarvesterError as error:
             reason = type(error).__name__
             raise
@@ -122,7 +122,7 @@ class Runner:
                 self.report.recovered += taken
                 continue
             if ending is Ending.NOTHING_LEFT and await self._is_held_by_others(batches):
-                return Ending.HELD
+                return Ending.CLAIMED_BY_OTHERS
             if ending not in (Ending.BUDGET_SPENT, Ending.DAY_CLOSED):
                 return ending
             if await crawler.clock.is_another_day(crawler.denied_day):
@@ -154,7 +154,7 @@ class Runner:
         run_log.run(logging.INFO, "stopping: waiting for the calls under way; told again, it stops at once")
         await crawler.close()
         await self._stop.at_once.wait()
-        self._ledger.hurry()
+        self._ledger.stop_waiting()
         return Ending.STOPPED
 
 

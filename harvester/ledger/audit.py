@@ -29,7 +29,7 @@ from harvester.ledger.schema import (
 from harvester.model import VideoState
 from harvester.support.gzip_body import BodyError, parse_text
 
-MOST_EXAMPLES = 5
+MAX_EXAMPLES = 5
 
 
 class _Item(msgspec.Struct):
@@ -64,7 +64,7 @@ def _database(db: Connection) -> Iterator[str]:
         if line != "ok":
             # One line, of what SQLite says in several.
             yield f"The database file is damaged: {'; '.join(line.splitlines()).rstrip('.')}."
-    for table, row, parent, _ in db.execute(text("PRAGMA foreign_key_check")).fetchmany(MOST_EXAMPLES):
+    for table, row, parent, _ in db.execute(text("PRAGMA foreign_key_check")).fetchmany(MAX_EXAMPLES):
         yield f"Row {row} of {table} refers to a row of {parent} that is not there."
 
 
@@ -79,7 +79,7 @@ def _foreign_keys(db: Connection) -> Iterator[str]:
                 .join_from(table, parent, and_(*(child == of_parent for child, of_parent in pairs)), isouter=True)
                 .where(*(child.is_not(None) for child, _ in pairs), pairs[0][1].is_(None))
             )
-            for found in db.execute(lost.limit(MOST_EXAMPLES)).scalars():
+            for found in db.execute(lost.limit(MAX_EXAMPLES)).scalars():
                 yield f"Row {found} of {table.name} refers to a row of {key.referred_table.name} that is not there."
 
 
@@ -104,7 +104,7 @@ def _states(db: Connection) -> Iterator[str]:
     overlooked = select(videos.c.video_id).where(
         videos.c.position < look_from, videos.c.state == 0, videos.c.suspect_batch.is_(None)
     )
-    for video_id in db.execute(overlooked.limit(MOST_EXAMPLES)).scalars():
+    for video_id in db.execute(overlooked.limit(MAX_EXAMPLES)).scalars():
         yield f"{video_id} is pending, but lies before the place from where claims look: it would never be asked for."
 
 
@@ -121,7 +121,7 @@ def _claims(db: Connection) -> Iterator[str]:
         .join_from(videos, calls, calls.c.id == videos.c.call_id, isouter=True)
         .where(spoken_for, or_(calls.c.id.is_(None), not_(rightly)))
         .order_by(videos.c.position)
-        .limit(MOST_EXAMPLES)
+        .limit(MAX_EXAMPLES)
     )
     for row in db.execute(query):
         state = VideoState(row.state).label
@@ -134,7 +134,7 @@ def _refreshes(db: Connection) -> Iterator[str]:
     query = select(calls.c.id, old).where(
         OF_VIDEOS, calls.c.state == "open", old.is_not(None), old.not_in(select(responses.c.call_id))
     )
-    for row in db.execute(query.limit(MOST_EXAMPLES)):
+    for row in db.execute(query.limit(MAX_EXAMPLES)):
         yield f"Call {row.id} shall replace the response of call {row.of_call}, which is not stored."
 
 
@@ -170,7 +170,7 @@ def _units(db: Connection) -> Iterator[str]:
 def _pruned(db: Connection) -> Iterator[str]:
     """What was deleted for its age is marked, call by call, and none of it is stored."""
     both = select(pruned_responses.c.call_id).where(pruned_responses.c.call_id.in_(select(responses.c.call_id)))
-    for call_id in db.execute(both.limit(MOST_EXAMPLES)).scalars():
+    for call_id in db.execute(both.limit(MAX_EXAMPLES)).scalars():
         yield f"The response of call {call_id} is marked as deleted, but it is stored."
     marked = (
         select(func.count()).where(pruned_responses.c.pruning_id == prunings.c.id).scalar_subquery().label("marked")
@@ -188,7 +188,7 @@ def _stored(db: Connection) -> Iterator[str]:
         calls.c.id.not_in(select(responses.c.call_id)),
         calls.c.id.not_in(select(pruned_responses.c.call_id)),
     )
-    for call_id in db.execute(without.limit(MOST_EXAMPLES)).scalars():
+    for call_id in db.execute(without.limit(MAX_EXAMPLES)).scalars():
         yield f"Call {call_id} was answered, but its response is not stored."
     rows = db.execution_options(yield_per=16).execute(
         select(responses).join(calls, calls.c.id == responses.c.call_id).where(OF_VIDEOS).order_by(responses.c.call_id)
@@ -235,11 +235,11 @@ def _response(row: AnyRow, fetched: set[str], missing: set[str]) -> Iterator[str
         yield f"The stored response of call {row.call_id} is {len(body.data)} bytes long, not {row.stored_bytes}."
     if len(items) != body.item_count:
         yield f"The stored response of call {row.call_id} holds {len(items)} items, not {body.item_count}."
-    for video_id in sorted(fetched.difference(items))[:MOST_EXAMPLES]:
+    for video_id in sorted(fetched.difference(items))[:MAX_EXAMPLES]:
         yield f"{video_id} is fetched by call {row.call_id}, but does not stand in its response."
-    for video_id in sorted(missing.intersection(items))[:MOST_EXAMPLES]:
+    for video_id in sorted(missing.intersection(items))[:MAX_EXAMPLES]:
         yield f"{video_id} is missing by call {row.call_id}, but stands in its response."
-    for video_id in sorted(set(items) - fetched - missing)[:MOST_EXAMPLES]:
+    for video_id in sorted(set(items) - fetched - missing)[:MAX_EXAMPLES]:
         yield f"{video_id} stands in the response of call {row.call_id}, but is not fetched by it."
     if len(set(items)) != len(items):
         yield f"The response of call {row.call_id} holds an id twice."
@@ -269,5 +269,5 @@ def _statistics_body(db: Connection, row: AnyRow) -> Iterator[str]:
         .join(calls, within)
         .where(calls.c.id == row.of_call, videos.c.call_id == row.of_call, videos.c.state == VideoState.FETCHED)
     )
-    for video_id in sorted(items.difference(db.execute(fetched).scalars()))[:MOST_EXAMPLES]:
+    for video_id in sorted(items.difference(db.execute(fetched).scalars()))[:MAX_EXAMPLES]:
         yield f"{video_id} has statistics of call {row.of_call}, but is not fetched by it."

@@ -58,12 +58,12 @@ class GroupCommit(ABC):
         return self._batching_thread(Job(transactions, item))
 
     @abstractmethod
-    def hurry(self) -> None:
+    def stop_waiting(self) -> None:
         """From now on, wait for no server that is away nor for a lock of another process."""
 
     @abstractmethod
-    async def let_go(self, run_id: int) -> None:
-        """This process holds the run no more: see `Transaction.hold`."""
+    async def release_run_lock(self, run_id: int) -> None:
+        """This process holds the run no more: see `Transaction.lock_run`."""
 
     async def close(self) -> None:
         """Wait for what is under way, then close the connection."""
@@ -94,7 +94,7 @@ def run_all(tx: Transaction, jobs: Sequence[Job]) -> list[Done[Any]]:
         items = [jobs[place].item for place in alike]
         for place, result in zip(alike, jobs[alike[0]].transactions(tx, items), strict=True):
             results[place] = result
-    tx.post()
+    tx.flush_counts()
     return [Done(result) for result in results]
 
 

@@ -69,9 +69,9 @@ class SqlLedger:
     async def renew_lease(self, run_id: int, lease_until: datetime) -> None:
         await self._writer.run(runs.renew_lease, run_id, lease_until)
 
-    def hurry(self) -> None:
+    def stop_waiting(self) -> None:
         """See Ledger."""
-        self._writer.hurry()
+        self._writer.stop_waiting()
 
     async def close_run(self, run_id: int, now: datetime, reason: str) -> None:
         try:
@@ -79,7 +79,7 @@ class SqlLedger:
         except HarvesterError:
             self._connector.unclosed[run_id] = reason
             raise
-        await self._writer.let_go(run_id)
+        await self._writer.release_run_lock(run_id)
 
     async def recover(self, process: ProcessIdentity, now: datetime) -> int:
         return_seconds = self._connector.return_seconds
@@ -161,12 +161,12 @@ class SqlLedger:
         self,
         before: datetime,
         after_call: int,
-        most: int,
+        limit: int,
         parts: str | None = None,
         kind: BatchKind = BatchKind.REFRESH,
     ) -> Sequence[OldResponse]:
-        (rows,) = await self._connector.read(queries.old_responses(before, after_call, most, parts, kind))
-        return [OldResponse(row.id, row.reach) for row in rows]
+        (rows,) = await self._connector.read(queries.old_responses(before, after_call, limit, parts, kind))
+        return [OldResponse(row.id, row.position_span) for row in rows]
 
     async def find(self, ids: Sequence[str]) -> dict[str, IdRecord]:
         found: dict[str, IdRecord] = {}

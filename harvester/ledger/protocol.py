@@ -54,7 +54,7 @@ class Ledger(Protocol):
         """Keep the run's claims its own until `lease_until`; a run that was taken for dead is alive again."""
         ...
 
-    def hurry(self) -> None:
+    def stop_waiting(self) -> None:
         """From now on, wait for no server that is away nor for a lock of another process: what needs it raises."""
         ...
 
@@ -179,11 +179,11 @@ class Ledger(Protocol):
         self,
         before: datetime,
         after_call: int,
-        most: int,
+        limit: int,
         parts: str | None = None,
         kind: BatchKind = BatchKind.REFRESH,
     ) -> Sequence[OldResponse]:
-        """Return up to `most` stored responses of calls after `after_call` that were fetched before `before`, by call.
+        """Return up to `limit` stored responses of calls after `after_call` that were fetched before `before`, by call.
 
         `parts`: only those that asked for other parts, comma-separated. Of kind STATISTICS, those with videos whose
         newest statistics are older.
@@ -253,8 +253,8 @@ class LedgerReader(Protocol):
         """Return the position of the newest id, 0 in an empty ledger."""
         ...
 
-    def faults(self, most: int, among_newest: int | None = None) -> list[FaultCount]:
-        """Return why calls for videos brought nothing, up to `most` reasons, the most frequent first.
+    def faults(self, limit: int, among_newest: int | None = None) -> list[FaultCount]:
+        """Return why calls for videos brought nothing, up to `limit` reasons, the most frequent first.
 
         `among_newest`: of so many of the newest calls. None: of all.
         """

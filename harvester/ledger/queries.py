@@ -163,7 +163,7 @@ def newest_runs(count: int) -> AnyQuery:
     return select(runs).where(runs.c.id.in_(newest) | runs.c.ended_at.is_(None)).order_by(runs.c.id.desc())
 
 
-def faults(most: int, among_newest: int | None = None) -> AnyQuery:
+def faults(limit: int, among_newest: int | None = None) -> AnyQuery:
     """Reads every call, but none of their ids: a fiftieth of the crawl. Or no more than so many of the newest calls."""
     reason = func.coalesce(calls.c.reason, calls.c.state)
     query = (
@@ -176,7 +176,7 @@ def faults(most: int, among_newest: int | None = None) -> AnyQuery:
         .where(OF_VIDEOS, calls.c.state.in_((CallState.FAILED, CallState.ABANDONED)))
         .group_by(reason)
         .order_by(func.count().desc(), reason)
-        .limit(most)
+        .limit(limit)
     )
     if among_newest is None:
         return query
@@ -258,14 +258,14 @@ def _old_statistics(before: datetime) -> ColumnElement[bool]:
     return and_(responses.c.item_count > 0, instant(before) > _STATISTICS_AT)
 
 
-def old_responses(before: datetime, after_call: int, most: int, parts: str | None, kind: BatchKind) -> AnyQuery:
+def old_responses(before: datetime, after_call: int, limit: int, parts: str | None, kind: BatchKind) -> AnyQuery:
     old = _old_statistics(before) if kind is BatchKind.STATISTICS else _old(before, parts)
     return (
-        select(calls.c.id, (calls.c.last_position - calls.c.first_position + 1).label("reach"))
+        select(calls.c.id, (calls.c.last_position - calls.c.first_position + 1).label("position_span"))
         .select_from(_WITH_CALL)
         .where(OF_VIDEOS, responses.c.call_id > after_call, old)
         .order_by(responses.c.call_id)
-        .limit(most)
+        .limit(limit)
     )
 
 

@@ -72,9 +72,9 @@ class CoreReader(ABC):
         with self._reading():
             return int(self._db.execute(queries.LAST_POSITION).scalar_one())
 
-    def faults(self, most: int, among_newest: int | None = None) -> list[FaultCount]:
+    def faults(self, limit: int, among_newest: int | None = None) -> list[FaultCount]:
         with self._reading():
-            return [queries.as_fault(row) for row in self._db.execute(queries.faults(most, among_newest))]
+            return [queries.as_fault(row) for row in self._db.execute(queries.faults(limit, among_newest))]
 
     def failed(self) -> Iterator[FailedId]:
         with self._reading(), self._streamed(queries.FAILED) as rows:

@@ -14,7 +14,7 @@ POSITIONS = 5_000
 """Ids looked at in one transaction."""
 RESPONSES = 100
 """Most responses deleted in one transaction."""
-REACH = 200_000
+MAX_ROWS_SCANNED = 200_000
 """Most rows that it may read for the ids of those responses, unless one of them alone takes more."""
 PAUSE_SECONDS = 0.02
 """Between two transactions, since SQLite keeps no queue: who waits for the lock only looks now and then."""
@@ -40,19 +40,19 @@ async def prune(ledger: Ledger, before: datetime, now: datetime) -> Stored:
     after = 0
     while old := await ledger.old_responses(before, after, RESPONSES):
         after = old[-1].call_id
-        for call_ids in _within_reach(old):
+        for call_ids in _by_position_span(old):
             total = total.plus(await ledger.prune(call_ids, before, now))
             await asyncio.sleep(PAUSE_SECONDS)
     return total
 
 
-def _within_reach(old: Sequence[OldResponse]) -> Iterator[list[int]]:
+def _by_position_span(old: Sequence[OldResponse]) -> Iterator[list[int]]:
     calls: list[int] = []
-    reach = 0
+    position_span = 0
     for response in old:
-        if calls and reach + response.reach > REACH:
+        if calls and position_span + response.position_span > MAX_ROWS_SCANNED:
             yield calls
-            calls, reach = [], 0
+            calls, position_span = [], 0
         calls.append(response.call_id)
-        reach += response.reach
+        position_span += response.position_span
     yield calls

@@ -117,7 +117,7 @@ def run(report: RunReport, progress: Progress) -> Text:
         lines.append(f"{left:,} of {count(progress.asked_for, 'id')} {'is' if left == 1 else 'are'} left.")
     else:
         lines.append("Every id is settled." if progress.total else EMPTY)
-    if left and report.ending is Ending.HELD:
+    if left and report.ending is Ending.CLAIMED_BY_OTHERS:
         lines.append("harvester status names the runs that hold them. Of one that died, the next run takes them back.")
     if left and report.ending in (Ending.BUDGET_SPENT, Ending.DAY_CLOSED):
         lines.append("Run it again after the quota's reset.")

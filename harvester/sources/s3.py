@@ -139,7 +139,7 @@ def _explain(error: Exception, uri: str, anonymous: bool) -> HarvesterError:
 def _refused(error: botocore.ClientError, uri: str) -> HarvesterError | None:
     """What its code says; None where the kind of the error, by s3fs, says as much."""
     refusal = refusal_of(error)
-    said = f" ({refusal.said.rstrip('.')})" if refusal.said and refusal.said != refusal.code else ""
+    said = f" ({refusal.message.rstrip('.')})" if refusal.message and refusal.message != refusal.code else ""
     what = f"S3 refuses to let {uri} be read: {refusal.code}{said}."
     if refusal.code in SESSION_OVER:
         return CredentialsError(what, next_step="The session is over: sign in again, and load again.")

@@ -31,9 +31,9 @@ class BatchingThread(Generic[S, T]):
     `work` gives a Done for each item; what it raises instead is raised for all of them.
     """
 
-    def __init__(self, name: str, work: Callable[[Sequence[S]], Sequence[Done[T]]], most_at_once: int) -> None:
+    def __init__(self, name: str, work: Callable[[Sequence[S]], Sequence[Done[T]]], max_at_once: int) -> None:
         self._work = work
-        self._most_at_once = most_at_once
+        self._max_at_once = max_at_once
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._items: deque[S] = deque()
         self._waiting: deque[asyncio.Future[T]] = deque()
@@ -84,7 +84,7 @@ class BatchingThread(Generic[S, T]):
 
     def _take(self) -> list[tuple[S, asyncio.Future[T]]]:
         with self._lock:
-            number = min(self._most_at_once, len(self._items))
+            number = min(self._max_at_once, len(self._items))
             taken = [(self._items.popleft(), self._waiting.popleft()) for _ in range(number)]
             self._at_work = bool(taken)
             return taken

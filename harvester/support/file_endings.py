@@ -37,10 +37,10 @@ def told_by_name(uri: str, chosen: str | None = None) -> dict[str, Any]:
             state="Nothing was written.",
             next_step=f"Leave {packing} out: harvester export {shown(stem + _ending_of(chosen or name))}",
         )
-    told: dict[str, Any] = {} if name is None else {"format": name, "compression": "none"}
+    fields: dict[str, Any] = {} if name is None else {"format": name, "compression": "none"}
     if "sqlite" in (name, chosen):
-        told["max_part_bytes"] = None
-    return told | ({"compression": COMPRESSIONS[packing]} if packing else {})
+        fields["max_part_bytes"] = None
+    return fields | ({"compression": COMPRESSIONS[packing]} if packing else {})
 
 
 def by_rank(settings: Sections, options: Sections) -> tuple[Sections, Sections, Sections]:

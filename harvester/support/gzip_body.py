@@ -14,7 +14,7 @@ T = TypeVar("T")
 _GZIP = 16 + isal_zlib.MAX_WBITS
 _MAGIC = b"\x1f\x8b"
 
-MOST_MEMBERS = 64
+MAX_MEMBERS = 64
 """Servers send one. Reading very many small ones would take time in the square of their number."""
 
 _LARGEST_RATIO = 1032
@@ -30,20 +30,20 @@ class BodyError(Exception):
         self.reason = reason
 
 
-def decompress(data: bytes, encoding: str, most_bytes: int) -> bytes:
-    """The body behind `encoding` (`gzip`, of one member or several, or `identity`), of at most `most_bytes`.
+def decompress(data: bytes, encoding: str, max_bytes: int) -> bytes:
+    """The body behind `encoding` (`gzip`, of one member or several, or `identity`), of at most `max_bytes`.
 
     Raises BodyError with reason `body_too_large`, `bad_gzip` or `cut_body`.
     """
     if encoding == "identity":
-        if len(data) > most_bytes:
-            raise BodyError("body_too_large", f"the body is larger than {most_bytes} bytes")
+        if len(data) > max_bytes:
+            raise BodyError("body_too_large", f"the body is larger than {max_bytes} bytes")
         return data
-    plain = _one_member(data, most_bytes)
-    return _members(data, most_bytes) if plain is None else plain
+    plain = _one_member(data, max_bytes)
+    return _members(data, max_bytes) if plain is None else plain
 
 
-def _one_member(data: bytes, most_bytes: int) -> bytes | None:
+def _one_member(data: bytes, max_bytes: int) -> bytes | None:
     """What is plainly one member, as servers send it; None for all else.
 
     libdeflate is quicker, and takes the room for the whole at once, but stops after the first member and does not say
@@ -51,7 +51,7 @@ def _one_member(data: bytes, most_bytes: int) -> bytes | None:
     """
     trailer = data[-_TRAILER_BYTES:]
     checksum, size = (int.from_bytes(half, "little") for half in (trailer[:4], trailer[4:]))
-    if not 0 < size <= min(most_bytes, _LARGEST_RATIO * len(data)):
+    if not 0 < size <= min(max_bytes, _LARGEST_RATIO * len(data)):
         return None
     plain = _inflate(data, size)
     if plain is None or len(plain) != size or isal_zlib.crc32(plain) != checksum:
@@ -68,13 +68,13 @@ def _inflate(data: bytes, size: int) -> bytes | None:
         return None
 
 
-def _members(data: bytes, most_bytes: int) -> bytes:
+def _members(data: bytes, max_bytes: int) -> bytes:
     """One member after another; or what is wrong with them."""
     pieces: list[bytes] = []
-    room = most_bytes
+    room = max_bytes
     while data:
-        if len(pieces) == MOST_MEMBERS:
-            raise BodyError("bad_gzip", f"the body has more than {MOST_MEMBERS} gzip members")
+        if len(pieces) == MAX_MEMBERS:
+            raise BodyError("bad_gzip", f"the body has more than {MAX_MEMBERS} gzip members")
         if not data.startswith(_MAGIC[: len(data)]):
             # Said here, for isa-l takes a few such bytes for a header that is still to come.
             raise BodyError("bad_gzip", "the body is not valid gzip: it does not begin as such")
@@ -84,7 +84,7 @@ def _members(data: bytes, most_bytes: int) -> bytes:
         except isal_zlib.error as error:  # type: ignore[misc]  # its stubs call it a value
             raise BodyError("bad_gzip", f"the body is not valid gzip: {error}") from None
         if len(piece) > room:
-            raise BodyError("body_too_large", f"the body is larger than {most_bytes} bytes")
+            raise BodyError("body_too_large", f"the body is larger than {max_bytes} bytes")
         if not member.eof:
             raise BodyError("cut_body", "the body ends in the middle of its compressed data")
         room -= len(piece)

@@ -12,10 +12,10 @@ log = logging.getLogger(__name__)
 
 RESERVED = 16
 """For what opens beside the calls: the ledger's readers, names being looked up, a page or a monitor at the end."""
-_LEAST = 4
+_MIN_LEFT = 4
 """With fewer than so many left, not even one call at a time goes well."""
-_OPEN_AT_MOST = 32
-"""What is taken for open where the system does not say."""
+_ASSUMED_OPEN = 32
+"""Files assumed to be open where the system does not say."""
 
 
 def affordable(concurrency: int) -> int:
@@ -33,7 +33,7 @@ def affordable(concurrency: int) -> int:
     except (OSError, ValueError):
         limit = soft
     left = limit - _open_now()
-    if left < _LEAST:
+    if left < _MIN_LEFT:
         raise OutsideError(
             f"This process may open {limit} files, and there is no room left for a call.",
             state="Nothing was sent.",
@@ -56,4 +56,4 @@ def _open_now() -> int:
             return len(os.listdir(folder))  # noqa: PTH208 (it is only counted)
         except OSError:
             continue
-    return _OPEN_AT_MOST
+    return _ASSUMED_OPEN

@@ -26,7 +26,7 @@ WRONG_REGION = frozenset(
     {"PermanentRedirect", "IllegalLocationConstraintException", "AuthorizationHeaderMalformed", "301"}
 )
 
-_SAID_CHARS = 200
+_MAX_MESSAGE_CHARS = 200
 _ACCESS_KEY = re.compile(r"A[KS]IA[A-Z0-9]+")
 # What stores without checksums answer, as boto3's users report it.
 _CHECKSUM_CODES = frozenset(
@@ -43,7 +43,7 @@ class Refusal:
 
     code: str
     status: int
-    said: str
+    message: str
     """The store's own sentence; "" where it has none, or where it may repeat who is asking."""
     region: str
     """Where the bucket is, if S3 says that it is elsewhere."""
@@ -58,9 +58,9 @@ class Refusal:
     @property
     def about_checksums(self) -> bool:
         """Whether the store may only stumble over headers that it does not know."""
-        told = os.environ.get("AWS_REQUEST_CHECKSUM_CALCULATION", "").lower()
-        return told != "when_required" and (
-            self.code in _CHECKSUM_CODES or self.status == 501 or "checksum" in self.said.lower()
+        setting = os.environ.get("AWS_REQUEST_CHECKSUM_CALCULATION", "").lower()
+        return setting != "when_required" and (
+            self.code in _CHECKSUM_CODES or self.status == 501 or "checksum" in self.message.lower()
         )
 
 
@@ -69,10 +69,10 @@ def refusal_of(error: ClientError) -> Refusal:
     answer: Mapping[str, Any] = error.response.get("ResponseMetadata", {})
     status = int(answer.get("HTTPStatusCode", 0))
     region = about.get("Region") or answer.get("HTTPHeaders", {}).get("x-amz-bucket-region", "")
-    said = "" if status in (401, 403) else str(about.get("Message", ""))
-    said = _ACCESS_KEY.sub("[hidden]", without_secrets(said, ()))
+    message = "" if status in (401, 403) else str(about.get("Message", ""))
+    message = _ACCESS_KEY.sub("[hidden]", without_secrets(message, ()))
     code = shown(str(about.get("Code") or f"HTTP {status}"), 100)
-    return Refusal(code, status, shown(said, _SAID_CHARS), shown(str(region), 40))
+    return Refusal(code, status, shown(message, _MAX_MESSAGE_CHARS), shown(str(region), 40))
 
 
 def refuse_redirect(status: int, headers: Mapping[str, str]) -> None:

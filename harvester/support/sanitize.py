@@ -8,9 +8,9 @@ from collections.abc import Iterable
 
 # Cc: terminal escapes and newlines. Cf: bidi marks and other invisible characters. Cs, Co, Cn: nothing to see.
 _UNSHOWABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-# Marks and overrides of direction: shown as escapes, for a name that holds one is another name than it looks.
+# Marks and overrides of direction: shown as escapes, since a name with one of them misleads.
 _REORDERING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-_MOST_CHARS_A_LINE = 2000
+_MAX_LINE_CHARS = 2000
 _FEW_CHARACTERS = 2
 # `user:password@`, with a scheme before it or without, and `token@` after one.
 _USER_IN_ADDRESS = re.compile(r"(?<=://)[^\s/?#@'\"]+@|[^\s/:@'\"]+:[^\s/:@'\"]+@")
@@ -21,16 +21,16 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def shown(text: str, most: int = 300) -> str:
-    """One line of at most `most` characters, in which nothing acts on a terminal or reorders its neighbours."""
-    plain = "".join(_plain(char) for char in text[: 2 * most])
+def shown(text: str, max_chars: int = 300) -> str:
+    """One line of at most `max_chars` characters, in which nothing acts on a terminal or reorders its neighbours."""
+    plain = "".join(_plain(char) for char in text[: 2 * max_chars])
     line = " ".join(plain.split())
-    return line if len(line) <= most else line[: most - 1] + "…"
+    return line if len(line) <= max_chars else line[: max_chars - 1] + "…"
 
 
-def escaped(text: str, most: int) -> str:
+def escaped(text: str, max_chars: int) -> str:
     """The text in quotes, with escapes for what cannot be seen, and for one or two characters among ASCII."""
-    cut = text if len(text) <= most else text[: most - 1] + "…"
+    cut = text if len(text) <= max_chars else text[: max_chars - 1] + "…"
     hidden = sum(not char.isascii() for char in text) <= _FEW_CHARACTERS and " " not in text
     return ascii(text) if hidden and cut == text else repr(cut)
 
@@ -44,7 +44,7 @@ def _plain(char: str) -> str:
 def shown_lines(text: str) -> str:
     """The same for a text whose lines and indentation are meant, as an error's or a traceback's are."""
     lines = text.split("\n")
-    return "\n".join(" " * (len(line) - len(line.lstrip(" "))) + shown(line, _MOST_CHARS_A_LINE) for line in lines)
+    return "\n".join(" " * (len(line) - len(line.lstrip(" "))) + shown(line, _MAX_LINE_CHARS) for line in lines)
 
 
 def without_secrets(text: str, secrets: Iterable[str]) -> str:

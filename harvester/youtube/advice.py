@@ -94,7 +94,7 @@ def advice(outcome: Outcome) -> str:
     if outcome.verdict is not Verdict.KEY_REFUSED:
         return ""
     message = outcome.message.lower()
-    if outcome.sent and (known := next((told for text, told in _BY_TEXT if text in message), None)):
+    if outcome.sent and (known := next((advice for text, advice in _BY_TEXT if text in message), None)):
         return known
     if outcome.reason in _BY_REASON:
         return _BY_REASON[outcome.reason]

@@ -30,7 +30,7 @@ KEY_BEGINNING = 4
 
 MEMORY_BYTES = 64 * 1024 * 1024
 """Most bytes of large bodies held at once, from the wire to the ledger."""
-LEAST_LARGE_BYTES, MOST_SMALL_BYTES = 256 * 1024, 1024 * 1024
+MIN_LARGE_BYTES, MAX_SMALL_BYTES = 256 * 1024, 1024 * 1024
 """Where a large body begins: at the lower with a thousand calls under way, at the upper with fifty. A full batch has
 50 KB as Google sends it, and 250 KB if it were not compressed."""
 
@@ -76,7 +76,7 @@ class YouTubeClient:
         self._clock = clock
         self._max_wire_bytes = max_wire_bytes
         share = MEMORY_BYTES // concurrency
-        self._small_bytes = max(LEAST_LARGE_BYTES, min(MOST_SMALL_BYTES, share))
+        self._small_bytes = max(MIN_LARGE_BYTES, min(MAX_SMALL_BYTES, share))
         self._large = asyncio.Semaphore(max(1, MEMORY_BYTES // max_wire_bytes))
         self._session: aiohttp.ClientSession | None = None
 

@@ -56,7 +56,7 @@ class _LoosePage(msgspec.Struct):
 
 _page = msgspec.json.Decoder(_Page)
 _loose_page = msgspec.json.Decoder(_LoosePage)
-_MOST_KEPT_BYTES = 4 * 1024 * 1024
+_MAX_KEPT_BYTES = 4 * 1024 * 1024
 """simdjson keeps the room that its largest document took: at most five times what 50 videos of 17 KB take."""
 # simdjson's limit of 1023 levels can't be set: brackets around the text take up all but MAX_DEPTH of them. Behind it
 # stands a mark that it cannot hold itself, so a text that closes a bracket and opens another is found out.
@@ -64,14 +64,14 @@ _LEVELS_AROUND = 1023 - MAX_DEPTH
 _MARK = secrets.token_hex(8)
 _BEFORE, _AFTER = b"[" * _LEVELS_AROUND, f',"{_MARK}"{"]" * _LEVELS_AROUND}'.encode()
 _INNERMOST = "/0" * (_LEVELS_AROUND - 1)
-_MOST_PARSED_BYTES = _MOST_KEPT_BYTES - len(_BEFORE) - len(_AFTER)
+_MAX_PARSED_BYTES = _MAX_KEPT_BYTES - len(_BEFORE) - len(_AFTER)
 
 
 class _OfThread(threading.local):
     """simdjson's parser holds one document at a time."""
 
     def __init__(self) -> None:
-        self.parser = simdjson.Parser(max_capacity=_MOST_KEPT_BYTES)
+        self.parser = simdjson.Parser(max_capacity=_MAX_KEPT_BYTES)
 
 
 _of_thread = _OfThread()
@@ -142,7 +142,7 @@ def _quick_ids(raw: bytes, kind: str) -> list[str] | None:
 def _parsed(raw: bytes) -> Any:
     """The value, which is valid JSON and nests at most MAX_DEPTH deep. Raises ValueError or RuntimeError otherwise."""
     # One that is larger is read, but its room not kept.
-    parser = _of_thread.parser if len(raw) <= _MOST_PARSED_BYTES else simdjson.Parser()
+    parser = _of_thread.parser if len(raw) <= _MAX_PARSED_BYTES else simdjson.Parser()
     outermost: Any = parser.parse(b"".join((_BEFORE, raw, _AFTER)))
     innermost = outermost.at_pointer(_INNERMOST)
     if len(innermost) != 2 or innermost[1] != _MARK:

@@ -274,7 +274,7 @@ def test_a_large_ledger_is_looked_at_for_a_while_only(cli: CommandLine) -> None:
     cli.load(5_000)
     path = cli.folder / "harvest.db"
     assert quick_look(path)
-    assert not quick_look(path, most_seconds=0)
+    assert not quick_look(path, max_seconds=0)
 
 
 def test_a_wrong_column(healthy: Setup) -> None:

@@ -162,7 +162,7 @@ class FuzzCrawl:
             expect(result.how.is_disturbed, "a run died that nothing had killed")
             return
         # A lease of another host may last a little longer where its clock was ahead.
-        if alone and report.ending is not Ending.HELD:
+        if alone and report.ending is not Ending.CLAIMED_BY_OTHERS:
             expect(not self._count("state = 1"), "a run has ended, and ids are still claimed")
         if result.code == 4:
             recent = result.ended - plan.patience_seconds - 1200

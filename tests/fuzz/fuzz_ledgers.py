@@ -93,7 +93,7 @@ class InlineWriter(Writer):
     def __init__(self, path: Path, engine: Engine, death: Death) -> None:
         self._path = path
         self._engine = engine
-        self._hurried = threading.Event()
+        self._waiting_stopped = threading.Event()
         self._batching_thread = InlineThread(self._commit, death)
         self._pooled = self._connect()
 

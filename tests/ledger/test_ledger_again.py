@@ -174,7 +174,7 @@ async def test_old_responses_come_by_call_with_the_rows_that_their_ids_lie_among
 async def test_a_transaction_takes_no_more_than_it_can_reach(
     ledger: Ledger, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(requeue, "REACH", 99)
+    monkeypatch.setattr(requeue, "MAX_ROWS_SCANNED", 99)
     assert (await requeue.prune(ledger, LATER + timedelta(days=1), LATER)).responses == 2
     assert [row[3] for row in rows(database, "prunings")] == [1, 1]
 

@@ -37,11 +37,11 @@ PARTIAL = {
 ROWS = "USING INTEGER PRIMARY KEY"
 USED = {name: index for index, names in PARTIAL.items() for name in names} | {
     "PICK_PENDING": ROWS,
-    "LOOK_ON": "SEARCH video_states USING INTEGER PRIMARY KEY",
-    "LOOK_BACK": "SEARCH video_states USING INTEGER PRIMARY KEY",
+    "ADVANCE_SCAN_POSITION": "SEARCH video_states USING INTEGER PRIMARY KEY",
+    "REWIND_SCAN_POSITION": "SEARCH video_states USING INTEGER PRIMARY KEY",
     "PICK_AMONG": ROWS,
     "CLAIM": ROWS,
-    "CLAIM_RUN": ROWS,
+    "CLAIM_RANGE": ROWS,
     "RECLAIM": ROWS,
     "SETTLE": ROWS,
     "SETTLE_REST": ROWS,
@@ -94,7 +94,7 @@ VALUES = Values(
     moves="[[1, 50, 1]]",
     calls="[[1, 200, null]]",
     rows='[[50, 1, 1, 50, "now"]]',
-    most=50,
+    limit=50,
     ids='["a"]',
     invalid="[]",
     nul="",

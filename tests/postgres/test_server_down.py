@@ -53,11 +53,11 @@ def test_a_second_stop_ends_at_once_while_the_server_is_away(
     crawl.assert_sound()
 
 
-async def test_a_writer_that_is_hurried_looks_for_its_server_no_longer(server: PostgresServer) -> None:
+async def test_a_writer_that_is_told_to_stop_waiting_looks_for_its_server_no_longer(server: PostgresServer) -> None:
     writer = PostgresWriter(server.new_database(), return_seconds=10 * LIMIT_SECONDS)
     with away(server, signal.SIGQUIT):
-        waiting = asyncio.create_task(writer.run(lambda tx: tx.row(sql.HOLD, run_id=1)))
-        writer.hurry()
+        waiting = asyncio.create_task(writer.run(lambda tx: tx.row(sql.LOCK_RUN, run_id=1)))
+        writer.stop_waiting()
         with pytest.raises(LedgerUnavailable):
             await asyncio.wait_for(waiting, LIMIT_SECONDS)
     await writer.close()

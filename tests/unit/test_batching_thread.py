@@ -30,8 +30,8 @@ class Work:
 
 
 @asynccontextmanager
-async def working(work: Work, most_at_once: int = 3) -> AsyncIterator[BatchingThread[int, int]]:
-    thread = BatchingThread("test", work, most_at_once)
+async def working(work: Work, max_at_once: int = 3) -> AsyncIterator[BatchingThread[int, int]]:
+    thread = BatchingThread("test", work, max_at_once)
     try:
         yield thread
     finally:

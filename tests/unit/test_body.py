@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harvester.model import Body
-from harvester.support.gzip_body import MOST_MEMBERS, BodyError, decompress, unpack
+from harvester.support.gzip_body import MAX_MEMBERS, BodyError, decompress, unpack
 
 
 @given(st.lists(st.binary(max_size=200), min_size=1, max_size=5))
@@ -75,7 +75,7 @@ def test_a_cut_body_and_a_broken_one_are_told_apart() -> None:
 
 def test_a_body_of_countless_members_is_refused() -> None:
     member = gzip.compress(b"")
-    assert decompress(member * MOST_MEMBERS, "gzip", 10) == b""
+    assert decompress(member * MAX_MEMBERS, "gzip", 10) == b""
     with pytest.raises(BodyError, match="members"):
         decompress(member * 100_000, "gzip", 10)
 

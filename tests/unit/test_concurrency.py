@@ -51,9 +51,9 @@ def test_push_back_halves_the_limit_once_for_all_that_was_under_way() -> None:
 def test_push_back_holds_everything_for_as_long_as_the_api_asks() -> None:
     controlled = controller()
     controlled.pushed_back(now=10.0, sent_at=9.0, attempt=1, retry_after_seconds=30.0)
-    assert controlled.held_until == 40.0
+    assert controlled.paused_until == 40.0
     controlled.pushed_back(now=10.5, sent_at=9.0, attempt=1, retry_after_seconds=None)
-    assert controlled.held_until == 40.0
+    assert controlled.paused_until == 40.0
 
 
 def test_good_answers_regrow_the_limit_to_the_most_and_no_further() -> None:
@@ -81,7 +81,7 @@ def test_faults_among_good_answers_change_nothing() -> None:
         controlled.fault(now=float(second), sent_at=float(second))
         controlled.good(now=float(second))
     assert controlled.limit == 10
-    assert controlled.held_until == 0.0
+    assert controlled.paused_until == 0.0
 
 
 def test_when_all_that_is_under_way_fails_one_probe_at_a_time_is_sent_ever_later() -> None:
@@ -92,9 +92,9 @@ def test_when_all_that_is_under_way_fails_one_probe_at_a_time_is_sent_ever_later
     holds = []
     now = 1.0
     for _ in range(12):
-        sent_at = now = controlled.held_until + 0.1
+        sent_at = now = controlled.paused_until + 0.1
         controlled.fault(now=now, sent_at=sent_at)
-        holds.append(controlled.held_until - now)
+        holds.append(controlled.paused_until - now)
     assert holds == sorted(holds)
     assert holds[-1] == pytest.approx(60.0)
     controlled.good(now + 1)
@@ -107,9 +107,9 @@ def test_calls_sent_before_the_limit_shrank_do_not_shrink_it_again() -> None:
     controlled = controller(4)
     for _ in range(4):
         controlled.fault(now=1.0, sent_at=0.5)
-    held = controlled.held_until
+    held = controlled.paused_until
     controlled.fault(now=1.5, sent_at=0.5)
-    assert controlled.held_until == held
+    assert controlled.paused_until == held
 
 
 def test_silence_is_counted_from_the_last_good_answer() -> None:

@@ -20,7 +20,7 @@ class Full(Exception):
 class Draft(list[str]):
     """What a transaction appends to."""
 
-    def post(self) -> None:
+    def flush_counts(self) -> None:
         """Nothing was kept back."""
 
 
@@ -38,10 +38,10 @@ class Rows(GroupCommit):
         self.go.set()
         self.closed = False
 
-    def hurry(self) -> None:
+    def stop_waiting(self) -> None:
         """It waits for nothing."""
 
-    async def let_go(self, run_id: int) -> None:
+    async def release_run_lock(self, run_id: int) -> None:
         """It holds no run."""
 
     def _disconnect(self) -> None:
@@ -81,7 +81,7 @@ async def held(writer: Rows) -> asyncio.Task[int]:
     return first
 
 
-async def let_go(writer: Rows, *tasks: asyncio.Task[Any]) -> list[Any]:
+async def resume(writer: Rows, *tasks: asyncio.Task[Any]) -> list[Any]:
     await asyncio.sleep(0)
     writer.go.set()
     return list(await asyncio.gather(*tasks, return_exceptions=True))
@@ -91,7 +91,7 @@ async def test_those_that_wait_together_share_a_commit() -> None:
     writer = Rows()
     first = await held(writer)
     rest = [asyncio.create_task(writer.run(add, str(number))) for number in range(MAX_AT_ONCE + 1)]
-    assert await let_go(writer, first, *rest) == list(range(1, MAX_AT_ONCE + 3))
+    assert await resume(writer, first, *rest) == list(range(1, MAX_AT_ONCE + 3))
     assert writer.commits == [1, MAX_AT_ONCE, 1]
     await writer.close()
     assert writer.closed
@@ -101,7 +101,7 @@ async def test_one_that_fails_is_alone_with_it_and_leaves_nothing() -> None:
     writer = Rows()
     first = await held(writer)
     rest = [asyncio.create_task(writer.run(add, row)) for row in ("a", "bad", "b")]
-    done = await let_go(writer, first, *rest)
+    done = await resume(writer, first, *rest)
     assert [repr(one) for one in done] == ["1", "2", "ValueError('bad')", "3"]
     assert writer.committed == ["first", "a", "b"]
     assert writer.attempts == [1, 3, 1, 1, 1]
@@ -113,7 +113,7 @@ async def test_where_the_commit_fails_each_is_done_again_by_itself_and_told_its_
     first = await held(writer)
     rest = [asyncio.create_task(writer.run(add, row)) for row in ("a", "b", "c")]
     writer.fails_at = {2, 4}  # the shared one, and b's own
-    done = await let_go(writer, first, *rest)
+    done = await resume(writer, first, *rest)
     assert [one if isinstance(one, int) else type(one) for one in done] == [1, 2, Full, 3]
     assert writer.committed == ["first", "a", "c"]
     assert await writer.run(add, "d") == 4
@@ -125,7 +125,7 @@ async def test_no_result_is_told_of_a_commit_that_failed_for_all() -> None:
     first = await held(writer)
     rest = [asyncio.create_task(writer.run(add, row)) for row in ("a", "b")]
     writer.fails_at = {1, 2, 3, 4}
-    done = await let_go(writer, first, *rest)
+    done = await resume(writer, first, *rest)
     assert [type(one) for one in done] == [Full, Full, Full]
     assert (writer.committed, writer.commits) == ([], [])
     await writer.close()
@@ -138,7 +138,7 @@ async def test_a_cancelled_caller_does_not_undo_its_transaction_nor_the_others()
     await asyncio.sleep(0)
     first.cancel()
     second.cancel()
-    done = await let_go(writer, first, second, third)
+    done = await resume(writer, first, second, third)
     assert [isinstance(one, asyncio.CancelledError) for one in done] == [True, True, False]
     assert (done[2], writer.committed) == (3, ["first", "a", "b"])
     await writer.close()
@@ -152,7 +152,7 @@ async def test_close_commits_what_was_asked_for_before_it_disconnects() -> None:
     closing = asyncio.create_task(writer.close())
     await asyncio.sleep(0)
     assert not writer.closed
-    assert await let_go(writer, first, second, closing) == [1, 2, None]
+    assert await resume(writer, first, second, closing) == [1, 2, None]
     assert (writer.closed, writer.committed) == (True, ["first", "a"])
 
 
@@ -161,7 +161,7 @@ async def test_a_function_of_many_is_given_all_that_wait_and_each_is_told_its_ow
     first = await held(writer)
     rows = ("a", "b", "c")
     rest = [asyncio.create_task(writer.run_together(add_all, row)) for row in rows]
-    assert await let_go(writer, first, *rest) == [1, "A", "B", "C"]
+    assert await resume(writer, first, *rest) == [1, "A", "B", "C"]
     assert writer.committed == ["first", "a+b+c"]
     bad = await asyncio.gather(*(writer.run_together(add_all, row) for row in ("d", "bad")), return_exceptions=True)
     assert bad[0] == "D"

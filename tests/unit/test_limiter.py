@@ -69,10 +69,10 @@ def test_no_more_are_let_in_than_the_limit_and_none_is_forgotten() -> None:
 
 def test_a_hold_delays_all_and_one_that_grows_delays_them_further() -> None:
     async def test(setting: Setting) -> None:
-        setting.controller.hold(10.0)
+        setting.controller.pause_until(10.0)
         calls = [asyncio.create_task(setting.call()) for _ in range(2)]
         await setting.clock.sleep(5)
-        setting.controller.hold(30.0)
+        setting.controller.pause_until(30.0)
         assert await asyncio.gather(*calls) == [30.0, 30.0]
 
     play(test)
@@ -103,7 +103,7 @@ def test_a_limit_that_grows_lets_more_in_when_it_is_told() -> None:
 
 def test_closing_ends_every_wait() -> None:
     async def test(setting: Setting) -> None:
-        setting.controller.hold(1e6)
+        setting.controller.pause_until(1e6)
         held = [asyncio.create_task(setting.call(0)) for _ in range(5)]
         asleep = asyncio.create_task(setting.limiter.pause(1e6))
 
@@ -139,7 +139,7 @@ def test_a_cancelled_call_gives_its_slot_back(seconds: float) -> None:
 @pytest.mark.parametrize("hold_seconds", [0.0, 100.0], ids=["waits for a slot", "waits for a hold"])
 def test_a_cancelled_waiter_takes_no_slot_with_it(hold_seconds: float) -> None:
     async def test(setting: Setting) -> None:
-        setting.controller.hold(hold_seconds)
+        setting.controller.pause_until(hold_seconds)
         calls = [asyncio.create_task(setting.call()) for _ in range(6)]
         await asyncio.sleep(0)
         for waiting in calls[2:5]:

@@ -16,7 +16,7 @@ from harvester.errors import OutsideError
 
 log = logging.getLogger(__name__)
 
-HEEDED_SECONDS = 8.0
+FORCED_EXIT_SECONDS = 8.0
 """How long the second stop signal may take: a ledger that is there needs a moment of it."""
 
 
@@ -34,7 +34,7 @@ def stopped_by_signals() -> Iterator[Callable[[], Stop]]:
         def ask() -> None:
             stop.ask()
             if stop.at_once.is_set() and not timers:
-                timers.append(threading.Timer(HEEDED_SECONDS, _end_here))
+                timers.append(threading.Timer(FORCED_EXIT_SECONDS, _end_here))
                 timers[0].daemon = True
                 timers[0].start()
 

@@ -92,7 +92,7 @@ def is_refusal(error: ClientError) -> bool:
 def _refusal(uri: str, error: ClientError) -> HarvesterError:
     refusal = refusal_of(error)
     code, status = refusal.code, refusal.status
-    said = f" ({refusal.said.rstrip('.')})" if refusal.said and refusal.said != code else ""
+    said = f" ({refusal.message.rstrip('.')})" if refusal.message and refusal.message != code else ""
     what = f"S3 refused {error.operation_name} for {uri}: {code}{said}."
     if code in _CREDENTIALS:
         return CredentialsError(what, state=_KEPT, next_step=refusal.hint + _CREDENTIALS[code])

@@ -50,9 +50,9 @@ NEXT_RUN_ID = "SELECT nextval(pg_get_serial_sequence('runs', 'id'))"
 # server to notice that the old one is gone.
 _RUN_LOCK = _LOCK_KEY.format("'run ' || %(run_id)s::bigint")
 # Hold it, until the connection ends.
-HOLD = f"SELECT pg_advisory_lock_shared({_RUN_LOCK})"
+LOCK_RUN = f"SELECT pg_advisory_lock_shared({_RUN_LOCK})"
 # Release a run's lock.
-LET_GO = f"SELECT pg_advisory_unlock_shared({_RUN_LOCK})"
+RELEASE_RUN_LOCK = f"SELECT pg_advisory_unlock_shared({_RUN_LOCK})"
 # A run that was taken for dead while it only slept is alive again: its next claims are safe from recovery.
 RENEW_LEASE = "UPDATE runs SET lease_until = %(lease_until)s, ended_at = NULL, reason = NULL WHERE id = %(run_id)s"
 # Note when and why a run ended.
@@ -88,12 +88,12 @@ WHERE state = 0 AND suspect_batch = %(suspect_batch)s ORDER BY position LIMIT 50
 _PENDING = """
 SELECT position, video_id, attempts FROM videos
 WHERE position >= (SELECT first_position FROM video_states WHERE code = 0) AND state = 0 AND suspect_batch IS NULL
-ORDER BY position LIMIT %(most)s
+ORDER BY position LIMIT %(limit)s
 """
 # The first pending ids that are no suspects, in load order.
 PICK_PENDING = _PENDING + "FOR UPDATE SKIP LOCKED"
 # Where nothing else is left, what others hold is waited for: they may yet let it go.
-PICK_HELD = _PENDING + "FOR UPDATE"
+PICK_PENDING_BLOCKING = _PENDING + "FOR UPDATE"
 # Of the rows it gives, those that share the first one's suspect_batch make the batch.
 PICK_AMONG = """
 SELECT position, video_id, attempts, suspect_batch FROM videos
@@ -146,7 +146,7 @@ WHERE videos.position BETWEEN given.first AND given.last AND {condition}
 # pending -> claimed. Ranges of picked ids alone: between two of them others may be claiming.
 CLAIM = _moving("state = 1, call_id = given.call, attempts = attempts + 1", "state = 0")
 # The same for batches without a gap, each of 50 but the last, by calls without a gap: in one pass.
-CLAIM_RUN = """
+CLAIM_RANGE = """
 UPDATE videos SET state = 1, call_id = %(call)s + (position - %(first)s) / 50, attempts = attempts + 1
 WHERE position BETWEEN %(first)s AND %(last)s AND state = 0
 """
@@ -186,10 +186,10 @@ FROM unnest(%(codes)s::int[], %(changes)s::bigint[]) AS given (code, change)
 WHERE video_states.code = given.code
 """
 # Where PICK_PENDING begins to look: no pending id that is no suspect lies before it.
-LOOK_BACK = "UPDATE video_states SET first_position = least(first_position, %(position)s) WHERE code = 0"
+REWIND_SCAN_POSITION = "UPDATE video_states SET first_position = least(first_position, %(position)s) WHERE code = 0"
 # Not simply to behind what was claimed: before it may lie what another transaction holds, and may yet let go. That is
 # pending to this statement, which sees all that was committed before its turn came.
-LOOK_ON = """
+ADVANCE_SCAN_POSITION = """
 UPDATE video_states SET first_position = coalesce(
     (
         SELECT position FROM videos

@@ -30,18 +30,19 @@ class PostgresTransaction(Transaction):
     and no two transactions wait for each other.
 
     Statements without an answer (`later`) wait for the next that has one and go to the server with it: the way there
-    and back is most of what a statement costs. `held`: the runs whose locks the connection holds, kept by its owner.
+    and back is most of what a statement costs. `locked_runs`: the runs whose locks the connection holds; the writer
+    keeps that set.
     """
 
     sql = sql
 
-    def __init__(self, db: psycopg.Connection, held: set[int] | None = None) -> None:
+    def __init__(self, db: psycopg.Connection, locked_runs: set[int] | None = None) -> None:
         super().__init__()
         self._db = db
-        self._held = set() if held is None else held
+        self._locked_runs = set() if locked_runs is None else locked_runs
         self._waiting: list[_Waiting] = []
-        self._look_back: int | None = None
-        self._look_on: int | None = None
+        self._rewind_scan_position: int | None = None
+        self._advance_scan_position: int | None = None
 
     def rows(self, statement: str, **values: Any) -> list[Row]:
         return self._ask(statement, values).fetchall()
@@ -71,33 +72,33 @@ class PostgresTransaction(Transaction):
         return self.change(statement, **_columns(moves), **values)
 
     def move_later(self, statement: str, moves: Sequence[Move], ids: int | None = None, **values: Any) -> None:
-        given: dict[str, Any] = _columns(moves) | values
-        self.later(statement, moved=ids, **given)
+        arguments: dict[str, Any] = _columns(moves) | values
+        self.later(statement, moved=ids, **arguments)
 
-    def post(self) -> None:
+    def flush_counts(self) -> None:
         """It is written by the next statement that has an answer."""
-        self.post_days()
+        self.flush_day_counts()
         states = {_CODES[label]: change for label, change in self._states.items() if change}
-        if not states and self._look_back is None and self._look_on is None:
+        if not states and self._rewind_scan_position is None and self._advance_scan_position is None:
             return
         self.later(sql.TAKE_TURN)
         if states:
             self.later(sql.COUNT_STATES, codes=list(states), changes=list(states.values()))
-        if self._look_back is not None:
-            self.later(sql.LOOK_BACK, position=self._look_back)
-        if self._look_on is not None:
-            self.later(sql.LOOK_ON, to=self._look_on)
+        if self._rewind_scan_position is not None:
+            self.later(sql.REWIND_SCAN_POSITION, position=self._rewind_scan_position)
+        if self._advance_scan_position is not None:
+            self.later(sql.ADVANCE_SCAN_POSITION, to=self._advance_scan_position)
 
-    def look_back(self, position: int) -> None:
+    def rewind_scan_position(self, position: int) -> None:
         """Written at the end, for it is in a row that all transactions change."""
-        self._look_back = min(position, self._look_back or position)
+        self._rewind_scan_position = min(position, self._rewind_scan_position or position)
 
-    def look_on(self, position: int) -> None:
-        """Written at the end, as is `look_back`."""
-        self._look_on = max(position, self._look_on or 0)
+    def advance_scan_position(self, position: int) -> None:
+        """Written at the end, as is `rewind_scan_position`."""
+        self._advance_scan_position = max(position, self._advance_scan_position or 0)
 
-    def pick_pending(self, most: int) -> Sequence[Sequence[Any]]:
-        return self.columns(sql.PICK_PENDING, most=most) or self.columns(sql.PICK_HELD, most=most)
+    def pick_pending(self, limit: int) -> Sequence[Sequence[Any]]:
+        return self.columns(sql.PICK_PENDING, limit=limit) or self.columns(sql.PICK_PENDING_BLOCKING, limit=limit)
 
     def close_good(self, call_ids: list[int], statuses: list[int | None], ends: list[str]) -> Collection[int]:
         rows = self.rows(sql.CLOSE_GOOD_CALLS, ids=call_ids, statuses=statuses, ends=ends)
@@ -119,10 +120,10 @@ class PostgresTransaction(Transaction):
         """Transactions run side by side, so an advisory lock does what SQLite's write lock does."""
         self.later(sql.LOCK_UNTIL_COMMIT, what=what)
 
-    def hold(self, run_id: int) -> None:
+    def lock_run(self, run_id: int) -> None:
         """The run's advisory lock lives as long as the connection; it is taken again by every later one."""
-        self._held.add(run_id)
-        self.later(sql.HOLD, run_id=run_id)
+        self._locked_runs.add(run_id)
+        self.later(sql.LOCK_RUN, run_id=run_id)
 
     def clock_lead(self) -> timedelta:
         """To the second. Leases are on the server's clock, which is one for all hosts."""

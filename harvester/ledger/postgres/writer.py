@@ -27,7 +27,7 @@ RETURN_SECONDS = 60.0
 restart of the server."""
 _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 2.0
-_MOST_COLLISIONS = 5
+_MAX_COLLISIONS = 5
 
 
 class _InDoubt(Exception):
@@ -52,19 +52,19 @@ class PostgresWriter(GroupCommit):
         self._id = secrets.token_hex(8)
         self._token = 0
         self._given_up = False
-        self._hurried = threading.Event()
+        self._waiting_stopped = threading.Event()
         with ledger_errors(url):
             self._db = self._batching_thread.in_thread(lambda: connect_for_writing(url))
 
-    def hurry(self) -> None:
+    def stop_waiting(self) -> None:
         """Look no longer for a server that is gone."""
-        self._hurried.set()
+        self._waiting_stopped.set()
 
-    async def let_go(self, run_id: int) -> None:
+    async def release_run_lock(self, run_id: int) -> None:
         """After the run was closed, or others would look for it."""
         if run_id in self._runs:
             self._runs.remove(run_id)
-            await self.run(lambda tx: tx.row(sql.LET_GO, run_id=run_id))
+            await self.run(lambda tx: tx.row(sql.RELEASE_RUN_LOCK, run_id=run_id))
 
     # --- in the thread
 
@@ -75,7 +75,7 @@ class PostgresWriter(GroupCommit):
 
     def _run(self, jobs: Sequence[Job]) -> list[Done[Any]]:
         with ledger_errors(self._url):
-            for _ in range(_MOST_COLLISIONS):
+            for _ in range(_MAX_COLLISIONS):
                 try:
                     return self._once(jobs)
                 except (errors.DeadlockDetected, errors.SerializationFailure):
@@ -94,8 +94,8 @@ class PostgresWriter(GroupCommit):
                         return doubt.done
                 except (psycopg.Error, LedgerUnavailable) as error:
                     # Not raised: each of several jobs would be tried again by itself, and might be done twice.
-                    told = explain(error, self._url) if isinstance(error, psycopg.Error) else error
-                    return [Done(error=told)] * len(jobs)
+                    ledger_error = explain(error, self._url) if isinstance(error, psycopg.Error) else error
+                    return [Done(error=ledger_error)] * len(jobs)
             except psycopg.Error as error:
                 if not self._is_broken_by(error):
                     raise
@@ -148,13 +148,13 @@ class PostgresWriter(GroupCommit):
             try:
                 self._db = connect_for_writing(self._url)
                 for run_id in tuple(self._runs):
-                    self._db.execute(sql.HOLD, {"run_id": run_id})
+                    self._db.execute(sql.LOCK_RUN, {"run_id": run_id})
             except psycopg.Error as error:
-                if self._hurried.is_set() or time.monotonic() >= give_up_at:
+                if self._waiting_stopped.is_set() or time.monotonic() >= give_up_at:
                     self._given_up = True
                     explained = explain(error, self._url)
                     raise explained if isinstance(explained, LedgerUnavailable) else error from error
-                self._hurried.wait(pause)
+                self._waiting_stopped.wait(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
             else:
                 self._given_up = False

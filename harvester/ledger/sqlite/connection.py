@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 BUSY_TIMEOUT_SECONDS = 60.0
 """How long a transaction waits for another process's; each takes about a millisecond."""
 LOCK_SECONDS = 1.0
-"""How often a transaction that waits for the write lock looks whether it is told to hurry."""
+"""How often a transaction that waits for the write lock looks whether waiting has been stopped."""
 _EMPTY_WAL_SECONDS = 5
 """How long to wait for those who read the ledger meanwhile."""
 _FILES = 4
@@ -115,11 +115,11 @@ def _prepare_connections(engine: Engine, pragmas: tuple[str, ...]) -> None:
         connection.isolation_level = None
         cursor = connection.cursor()
         for pragma in pragmas:
-            _patiently(cursor, pragma)
+            _execute_with_retry(cursor, pragma)
         cursor.close()
 
 
-def _patiently(cursor: Any, pragma: str) -> None:
+def _execute_with_retry(cursor: Any, pragma: str) -> None:
     """Run it, and again while the file is locked: turning a new file to WAL does not wait for others that do so too."""
     give_up_at = time.monotonic() + BUSY_TIMEOUT_SECONDS
     while True:
@@ -141,17 +141,17 @@ def wait_for_lock(db: sqlite3.Connection, seconds: float) -> None:
     db.execute(f"PRAGMA busy_timeout = {seconds * 1000:.0f}")
 
 
-def begin_writing(db: sqlite3.Connection, hurried: threading.Event) -> None:
-    """Begin a transaction with the write lock. Once `hurried`, it is waited for no more than once."""
+def begin_writing(db: sqlite3.Connection, waiting_stopped: threading.Event) -> None:
+    """Begin a transaction with the write lock. Once `waiting_stopped`, it is waited for no more than once."""
     give_up_at = time.monotonic() + BUSY_TIMEOUT_SECONDS
     while True:
         try:
             db.execute("BEGIN IMMEDIATE")
             return
         except sqlite3.OperationalError as error:
-            if hurried.is_set():
+            if waiting_stopped.is_set():
                 wait_for_lock(db, 0)
-            if not _is_busy(error) or hurried.is_set() or time.monotonic() >= give_up_at:
+            if not _is_busy(error) or waiting_stopped.is_set() or time.monotonic() >= give_up_at:
                 raise
 
 

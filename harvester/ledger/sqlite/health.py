@@ -10,11 +10,11 @@ from pathlib import Path
 from harvester.ledger.schema import metadata
 from harvester.ledger.sqlite.connection import damaged, is_read_unlocked, ledger_errors, reading_engine
 
-MOST_SECONDS = 3.0
+MAX_SECONDS = 3.0
 _STEPS_BETWEEN_LOOKS_AT_THE_CLOCK = 10_000
 
 
-def quick_look(path: Path, most_seconds: float = MOST_SECONDS) -> bool:
+def quick_look(path: Path, max_seconds: float = MAX_SECONDS) -> bool:
     """Whether there was time for every page. The schema is compared, the pages are checked by SQLite. Reads only.
 
     Raises LedgerDamaged with the first thing that is wrong, or another of the ledger's errors.
@@ -26,7 +26,7 @@ def quick_look(path: Path, most_seconds: float = MOST_SECONDS) -> bool:
             assert isinstance(driver, sqlite3.Connection)
             for lost in _lost(driver):
                 raise damaged(path, lost)
-            return _check_pages(driver, path, most_seconds)
+            return _check_pages(driver, path, max_seconds)
     finally:
         engine.dispose()
 
@@ -42,8 +42,8 @@ def _lost(db: sqlite3.Connection) -> Iterator[str]:
         yield from (f"its index {index.name} is not there" for index in table.indexes if index.name not in names)
 
 
-def _check_pages(db: sqlite3.Connection, path: Path, most_seconds: float) -> bool:
-    end = time.monotonic() + most_seconds
+def _check_pages(db: sqlite3.Connection, path: Path, max_seconds: float) -> bool:
+    end = time.monotonic() + max_seconds
     db.set_progress_handler(lambda: time.monotonic() > end, _STEPS_BETWEEN_LOOKS_AT_THE_CLOCK)
     try:
         (first,) = db.execute("PRAGMA quick_check(1)").fetchone()

@@ -54,13 +54,13 @@ PICK_PENDING = _as_lists(
     rows="""
 SELECT position, video_id, attempts FROM videos
 WHERE position >= (SELECT first_position FROM video_states WHERE code = 0) AND state = 0 AND suspect_batch IS NULL
-ORDER BY position LIMIT :most
+ORDER BY position LIMIT :limit
 """,
 )
 # Where PICK_PENDING begins to look: no pending id that is no suspect lies before it.
-LOOK_ON = "UPDATE video_states SET first_position = :position WHERE code = 0"
+ADVANCE_SCAN_POSITION = "UPDATE video_states SET first_position = :position WHERE code = 0"
 # PICK_PENDING begins there, or before it.
-LOOK_BACK = "UPDATE video_states SET first_position = min(first_position, :position) WHERE code = 0"
+REWIND_SCAN_POSITION = "UPDATE video_states SET first_position = min(first_position, :position) WHERE code = 0"
 # Of the rows it gives, those that share the first one's suspect_batch make the batch.
 PICK_AMONG = _as_lists(
     columns="position, video_id, attempts, suspect_batch",
@@ -117,7 +117,7 @@ WHERE videos.position BETWEEN given.first AND given.last AND {condition}
 # pending -> claimed. Ranges of picked ids alone.
 CLAIM = _moving("state = 1, call_id = given.call, attempts = attempts + 1", "state = 0")
 # The same for batches without a gap, each of 50 but the last, by calls without a gap: in one pass.
-CLAIM_RUN = """
+CLAIM_RANGE = """
 UPDATE videos SET state = 1, call_id = :call + (position - :first) / 50, attempts = attempts + 1
 WHERE position BETWEEN :first AND :last AND state = 0
 """

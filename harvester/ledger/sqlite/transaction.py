@@ -77,19 +77,19 @@ class SqliteTransaction(Transaction):
     def move_later(self, statement: str, moves: Sequence[Move], ids: int | None = None, **values: Any) -> None:
         self.later(statement, moved=ids, moves=moves, **values)
 
-    def post(self) -> None:
-        self.post_days()
+    def flush_counts(self) -> None:
+        self.flush_day_counts()
         if any(self._states.values()):
             self._db.execute(statements.COUNT_STATES, _NO_CHANGE | self._states)
 
-    def look_back(self, position: int) -> None:
-        self.later(statements.LOOK_BACK, position=position)
+    def rewind_scan_position(self, position: int) -> None:
+        self.later(statements.REWIND_SCAN_POSITION, position=position)
 
-    def look_on(self, position: int) -> None:
-        self.later(statements.LOOK_ON, position=position + 1)
+    def advance_scan_position(self, position: int) -> None:
+        self.later(statements.ADVANCE_SCAN_POSITION, position=position + 1)
 
-    def pick_pending(self, most: int) -> Sequence[Sequence[Any]]:
-        return self.columns(statements.PICK_PENDING, most=most)
+    def pick_pending(self, limit: int) -> Sequence[Sequence[Any]]:
+        return self.columns(statements.PICK_PENDING, limit=limit)
 
     def close_good(self, call_ids: list[int], statuses: list[int | None], ends: list[str]) -> Collection[int]:
         """Of several, those still open come first, as one list: an UPDATE would return them row by row."""
@@ -104,11 +104,11 @@ class SqliteTransaction(Transaction):
         self._db.execute(_MORE_CACHE)
         before: int = self.value(statements.LAST_POSITION)
         nul = _stand_in_for_nul(ids)
-        given = {"ids": _listed(ids, nul), "nul": nul, "load_id": load_id}
+        arguments = {"ids": _listed(ids, nul), "nul": nul, "load_id": load_id}
         if invalid or nul:
-            new = self.change(statements.ADD_TEXTS, invalid=_listed(invalid, nul), **given)
+            new = self.change(statements.ADD_TEXTS, invalid=_listed(invalid, nul), **arguments)
         else:
-            new = self.change(statements.ADD_IDS, **given)
+            new = self.change(statements.ADD_IDS, **arguments)
         new_invalid = self.value(statements.NEW_INVALID, last_position=before) if invalid and new else 0
         return new, new_invalid, before + 1 if new else None
 
@@ -120,7 +120,7 @@ class SqliteTransaction(Transaction):
     def lock(self, what: Lock) -> None:
         """The file's write lock is held."""
 
-    def hold(self, run_id: int) -> None:
+    def lock_run(self, run_id: int) -> None:
         """Others on this host look for the process, and those of other hosts at the lease."""
 
     def clock_lead(self) -> timedelta:

@@ -29,15 +29,15 @@ class Writer(GroupCommit):
     def __init__(self, path: Path) -> None:
         super().__init__()
         self._path = path
-        self._hurried = threading.Event()
+        self._waiting_stopped = threading.Event()
         self._engine = writing_engine(path)
         self._pooled = self._batching_thread.in_thread(self._connect)
 
-    def hurry(self) -> None:
+    def stop_waiting(self) -> None:
         """Wait no longer for the lock of another process."""
-        self._hurried.set()
+        self._waiting_stopped.set()
 
-    async def let_go(self, run_id: int) -> None:
+    async def release_run_lock(self, run_id: int) -> None:
         """A file knows nothing of who has it open."""
 
     def _connect(self):  # type: ignore[no-untyped-def]
@@ -53,7 +53,7 @@ class Writer(GroupCommit):
 
     def _run(self, jobs: Sequence[Job]) -> list[Done[Any]]:
         with ledger_errors(self._path):
-            begin_writing(self._db, self._hurried)
+            begin_writing(self._db, self._waiting_stopped)
             try:
                 done = run_all(SqliteTransaction(self._db), jobs)
                 if file_at(self._path) != self._file:

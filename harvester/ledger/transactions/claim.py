@@ -72,9 +72,9 @@ def _claim_pending(tx: Transaction, claims: Sequence[Claim]) -> list[Batch | Den
     claimed = _claim(tx, claims, batches)
     last = next((batch.positions[-1] for batch in reversed(claimed) if isinstance(batch, Batch)), None)
     if last is not None:
-        tx.look_on(last)
+        tx.advance_scan_position(last)
     elif not batches:
-        tx.look_on(tx.value(tx.sql.LAST_POSITION))
+        tx.advance_scan_position(tx.value(tx.sql.LAST_POSITION))
     return claimed
 
 
@@ -107,7 +107,7 @@ def _open(tx: Transaction, claims: Sequence[Claim], batches: Sequence[_Picked]) 
     first, last = positions[0][0], positions[-1][-1]
     full = all(len(at) == BATCH_SIZE for at in positions[:-1])
     if full and last - first + 1 == ids and calls[-1] - calls[0] + 1 == len(calls):
-        tx.later(tx.sql.CLAIM_RUN, moved=ids, first=first, last=last, call=calls[0])
+        tx.later(tx.sql.CLAIM_RANGE, moved=ids, first=first, last=last, call=calls[0])
     else:
         moves = [move for call_id, at in zip(calls, positions, strict=True) for move in without_gaps(at, call_id)]
         tx.move_later(tx.sql.CLAIM, moves, ids)

@@ -40,7 +40,7 @@ def add(
     tx.count(pending=new - new_invalid, invalid=new_invalid)
     if first is not None:
         # Claims may look from further on: where the last ids were removed, these have their positions.
-        tx.look_back(first)
+        tx.rewind_scan_position(first)
     if load_id is not None:
         tx.later(tx.sql.COUNT_LOAD, load_id=load_id, rows=rows, new=new, invalid=new_invalid)
     known = tx.known(ids, known_up_to) if known_up_to and new < len(ids) else []

@@ -14,7 +14,7 @@ _TRIES = 3
 
 def reserve(tx: Transaction, budget: Budget, calls: int) -> tuple[int, Denied]:
     """Reserve the units of as many of these calls as the day pays for: how many, and why not the others."""
-    tx.post_days()
+    tx.flush_day_counts()
     key = {"bucket": budget.bucket, "day": budget.day.isoformat()}
     paid = calls
     for _ in range(_TRIES):

@@ -16,13 +16,13 @@ def requeue(
     """Failed or missing ids become pending, as if never asked for: with attempts left from before, one that the last
     outage wore out would be given up by the next one at once. They keep their call, for people who look."""
     moved: dict[VideoState, int] = {}
-    given = list(reasons) if reasons else None
+    reason_list = list(reasons) if reasons else None
     for state in states:
         assert state in (VideoState.FAILED, VideoState.MISSING), "no other state may be left so"
-        rows = tx.rows(tx.sql.REQUEUE, first=span.first, last=span.last, state=int(state), reasons=given)
+        rows = tx.rows(tx.sql.REQUEUE, first=span.first, last=span.last, state=int(state), reasons=reason_list)
         moved[state] = sum(number for number, _ in rows)
         if moved[state]:
-            tx.look_back(min(first for _, first in rows))
+            tx.rewind_scan_position(min(first for _, first in rows))
             tx.count(pending=moved[state], **{state.label: -moved[state]})
     return moved
 
@@ -39,7 +39,7 @@ def prune(tx: Transaction, call_ids: Sequence[int], before: datetime, now: datet
     _abandon_refreshes(tx, calls, now)
     videos = tx.move(tx.sql.UNFETCH, [(first, last, call_id) for call_id, first, last in old])
     if videos:
-        tx.look_back(min(first for _, first, _ in old))
+        tx.rewind_scan_position(min(first for _, first, _ in old))
         tx.count(fetched=-videos, pending=videos)
     return delete_responses(tx, calls, videos, before, now)
 

@@ -10,14 +10,14 @@ from harvester.ledger.transactions.transaction import Transaction
 from harvester.ledger.transactions.transitions import instant, release
 from harvester.model import ProcessIdentity
 
-LEASE_MOST = timedelta(minutes=15)
+MAX_LEASE = timedelta(minutes=15)
 """Three times the length of a lease: the clocks of two hosts may differ by ten minutes."""
 
 
 def open_run(tx: Transaction, process: ProcessIdentity, now: datetime, lease_until: datetime) -> int:
     """Enter a run; its id."""
     run_id: int = tx.value(tx.sql.NEXT_RUN_ID)
-    tx.hold(run_id)  # before anybody sees it
+    tx.lock_run(run_id)  # before anybody sees it
     tx.later(
         tx.sql.OPEN_RUN,
         run_id=run_id,
@@ -60,7 +60,7 @@ def recover(tx: Transaction, recovery: Recovery, missed: Collection[int]) -> tup
     now, me = recovery.now, recovery.me
     tx.sweep()
     leases_now = now + tx.clock_lead()
-    values = {"now": instant(leases_now), "latest": instant(leases_now + LEASE_MOST)}
+    values = {"now": instant(leases_now), "latest": instant(leases_now + MAX_LEASE)}
     runs = tx.rows(tx.sql.OPEN_RUNS, return_seconds=recovery.return_seconds, **values)
     for run_id, host, boot, pid, started, expired, gone in runs:
         here = (host, boot) == (me.host, me.boot)

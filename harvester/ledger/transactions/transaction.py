@@ -96,7 +96,7 @@ class Transaction(ABC):
         """Move the sums of a quota day: see COUNT_DAY."""
         _add(self._days.setdefault((bucket, str(day)), {}), changes)
 
-    def post_days(self) -> None:
+    def flush_day_counts(self) -> None:
         """Write the sums of days now: what this transaction gives back to a day is there to be spent."""
         # In one order, so that no two transactions wait for each other.
         for bucket, day in sorted(self._days):
@@ -104,23 +104,23 @@ class Transaction(ABC):
         self._days.clear()
 
     @abstractmethod
-    def post(self) -> None:
+    def flush_counts(self) -> None:
         """Give all that was kept back, before the commit."""
 
     # --- where claims begin to look for pending ids
 
     @abstractmethod
-    def look_back(self, position: int) -> None:
+    def rewind_scan_position(self, position: int) -> None:
         """From there, or from before it."""
 
     @abstractmethod
-    def look_on(self, position: int) -> None:
+    def advance_scan_position(self, position: int) -> None:
         """From behind it: what was pending up to there was claimed."""
 
     # --- what the databases do by means of their own
 
     @abstractmethod
-    def pick_pending(self, most: int) -> Sequence[Sequence[Any]]:
+    def pick_pending(self, limit: int) -> Sequence[Sequence[Any]]:
         """Positions, ids and attempts of the first pending ids that are no suspects, column by column."""
 
     @abstractmethod
@@ -140,7 +140,7 @@ class Transaction(ABC):
         """Wait until no other transaction does this, and keep others from it until this one ends."""
 
     @abstractmethod
-    def hold(self, run_id: int) -> None:
+    def lock_run(self, run_id: int) -> None:
         """Show others that this run's process lives, for as long as it does."""
 
     @abstractmethod

@@ -45,5 +45,5 @@ def without_gaps(positions: Sequence[int], call_id: int) -> list[Move]:
 def release(tx: Transaction, moves: Sequence[Move]) -> None:
     """Claimed ids become pending again. The next claim reads from the first of them on, over all that is settled."""
     released = tx.move(tx.sql.RELEASE, moves)
-    tx.look_back(min(first for first, _, _ in moves))
+    tx.rewind_scan_position(min(first for first, _, _ in moves))
     tx.count(claimed=-released, pending=released)
