@@ -28,14 +28,15 @@ from harvester.youtube.endpoints import VIDEOS_BATCH_GET_STATS, VIDEOS_LIST
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
-    from harvester.crawl.run_report import RunReport, Stop
+    from harvester.crawl.run_report import RunReport
     from harvester.crawl.runner import Runner
+    from harvester.crawl.stop import Stop
     from harvester.export import Manifest
     from harvester.export.storage.destination import Destination
     from harvester.ledger.load_records import Loaded
     from harvester.ledger.postgres.reader import PostgresReader
     from harvester.ledger.protocol import Ledger
-    from harvester.ledger.reader import SqliteReader
+    from harvester.ledger.sqlite.reader import SqliteReader
     from harvester.youtube.endpoints import Endpoint
 
 log = logging.getLogger(__name__)
@@ -250,7 +251,7 @@ class Harvester:
 
     async def prune(self, older_than: timedelta, *, dry_run: bool = False) -> Stored:
         """Delete the responses that were fetched longer ago than that; the ids they hold are pending again."""
-        from harvester.maintenance.requeue import prune
+        from harvester.maintenance.prune import prune
 
         now = self._clock.now()
         if dry_run:

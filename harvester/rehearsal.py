@@ -21,9 +21,10 @@ from pydantic import SecretStr
 from harvester import quota
 from harvester.app import Harvester
 from harvester.config import Config, isolated_config
-from harvester.crawl.run_report import PROBE, RunReport
+from harvester.crawl.evidence import PROBE
+from harvester.crawl.run_report import RunReport
 from harvester.errors import ConfigError, InconsistentLedger, OutsideError
-from harvester.ledger.reader import SqliteReader
+from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.model import BATCH_SIZE, Progress, VideoState
 from harvester.report.results import Check, DayReport
 from harvester.simulator import SimulatedClock, SimulatorProcess, SimulatorSettings, make_ids, truth

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from harvester.app import Harvester
-    from harvester.crawl.run_report import RunReport, Stop
+    from harvester.crawl.run_report import RunReport
+    from harvester.crawl.stop import Stop
     from harvester.model import Stored
 
 

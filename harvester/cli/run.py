@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harvester.app import Harvester
-    from harvester.crawl.run_report import RunReport, Stop
+    from harvester.crawl.run_report import RunReport
+    from harvester.crawl.stop import Stop
     from harvester.model import Progress
 
 

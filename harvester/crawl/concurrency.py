@@ -1,23 +1,11 @@
-"""How long to wait and how many calls to have under way. Pure: time and random numbers are arguments."""
+"""How many calls to have under way, and when to send the next. Pure: time and random numbers are arguments."""
 
 from __future__ import annotations
 
 import math
 import random
-from dataclasses import dataclass
 
-
-@dataclass(frozen=True, slots=True)
-class Backoff:
-    """Exponential backoff with full jitter (Brooker, "Exponential Backoff and Jitter", 2015)."""
-
-    base_seconds: float = 1.0
-    cap_seconds: float = 60.0
-
-    def delay(self, attempt: int, rng: random.Random, retry_after_seconds: float | None = None) -> float:
-        """Seconds to wait after the `attempt`-th failure (from 1), never less than `retry_after_seconds`."""
-        jittered = rng.uniform(0, min(self.cap_seconds, self.base_seconds * 2.0 ** min(attempt - 1, 30)))
-        return max(jittered, retry_after_seconds or 0.0)
+from harvester.crawl.backoff import Backoff
 
 
 class ConcurrencyController:

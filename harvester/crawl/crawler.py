@@ -18,13 +18,14 @@ from harvester import quota
 from harvester.clock import Clock
 from harvester.config import RunSettings
 from harvester.crawl.api_clock import ApiClock
+from harvester.crawl.backoff import Backoff
 from harvester.crawl.batch_source import BatchSource
-from harvester.crawl.concurrency import Backoff, ConcurrencyController
-from harvester.crawl.evidence import MAX_FAILED_PROBES, Call, Evidence, Faults, QuotaDoubt, Retry
+from harvester.crawl.concurrency import ConcurrencyController
+from harvester.crawl.evidence import MAX_FAILED_PROBES, PROBE, Call, Evidence, Faults, QuotaDoubt, Retry
 from harvester.crawl.limiter import Limiter
 from harvester.crawl.run_errors import all_refused, api_down, key_refused
 from harvester.crawl.run_log import RunLog
-from harvester.crawl.run_report import PROBE, Ending, RunReport
+from harvester.crawl.run_report import Ending, RunReport
 from harvester.errors import HarvesterError
 from harvester.ledger.protocol import Ledger
 from harvester.model import Batch, Budget, Denied, GiveBack, Outcome, Verdict

@@ -13,6 +13,8 @@ from harvester.ledger.protocol import Ledger
 from harvester.model import Batch, Outcome, Verdict
 from harvester.support.gzip_body import BodyError
 
+PROBE = "probe"
+"""The reason of a call that asked for an id known to be good, to see whether the API answers at all."""
 WELL_KNOWN_ID = "jNQXAC9IVRw"
 """The first video on YouTube: what a ledger that has stored nothing yet probes with. Any valid answer will do."""
 MAX_UNPROVEN_SPLITS = 3

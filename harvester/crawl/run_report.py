@@ -1,19 +1,15 @@
-"""What a run is told and what it tells."""
+"""What a run did, and why it ended."""
 
 from __future__ import annotations
 
-import asyncio
 import enum
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-PROBE = "probe"
-"""The reason of a call that asked for an id known to be good, to see whether the API answers at all."""
-
 
 class Ending(enum.StrEnum):
-    """Why a run ended well."""
+    """Why a run ended well. Where its workers end differently, the member that stands last here decides."""
 
     NOTHING_LEFT = "nothing left"
     CLAIMED_BY_OTHERS = "the rest is claimed by other runs"
@@ -42,14 +38,3 @@ class RunReport:
     """Calls that brought nothing, by reason."""
     on_day_over: Callable[[Ending], object] | None = None
     """Called before a run with days to come sleeps until the quota's reset. It must not block, nor raise."""
-
-
-class Stop:
-    """Asked for once: drain. Asked for twice: stop at once."""
-
-    def __init__(self) -> None:
-        self.draining = asyncio.Event()
-        self.at_once = asyncio.Event()
-
-    def ask(self) -> None:
-        (self.at_once if self.draining.is_set() else self.draining).set()

@@ -13,7 +13,8 @@ from harvester.config import QuotaSettings, RunSettings
 from harvester.crawl.batch_source import BatchSource, PendingIds
 from harvester.crawl.crawler import Crawler
 from harvester.crawl.run_log import RunLog
-from harvester.crawl.run_report import Ending, RunReport, Stop
+from harvester.crawl.run_report import Ending, RunReport
+from harvester.crawl.stop import Stop
 from harvester.errors import HarvesterError
 from harvester.ledger.protocol import Ledger
 from harvester.model import Budget, ProcessIdentity, VideoState

@@ -14,7 +14,7 @@ from harvester.ledger.connector import Connector
 from harvester.ledger.load_records import Removal
 from harvester.ledger.process_identity import is_alive
 from harvester.ledger.transactions import claim as claiming
-from harvester.ledger.transactions import inserts, quota_days, refresh, requeue, runs
+from harvester.ledger.transactions import inserts, prune, quota_days, refresh, requeue, runs
 from harvester.ledger.transactions import settle as settling
 from harvester.model import (
     Addition,
@@ -152,7 +152,7 @@ class SqlLedger:
         return await self._writer.run(requeue.requeue, span, states, reasons)
 
     async def prune(self, call_ids: Sequence[int], before: datetime, now: datetime) -> Stored:
-        return await self._writer.run(requeue.prune, call_ids, before, now)
+        return await self._writer.run(prune.prune, call_ids, before, now)
 
     async def progress(self) -> Progress:
         return queries.as_progress(*await self._connector.read(*queries.PROGRESS))

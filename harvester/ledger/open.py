@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harvester.errors import LedgerUnusable
-from harvester.ledger.reader import SqliteReader
 from harvester.ledger.sqlite import migrate
+from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.support.ledger_url import file_of, name_of
 
 if TYPE_CHECKING:

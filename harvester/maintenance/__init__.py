@@ -1,1 +1,1 @@
-"""What people do to a ledger between runs: requeue, remove, fix quota days."""
+"""What people do to a ledger between runs: requeue, prune, remove, fix quota days."""

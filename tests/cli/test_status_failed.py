@@ -14,7 +14,7 @@ from command_line import CommandLine
 from page_ledgers import given_up_ledger
 from terminal_kit import Terminal
 
-from harvester.ledger.reader import SqliteReader
+from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.simulator import make_ids
 
 HOSTILE = "evil\x1b[2J\u202e\tother\ncolumn"

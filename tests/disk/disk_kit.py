@@ -20,9 +20,9 @@ from forks import run
 from waiting import LIMIT_SECONDS
 
 from harvester.ledger.ledger import SqlLedger
-from harvester.ledger.reader import SqliteReader
 from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.sqlite.migrate import prepare
+from harvester.ledger.sqlite.reader import SqliteReader
 
 FULL_AT = Path(__file__).with_name("full_at.py")
 

@@ -27,8 +27,8 @@ from disk_kit import (
     small_disk,
 )
 
-from harvester.ledger.reader import SqliteReader
 from harvester.ledger.sqlite.migrate import prepare
+from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.simulator import SimulatorProcess, make_ids, truth
 
 IDS = 2_000

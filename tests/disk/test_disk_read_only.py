@@ -19,7 +19,7 @@ from rights import without_rights_of_root
 
 from harvester.errors import LedgerUnavailable
 from harvester.ledger import reader as books_module
-from harvester.ledger.reader import SqliteReader
+from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.simulator import make_ids
 
 READING = [["status"], ["verify"]]

@@ -15,7 +15,7 @@ from memory_books import MemoryReader
 from published import books_of, page_of, publish
 from sent import synthetic_videos
 
-from harvester.ledger.reader import SqliteReader
+from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.model import EVERYTHING, Span
 
 VIDEOS = 330

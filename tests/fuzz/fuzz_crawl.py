@@ -36,7 +36,8 @@ from virtual_time import VirtualClock, VirtualLoop
 
 from harvester import quota
 from harvester.config import QuotaSettings, RunSettings
-from harvester.crawl.run_report import PROBE, Ending, RunReport
+from harvester.crawl.evidence import PROBE
+from harvester.crawl.run_report import Ending, RunReport
 from harvester.crawl.runner import Runner
 from harvester.errors import HarvesterError
 from harvester.ledger.postgres import transaction

@@ -18,10 +18,10 @@ from sqlalchemy import Connection, Engine
 from harvester.ledger import queries as ledger_queries
 from harvester.ledger.ledger import SqlLedger
 from harvester.ledger.postgres.connector import PostgresConnector
-from harvester.ledger.reader import SqliteReader, _footprint
 from harvester.ledger.sqlite.connection import reading_engine, writing_engine
 from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.sqlite.migrate import prepare
+from harvester.ledger.sqlite.reader import SqliteReader, _footprint
 from harvester.ledger.sqlite.writer import Writer
 from harvester.model import ProcessIdentity
 from harvester.support.batching_thread import Done

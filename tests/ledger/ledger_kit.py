@@ -15,9 +15,9 @@ from typing import Any, Protocol
 
 from harvester.ledger.ledger import SqlLedger
 from harvester.ledger.protocol import Ledger, LedgerReader
-from harvester.ledger.reader import SqliteReader
 from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.sqlite.migrate import prepare
+from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.model import Batch, Body, Budget, Outcome, ProcessIdentity, Verdict, VideoState
 from harvester.youtube.endpoints import VIDEOS_BATCH_GET_STATS
 

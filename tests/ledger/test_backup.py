@@ -18,7 +18,7 @@ from harvester.errors import DestinationRefused, InconsistentLedger
 from harvester.ledger import backup as module
 from harvester.ledger.backup import backup, is_backup
 from harvester.ledger.copy import TABLES
-from harvester.ledger.reader import SqliteReader
+from harvester.ledger.sqlite.reader import SqliteReader
 
 VIDEOS = 600
 

@@ -18,10 +18,10 @@ from rights import without_rights_of_root
 
 from harvester.errors import HarvesterError, LedgerDamaged, LedgerUnavailable, LedgerUnusable
 from harvester.ledger.ledger import SqlLedger
-from harvester.ledger.reader import SqliteReader
 from harvester.ledger.sqlite import connection as sqlite_connection
 from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.sqlite.migrate import check, prepare
+from harvester.ledger.sqlite.reader import SqliteReader
 
 PROGRAM = Path(__file__).with_name("ledger_program.py")
 

@@ -26,8 +26,9 @@ from sqlalchemy import event
 
 from harvester.ledger.ledger import SqlLedger
 from harvester.ledger.protocol import Ledger, LedgerReader
-from harvester.ledger.reader import CoreReader, SqliteReader
+from harvester.ledger.reader import CoreReader
 from harvester.ledger.sqlite.connector import SqliteConnector
+from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.model import GiveBack, IdRecord, Progress, VideoState
 
 

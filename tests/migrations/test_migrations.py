@@ -23,11 +23,11 @@ from sqlalchemy import CheckConstraint, create_engine
 from harvester.errors import LedgerDamaged, LedgerUnusable
 from harvester.ledger.ledger import SqlLedger
 from harvester.ledger.process_identity import this_process
-from harvester.ledger.reader import SqliteReader
 from harvester.ledger.schema import metadata
 from harvester.ledger.sqlite import migrate
 from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.sqlite.migrate import REVISION, check, migrations_folder, prepare
+from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.model import Batch, Budget, VideoState
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)

@@ -10,7 +10,7 @@ from postgres_server import PostgresServer
 from harvester.ledger import copy
 from harvester.ledger.backup import backup, is_backup
 from harvester.ledger.open import open_ledger, open_reader
-from harvester.ledger.reader import SqliteReader
+from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.support.progress import Advance
 
 

@@ -19,8 +19,8 @@ from pathlib import Path
 
 from harvester.ledger.ledger import SqlLedger
 from harvester.ledger.process_identity import ProcessIdentity, this_process
-from harvester.ledger.reader import SqliteReader
 from harvester.ledger.sqlite.connector import SqliteConnector
+from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.model import VideoState
 
 PAGE_BYTES = 8192

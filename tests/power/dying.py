@@ -13,7 +13,7 @@ from typing import Any
 
 from forks import run
 
-from harvester.ledger.reader import SqliteReader
+from harvester.ledger.sqlite.reader import SqliteReader
 
 PROGRAM = Path(__file__).with_name("mortal.py")
 

@@ -29,7 +29,7 @@ from harvester.ledger.ledger import SqlLedger
 from harvester.ledger.sqlite import connection, migrate
 from harvester.ledger.transactions import inserts
 from harvester.ledger.transactions import requeue as requeuing
-from harvester.maintenance import requeue
+from harvester.maintenance import prune, requeue
 
 Strike = Callable[[], None]
 
@@ -138,7 +138,7 @@ def arm(death: dict[str, Any]) -> None:
         sources.read_ids = functools.partial(sources.read_ids, chunk_rows=death["chunk_rows"])
         loader.READ_AHEAD_IDS = death.get("read_ahead_ids", 0)
     if "again_at_once" in death:
-        requeue.POSITIONS = requeue.RESPONSES = death["again_at_once"]
+        requeue.POSITIONS = prune.RESPONSES = death["again_at_once"]
     if "migrations" in death:
         migrate.migrations_folder = lambda: Path(death["migrations"])
         migrate.REVISION = death["revision"]

@@ -12,7 +12,7 @@ from children import Program
 from crawled_ledger import crawled_ledger, in_order
 from dying import assert_sound, dies
 
-from harvester.ledger.reader import SqliteReader
+from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.model import VideoState
 
 VIDEOS = 600

@@ -15,7 +15,7 @@ from dying import dies, run_mortal
 from harvester.config import ExportSettings
 from harvester.errors import ConfigError
 from harvester.export import check_published
-from harvester.ledger.reader import SqliteReader
+from harvester.ledger.sqlite.reader import SqliteReader
 
 EXPORT = ["export", "songs", "--format", "jsonl", "--max-part-bytes", "300000"]
 Files = dict[str, bytes]

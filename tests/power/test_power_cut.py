@@ -35,8 +35,8 @@ from waiting import LIMIT_SECONDS, wait_until
 
 from harvester.app import Harvester
 from harvester.config import isolated_config
-from harvester.ledger.reader import SqliteReader
 from harvester.ledger.sqlite.migrate import prepare
+from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.ledger.sqlite.writer import Writer
 from harvester.simulator import SimulatorProcess, SimulatorSettings, make_ids, truth
 

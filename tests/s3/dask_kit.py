@@ -20,7 +20,8 @@ from harvester.config import ExportSettings
 from harvester.export import Manifest, OnDask, export
 from harvester.export.part_writer import PartMaker, make_here
 from harvester.ledger.postgres.reader import PostgresReader
-from harvester.ledger.reader import CoreReader, SqliteReader
+from harvester.ledger.reader import CoreReader
+from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.model import Span
 from harvester.support.progress import ProgressCallback, no_progress
 

@@ -40,7 +40,7 @@ from harvester.ledger.copy import copy
 from harvester.ledger.ledger import SqlLedger
 from harvester.ledger.postgres.connector import PostgresConnector
 from harvester.ledger.postgres.reader import PostgresReader
-from harvester.ledger.reader import SqliteReader
+from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.model import EVERYTHING
 from harvester.simulator import make_ids
 from harvester.support.progress import Advance

@@ -15,14 +15,16 @@ from waiting import until
 from harvester.clock import Clock
 from harvester.config import QuotaSettings, RunSettings, YouTubeSettings
 from harvester.crawl.batch_source import BatchSource
-from harvester.crawl.run_report import PROBE, RunReport, Stop
+from harvester.crawl.evidence import PROBE
+from harvester.crawl.run_report import RunReport
 from harvester.crawl.runner import Runner
+from harvester.crawl.stop import Stop
 from harvester.ledger.ledger import SqlLedger
 from harvester.ledger.process_identity import this_process
 from harvester.ledger.protocol import Ledger
-from harvester.ledger.reader import SqliteReader
 from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.sqlite.migrate import prepare
+from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.model import Outcome, Progress, Verdict, VideoState
 from harvester.rehearsal import ScaledClock
 from harvester.simulator import SimulatorProcess, make_ids, truth

@@ -10,7 +10,7 @@ import pytest
 from crawl_setup import SetUp, assert_all_true
 
 from harvester.crawl.run_report import Ending
-from harvester.ledger.reader import SqliteReader
+from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.model import BATCH_SIZE
 from harvester.quota import PACIFIC
 

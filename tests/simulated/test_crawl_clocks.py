@@ -11,8 +11,8 @@ import pytest
 from crawl_setup import LEAP_SECONDS, NOON, SetUp, SharedClock, assert_all_true
 
 from harvester import quota
+from harvester.crawl.backoff import Backoff
 from harvester.crawl.batch_source import PendingIds
-from harvester.crawl.concurrency import Backoff
 from harvester.crawl.run_report import Ending
 from harvester.ledger.protocol import Ledger
 from harvester.model import BATCH_SIZE, Batch, Budget, Denied

@@ -13,7 +13,8 @@ from crawl_setup import LEAP_SECONDS, SetUp, assert_all_true, assert_handed_back
 from test_crawl_faults import KEY_FAULTS
 from waiting import until
 
-from harvester.crawl.run_report import Ending, Stop
+from harvester.crawl.run_report import Ending
+from harvester.crawl.stop import Stop
 from harvester.errors import ApiUnavailable, ConfigError, CredentialsError
 from harvester.model import BATCH_SIZE
 from harvester.rehearsal import ScaledClock

@@ -17,7 +17,7 @@ from waiting import until
 import harvester
 from harvester import alt_fetch_all, fetch_all
 from harvester.errors import ApiUnavailable, CredentialsError
-from harvester.ledger.reader import SqliteReader
+from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.model import VideoState
 from harvester.simulator import SimulatorProcess, make_ids, truth
 

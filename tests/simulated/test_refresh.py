@@ -10,9 +10,10 @@ import pytest
 from crawl_setup import NOON, CrawlSetup, SetUp, SharedClock, stopped_after
 
 from harvester.crawl.batch_source import OldResponses
-from harvester.crawl.run_report import Ending, RunReport, Stop
+from harvester.crawl.run_report import Ending, RunReport
+from harvester.crawl.stop import Stop
 from harvester.errors import ApiUnavailable, CredentialsError
-from harvester.ledger.reader import SqliteReader
+from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.model import EVERYTHING
 
 CALLS = 10

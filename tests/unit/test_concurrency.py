@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvester.crawl.concurrency import Backoff, ConcurrencyController
+from harvester.crawl.backoff import Backoff
+from harvester.crawl.concurrency import ConcurrencyController
 
 
 class Always(random.Random):

@@ -32,7 +32,7 @@ import pandas, pyarrow.parquet, zstandard
 from harvester.config import ExportSettings
 from harvester.export import check_published, export
 from harvester.export.formats import parquet
-from harvester.ledger.reader import SqliteReader
+from harvester.ledger.sqlite.reader import SqliteReader
 
 parquet.BATCH_ROWS = parquet.ROW_GROUP_ROWS = 250
 

@@ -31,7 +31,7 @@ from harvester.export.formats.registry import FORMATS, Format
 from harvester.export.part_writer import Made, NextOrder, PartOrder, make_here
 from harvester.export.parts import MOST_PARTS, part_name
 from harvester.ledger.protocol import LedgerReader
-from harvester.ledger.reader import SqliteReader
+from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.model import EVERYTHING, Span
 from harvester.support.progress import Advance, ProgressCallback
 

@@ -20,7 +20,7 @@ from harvester.cli import main
 from harvester.config import ExportSettings
 from harvester.errors import ConfigError
 from harvester.export import check_published, export
-from harvester.ledger.reader import SqliteReader
+from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.support.progress import Advance
 
 MOST = {"json": 60_000, "jsonl": 60_000, "parquet": 60_000}

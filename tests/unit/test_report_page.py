@@ -14,7 +14,7 @@ from page_ledgers import DAY, NOW, OWNED, SECONDS, answer, failed_ledger, hostil
 
 from harvester.app import Harvester
 from harvester.config import isolated_config
-from harvester.ledger.reader import SqliteReader
+from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.model import Body, FaultCount, QuotaDay, StoredResponse
 from harvester.quota import make_plan
 from harvester.report.days import MOST_DAYS, DayLine, day_lines

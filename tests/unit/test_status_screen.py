@@ -15,8 +15,8 @@ from page_ledgers import DAY, NOW, failed_ledger, given_up_ledger, hostile_ledge
 from rich.console import Console
 
 from harvester.config import QuotaSettings
-from harvester.ledger.reader import SqliteReader
 from harvester.ledger.sqlite.migrate import prepare
+from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.model import Progress, QuotaDay, RunRecord, VideoState
 from harvester.report.days import settled_a_day
 from harvester.report.next_steps import ending

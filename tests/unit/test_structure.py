@@ -47,13 +47,14 @@ ROOMS = {
     "rehearsal": LOW | {"app", "crawl", "ledger", "report", "simulator"},
     "doctor": LOW | {"app", "crawl.run_report", "export", "ledger", "protected", "report", "sources", "youtube"},
     "cli": LOW
-    | {"app", "crawl.run_report", "doctor", "ledger", "maintenance", "protected", "rehearsal", "report", "scheduling"}
-    | {"simulator"},
+    | {"app", "crawl.run_report", "crawl.stop", "doctor", "ledger", "maintenance", "protected", "rehearsal", "report"}
+    | {"scheduling", "simulator"},
     "__init__": {"_version", "app", "config", "errors", "notebook"},
     "__main__": {"cli"},
 }
 PURE = ["model", "errors", "_version", "quota", "support/sanitize", "support/gzip_body", "support/progress"]
-PURE += ["support/ledger_url", "crawl/concurrency", "ledger/load_records", "youtube/classify", "youtube/validate"]
+PURE += ["support/ledger_url", "crawl/backoff", "crawl/concurrency", "ledger/load_records", "youtube/classify"]
+PURE += ["youtube/validate"]
 FOREIGN_TO_PURE = {"aiohttp", "sqlalchemy", "sqlite3", "click", "os", "asyncio", "boto3", "pandas"}
 
 

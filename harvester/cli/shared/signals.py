@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from harvester.crawl.run_report import Stop
+from harvester.crawl.stop import Stop
 from harvester.errors import OutsideError
 
 log = logging.getLogger(__name__)

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from harvester.ledger.transactions.claim import open_calls
+from harvester.ledger.transactions.prune import delete_responses, delete_statistics, prune
 from harvester.ledger.transactions.quota_days import reserve
-from harvester.ledger.transactions.requeue import delete_responses, delete_statistics, prune
 from harvester.ledger.transactions.settle import Settlement, close_call, close_good, count_good, store
 from harvester.ledger.transactions.transaction import Transaction
 from harvester.ledger.transactions.transitions import instant, moves_of, one_by_one

@@ -1,13 +1,11 @@
-"""The transactions that make ids pending again: on demand, or since what is stored of them is deleted for its age."""
+"""The transaction that makes failed or missing ids pending again, on demand."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from datetime import datetime
+from collections.abc import Collection
 
 from harvester.ledger.transactions.transaction import Transaction
-from harvester.ledger.transactions.transitions import instant
-from harvester.model import NOTHING_STORED, Span, Stored, VideoState
+from harvester.model import Span, VideoState
 
 
 def requeue(
@@ -25,42 +23,3 @@ def requeue(
             tx.rewind_scan_position(min(first for _, first in rows))
             tx.count(pending=moved[state], **{state.label: -moved[state]})
     return moved
-
-
-def prune(tx: Transaction, call_ids: Sequence[int], before: datetime, now: datetime) -> Stored:
-    """Delete the responses of these calls, where they are older; what they brought is pending, what they missed stays.
-
-    The call itself stands as it was, with a mark that its response is gone.
-    """
-    old = tx.rows(tx.sql.PICK_OLD, calls=sorted(set(call_ids)), before=instant(before))
-    if not old:
-        return NOTHING_STORED
-    calls = [call_id for call_id, *_ in old]
-    _abandon_refreshes(tx, calls, now)
-    videos = tx.move(tx.sql.UNFETCH, [(first, last, call_id) for call_id, first, last in old])
-    if videos:
-        tx.rewind_scan_position(min(first for _, first, _ in old))
-        tx.count(fetched=-videos, pending=videos)
-    return delete_responses(tx, calls, videos, before, now)
-
-
-def delete_responses(tx: Transaction, calls: list[int], videos: int, before: datetime, now: datetime) -> Stored:
-    """Delete what these calls brought, `videos` ids in all which have been moved on, and keep a line of it."""
-    pruned = Stored(len(calls), videos, *(tx.row(tx.sql.SIZES_OF, calls=calls) or ()))
-    delete_statistics(tx, calls)
-    tx.delete_of(tx.sql.DELETE_RESPONSES, calls)
-    pruning = tx.value(tx.sql.ENTER_PRUNING, now=instant(now), before=instant(before), **pruned._asdict())
-    tx.later(tx.sql.MARK_PRUNED, calls=calls, pruning=pruning)
-    return pruned
-
-
-def delete_statistics(tx: Transaction, calls: list[int]) -> None:
-    """Delete the statistics of the responses of these calls."""
-    if found := [call_id for (call_id,) in tx.rows(tx.sql.PICK_STATISTICS, calls=calls)]:
-        tx.delete_of(tx.sql.DELETE_RESPONSES, found)
-
-
-def _abandon_refreshes(tx: Transaction, old_calls: list[int], now: datetime) -> None:
-    """What is being asked for again goes all the same: its age counts. The answers will find their calls closed."""
-    for bucket, day in tx.rows(tx.sql.ABANDON_REFRESHES, calls=old_calls, now=instant(now)):
-        tx.count_day(bucket, day, abandoned=1)
