@@ -8,7 +8,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -41,6 +41,9 @@ _WRITING = (
     "PRAGMA foreign_keys = ON",
     "PRAGMA cache_size = -8192",
     "PRAGMA temp_store = MEMORY",
+    # 64 MB: most is taken into the file by `checkpoint` before. This is for what is written without pause, since only a
+    # WAL that was taken whole begins anew.
+    "PRAGMA wal_autocheckpoint = 8000",
 )
 _SAFE = "What was committed before is safe."
 _UNREADABLE = (sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_FSTAT)
@@ -216,6 +219,15 @@ def file_at(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
+
+
+def checkpoint(path: Path) -> None:
+    """Take what was committed out of the WAL into the file, as far as nobody reads it, while others write on.
+
+    What fails is left to whoever writes next.
+    """
+    with suppress(sqlite3.Error), closing(sqlite3.connect(f"file:{quote(os.fsencode(path))}?mode=rw", uri=True)) as db:
+        db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
 
 def empty_wal(db: sqlite3.Connection) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from harvester.ledger.group_commit import GroupCommit, Job, run_all
 from harvester.ledger.sqlite.connection import (
     LOCK_SECONDS,
     begin_writing,
+    checkpoint,
     empty_wal,
     file_at,
     ledger_errors,
@@ -22,15 +24,23 @@ from harvester.ledger.sqlite.connection import (
 from harvester.ledger.sqlite.transaction import SqliteTransaction
 from harvester.support.batching_thread import Done
 
+CHECKPOINT_JOBS = 200
+"""After so many transactions, 5 MB of bodies in a fast crawl, the WAL is taken into the file."""
+
 
 class Writer(GroupCommit):
-    """See `GroupCommit`. Whoever writes has the file's write lock, from the beginning of a transaction to its end."""
+    """See `GroupCommit`. Whoever writes has the file's write lock, from the beginning of a transaction to its end.
+
+    The WAL is taken into the file in a thread of its own, beside the next transactions.
+    """
 
     def __init__(self, path: Path) -> None:
         super().__init__()
         self._path = path
         self._waiting_stopped = threading.Event()
         self._engine = writing_engine(path)
+        self._checkpoints = ThreadPoolExecutor(1, thread_name_prefix="ledger-checkpoints")
+        self._jobs_since = 0
         self._pooled = self._batching_thread.in_thread(self._connect)
 
     def stop_waiting(self) -> None:
@@ -49,6 +59,7 @@ class Writer(GroupCommit):
         return pooled
 
     def _disconnect(self) -> None:
+        self._checkpoints.shutdown()
         self._pooled.close()
 
     def _run(self, jobs: Sequence[Job]) -> list[Done[Any]]:
@@ -66,4 +77,8 @@ class Writer(GroupCommit):
                 if file_at(self._path) != self._file:
                     empty_wal(self._db)
                 raise
-            return done
+        self._jobs_since += len(jobs)
+        if self._jobs_since >= CHECKPOINT_JOBS:
+            self._jobs_since = 0
+            self._checkpoints.submit(checkpoint, self._path)
+        return done
