@@ -1,6 +1,6 @@
 """What a power cut would leave: the database and its WAL, copied byte for byte while the crawl stands still.
 
-The `-shm` is not copied: after a boot there is none.
+The `-shm` is not copied: after a boot there is none. It tells how far the WAL was being taken into the file.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import signal
 import sqlite3
 import struct
 import subprocess
+import sys
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -28,8 +29,10 @@ SECTOR_BYTES = 512
 WAL_HEADER_BYTES = 32
 FRAME_HEADER_BYTES = 24
 FRAME_BYTES = FRAME_HEADER_BYTES + PAGE_BYTES
-CHECKPOINT_FRAMES = 1000
-"""A WAL with fewer frames has not begun to be copied into the database."""
+CHECKPOINT_FRAMES = 8000
+"""A WAL with fewer frames was not copied into the database by a commit."""
+SALTS_IN_INDEX, ATTEMPTED_IN_INDEX = slice(32, 40), slice(128, 132)
+"""Where the `-shm` has the salts of its WAL, and how many frames a checkpoint has begun to copy (walformat.html, 2)."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,8 @@ class Image:
 
     path: Path
     reported: frozenset[int]
+    begun: int
+    """So many frames of the WAL may have been copied into the database: all of them reached the disk before."""
 
     @property
     def wal(self) -> Path:
@@ -71,7 +76,7 @@ class Image:
         for file in (self.path, self.wal):
             if file.exists():
                 shutil.copyfile(file, folder / file.name)
-        return Image(folder / self.path.name, self.reported)
+        return Image(folder / self.path.name, self.reported, self.begun)
 
     def stored(self) -> set[int]:
         """The good calls whose response stands here."""
@@ -101,9 +106,19 @@ class Crawling:
         if not self._stand_still():
             return None
         try:
-            return Image(self._ledger, self.reported()).copy(folder)
+            return Image(self._ledger, self.reported(), self._begun()).copy(folder)
         finally:
             os.kill(self._process.pid, signal.SIGCONT)
+
+    def _begun(self) -> int:
+        wal, index = (self._ledger.with_name(f"{self._ledger.name}{end}") for end in ("-wal", "-shm"))
+        if not index.exists():
+            return 0
+        known = index.read_bytes()
+        if known[SALTS_IN_INDEX] != wal.read_bytes()[16:24]:
+            # All of it was copied: the next commit begins the WAL anew.
+            return sys.maxsize
+        return int.from_bytes(known[ATTEMPTED_IN_INDEX], sys.byteorder)
 
     def _stand_still(self) -> bool:
         os.kill(self._process.pid, signal.SIGSTOP)

@@ -1,6 +1,7 @@
 """A crawl that tells what it has settled: `python crawling.py SETTINGS`, the settings as JSON.
 
-The number of each call is written to standard output as soon as `settle` has said that it is done.
+The number of each call is written to standard output as soon as `settle` has said that it is done. The WAL is often
+taken into the file.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from harvester.app import Harvester
 from harvester.config import isolated_config
 from harvester.crawl.run_report import RunReport
 from harvester.ledger.ledger import SqlLedger
+from harvester.ledger.sqlite import writer
 
 
 def tell_what_is_settled() -> None:
@@ -33,5 +35,6 @@ def tell_what_is_settled() -> None:
 
 if __name__ == "__main__":
     tell_what_is_settled()
+    writer.CHECKPOINT_JOBS = 20
     harvester = Harvester(isolated_config(json.loads(sys.argv[1])), key=SecretStr("any"))
     asyncio.run(harvester.run(RunReport()))

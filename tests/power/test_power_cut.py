@@ -135,7 +135,7 @@ def surely_on_disk(image: Image) -> int:
         return commits[-1]
     for end in ([WAL_HEADER_BYTES, *commits])[-2:]:
         if image.reported <= stored_up_to(image, end):
-            return end
+            return max([end, *(frame.end for frame in image.frames()[: image.begun])])
     raise AssertionError("a call was reported that is not in the WAL")
 
 
