@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeAlias
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -40,10 +40,15 @@ PARTS = frozenset(
 )
 """The parts that videos.list knows (discovery document, revision 20261104)."""
 
-CANNED_ACLS = (
-    *("private", "public-read", "public-read-write", "authenticated-read", "aws-exec-read"),
-    *("bucket-owner-read", "bucket-owner-full-control"),
-)
+Acl: TypeAlias = Literal[
+    "private",
+    "public-read",
+    "public-read-write",
+    "authenticated-read",
+    "aws-exec-read",
+    "bucket-owner-read",
+    "bucket-owner-full-control",
+]
 
 # TOML knows lists only.
 Words = Annotated[tuple[str, ...], BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)]
@@ -158,17 +163,10 @@ class ExportSettings(_Section):
     max_part_bytes: PositiveInt | None = None
     """Where it is set, `uri` names a folder of numbered parts, none of them larger."""
     region: str | None = None
-    acl: str = "private"
+    acl: Acl = "private"
     encryption: Literal["AES256", "aws:kms", "aws:kms:dsse"] | None = None
     kms_key_id: str | None = None
     storage_class: str | None = None
-
-    @field_validator("acl")
-    @classmethod
-    def _canned_acl(cls, acl: str) -> str:
-        if acl not in CANNED_ACLS:
-            raise ValueError(f"must be one of {', '.join(CANNED_ACLS)}")
-        return acl
 
     @model_validator(mode="after")
     def _no_contradiction(self) -> Self:
@@ -205,7 +203,7 @@ class LogSettings(_Section):
 
 
 class NotifySettings(_Section):
-    """Who is told of runs. An address may hold a token, so it is treated as a secret."""
+    """Where notices of runs go. An address may hold a token, so it is treated as a secret."""
 
     url: SecretStr | None = None
     """The health check that each run pings when it begins, ends well or fails."""

@@ -30,7 +30,7 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 class HarvesterError(Exception):
-    """The root. `exit_code` is what the process ends with; `worth_retrying` is true where time may heal it."""
+    """The root. `exit_code` is what the process ends with; `worth_retrying` is true where a retry may succeed."""
 
     exit_code: ClassVar[int] = 1
     worth_retrying: ClassVar[bool] = False

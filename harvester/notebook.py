@@ -1,4 +1,4 @@
-"""The door for notebooks: a list of ids in, the list of responses out, with the ledger in between."""
+"""For notebooks: a list of ids in, the list of responses out, kept in the ledger."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ def _empty_response() -> dict[str, Any]:
 
 
 def _show_log_lines() -> None:
-    """In a notebook nobody has set logging up: without this a student would see nothing."""
+    """Set logging up where nothing has: in a notebook, log lines would not be shown."""
     logger = logging.getLogger("harvester")
     if not logger.handlers and not logging.getLogger().handlers:
         handler = logging.StreamHandler()

@@ -42,7 +42,7 @@ def resets_at(now: datetime) -> datetime:
 
 
 def seconds_to_another_day(now: datetime, day: date, margin: timedelta) -> float:
-    """How long `day` still lasts, and `margin` more; nothing where `now` lies before it, since a clock was set back."""
+    """How long `day` still lasts, and `margin` more; 0 where `now` is before it, since a clock was set back."""
     if quota_day(now) < day:
         return 0.0
     return max(0.0, (day_start(day + timedelta(days=1)) + margin - now).total_seconds())

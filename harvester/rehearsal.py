@@ -72,9 +72,9 @@ class Rehearsal:
         """By the runs before."""
 
     async def play(self, on_day: Callable[[DayReport], None], on_export: ProgressCallback = no_progress) -> list[Check]:
-        """Crawl, export and verify; the promises, each kept or broken. `on_day` hears of each day as it ends.
+        """Crawl, export and verify; the promises, each kept or broken. `on_day` is called as each day ends.
 
-        `on_export` hears of the export and its verification; how far the crawl is, `standing` tells.
+        `on_export` is the progress of the export and its verification; `standing` is that of the crawl.
         """
         self._make_folder()
         settings = SimulatorSettings(

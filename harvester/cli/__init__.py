@@ -70,7 +70,7 @@ class Program(click.Group):
             click.echo("Interrupted. What was committed before is safe; run the command again to go on.", err=True)
             ctx.exit(INTERRUPTED)
         except BrokenPipeError:
-            # The reader went away, as `head` does: nothing is wrong, and there is nobody to tell.
+            # The reader closed the pipe, as `head` does: no error.
             sys.stdout = None
             ctx.exit(0)
         except Exception as error:  # noqa: BLE001 (the last resort: whatever it is, it is said in a sentence)

@@ -49,7 +49,7 @@ def remove(state: State, invalid: bool, pending: bool, load_id: int | None, yes:
         return
     if not yes:
         if not can_ask():
-            raise click.UsageError("Nothing was removed: where nobody can be asked, --yes says that it is meant.")
+            raise click.UsageError("Nothing was removed: without a terminal to ask on, add --yes.")
         if not click.confirm("Remove them?"):
             click.echo("Nothing was removed.")
             return

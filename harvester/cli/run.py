@@ -121,7 +121,7 @@ async def _run(
 
 
 def _sentence(error: Exception) -> str:
-    """What may be told of it elsewhere: our own words; those of a bug stay here."""
+    """What may be sent to a health check: harvester's own messages; of a bug, the type only."""
     from harvester.cli.shared.logs import safe
     from harvester.cli.shared.unexpected_errors import explain
     from harvester.errors import HarvesterError

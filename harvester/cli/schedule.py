@@ -118,7 +118,7 @@ def _print_units(units: Mapping[str, str]) -> None:
 
 
 def _write_units(units: Mapping[str, str], out: Path, protected: Protected, *, force: bool) -> None:
-    """All of them or, where a file stands there that is none of ours, none."""
+    """Write all of them, or none where one would replace a file that harvester did not write."""
     from harvester.cli.shared.write_file import check, write_whole
     from harvester.errors import ConfigError
     from harvester.scheduling.daily_job import MARK
@@ -158,7 +158,7 @@ def _zone(named: str | None) -> ZoneInfo:
 
 
 def host_zone(root: Path) -> str | None:
-    """The zone that cron goes by: the machine's, not that of $TZ in this shell. None where it can't be told."""
+    """The zone that cron uses: the machine's, not $TZ of this shell. None where it is unknown."""
     localtime = root / "etc/localtime"
     if localtime.is_symlink():
         _, found, name = str(localtime.readlink()).partition("zoneinfo/")

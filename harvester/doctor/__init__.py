@@ -54,7 +54,6 @@ def _findings(path: Path | None, read_config: Callable[[], Config], offline: boo
 
 
 def _of_the_crawl(config: Config, offline: bool) -> Iterator[Finding]:
-    from harvester.clock import SystemClock
     from harvester.doctor import ledger as doctor_ledger
     from harvester.doctor import source_and_destination
 
@@ -62,7 +61,7 @@ def _of_the_crawl(config: Config, offline: bool) -> Iterator[Finding]:
     yield ledger
     if (price := doctor_ledger.price(config)) is not None:
         yield price
-    if (disk := doctor_ledger.disk(config, unasked, SystemClock().now())) is not None:
+    if (disk := doctor_ledger.disk(config, unasked)) is not None:
         yield disk
     if not (offline and source_and_destination.is_remote(config.source.uri)):
         yield source_and_destination.source(config)

@@ -15,7 +15,7 @@ SET_THE_CLOCK = "Let this machine set its clock by NTP (timedatectl set-ntp true
 class Level(enum.StrEnum):
     OK = "ok"
     WARNING = "warning"
-    """A crawl works, but somebody should look at this."""
+    """A crawl works, but this should be looked at."""
     PROBLEM = "problem"
     """Some command would end with `exit_code` for it."""
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from datetime import datetime
 from typing import TYPE_CHECKING
 
-from harvester import quota
 from harvester.app import Harvester
 from harvester.doctor.finding import SET_THE_CLOCK, Finding, misconfigured, ok, problem, warning
 from harvester.errors import HarvesterError, LedgerUnavailable
@@ -21,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harvester.config import Config
+    from harvester.report.results import Overview
 
 
 def ledger(config: Config) -> tuple[Finding, int | None]:
@@ -52,25 +51,28 @@ def ledger(config: Config) -> tuple[Finding, int | None]:
 
 
 def price(config: Config) -> Finding | None:
-    """Whether the ledger's days fit the price of a call that is set. None where nothing speaks against it."""
-    try:
-        hint = Harvester(config).overview(1).summary.price_hint
-    except HarvesterError:
-        return None  # the ledger's finding tells of it
-    what, _, next_step = hint.partition(". ")
-    return warning("price", f"{what}.", next_step) if hint else None
+    """Whether the ledger's days fit quota.units_per_call. None where they do, or where the ledger cannot be read."""
+    overview = _overview(config)
+    what, _, next_step = overview.summary.price_hint.partition(". ") if overview else ("", "", "")
+    return warning("price", f"{what}.", next_step) if what else None
 
 
 def clock(config: Config) -> Finding | None:
     """What the ledger says against this machine's clock. None where it says nothing."""
-    try:
-        hint = Harvester(config).overview().clock_hint
-    except HarvesterError:
-        return None  # the ledger's finding tells of it
+    overview = _overview(config)
+    hint = overview.clock_hint if overview else ""
     return warning("clock", shown(hint, 300), SET_THE_CLOCK) if hint else None
 
 
-def disk(config: Config, unasked: int | None, now: datetime) -> Finding | None:
+def _overview(config: Config) -> Overview | None:
+    """None where it cannot be read: the ledger's finding says why."""
+    try:
+        return Harvester(config).overview()
+    except HarvesterError:
+        return None
+
+
+def disk(config: Config, unasked: int | None) -> Finding | None:
     """The room beside the ledger against what is to come. None where there is no such folder (see the ledger),
     or the ledger is on a server."""
     if config.ledger.path is None:
@@ -81,8 +83,8 @@ def disk(config: Config, unasked: int | None, now: datetime) -> Finding | None:
         return None
     if unasked is None:
         return ok("disk", f"{size(free)} are free beside the ledger.")
-    whole = _plan(config, unasked, now)
-    next_day = _plan(config, min(unasked, whole.videos_a_day), now)
+    whole = Harvester(config).plan(unasked)
+    next_day = Harvester(config).plan(min(unasked, whole.videos_a_day))
     if free < next_day.stored_bytes:
         needed = size(next_day.stored_bytes)
         room = f"{size(free)} are free beside the ledger, and the next day of the crawl needs {needed}."
@@ -91,17 +93,6 @@ def disk(config: Config, unasked: int | None, now: datetime) -> Finding | None:
     if free < whole.stored_bytes:
         return warning("disk", room, "Make room on the disk before the crawl is through.")
     return ok("disk", room)
-
-
-def _plan(config: Config, videos: int, now: datetime) -> quota.Plan:
-    limits = config.quota
-    return quota.make_plan(
-        videos,
-        daily_units=limits.spendable_units,
-        units_per_call=limits.units_per_call,
-        concurrency=config.run.concurrency,
-        now=now,
-    )
 
 
 def _writable(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""What this machine brings along: the settings, the key, the time zone."""
+"""Checks of the settings, the key and the time zone."""
 
 from __future__ import annotations
 

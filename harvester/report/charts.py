@@ -26,59 +26,49 @@ _UNWANTED = ("script", "style", "defs", "desc", "title")
 """desc and title are pygal's tooltips: nothing shows them without its script."""
 
 Series = Mapping[str, Sequence[float | None]]
+_COMMON = {
+    "width": _WIDTH,
+    "height": _HEIGHT,
+    "margin": 4,
+    # Half of the last label stands beyond the last point of a line.
+    "margin_right": 26,
+    "css": (),
+    "js": (),
+    "no_prefix": True,
+    "show_legend": False,
+    "truncate_label": -1,
+    "show_minor_x_labels": False,
+    "max_scale": 5,
+    "value_formatter": lambda value: f"{value:,.0f}",
+    "style": Style(label_font_size=_FONT_SIZE, major_label_font_size=_FONT_SIZE),
+}
 
 
-def bars(name: str, title: str, description: str, labels: Sequence[str], values: Sequence[float]) -> Markup:
-    """One bar a label, all of which are short."""
-    return _drawn(pygal.Bar(**_settings(labels, len(labels))), name, title, description, {title: values})
-
-
-def stacks(name: str, title: str, description: str, labels: Sequence[str], series: Series) -> Markup:
-    """One bar a label, made of the series one on the other."""
-    return _drawn(pygal.StackedBar(**_settings(labels)), name, title, description, series)
-
-
-def bars_below(
-    name: str, title: str, description: str, labels: Sequence[str], values: Sequence[float], limit: float
+def chart(
+    kind: str,
+    name: str,
+    title: str,
+    description: str,
+    labels: Sequence[str],
+    series: Series,
+    *,
+    limit: float | None = None,
+    most_labels: int = _MOST_DAYS,
+    **settings: Any,
 ) -> Markup:
-    """One bar a label, below a line at `limit`."""
-    top = max(limit, *values)
-    chart = pygal.Bar(**_settings(labels), range=(0, top * 1.05), y_labels_major=[limit])
-    chart.y_labels = sorted({0, limit / 2, limit, top})
-    return _drawn(chart, name, title, description, {title: values})
+    """Draw the series as a chart of pygal's `kind`: `Bar`, `StackedBar` or `Line`, which stops where a value is None.
 
-
-def lines(name: str, title: str, description: str, labels: Sequence[str], series: Series) -> Markup:
-    """A line a series; None where it has not come to yet."""
-    chart = pygal.Line(**_settings(labels), show_dots=False, include_x_axis=True)
-    return _drawn(chart, name, title, description, series)
-
-
-def _settings(labels: Sequence[str], most_labels: int = _MOST_DAYS) -> dict[str, Any]:
-    return {
-        "width": _WIDTH,
-        "height": _HEIGHT,
-        "margin": 4,
-        # Half of the last label stands beyond the last point of a line.
-        "margin_right": 26,
-        "css": (),
-        "js": (),
-        "no_prefix": True,
-        "show_legend": False,
-        "x_labels": labels,
-        "x_labels_major": labels[:: max(1, -(-len(labels) // most_labels))],
-        "truncate_label": -1,
-        "show_minor_x_labels": False,
-        "max_scale": 5,
-        "value_formatter": lambda value: f"{value:,.0f}",
-        "style": Style(label_font_size=_FONT_SIZE, major_label_font_size=_FONT_SIZE),
-    }
-
-
-def _drawn(chart: Any, name: str, title: str, description: str, series: Series) -> Markup:
+    `limit`: a line at that value, which the bars should stay below. `settings` are pygal's.
+    """
+    drawn = getattr(pygal, kind)(**_COMMON, x_labels=labels, **settings)
+    drawn.x_labels_major = labels[:: max(1, -(-len(labels) // most_labels))]
     for label, values in series.items():
-        chart.add(label, values)
-    svg = chart.render_tree()
+        drawn.add(label, values)
+    if limit is not None:
+        top = max(limit, *(value or 0 for values in series.values() for value in values))
+        drawn.range, drawn.y_labels_major = (0, top * 1.05), [limit]
+        drawn.y_labels = sorted({0, limit / 2, limit, top})
+    svg = drawn.render_tree()
     for parent in list(svg.iter()):
         for child in list(parent):
             # A comment's tag is no text.

@@ -12,7 +12,7 @@ _DOUBT = "The figures of today may be those of a wrong day: harvester doctor com
 
 
 def clock_hint(newest_day: date | None, runs: Sequence[RunRecord], now: datetime) -> str:
-    """Where the ledger contradicts this machine's clock: how. Empty where nothing speaks against it.
+    """Where the ledger contradicts this machine's clock: how. Empty where it does not.
 
     `newest_day` is the last quota day of the ledger; `runs` are newest first. A run begins by its machine's clock, and
     ends by the API's, where that was told.

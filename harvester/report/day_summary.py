@@ -1,4 +1,4 @@
-"""What notify.webhook is told at the end of a day. Pure."""
+"""The summary of a day that notify.webhook gets. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def day_summary(ledger: str, ending: str, overview: Overview | None, error: str 
     if overview is not None:
         summary = overview.summary
         lines += [_today(summary), _ahead(summary)]
-        # The last step is what to do next in any case; those before it need somebody.
+        # The last step is what to do next in any case; those before it need attention.
         lines += steps(replace(overview, runs=()))[:-1]
     return {
         "text": "\n".join(lines),

@@ -22,7 +22,7 @@ class Figures:
 
     parts: tuple[str, ...]
     share: float | None = None
-    """Of the whole, from 0 to 1; None where nobody can know."""
+    """Of the whole, from 0 to 1; None where that is unknown."""
     seconds_left: float | None = None
 
 

@@ -15,7 +15,7 @@ _SHORTLY = {
     "ApiUnavailable": "API unavailable",
     "LedgerUnavailable": "ledger unavailable",
 }
-"""Other errors are told by their name."""
+"""Other errors are shown by their class name."""
 _ENDINGS_OF_ERRORS = {
     "CredentialsError": "The API refused the last run's key: set one that it takes.",
     "ApiUnavailable": "The last run ended because the API gave no good answer.",

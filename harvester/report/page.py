@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from harvester._version import __version__
 from harvester.model import Progress, VideoState
 from harvester.quota import Plan
-from harvester.report import charts
+from harvester.report.charts import chart
 from harvester.report.days import DayLine, day_lines
 from harvester.report.next_steps import ending, steps, utc
 from harvester.report.results import Overview
@@ -103,15 +103,17 @@ def _charts(data: PageData, days: Sequence[DayLine], buckets: Sequence[Bucket]) 
     from_nothing = days[0].planned <= data.plan.videos_a_day
     settled = max((line.settled for line in days if line.settled is not None), default=0)
     return {
-        "units": charts.bars_below(
+        "units": chart(
+            "Bar",
             "chart-units",
             "Units a day",
             f"Bars, {span}: at most {max(units):,} units on a day, of {limit:,} allowed.",
             labels,
-            units,
-            limit,
+            {"Units a day": units},
+            limit=limit,
         ),
-        "course": charts.lines(
+        "course": chart(
+            "Line",
             "chart-course",
             "Ids settled over time, against the plan",
             f"Lines, {span}: {settled:,} ids settled, {data.progress.asked_for:,} to settle.",
@@ -120,8 +122,11 @@ def _charts(data: PageData, days: Sequence[DayLine], buckets: Sequence[Bucket]) 
                 "settled": [0] * from_nothing + [line.settled for line in days],
                 "planned": [0] * from_nothing + [line.planned for line in days],
             },
+            show_dots=False,
+            include_x_axis=True,
         ),
-        "calls": charts.stacks(
+        "calls": chart(
+            "StackedBar",
             "chart-calls",
             "Calls a day, by outcome",
             f"Stacked bars, {span}: {summary.calls_ok:,} good calls in all, {summary.calls_failed:,} failed, "
@@ -132,12 +137,14 @@ def _charts(data: PageData, days: Sequence[DayLine], buckets: Sequence[Bucket]) 
                 for name in ("ok", "failed", "abandoned")
             },
         ),
-        "latency": charts.bars(
+        "latency": chart(
+            "Bar",
             "chart-latency",
             "Good calls by how long they took",
             f"Bars of {len(data.seconds):,} calls; each is labelled with the seconds that its calls stayed below.",
             [bucket.below for bucket in buckets],
-            [bucket.calls for bucket in buckets],
+            {"Good calls by how long they took": [bucket.calls for bucket in buckets]},
+            most_labels=len(buckets),
         ),
     }
 

@@ -16,7 +16,7 @@ DAYS = 7
 COURSE_PRICE = 11
 """Of five parts, by the list that says 1 unit and 2 for each part."""
 DEAREST = 21
-"""Units: 1, and 2 for each of ten parts. Where more is missing, somebody else spent it."""
+"""Units: 1, and 2 for each of ten parts. Where more is missing, others spent it."""
 _MARGIN = 1.25
 """How far the figures must be from the price that is set: some calls fail and cost all the same."""
 
@@ -34,7 +34,7 @@ def _closed_early(day: QuotaDay, settings: QuotaSettings) -> str:
     units = settings.daily_units - day.elsewhere
     if day.closed_by_server_at is None or day.units * _MARGIN > units or not day.ok:
         return ""
-    # Refused calls are in the one, and dear failed ones are not in the other: the price lies between.
+    # The first counts refused calls, the second no failed ones that cost: the price is between them.
     least, most = units / day.calls, units / day.ok
     if most < _MARGIN * settings.units_per_call:
         return ""

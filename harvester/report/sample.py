@@ -1,4 +1,4 @@
-"""A few of the newest videos, out of stored responses that nobody vouches for. Pure."""
+"""A few of the newest videos, out of stored responses that may hold anything. Pure."""
 
 from __future__ import annotations
 

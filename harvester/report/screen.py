@@ -14,7 +14,7 @@ from harvester.model import FaultCount, RunRecord, VideoState
 from harvester.report.next_steps import ending, steps, under_way, utc
 from harvester.report.results import Overview
 from harvester.report.summary import Summary
-from harvester.report.terminal import size
+from harvester.report.terminal import MEANINGS, size
 from harvester.support.sanitize import count, shown
 
 if TYPE_CHECKING:
@@ -31,14 +31,7 @@ RUNS = 3
 RUNS_AT_WORK = 12
 REASONS = 3
 
-SHORT_MEANINGS = {
-    VideoState.PENDING: "not yet asked for",
-    VideoState.CLAIMED: "in a call under way",
-    VideoState.FETCHED: "stored",
-    VideoState.MISSING: "the API has none: deleted, private or never there",
-    VideoState.FAILED: "given up after every attempt",
-    VideoState.INVALID: "not a video id, never sent",
-}
+SHORT_MEANINGS = MEANINGS | {VideoState.MISSING: "the API has none: deleted, private or never there"}
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ def _retry_after(form: str, now: datetime) -> str | None:
 
 
 def _damaged(name: str, good: Answer, unexpected: dict[str, Any]) -> Answer:
-    """A 200 that is none: the damage is in the body."""
+    """A 200 with a damaged body."""
     match name:
         case "empty_200":
             return Answer(200, b"", name)

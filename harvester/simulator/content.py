@@ -113,7 +113,7 @@ TrueState = Literal["fetched", "missing", "failed"]
 
 
 def truth(video_id: str, seed: int = 0, faults: FaultLevel = "none", missing_share: float = MISSING_SHARE) -> TrueState:
-    """The state in which a perfect harvester ends `video_id`, whatever befalls the calls; "failed": a poison video."""
+    """The state in which a correct crawl ends `video_id`, whatever faults occur; "failed": a poison video."""
     if FaultPlan(faults, seed).is_poison(video_id):
         return "failed"
     return "fetched" if Content(seed, missing_share).exists(video_id) else "missing"

@@ -1,4 +1,4 @@
-"""What a simulator can be told."""
+"""The settings of a simulator."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -51,7 +51,7 @@ class BatchingThread(Generic[S, T]):
         if begin:
             try:
                 self._thread.submit(self._until_nothing_waits, loop)
-            except RuntimeError:  # the thread has ended: nobody is to wait for it
+            except RuntimeError:  # the thread has ended: its callers must not wait
                 with self._lock:
                     self._items.clear()
                     self._waiting.clear()
@@ -79,7 +79,7 @@ class BatchingThread(Generic[S, T]):
                     raise RuntimeError(f"{len(done)} results for {len(items)} items")
             except BaseException as error:  # noqa: BLE001 (it is raised where the items are awaited)
                 done = [Done(error=error)] * len(items)
-            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            with suppress(RuntimeError):  # the loop is closed
                 loop.call_soon_threadsafe(_tell, waiting, done)
 
     def _take(self) -> list[tuple[S, asyncio.Future[T]]]:

@@ -62,7 +62,7 @@ def _one_member(data: bytes, max_bytes: int) -> bytes | None:
 def _inflate(data: bytes, size: int) -> bytes | None:
     """The first member, if it has no more than `size` bytes."""
     try:
-        # It is a bytearray, of which nobody else knows: to make bytes of it would cost what is gained.
+        # A bytearray with no other reference: copying it to bytes would cost what is gained.
         return cast(bytes, deflate.gzip_decompress(data, size))
     except (deflate.DeflateError, ValueError):  # the second where it is too short for one
         return None

@@ -18,7 +18,7 @@ class Advance:
     all_bytes: int | None = None
     """Of the whole, where that is known and `total` is not."""
     note: str = ""
-    """What else is worth a word."""
+    """What else to show."""
 
 
 ProgressCallback: TypeAlias = Callable[[Advance], None]

@@ -1,4 +1,4 @@
-"""What a person can do about a refusal that no waiting heals. Pure."""
+"""What a person can do about a refusal that retrying does not change. Pure."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ _SENT: tuple[tuple[type[Exception], str, str], ...] = (
 def outcome_of(fault: Exception) -> Outcome:
     """Sort one of NETWORK_FAULTS. `sent` is False only where the request surely never left.
 
-    What no waiting heals is a KEY_REFUSED: a certificate that does not verify, a proxy that refuses.
+    What stays until a person acts is a KEY_REFUSED: a certificate that does not verify, a proxy that refuses.
     """
     if isinstance(fault, aiohttp.ClientConnectorCertificateError):
         return Outcome(Verdict.KEY_REFUSED, "tls_failed", message=_untrusted(fault), sent=False)

@@ -60,7 +60,7 @@ def on_terminal() -> bool:
 
 
 def can_ask() -> bool:
-    """Whether somebody sees a question and can answer it."""
+    """Whether a person can be asked: stdin and stdout are terminals."""
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 

@@ -43,12 +43,12 @@ class Display(Protocol):
 def progress(task: str, noun: str, verbosity: int = 0) -> Iterator[ProgressCallback]:
     """Shows on stderr how far `task` is, counted in `noun`: done of total, bytes, rate and time left."""
     with display(task, verbosity) as shown_at:
-        yield no_progress if shown_at is None else _Watching(shown_at, noun)
+        yield no_progress if shown_at is None else _Throttled(shown_at, noun)
 
 
 @contextmanager
 def display(task: str, verbosity: int = 0) -> Iterator[Display | None]:
-    """Where to show how far `task` is; None where nobody wants to know."""
+    """Where to show how far `task` is; None with `-q`."""
     if verbosity < 0:
         yield None
     elif (console := _terminal()) is None:
@@ -89,8 +89,8 @@ def _logging_above_it() -> Iterator[None]:
                 handler.setStream(stream)
 
 
-class _Watching:
-    """Shows what it is told, as often as its display wants."""
+class _Throttled:
+    """A progress callback that passes on to a display, no more often than it asks for."""
 
     def __init__(self, shown_at: Display, noun: str) -> None:
         self._display, self._noun = shown_at, noun

@@ -1,4 +1,4 @@
-"""`status --watch`: the same screen, again and again, until it is told to stop."""
+"""`status --watch`: the screen of `status`, redrawn until a stop signal."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def _text(raw: io.FileIO, before: TextIO | None) -> TextIO:
 
 
 class _Results(io.FileIO):
-    """stdout: a full disk is an error, once; a stream that nobody can read takes everything."""
+    """stdout: a full disk is an error, once; what goes to a closed stream is dropped."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""Files that a command is told to write: whole or not at all, and a sentence where that can't be done."""
+"""Write a file that an option names: whole or not at all, with a clear error where that fails."""
 
 from __future__ import annotations
 
