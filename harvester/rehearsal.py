@@ -124,7 +124,9 @@ class Rehearsal:
             except OutsideError:
                 progress = harvester.verify()
                 again_at = self._clock.now() + RERUN_AFTER
-            self._note(report)
+            self._split += report.split
+            self._failed += report.failed
+            self._probes += report.wasted[PROBE]
             self._run, self._settled = RunReport(), progress.settled
             if (line := progress.day(day)) is not None:
                 wasted = line.calls - line.ok
@@ -138,11 +140,6 @@ class Rehearsal:
             f"After {runs_most} runs, {progress.asked_for - progress.settled:,} ids are still not settled.",
             state=f"The rehearsed ledger is in {self._folder}.",
         )
-
-    def _note(self, report: RunReport) -> None:
-        self._split += report.split
-        self._failed += report.failed
-        self._probes += report.wasted[PROBE]
 
     # --- the folder
 

@@ -1,8 +1,8 @@
 """The command line: the only place that prints, and the one that turns errors into exit codes.
 
 Results go to stdout, logs and progress to stderr. One module a command, named as it; what several need is in
-`shared`. The command modules import no more than click: what a command
-needs is imported when it runs, so that `--help` answers at once.
+`shared`. The command modules import no more than click: what a command needs is imported when it runs, so that
+`--help` answers at once.
 """
 
 from __future__ import annotations
@@ -10,31 +10,13 @@ from __future__ import annotations
 import copy
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
 from harvester._version import __version__
-from harvester.cli import (
-    doctor,
-    export,
-    init,
-    ledger,
-    load,
-    plan,
-    prune,
-    quota,
-    refresh,
-    rehearse,
-    remove,
-    retry,
-    run,
-    schedule,
-    simulate,
-    status,
-    verify,
-)
 from harvester.cli.shared.state import State
 from harvester.cli.shared.streams import set_up_streams
 from harvester.cli.shared.unexpected_errors import explain
@@ -131,23 +113,8 @@ def main(ctx: click.Context, config: Path | None, verbose: int, quiet: int, log_
 
 
 COMMANDS = (
-    init.init,
-    load.load,
-    verify.verify,
-    ledger.ledger,
-    remove.remove,
-    plan.plan,
-    run.run,
-    status.status,
-    export.export,
-    retry.retry,
-    refresh.refresh,
-    prune.prune,
-    quota.quota,
-    schedule.schedule,
-    doctor.doctor,
-    rehearse.rehearse,
-    simulate.simulate,
+    *("init", "load", "verify", "ledger", "remove", "plan", "run", "status", "export", "retry"),
+    *("refresh", "prune", "quota", "schedule", "doctor", "rehearse", "simulate"),
 )
 
 
@@ -157,7 +124,7 @@ def _given_late(ctx: click.Context, option: click.Parameter, value: Any) -> None
         return
     state = ctx.obj.with_option(str(option.name), value)
     at: click.Context | None = ctx
-    while at is not None:  # whoever says an error asks the outermost
+    while at is not None:  # errors are shown by the outermost
         at.obj, at = state, at.parent
 
 
@@ -171,6 +138,7 @@ def _accept_global_options(command: click.Command) -> None:
             _accept_global_options(inner)
 
 
-for command in COMMANDS:
+for name in COMMANDS:
+    command = getattr(import_module(f"harvester.cli.{name}"), name)
     _accept_global_options(command)
     main.add_command(command)

@@ -12,7 +12,6 @@ from harvester.cli.shared.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import date
     from zoneinfo import ZoneInfo
 
     from harvester.protected import Protected
@@ -44,6 +43,8 @@ def schedule(
     printed: it stays in a file that only you can read. Next: put the lines into your crontab, or the units into
     /etc/systemd/system.
     """
+    from datetime import UTC, datetime
+
     from harvester.errors import ConfigError
     from harvester.protected import protected_by
     from harvester.scheduling.daily_job import Unprintable, crontab, units
@@ -58,11 +59,12 @@ def schedule(
     try:
         if systemd:
             if out is None:
-                _print_units(units(job))
+                files = (f"# /etc/systemd/system/{name}\n{text}" for name, text in units(job).items())
+                click.echo("\n".join(files), nl=False)
             else:
                 _write_units(units(job), out, protected_by(state.config()), force=force)
         else:
-            click.echo(crontab(job, _zone(zone), _today()), nl=False)
+            click.echo(crontab(job, _zone(zone), datetime.now(UTC).date()), nl=False)
     except Unprintable as error:
         raise ConfigError(
             f"No schedule can be printed: {error}.", next_step="Move the crawl to another folder."
@@ -113,10 +115,6 @@ def _program() -> list[str]:
     return [sys.executable, "-P", "-m", "harvester"]
 
 
-def _print_units(units: Mapping[str, str]) -> None:
-    click.echo("\n".join(f"# /etc/systemd/system/{name}\n{text}" for name, text in units.items()), nl=False)
-
-
 def _write_units(units: Mapping[str, str], out: Path, protected: Protected, *, force: bool) -> None:
     """Write all of them, or none where one would replace a file that harvester did not write."""
     from harvester.cli.shared.write_file import check, write_whole
@@ -137,12 +135,6 @@ def _write_units(units: Mapping[str, str], out: Path, protected: Protected, *, f
     for name, text in units.items():
         write_whole(out / name, text.encode(), mark=MARK, protected=protected, force=force)
         click.echo(f"wrote {out / name}")
-
-
-def _today() -> date:
-    from datetime import UTC, datetime
-
-    return datetime.now(UTC).date()
 
 
 def _zone(named: str | None) -> ZoneInfo:

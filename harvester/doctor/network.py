@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -20,6 +19,7 @@ from harvester.model import Verdict
 from harvester.support.network import Proxy, proxy_for, tls_context
 from harvester.support.sanitize import count, shown
 from harvester.youtube.advice import advice
+from harvester.youtube.classify import date_of
 from harvester.youtube.network_errors import NETWORK_FAULTS, outcome_of
 
 if TYPE_CHECKING:
@@ -57,14 +57,11 @@ def clock(config: Config) -> Finding:
         return problem("api", error)
     except NETWORK_FAULTS as fault:
         return _out_of_reach(fault, host)
-    ended = time.time()
-    try:
-        # Cut to whole seconds, which is half a second less than it was in the mean.
-        server = _as_utc(parsedate_to_datetime(date)).timestamp() + 0.5
-    except (ValueError, TypeError):
+    if date is None:
         what = f"{host} answers, but does not say what time it is."
-        return warning("clock", what, "See yourself that this machine's clock is right.")
-    return _judged((began + ended) / 2 - server, host)
+        return warning("clock", what, "Check this machine's clock yourself.")
+    # Cut to whole seconds, which is half a second less than it was in the mean.
+    return _judged((began + time.time()) / 2 - date.timestamp() - 0.5, host)
 
 
 def one_call(config: Config) -> Finding:
@@ -94,7 +91,7 @@ def _out_of_reach(fault: Exception, host: str) -> Finding:
     return problem("api", ApiUnavailable(what, next_step="Check the network and youtube.base_url, then ask again."))
 
 
-async def _date(url: str, found: Proxy | None) -> str:
+async def _date(url: str, found: Proxy | None) -> datetime | None:
     timeout = aiohttp.ClientTimeout(total=PATIENCE_SECONDS)
     headers = {"User-Agent": f"harvester/{__version__}"}
     async with (
@@ -109,11 +106,7 @@ async def _date(url: str, found: Proxy | None) -> str:
     ):
         if response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
             raise aiohttp.ClientHttpProxyError(response.request_info, response.history, status=response.status)
-        return response.headers.get("Date", "")
-
-
-def _as_utc(moment: datetime) -> datetime:
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return date_of(response.headers.get("Date", ""))
 
 
 def _judged(ahead_seconds: float, host: str) -> Finding:

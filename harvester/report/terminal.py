@@ -67,6 +67,8 @@ def load_warning(result: Loaded) -> str:
 def plan(result: Plan, at_one_unit: Plan | None = None) -> RenderableType:
     """The arithmetic of a crawl, and its days at a unit a call."""
     table = _grid()
+    spell = _span(at_one_unit or result)
+    one_unit = f"at 1 unit a call, {spell}: set quota.units_per_call = 1 once your console agrees"
     rows = (
         ("videos", f"{result.videos:,}", ""),
         ("calls", f"{result.calls:,}", "50 videos a call"),
@@ -74,7 +76,7 @@ def plan(result: Plan, at_one_unit: Plan | None = None) -> RenderableType:
         ("calls a day", f"{result.calls_a_day:,}", ""),
         ("videos a day", f"{result.videos_a_day:,}", ""),
         ("days", f"{result.days:,}", _span(result) if result.days else ""),
-        *([("days", f"{at_one_unit.days:,}", _at_one_unit(at_one_unit))] if at_one_unit and result.days else []),
+        *([("days", f"{at_one_unit.days:,}", one_unit)] if at_one_unit and result.days else []),
         ("hours", _hours(result.hours_one_by_one), f"one by one, at {SECONDS_PER_CALL:g} s a call"),
         ("hours", _hours(result.hours_at_concurrency), f"{count(result.concurrency, 'call')} at once"),
         ("storage", size(result.stored_bytes), "in the ledger, compressed"),
@@ -253,10 +255,6 @@ def size(number: int) -> str:
 
 def _span(result: Plan) -> str:
     return f"{result.begins_on} to {result.finishes_on}" if result.days > 1 else f"on {result.finishes_on}"
-
-
-def _at_one_unit(result: Plan) -> str:
-    return f"at 1 unit a call, {_span(result)}: set quota.units_per_call = 1 once your console agrees"
 
 
 def _hours(hours: float) -> str:

@@ -73,12 +73,8 @@ def retry_after_seconds(value: str, now: datetime) -> float | None:
     text = value.strip()
     if _SECONDS.fullmatch(text):
         return min(float(text), MAX_RETRY_AFTER_SECONDS)
-    try:
-        moment = parsedate_to_datetime(text)
-        wait = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    return min(max(0.0, wait.total_seconds()), MAX_RETRY_AFTER_SECONDS)
+    moment = date_of(text)
+    return None if moment is None else min(max(0.0, (moment - now).total_seconds()), MAX_RETRY_AFTER_SECONDS)
 
 
 def date_of(value: str) -> datetime | None:

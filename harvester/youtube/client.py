@@ -39,9 +39,6 @@ TIME_PATIENCE_SECONDS = 10.0
 
 _READ_BUFFER_BYTES = 256 * 1024
 
-ANSWERS_AT_ONCE = 8
-"""Answers that are classified in one turn of the thread."""
-
 
 class YouTubeClient:
     """The API over HTTP, for use as an async context manager.

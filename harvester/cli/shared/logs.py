@@ -63,8 +63,8 @@ def _without_secrets(text: str) -> str:
     return without_secrets(text, (value for value in values if len(value) >= _LEAST_SECRET_CHARACTERS))
 
 
-def _message(record: logging.LogRecord) -> str:
-    return shown(_without_secrets(record.getMessage()), MOST_CHARACTERS)
+def _clean(text: str) -> str:
+    return shown(_without_secrets(text), MOST_CHARACTERS)
 
 
 def error_line(message: str, trace: str) -> str:
@@ -80,20 +80,18 @@ def _instant(seconds: float) -> str:
 
 class _TextLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return f"{_instant(record.created)} {record.levelname:<7} {_message(record)}"
+        return f"{_instant(record.created)} {record.levelname:<7} {_clean(record.getMessage())}"
 
 
 class _JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        line = {
+        line: dict[str, object] = {
             "time": _instant(record.created),
             "level": record.levelname,
             "logger": record.name,
-            "message": _message(record),
+            "message": _clean(record.getMessage()),
         }
         fields = {name: getattr(record, name) for name in FIELDS if hasattr(record, name)}
-        return json.dumps(line | {name: _field(value) for name, value in fields.items()})
-
-
-def _field(value: object) -> object:
-    return value if isinstance(value, int) else shown(_without_secrets(str(value)), MOST_CHARACTERS)
+        return json.dumps(
+            line | {name: value if isinstance(value, int) else _clean(str(value)) for name, value in fields.items()}
+        )
