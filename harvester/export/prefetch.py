@@ -17,17 +17,18 @@ DEPTH = 4
 WORKERS = min(DEPTH, os.cpu_count() or 1)
 
 
-def ahead(function: Callable[[T], R], items: Iterable[T], *, at_a_hop: int = 1) -> Iterator[R]:
+def ahead(function: Callable[[T], R], items: Iterable[T], *, at_a_hop: int = 1, depth: int = DEPTH) -> Iterator[R]:
     """`map`, some items ahead of the reader. The items are taken in the calling thread, since ledgers ask for that.
 
-    A hop to another thread costs about as much as to unpack a body: `at_a_hop` items share one.
+    A hop to another thread costs about as much as to unpack a body: `at_a_hop` items share one. `depth` hops are under
+    way at most.
     """
     under_way: deque[Future[list[R]]] = deque()
     rest = iter(items)
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="export-ahead") as pool:
         try:
             while taken := list(islice(rest, at_a_hop)):
-                if len(under_way) == DEPTH:
+                if len(under_way) == depth:
                     yield from under_way.popleft().result()
                 under_way.append(pool.submit(lambda some: [function(item) for item in some], taken))
             while under_way:

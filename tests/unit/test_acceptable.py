@@ -21,9 +21,8 @@ import pytest
 import simdjson
 from answer_mutations import ASKED, mutated_answer
 
-from harvester.export.formats.columns import Row, batch
-from harvester.export.formats.jsonl import _line, raw_videos
-from harvester.export.formats.parquet import _videos
+from harvester.export.formats.arrow_reader import ArrowReader
+from harvester.export.formats.rows import Lines, on_one_line, videos_of
 from harvester.export.formats.statistics_merge import with_statistics
 from harvester.export.read_back import ids_in
 from harvester.ledger import audit
@@ -55,7 +54,7 @@ def ids_of(page: Any) -> list[str]:
 
 
 def lines_of(body: bytes) -> list[bytes]:
-    return [_line(raw) for raw in parse_text(raw_videos, body).values()]
+    return [on_one_line(raw) + b"\n" for raw in parse_text(videos_of, body).values()]
 
 
 def in_json(body: bytes) -> list[str]:
@@ -63,10 +62,12 @@ def in_json(body: bytes) -> list[str]:
 
 
 def in_parquet(body: bytes) -> list[str]:
-    rows = [Row(video, rest, NOW) for video, rest in parse_text(_videos, body).values()]
-    columns = batch(rows)
+    lines = [line.removesuffix(b"\n") for line in lines_of(body)]
+    if not lines:
+        return []
+    columns = ArrowReader().batch(Lines(lines, [NOW] * len(lines)))
     columns.validate(full=True)
-    for _, rest in parse_text(_videos, body).values():
+    for rest in columns.column("other_json").to_pylist():
         assert rest is None or json.loads(rest)
     ids: list[str] = columns.column("id").to_pylist()
     return ids

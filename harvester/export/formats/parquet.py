@@ -3,38 +3,23 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harvester.export.counters import Counters
-from harvester.export.formats.columns import Row, batch, schema
-from harvester.export.formats.rows import fetched_videos
-from harvester.export.formats.unknown_fields import Decoded, decode_video
-from harvester.export.formats.video import Video
+from harvester.export.formats.batches import batches
+from harvester.export.formats.columns import schema
 from harvester.ledger.protocol import LedgerReader
 from harvester.model import Span
 
-BATCH_ROWS = 1000
-"""Converted at once: so many hold as Python objects no more than their JSON does."""
+BATCH_ROWS = 1_000
+"""Written at once; of another number the file's pages would be other ones."""
 ROW_GROUP_ROWS = 10_000
 """About 40 MB as columns in memory: enough for readers to skip by, and bounded for the writer."""
-
-
-class _Page(msgspec.Struct):
-    items: list[Video]
-
-
-class _LoosePage(msgspec.Struct):
-    items: list[msgspec.Raw]
-
-
-_page = msgspec.json.Decoder(_Page, strict=False)
-_loose_page = msgspec.json.Decoder(_LoosePage)
 
 
 def parquet_file(books: LedgerReader, span: Span, tally: Counters) -> Iterator[bytes]:
@@ -60,40 +45,13 @@ def parquet_file(books: LedgerReader, span: Span, tally: Counters) -> Iterator[b
 
 def _row_groups(books: LedgerReader, span: Span, tally: Counters) -> Iterator[pa.Table]:
     group: list[pa.RecordBatch] = []
-    for rows in batches(books, span, tally):
+    for rows in batches(books, span, tally, BATCH_ROWS):
         group.append(rows)
         if len(group) * BATCH_ROWS >= ROW_GROUP_ROWS:
             yield pa.Table.from_batches(group)
-            group.clear()
+            group = []
     if group:
         yield pa.Table.from_batches(group)
-
-
-def batches(books: LedgerReader, span: Span, tally: Counters) -> Iterator[pa.RecordBatch]:
-    """The fetched videos of the span in load order, BATCH_ROWS at a time."""
-    for rows in _in_batches(fetched_videos(books, span, _videos)):
-        tally.videos += len(rows)
-        yield batch(rows)
-
-
-def _videos(plain: bytes) -> dict[str, Decoded]:
-    """The videos of a response by id: all at once, or one by one where something in them is unknown."""
-    try:
-        return {video.id: (video, None) for video in _page.decode(plain).items}
-    except ValueError:
-        videos = [decode_video(raw) for raw in _loose_page.decode(plain).items]
-    return {video.id: (video, rest) for video, rest in videos}
-
-
-def _in_batches(chunks: Iterable[list[tuple[Decoded, Any]]]) -> Iterator[list[Row]]:
-    rows: list[Row] = []
-    for chunk in chunks:
-        rows += [Row(video, rest, fetched_at) for (video, rest), fetched_at in chunk]
-        if len(rows) >= BATCH_ROWS:
-            yield rows
-            rows = []
-    if rows:
-        yield rows
 
 
 class _Sink(io.RawIOBase):

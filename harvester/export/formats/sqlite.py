@@ -15,7 +15,7 @@ from typing import Any
 
 from harvester.errors import ConfigError, StorageUnavailable
 from harvester.export.counters import Counters
-from harvester.export.formats.parquet import batches
+from harvester.export.formats.batches import batches
 from harvester.export.formats.sqlite_rows import LISTS, VIDEO_FIELDS, list_rows, rows_of, sql_type, video_values
 from harvester.export.storage.ownership import SQLITE_EXPORT_ID
 from harvester.ledger.protocol import LedgerReader

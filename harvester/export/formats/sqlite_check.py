@@ -16,7 +16,7 @@ from urllib.parse import quote
 import pyarrow as pa
 
 from harvester.export.counters import Counters
-from harvester.export.formats.parquet import batches
+from harvester.export.formats.batches import batches
 from harvester.export.formats.sqlite import temporary_folder
 from harvester.export.formats.sqlite_rows import LISTS, VIDEO_FIELDS, list_rows, rows_of, video_values
 from harvester.export.json_array_reader import Unreadable

@@ -26,14 +26,14 @@ class ListTable:
 LISTS = (ListTable("tags", "tag", "snippet_tags"), ListTable("topics", "topic", "topicDetails_topicCategories"))
 
 
-def _is_list_of_texts(kind: pa.DataType) -> bool:
+def is_list_of_texts(kind: pa.DataType) -> bool:
     return bool(pa.types.is_list(kind) and pa.types.is_string(kind.value_type))
 
 
 VIDEO_FIELDS: tuple[pa.Field, ...] = tuple(
     field
     for field in schema()
-    if (not pa.types.is_nested(field.type) or _is_list_of_texts(field.type))
+    if (not pa.types.is_nested(field.type) or is_list_of_texts(field.type))
     and field.name not in {each.column for each in LISTS}
 )
 """The columns of `videos`: the scalar ones, and lists that have no table of their own, as JSON."""
@@ -73,7 +73,7 @@ def _values(array: pa.Array) -> list[Any]:
     if pa.types.is_list(array.type):
         return [None if each is None else msgspec.json.encode(each).decode() for each in array.to_pylist()]
     if pa.types.is_timestamp(array.type):
-        array = _as_text(array)
+        array = moments_as_text(array)
     if pa.types.is_boolean(array.type):
         array = array.cast(pa.int8())
     if pa.types.is_string(array.type) or not array.null_count:
@@ -85,7 +85,7 @@ def _values(array: pa.Array) -> list[Any]:
     return values
 
 
-def _as_text(moments: pa.TimestampArray) -> pa.StringArray:
+def moments_as_text(moments: pa.TimestampArray) -> pa.StringArray:
     """As the API writes them, `2010-05-01T12:00:00Z`; with six digits of a second where it is no whole one."""
     try:
         texts = moments.cast(pa.timestamp("s", tz="UTC")).cast(pa.string())

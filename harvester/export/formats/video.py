@@ -15,17 +15,23 @@ import msgspec
 MOST_COUNT = 2**63 - 1
 """Counts are uint64 in the API; this is the most that an int64 column holds."""
 
-Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=MOST_COUNT)]
+Pixels: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=MOST_COUNT)]
+"""A number in the API's JSON too."""
+Count = NewType("Count", Annotated[int, msgspec.Meta(ge=0, le=MOST_COUNT)])
+"""A number that the API sends as text: `"12"`."""
+Flag = NewType("Flag", bool)
+"""`"true"` or `"false"`, as text."""
 
 # What a timestamp of microseconds in UTC holds exactly, and Python's datetime too: no finer fraction, no 30th of
 # February, no leap second, no year that a shift to UTC could take out of 1 to 9999.
 _ODD_YEAR = r"(?!0000|(?:0001|9999).*[^Z]\Z)"
-_ANY_YEAR_DAY = (
-    r"[0-9]{4}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
-)
+_DAY = r"-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
 _LEAP_DAY = r"(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)-02-29"
-_TIME = r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
-MOMENT_PATTERN = rf"\A{_ODD_YEAR}(?:{_ANY_YEAR_DAY}|{_LEAP_DAY}){_TIME}\Z"
+_TIME = r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?"
+_ZONE = r"(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
+MOMENT_PATTERN = rf"\A{_ODD_YEAR}(?:[0-9]{{4}}{_DAY}|{_LEAP_DAY}){_TIME}{_ZONE}\Z"
+USUAL_MOMENT_PATTERN = rf"^(?:19|20)[0-9]{{2}}{_DAY}{_TIME}Z$"
+"""For RE2, which has no look-ahead: most of them, in the form that the API sends."""
 Moment = NewType("Moment", Annotated[str, msgspec.Meta(pattern=MOMENT_PATTERN)])
 """An instant as RFC 3339 writes it, still as text: the column makes of it a timestamp."""
 
@@ -40,8 +46,8 @@ class Known(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
 
 class Thumbnail(Known, frozen=True):
     url: str = ABSENT
-    width: Count = ABSENT
-    height: Count = ABSENT
+    width: Pixels = ABSENT
+    height: Pixels = ABSENT
 
 
 class Thumbnails(Known, frozen=True):
@@ -90,7 +96,7 @@ class ContentDetails(Known, frozen=True):
     duration: str = ABSENT
     dimension: str = ABSENT
     definition: str = ABSENT
-    caption: bool = ABSENT
+    caption: Flag = ABSENT
     licensedContent: bool = ABSENT
     projection: str = ABSENT
     hasCustomThumbnail: bool = ABSENT
