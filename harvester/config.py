@@ -158,7 +158,7 @@ class ExportSettings(_Section):
     """Where the stored responses are published, and how. The last five are for S3."""
 
     uri: str = "songs.json"
-    format: Literal["json", "jsonl", "parquet", "sqlite"] = "json"
+    format: Literal["json", "jsonl", "parquet", "csv", "csv-safe", "sqlite"] = "json"
     compression: Literal["none", "gzip", "zstd"] = "none"
     max_part_bytes: PositiveInt | None = None
     """Where it is set, `uri` names a folder of numbered parts, none of them larger."""
@@ -171,7 +171,7 @@ class ExportSettings(_Section):
     @model_validator(mode="after")
     def _no_contradiction(self) -> Self:
         if self.format in COMPRESSED_WITHIN and self.compression != "none":
-            raise ValueError(f"export.compression is for json and jsonl. {COMPRESSED_WITHIN[self.format]}")
+            raise ValueError(f"export.compression is for json, jsonl and csv. {COMPRESSED_WITHIN[self.format]}")
         if self.format == "sqlite" and self.max_part_bytes is not None:
             raise ValueError("export.max_part_bytes makes a folder of parts, and a SQLite database is one file")
         if self.kms_key_id is not None and self.encryption in (None, "AES256"):

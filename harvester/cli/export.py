@@ -21,14 +21,15 @@ if TYPE_CHECKING:
 @click.argument("dest", required=False, shell_complete=complete_path)
 @click.option(
     "--format",
-    type=click.Choice(["json", "jsonl", "parquet", "sqlite"]),
+    type=click.Choice(["json", "jsonl", "parquet", "csv", "sqlite"]),
     help="What is written. [default: as DEST ends, then export.format]",
 )
 @click.option(
     "--compression",
     type=click.Choice(["none", "gzip", "zstd"]),
-    help="Of json and jsonl. [default: as DEST ends, then export.compression]",
+    help="Of json, jsonl and csv. [default: as DEST ends, then export.compression]",
 )
+@click.option("--csv-safe", is_flag=True, help="CSV in which no cell is taken for a formula by a spreadsheet.")
 @click.option(
     "--max-part-bytes", type=click.IntRange(min=1), metavar="N", help="Make DEST a folder of parts, of N bytes at most."
 )
@@ -47,6 +48,7 @@ def export(
     state: State,
     /,
     dest: str | None,
+    csv_safe: bool,
     dask: str | None,
     datasette_metadata: bool,
     force: bool,
@@ -57,8 +59,9 @@ def export(
 
     DEST is a local path, s3://bucket/key or - for standard output, which has no manifest; without it, export.uri of
     the settings. Its name tells format and compression, as in songs.parquet or songs.jsonl.gz. json is the responses as
-    the API sent them, jsonl one video a line, parquet one video a row with typed columns, sqlite a database that can be
-    searched. What harvester did not write is not replaced; the source, the settings and the ledger never are.
+    the API sent them, jsonl one video a line, parquet one video a row with typed columns, csv the same for
+    spreadsheets, sqlite a database that can be searched. What harvester did not write is not replaced; the source, the
+    settings and the ledger never are.
     Spends no unit, and may be used during a run; with --dask, where the ledger is on a server.
     Next: harvester verify --export DEST.
     """
@@ -68,6 +71,8 @@ def export(
 
     # Told to stop, it tidies up: an upload that was begun is taken back.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    if csv_safe:
+        settings["format"] = _safe_csv(settings["format"])
     uri = dest if dest in (None, "-") or "://" in dest else str(Path(dest).absolute())
     harvester = state.harvester(export={"uri": uri, **settings})
     tune_gc()
@@ -87,6 +92,12 @@ def export(
     show(terminal.exported(manifest, harvester.config.export.uri))
 
 
+def _safe_csv(chosen: str | None) -> str:
+    if chosen not in (None, "csv"):
+        raise click.UsageError(f"--csv-safe is for csv, and --format says {chosen}.")
+    return "csv-safe"
+
+
 def _to_stdout(harvester: Harvester, require_complete: bool, verbosity: int) -> None:
     import logging
 
@@ -94,7 +105,7 @@ def _to_stdout(harvester: Harvester, require_complete: bool, verbosity: int) -> 
     from harvester.support.sanitize import count
 
     wanted = harvester.config.export
-    if on_terminal() and (wanted.format not in ("json", "jsonl") or wanted.compression != "none"):
+    if on_terminal() and (wanted.format not in ("json", "jsonl", "csv", "csv-safe") or wanted.compression != "none"):
         raise click.UsageError(f"{wanted.format} is not for a terminal: add > songs, or a pipe to what reads it.")
     with progress("export", "videos", verbosity) as callback:
         videos = harvester.export_to(sys.stdout.buffer, require_complete=require_complete, progress=callback)

@@ -13,7 +13,7 @@ from harvester.ledger.protocol import LedgerReader
 from harvester.model import EVERYTHING, Span
 from harvester.support.sanitize import shown
 
-_PART = re.compile(r"part-[0-9]{12}\.(json|jsonl|parquet)(\.gz|\.zst)?")
+_PART = re.compile(r"part-[0-9]{12}\.(json|jsonl|parquet|csv)(\.gz|\.zst)?")
 MOST_PARTS = 10_000
 """More are of no use to a reader, and their manifest would be as large as a part."""
 

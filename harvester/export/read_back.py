@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, cast
@@ -54,6 +55,29 @@ def _of_jsonl(file: BinaryIO) -> Iterator[str]:
         yield decoder.decode(line).id
 
 
+def _of_csv(file: BinaryIO) -> Iterator[str]:
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+    limit = csv.field_size_limit(MAX_ENTRY_CHARACTERS)
+    try:
+        rows = csv.reader(text, strict=True)
+        header = next(rows, [])
+        if "id" not in header:
+            raise Unreadable("it has no column of ids")
+        place = header.index("id")
+        for row in rows:
+            if len(row) != len(header):
+                raise Unreadable(f"a row that ends in line {rows.line_num} has not as many cells as its header")
+            yield row[place]
+    finally:
+        csv.field_size_limit(limit)
+        text.detach()  # the file is closed by who opened it
+
+
+def _of_safe_csv(file: BinaryIO) -> Iterator[str]:
+    """No id begins with an apostrophe of its own."""
+    return (video_id.removeprefix("'") for video_id in _of_csv(file))
+
+
 def _of_parquet(file: BinaryIO) -> Iterator[str]:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -77,6 +101,8 @@ def _of_sqlite(file: BinaryIO) -> Iterator[str]:
 _READERS: dict[str, Callable[[BinaryIO], Iterator[str]]] = {
     "json": _of_json,
     "jsonl": _of_jsonl,
+    "csv": _of_csv,
+    "csv-safe": _of_safe_csv,
     "parquet": _of_parquet,
     "sqlite": _of_sqlite,
 }

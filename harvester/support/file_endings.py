@@ -12,7 +12,9 @@ Sections: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 STDOUT = "-"
 FORMATS = {".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
-FORMATS |= {".sqlite": "sqlite", ".db": "sqlite"}
+FORMATS |= {".csv": "csv", ".sqlite": "sqlite", ".db": "sqlite"}
+NAMED_AS = {"csv-safe": "csv"}
+"""Formats whose files are named as those of another."""
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 COMPRESSED_WITHIN = {
     "parquet": "Parquet is compressed within.",
@@ -58,12 +60,12 @@ def refuse_misleading_name(uri: str, name: str, compression: str) -> None:
     if packing and COMPRESSIONS[packing] != compression:
         other = next((each for each, kind in COMPRESSIONS.items() if kind == compression), "")
         _refuse(uri, "compression", COMPRESSIONS[packing], compression, stem + ending + other)
-    if ending and FORMATS[ending] != name:
+    if ending and FORMATS[ending] != NAMED_AS.get(name, name):
         _refuse(uri, "format", FORMATS[ending], name, stem + _ending_of(name) + packing)
 
 
 def _ending_of(name: str | None) -> str:
-    return next((ending for ending, kind in FORMATS.items() if kind == name), "")
+    return next((ending for ending, kind in FORMATS.items() if kind == NAMED_AS.get(name or "", name)), "")
 
 
 def _split(uri: str) -> tuple[str, str, str]:

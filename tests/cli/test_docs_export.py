@@ -35,8 +35,8 @@ def table(heading: str) -> list[list[str]]:
 
 
 def snippet(language: str) -> str:
-    (found,) = snippets(PAGE, language)
-    return found
+    """The first one."""
+    return snippets(PAGE, language)[0]
 
 
 @pytest.fixture
@@ -77,6 +77,20 @@ def test_the_snippets_run_as_written(crawl: CommandLine) -> None:
     tagless = sum("tags" not in item["snippet"] for each in responses for item in each["items"])
     assert 0 < tagless == names["nulls"]["snippet_tags"]
     assert names["oldest"][0][0] == names["songs"]["fetched_at"].min()
+
+
+def test_the_csv_commands_run_as_written(crawl: CommandLine) -> None:
+    run_as_written(snippets(PAGE)[1], crawl.folder)
+    whole = pd.read_csv(crawl.folder / "videos.csv", dtype=str)
+    assert whole.equals(pd.read_csv(crawl.folder / "videos.csv.gz", dtype=str))
+    assert len(whole) == crawl.status()["videos"]["fetched"]
+    guarded = pd.read_csv(crawl.folder / "spreadsheet.csv", dtype=str)
+    assert list(guarded["id"].str.removeprefix("'")) == list(whole["id"])
+    assert guarded["id"].str.startswith("'").sum() == whole["id"].str.startswith("-").sum()
+    crawl.ok("verify", "--export", "spreadsheet.csv")
+    refused = crawl("export", "songs.parquet", "--format", "parquet", "--csv-safe")
+    assert refused.exit_code == 2
+    assert "--csv-safe is for csv" in refused.stderr
 
 
 def test_the_sql_runs_as_written(crawl: CommandLine) -> None:

@@ -20,7 +20,7 @@ from harvester.model import Body, StoredResponse
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
 FETCHED_AT = datetime(2026, 11, 22, 9, 0, 0, 123456, tzinfo=UTC)
 PER_PAGE = 50
-EVERY_FORMAT = [(name, packing) for name in ("json", "jsonl") for packing in ("none", "gzip", "zstd")]
+EVERY_FORMAT = [(name, packing) for name in ("json", "jsonl", "csv") for packing in ("none", "gzip", "zstd")]
 EVERY_FORMAT.append(("parquet", "none"))
 SUFFIX = {"none": "", "gzip": ".gz", "zstd": ".zst"}
 
@@ -48,9 +48,11 @@ def pages_of(videos: Sequence[bytes], per_page: int = PER_PAGE) -> list[bytes]:
     return [page_of(videos[start : start + per_page]) for start in range(0, len(videos), per_page)]
 
 
-def publish(books: Any, folder: Path, name: str, packing: str = "none", part_bytes: int | None = None) -> Path:
+def publish(
+    books: Any, folder: Path, name: str, packing: str = "none", part_bytes: int | None = None, place: Path | None = None
+) -> Path:
     """The file, or where `part_bytes` is given the folder of parts."""
-    place = folder / (f"songs-{name}-{packing}" if part_bytes else f"songs.{name}{SUFFIX[packing]}")
+    place = place or folder / (f"songs-{name}-{packing}" if part_bytes else f"songs.{name}{SUFFIX[packing]}")
     chosen = ExportSettings(uri=str(place), format=name, compression=packing, max_part_bytes=part_bytes)  # type: ignore[arg-type]
     export(books, chosen, ledger_name="harvest.db", now=NOW)
     return place

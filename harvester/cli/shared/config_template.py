@@ -44,9 +44,10 @@ patience_seconds = 600           # how long nothing may succeed before a run end
 [export]
 uri = "songs.json"               # a path, or s3://bucket/key
 # json: the responses as the API sent them; jsonl: one video a line; parquet: one video a row, columns typed;
-# sqlite: a database. A DEST that is typed tells its own by its name.
+# csv: the same for spreadsheets (csv-safe: none of its cells is taken for a formula); sqlite: a database.
+# A DEST that is typed tells its own by its name.
 format = "json"
-compression = "none"             # none, gzip or zstd, for json and jsonl
+compression = "none"             # none, gzip or zstd, for json, jsonl and csv
 # Set, it makes of uri a folder of numbered parts, none of them larger in bytes: for readers that share the work.
 # max_part_bytes = 256_000_000
 # The rest is for S3. What is left out, the bucket and AWS's usual settings decide.

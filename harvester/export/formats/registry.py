@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from functools import partial
+from typing import BinaryIO, TypeAlias
 
 from harvester.errors import ConfigError
 from harvester.export.counters import Counters
@@ -12,6 +13,8 @@ from harvester.ledger.protocol import LedgerReader
 from harvester.model import Span
 from harvester.support.file_endings import COMPRESSED_WITHIN
 from harvester.support.sanitize import shown
+
+Assemble: TypeAlias = Callable[[LedgerReader, Span, Counters], Iterator[bytes]]
 
 _FRAME_BYTES = 64
 """More than brackets, commas and gzip members of their own add to a body."""
@@ -26,7 +29,7 @@ class Format:
     rest, while boto3, s3fs, pandas, Spark and Athena go by the name of the file and not by that header.
     """
 
-    assemble: Callable[[LedgerReader, Span, Counters], Iterator[bytes]]
+    assemble: Assemble
     suffix: str
     """By which readers know the file; parts of a dataset end with it."""
     content_type: str
@@ -59,28 +62,34 @@ def _json_gzip(books: LedgerReader, span: Span, tally: Counters) -> Iterator[byt
     return json_array_gzip(tally.over(books.responses(span)))
 
 
-def _json_zstd(books: LedgerReader, span: Span, tally: Counters) -> Iterator[bytes]:
-    from harvester.export.compression import zstandard_frame
-
-    return zstandard_frame(_json(books, span, tally))
-
-
 def _jsonl(books: LedgerReader, span: Span, tally: Counters) -> Iterator[bytes]:
     from harvester.export.formats.jsonl import json_lines
 
     return json_lines(books, span, tally)
 
 
-def _jsonl_gzip(books: LedgerReader, span: Span, tally: Counters) -> Iterator[bytes]:
-    from harvester.export.compression import gzipped
+def _csv(books: LedgerReader, span: Span, tally: Counters, *, safe: bool = False) -> Iterator[bytes]:
+    from harvester.export.formats.csv import csv_file
 
-    return gzipped(_jsonl(books, span, tally))
+    return csv_file(books, span, tally, safe=safe)
 
 
-def _jsonl_zstd(books: LedgerReader, span: Span, tally: Counters) -> Iterator[bytes]:
-    from harvester.export.compression import zstandard_frame
+def _gzipped(assemble: Assemble) -> Assemble:
+    def packed(books: LedgerReader, span: Span, tally: Counters) -> Iterator[bytes]:
+        from harvester.export.compression import gzipped
 
-    return zstandard_frame(_jsonl(books, span, tally))
+        return gzipped(assemble(books, span, tally))
+
+    return packed
+
+
+def _in_zstd(assemble: Assemble) -> Assemble:
+    def packed(books: LedgerReader, span: Span, tally: Counters) -> Iterator[bytes]:
+        from harvester.export.compression import zstandard_frame
+
+        return zstandard_frame(assemble(books, span, tally))
+
+    return packed
 
 
 def _parquet(books: LedgerReader, span: Span, tally: Counters) -> Iterator[bytes]:
@@ -108,13 +117,14 @@ def _sqlite_made_with() -> str:
 
 
 _GZIP, _ZSTD = "application/gzip", "application/zstd"
+_CSV: dict[str, Assemble] = {"csv": _csv, "csv-safe": partial(_csv, safe=True)}
 FORMATS: dict[tuple[str, str], Format] = {
     ("json", "none"): Format(_json, ".json", "application/json", whole_responses=True, compressed=False),
     ("json", "gzip"): Format(_json_gzip, ".json.gz", _GZIP, whole_responses=True),
-    ("json", "zstd"): Format(_json_zstd, ".json.zst", _ZSTD, whole_responses=True, stable=False),
+    ("json", "zstd"): Format(_in_zstd(_json), ".json.zst", _ZSTD, whole_responses=True, stable=False),
     ("jsonl", "none"): Format(_jsonl, ".jsonl", "application/x-ndjson", compressed=False),
-    ("jsonl", "gzip"): Format(_jsonl_gzip, ".jsonl.gz", _GZIP, stable=False),
-    ("jsonl", "zstd"): Format(_jsonl_zstd, ".jsonl.zst", _ZSTD, stable=False),
+    ("jsonl", "gzip"): Format(_gzipped(_jsonl), ".jsonl.gz", _GZIP, stable=False),
+    ("jsonl", "zstd"): Format(_in_zstd(_jsonl), ".jsonl.zst", _ZSTD, stable=False),
     ("parquet", "none"): Format(_parquet, ".parquet", "application/vnd.apache.parquet", stable=False),
     ("sqlite", "none"): Format(
         _sqlite,
@@ -127,6 +137,9 @@ FORMATS: dict[tuple[str, str], Format] = {
         one_file=True,
     ),
 }
+FORMATS |= {(name, "none"): Format(each, ".csv", "text/csv", compressed=False) for name, each in _CSV.items()}
+FORMATS |= {(name, "gzip"): Format(_gzipped(each), ".csv.gz", _GZIP, stable=False) for name, each in _CSV.items()}
+FORMATS |= {(name, "zstd"): Format(_in_zstd(each), ".csv.zst", _ZSTD, stable=False) for name, each in _CSV.items()}
 """By format and compression, as the settings and the manifest name them."""
 
 
