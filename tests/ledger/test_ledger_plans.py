@@ -206,7 +206,7 @@ def steps_of(db: sqlite3.Connection, statement: str) -> int:
         return 0
 
     db.set_progress_handler(step, 500)
-    assert len(json.loads(db.execute(statement, {"most": 50}).fetchone()[0])) == 50
+    assert len(json.loads(db.execute(statement, {"limit": 50}).fetchone()[0])) == 50
     db.set_progress_handler(None, 0)
     return steps
 

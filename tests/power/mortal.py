@@ -28,6 +28,7 @@ from harvester.export.storage import local, local_draft, local_folder
 from harvester.ledger.ledger import SqlLedger
 from harvester.ledger.sqlite import connection, migrate
 from harvester.ledger.transactions import inserts
+from harvester.ledger.transactions import prune as pruning
 from harvester.ledger.transactions import requeue as requeuing
 from harvester.maintenance import prune, requeue
 
@@ -112,8 +113,8 @@ POINTS: dict[str, Callable[[Strike], None]] = {
     "within the transaction": lambda strike: after(inserts, "add", strike),
     "before ids are requeued": lambda strike: before(requeuing, "requeue", strike),
     "within the transaction that requeues": lambda strike: after(requeuing, "requeue", strike),
-    "before responses are deleted": lambda strike: before(requeuing, "prune", strike),
-    "within the transaction that deletes": lambda strike: after(requeuing, "prune", strike),
+    "before responses are deleted": lambda strike: before(pruning, "prune", strike),
+    "within the transaction that deletes": lambda strike: after(pruning, "prune", strike),
     "while the database is made": lambda strike: after(sqlite, "_insert", strike),
     "while the draft is written": lambda strike: after(local_draft.FileDraft, "write", strike),
     "before the draft is on disk": lambda strike: before(os, "fsync", strike),
