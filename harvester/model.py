@@ -101,6 +101,8 @@ class Denied(enum.Enum):
     """Why a claim brought no batch."""
 
     NOTHING_PENDING = "nothing_pending"
+    CLAIM_LOST = "claim_lost"
+    """The claim that was to be renewed had been taken back."""
     BUDGET_SPENT = "budget_spent"
     DAY_CLOSED = "day_closed"
 

@@ -1,1 +1,1 @@
-"""A run of the crawl: claim, fetch, settle, in concurrent calls, until the day's budget is spent."""
+"""The crawl of a run: claim, fetch and settle, in concurrent calls, until the day's budget is spent."""

@@ -1,4 +1,4 @@
-"""The time by which a crawl goes: the machine's, or the API's where that is far from it."""
+"""The clock of a crawl: the machine's, or the API's where the two are far apart."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ log = logging.getLogger(__name__)
 class ApiClock:
     """A clock that the `Date` of each answer corrects.
 
-    Where the two are further apart than RESET_GRACE, time is counted from the last answer by the
-    monotonic clock: setting the clock, even while a run sleeps, moves no quota day.
+    Where the API's time and the machine's are further apart than RESET_GRACE, time is counted from the last answer by
+    the monotonic clock: setting the clock, even while a run sleeps, moves no quota day.
     """
 
     def __init__(self, clock: Clock, ask: Callable[[], Awaitable[datetime | None]]) -> None:
-        """`ask` asks the API for its time, at no cost."""
+        """`ask` requests the API's time, at no cost."""
         self._clock = clock
         self._ask = ask
         self._heard: tuple[datetime, float] | None = None
         self._far_off = False
 
     def now(self) -> datetime:
-        """The instant, in UTC."""
+        """The current time, in UTC."""
         own = self._clock.now()
         if self._heard is None:
             return own
@@ -42,22 +42,22 @@ class ApiClock:
         await self._clock.sleep(seconds)
 
     async def ask(self) -> None:
-        """Hear what time it is at the API, where it says so."""
+        """Request the API's time and note it, if the API tells it."""
         self.hear(await self._ask())
 
     async def is_another_day(self, day: date | None) -> bool:
-        """Whether it is another quota day than that. The API is asked where no answer has told the time yet."""
+        """Whether the quota day is another than `day`. Requests the API's time where no answer has told it yet."""
         if self._heard is None:
             await self.ask()
         return day is not None and quota_day(self.now()) != day
 
     async def seconds_to_another_day(self, day: date, margin: timedelta) -> float:
-        """See quota. The API is asked each time: a machine that was suspended has counted no seconds."""
+        """As `quota.seconds_to_another_day`, by the API's time: a suspended machine has counted no seconds."""
         await self.ask()
         return seconds_to_another_day(self.now(), day, margin)
 
     def hear(self, api: datetime | None) -> None:
-        """An answer has said what time it is there."""
+        """Note the API's time `api`, as an answer gave it; warn once where the machine's clock is far off."""
         if api is None:
             return
         self._heard = api, self._clock.monotonic()

@@ -1,4 +1,4 @@
-"""What there is to ask for: where a crawl's batches come from, and where those go that it has to let go of."""
+"""Where the batches of a crawl come from, and where released ones return to."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from harvester.ledger.protocol import Ledger
 from harvester.model import Batch, BatchKind, Budget, Denied
 
 OLD_AT_ONCE = 100
-"""Old responses looked up by one query."""
+"""Most old responses looked up by one query."""
 
 
 class BatchSource(Protocol):
-    """A crawl claims until it is denied. `released_note` and `command` are words for its errors."""
+    """What a crawl claims from until it is denied. `released_note` and `command` are texts for its errors."""
 
     released_note: str
-    """What has become of the calls under way when a run ends early."""
+    """What becomes of the calls under way when a run ends early."""
     command: str
-    """The command that continues it."""
+    """The command that continues the crawl."""
 
     async def claim(self, run_id: int, budget: Budget, now: datetime) -> Batch | Denied | None:
-        """A batch, or why there is none. None: nothing this time, ask again."""
+        """Claim a batch. Returns why there is none, or None to ask again: nothing this time."""
         ...
 
     def requeue(self, batch: Batch, halves: int = 1) -> None:
-        """The batch was released, maybe in halves: this run is to ask for it again."""
+        """Note that the batch was released, in so many `halves` if split: this run is to claim it again."""
         ...
 
 
@@ -45,11 +45,11 @@ class PendingIds:
         return self._ledger.claim(run_id, budget, now)
 
     def requeue(self, batch: Batch, halves: int = 1) -> None:
-        """The next claims find it."""
+        """Do nothing: the next claims find the ids, which are pending."""
 
 
 class ChosenIds(PendingIds):
-    """The pending ids of some positions, at most so many at a time as come together."""
+    """Pending ids at given positions, claimed in the groups in which `among` yields them."""
 
     def __init__(self, ledger: Ledger, among: Iterator[Sequence[int]]) -> None:
         super().__init__(ledger)
@@ -69,13 +69,15 @@ class ChosenIds(PendingIds):
         return None if claimed is Denied.NOTHING_PENDING else claimed
 
     def requeue(self, batch: Batch, halves: int = 1) -> None:
-        """Nothing else would bring these positions up again."""
+        """Note the positions, which nothing else would bring up again; once for each half."""
         self._requeued += [batch.positions] * halves
 
 
 class OldResponses:
-    """The stored responses that were fetched before some instant, by call, each of them once; where `parts` is given,
-    those that were asked for with others. Of kind STATISTICS, those whose newest statistics are older."""
+    """The stored responses that were fetched before `before`, in the order of their calls, each of them once.
+
+    `parts`: only those that asked for other parts. Of kind STATISTICS, those whose newest statistics are older.
+    """
 
     released_note = "the old responses under way stay as they were"
     command = "harvester refresh"
@@ -97,7 +99,7 @@ class OldResponses:
             return Denied.NOTHING_PENDING
         claimed = await self._ledger.claim_old(run_id, budget, now, old_call, self._before, self._kind)
         if claimed is Denied.NOTHING_PENDING:
-            return None  # another refresh has it, or it is gone
+            return None  # another refresh has claimed the response, or the response is gone
         if isinstance(claimed, Denied):
             self._calls.appendleft(old_call)
         return claimed
@@ -112,6 +114,6 @@ class OldResponses:
             return self._calls.popleft() if self._calls else None
 
     def requeue(self, batch: Batch, halves: int = 1) -> None:
-        """It was not this response's fault."""
+        """Put the response back at the end of the queue."""
         assert batch.of_call is not None, "it was claimed here"
         self._calls.append(batch.of_call)

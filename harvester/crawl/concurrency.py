@@ -11,9 +11,9 @@ from harvester.crawl.backoff import Backoff
 class ConcurrencyController:
     """How many calls may be under way, and when the next may be sent.
 
-    Push-back halves the limit, once for all the calls that were under way together; good answers regrow it,
-    quickly to half of where it broke, then by one a round trip, as TCP does. When everything in flight fails,
-    the API is taken for down: one probe at a time, ever further apart, until something succeeds.
+    Pushback halves the limit, once for all the calls that were under way together. Good answers raise the limit again,
+    quickly to half of the last one, then by one a round trip, as in TCP. When every call under way fails, the API
+    counts as down: one probe at a time is sent, at growing intervals, until a call succeeds.
     """
 
     def __init__(self, max_concurrency: int, rng: random.Random, now: float, backoff: Backoff | None = None) -> None:
@@ -36,11 +36,11 @@ class ConcurrencyController:
 
     @property
     def probing(self) -> bool:
-        """Whether all that was under way has failed, and nothing has succeeded since."""
+        """Whether every call under way has failed, and none has succeeded since."""
         return self._probes > 0
 
     def good(self, now: float, sent_at: float | None = None) -> None:
-        """Something succeeded: the API is up, and a little more may be under way.
+        """Note a success: the API is up, and a little more may be under way.
 
         A call that was sent before the limit last shrank says nothing about the new limit.
         """
@@ -53,17 +53,14 @@ class ConcurrencyController:
         self._limit = min(float(self.max_concurrency), self._limit + step)
 
     def pushed_back(self, now: float, sent_at: float, attempt: int, retry_after_seconds: float | None) -> None:
-        """The API asked for less: halve what is under way, and send nothing for a while.
-
-        The while grows with each time that it says so again, to whichever batch.
-        """
+        """Note pushback: halve the limit, and send nothing for a while, which grows with each pushback to any batch."""
         if sent_at >= self._shrunk_at:
             self._pushes += 1
             self._shrink(now, self._limit / 2)
         self.pause_until(now + self._backoff.delay(max(attempt, self._pushes), self._rng, retry_after_seconds))
 
     def fault(self, now: float, sent_at: float) -> None:
-        """A call failed in passing. Alone it changes nothing; when all that is under way fails, probe."""
+        """Note a passing fault. A single one changes nothing; when every call under way fails, probe."""
         if sent_at < self._shrunk_at:
             return
         self._faults_in_a_row += 1
@@ -73,23 +70,24 @@ class ConcurrencyController:
             self._shrink(now, 1.0)
 
     def probe(self, now: float, pause_seconds: float) -> None:
-        """Send nothing for a while, then one call at a time until something succeeds."""
+        """Send nothing for `pause_seconds`, then one call at a time until one succeeds."""
         self.pause_until(now + pause_seconds)
         self._shrink(now, 1.0)
 
     def pause_until(self, instant: float) -> None:
+        """Send nothing before `instant`, nor before the end of an earlier pause."""
         self.paused_until = max(self.paused_until, instant)
 
     def good_since(self, instant: float) -> bool:
-        """Whether a call that was sent after that has succeeded: if so, what failed until then failed by itself."""
+        """Whether a call sent after `instant` has succeeded: earlier failures were then not the API's."""
         return self._good_sent_at > instant
 
     def silence(self, now: float) -> float:
-        """Seconds since anything succeeded, or since the start."""
+        """Seconds since a call last succeeded, or since the start."""
         return now - self._last_good
 
     def restart(self, now: float) -> None:
-        """A new day: what the last one taught about silence is forgotten."""
+        """Reset the backoff state, for a new day."""
         self._last_good = self.paused_until = now
         self._faults_in_a_row = self._probes = self._pushes = 0
 

@@ -1,7 +1,7 @@
-"""The crawl itself: claim → fetch → settle, in as many workers as calls may be under way.
+"""The crawl: claim, fetch and settle, in as many workers as calls may be under way.
 
-Each worker has one batch at a time. What happens next is decided by the ledger's answer to a claim and by the
-verdict on the API's answer; every step is one transaction, safe to be killed after.
+Each worker has one batch at a time. The ledger's answer to a claim and the verdict on the API's answer decide the next
+step. Every step is one transaction, so that the process may be killed at any time.
 """
 
 from __future__ import annotations
@@ -34,36 +34,37 @@ from harvester.youtube import Api
 log = logging.getLogger(__name__)
 
 DOUBT_PAUSE_SECONDS = 60.0
-"""How long to wait before asking once more whether the day is really spent."""
+"""How long to wait before one more call shows whether the day is really spent."""
 EVIDENCE_SECONDS = 30.0
 """How long to wait for a good answer to another batch before a call is spent on a probe."""
 MAX_REFUSALS = 30
-"""After so many refused batches, with nothing good between them, a probe tells whether it is the ids' fault."""
+"""Refused batches in a row until a probe tells whether the ids are at fault or the API."""
 
-_ENDING_OF = {
+# Of a lost claim none: there may be more to claim.
+_ENDING_OF: dict[Denied | None, Ending] = {
     Denied.NOTHING_PENDING: Ending.NOTHING_LEFT,
     Denied.BUDGET_SPENT: Ending.BUDGET_SPENT,
     Denied.DAY_CLOSED: Ending.DAY_CLOSED,
 }
-_PRECEDENCE = list(Ending)
+_PRECEDENCE = list(Ending)  # by the order of the members
 
 
 @dataclass(slots=True)
 class _Worker:
-    """What a worker has left to do: a batch to ask for again, or a settlement that it does not wait for yet."""
+    """What a worker has left to do: a batch to send again, or a settlement still to wait for."""
 
     retry: Retry | None = None
     settling: asyncio.Task[None] | None = None
 
     async def settled(self) -> None:
-        """Wait for it. Raises what the settlement raised, once."""
+        """Wait for the settlement. Raises what the settlement raised, once."""
         settling, self.settling = self.settling, None
         if settling is not None:
             await settling
 
 
 class Crawler:
-    """The calls of one run."""
+    """Makes the calls of one run."""
 
     def __init__(
         self,
@@ -79,7 +80,7 @@ class Crawler:
         rng: random.Random,
         max_calls: int | None = None,
     ) -> None:
-        """`budget` is that of each day, whatever its own day."""
+        """`budget` applies to each day, whatever its own day. `max_calls`: send no more than these."""
         self._ledger = ledger
         self._api = api
         self.clock = self._clock = ApiClock(clock, api.time)
@@ -121,12 +122,12 @@ class Crawler:
         return max(endings, key=_PRECEDENCE.index)
 
     async def close(self) -> None:
-        """Send nothing more. `go` returns when the calls under way have come home."""
+        """Send nothing more. `go` returns when the calls under way have finished."""
         self._closing.set()
         await self._limiter.wake()
 
     async def sleep_until_reset(self, margin: timedelta) -> None:
-        """Wait for another quota day than today, or for `close`; what was learned of the API's mood is forgotten."""
+        """Wait for another quota day than today, or for `close`; then the backoff state and the evidence are reset."""
         day = quota.quota_day(self._clock.now())
         await self._limiter.pause_while(lambda: self._clock.seconds_to_another_day(day, margin))
         self._controller.restart(self._clock.monotonic())
@@ -147,7 +148,7 @@ class Crawler:
             await worker.settled()
 
     async def _go_round(self, worker: _Worker) -> Ending | None:
-        """One batch asked for. What it ends with is settled beside the next claim, so that both share a commit."""
+        """Send one batch. A good answer is settled beside the next claim, so that both share a commit."""
         if worker.retry is not None:
             await self._limiter.pause(worker.retry.wait_seconds)
             await self._wait_for_evidence(worker.retry)
@@ -167,27 +168,27 @@ class Crawler:
         return None
 
     def _turn_to_probe(self, retry: Retry | None) -> AbstractAsyncContextManager[None]:
-        """One at a time: what a probe tells, it tells all."""
-        unproven = retry is not None and retry.unproven and not self._evidence.is_proven(retry)
-        return self._one_probe if unproven else nullcontext()
+        """A lock for a retry that needs a probe. One probe at a time is enough: its answer serves all workers."""
+        needs_probe = retry is not None and retry.needs_probe and not self._evidence.is_api_known_up(retry)
+        return self._one_probe if needs_probe else nullcontext()
 
     async def _wait_for_evidence(self, retry: Retry) -> None:
-        """A good answer to another worker tells as much as a probe, and costs nothing."""
+        """Wait for a good answer to another worker, which tells as much as a probe and costs nothing."""
         until = self._clock.monotonic() + EVIDENCE_SECONDS
-        while retry.unproven and self._workers_left > 1 and not self._evidence.is_proven(retry):
+        while retry.needs_probe and self._workers_left > 1 and not self._evidence.is_api_known_up(retry):
             self._good_waiters.append(good := asyncio.Event())
             await self._limiter.pause(until - self._clock.monotonic(), good)
             if not good.is_set():
                 return
 
     async def _leave(self, retry: Retry | None) -> Ending:
-        """The run is closing: release a batch that waits to be asked for again."""
+        """Release a batch that waits to be sent again, since the run is closing."""
         if retry is not None:
             await self._ledger.give_back(retry.batch, retry.fault, GiveBack.RELEASE, self._clock.now())
         return Ending.MAX_CALLS if self._calls_left == 0 else Ending.STOPPED
 
     async def _next_batch(self, retry: Retry | None) -> Batch | Ending | None:
-        """The same batch again, or else a new one, with its units reserved. None: nothing this time, look again."""
+        """Claim the batch of `retry` again, or else a new one, with its units. None: nothing this time, try again."""
         async with self._turn:
             if self._calls_left == 0:
                 await self.close()
@@ -200,13 +201,12 @@ class Crawler:
                 claimed = await self._batches.claim(self._run_id, budget, now)
             else:
                 claimed = await self._ledger.retry(self._run_id, retry.batch, retry.fault, budget, now)
-                claimed = None if claimed is Denied.NOTHING_PENDING else claimed  # lost to others: there may be more
             if isinstance(claimed, Batch):
                 self._count_call()
                 return claimed
         if claimed in (Denied.BUDGET_SPENT, Denied.DAY_CLOSED):
             self.denied_day = budget.day
-        return _ENDING_OF[claimed] if claimed is not None else None
+        return _ENDING_OF.get(claimed)
 
     def _count_call(self) -> None:
         self._report.calls += 1
@@ -217,7 +217,7 @@ class Crawler:
     # --- one call
 
     async def _ask(self, call: Call, worker: _Worker) -> Retry | None:
-        """Send the call and act on its verdict. Returns the batch where it is to be asked again."""
+        """Send the call and act on its verdict. Returns the batch if it is to be sent again."""
         batch = call.batch
         outcome = await self._api.fetch(await self._ids_of(call))
         self._clock.hear(outcome.answered_on)
@@ -254,11 +254,11 @@ class Crawler:
             self._evidence.probed()
             self._report.wasted[PROBE] += 1
             answered = Outcome(Verdict.TRY_AGAIN, PROBE, outcome.http_status, "a known id was asked for, and answered")
-            return Retry(call.batch, answered, 0.0, call.faults, proven=True)
+            return Retry(call.batch, answered, 0.0, call.faults, probe_succeeded=True)
         self._evidence.good(call.batch, outcome)
         worker.settling = asyncio.create_task(self._settle(call.batch, outcome))
         worker.settling.add_done_callback(lambda _: outcome.done_with())
-        # It begins now, before the worker's next claim: whatever kills the run, a worker has one call under way.
+        # The settlement begins before the worker's next claim: whatever kills the run, a worker has one call under way.
         await asyncio.sleep(0)
         return None
 
@@ -280,7 +280,7 @@ class Crawler:
         self._log.call(logging.DEBUG, batch, outcome.reason, "call %d: %d fetched, %d missing", *counts)
 
     async def _on_fault(self, call: Call, fault: Outcome) -> Retry | None:
-        """Back off and ask again; past the last attempt, tell a bad batch from an API that is down."""
+        """Back off and retry; after the last attempt, find out whether the batch is bad or the API is down."""
         now, batch = self._clock.monotonic(), call.batch
         self._controller.fault(now, call.sent_at)
         faults = self._evidence.count(call, now)
@@ -296,14 +296,11 @@ class Crawler:
             await self._end_for_outage(batch, fault)
             return None
         wait = self._backoff.delay(batch.attempt, self._rng, fault.retry_after_seconds)
-        unproven = patience_exhausted or self._evidence.wants_proof(batch, faults.number)
-        return Retry(batch, fault, wait, faults, unproven)
+        needs_probe = patience_exhausted or self._evidence.needs_probe(batch, faults.number)
+        return Retry(batch, fault, wait, faults, needs_probe)
 
     async def _give_up(self, batch: Batch, fault: Outcome) -> None:
-        """The batch is at fault, not the API: look for the id in its halves, or give up on the one that is left.
-
-        One that claims no ids is not asked for again by this run.
-        """
+        """Split a batch that is at fault, or fail the last remaining id. A batch that claims no ids is released."""
         if not batch.kind.claims_ids:
             message = "%d videos could not be refreshed: %s %s"
             self._log.call(logging.WARNING, batch, fault.reason, message, len(batch), fault.reason, fault.message)
@@ -328,8 +325,8 @@ class Crawler:
         await self._fail(api_down(fault, self._run.patience_seconds, self._batches))
 
     async def _on_push_back(self, call: Call, fault: Outcome) -> Retry | None:
-        """However long the API says "too fast", it says nothing about the day. Past patience a probe tells whether the
-        API is down: where all ids are poison, nothing else can be answered well."""
+        """Slow down and retry; never close a day. Once patience is exhausted, a probe tells whether the API is down:
+        where all ids are poison items, nothing else can succeed."""
         now, batch, faults = self._clock.monotonic(), call.batch, call.faults
         if patience_exhausted := self._controller.silence(now) >= self._run.patience_seconds:
             self._evidence.probes_failed += call.probe
@@ -339,10 +336,10 @@ class Crawler:
             return None
         self._controller.pushed_back(now, call.sent_at, batch.attempt, fault.retry_after_seconds)
         wait = self._backoff.delay(batch.attempt, self._rng)
-        return Retry(batch, fault, wait, faults, unproven=call.probe or patience_exhausted)
+        return Retry(batch, fault, wait, faults, needs_probe=call.probe or patience_exhausted)
 
     async def _on_quota(self, batch: Batch, fault: Outcome, sent_at: float) -> None:
-        """The day looks spent. Near midnight, and the first time, it is worth one more question."""
+        """Release the batch, since the day looks spent; close the day unless one more call is to confirm that."""
         just_reset = quota.just_reset(self._clock.now())
         certain = fault.verdict is Verdict.DAY_SPENT or self._doubt.is_confirmed(sent_at)
         if certain and not just_reset:
@@ -357,18 +354,18 @@ class Crawler:
         await self._release(batch, fault)
 
     async def _close_day(self, batch: Batch, fault: Outcome) -> None:
-        # A batch of a day to come was claimed by a clock that was ahead: the API speaks of its own day.
+        # A batch of a later day was claimed by a clock that was ahead: the API means its own day.
         day = min(batch.quota_day, quota.quota_day(self._clock.now()))
         await self._ledger.close_day(day, self._clock.now(), batch.bucket)
-        # Many calls under way hear it; once is enough to be read.
+        # Many calls under way get this answer; one warning is enough.
         level, self._closed_day = logging.DEBUG if day == self._closed_day else logging.WARNING, day
         message = "the API says that the quota of %s is spent (%s)"
         self._log.run(level, message, day, fault.reason, quota_day=str(day), call_id=batch.call_id, reason=fault.reason)
         await self._release(batch, fault)
 
     async def _on_refusal(self, call: Call, fault: Outcome) -> Retry | None:
-        """The API works and will not answer this batch: halve it at once. Alone, an id must be refused twice, with a
-        good answer to others between. After very many refusals in a row, a known id tells whether it is the API."""
+        """Split a refused batch at once: the API works. A single id must be refused twice, with a success of another
+        call in between. After very many refusals in a row, a probe tells whether the API refuses everything."""
         batch, evidence = call.batch, self._evidence
         evidence.refused_in_a_row += 1
         evidence.probes_refused += call.probe
@@ -381,10 +378,10 @@ class Crawler:
         if evidence.is_refused(call, faults) and not very_many and not call.probe:
             await self._give_up(batch, fault)
             return None
-        return Retry(batch, fault, 0.0, faults, unproven=True)
+        return Retry(batch, fault, 0.0, faults, needs_probe=True)
 
     async def _on_key_refused(self, batch: Batch, fault: Outcome) -> None:
-        # First of all: no other worker is to send one more.
+        # Before the release, so that no other worker sends one more call.
         await self._fail(key_refused(fault, self._batches))
         await self._release(batch, fault)
 
@@ -393,6 +390,6 @@ class Crawler:
         self._batches.requeue(batch)
 
     async def _fail(self, error: HarvesterError) -> None:
-        """End the run with this error once the calls under way have come home."""
+        """End the run with this error once the calls under way have finished."""
         self._fatal = self._fatal or error
         await self.close()

@@ -1,4 +1,4 @@
-"""The concurrency limiter: at most as many calls under way as the controller allows, and none while it holds."""
+"""The concurrency limiter: as many calls under way as the controller allows, and none while it pauses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_SLEEP_SECONDS = 1800.0
 
 
 class Limiter:
-    """Every wait of the crawl happens here, and ends early when `closing` is set."""
+    """Where every wait of the crawl happens, and ends early when `closing` is set."""
 
     def __init__(self, controller: ConcurrencyController, clock: Clock, closing: asyncio.Event) -> None:
         self._controller = controller
@@ -25,7 +25,7 @@ class Limiter:
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
-        """Hold one of the slots. A limiter that is closing lets all in: look at `closing` before you send."""
+        """Hold one of the slots. A limiter that is closing lets all in: check `closing` before you send."""
         while (wait := await self._enter()) > 0:
             await self.pause(wait)
         try:
@@ -35,9 +35,9 @@ class Limiter:
             await self.wake()
 
     async def _enter(self) -> float:
-        """Take a slot and return 0, or return for how many seconds the controller holds all calls.
+        """Take a slot and return 0, or return for how many seconds the controller pauses all calls.
 
-        Nothing waits inside a slot: meanwhile the limit may shrink.
+        Nothing waits inside a slot, since the limit may shrink meanwhile.
         """
         async with self._changed:
             await self._changed.wait_for(lambda: self._closing.is_set() or self._in_flight < self._controller.limit)
@@ -63,12 +63,12 @@ class Limiter:
     async def pause_while(self, seconds: Callable[[], Awaitable[float]]) -> None:
         """Sleep until `seconds` returns 0, or the limiter closes.
 
-        It is asked again every half hour: a machine that was suspended, or whose clock was set, looks at the time anew.
+        `seconds` is called again every half hour, since the machine may be suspended or its clock set.
         """
         while not self._closing.is_set() and (left := await seconds()) > 0:
             await self.pause(min(MAX_SLEEP_SECONDS, left))
 
     async def wake(self) -> None:
-        """Let those that wait look again: a slot came free, the limit grew, or the limiter closed."""
+        """Wake the tasks that wait for a slot: one became free, the limit grew, or the limiter closed."""
         async with self._changed:
             self._changed.notify_all()

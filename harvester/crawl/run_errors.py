@@ -1,4 +1,4 @@
-"""The errors that end a run: what the API did, in what state the ledger is, and what to do next. Pure."""
+"""The errors that end a run. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from harvester.youtube.advice import advice
 
 
 def api_down(fault: Outcome, patience_seconds: float, batches: BatchSource) -> HarvesterError:
-    """Nothing was answered well for `patience_seconds`."""
+    """The error for an API that gave no good answer for `patience_seconds`."""
     return ApiUnavailable(
         f"The API has not given one good answer in {patience_seconds:.0f} s; the last call ended "
         f"with {fault.reason}{f' ({fault.message})' if fault.message else ''}.",
@@ -19,7 +19,7 @@ def api_down(fault: Outcome, patience_seconds: float, batches: BatchSource) -> H
 
 
 def all_refused(fault: Outcome, times: int, batches: BatchSource) -> HarvesterError:
-    """So many batches in a row, or an id known to be good, were refused or answered in a way that can't be accepted."""
+    """The error for `times` batches in a row, or a known id, that were refused or got unacceptable answers."""
     why = f"{fault.reason} {fault.message}".rstrip()
     state = f"The run was stopped before it cost more; {batches.released_note}."
     if fault.verdict is Verdict.UNACCEPTABLE:
@@ -35,7 +35,7 @@ def all_refused(fault: Outcome, times: int, batches: BatchSource) -> HarvesterEr
 
 
 def key_refused(fault: Outcome, batches: BatchSource) -> HarvesterError:
-    """No batch will be answered."""
+    """The error for a key, a setting or a network by which no batch will be answered."""
     what = "The API refuses to answer this key" if fault.sent else "The API can't be reached"
     return (CredentialsError if fault.sent else ConfigError)(
         f"{what} ({fault.reason}): {fault.message}".rstrip(": "),

@@ -1,4 +1,4 @@
-"""Log lines of a run with fields: a JSON log shows them beside the message."""
+"""Log lines of a run, with fields that a JSON log shows beside the message."""
 
 from __future__ import annotations
 

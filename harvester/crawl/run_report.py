@@ -21,7 +21,7 @@ class Ending(enum.StrEnum):
 
 @dataclass
 class RunReport:
-    """What one run did."""
+    """Counts of what one run did."""
 
     ending: Ending = Ending.NOTHING_LEFT
     calls: int = 0
@@ -31,10 +31,10 @@ class RunReport:
     missing: int = 0
     failed: int = 0
     split: int = 0
-    """Batches halved to find an id at fault: each makes one call more."""
+    """Batches split to find an id at fault; each split costs one call more."""
     recovered: int = 0
     """Calls of dead runs whose ids were taken back."""
     wasted: Counter[str] = field(default_factory=Counter)
     """Calls that brought nothing, by reason."""
     on_day_over: Callable[[Ending], object] | None = None
-    """Called before a run with days to come sleeps until the quota's reset. It must not block, nor raise."""
+    """Called before a run that continues the next day sleeps until the quota's reset. Must not block or raise."""

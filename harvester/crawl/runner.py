@@ -1,4 +1,4 @@
-"""A run from its entry in the ledger to its end: the crawl, its lease, the stop signals."""
+"""A run from its entry in the ledger to its end: the crawl, its lease and requests to stop."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from harvester.youtube.endpoints import VIDEOS_LIST, Endpoint
 log = logging.getLogger(__name__)
 
 LEASE = timedelta(minutes=5)
-"""How long a run on another host must have been silent before its claims are taken back."""
+"""How long after its last renewal a run on another host keeps its claims."""
 RENEW_SECONDS = 60.0
 RESET_MARGIN = timedelta(minutes=5)
-"""How long after our midnight to begin the new day: the API's clock may be a little behind."""
+"""How long after this clock's midnight to begin the new day: the API's clock may be a little behind."""
 
 
 class Runner:
-    """One run over one ledger and one API. Use it once."""
+    """One run over one ledger and one API. An instance runs once."""
 
     def __init__(
         self,
@@ -48,8 +48,8 @@ class Runner:
         parts: str | None = None,
         endpoint: Endpoint = VIDEOS_LIST,
     ) -> None:
-        """`parts` is what its calls ask that endpoint for, which the ledger notes. `report` is written as the run goes,
-        so that it tells what was done even where the run raises."""
+        """`parts` is what the calls ask `endpoint` for, as the ledger notes it. `report` is updated during the run, so
+        that its counts are right even where the run raises."""
         self.report = report or RunReport()
         self._ledger = ledger
         self._api = api
@@ -69,9 +69,9 @@ class Runner:
         max_calls: int | None = None,
         batches: BatchSource | None = None,
     ) -> None:
-        """Crawl `batches`, by default every id that is pending. `report` tells what was done.
+        """Crawl `batches`, by default every pending id. `report` has the counts.
 
-        However the run ends, no id stays claimed by it. Raises CredentialsError, ApiUnavailable or a ledger's error.
+        However the run ends, none of its claims stays. Raises CredentialsError, ApiUnavailable or a ledger's error.
         """
         now = self._clock.now()
         run_id = await self._ledger.open_run(self._process, now, now + LEASE)
@@ -106,23 +106,23 @@ class Runner:
             # Shielded: a run that is cancelled must not leave its claims behind.
             await asyncio.shield(self._ledger.close_run(run_id, crawler.clock.now(), reason))
 
-    async def _is_held_by_others(self, batches: BatchSource) -> bool:
-        """Whether ids are left that another run has claimed, or has just let go."""
+    async def _is_claimed_by_others(self, batches: BatchSource) -> bool:
+        """Whether ids are left that another run has claimed, or has just released."""
         if type(batches) is not PendingIds:
             return False  # not all that is pending was asked for
         videos = (await self._ledger.progress()).videos
         return bool(videos[VideoState.CLAIMED] or videos[VideoState.PENDING])
 
     async def _crawl_days(self, crawler: Crawler, batches: BatchSource, run_log: RunLog, *, until_done: bool) -> Ending:
-        # Before the first call is booked: on a clock that is wrong, as many as may be under way had the wrong day.
+        # Before the first claim: with a wrong clock, all calls under way would have the wrong day.
         await crawler.clock.ask()
         while True:
             ending = await crawler.go()
             if ending is Ending.NOTHING_LEFT and (taken := await self._recover()):
-                # Another run of this ledger died meanwhile: what it held is left to do.
+                # Another run of this ledger died meanwhile: its claims are left to do.
                 self.report.recovered += taken
                 continue
-            if ending is Ending.NOTHING_LEFT and await self._is_held_by_others(batches):
+            if ending is Ending.NOTHING_LEFT and await self._is_claimed_by_others(batches):
                 return Ending.CLAIMED_BY_OTHERS
             if ending not in (Ending.BUDGET_SPENT, Ending.DAY_CLOSED):
                 return ending
@@ -150,7 +150,7 @@ class Runner:
         return await self._ledger.recover(self._process, self._clock.now())
 
     async def _watch_stop(self, crawler: Crawler, run_log: RunLog) -> Ending:
-        """The first stop drains; the second ends the run here and now."""
+        """Drain the run at the first request to stop; end the run at once at the second."""
         await self._stop.draining.wait()
         run_log.run(logging.INFO, "stopping: waiting for the calls under way; told again, it stops at once")
         await crawler.close()

@@ -13,5 +13,5 @@ class Stop:
         self.at_once = asyncio.Event()
 
     def ask(self) -> None:
-        """Request the stop, or where it was requested before, that the run does not drain."""
+        """Ask for a stop."""
         (self.at_once if self.draining.is_set() else self.draining).set()

@@ -101,7 +101,7 @@ class Ledger(Protocol):
         """Close the batch's call as failed, and reserve the units of another call for the same ids.
 
         Returns the batch by its new call. Denied: claimed ids are pending again, a stored response is as it was;
-        NOTHING_PENDING: the claim was lost before, and nothing was changed.
+        CLAIM_LOST: the claim had been taken back before, and nothing was changed.
         """
         ...
 

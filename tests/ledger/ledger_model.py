@@ -89,7 +89,7 @@ class Model:
 
     def retry(self, run: int, batch: Batch, sent: bool, budget: Budget) -> Batch | Denied:
         if not self.give_back(batch, GiveBack.RELEASE, sent):
-            return Denied.NOTHING_PENDING
+            return Denied.CLAIM_LOST
         opened = self.denied(budget) or self._open(run, batch.ids, budget, batch.attempt + 1, batch.of_call)
         if isinstance(opened, Batch) and batch.of_call is not None:
             return replace(opened, asked_before=batch.asked_before + 1)

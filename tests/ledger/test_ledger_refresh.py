@@ -166,7 +166,7 @@ async def test_pruned_meanwhile_its_answer_comes_too_late(ledger: Ledger, run: i
     batch = await old_batch(ledger, run)
     assert (await ledger.prune([1, 2], CUTOFF, LATER)).videos == 48
     assert not await ledger.settle(batch, good(batch), LATER)
-    assert await ledger.retry(run, batch, a_fault(), a_budget(), LATER) is Denied.NOTHING_PENDING
+    assert await ledger.retry(run, batch, a_fault(), a_budget(), LATER) is Denied.CLAIM_LOST
     assert await counts(ledger) == {"fetched": 50, "missing": 2, "pending": 68}
     assert (refreshes(database), (await ledger.progress()).days[0].abandoned) == ([], 1)
     assert findings(database) == []

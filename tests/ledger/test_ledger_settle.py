@@ -312,7 +312,7 @@ LATE: dict[str, tuple[Late, object]] = {
     "release": (lambda ledger, batch: ledger.give_back(batch, a_fault(), GiveBack.RELEASE, LATER), False),
     "split": (lambda ledger, batch: ledger.give_back(batch, a_fault(sent=False), GiveBack.SPLIT, LATER), False),
     "fail": (lambda ledger, batch: ledger.give_back(batch, a_fault(), GiveBack.FAIL, LATER), False),
-    "retry": (lambda ledger, batch: ledger.retry(1, batch, a_fault(), a_budget(), LATER), Denied.NOTHING_PENDING),
+    "retry": (lambda ledger, batch: ledger.retry(1, batch, a_fault(), a_budget(), LATER), Denied.CLAIM_LOST),
 }
 
 

@@ -23,19 +23,19 @@ class Story:
         self.batch = Batch(1, date(2026, 6, 2), 11, 1, (0,), (ID,))
         self.seconds = 0.0
         self.faults = Faults()
-        self.proven = False
+        self.api_known_up = False
 
     def answered(self) -> None:
         """Something else is answered well."""
         self.seconds += 1
         self.controller.good(self.seconds, self.seconds)
-        self.proven = self.faults.since is not None
+        self.api_known_up = self.faults.since is not None
 
     def _fails(self, refused: bool) -> Call:
-        call = Call(self.batch, self.seconds, self.faults, self.proven, probe=False)
+        call = Call(self.batch, self.seconds, self.faults, self.api_known_up, probe=False)
         self.seconds += 1
         self.faults = self.evidence.count(call, self.seconds, refused=refused)
-        self.proven = False
+        self.api_known_up = False
         return call
 
     def fails(self) -> bool:

@@ -113,7 +113,7 @@ def count_good(tx: Transaction, one: Settlement) -> None:
 
 def retry(tx: Transaction, run_id: int, batch: Batch, fault: Outcome, budget: Budget, now: datetime) -> Batch | Denied:
     if not _close_failed(tx, batch, fault, now):
-        return Denied.NOTHING_PENDING
+        return Denied.CLAIM_LOST
     moves = moves_of(batch.positions, batch.call_id) if batch.kind.claims_ids else []
     paid, refusal = reserve(tx, budget, 1)
     if not paid:
