@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sqlite3
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -95,6 +97,8 @@ class InlineWriter(Writer):
         self._engine = engine
         self._waiting_stopped = threading.Event()
         self._batching_thread = InlineThread(self._commit, death)
+        self._checkpoints = ThreadPoolExecutor(1)
+        self._jobs_since = -sys.maxsize  # no checkpoint: it would take time that is not virtual
         self._pooled = self._connect()
 
 
