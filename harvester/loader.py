@@ -43,15 +43,15 @@ class Reading:
     def read(self, done: int, size: int | None) -> None:
         """The source's side, a block at a time."""
         self._bytes, self._size = done, size
-        self._tell()
+        self._report()
 
     def added(self, rows: int, new: int) -> None:
         """The ledger's side, a chunk at a time."""
         self._rows += rows
         self._new += new
-        self._tell()
+        self._report()
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         self._progress(Advance(self._rows, bytes=self._bytes, all_bytes=self._size, note=f"{self._new:,} new"))
 
 

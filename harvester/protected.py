@@ -37,7 +37,7 @@ class Protected:
                 raise _refusal(uri, "holds", what)
 
     def refuse_export(self, settings: ExportSettings) -> None:
-        """The same for the place of an export, and for what is written beside it."""
+        """The same for the place of an export, and for what is written next to it."""
         self.refuse(settings.uri, folder=settings.max_part_bytes is not None)
         for suffix in _BESIDE:
             self.refuse(settings.uri.rstrip("/") + suffix)

@@ -74,7 +74,7 @@ class Rehearsal:
     async def play(self, on_day: Callable[[DayReport], None], on_export: ProgressCallback = no_progress) -> list[Check]:
         """Crawl, export and verify; the promises, each kept or broken. `on_day` is called as each day ends.
 
-        `on_export` is the progress of the export and its verification; `standing` is that of the crawl.
+        `on_export` is the progress of the export and its verification; `progress` is that of the crawl.
         """
         self._make_folder()
         settings = SimulatorSettings(
@@ -101,7 +101,7 @@ class Rehearsal:
             checks.append(Check("the ledger and the export are consistent", False, error.what))
         return checks
 
-    def standing(self) -> Advance:
+    def progress(self) -> Advance:
         """How far it is, at any moment."""
         run, day = self._run, quota.quota_day(self._clock.now())
         settled = self._settled + run.fetched + run.missing + run.failed

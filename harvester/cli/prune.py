@@ -37,14 +37,14 @@ def prune(state: State, older_than: timedelta, dry_run: bool, yes: bool) -> None
     harvester = state.harvester()
     if not (yes or dry_run) and can_ask():
         old = asyncio.run(harvester.prune(older_than, dry_run=True))
-        _tell_pruned(harvester, old, "would be ")
+        _show_pruned(harvester, old, "would be ")
         if not old.responses:
             return
         if not click.confirm("Delete them?"):
             click.echo("Nothing was deleted.")
             return
     pruned = asyncio.run(harvester.prune(older_than, dry_run=dry_run))
-    _tell_pruned(harvester, pruned, "would be " if dry_run else "")
+    _show_pruned(harvester, pruned, "would be " if dry_run else "")
     file = harvester.config.ledger.path
     if pruned.responses and not dry_run and file is not None:
         name = shlex.quote(str(file))
@@ -55,7 +55,7 @@ def prune(state: State, older_than: timedelta, dry_run: bool, yes: bool) -> None
         click.echo(f"{fold(told, sys.stdout)}\nsqlite3 {name} VACUUM")
 
 
-def _tell_pruned(harvester: Harvester, pruned: Stored, would: str) -> None:
+def _show_pruned(harvester: Harvester, pruned: Stored, would: str) -> None:
     """How much it is, and what it costs to have it again."""
     from harvester.report.terminal import size
     from harvester.support.sanitize import count

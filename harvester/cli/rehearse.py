@@ -60,7 +60,7 @@ def rehearse(state: State, videos: int, seed: int, faults: str, out: Path) -> No
 
     async def play() -> list[Check]:
         with progress("rehearse", "videos", state.verbosity) as callback:
-            async with report_progress(callback, rehearsal.standing):
+            async with report_progress(callback, rehearsal.progress):
                 return await rehearsal.play(day_ended, callback)
 
     checks = asyncio.run(play())

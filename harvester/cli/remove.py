@@ -44,7 +44,7 @@ def remove(state: State, invalid: bool, pending: bool, load_id: int | None, yes:
     which = Removal(chosen, load_id)
     config = state.config()
     found = removable(config, which)
-    click.echo(fold(_told(found), sys.stdout))
+    click.echo(fold(_description(found), sys.stdout))
     if not found.total:
         return
     if not yes:
@@ -57,7 +57,7 @@ def remove(state: State, invalid: bool, pending: bool, load_id: int | None, yes:
     click.echo(f"removed  {sum(removed.values()):>9,}")
 
 
-def _told(found: Removable) -> str:
+def _description(found: Removable) -> str:
     """What would be removed, and what of the load would stay."""
     from harvester.support.sanitize import count, shown
 

@@ -79,19 +79,19 @@ def _job(state: State, env_file: Path | None) -> Job:
     found = find_config(state.config_path)
     if found is None:
         raise ConfigError("There are no settings here to run with.", next_step="harvester init writes a config.toml.")
-    config = _straight(found)
+    config = _absolute(found)
     settings = state.config()
     return Job(
         program=_program(),
         config=config,
-        env_file=_straight(env_file) if env_file else config.with_name(ENV_NAME),
+        env_file=_absolute(env_file) if env_file else config.with_name(ENV_NAME),
         # On a server it needs no folder of its own.
-        ledger=_straight(settings.ledger.path or config),
+        ledger=_absolute(settings.ledger.path or config),
         user=_user(),
     )
 
 
-def _straight(path: Path) -> Path:
+def _absolute(path: Path) -> Path:
     """Absolute and without `..`, which systemd refuses; a link of that name stays one."""
     return path.parent.resolve() / path.name
 

@@ -64,7 +64,7 @@ def export(
     snapshot as the responses, as far as `books` reads from one. Of `ledger_name` and the loads the
     manifest keeps what may be shown. `now` is when the export begins. `watch` hears of videos and bytes.
     `maker` makes the parts of a folder. With `force`, what harvester did not write is replaced too. With
-    `datasette_metadata`, what Datasette shows with a database is written beside it, last of all.
+    `datasette_metadata`, what Datasette shows with a database is written next to it, last of all.
 
     Raises DestinationRefused where harvester did not write what stands there; Overtaken where another export is
     published there meanwhile; ExportIncomplete, before anything is written, where `require_complete` and ids are left

@@ -69,7 +69,7 @@ def _refuse_others(place: Path) -> None:
     # SQLite would take such a file for part of any database of that name.
     for left in (place.with_name(place.name + suffix) for suffix in ("-wal", "-journal")):
         if left.exists() and left.stat().st_size:
-            raise _refused(place, f"{shown(left.name)} beside it belongs to another database")
+            raise _refused(place, f"{shown(left.name)} next to it belongs to another database")
     if place.is_dir():
         raise _refused(place, "it is a folder")
     if place.exists() and place.stat().st_size and not is_backup(place):

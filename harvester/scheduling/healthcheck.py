@@ -22,15 +22,15 @@ class HealthCheck:
         self._url = url
 
     async def started(self) -> None:
-        await self._tell("start", "The run begins.")
+        await self._ping("start", "The run begins.")
 
     async def succeeded(self, text: str) -> None:
-        await self._tell("", text)
+        await self._ping("", text)
 
     async def failed(self, text: str) -> None:
-        await self._tell("fail", text)
+        await self._ping("fail", text)
 
-    async def _tell(self, ending: str, text: str) -> None:
+    async def _ping(self, ending: str, text: str) -> None:
         if self._url is None:
             return
         url = _with_ending(self._url.get_secret_value(), ending)

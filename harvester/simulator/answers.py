@@ -51,9 +51,11 @@ def faulty(name: str, good: Answer, now: datetime, unexpected: dict[str, Any]) -
     if name in ERRORS:
         return error_answer(ERRORS[name], name, gzipped=good.gzipped)
     if name in _ERRORS_WITH_MORE:
-        error, form = _ERRORS_WITH_MORE[name]
-        answer = error_answer(ERRORS[error], name, gzipped=good.gzipped)
-        return replace(answer, retry_after=_retry_after(form, now))
+        answer = error_answer(ERRORS[_ERRORS_WITH_MORE[name]], name, gzipped=good.gzipped)
+        if name.endswith("_date"):
+            until = now + timedelta(seconds=RETRY_AFTER_SECONDS)
+            return replace(answer, retry_after=format_datetime(until, usegmt=True))
+        return replace(answer, retry_after=str(RETRY_AFTER_SECONDS) if name.endswith("_after") else None)
     if name in _ENDINGS:
         return replace(good, outcome=name, ending=_ENDINGS[name])
     if name == "slow":
@@ -62,19 +64,13 @@ def faulty(name: str, good: Answer, now: datetime, unexpected: dict[str, Any]) -
 
 
 # quota_untrue: a short burst of traffic has been seen to be answered as if the day were spent
-_ERRORS_WITH_MORE: dict[str, tuple[str, str]] = {
-    "503_retry_after": ("503", "seconds"),
-    "503_retry_after_date": ("503", "date"),
-    "429_retry_after": ("429", "seconds"),
-    "quota_untrue": ("403_quota", "none"),
+_ERRORS_WITH_MORE = {
+    "503_retry_after": "503",
+    "503_retry_after_date": "503",
+    "429_retry_after": "429",
+    "quota_untrue": "403_quota",
 }
 _ENDINGS: dict[str, Ending] = {"drop": "drop", "hang": "hang", "cut_body": "cut"}
-
-
-def _retry_after(form: str, now: datetime) -> str | None:
-    if form == "date":
-        return format_datetime(now + timedelta(seconds=RETRY_AFTER_SECONDS), usegmt=True)
-    return str(RETRY_AFTER_SECONDS) if form == "seconds" else None
 
 
 def _damaged(name: str, good: Answer, unexpected: dict[str, Any]) -> Answer:
@@ -87,16 +83,12 @@ def _damaged(name: str, good: Answer, unexpected: dict[str, Any]) -> Answer:
         case "cut_gzip" if good.gzipped:
             return replace(good, body=good.body[: len(good.body) // 2], outcome=name)
         case "bad_gzip" if good.gzipped:
-            return replace(good, body=_spoiled(good.body), outcome=name)
+            middle = len(good.body) // 2
+            spoilt = bytes(byte ^ 0x5A for byte in good.body[middle : middle + 64])
+            return replace(good, body=good.body[:middle] + spoilt + good.body[middle + 64 :], outcome=name)
     plain = gzip.decompress(good.body) if good.gzipped else good.body
     spoilt = _spoilt_json(name, plain, unexpected)
     return replace(good, body=gzipped_if(good.gzipped, spoilt), outcome=name)
-
-
-def _spoiled(body: bytes) -> bytes:
-    middle = len(body) // 2
-    stretch = bytes(byte ^ 0x5A for byte in body[middle : middle + 64])
-    return body[:middle] + stretch + body[middle + 64 :]
 
 
 def _spoilt_json(name: str, plain: bytes, unexpected: dict[str, Any]) -> bytes:

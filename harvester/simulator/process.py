@@ -32,8 +32,13 @@ class SimulatorProcess:
 
     def start(self) -> None:
         """Start the child and wait until it serves; raises RuntimeError if it ends instead."""
-        line = [sys.executable, "-m", "harvester.simulator", *_arguments(self.settings)]
-        environment = _environment(self.settings)
+        given = {name: value for name, value in vars(self.settings).items() if value is not None}
+        # a key, even a simulated one, stays out of the process list
+        key = given.pop("valid_key", None)
+        environment = {name: value for name, value in os.environ.items() if name != VALID_KEY_VARIABLE}
+        environment |= {VALID_KEY_VARIABLE: key} if key else {}
+        options = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
+        line = [sys.executable, "-m", "harvester.simulator", "--until-stdin-closes", *options]
         self._child = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)  # noqa: S603  (arguments of our own making)
         assert self._child.stdout is not None
         self.base_url = self._child.stdout.readline().decode().strip()
@@ -106,14 +111,3 @@ class SimulatorProcess:
 
     async def __aexit__(self, *_: object) -> None:
         self.stop()
-
-
-def _arguments(settings: SimulatorSettings) -> list[str]:
-    given = {name: value for name, value in vars(settings).items() if value is not None and name != "valid_key"}
-    return ["--until-stdin-closes", *(f"--{name.replace('_', '-')}={value}" for name, value in given.items())]
-
-
-def _environment(settings: SimulatorSettings) -> dict[str, str]:
-    # a key, even a simulated one, stays out of the process list
-    environment = {name: value for name, value in os.environ.items() if name != VALID_KEY_VARIABLE}
-    return environment | ({VALID_KEY_VARIABLE: settings.valid_key} if settings.valid_key else {})

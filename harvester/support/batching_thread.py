@@ -80,7 +80,7 @@ class BatchingThread(Generic[S, T]):
             except BaseException as error:  # noqa: BLE001 (it is raised where the items are awaited)
                 done = [Done(error=error)] * len(items)
             with suppress(RuntimeError):  # the loop is closed
-                loop.call_soon_threadsafe(_tell, waiting, done)
+                loop.call_soon_threadsafe(_deliver, waiting, done)
 
     def _take(self) -> list[tuple[S, asyncio.Future[T]]]:
         with self._lock:
@@ -90,7 +90,7 @@ class BatchingThread(Generic[S, T]):
             return taken
 
 
-def _tell(waiting: Sequence[asyncio.Future[T]], done: Sequence[Done[T]]) -> None:
+def _deliver(waiting: Sequence[asyncio.Future[T]], done: Sequence[Done[T]]) -> None:
     for future, one in zip(waiting, done, strict=True):
         if future.done():
             continue  # cancelled meanwhile

@@ -23,7 +23,7 @@ COMPRESSED_WITHIN = {
 """Formats that take no compression, and why."""
 
 
-def told_by_name(uri: str, chosen: str | None = None) -> dict[str, Any]:
+def settings_by_name(uri: str, chosen: str | None = None) -> dict[str, Any]:
     """The export settings that a destination tells, unless an option says otherwise; none where its ending is unknown.
 
     Standard output and a database are no folder of parts.
@@ -49,9 +49,9 @@ def by_rank(settings: Sections, options: Sections) -> tuple[Sections, Sections, 
     """Options over the name over the settings. Of a destination that the settings name, they are over its name."""
     in_options, in_settings = options.get("export", {}), settings.get("export", {})
     if "uri" in in_options:
-        return settings, {"export": told_by_name(in_options["uri"], in_options.get("format"))}, options
+        return settings, {"export": settings_by_name(in_options["uri"], in_options.get("format"))}, options
     chosen = in_options.get("format") or in_settings.get("format")
-    return {"export": told_by_name(in_settings.get("uri", ""), chosen)}, settings, options
+    return {"export": settings_by_name(in_settings.get("uri", ""), chosen)}, settings, options
 
 
 def refuse_misleading_name(uri: str, name: str, compression: str) -> None:

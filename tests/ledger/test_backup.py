@@ -121,7 +121,7 @@ def test_an_earlier_backup_is_replaced_and_nothing_else(folder: Path, ledger: Pa
         assert (target.read_bytes() if target.is_file() else b"") == before
 
     target.with_name("backup.db-wal").write_bytes(b"of another")
-    refused("backup.db-wal beside it belongs to another database")
+    refused("backup.db-wal next to it belongs to another database")
     target.with_name("backup.db-wal").unlink()
     # Opened as a ledger, it holds what no other place does.
     with closing(sqlite3.connect(target)) as db:

@@ -1,4 +1,4 @@
-"""The WAL of a SQLite ledger is taken into the file while a run goes on."""
+"""The WAL of a SQLite ledger is taken into the file during a run."""
 
 from __future__ import annotations
 

@@ -139,7 +139,7 @@ async def test_what_is_as_old_as_that_stays(ledger: Ledger, database: Database) 
 
 
 async def test_what_was_pruned_is_fetched_again_and_pruned_again(ledger: Ledger, run: int, database: Database) -> None:
-    """A call's response goes once; missing ids of it may be requeued before or after."""
+    """A call's response is deleted once; missing ids of it may be requeued before or after."""
     await ledger.prune([1], LATER, LATER)
     await ledger.requeue(EVERYTHING, [MISSING], None)
     batch = await a_batch(ledger, run)

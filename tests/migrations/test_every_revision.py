@@ -1,4 +1,4 @@
-"""A ledger of every earlier version, in both databases, is brought up to date with all that is in it, and goes on."""
+"""A ledger of every earlier version, in both databases, is brought up to date with all that is in it, and works."""
 
 from __future__ import annotations
 

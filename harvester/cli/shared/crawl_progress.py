@@ -66,12 +66,12 @@ async def _outlook(harvester: Harvester, report: RunReport) -> Outlook | None:
 async def report_progress(progress: ProgressCallback, measure: Callable[[], Advance]) -> AsyncIterator[None]:
     """Tell `progress` several times a second how things stand, for as long as this lasts."""
 
-    async def tell() -> None:
+    async def report() -> None:
         while True:
             progress(measure())
             await asyncio.sleep(UPDATE_SECONDS)
 
-    async with _in_background(tell()):
+    async with _in_background(report()):
         yield
 
 

@@ -79,7 +79,7 @@ def _opened(file: BinaryIO) -> Iterator[sqlite3.Connection]:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    # Immutable: no lock, no journal beside it, and it may lose its name.
+    # Immutable: no lock, no journal next to it, and it may lose its name.
     db = sqlite3.connect(f"file:{quote(os.fspath(path))}?mode=ro&immutable=1", uri=True)
     db.execute("SELECT 1 FROM sqlite_schema").fetchone()
     return db

@@ -224,7 +224,7 @@ def file_at(path: Path) -> tuple[int, int] | None:
 def checkpoint(path: Path) -> None:
     """Take what was committed out of the WAL into the file, as far as nobody reads it, while others write on.
 
-    What fails is left to whoever writes next.
+    What fails is left to the next writer.
     """
     with suppress(sqlite3.Error), closing(sqlite3.connect(f"file:{quote(os.fsencode(path))}?mode=rw", uri=True)) as db:
         db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
