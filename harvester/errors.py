@@ -5,7 +5,7 @@
     │   ├── CredentialsError         3   a key or an account that was refused
     │   └── DestinationRefused       3   what stands at a destination is not harvester's to replace
     ├── LedgerUnusable               3   foreign, read-only, older or newer ledger file
-    ├── OutsideError                 4   the world failed for now: run it again
+    ├── OutsideError                 4   something outside failed for now: run it again
     │   ├── ApiUnavailable           4
     │   ├── SourceUnavailable        4
     │   ├── StorageUnavailable       4   the place of the export
@@ -26,7 +26,7 @@ from collections.abc import Iterable
 from typing import ClassVar, Self
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-"""What an OSError says where the disk is full, or fails."""
+"""The error numbers of an OSError where the disk is full or fails."""
 
 
 class HarvesterError(Exception):
@@ -50,15 +50,15 @@ class ConfigError(HarvesterError):
 
 
 class CredentialsError(ConfigError):
-    """The API or the bucket knows who is asking, or not, and says no."""
+    """Credentials that are missing, unknown or not permitted."""
 
 
 class DestinationRefused(ConfigError):
-    """Harvester did not write what stands there, or it is something that no command may replace."""
+    """A destination that harvester did not write, or that no command may replace."""
 
 
 class LedgerUnusable(HarvesterError):
-    """The file is there but this program must not work on it."""
+    """A ledger that exists but that this program must not work on."""
 
     exit_code = 3
 
@@ -81,7 +81,7 @@ class StorageUnavailable(OutsideError):
 
 
 class Overtaken(StorageUnavailable):
-    """What stood there when an export began no longer does: another one was published meanwhile."""
+    """A destination that another export replaced while this one was made."""
 
 
 class LedgerUnavailable(OutsideError):

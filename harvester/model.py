@@ -1,4 +1,4 @@
-"""The words of the house as types: frozen, pure, and shared by every room."""
+"""Domain types: frozen, without I/O, and shared by every room."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BATCH_SIZE = 50
 
 
 class VideoState(enum.IntEnum):
-    """The one state of an id. The numbers are what the ledger stores."""
+    """The state of an id. The ledger stores the numbers."""
 
     PENDING = 0
     CLAIMED = 1
@@ -31,7 +31,7 @@ class VideoState(enum.IntEnum):
 
 
 class CallState(enum.StrEnum):
-    """`open` is under way; a call is closed once, as one of the others."""
+    """The state of a call: `open` while under way, then closed once, as one of the others."""
 
     OPEN = "open"
     OK = "ok"
@@ -40,22 +40,22 @@ class CallState(enum.StrEnum):
 
 
 Bucket: TypeAlias = Literal["default", "statistics"]
-"""The API's daily quotas, as the ledger names them: that of videos.batchGetStats, and that of all other endpoints."""
+"""The API's daily quotas, as the ledger names them. `statistics` is that of videos.batchGetStats."""
 
 
 class BatchKind(enum.Enum):
-    """What a batch is asked for, and so what settling it means."""
+    """What a batch is sent for, and so what settling it means."""
 
     HARVEST = "harvest"
     """Pending ids, claimed until they are settled as fetched or missing."""
     REFRESH = "refresh"
     """The ids of a stored response, which stay fetched until the answer replaces that response."""
     STATISTICS = "statistics"
-    """The same, but the answer is stored beside that response."""
+    """The ids of a stored response, whose statistics are stored beside that response."""
 
     @property
     def claims_ids(self) -> bool:
-        """Whether its ids are claimed meanwhile, so that a batch at fault can be split, and an id alone fail."""
+        """Whether the ids are claimed during the call, so that a batch at fault can be split, and a single id fail."""
         return self is BatchKind.HARVEST
 
 
@@ -73,20 +73,20 @@ class Batch:
     """The most calls that any of these ids was part of before this one."""
     kind: BatchKind = BatchKind.HARVEST
     bucket: Bucket = "default"
-    """What its units are spent of."""
+    """The quota bucket charged."""
     of_call: int | None = None
-    """The call that fetched its ids; None where they are claimed."""
+    """The call that fetched the ids; None where they are claimed."""
 
     def __len__(self) -> int:
         return len(self.ids)
 
     @property
     def is_single_id(self) -> bool:
-        """Whether it is an id alone, that fails where it is at fault: nothing is left to split."""
+        """Whether the batch is a single claimed id, which can fail but not be split."""
         return len(self.ids) == 1 and self.kind.claims_ids
 
     def by_next_call(self, call_id: int, budget: Budget) -> Batch:
-        """The same ids, asked for once more."""
+        """The same batch with its next call."""
         return replace(
             self,
             call_id=call_id,
@@ -109,13 +109,13 @@ class Denied(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What may be reserved on one quota day: `limit` units in all, `units_per_call` for each call."""
+    """Units that may be reserved on one quota day: `limit` in all, `units_per_call` for each call."""
 
     day: date
     limit: int
     units_per_call: int
     parts: str | None = None
-    """What its calls ask for, as `YouTubeSettings.asked` has it: noted in each of them, as is the endpoint."""
+    """The parts that its calls ask for, as in `YouTubeSettings.asked`. The ledger notes them with each call."""
     endpoint: str = "videos.list"
     bucket: Bucket = "default"
 
@@ -125,18 +125,18 @@ class Verdict(enum.Enum):
 
     GOOD = "good"
     TRY_AGAIN = "try_again"
-    """A passing fault: back off and ask again."""
+    """A passing fault: back off and retry."""
     SLOW_DOWN = "slow_down"
-    """Asked too fast: fewer at once, and later."""
+    """Calls came too fast: send fewer at once, and later."""
     QUOTA_DOUBTED = "quota_doubted"
-    """The day looks spent; short bursts have been seen to answer so, so it is worth one more question."""
+    """The day looks spent. Short bursts of calls have got the same answer, so one more call is to confirm it."""
     DAY_SPENT = "day_spent"
     KEY_REFUSED = "key_refused"
-    """The key, a setting or this machine's network is at fault: every call would end so until a person fixes it."""
+    """The key, a setting or this machine's network is at fault: every call fails until a person fixes it."""
     BATCH_REFUSED = "batch_refused"
-    """The API refuses these ids: asking the same again only costs."""
+    """The API refuses these ids: sending the same batch again only costs units."""
     UNACCEPTABLE = "unacceptable"
-    """A whole answer of the API that is not one to these ids: the API is up, and some id of the batch brings it."""
+    """A complete answer that does not match these ids: the API is up, and some id of the batch causes it."""
 
 
 class Body(NamedTuple):
@@ -145,12 +145,12 @@ class Body(NamedTuple):
     data: bytes
     encoding: str
     raw_bytes: int
-    """Length once decompressed."""
+    """Length of the decompressed body."""
     sha256: bytes
     item_count: int
 
     def raw(self) -> bytes:
-        """The body as the API meant it. Raises BodyError where it is not what was noted of it."""
+        """The decompressed body. Raises BodyError where checksum or length differ from those noted."""
         if hashlib.sha256(self.data).digest() != self.sha256:
             raise BodyError("bad_checksum", "it does not match its checksum")
         raw = decompress(self.data, self.encoding, self.raw_bytes)
@@ -161,7 +161,7 @@ class Body(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the wire brought for one call. Header names are lower case."""
+    """The HTTP response to one call. Header names are lower case."""
 
     status: int
     headers: dict[str, str]
@@ -174,24 +174,24 @@ def _nothing() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """An answer, or its absence, once sorted."""
+    """An answer, or the lack of one, once classified."""
 
     verdict: Verdict
     reason: str
     """A short word for logs, counts and `retry --reason`: `backendError`, `timeout`, `cut_body`…"""
     http_status: int | None = None
     message: str = ""
-    """The API's own sentence, for people; never holds the key."""
+    """The API's own message, for people; never contains the key."""
     retry_after_seconds: float | None = None
     sent: bool = True
-    """False where the request surely never reached the API, so that it cost nothing."""
+    """False where the request certainly never reached the API, and so cost nothing."""
     body: Body | None = None
     found: frozenset[str] = frozenset()
     """The ids of a good answer's items."""
     done_with: Callable[[], None] = field(default=_nothing, compare=False, repr=False)
-    """To be called once the body is stored or dropped: a large one holds up other large ones until then."""
+    """Called once the body is stored or dropped. A large body keeps other large ones waiting until then."""
     answered_on: datetime | None = None
-    """What time it was at the API, by its own clock."""
+    """The time at which the API answered, by its own clock."""
 
 
 class GiveBack(enum.Enum):
@@ -199,25 +199,25 @@ class GiveBack(enum.Enum):
 
     RELEASE = "release"
     SPLIT = "split"
-    """Pending again, in two halves that are asked apart."""
+    """Make the ids pending again, in two halves that are claimed apart."""
     FAIL = "fail"
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessIdentity:
-    """Who runs: enough to tell later whether that process still lives."""
+    """The identity of a process: enough to tell later whether it still lives."""
 
     host: str
     boot: str
     """Tells boots and process namespaces of one host apart."""
     pid: int
     started: str
-    """The operating system's start time of the process: a reused pid differs."""
+    """The start time of the process by the operating system, which differs where a pid is reused."""
 
 
 @dataclass(frozen=True, slots=True)
 class QuotaDay:
-    """What the ledger counts of one quota day."""
+    """The counts of one quota day in the ledger."""
 
     day: date
     units_limit: int = 0
@@ -227,22 +227,22 @@ class QuotaDay:
     failed: int = 0
     abandoned: int = 0
     fetched: int = 0
-    """Ids that it settled so; not those of a refresh, which were settled before. So with `missing`."""
+    """Ids settled as fetched by the calls of the day, without refreshes. `missing` likewise."""
     missing: int = 0
     raw_bytes: int = 0
     stored_bytes: int = 0
     closed_by_server_at: datetime | None = None
     elsewhere: int = 0
-    """Units that others spent, as far as a person entered them."""
+    """Units spent by others, as far as a person entered them."""
 
     def remaining(self, limit: int) -> int:
-        """What may still be spent of `limit` units."""
+        """The units of `limit` that may still be spent."""
         return 0 if self.closed_by_server_at else max(0, limit - self.units - self.elsewhere)
 
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """One process's go at it."""
+    """A row of `runs`."""
 
     id: int
     host: str
@@ -264,18 +264,18 @@ class FaultCount:
 
 
 class FailedId(NamedTuple):
-    """An id that was given up, and how its last call ended."""
+    """A failed id, and how its last call ended."""
 
     video_id: str
     reason: str
     http_status: int | None
     failed_at: datetime
     attempts: int
-    """Calls that it was part of."""
+    """Calls that the id was part of."""
 
 
 class Stored(NamedTuple):
-    """How many stored responses, the fetched ids in them, and their bytes, plain and as stored."""
+    """Counts of stored responses, the fetched ids in them, and their bytes, plain and as stored."""
 
     responses: int = 0
     videos: int = 0
@@ -291,13 +291,13 @@ NOTHING_STORED = Stored()
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The ledger at a glance."""
+    """Counts of the whole ledger."""
 
     videos: dict[VideoState, int]
     days: tuple[QuotaDay, ...]
     """Every quota day on which a call was made, oldest first."""
     pruned: Stored = NOTHING_STORED
-    """What was deleted for its age of what those days stored."""
+    """The responses of those days that were pruned."""
 
     @property
     def total(self) -> int:
@@ -305,7 +305,7 @@ class Progress:
 
     @property
     def asked_for(self) -> int:
-        """Ids that can be asked for: all but the invalid ones."""
+        """Ids that can be sent to the API: all but the invalid ones."""
         return self.total - self.videos[VideoState.INVALID]
 
     @property
@@ -322,7 +322,7 @@ class Progress:
 
 
 class PartsAsked(NamedTuple):
-    """How many of the stored responses were asked for with these parts."""
+    """How many of the stored responses have these parts."""
 
     parts: str | None
     """As `YouTubeSettings.asked`; None in calls of versions that did not note them."""
@@ -330,7 +330,7 @@ class PartsAsked(NamedTuple):
 
 
 class OldResponse(NamedTuple):
-    """The call of a response that is to be deleted, and over how many positions its ids lie."""
+    """A stored response found by its age: its call, and how many positions its ids span."""
 
     call_id: int
     position_span: int
@@ -347,7 +347,7 @@ class StoredResponse(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ResponseSize:
-    """What is known of a stored response without reading its body. Sizes are bytes, plain and as stored."""
+    """The sizes of a stored response, known without reading its body, in bytes, plain and as stored."""
 
     first_position: int
     raw_bytes: int
@@ -356,7 +356,7 @@ class ResponseSize:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Positions of the load order, from `first` to `last`, both included. `last` may lie past the end."""
+    """A range of load positions from `first` to `last`, both included. `last` may lie past the end."""
 
     first: int = 1
     last: int = 2**62
@@ -370,7 +370,7 @@ EVERYTHING = Span()
 
 @dataclass(frozen=True, slots=True)
 class Addition:
-    """What one chunk of ids did to the ledger."""
+    """The effect of adding one chunk of ids to the ledger."""
 
     new: int
     new_invalid: int
@@ -380,7 +380,7 @@ class Addition:
 
 @dataclass(frozen=True, slots=True)
 class IdRecord:
-    """What the ledger holds of one id."""
+    """The record of one id in the ledger."""
 
     position: int
     state: VideoState

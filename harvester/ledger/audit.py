@@ -1,6 +1,6 @@
-"""What `verify` checks: every sum counted afresh, every stored body read. Reads only.
+"""The checks of `verify`: count every sum afresh, and read every stored body. Reads only.
 
-It takes a pass over the ids and a pass over the stored responses; memory does not grow with either.
+The checks take a pass over the ids and a pass over the stored responses; memory does not grow with either.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _DECODER = msgspec.json.Decoder(_Response)
 
 
 def findings(db: Connection) -> Iterator[str]:
-    """A sentence for each thing that does not balance."""
+    """Describe each inconsistency in a sentence."""
     yield from _database(db)
     yield from _states(db)
     yield from _claims(db)
@@ -56,7 +56,7 @@ def findings(db: Connection) -> Iterator[str]:
 
 
 def _database(db: Connection) -> Iterator[str]:
-    """The database's own checks: its pages, and its foreign keys."""
+    """Run the database's own checks of its pages and foreign keys."""
     if db.dialect.name != "sqlite":
         yield from _foreign_keys(db)
         return
@@ -69,7 +69,7 @@ def _database(db: Connection) -> Iterator[str]:
 
 
 def _foreign_keys(db: Connection) -> Iterator[str]:
-    """A server checks its pages whenever it reads them, but rows may be restored without what they refer to."""
+    """Check the foreign keys on a server, where rows may be restored without those they refer to."""
     for table in metadata.sorted_tables:
         for key in table.foreign_key_constraints:
             parent = key.referred_table.alias()
@@ -109,7 +109,7 @@ def _states(db: Connection) -> Iterator[str]:
 
 
 def _claims(db: Connection) -> Iterator[str]:
-    """Every id that a call speaks for belongs to a call of the right state."""
+    """Check that every claimed, fetched, missing or failed id belongs to a call of the right state."""
     rightly = or_(
         and_(videos.c.state == VideoState.CLAIMED, calls.c.state == "open"),
         and_(videos.c.state.in_((VideoState.FETCHED, VideoState.MISSING)), calls.c.state == "ok"),
@@ -129,7 +129,7 @@ def _claims(db: Connection) -> Iterator[str]:
 
 
 def _refreshes(db: Connection) -> Iterator[str]:
-    """What is being asked for again is stored meanwhile."""
+    """Check that the responses which are being refreshed are stored."""
     old = calls.c.of_call
     query = select(calls.c.id, old).where(
         OF_VIDEOS, calls.c.state == "open", old.is_not(None), old.not_in(select(responses.c.call_id))
@@ -139,7 +139,7 @@ def _refreshes(db: Connection) -> Iterator[str]:
 
 
 def _units(db: Connection) -> Iterator[str]:
-    """The day's units are the sum of its calls' units, and never above its limit; so for the other sums."""
+    """Check that a day's sums are those of its calls, and that its units are within its limit."""
     sums = select(
         calls.c.bucket,
         calls.c.quota_day,
@@ -168,7 +168,7 @@ def _units(db: Connection) -> Iterator[str]:
 
 
 def _pruned(db: Connection) -> Iterator[str]:
-    """What was deleted for its age is marked, call by call, and none of it is stored."""
+    """Check that pruned responses are marked, call by call, and none of them is stored."""
     both = select(pruned_responses.c.call_id).where(pruned_responses.c.call_id.in_(select(responses.c.call_id)))
     for call_id in db.execute(both.limit(MAX_EXAMPLES)).scalars():
         yield f"The response of call {call_id} is marked as deleted, but it is stored."
@@ -181,7 +181,7 @@ def _pruned(db: Connection) -> Iterator[str]:
 
 
 def _stored(db: Connection) -> Iterator[str]:
-    """Every good call that was not pruned has one stored body, whole; its items are just that call's fetched ids."""
+    """Check that every good call, unless pruned, has a stored body whose items are the fetched ids of the call."""
     without = select(calls.c.id).where(
         OF_VIDEOS,
         calls.c.state == "ok",
@@ -210,7 +210,7 @@ def _stored(db: Connection) -> Iterator[str]:
 
 
 def _settled_by_call(db: Connection) -> Generator[tuple[int, set[str], set[str]], None, None]:
-    """Call, its fetched and its missing ids, by call. The database sorts them, on disk where they are many."""
+    """Each call with its fetched and its missing ids, sorted by the database, on disk where they are many."""
     query = (
         select(videos.c.call_id, videos.c.video_id, videos.c.state)
         .where(videos.c.state.in_((VideoState.FETCHED, VideoState.MISSING)))
@@ -246,7 +246,7 @@ def _response(row: AnyRow, fetched: set[str], missing: set[str]) -> Iterator[str
 
 
 def _statistics(db: Connection) -> Iterator[str]:
-    """Each stored body is whole, and of videos of its response."""
+    """Check that all stored statistics are intact, and of videos of their response."""
     rows = db.execution_options(yield_per=16).execute(STATISTICS.add_columns(calls.c.state))
     for row in rows:
         if row.state != "ok":

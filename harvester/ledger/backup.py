@@ -1,7 +1,7 @@
-"""A backup of a ledger in one SQLite file: as the ledger was at one moment, verified, and only then in its place.
+"""A backup of a ledger in one SQLite file: one moment's state, verified before it appears in its place.
 
-SQLite's own backup copies a file, the reader of `ledger copy` a server's ledger. So nothing else has to be installed
-(pg_dump must be as new as the server), and what comes out is checked, opened and restored by harvester alone.
+A SQLite ledger is copied by SQLite's own backup, a PostgreSQL ledger as by `ledger copy`. So nothing else has to be
+installed (pg_dump must be as new as the server), and harvester alone can check, open and restore the backup.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from harvester.support.progress import ProgressCallback, no_progress
 from harvester.support.sanitize import shown
 
 MARK = 0x4842414B
-"""The user version ("HBAK") of a backup. It is one only until it is opened as a ledger, which turns it to WAL."""
+"""The user version ("HBAK") of a backup file, until it is opened as a ledger, which switches it to WAL."""
 _DRAFT = ".backup-draft"
 _HEADER_BYTES = 100
 
 
 def backup(url: str, target: Path, watch: ProgressCallback = no_progress) -> Progress:
-    """Write what the ledger is now to `target`; how far it was then. Runs go on meanwhile; the ledger is only read.
+    """Write the present state of the ledger to `target`. Returns its progress. Runs may go on; the ledger is only read.
 
-    Raises DestinationRefused where something else stands there, InconsistentLedger where what was written is not
-    consistent, a ledger's error, or OSError. `target` is then as it was.
+    Raises DestinationRefused where `target` is something else, InconsistentLedger where the backup is not consistent, a
+    ledger's error, or OSError. `target` is then as it was.
     """
     ledger_open.check(url)
     place = followed(target)
@@ -58,7 +58,7 @@ def backup(url: str, target: Path, watch: ProgressCallback = no_progress) -> Pro
 
 
 def is_backup(file: Path) -> bool:
-    """Whether it is as `backup` left it, and was not opened as a ledger since."""
+    """Whether `file` is as `backup` left it, and was not opened as a ledger since."""
     with file.open("rb") as opened:
         header = opened.read(_HEADER_BYTES)
     versions = int.from_bytes(header[60:64]), int.from_bytes(header[68:72])
@@ -86,7 +86,7 @@ def _refused(place: Path, why: str) -> DestinationRefused:
 
 @contextmanager
 def _drafted(place: Path) -> Iterator[Path]:
-    """A name in a hidden folder beside the place, locked as long as this process lives. What killed ones left goes."""
+    """A name in a hidden folder beside `place`, locked while this process lives. Removes what killed processes left."""
     for left in place.parent.glob(f".{glob.escape(place.name)}.*{_DRAFT}"):
         with suppress(OSError), _locked(left):
             shutil.rmtree(left)
@@ -100,7 +100,7 @@ def _drafted(place: Path) -> Iterator[Path]:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Raises OSError where it is another process's."""
+    """Hold the lock of a folder. Raises OSError where another process holds it."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -117,7 +117,7 @@ def _verify(draft: Path) -> Progress:
 
 
 def _finish(draft: Path) -> None:
-    """Marked, one file without a WAL, and on disk."""
+    """Mark the backup, make it one file without a WAL, and sync it to disk."""
     with ledger_errors(draft), closing(sqlite3.connect(draft)) as db:
         db.execute("PRAGMA journal_mode = DELETE")
         db.execute(f"PRAGMA user_version = {MARK}")

@@ -1,4 +1,4 @@
-"""What a database brings to a ledger: one thread that writes, and snapshots for readers."""
+"""The connection of a process to a ledger: one thread that writes, and snapshots to read."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from harvester.ledger.queries import AnyQuery, AnyRow
 
 
 class Connector(ABC):
-    """One process's way into a ledger. See `SqliteConnector` and `PostgresConnector`."""
+    """The connection of one process to a ledger: see `SqliteConnector` and `PostgresConnector`."""
 
     writer: GroupCommit
     """Runs the transactions."""
     unclosed: dict[int, str]
-    """Runs of this process whose closing failed, and the reasons why they had ended."""
+    """Runs of this process that could not be closed, with the reasons why they had ended."""
     return_seconds: float = 0.0
-    """So long a run may be without its connection after a restart of the server."""
+    """How long a run may be without a connection after a restart of the server."""
 
     @abstractmethod
     async def read(self, *queries: AnyQuery) -> list[Sequence[AnyRow]]:
@@ -25,12 +25,12 @@ class Connector(ABC):
 
     @abstractmethod
     async def close(self) -> None:
-        """Wait for what is under way, then close all connections."""
+        """Wait for the transactions under way, then close all connections."""
 
     def as_written(self, text: str) -> str:
-        """How an id, or what is none, stands in this database."""
+        """The form in which this database stores an id or an invalid text."""
         return text
 
     def as_given(self, text: str) -> str:
-        """What was written so."""
+        """The text that is stored in that form: the inverse of `as_written`."""
         return text

@@ -1,7 +1,7 @@
-"""A ledger taken to another place, from a file to a server or back: streamed, resumable, compared at the end.
+"""Copy a ledger to another place, from a file to a server or back: streamed, resumable, compared at the end.
 
-Until the comparison has succeeded, the copy's version is a mark that no command works with. The mark holds a
-fingerprint of the source: a copy that was cut off continues where the source is still the same, or else begins anew.
+Until the comparison has succeeded, the version of the copy is a mark that no command works with. The mark contains a
+fingerprint of the source: an interrupted copy continues if the source is still the same, or else begins anew.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from harvester.support.ledger_url import file_of, name_of
 from harvester.support.progress import Advance, ProgressCallback, no_progress
 
 CHUNK_ROWS = {"responses": 64}
-"""Rows a transaction: of responses some megabytes, of all others CHUNK."""
+"""Rows copied in one transaction: some megabytes of responses; CHUNK of other tables."""
 CHUNK = 20_000
 # What a server's connections committed last means nothing elsewhere.
 TABLES = [table for table in metadata.sorted_tables if table not in (video_states, commit_tokens)]
@@ -34,7 +34,7 @@ Row: TypeAlias = Sequence[Any]
 
 
 def copy(source_url: str, target_url: str, progress: ProgressCallback = no_progress) -> int:
-    """Make of the target what the source is now; how many rows that are. The source is only read."""
+    """Copy the present state of the source to the target. Returns how many rows. The source is only read."""
     ledger_open.check(source_url)
     with _opened(source_url, writing=False) as source, source.connect() as snapshot, snapshot.begin():
         mark = COPYING + _fingerprint(snapshot)
@@ -58,7 +58,7 @@ def _fingerprint(db: Connection) -> str:
 
 
 def _mark_of(url: str) -> str | None:
-    """The mark of a copy that was cut off; None where there is nothing yet, or an empty ledger."""
+    """The mark of an interrupted copy; None where there is nothing yet, or an empty ledger."""
     file = file_of(url)
     if file is not None and not file.exists():
         return None
@@ -78,7 +78,7 @@ def _mark_of(url: str) -> str | None:
 
 
 def _begin(url: str, mark: str) -> None:
-    """An empty ledger that says what it will be."""
+    """Make an empty ledger with the mark of the copy."""
     if _mark_of(url) is None:
         ledger_open.prepare(url)
     with _opened(url, writing=True) as engine, engine.begin() as db:
@@ -122,7 +122,7 @@ def _insert(db: Connection, table: Table, rows: Sequence[Row]) -> None:
 
 
 def _compare(snapshot: Connection, target: Engine, target_url: str, translate: Callable[[str], str]) -> None:
-    """Row by row, as both give them back."""
+    """Compare all rows, as both databases return them."""
     with target.connect() as db:
         for table in TABLES:
             theirs = (_translated(table, row, translate) for row in _rows(db, table))
@@ -135,7 +135,7 @@ def _compare(snapshot: Connection, target: Engine, target_url: str, translate: C
 
 
 def _finish(snapshot: Connection, target: Engine) -> None:
-    """The counts by state come last, and with them the version."""
+    """Copy the counts by state last, and with them set the version."""
     with target.begin() as db:
         for row in snapshot.execute(select(video_states)):
             db.execute(
@@ -167,7 +167,7 @@ def _digest(rows: Iterator[Row]) -> bytes:
 
 
 def _translation(source_url: str, target_url: str) -> Callable[[str], str]:
-    """How texts that are no ids are written on the other side: see `postgres.texts`."""
+    """The function that translates invalid texts for the other database: see `postgres.texts`."""
     if (file_of(source_url) is None) == (file_of(target_url) is None):
         return str
     from harvester.ledger.postgres.texts import escaped, unescaped
@@ -192,7 +192,7 @@ def _count(db: Connection, table: Table) -> int:
 
 @contextmanager
 def _opened(url: str, *, writing: bool) -> Iterator[Engine]:
-    """Errors as sentences, and the engine is gone at the end."""
+    """Open an engine; errors are turned into harvester's, and the engine is disposed of at the end."""
     if (file := file_of(url)) is not None:
         errors = connection.ledger_errors(file)
         engine = connection.writing_engine(file) if writing else connection.reading_engine(file)

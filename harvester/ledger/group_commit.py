@@ -1,4 +1,4 @@
-"""The one thread that writes, whatever the database: transactions that wait together share a commit."""
+"""The one thread that writes, for either database: transactions that wait together share a commit."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ S = TypeVar("S")
 T = TypeVar("T")
 
 MAX_AT_ONCE = 128
-"""Transactions that may share a commit: as long as a tenth of a second, for another process that waits to write."""
+"""Most transactions that share a commit: they may keep another process from writing for a tenth of a second."""
 
 Transactions: TypeAlias = Callable[[Transaction, Sequence[Any]], Sequence[Any]]
-"""Does for each item what is asked, and gives its result."""
+"""Runs the transaction of each item, and returns their results."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is to be done to an item."""
+    """An item, and the function that runs its transaction."""
 
     transactions: Transactions
     item: Any
@@ -32,8 +32,8 @@ class Job:
 class GroupCommit(ABC):
     """Runs whole transactions, one after another, in a thread of their own.
 
-    Those that wait at the same time share one commit, and so one wait for the disk. To each of them it is its own: its
-    result is told after the commit, and where one of them fails, all are undone and each is run again by itself.
+    Transactions that wait at the same time share one commit, and so one wait for the disk. Each gets its result after
+    the commit; if one of them fails, all are rolled back and each is run again by itself.
     """
 
     def __init__(self) -> None:
@@ -42,28 +42,28 @@ class GroupCommit(ABC):
     def run(
         self, transaction: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> Coroutine[Any, Any, T]:
-        """The transaction's result, once it is committed. A cancelled caller does not stop it halfway.
+        """Run a transaction. Returns its result once it is committed; a cancelled caller does not stop it halfway.
 
-        It may be run twice, the first time undone, so it must do nothing but read and write the database.
+        `transaction` may run twice, the first time rolled back, so it must only read and write the database.
         """
         return self.run_together(lambda tx, _: [transaction(tx, *args, **kwargs)], None)
 
     def run_together(
         self, transactions: Callable[[Transaction, Sequence[S]], Sequence[T]], item: S
     ) -> Coroutine[Any, Any, T]:
-        """As `run`, of a function that does for many items at once what it does for one: it is given all that wait.
+        """As `run`, for a function that takes all waiting items at once.
 
-        Each item is a transaction of its own to its caller: where one fails, each is done again by itself.
+        Each item is a transaction of its own to its caller: if one fails, each is run again by itself.
         """
         return self._batching_thread(Job(transactions, item))
 
     @abstractmethod
     def stop_waiting(self) -> None:
-        """From now on, wait for no server that is away nor for a lock of another process."""
+        """Stop waiting, from now on, for a server that is away or for a lock of another process."""
 
     @abstractmethod
     async def release_run_lock(self, run_id: int) -> None:
-        """This process holds the run no more: see `Transaction.lock_run`."""
+        """Release the lock that marks the run as alive: see `Transaction.lock_run`."""
 
     async def close(self) -> None:
         """Wait for what is under way, then close the connection."""
@@ -76,7 +76,7 @@ class GroupCommit(ABC):
 
     @abstractmethod
     def _run(self, jobs: Sequence[Job]) -> list[Done[Any]]:
-        """One transaction: all of these jobs, or an error and none of them."""
+        """Run all of these jobs in one transaction, or raise and run none of them."""
 
     def _commit(self, jobs: Sequence[Job]) -> list[Done[Any]]:
         try:
@@ -88,7 +88,7 @@ class GroupCommit(ABC):
 
 
 def run_all(tx: Transaction, jobs: Sequence[Job]) -> list[Done[Any]]:
-    """Within a transaction, all but its commit: those together that the same function does."""
+    """Run the jobs within a transaction, without its commit; jobs of the same function run together."""
     results: list[Any] = [None] * len(jobs)
     for alike in _alike(jobs):
         items = [jobs[place].item for place in alike]
@@ -99,7 +99,7 @@ def run_all(tx: Transaction, jobs: Sequence[Job]) -> list[Done[Any]]:
 
 
 def _alike(jobs: Sequence[Job]) -> Iterable[Sequence[int]]:
-    """The places of those that the same function does, together, in the order of the first of each."""
+    """The indexes of jobs grouped by function, in the order of the first of each."""
     by_function: dict[Transactions, list[int]] = {}
     for place, job in enumerate(jobs):
         by_function.setdefault(job.transactions, []).append(place)

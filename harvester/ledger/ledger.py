@@ -40,13 +40,13 @@ _SETTLE = {
     BatchKind.REFRESH: refresh.settle,
     BatchKind.STATISTICS: refresh.settle_statistics,
 }
-"""What settling a batch of each kind means."""
+"""The transaction that settles a batch of each kind."""
 _RECONNECTION_SECONDS = 1.0
-"""So long a run may be without a connection before it is taken for dead: one that was cut is made anew at once."""
+"""How long a run may be without a connection before it counts as dead: a dropped connection reconnects at once."""
 
 
 class SqlLedger:
-    """See `Ledger` for what each method promises: it runs one of the functions of `transactions`, or a query."""
+    """The `Ledger` of both databases: each method runs one of the functions of `transactions`, or a query."""
 
     def __init__(self, connector: Connector, alive: Callable[[ProcessIdentity], bool] | None = None) -> None:
         self._connector = connector
@@ -84,10 +84,10 @@ class SqlLedger:
     async def recover(self, process: ProcessIdentity, now: datetime) -> int:
         return_seconds = self._connector.return_seconds
         recovery = runs.Recovery(process, now, self._alive, return_seconds)
-        abandoned, missing = await self._writer.run(runs.recover, recovery, ())
-        if missing:
+        abandoned, disconnected = await self._writer.run(runs.recover, recovery, ())
+        if disconnected:
             await asyncio.sleep(min(_RECONNECTION_SECONDS, return_seconds))
-            abandoned += (await self._writer.run(runs.recover, recovery, missing))[0]
+            abandoned += (await self._writer.run(runs.recover, recovery, disconnected))[0]
         return abandoned
 
     async def claim(

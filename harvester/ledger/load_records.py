@@ -1,4 +1,4 @@
-"""What was loaded, and which of it to remove. Pure."""
+"""Records of loads, and which ids to remove. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class LoadRecord:
     loaded_at: datetime
     rows: int
     new: int
-    """Ids that it brought, invalid ones included: those that no earlier load had brought."""
+    """Ids added by this load, invalid ones included: those that no earlier load had added."""
     invalid: int
     removed: int
     finished_at: datetime | None
@@ -27,7 +27,7 @@ class LoadRecord:
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """Which ids to remove: those of a state, or those that a load brought. Ids that a call asked for always stay."""
+    """Which ids to remove: those of a state, or those of a load. Ids that were part of a call always stay."""
 
     state: VideoState | None = None
     load_id: int | None = None
@@ -45,7 +45,7 @@ class Loaded:
     """Distinct texts of this source that cannot be ids."""
     invalid_examples: Sequence[str] = field(default=())
     unusual_examples: Sequence[str] = field(default=())
-    """Well-formed ids whose last character no known id has: asked for all the same."""
+    """Well-formed ids whose last character no known id has: sent to the API all the same."""
     invalid_rows: int = field(default=0, compare=False)
     """Rows whose text cannot be an id; a text that comes often may be counted fewer times."""
 
@@ -55,7 +55,7 @@ class Loaded:
         return 10 * self.invalid_rows <= self.rows and 10 * self.invalid <= self.distinct
 
     def plus(self, other: Loaded) -> Loaded:
-        """Both together, where `other` counts no id of this one again."""
+        """The sum of both, where `other` counts no id of this one again."""
         return Loaded(
             rows=self.rows + other.rows,
             distinct=self.distinct + other.distinct,

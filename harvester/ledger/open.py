@@ -1,4 +1,4 @@
-"""Where a ledger is, and what opens it: the one place that knows of more than one database."""
+"""Open a ledger by its URL: the one module that knows both databases."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def check(url: str) -> None:
 
 
 def open_ledger(url: str) -> SqlLedger:
-    """The writing side, for use as a context manager."""
+    """Open a ledger for writing, for use as a context manager."""
     from harvester.ledger.ledger import SqlLedger
 
     if (file := file_of(url)) is not None:
@@ -44,7 +44,7 @@ def open_ledger(url: str) -> SqlLedger:
 
 
 def open_reader(url: str, snapshot: str | None = None) -> SqliteReader | PostgresReader:
-    """The reading side, for use as a context manager; of that snapshot, where another one shares it."""
+    """Open a ledger for reading, for use as a context manager; with `snapshot`, the one that another reader shares."""
     if (file := file_of(url)) is not None:
         return SqliteReader(file)
     reader: PostgresReader = postgres("reader", url).PostgresReader(url, snapshot)
@@ -57,13 +57,13 @@ def may_write(url: str) -> bool:
 
 
 def server_risk(url: str) -> str | None:
-    """What of the server's settings could lose what was committed."""
+    """The setting of the server, if any, that could lose committed data."""
     risk: str | None = postgres("migrate", url).risk(url)
     return risk
 
 
 def postgres(module: str, url: str) -> ModuleType:
-    """A module of the other database. Where the extra is not installed, the rest of harvester works all the same."""
+    """Import a module of the PostgreSQL ledger. Raises LedgerUnusable where the extra is not installed."""
     from importlib import import_module
 
     try:

@@ -1,4 +1,4 @@
-"""Who this process is, and whether another one still lives."""
+"""The identity of this process, and whether another one still lives."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def this_process() -> ProcessIdentity:
 
 
 def is_alive(process: ProcessIdentity) -> bool:
-    """Whether a process of this host and boot still runs. A pid that was given to another process is not it."""
+    """Whether a process of this host and boot still runs, and its pid was not given to another one."""
     return _started(process.pid) == process.started
 
 
@@ -45,7 +45,7 @@ def _ticks(pid: int) -> str | None:
 
 
 def _boot() -> str:
-    """Differs between boots, and between containers that share a host's name: there a pid says nothing."""
+    """An id of the boot and of the container: between those, a pid identifies nothing."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{boot}/{Path('/proc/self/ns/pid').readlink()}"

@@ -1,6 +1,6 @@
-"""What the rest of harvester may ask of a ledger, whatever database holds it.
+"""The interface of a ledger in either database.
 
-`Ledger` is written by a run; `LedgerReader` only reads, in a process that may not write at all. The ledger owns no
+`Ledger` is for runs, which write; `LedgerReader` only reads, in a process that may not write at all. The ledger owns no
 clock: `now` is always an argument. Every instant (`now`, `before`) is an aware datetime, every `day` a quota day.
 
 Every method of both raises LedgerUnavailable where the ledger can't be had for now (locked, disk full, server away),
@@ -55,11 +55,11 @@ class Ledger(Protocol):
         ...
 
     def stop_waiting(self) -> None:
-        """From now on, wait for no server that is away nor for a lock of another process: what needs it raises."""
+        """Stop waiting, from now on, for a server that is away or a lock of another process: methods raise instead."""
         ...
 
     async def close_run(self, run_id: int, now: datetime, reason: str) -> None:
-        """End the run: abandon the calls that it still holds, and note in a few words why it ended."""
+        """End the run: abandon its open calls, and note in a few words why it ended."""
         ...
 
     async def recover(self, process: ProcessIdentity, now: datetime) -> int:
@@ -115,10 +115,10 @@ class Ledger(Protocol):
         ...
 
     async def give_back(self, batch: Batch, fault: Outcome, how: GiveBack, now: datetime) -> bool:
-        """Close the batch's call as failed and let its ids go as `how` says; those that it did not claim stay fetched.
+        """Close the batch's call as failed, and release, split or fail its ids, as `how` says.
 
-        The units of a request that was never sent go back to the day. Returns False where the claim was lost
-        meanwhile, and nothing was changed.
+        Ids that the batch did not claim stay fetched. The units of a request that was never sent go back to the day.
+        Returns False where the claim was lost meanwhile, and nothing was changed.
         """
         ...
 
@@ -127,7 +127,7 @@ class Ledger(Protocol):
         ...
 
     async def reopen_day(self, day: date, bucket: Bucket = "default") -> bool:
-        """Take that back. Returns False where the day was not closed."""
+        """Reopen a closed day. Returns False where the day was not closed."""
         ...
 
     async def spend_elsewhere(self, day: date, units: int, bucket: Bucket = "default") -> None:
@@ -349,5 +349,5 @@ class LedgerReader(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of the snapshot and close the connection."""
+        """Release the snapshot and close the connection."""
         ...

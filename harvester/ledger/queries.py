@@ -1,4 +1,4 @@
-"""Queries that only read, in SQLAlchemy Core: the same for every database."""
+"""Queries that only read, in SQLAlchemy Core, for both databases."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ AnyRow: TypeAlias = Row[*tuple[Any, ...]]
 AnyQuery: TypeAlias = Select[*tuple[Any, ...]]
 
 LOOKUP = 500
-"""Ids in one look-up: below every database's limit of bound values."""
+"""Most ids in one look-up: below the limits of both databases on bound values."""
 
 
 def moment(text: str) -> datetime:
@@ -63,7 +63,7 @@ OF_STATISTICS = calls.c.endpoint == VIDEOS_BATCH_GET_STATS.name
 
 
 def days(bucket: Bucket) -> AnyQuery:
-    """Those of that quota, oldest first."""
+    """The quota days of a bucket, oldest first."""
     return select(quota_days).where(quota_days.c.bucket == bucket).order_by(quota_days.c.day)
 
 
@@ -158,13 +158,13 @@ _STATISTICS_AT = func.coalesce(
 
 
 def newest_runs(count: int) -> AnyQuery:
-    """And all that have not ended: few, whatever the crawl."""
+    """The newest runs, and all that have not ended, which are few."""
     newest = select(runs.c.id).order_by(runs.c.id.desc()).limit(count).scalar_subquery()
     return select(runs).where(runs.c.id.in_(newest) | runs.c.ended_at.is_(None)).order_by(runs.c.id.desc())
 
 
 def faults(limit: int, among_newest: int | None = None) -> AnyQuery:
-    """Reads every call, but none of their ids: a fiftieth of the crawl. Or no more than so many of the newest calls."""
+    """Why calls brought nothing. Reads all calls, or `among_newest` of them, but none of the ids."""
     reason = func.coalesce(calls.c.reason, calls.c.state)
     query = (
         select(
@@ -190,7 +190,7 @@ def good_call_times(among_newest: int) -> AnyQuery:
 
 
 def newest_responses(count: int) -> AnyQuery:
-    """The calls of those that hold any video."""
+    """The calls of the newest responses that hold any video."""
     query = select(responses.c.call_id).select_from(_WITH_CALL).where(OF_VIDEOS, responses.c.item_count > 0)
     return query.order_by(responses.c.call_id.desc()).limit(count)
 
@@ -243,18 +243,18 @@ def removable(which: Removal) -> AnyQuery:
 
 
 def _old(before: datetime, parts: str | None) -> ColumnElement[bool]:
-    """Of responses joined with their calls: fetched before then, and with other parts than these where given."""
+    """A condition on responses joined with their calls: fetched before `before` and, if given, with other parts."""
     old = responses.c.fetched_at < instant(before)
     return old if parts is None else and_(old, calls.c.parts != parts)
 
 
 def other_parts(parts: str) -> AnyQuery:
-    """A fifth of the time of PARTS_ASKED, which has to sort."""
+    """The number of responses with other parts, in a fifth of the time of PARTS_ASKED, which has to sort."""
     return select(func.count()).select_from(calls).where(calls.c.parts != parts, _STORED_BY)
 
 
 def _old_statistics(before: datetime) -> ColumnElement[bool]:
-    """Of responses with videos: their newest statistics were fetched before then."""
+    """A condition on responses with videos: the newest statistics were fetched before `before`."""
     return and_(responses.c.item_count > 0, instant(before) > _STATISTICS_AT)
 
 
@@ -270,7 +270,7 @@ def old_responses(before: datetime, after_call: int, limit: int, parts: str | No
 
 
 def older_statistics(before: datetime) -> AnyQuery:
-    """Of how many responses they are older, and of how many videos."""
+    """The number of responses, and of videos, whose newest statistics are older."""
     return _VIDEO_RESPONSES.where(_old_statistics(before)).with_only_columns(func.count(), _SUMS[0])
 
 
@@ -350,7 +350,7 @@ def as_body(row: AnyRow) -> Body:
 
 
 def as_response(row: tuple[Any, ...]) -> StoredResponse:
-    """Of a row of RESPONSES."""
+    """The response in a row of RESPONSES."""
     first_position, call_id, encoding, raw_bytes, item_count, fetched_at, sha256, body = row
     return StoredResponse(
         call_id, first_position, Body(body, encoding, raw_bytes, sha256, item_count), moment(fetched_at)

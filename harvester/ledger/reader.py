@@ -33,7 +33,7 @@ from harvester.model import (
 
 
 class CoreReader(ABC):
-    """What is the same for every database. Everything is read in one transaction."""
+    """A reader of a ledger in either database, which reads everything in one transaction."""
 
     _engine: Engine
     _db: Connection
@@ -197,13 +197,13 @@ class CoreReader(ABC):
 
     @contextmanager
     def _streamed(self, query: queries.AnyQuery, size: int = 5000) -> Iterator[CursorResult[*tuple[Any, ...]]]:
-        """So many rows at a time. Whoever stops halfway leaves nothing open on a server."""
+        """Stream the rows of a query, `size` at a time; the cursor is closed also where the caller stops halfway."""
         with closing(self._db.execution_options(yield_per=size).execute(query)) as rows:
             yield rows
 
     @abstractmethod
     def _reading(self) -> AbstractContextManager[None]:
-        """Errors as sentences."""
+        """Turn the database's errors into harvester's."""
 
     @abstractmethod
     def _read_responses(self, call_ids: Iterable[int]) -> Iterator[StoredResponse]:

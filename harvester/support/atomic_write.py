@@ -1,4 +1,4 @@
-"""What the operating system's files need that Python does not say in one word."""
+"""Durable, atomic replacement of files."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ What is accepted here is stored as it was sent, and read for years by many parse
 - is an object of the expected `kind`, with a list `items` of at most 50 objects, each with an `id` that was asked for,
   none twice;
 - gives no name twice, neither at its top nor among the fields of an item: of those, parsers take either;
-- may hold lone surrogates (`\\ud83d` without its other half): see `body.without_lone_surrogates`.
+- may hold lone surrogates (`\\ud83d` without its other half): see `support.gzip_body.without_lone_surrogates`.
 
 simdjson checks all of JSON, UTF-8 and numbers; nothing that it refuses is accepted.
 """

@@ -71,7 +71,7 @@ _REFUSALS = (
 
 
 class ReadingConnection(psycopg.Connection):
-    """A connection that only reads: a transaction that can't be ended, since the connection is, is no error."""
+    """A connection that only reads, and ignores errors at the end of a transaction whose connection has ended."""
 
     def commit(self) -> None:
         with suppress(psycopg.Error):
@@ -83,7 +83,7 @@ class ReadingConnection(psycopg.Connection):
 
 
 def connect(url: str, kind: type[psycopg.Connection] = psycopg.Connection) -> psycopg.Connection:
-    """A connection that begins no transaction of its own: BEGIN is said where it is meant."""
+    """Connect in autocommit mode: transactions begin with an explicit BEGIN."""
     # Its own words about an address that it can't read would hold a part of it, which may be the password's.
     try:
         conninfo = make_conninfo(url)
@@ -145,7 +145,7 @@ def _connect_for_reading(url: str) -> psycopg.Connection:
 
 @contextmanager
 def ledger_errors(url: str) -> Iterator[None]:
-    """Turn the database's errors into sentences."""
+    """Turn the database's errors into harvester's."""
     try:
         yield
     except psycopg.Error as error:
@@ -160,7 +160,7 @@ def ledger_errors(url: str) -> Iterator[None]:
 
 
 def explain(error: psycopg.Error, url: str) -> HarvesterError:
-    """The error of ours that one of PostgreSQL's stands for; a bug of ours where it is none of the known ones."""
+    """The harvester error for an error of PostgreSQL; a plain HarvesterError where it is not a known one."""
     code, what, name = error.sqlstate or "", _sentence(error), name_of(url)
     if code.startswith(_REFUSED) or (not code and any(refusal in what for refusal in _REFUSALS)):
         return LedgerUnusable(
@@ -192,7 +192,7 @@ def explain(error: psycopg.Error, url: str) -> HarvesterError:
 
 
 def is_outside(error: psycopg.Error) -> bool:
-    """Whether the server or the way to it failed, rather than that it refuses what it was told."""
+    """Whether the server or the network failed, rather than the statement."""
     if ends_connection(error) or error.sqlstate in (*_TIME_LIMITS, _SNAPSHOT_TOO_OLD, _READ_ONLY):
         return True
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
@@ -202,7 +202,7 @@ def is_outside(error: psycopg.Error) -> bool:
 
 
 def ends_connection(error: psycopg.Error) -> bool:
-    """Whether the server says that with this error it ends the session."""
+    """Whether the server ends the session with this error."""
     return error.diag.severity_nonlocalized in ("FATAL", "PANIC")
 
 
@@ -215,6 +215,6 @@ def damaged(url: str, how: str) -> LedgerDamaged:
 
 
 def _sentence(error: psycopg.Error) -> str:
-    """Its first line, without the values that a second one may hold."""
+    """The first line of the message, without the values that a second one may contain."""
     message: Any = error.diag.message_primary or str(error)
     return shown(next(iter(message.strip().splitlines()), type(error).__name__).rstrip("."))

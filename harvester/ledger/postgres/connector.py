@@ -17,7 +17,7 @@ _PAUSE_SECONDS = 0.2
 
 
 class PostgresConnector(Connector):
-    """The ledger must be there and up to date: see `migrate.prepare`."""
+    """The connection to a ledger in PostgreSQL, which must exist and be up to date: see `migrate.prepare`."""
 
     def __init__(self, url: str, return_seconds: float = RETURN_SECONDS) -> None:
         self._url = url
@@ -30,7 +30,7 @@ class PostgresConnector(Connector):
         return await asyncio.to_thread(self.read_all, queries)
 
     def read_all(self, queries: Sequence[AnyQuery]) -> list[Sequence[AnyRow]]:
-        """As `read`, in this thread. A server that is gone is waited for, as when writing."""
+        """Read in this thread, and try to reconnect to a server that is gone, as when writing."""
         give_up_at = time.monotonic() + self.return_seconds
         while True:
             try:

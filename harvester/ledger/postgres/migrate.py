@@ -1,7 +1,7 @@
-"""Creating a ledger in a PostgreSQL database, and bringing one up to date: each migration one transaction.
+"""Create a ledger in a PostgreSQL database, or bring one up to date: each migration is one transaction.
 
-The tables stand in the schema where that user's tables go. There is no copy made before: a migration that fails, or is
-cut off, leaves everything as it was. A backup is pg_dump's to make.
+The tables are in the schema where that user's tables go. No copy is made before: a migration that fails or is
+interrupted leaves everything as it was. For backups use `harvester ledger backup` or pg_dump.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def may_write(url: str) -> bool:
 
 
 def risk(url: str) -> str | None:
-    """What of the server's settings could lose what was committed."""
+    """The setting of the server, if any, that could lose committed data."""
     with _connection(url) as connection:
         off = [name for name in ("fsync", "full_page_writes") if connection.scalar(text(f"SHOW {name}")) == "off"]
     return f"the server runs with {off[0]} = off" if off else None
@@ -67,7 +67,7 @@ def _connection(url: str) -> Iterator[Connection]:
 
 
 def _found(connection: Connection, url: str) -> str | None:
-    """The migration the ledger is at, None where there is none yet."""
+    """The migration that the ledger is at; None where there is no ledger yet."""
     name = name_of(url)
     there = set(inspect(connection).get_table_names())
     ours = there & {*metadata.tables, "alembic_version"}

@@ -22,7 +22,7 @@ from harvester.model import RunRecord, StoredResponse
 from harvester.support.ledger_url import name_of
 
 _AT_ONCE = 8
-"""Responses in one answer of the server: some hundred kilobytes, for a wait of the network's."""
+"""Responses fetched in one round trip: some hundred kilobytes."""
 # Past SQLAlchemy, and in binary: an export reads all of them, and texts of bytes are twice as long.
 _RESPONSES = str(
     queries.RESPONSES.where(responses.c.call_id == any_(bindparam("calls", type_=postgresql.ARRAY(BigInteger))))
@@ -32,14 +32,14 @@ _RESPONSES = str(
 _SHARE = select(func.pg_export_snapshot())
 _CLOCK = select(func.clock_timestamp())
 _NO_SNAPSHOT = ("0A000", "22023", "42704", "55000")
-"""Unknown, of another database, or let go of."""
+"""Error codes of a snapshot that is unknown, of another database, or released."""
 
 
 class PostgresReader(CoreReader):
-    """See `LedgerReader`. Everything is read from one snapshot: what runs commit meanwhile is not seen."""
+    """Reads a PostgreSQL ledger from one snapshot, without what runs commit meanwhile: see `LedgerReader`."""
 
     def __init__(self, url: str, snapshot: str | None = None) -> None:
-        """`snapshot` is what another's `share` named, if it is to be that one's."""
+        """`snapshot`: the name from another reader's `share`, to read from the same snapshot."""
         self._url = url
         self._engine = reading_engine(url)
         with self._reading():
@@ -53,7 +53,7 @@ class PostgresReader(CoreReader):
             return str(self._db.execute(_SHARE).scalar_one())
 
     def runs(self, newest: int) -> list[RunRecord]:
-        """See `LedgerReader`. Leases are stored by the server's clock, and given by this machine's, as all else."""
+        """The newest runs. Leases are stored by the server's clock, and returned by this machine's, as all else."""
         with self._reading():
             ahead: timedelta = self._db.execute(_CLOCK).scalar_one() - datetime.now(UTC)
         ahead = timedelta(seconds=round(ahead.total_seconds()))

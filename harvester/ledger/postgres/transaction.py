@@ -1,4 +1,4 @@
-"""One transaction, and what it is to write last: the rows that all transactions change."""
+"""A transaction in PostgreSQL, which writes last the rows that all transactions change."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _CODES = {state.label: int(state) for state in VideoState}
 class _Waiting:
     run: Callable[[], psycopg.Cursor | None]
     rows: int | None = None
-    """How many it will change, where that is known."""
+    """How many rows the statement will change, where that is known."""
 
 
 class PostgresTransaction(Transaction):
-    """Sums are written last and in one order, the days' first: so the rows that every run writes are held for a moment,
-    and no two transactions wait for each other.
+    """Writes sums last and in one order, the days' first: the rows that every run writes are locked for a moment only,
+    and transactions do not deadlock.
 
-    Statements without an answer (`later`) wait for the next that has one and go to the server with it: the way there
-    and back is most of what a statement costs. `locked_runs`: the runs whose locks the connection holds; the writer
+    Statements without a result (`later`) are buffered and sent together with the next one that has a result: the round
+    trip is most of what a statement costs. `locked_runs`: the runs whose locks the connection holds; the writer
     keeps that set.
     """
 
@@ -76,7 +76,7 @@ class PostgresTransaction(Transaction):
         self.later(statement, moved=ids, **arguments)
 
     def flush_counts(self) -> None:
-        """It is written by the next statement that has an answer."""
+        """Buffer the counts and sums for the next statement that has a result."""
         self.flush_day_counts()
         states = {_CODES[label]: change for label, change in self._states.items() if change}
         if not states and self._rewind_scan_position is None and self._advance_scan_position is None:
@@ -90,11 +90,11 @@ class PostgresTransaction(Transaction):
             self.later(sql.ADVANCE_SCAN_POSITION, to=self._advance_scan_position)
 
     def rewind_scan_position(self, position: int) -> None:
-        """Written at the end, for it is in a row that all transactions change."""
+        """Buffer the position until the end, since all transactions change its row."""
         self._rewind_scan_position = min(position, self._rewind_scan_position or position)
 
     def advance_scan_position(self, position: int) -> None:
-        """Written at the end, as is `rewind_scan_position`."""
+        """Buffer the position until the end, as `rewind_scan_position` does."""
         self._advance_scan_position = max(position, self._advance_scan_position or 0)
 
     def pick_pending(self, limit: int) -> Sequence[Sequence[Any]]:
@@ -117,16 +117,16 @@ class PostgresTransaction(Transaction):
         return [(position, is_invalid) for position, is_invalid in rows]
 
     def lock(self, what: Lock) -> None:
-        """Transactions run side by side, so an advisory lock does what SQLite's write lock does."""
+        """Take an advisory lock: transactions run side by side, unlike in SQLite."""
         self.later(sql.LOCK_UNTIL_COMMIT, what=what)
 
     def lock_run(self, run_id: int) -> None:
-        """The run's advisory lock lives as long as the connection; it is taken again by every later one."""
+        """Take the run's advisory lock, which lasts as long as the connection; a reconnection takes it again."""
         self._locked_runs.add(run_id)
         self.later(sql.LOCK_RUN, run_id=run_id)
 
     def clock_lead(self) -> timedelta:
-        """To the second. Leases are on the server's clock, which is one for all hosts."""
+        """The lead of the server's clock, to the second. Leases are stored by it, since all hosts share it."""
         servers: datetime = self.value(sql.CLOCK)
         return timedelta(seconds=round((servers - datetime.now(UTC)).total_seconds()))
 

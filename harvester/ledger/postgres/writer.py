@@ -1,4 +1,4 @@
-"""The thread that writes a PostgreSQL ledger, through one connection: the runs' own, whose end is their death."""
+"""The thread that writes a PostgreSQL ledger, through one connection; when it ends, its runs count as dead."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ from harvester.support.batching_thread import Done
 log = logging.getLogger(__name__)
 
 RETURN_SECONDS = 60.0
-"""How long to look for a server that is gone; so long a run whose connection was cut is not taken for dead after a
-restart of the server."""
+"""How long to try to reconnect to a server that is gone. For as long after a restart of the server, a run without a
+connection does not count as dead."""
 _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 2.0
 _MAX_COLLISIONS = 5
 
 
 class _InDoubt(Exception):
-    """The connection broke before the answer to a commit: `done` is what the transaction did if it was committed."""
+    """The connection broke before the answer to a commit: `done` has the results if the commit succeeded."""
 
     def __init__(self, done: list[Done[Any]]) -> None:
         self.done = done
 
 
 class PostgresWriter(GroupCommit):
-    """See `GroupCommit`. A connection that breaks is made anew, and what was under way is done again, once.
+    """Group commit for PostgreSQL: reconnects when a connection breaks, and runs the transaction under way again, once.
 
-    Each transaction writes a token: the next number, into this writer's row of `commit_tokens`. Where the answer to a
-    commit is lost, that row tells whether it was committed.
+    Each transaction writes a token, the next number, into this writer's row of `commit_tokens`. Where the answer to a
+    commit is lost, that row tells whether it succeeded.
     """
 
     def __init__(self, url: str, return_seconds: float = RETURN_SECONDS) -> None:
@@ -57,11 +57,11 @@ class PostgresWriter(GroupCommit):
             self._db = self._batching_thread.in_thread(lambda: connect_for_writing(url))
 
     def stop_waiting(self) -> None:
-        """Look no longer for a server that is gone."""
+        """Stop trying to reconnect to a server that is gone."""
         self._waiting_stopped.set()
 
     async def release_run_lock(self, run_id: int) -> None:
-        """After the run was closed, or others would look for it."""
+        """Release the lock of a run that was closed."""
         if run_id in self._runs:
             self._runs.remove(run_id)
             await self.run(lambda tx: tx.row(sql.RELEASE_RUN_LOCK, run_id=run_id))
@@ -83,7 +83,7 @@ class PostgresWriter(GroupCommit):
             return self._once(jobs)
 
     def _once(self, jobs: Sequence[Job]) -> list[Done[Any]]:
-        """The transaction, again where the connection breaks, but never twice."""
+        """Run the transaction, and again if the connection breaks, but commit it only once."""
         while True:
             try:
                 return self._try(jobs)
@@ -122,11 +122,11 @@ class PostgresWriter(GroupCommit):
         return done
 
     def _is_broken_by(self, error: psycopg.Error) -> bool:
-        """Whether it ended the connection, though this side may not have seen the end yet."""
+        """Whether `error` ended the connection, though this side may not have noticed yet."""
         return self._db.closed or ends_connection(error)
 
     def _was_committed(self) -> bool:
-        """Whether the last transaction was committed, once the session that broke has ended."""
+        """Whether the last transaction was committed; waits until the broken session has ended."""
         while True:
             try:
                 row = self._db.execute(sql.LAST_TOKEN.encode(), {"writer": self._id}).fetchone()
@@ -138,8 +138,8 @@ class PostgresWriter(GroupCommit):
                 return row == (self._token,)
 
     def _return_to_server(self, broken: BaseException | None) -> None:
-        """A new connection that holds the runs' locks, or LedgerUnavailable where the server stays away."""
-        # Once given up, it is tried once for each of those who wait, to let a run end in good time.
+        """Reconnect and take the runs' locks again. Raises LedgerUnavailable where the server stays away."""
+        # Once given up, try once for each waiting transaction, so that a run ends in good time.
         give_up_at = time.monotonic() + (0 if self._given_up else self._return_seconds)
         pause = _FIRST_PAUSE_SECONDS
         log.warning("the connection to the ledger broke: %s", str(broken).strip().splitlines()[0] if broken else "")

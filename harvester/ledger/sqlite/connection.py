@@ -1,4 +1,4 @@
-"""How a SQLite ledger file is opened, for writing and for reading, and what its errors mean."""
+"""Opening of a SQLite ledger file, for writing and for reading, and the meaning of its errors."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 BUSY_TIMEOUT_SECONDS = 60.0
-"""How long a transaction waits for another process's; each takes about a millisecond."""
+"""How long a transaction waits for those of other processes, which take about a millisecond each."""
 LOCK_SECONDS = 1.0
 """How often a transaction that waits for the write lock looks whether waiting has been stopped."""
 _EMPTY_WAL_SECONDS = 5
-"""How long to wait for those who read the ledger meanwhile."""
+"""How long to wait for readers of the ledger."""
 _FILES = 4
 _LOCKED_PAUSE_SECONDS = 0.005
 
@@ -75,7 +75,7 @@ def reading_engine(path: Path, *, unlocked: bool = False) -> Engine:
 
 
 def async_reading_engine(path: Path) -> AsyncEngine:
-    """The same through aiosqlite, for reads beside a running crawl."""
+    """An engine that cannot write, through aiosqlite, for reads beside a running crawl."""
     from sqlalchemy.ext.asyncio import create_async_engine
 
     engine = create_async_engine(
@@ -123,7 +123,7 @@ def _prepare_connections(engine: Engine, pragmas: tuple[str, ...]) -> None:
 
 
 def _execute_with_retry(cursor: Any, pragma: str) -> None:
-    """Run it, and again while the file is locked: turning a new file to WAL does not wait for others that do so too."""
+    """Run a pragma, and again while the file is locked: switching a new file to WAL waits for no other process."""
     give_up_at = time.monotonic() + BUSY_TIMEOUT_SECONDS
     while True:
         try:
@@ -140,12 +140,12 @@ def _is_busy(error: sqlite3.OperationalError) -> bool:
 
 
 def wait_for_lock(db: sqlite3.Connection, seconds: float) -> None:
-    """Let a transaction that begins wait so long for the write lock."""
+    """Let transactions wait for the write lock for `seconds` when they begin."""
     db.execute(f"PRAGMA busy_timeout = {seconds * 1000:.0f}")
 
 
 def begin_writing(db: sqlite3.Connection, waiting_stopped: threading.Event) -> None:
-    """Begin a transaction with the write lock. Once `waiting_stopped`, it is waited for no more than once."""
+    """Begin a transaction with the write lock; once `waiting_stopped` is set, try only once more."""
     give_up_at = time.monotonic() + BUSY_TIMEOUT_SECONDS
     while True:
         try:
@@ -160,12 +160,12 @@ def begin_writing(db: sqlite3.Connection, waiting_stopped: threading.Event) -> N
 
 @contextmanager
 def ledger_errors(path: Path) -> Iterator[None]:
-    """Turn the database's errors into sentences."""
+    """Turn the database's errors into harvester's."""
     try:
         yield
     except UnicodeDecodeError as error:
         # Where the schema or a text is garbage, so is SQLite's own sentence about it.
-        raise damaged(path, "it holds text that is none") from error
+        raise damaged(path, "it contains invalid text") from error
     except MemoryError as error:
         # The length of a row is garbage.
         raise damaged(path, "a row of it asks for more memory than there is") from error
@@ -178,7 +178,7 @@ def ledger_errors(path: Path) -> Iterator[None]:
 
 
 def explain(error: sqlite3.DatabaseError, path: Path) -> HarvesterError:
-    """The error of ours that a SQLite error stands for; itself a bug of ours where it is none of the known ones."""
+    """The harvester error for an error of SQLite; a plain HarvesterError where it is not a known one."""
     code = getattr(error, "sqlite_errorcode", None)
     primary = code & 0xFF if isinstance(code, int) else None
     if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
@@ -213,7 +213,7 @@ def explain(error: sqlite3.DatabaseError, path: Path) -> HarvesterError:
 
 
 def file_at(path: Path) -> tuple[int, int] | None:
-    """Which file has that name now, by device and inode; None where there is none."""
+    """The device and inode of the file at `path`; None where there is none."""
     try:
         found = path.stat()
     except OSError:
@@ -242,7 +242,7 @@ def empty_wal(db: sqlite3.Connection) -> None:
 
 
 def replaced(path: Path) -> LedgerUnusable:
-    """Further writes would go to a file that has no name any more."""
+    """The error for a ledger file that was replaced or removed while in use."""
     return LedgerUnusable(
         f"The ledger {shown(path.name)} was replaced or removed while it was in use.",
         state="What was committed is in the file that stood there before. What stands there now was left as it is.",
@@ -287,7 +287,7 @@ def _unusable(primary: int | None, path: Path) -> HarvesterError | None:
 
 
 def _no_descriptor_left() -> bool:
-    """Whether the files of a ledger, it and its WAL and their lock, are more than may be opened."""
+    """Whether this process may open too few more files for a ledger, its WAL and their lock."""
     opened: list[int] = []
     try:
         opened.extend(os.open(os.devnull, os.O_RDONLY) for _ in range(_FILES))

@@ -16,7 +16,7 @@ _UNCLOSED: dict[Path, dict[int, str]] = {}
 
 
 class SqliteConnector(Connector):
-    """The file must exist and be up to date: see `migrate.prepare`."""
+    """The connection to a ledger in a SQLite file, which must exist and be up to date: see `migrate.prepare`."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -1,4 +1,4 @@
-"""A ledger's file copied while others write to it."""
+"""Copy a ledger file while other processes write to it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harvester.ledger.sqlite.connection import damaged, is_read_unlocked, readin
 from harvester.support.progress import Advance, ProgressCallback, no_progress
 
 _PAGES = 4096
-"""Between two reports of progress: 32 MiB."""
+"""Pages between two reports of progress: 32 MiB."""
 
 
 def copy_file(path: Path, target: Path, watch: ProgressCallback = no_progress) -> None:

@@ -1,4 +1,4 @@
-"""A quick look at a ledger file: is it what it should be, as far as a few seconds can tell. `verify` is the proof."""
+"""A quick check of a ledger file, within a few seconds. The whole check is `verify`."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _STEPS_BETWEEN_LOOKS_AT_THE_CLOCK = 10_000
 
 
 def quick_look(path: Path, max_seconds: float = MAX_SECONDS) -> bool:
-    """Whether there was time for every page. The schema is compared, the pages are checked by SQLite. Reads only.
+    """Compare the schema and let SQLite check the pages. Returns whether there was time for every page. Reads only.
 
-    Raises LedgerDamaged with the first thing that is wrong, or another of the ledger's errors.
+    Raises LedgerDamaged with the first fault, or another of the ledger's errors.
     """
     engine = reading_engine(path, unlocked=is_read_unlocked(path))
     try:
@@ -32,7 +32,7 @@ def quick_look(path: Path, max_seconds: float = MAX_SECONDS) -> bool:
 
 
 def _lost(db: sqlite3.Connection) -> Iterator[str]:
-    """What a ledger of this version has and this one has not."""
+    """The tables, columns and indexes that a ledger of this version lacks."""
     names = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
     for table in metadata.sorted_tables:
         if table.name not in names:

@@ -17,7 +17,7 @@ from harvester.support.sanitize import shown
 
 
 class SqliteReader(CoreReader):
-    """See `LedgerReader`. Everything is read from one snapshot: what a run commits meanwhile is not seen."""
+    """Reads a SQLite ledger from one snapshot, without what a run commits meanwhile: see `LedgerReader`."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -30,7 +30,7 @@ class SqliteReader(CoreReader):
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
-        """Errors as sentences. What was read without locks holds only if nobody wrote meanwhile."""
+        """Turn errors into harvester's, and refuse what was read without locks if the file was written meanwhile."""
         try:
             with ledger_errors(self._path):
                 yield
@@ -60,7 +60,7 @@ class SqliteReader(CoreReader):
 
 
 def _footprint(path: Path) -> tuple[int, int, int] | None:
-    """Differs once something was written to the file."""
+    """A value that changes once something was written to the file."""
     try:
         file = path.stat()
     except OSError:

@@ -1,4 +1,4 @@
-"""A transaction in SQLite: it holds the file's write lock from its beginning to its end."""
+"""A transaction in SQLite, which holds the file's write lock from its beginning to its end."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _NO_CHANGE = {state.label: 0 for state in VideoState}
 
 
 class SqliteTransaction(Transaction):
-    """Every statement is run at once: there is no way to a server that could be saved."""
+    """Runs every statement at once: there are no round trips to save."""
 
     sql = statements
 
@@ -55,7 +55,7 @@ class SqliteTransaction(Transaction):
         assert moved is None or changed == moved, "the ids picked are the ids moved"
 
     def delete_of(self, statement: str, call_ids: list[int]) -> None:
-        """One by one: for a list of them, SQLite may choose to read the whole table."""
+        """Delete one by one: for a list of calls, SQLite may choose to read the whole table."""
         self._db.executemany(statement, [{"call_id": call_id} for call_id in call_ids])
 
     def insert(self, statement: str, columns: Mapping[str, Sequence[Any]], **values: Any) -> Sequence[int]:
@@ -66,7 +66,7 @@ class SqliteTransaction(Transaction):
         return range(last - len(rows) + 1, last + 1)  # nobody else inserts meanwhile
 
     def insert_bodies(self, statement: str, rows: Sequence[Row]) -> None:
-        """By one statement: each would wait for Python's lock."""
+        """Insert by one statement, since each statement waits for Python's lock."""
         more = f", ({', '.join('?' * len(rows[0]))})" * (len(rows) - 1)
         self._db.execute(statement + more, list(chain.from_iterable(rows)))
 
@@ -118,16 +118,16 @@ class SqliteTransaction(Transaction):
         return [(position, bool(is_invalid)) for position, is_invalid in rows]
 
     def lock(self, what: Lock) -> None:
-        """The file's write lock is held."""
+        """Do nothing: the file's write lock is held."""
 
     def lock_run(self, run_id: int) -> None:
-        """Others on this host look for the process, and those of other hosts at the lease."""
+        """Do nothing: recovery checks the process on this host, and the lease of other hosts."""
 
     def clock_lead(self) -> timedelta:
         return timedelta(0)
 
     def sweep(self) -> None:
-        """There is nothing."""
+        """Do nothing: killed processes leave nothing but claims."""
 
     def _execute(self, statement: str, values: dict[str, Any]) -> sqlite3.Cursor:
         for name, value in values.items():
@@ -146,5 +146,5 @@ def _stand_in_for_nul(texts: Sequence[str]) -> str:
 
 
 def _listed(texts: Collection[str], nul: str) -> str:
-    """As a JSON list, unescaped: what is no Unicode text is refused when it is bound, before anything is stored."""
+    """The texts as a JSON list, unescaped: SQLite refuses invalid Unicode before anything is stored."""
     return json.dumps([text.replace("\0", nul) for text in texts] if nul else list(texts), ensure_ascii=False)

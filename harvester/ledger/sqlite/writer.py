@@ -1,4 +1,4 @@
-"""The thread that writes a SQLite ledger: a connection shared by tasks would mix their transactions."""
+"""The thread that writes a SQLite ledger, since a connection shared by tasks would mix their transactions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CHECKPOINT_JOBS = 200
 
 
 class Writer(GroupCommit):
-    """See `GroupCommit`. Whoever writes has the file's write lock, from the beginning of a transaction to its end.
+    """Group commit for SQLite: each transaction has the file's write lock from its beginning to its end.
 
     The WAL is taken into the file in a thread of its own, beside the next transactions.
     """
@@ -44,11 +44,11 @@ class Writer(GroupCommit):
         self._pooled = self._batching_thread.in_thread(self._connect)
 
     def stop_waiting(self) -> None:
-        """Wait no longer for the lock of another process."""
+        """Stop waiting for the lock of another process."""
         self._waiting_stopped.set()
 
     async def release_run_lock(self, run_id: int) -> None:
-        """A file knows nothing of who has it open."""
+        """Do nothing: in SQLite a run has no lock."""
 
     def _connect(self):  # type: ignore[no-untyped-def]
         with ledger_errors(self._path):

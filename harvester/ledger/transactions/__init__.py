@@ -1,1 +1,1 @@
-"""The transactions that change a ledger, one module a kind, written once for every database."""
+"""The transactions that change a ledger, one module for each kind, written once for both databases."""

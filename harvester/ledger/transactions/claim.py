@@ -1,7 +1,7 @@
-"""The transaction that claims: units are reserved, calls opened and ids claimed, for all workers that wait.
+"""The transaction that claims: reserves units, opens calls and claims ids, for all waiting workers at once.
 
-To each worker it is as if it had asked alone. One statement of each kind does for all: a statement costs the writer's
-thread less than to get Python's lock back from the event loop after it, and a server less than the way there and back.
+Each worker gets the same result as if it had asked alone. One statement of each kind serves all workers: after each,
+the thread has to get Python's lock back from the event loop, or waits for a round trip to the server.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from harvester.model import BATCH_SIZE, Batch, Budget, Denied
 
 
 class _Picked(NamedTuple):
-    """Of each id of a batch: its position, itself, and its attempts so far."""
+    """The ids picked for a batch, with their positions and their attempts so far."""
 
     positions: Sequence[int]
     ids: Sequence[str]
@@ -28,7 +28,7 @@ class _Picked(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A batch that is asked for: see `Ledger.claim`."""
+    """A request for a batch: see `Ledger.claim`."""
 
     run_id: int
     budget: Budget
@@ -37,7 +37,7 @@ class Claim:
 
 
 def claim_all(tx: Transaction, claims: Sequence[Claim]) -> list[Batch | Denied]:
-    """A batch for each, or why there is none, in the order of asking."""
+    """Claim a batch for each request. Returns the batches, or why there is none, in order."""
     claimed: list[Batch | Denied] = []
     for (_, _, chosen), group in groupby(claims, lambda claim: (claim.run_id, claim.budget, claim.among is not None)):
         alike = list(group)
@@ -83,13 +83,13 @@ def _claim_among(tx: Transaction, claim: Claim) -> Batch | Denied:
     if not columns:
         return Denied.NOTHING_PENDING
     *picked, batches = columns
-    # They come in the order of their suspect_batch.
+    # The rows are sorted by suspect_batch.
     alike = batches.count(batches[0])
     return _claim(tx, [claim], [_Picked(*(column[:alike] for column in picked))])[0]
 
 
 def _claim(tx: Transaction, claims: Sequence[Claim], batches: Sequence[_Picked]) -> list[Batch | Denied]:
-    """What was picked, for those who asked first; nothing for those for whom nothing was left, or no units."""
+    """Claim the picked batches for the first requests; deny those for which no ids or units are left."""
     nothing = [Denied.NOTHING_PENDING] * (len(claims) - len(batches))
     if not batches:
         return [*nothing]
@@ -134,7 +134,7 @@ def open_calls(
     calls: Sequence[tuple[Sequence[int], int, datetime]],
     of_call: int | None = None,
 ) -> Sequence[int]:
-    """Enter a call for each of these positions, attempt and beginning; their ids. `of_call`: see `Batch`."""
+    """Enter a call for each of these positions, attempt and beginning. Returns their ids. `of_call`: see `Batch`."""
     columns: dict[str, Sequence[int | str]] = {
         "ids": [len(positions) for positions, _, _ in calls],
         "attempts": [attempt for _, attempt, _ in calls],

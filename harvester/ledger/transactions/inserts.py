@@ -1,4 +1,4 @@
-"""The transactions that bring ids into the ledger, and take them out again."""
+"""The transactions that add ids to the ledger, and remove them."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def add(
     load_id: int | None,
     rows: int,
 ) -> Addition:
-    # One load at a time, or the positions would have gaps for a moment, and claims look no further than the last.
+    # One load at a time: otherwise positions have gaps for a moment, and claims look no further than the last position.
     tx.lock("adding")
     new, new_invalid, first = tx.add(ids, invalid, load_id)
     tx.count(pending=new - new_invalid, invalid=new_invalid)
     if first is not None:
-        # Claims may look from further on: where the last ids were removed, these have their positions.
+        # The scan position may be further on: these ids have the positions of removed ones.
         tx.rewind_scan_position(first)
     if load_id is not None:
         tx.later(tx.sql.COUNT_LOAD, load_id=load_id, rows=rows, new=new, invalid=new_invalid)

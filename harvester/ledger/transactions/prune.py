@@ -11,9 +11,9 @@ from harvester.model import NOTHING_STORED, Stored
 
 
 def prune(tx: Transaction, call_ids: Sequence[int], before: datetime, now: datetime) -> Stored:
-    """Delete the responses of these calls, where they are older; what they brought is pending, what they missed stays.
+    """Delete responses of these calls that are older than `before`. Fetched ids are pending again, missing ones stay.
 
-    The call itself stands as it was, with a mark that its response is gone.
+    The calls stay as they were, with a mark that their response is deleted.
     """
     old = tx.rows(tx.sql.PICK_OLD, calls=sorted(set(call_ids)), before=instant(before))
     if not old:
@@ -28,7 +28,7 @@ def prune(tx: Transaction, call_ids: Sequence[int], before: datetime, now: datet
 
 
 def delete_responses(tx: Transaction, calls: list[int], videos: int, before: datetime, now: datetime) -> Stored:
-    """Delete what these calls brought, `videos` ids in all which have been moved on, and keep a line of it."""
+    """Delete the responses of these calls, whose `videos` ids have been moved on, and note it in `prunings`."""
     pruned = Stored(len(calls), videos, *(tx.row(tx.sql.SIZES_OF, calls=calls) or ()))
     delete_statistics(tx, calls)
     tx.delete_of(tx.sql.DELETE_RESPONSES, calls)
@@ -44,6 +44,6 @@ def delete_statistics(tx: Transaction, calls: list[int]) -> None:
 
 
 def _abandon_refreshes(tx: Transaction, old_calls: list[int], now: datetime) -> None:
-    """What is being asked for again goes all the same: its age counts. The answers will find their calls closed."""
+    """Abandon refreshes of these responses, which are deleted all the same: their age counts."""
     for bucket, day in tx.rows(tx.sql.ABANDON_REFRESHES, calls=old_calls, now=instant(now)):
         tx.count_day(bucket, day, abandoned=1)

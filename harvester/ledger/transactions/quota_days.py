@@ -1,4 +1,4 @@
-"""The transactions on a quota day: its units are reserved, and the day is closed or opened again."""
+"""The transactions on a quota day: reserve its units, close the day, reopen it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from harvester.ledger.transactions.transitions import instant
 from harvester.model import Bucket, Budget, Denied
 
 _TRIES = 3
-"""One for all calls, one for those that the day still pays for, and one more where there was no row to lock."""
+"""One for all calls, one for as many as there are units for, and one more where there was no row to lock."""
 
 
 def reserve(tx: Transaction, budget: Budget, calls: int) -> tuple[int, Denied]:
-    """Reserve the units of as many of these calls as the day pays for: how many, and why not the others."""
+    """Reserve the units of as many of these calls as the day has units for. Returns how many, and why not more."""
     tx.flush_day_counts()
     key = {"bucket": budget.bucket, "day": budget.day.isoformat()}
     paid = calls
@@ -35,7 +35,7 @@ def close_day(tx: Transaction, bucket: Bucket, day: date, now: datetime) -> None
 
 
 def reopen_day(tx: Transaction, bucket: Bucket, day: date) -> bool:
-    """Whether it was closed."""
+    """Reopen the day. Returns whether it was closed."""
     return tx.change(tx.sql.REOPEN_DAY, bucket=bucket, day=day.isoformat()) == 1
 
 

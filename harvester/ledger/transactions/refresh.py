@@ -1,7 +1,7 @@
-"""The transactions of a refresh: the ids of a stored response are asked for again, or their statistics.
+"""The transactions of a refresh: fetch the ids of a stored response again, or their statistics.
 
 The ids stay fetched by the call of that response for as long as the new call, which names it as `of_call`, is under
-way. So an export meanwhile sees the old response or the new one, whole.
+way, so an export meanwhile sees either the old response or the new one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from harvester.model import Batch, BatchKind, Budget, Denied, VideoState
 def claim(
     tx: Transaction, run_id: int, budget: Budget, now: datetime, kind: BatchKind, of_call: int, before: datetime
 ) -> Batch | Denied:
-    """A call for the ids of that call's response. A refresh deletes one without any: there is nothing to ask for."""
+    """Open a call for the ids of the response of `of_call`. A refresh deletes a response without any id instead."""
     tx.later(tx.sql.LOCK_RESPONSE, call_id=of_call)
     found = tx.row(tx.sql.OLD_RESPONSE, of_call=of_call, endpoint=budget.endpoint, before=instant(before))
     if found is None:
@@ -49,12 +49,12 @@ def claim(
 
 
 def settle(tx: Transaction, settlements: Sequence[Settlement]) -> list[bool]:
-    """The new response takes the place of the old one, which is deleted as a pruned one is."""
+    """Replace each old response by the new one, and delete the old one as in pruning."""
     return [_replace_response(tx, one, _of_call(one)) for one in settlements]
 
 
 def settle_statistics(tx: Transaction, settlements: Sequence[Settlement]) -> list[bool]:
-    """They take the place of older ones of the same response."""
+    """Store statistics in place of older ones of the same response."""
     return [_replace_statistics(tx, one, _of_call(one)) for one in settlements]
 
 
@@ -65,7 +65,7 @@ def _of_call(settlement: Settlement) -> int:
 
 def _replace_response(tx: Transaction, settlement: Settlement, old_call: int) -> bool:
     batch, now = settlement.batch, settlement.now
-    # Before the call, as a pruning has them.
+    # Locked before the call is, as in pruning.
     tx.later(tx.sql.LOCK_RESPONSE, call_id=old_call)
     if not close_good(tx, [settlement]):
         return False
@@ -74,7 +74,7 @@ def _replace_response(tx: Transaction, settlement: Settlement, old_call: int) ->
     if missing:
         tx.move_later(tx.sql.RENEW, missing, state=int(VideoState.MISSING), new_call=batch.call_id)
     whole = moves_of(batch.positions, old_call)
-    kept = len(batch) - len(missing)  # while it is asked for again, nothing else moves an id
+    kept = len(batch) - len(missing)  # during a refresh nothing else moves these ids
     tx.move_later(tx.sql.RENEW, whole, kept, state=int(VideoState.FETCHED), new_call=batch.call_id)
     tx.count(fetched=-len(missing), missing=len(missing))
     count_good(tx, settlement)
@@ -83,7 +83,7 @@ def _replace_response(tx: Transaction, settlement: Settlement, old_call: int) ->
 
 
 def _replace_statistics(tx: Transaction, settlement: Settlement, of_call: int) -> bool:
-    """Where the response was replaced or pruned meanwhile, there is nothing that these are the statistics of."""
+    """Store the statistics, or abandon the call if their response was replaced or pruned meanwhile."""
     batch = settlement.batch
     if tx.row(tx.sql.LOCK_RESPONSE, call_id=of_call) is None:
         status = settlement.outcome.http_status

@@ -11,8 +11,10 @@ from harvester.model import Span, VideoState
 def requeue(
     tx: Transaction, span: Span, states: Collection[VideoState], reasons: Collection[str] | None
 ) -> dict[VideoState, int]:
-    """Failed or missing ids become pending, as if never asked for: with attempts left from before, one that the last
-    outage wore out would be given up by the next one at once. They keep their call, for people who look."""
+    """Make failed or missing ids pending, with no attempts, or the next outage would fail them at once.
+
+    They keep their call, for people who look at the ledger.
+    """
     moved: dict[VideoState, int] = {}
     reason_list = list(reasons) if reasons else None
     for state in states:

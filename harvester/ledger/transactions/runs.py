@@ -1,4 +1,4 @@
-"""The transactions that enter runs and end them, the dead ones too."""
+"""The transactions that open runs, close them and recover the claims of dead ones."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ MAX_LEASE = timedelta(minutes=15)
 
 
 def open_run(tx: Transaction, process: ProcessIdentity, now: datetime, lease_until: datetime) -> int:
-    """Enter a run; its id."""
+    """Enter a run. Returns its id."""
     run_id: int = tx.value(tx.sql.NEXT_RUN_ID)
-    tx.lock_run(run_id)  # before anybody sees it
+    tx.lock_run(run_id)  # before other processes see the run
     tx.later(
         tx.sql.OPEN_RUN,
         run_id=run_id,
@@ -42,7 +42,8 @@ def close_run(tx: Transaction, run_id: int, now: datetime, reason: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """`now` is this host's clock. A restart of a server is given `return_seconds` until runs have to be back."""
+    """What a recovery needs. `now` is by this host's clock; for `return_seconds` after a restart of the server, runs
+    may be without a connection."""
 
     me: ProcessIdentity
     now: datetime
@@ -50,13 +51,13 @@ class Recovery:
     return_seconds: float
 
 
-def recover(tx: Transaction, recovery: Recovery, missed: Collection[int]) -> tuple[int, list[int]]:
-    """Take back what dead runs hold: how many calls, and which runs are to be looked at again.
+def recover(tx: Transaction, recovery: Recovery, seen_disconnected: Collection[int]) -> tuple[int, list[int]]:
+    """Take back the claims of dead runs. Returns how many calls, and the runs to check again.
 
-    A run is dead where its process was seen on this host and is gone, where it is of another host and its lease is
-    over, or where its connection is gone and was `missed` before: one that was cut is made anew in a moment.
+    A run is dead where its process was on this host and is gone, where it is of another host and its lease is over, or
+    where its connection is gone and it was `seen_disconnected` before: a dropped connection reconnects in a moment.
     """
-    abandoned, missing = 0, []
+    abandoned, disconnected = 0, []
     now, me = recovery.now, recovery.me
     tx.sweep()
     leases_now = now + tx.clock_lead()
@@ -65,16 +66,16 @@ def recover(tx: Transaction, recovery: Recovery, missed: Collection[int]) -> tup
     for run_id, host, boot, pid, started, expired, gone in runs:
         here = (host, boot) == (me.host, me.boot)
         dead = not recovery.is_alive(ProcessIdentity(host, boot, pid, started)) if here else expired
-        if dead or (gone and run_id in missed):
+        if dead or (gone and run_id in seen_disconnected):
             abandoned += _abandon(tx, run_id, now, "process died")
             tx.later(tx.sql.CLOSE_RUN, run_id=run_id, now=instant(now), reason="died")
         elif gone:
-            missing.append(run_id)
-    return abandoned, missing
+            disconnected.append(run_id)
+    return abandoned, disconnected
 
 
 def _abandon(tx: Transaction, run_id: int, now: datetime, reason: str) -> int:
-    """Give back all that a run still holds. The units stay spent: the API may have counted them."""
+    """Abandon the open calls of a run and release their ids. The units stay spent: the API may have counted them."""
     lost = tx.rows(tx.sql.ABANDON_CALLS, run_id=run_id, now=instant(now), reason=reason)
     if moves := [(first, last, call_id) for call_id, first, last, of_call, *_ in lost if of_call is None]:
         release(tx, moves)

@@ -1,7 +1,7 @@
-"""The transactions that close a call: its answer stored and its ids settled, or its ids let go or asked for again.
-What settling a batch that claims no ids means is in `refresh`.
+"""The transactions that close a call: settle its ids, release them or retry them. See `refresh` for batches that claim
+no ids.
 
-Good answers are settled as many at once as wait, for the reason that claims are: see `claim`.
+All good answers that wait are settled at once, for the same reason as claims: see `claim`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from harvester.model import Batch, Body, Budget, Denied, GiveBack, Outcome, Vide
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """A good answer: see `Ledger.settle`."""
+    """A good answer to settle: see `Ledger.settle`."""
 
     batch: Batch
     outcome: Outcome
@@ -33,7 +33,7 @@ class Settlement:
 
     @property
     def missing(self) -> list[int]:
-        """The positions of the ids that the answer does not hold."""
+        """The positions of the ids that the answer lacks."""
         batch, found = self.batch, self.outcome.found
         if len(found) == len(batch):  # no answer holds what was not asked for
             return []
@@ -41,7 +41,7 @@ class Settlement:
 
 
 def settle_all(tx: Transaction, settlements: Sequence[Settlement]) -> list[bool]:
-    """Whether each was settled: where its claim was lost meanwhile, nothing of it is."""
+    """Settle all. Returns whether each was settled; nothing is stored of one whose claim was lost."""
     closed = close_good(tx, settlements)
     settled = [one for one in settlements if one.batch.call_id in closed]
     if settled:
@@ -51,7 +51,7 @@ def settle_all(tx: Transaction, settlements: Sequence[Settlement]) -> list[bool]
 
 
 def close_good(tx: Transaction, settlements: Sequence[Settlement]) -> Collection[int]:
-    """Close their calls; those that were still open."""
+    """Close the calls of the settlements. Returns those that were still open."""
     return tx.close_good(
         [one.batch.call_id for one in settlements],
         [one.outcome.http_status for one in settlements],
@@ -60,7 +60,7 @@ def close_good(tx: Transaction, settlements: Sequence[Settlement]) -> Collection
 
 
 def store(tx: Transaction, settled: Sequence[Settlement]) -> None:
-    """Store the bodies of their answers."""
+    """Store the bodies of the answers."""
     rows = [
         (
             one.batch.call_id,
@@ -78,7 +78,7 @@ def store(tx: Transaction, settled: Sequence[Settlement]) -> None:
 
 
 def _settle_ids(tx: Transaction, settled: Sequence[Settlement]) -> None:
-    """Missing ids first: what is still claimed then is fetched."""
+    """Mark ids as missing first; then those still claimed as fetched."""
     missing = [move for one in settled for move in one_by_one(one.missing, one.batch.call_id)]
     if missing:
         tx.move_later(tx.sql.SETTLE, missing, len(missing), state=int(VideoState.MISSING))
@@ -97,7 +97,7 @@ def _settle_ids(tx: Transaction, settled: Sequence[Settlement]) -> None:
 
 
 def count_good(tx: Transaction, one: Settlement) -> None:
-    """Enter what it brought into the day's sums; its ids only where it settled them."""
+    """Add an answer to the day's sums; its ids only if they were claimed."""
     fetched = len(one.outcome.found)  # no answer holds what was not asked for
     claimed = one.batch.kind.claims_ids
     tx.count_day(
@@ -138,7 +138,7 @@ def give_back(tx: Transaction, batch: Batch, fault: Outcome, how: GiveBack, now:
     elif how is GiveBack.SPLIT and len(batch) > 1:
         middle = (len(batch) + 1) // 2
         for half, positions in enumerate((batch.positions[:middle], batch.positions[middle:])):
-            # A call's id is its own, so no two halves of the ledger share a number.
+            # No two halves in the ledger share a number, since call ids are unique.
             halved = moves_of(positions, batch.call_id)
             tx.move_later(tx.sql.SUSPECT, halved, suspect_batch=2 * batch.call_id + half)
         tx.count(claimed=-len(batch), pending=len(batch))
@@ -148,7 +148,7 @@ def give_back(tx: Transaction, batch: Batch, fault: Outcome, how: GiveBack, now:
 
 
 def _close_failed(tx: Transaction, batch: Batch, fault: Outcome, now: datetime) -> bool:
-    """Close as failed; whether it was still open. What was never sent cost nothing, so its units go back to the day."""
+    """Close the call as failed, and refund a request that was never sent. Returns whether the call was still open."""
     units = batch.units if fault.sent else 0
     if closed := close_call(tx, batch, "failed", fault.reason, fault.http_status, now, units):
         tx.count_day(batch.bucket, batch.quota_day, failed=1, refund=batch.units - units)
@@ -164,6 +164,6 @@ def close_call(
     now: datetime,
     units: int,
 ) -> bool:
-    """Close a call that brought nothing and cost `units`; whether it was still open."""
+    """Close a call that brought nothing and cost `units`. Returns whether the call was still open."""
     values = {"call_id": batch.call_id, "state": state, "reason": reason, "http_status": http_status, "units": units}
     return tx.change(tx.sql.CLOSE_CALL, now=instant(now), **values) == 1

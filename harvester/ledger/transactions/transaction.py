@@ -1,4 +1,4 @@
-"""What the transactions may ask of a database: the interface that SQLite and PostgreSQL implement."""
+"""The interface of a database to the transactions, which SQLite and PostgreSQL implement."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any, Literal
 from harvester.model import Bucket
 
 Move = tuple[int, int, int]
-"""The positions from the first to the last that belong, or shall belong, to a call: first, last, call."""
+"""A range of positions whose ids belong, or shall belong, to a call: first, last, call."""
 
 Row = tuple[Any, ...]
 
 Lock = Literal["adding", "taking halves"]
-"""What one transaction does at a time, whatever others run at the same time."""
+"""Work that only one transaction at a time may do."""
 
 _NO_CHANGE = dict.fromkeys(
     ("ok", "failed", "abandoned", "refund", "fetched", "missing", "raw_bytes", "stored_bytes"), 0
@@ -26,8 +26,8 @@ _NO_CHANGE = dict.fromkeys(
 class Transaction(ABC):
     """One transaction. Statements run in the order in which they are given, with their values by name.
 
-    A value that is a list is one to the statement: JSON in SQLite, an array in PostgreSQL. Counts by state and the sums
-    of a day are kept back until the end: the rows that all transactions change are written once, and held briefly.
+    A list is passed as one value: JSON in SQLite, an array in PostgreSQL. Counts by state and the sums of a day are
+    buffered until the end, so that the rows that all transactions change are written once, and locked briefly.
     """
 
     sql: ModuleType
@@ -41,14 +41,14 @@ class Transaction(ABC):
 
     @abstractmethod
     def rows(self, statement: str, **values: Any) -> list[Row]:
-        """All rows that it gives."""
+        """All rows that the statement returns."""
 
     @abstractmethod
     def row(self, statement: str, **values: Any) -> Row | None:
-        """The one row that it gives, if any."""
+        """The one row that the statement returns, if any."""
 
     def value(self, statement: str, **values: Any) -> Any:
-        """The one value that it always gives."""
+        """The one value of a statement that always returns a row."""
         row = self.row(statement, **values)
         assert row is not None, "such a statement always gives a row"
         return row[0]
@@ -59,45 +59,45 @@ class Transaction(ABC):
 
     @abstractmethod
     def change(self, statement: str, **values: Any) -> int:
-        """How many rows it changed."""
+        """Run the statement. Returns how many rows it changed."""
 
     @abstractmethod
     def later(self, statement: str, *, moved: int | None = None, **values: Any) -> None:
-        """Run it before the next statement that has an answer, or before the commit. `moved`: how many ids it will
-        move, where that is known."""
+        """Run the statement before the next one that returns something, or before the commit. `moved`: how many ids
+        it will move, where that is known."""
 
     @abstractmethod
     def delete_of(self, statement: str, call_ids: list[int]) -> None:
-        """Run it for all of these calls, before the next answer."""
+        """Run a deleting statement for all of these calls, as `later`."""
 
     @abstractmethod
     def insert(self, statement: str, columns: Mapping[str, Sequence[Any]], **values: Any) -> Sequence[int]:
-        """Insert a row for each place in these columns, which all have the same length; their ids, in that order."""
+        """Insert rows, given as columns of the same length. Returns their ids, in order."""
 
     @abstractmethod
     def insert_bodies(self, statement: str, rows: Sequence[Row]) -> None:
-        """Insert rows whose values stand in the order of the statement's columns, before the next answer."""
+        """Insert rows with values in the order of the statement's columns, as `later`."""
 
     @abstractmethod
     def move(self, statement: str, moves: Sequence[Move], **values: Any) -> int:
-        """Run one of the moving statements over all of these; how many ids were moved."""
+        """Run a moving statement over all of these ranges. Returns how many ids were moved."""
 
     @abstractmethod
     def move_later(self, statement: str, moves: Sequence[Move], ids: int | None = None, **values: Any) -> None:
-        """As `move`, without an answer. `ids`: how many will be moved, where that is known."""
+        """Run a moving statement, as `later`. `ids`: how many will be moved, where that is known."""
 
-    # --- sums, kept back until the end
+    # --- sums, buffered until the end
 
     def count(self, **changes: int) -> None:
-        """Move the counts kept by state, named in lower case, by so much."""
+        """Add to the counts kept per state; states are named in lower case."""
         _add(self._states, changes)
 
     def count_day(self, bucket: Bucket, day: date | str, **changes: int) -> None:
-        """Move the sums of a quota day: see COUNT_DAY."""
+        """Add to the sums of a quota day: see COUNT_DAY."""
         _add(self._days.setdefault((bucket, str(day)), {}), changes)
 
     def flush_day_counts(self) -> None:
-        """Write the sums of days now: what this transaction gives back to a day is there to be spent."""
+        """Write the buffered sums of days now, so that units which this transaction refunds can be spent."""
         # In one order, so that no two transactions wait for each other.
         for bucket, day in sorted(self._days):
             self.later(self.sql.COUNT_DAY, bucket=bucket, day=day, **(_NO_CHANGE | self._days[bucket, day]))
@@ -105,19 +105,19 @@ class Transaction(ABC):
 
     @abstractmethod
     def flush_counts(self) -> None:
-        """Give all that was kept back, before the commit."""
+        """Write all buffered counts and sums, before the commit."""
 
-    # --- where claims begin to look for pending ids
+    # --- the scan position, where claims begin to look for pending ids
 
     @abstractmethod
     def rewind_scan_position(self, position: int) -> None:
-        """From there, or from before it."""
+        """Move the scan position back to `position` if it is beyond it."""
 
     @abstractmethod
     def advance_scan_position(self, position: int) -> None:
-        """From behind it: what was pending up to there was claimed."""
+        """Move the scan position forward past `position`; nothing up to there is pending."""
 
-    # --- what the databases do by means of their own
+    # --- what each database does in its own way
 
     @abstractmethod
     def pick_pending(self, limit: int) -> Sequence[Sequence[Any]]:
@@ -125,27 +125,27 @@ class Transaction(ABC):
 
     @abstractmethod
     def close_good(self, call_ids: list[int], statuses: list[int | None], ends: list[str]) -> Collection[int]:
-        """Close these calls as good; those of them that were still open."""
+        """Close these calls as good. Returns those that were still open."""
 
     @abstractmethod
     def add(self, ids: Sequence[str], invalid: Collection[str], load_id: int | None) -> tuple[int, int, int | None]:
-        """Append those of the ids that are new: how many, how many of them invalid, and the first one's position."""
+        """Append the ids that are new. Returns how many, how many of them invalid, and the first one's position."""
 
     @abstractmethod
     def known(self, ids: Sequence[str], up_to: int) -> list[tuple[int, bool]]:
-        """The position of each of the ids that stands at most there, and whether it is invalid."""
+        """The position of each of the ids up to position `up_to`, and whether it is invalid."""
 
     @abstractmethod
     def lock(self, what: Lock) -> None:
-        """Wait until no other transaction does this, and keep others from it until this one ends."""
+        """Wait until no other transaction does `what`, and keep others from it until this one ends."""
 
     @abstractmethod
     def lock_run(self, run_id: int) -> None:
-        """Show others that this run's process lives, for as long as it does."""
+        """Mark the run as alive, for as long as its process lives."""
 
     @abstractmethod
     def clock_lead(self) -> timedelta:
-        """How far the clock that leases go by is ahead of this host's."""
+        """How far the clock that leases are stored by is ahead of this host's."""
 
     @abstractmethod
     def sweep(self) -> None:
@@ -153,6 +153,6 @@ class Transaction(ABC):
 
 
 def _add(sums: dict[str, int], changes: Mapping[str, int]) -> None:
-    """As `Counter.update`, which takes three times as long for so few."""
+    """Add `changes` to `sums`. `Counter.update` takes three times as long for so few."""
     for name, change in changes.items():
         sums[name] = sums.get(name, 0) + change

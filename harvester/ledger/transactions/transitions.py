@@ -13,15 +13,15 @@ SPARSE = 4
 
 
 def instant(moment: datetime) -> str:
-    """UTC as the ledger writes it: it sorts as text."""
+    """The instant in UTC as the ledger writes it; such texts sort by time."""
     return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def moves_of(positions: Sequence[int], call_id: int) -> list[Move]:
     """The ids of a call at these positions, as a range or one by one.
 
-    A range costs less where the ids do not lie so far apart that reading over the gaps costs more. Whatever else lies
-    between them belongs to other calls, which the moving statements leave out.
+    A range costs less, unless the ids lie so far apart that reading over the gaps costs more. Ids in the gaps belong to
+    other calls, and the moving statements leave them out.
     """
     first, last = positions[0], positions[-1]
     if last - first < SPARSE * len(positions):
@@ -30,12 +30,12 @@ def moves_of(positions: Sequence[int], call_id: int) -> list[Move]:
 
 
 def one_by_one(positions: Sequence[int], call_id: int) -> list[Move]:
-    """The ids of a call at these positions, where others of the same call lie between them."""
+    """The ids of a call at these positions, each as a range of its own."""
     return [(position, position, call_id) for position in positions]
 
 
 def without_gaps(positions: Sequence[int], call_id: int) -> list[Move]:
-    """As ranges in which no other position lies: what lies between them, another transaction may be claiming."""
+    """The ids of a call as ranges without gaps: another transaction may be claiming the ids in the gaps."""
     if positions[-1] - positions[0] == len(positions) - 1:
         return [(positions[0], positions[-1], call_id)]
     ends = [place for place, (this, following) in enumerate(pairwise(positions), 1) if following != this + 1]
@@ -43,7 +43,7 @@ def without_gaps(positions: Sequence[int], call_id: int) -> list[Move]:
 
 
 def release(tx: Transaction, moves: Sequence[Move]) -> None:
-    """Claimed ids become pending again. The next claim reads from the first of them on, over all that is settled."""
+    """Make claimed ids pending again. The next claim reads from the first of them on, over all that is settled."""
     released = tx.move(tx.sql.RELEASE, moves)
     tx.rewind_scan_position(min(first for first, _, _ in moves))
     tx.count(claimed=-released, pending=released)
