@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -161,7 +163,10 @@ def test_half_a_character_is_as_it_came_or_a_replacement(tmp_path: Path, odd: by
         assert lines[1] == neighbour
         assert json.loads(lines[2]) == {"id": "y", "etag": title, "snippet": {"title": title}, "new": [title]}
         return
-    rows = rows_of(place)
+    if name == "csv":
+        rows = list(csv.DictReader(io.StringIO(unpacked(place).decode(), newline="")))
+    else:
+        rows = rows_of(place)
     assert rows[1]["snippet_title"] == "café \\ud83d 😀"
     assert (rows[2]["etag"], rows[2]["snippet_title"], json.loads(rows[2]["other_json"])) == (
         title,

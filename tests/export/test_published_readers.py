@@ -19,7 +19,7 @@ from memory_books import MemoryReader
 from published import EVERY_FORMAT, FETCHED_AT, books_of, files_of, pages_of, publish, some_parts, videos_in
 from reference import expected, micros, moments, parsed, plain_row
 
-JSON_FORMATS = [entry for entry in EVERY_FORMAT if entry[0] != "parquet"]
+JSON_FORMATS = [entry for entry in EVERY_FORMAT if entry[0] in ("json", "jsonl")]
 IN_PARTS = pytest.mark.parametrize("in_parts", [False, True], ids=["file", "parts"])
 
 

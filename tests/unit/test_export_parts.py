@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import functools
 import gzip
 import io
@@ -77,13 +78,15 @@ def whole(books: SqliteReader, form: Format, span: Span = EVERYTHING) -> bytes:
 
 
 def content(data: bytes, kind: tuple[str, str]) -> Any:
-    """What a reader finds in a file: a list of responses, lines, or a table."""
+    """What a reader finds in a file: a list of responses, lines, a table, or a table's rows below their header."""
     if kind[1] == "gzip":
         data = gzip.decompress(data)
     if kind[1] == "zstd":
         data = zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True).read()
     if kind[0] == "parquet":
         return pq.read_table(io.BytesIO(data))
+    if kind[0].startswith("csv"):
+        return list(csv.reader(io.StringIO(data.decode(), newline=""), strict=True))[1:]
     return json.loads(data) if kind[0] == "json" else data
 
 
@@ -269,7 +272,7 @@ class TestTheFolder:
         assert {path.suffix for path in files(tmp_path / "songs")} == {".jsonl"}
 
     @pytest.mark.parametrize(
-        "foreign", ["notes.txt", ".git", "_SUCCESS", ".bashrc", "part-1.jsonl", "part-000000000001.csv"]
+        "foreign", ["notes.txt", ".git", "_SUCCESS", ".bashrc", "part-1.jsonl", "part-000000000001.txt"]
     )
     def test_files_of_others_are_neither_lost_nor_mixed_in(
         self, ledgers: dict[str, SqliteReader], tmp_path: Path, foreign: str
