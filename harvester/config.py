@@ -162,6 +162,8 @@ class ExportSettings(_Section):
     compression: Literal["none", "gzip", "zstd"] = "none"
     max_part_bytes: PositiveInt | None = None
     """Where it is set, `uri` names a folder of numbered parts, none of them larger."""
+    keep_superseded: bool = False
+    """Whether the parts of the export before stay in the folder until the next one."""
     region: str | None = None
     acl: Acl = "private"
     encryption: Literal["AES256", "aws:kms", "aws:kms:dsse"] | None = None

@@ -352,6 +352,8 @@ class ResponseSize:
     first_position: int
     raw_bytes: int
     stored_bytes: int
+    sha256: bytes
+    """Of the body as it is stored."""
 
 
 @dataclass(frozen=True, slots=True)

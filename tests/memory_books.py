@@ -47,11 +47,18 @@ class MemoryReader:
 
     def sizes(self) -> Iterator[ResponseSize]:
         for response in self.stored:
-            yield ResponseSize(response.first_position, response.body.raw_bytes, len(response.body.data))
+            body = response.body
+            yield ResponseSize(response.first_position, body.raw_bytes, len(body.data), body.sha256)
 
     def totals(self) -> tuple[int, int, int]:
         sizes = list(self.sizes())
         return len(sizes), sum(size.raw_bytes for size in sizes), sum(size.stored_bytes for size in sizes)
+
+    def inputs(self, span: Span) -> Iterator[tuple[object, ...]]:
+        for response in self.stored:
+            places = [place for place, _ in enumerate(_items(response), response.first_position) if place in span]
+            if places:
+                yield response.call_id, places, response.body.sha256, response.fetched_at
 
     def unknown(self, ids: Sequence[str]) -> list[str]:
         self.known |= {item["id"] for response in self.stored for item in _items(response)}

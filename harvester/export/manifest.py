@@ -34,6 +34,8 @@ class Part:
     """Where it begins in the load order."""
     last_position: Count | None
     """Where it ends; None where it has all that is left."""
+    inputs: str = ""
+    """A digest of what it is made of; empty in manifests of earlier versions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,20 +96,24 @@ class Manifest:
     harvester: str
     """The version that wrote the file."""
     parts: tuple[Part, ...] | None = None
-    """The files of a folder, in load order; not there where a single file was published."""
+    """The files of a folder, in load order; not there where a single file was published. Nor are the next two."""
+    superseded: tuple[Part, ...] = ()
+    """Parts of the manifest before that were kept, for its readers."""
+    max_part_bytes: Count | None = None
     loads: tuple[LoadedFrom, ...] = ()
     """Every load that brought ids, in order; none of ids that earlier versions loaded."""
     asked_for: tuple[AskedFor, ...] = ()
     """The parts that the calls of the stored responses asked for."""
     made_with: str | None = None
-    """Of a SQLite database: the version of SQLite, by which the same ledger gives the same bytes."""
+    """Of a SQLite database and of a folder: the libraries by whose versions the same ledger gives the same bytes."""
 
 
 def to_json(manifest: Manifest) -> bytes:
     said = _in_utf8(msgspec.to_builtins(manifest))
-    for key in ("parts", "made_with"):
-        if said[key] is None:
-            del said[key]
+    for key in ("parts", "superseded", "max_part_bytes") if manifest.parts is None else ():
+        del said[key]
+    if manifest.made_with is None:
+        del said["made_with"]
     return msgspec.json.format(msgspec.json.encode(said), indent=2) + b"\n"
 
 

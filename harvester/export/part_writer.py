@@ -9,10 +9,10 @@ from typing import Protocol, TypeAlias
 from harvester.export.counters import Counters
 from harvester.export.formats.registry import format_of
 from harvester.export.manifest import Part
-from harvester.export.parts import part_name
+from harvester.export.part_names import last_position, part_name
 from harvester.export.storage.destination import Place, Written
 from harvester.ledger.protocol import LedgerReader
-from harvester.model import EVERYTHING, Span
+from harvester.model import Span
 from harvester.support.progress import Advance, ProgressCallback, no_progress
 
 
@@ -23,13 +23,15 @@ class PartOrder:
     format: str
     compression: str
     span: Span
+    inputs: str
+    """A digest of what it is made of."""
     most_bytes: int | None
     """None where it can't be cut any smaller."""
     place: Place
 
     @property
     def name(self) -> str:
-        return part_name(self.span, format_of(self.format, self.compression))
+        return part_name(self.span, self.inputs, format_of(self.format, self.compression).suffix)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,8 @@ def make(books: LedgerReader, order: PartOrder, watch: ProgressCallback = no_pro
         bytes=written.published.bytes,
         sha256=written.published.sha256,
         first_position=order.span.first,
-        last_position=order.span.last if order.span.last < EVERYTHING.last else None,
+        last_position=last_position(order.span),
+        inputs=order.inputs,
     )
     return Made(part, tally.responses, written)
 

@@ -1,65 +1,159 @@
-"""How a large export is cut: stretches of the load order, each of which is assembled without the others."""
+"""How a large export is cut into parts, and which of them an earlier export has made already."""
 
 from __future__ import annotations
 
-import re
+import hashlib
+import zlib
+from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import cache
+from importlib.metadata import version
 
+from harvester._version import __version__
 from harvester.errors import ConfigError
 from harvester.export.counters import Counters
-from harvester.export.formats.registry import Format
+from harvester.export.formats.registry import FORMATS, Format
+from harvester.export.manifest import Part
+from harvester.export.part_names import last_position
 from harvester.ledger.protocol import LedgerReader
 from harvester.model import EVERYTHING, Span
-from harvester.support.sanitize import shown
 
-_PART = re.compile(r"part-[0-9]{12}\.(json|jsonl|parquet|csv)(\.gz|\.zst)?")
+_LIBRARIES = ("msgspec", "pyarrow", "zstandard")
 MOST_PARTS = 10_000
 """More are of no use to a reader, and their manifest would be as large as a part."""
 
 
-@dataclass(frozen=True, slots=True)
-class Survey:
-    """What is to be exported, from the ledger's own figures."""
+class Cutter:
+    """Cuts the load order into spans, and knows what each of them is made of without reading a body.
 
-    responses: int
-    expected_bytes: int
-    spans: tuple[Span, ...]
-
-
-def survey(books: LedgerReader, form: Format, most_bytes: int | None) -> Survey:
-    """What there is, and where to cut it: not at all where `most_bytes` is None."""
-    responses, raw_bytes, stored_bytes = books.totals()
-    spans = (EVERYTHING,) if most_bytes is None else tuple(_cut(books, form, most_bytes))
-    return Survey(responses, form.expected_bytes(responses, raw_bytes, stored_bytes), spans)
-
-
-def _cut(books: LedgerReader, form: Format, most_bytes: int) -> Iterator[Span]:
-    """Cut the load order so that each span comes to about `most_bytes` at most.
-
-    The cut depends on what is stored alone, so that each process that assembles a span gets the same bytes.
-    Raises ConfigError where `most_bytes` is so small that it can't be meant.
+    A span is halved until it is expected to fit a part. So where one part ends does not depend on the others: new
+    videos, or old ones that were fetched again, change the parts that hold them and no other. Memory: 48 bytes for each
+    stored response.
     """
-    held = empty = _empty_bytes(books, form, most_bytes)
-    first, cuts = EVERYTHING.first, 0
-    for size in books.sizes():
-        expected = form.expected_bytes(1, size.raw_bytes, size.stored_bytes)
-        if held + expected > most_bytes and size.first_position > first and held > empty:
-            yield Span(first, size.first_position - 1)
-            first, held, cuts = size.first_position, empty, cuts + 1
-            if cuts == MOST_PARTS:
-                raise _too_small(most_bytes, f"the export would have more than {MOST_PARTS:,} parts")
-        held += expected
-    yield Span(first, EVERYTHING.last)
+
+    def __init__(self, books: LedgerReader, form: Format, most_bytes: int) -> None:
+        self._books, self._form, self._most_bytes = books, form, most_bytes
+        self._firsts, self._sums, self._checksums = array("q"), array("q", [0]), bytearray()
+        for size in books.sizes():
+            self._firsts.append(size.first_position)
+            self._sums.append(self._sums[-1] + form.expected_bytes(1, size.raw_bytes, size.stored_bytes))
+            self._checksums += size.sha256
+        name = next(name for name, each in FORMATS.items() if each is form)
+        self._of_nothing = hashlib.sha256(repr((name, most_bytes, tools())).encode())
+
+    def spans(self) -> Iterator[Span]:
+        """In load order; all of it. Raises ConfigError where the parts are so small that it can't be meant."""
+        room = self._most_bytes - self._empty_bytes()
+        for number, span in enumerate(self._cut(EVERYTHING, room)):
+            if number == MOST_PARTS:
+                raise _too_small(self._most_bytes, f"the export would have more than {MOST_PARTS:,} parts")
+            yield span
+
+    def inputs(self, span: Span) -> str:
+        """A digest of what a part of that span is made of: the same digest, the same bytes. Empty where nothing is."""
+        if self._form.whole_responses:
+            start, end = self._within(span)
+            made_of: Iterable[bytes] = [bytes(self._checksums[32 * start : 32 * end])] if end > start else []
+        else:
+            made_of = (repr(row).encode() for row in self._books.inputs(span))
+        digest, empty = self._of_nothing.copy(), True
+        for row in made_of:
+            digest.update(row)
+            empty = False
+        return "" if empty else digest.hexdigest()
+
+    def inputs_of_nothing(self) -> str:
+        """The digest of the part of an export without any video."""
+        return self._of_nothing.hexdigest()
+
+    def halves(self, span: Span) -> tuple[Span, Span] | None:
+        """The span in two that both hold something; None where a single position holds all of it."""
+        first, last = span.first, span.last
+        while last > first:
+            middle = (first + last) // 2
+            if not self._holds_any(Span(middle + 1, last)):
+                last = middle
+            elif not self._holds_any(Span(first, middle)):
+                first = middle + 1
+            else:
+                return Span(first, middle), Span(middle + 1, last)
+        return None
+
+    def _cut(self, span: Span, room: int) -> Iterator[Span]:
+        start, end = self._within(span)
+        halves = self.halves(span) if end - start > 1 and self._sums[end] - self._sums[start] > room else None
+        if halves is None:
+            yield span
+        else:
+            for half in halves:
+                yield from self._cut(half, room)
+
+    def _within(self, span: Span) -> tuple[int, int]:
+        """Of the responses in load order, which begin there."""
+        return bisect_left(self._firsts, span.first), bisect_right(self._firsts, span.last)
+
+    def _holds_any(self, span: Span) -> bool:
+        start, end = self._within(span)
+        return end > start or (not self._form.whole_responses and any(self._books.fetched(span, 1)))
+
+    def _empty_bytes(self) -> int:
+        """The length of a file that holds no video: a Parquet file's columns alone take some thousands."""
+        nothing = Span(EVERYTHING.last, EVERYTHING.last)
+        length = sum(map(len, self._form.assemble(self._books, nothing, Counters())))
+        if length > self._most_bytes:
+            raise _too_small(self._most_bytes, f"a part without any video has {length:,} bytes")
+        return length
 
 
-def _empty_bytes(books: LedgerReader, form: Format, most_bytes: int) -> int:
-    """The length of a file that holds no video: a Parquet file's columns alone take some thousands."""
-    nothing = Span(EVERYTHING.last, EVERYTHING.last)
-    length = sum(map(len, form.assemble(books, nothing, Counters())))
-    if length > most_bytes:
-        raise _too_small(most_bytes, f"a part without any video has {length:,} bytes")
-    return length
+class Reusable:
+    """The parts of an earlier export that stand there as they were made, cut by the same size."""
+
+    def __init__(self, parts: Iterable[Part]) -> None:
+        self._parts = {(part.first_position, part.inputs): part for part in parts if part.inputs}
+        self._ends = {
+            part.first_position: part.last_position or EVERYTHING.last
+            for part in sorted(self._parts.values(), key=lambda part: part.first_position)
+        }
+        self._firsts = list(self._ends)
+
+    def of(self, span: Span, cutter: Cutter, inputs: str) -> list[Part] | None:
+        """Those that make up the span; none where it is empty, and None where it is to be made anew."""
+        if not inputs:
+            return []
+        if part := self._parts.get((span.first, inputs)):
+            return [replace(part, last_position=last_position(span))]
+        if not self._are_smaller(span) or (halves := cutter.halves(span)) is None:
+            return None
+        found: list[Part] = []
+        for half in halves:
+            parts = self.of(half, cutter, cutter.inputs(half))
+            if parts is None:
+                return None
+            found += parts
+        return found
+
+    def _are_smaller(self, span: Span) -> bool:
+        """Whether the parts of that span were smaller than it: it came out too large, and was halved. So halving it
+        gives the same parts again, if nothing in them changed."""
+        first = bisect_left(self._firsts, span.first)
+        within = self._firsts[first : bisect_right(self._firsts, span.last)]
+        if not within or (end := self._ends[within[-1]]) > span.last:
+            return False
+        return (within[0], end) != (span.first, span.last) or len(within) > 1
+
+
+@cache
+def tools() -> tuple[tuple[str, str], ...]:
+    """What the bytes of a part depend on, each with its version."""
+    libraries = tuple((name, version(name)) for name in _LIBRARIES)
+    return ("harvester", __version__), ("zlib", zlib.ZLIB_RUNTIME_VERSION), *libraries
+
+
+def made_with() -> str:
+    """The same, as a manifest says it."""
+    return ", ".join(map(" ".join, tools()))
 
 
 def _too_small(most_bytes: int, why: str) -> ConfigError:
@@ -68,33 +162,3 @@ def _too_small(most_bytes: int, why: str) -> ConfigError:
         state="Nothing was written.",
         next_step="Choose larger parts: 100,000,000 bytes and more suit most readers.",
     )
-
-
-def halves(span: Span, last_position: int) -> tuple[Span, Span] | None:
-    """The span in two; None where it is a single position."""
-    last = min(span.last, last_position)
-    if last <= span.first:
-        return None
-    middle = (span.first + last) // 2
-    return Span(span.first, middle), Span(middle + 1, span.last)
-
-
-def part_name(span: Span, form: Format) -> str:
-    """Numbered by the load position that it begins at: in order, whatever the other parts are."""
-    return f"part-{span.first:012}{form.suffix}"
-
-
-def is_part(name: str) -> bool:
-    """Whether a file is named as a part is."""
-    return _PART.fullmatch(name) is not None
-
-
-def refuse_foreign_files(uri: str, names: Iterable[str]) -> None:
-    """Readers take a folder for one table: raises ConfigError where other files lie in it, which would be lost too."""
-    foreign = next((name for name in names if not is_part(name)), None)
-    if foreign is not None:
-        raise ConfigError(
-            f"Can't export to {shown(uri)}: it holds {shown(foreign, 100)!r}, which is no part of an export.",
-            state="Nothing was written.",
-            next_step="Choose a folder of its own for the export: --force does not remove other files.",
-        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,10 +14,9 @@ from typing import BinaryIO
 from harvester._version import __version__
 from harvester.config import ExportSettings
 from harvester.errors import ConfigError, ExportIncomplete
-from harvester.export import parts
 from harvester.export.counters import Counters
 from harvester.export.datasette import metadata, metadata_at
-from harvester.export.formats.registry import format_of
+from harvester.export.formats.registry import Format, format_of
 from harvester.export.manifest import (
     Manifest,
     Part,
@@ -30,8 +29,9 @@ from harvester.export.manifest import (
     to_json,
     without_secrets,
 )
+from harvester.export.part_names import part_name
 from harvester.export.part_writer import PartMaker, PartOrder, counted, make, make_here
-from harvester.export.parts import Survey
+from harvester.export.parts import Cutter, Reusable, made_with
 from harvester.export.storage.destination import Destination, Draft, Published, Standing
 from harvester.export.storage.open import folder_at, target_at
 from harvester.export.storage.ownership import admit_file, refuse_open_database
@@ -92,7 +92,9 @@ def export(
     else:
         folder = folder_at(settings.uri, settings)
         with folder.draft(force=force) as draft:
-            manifest = begin().to_folder(folder.name, draft, settings.max_part_bytes)
+            manifest = begin().to_folder(
+                folder.name, draft, settings.max_part_bytes, anew=force, keep=settings.keep_superseded
+            )
     if beside is not None:
         beside.publish([metadata(manifest)], content_type="application/json")
     log.info("published %s: %s, %s", settings.uri, count(manifest.videos, "video"), count(manifest.bytes, "byte"))
@@ -164,8 +166,7 @@ def _begin(
     progress = books.progress()
     if require_complete:
         _refuse_incomplete(progress)
-    form = format_of(settings.format, settings.compression)
-    survey = parts.survey(books, form, settings.max_part_bytes)
+    form, (responses, raw_bytes, stored_bytes) = format_of(settings.format, settings.compression), books.totals()
     loads = loads_of(books.loads())
     begun = Manifest(
         file="",
@@ -173,7 +174,7 @@ def _begin(
         compression=settings.compression,
         complete=is_complete(progress),
         counts=counts_of(progress),
-        responses=survey.responses,
+        responses=responses,
         videos=0,
         bytes=0,
         sha256="",
@@ -185,7 +186,7 @@ def _begin(
         asked_for=asked_for(books.parts_asked()),
         made_with=form.made_with() if form.made_with else None,
     )
-    return _Export(books, survey, progress, begun, watch, maker)
+    return _Export(books, form, form.expected_bytes(responses, raw_bytes, stored_bytes), progress, begun, watch, maker)
 
 
 @dataclass(slots=True)
@@ -193,7 +194,8 @@ class _Export:
     """One export under way."""
 
     books: LedgerReader
-    survey: Survey
+    form: Format
+    expected_bytes: int
     progress: Progress
     begun: Manifest
     """As far as it is known before anything is written."""
@@ -206,24 +208,27 @@ class _Export:
     """Videos and bytes that were told of: a part that is begun anew does not take them back."""
 
     def to_file(self, target: Destination, replacing: Standing | None) -> Manifest:
-        form, tally = format_of(self.begun.format, self.begun.compression), Counters()
+        form, tally = self.form, Counters()
 
         def manifest_of(published: Published) -> Manifest:
             made = replace(self.begun, file=target.name, videos=tally.videos)
             return replace(made, bytes=published.bytes, sha256=published.sha256)
 
         published = target.publish_with_manifest(
-            counted(form.assemble(self.books, EVERYTHING, tally), tally, self._watch_part),
+            counted(form.assemble(self.books, EVERYTHING, tally), tally, self.watch_part),
             lambda published: to_json(manifest_of(published)),
             content_type=form.content_type,
             replacing=replacing,
-            expected_bytes=self.survey.expected_bytes,
+            expected_bytes=self.expected_bytes,
         )
         return manifest_of(published)
 
-    def to_folder(self, name: str, draft: Draft, most_bytes: int) -> Manifest:
-        order = partial(self._order, draft, most_bytes)
-        written = self._parts(draft, order) or [self._part_without_videos(draft, order)]
+    def to_folder(self, name: str, draft: Draft, most_bytes: int, *, anew: bool, keep: bool) -> Manifest:
+        before = tuple(draft.unchanged())
+        cutter = Cutter(self.books, self.form, most_bytes)
+        written = _Parts(self, draft, cutter, Reusable(() if anew else before), most_bytes).written()
+        names = {part.file for part in written}
+        superseded = tuple(part for part in before if keep and part.file not in names)
         manifest = replace(
             self.begun,
             file=name,
@@ -231,53 +236,89 @@ class _Export:
             bytes=sum(part.bytes for part in written),
             sha256=sum_of(written),
             parts=tuple(written),
+            superseded=superseded,
+            max_part_bytes=most_bytes,
+            made_with=made_with(),
         )
-        draft.commit(to_json(manifest))
+        draft.commit(to_json(manifest), names | {part.file for part in superseded})
         return manifest
 
-    def _order(self, draft: Draft, most_bytes: int, span: Span) -> PartOrder:
-        form = format_of(self.begun.format, self.begun.compression)
-        place = draft.place(parts.part_name(span, form), content_type=form.content_type)
-        most = most_bytes if parts.halves(span, self.books.last_position()) else None
-        return PartOrder(self.begun.format, self.begun.compression, span, most, place)
-
-    def _parts(self, draft: Draft, order: Callable[[Span], PartOrder]) -> list[Part]:
-        """A part a span, or several where it comes out larger than its figures promised; in load order."""
-        spans = deque(self.survey.spans)
-        written: list[Part] = []
-
-        def next_order() -> PartOrder | None:
-            return order(spans.popleft()) if spans else None
-
-        # Closed at once, whatever happens: what is still being made would be written to a draft that is gone.
-        with closing(self.maker(self.books, next_order, self._watch_part)) as results:
-            for ordered, made in results:
-                if made is None:
-                    draft.drop(ordered.name)
-                    spans.extendleft(reversed(parts.halves(ordered.span, self.books.last_position()) or ()))
-                elif made.part.videos or made.responses:
-                    draft.keep(ordered.name, made.written)
-                    written.append(made.part)
-                    self.videos_written += made.part.videos
-                    self.bytes_written += made.part.bytes
-                else:
-                    draft.drop(ordered.name)
-        return sorted(written, key=lambda part: part.first_position)
-
-    def _part_without_videos(self, draft: Draft, order: Callable[[Span], PartOrder]) -> Part:
-        """A table without rows still has its columns."""
-        ordered = replace(order(EVERYTHING), most_bytes=None)
-        made = make(self.books, ordered)
-        assert made is not None
-        draft.keep(ordered.name, made.written)
-        return made.part
-
-    def _watch_part(self, part: Advance) -> None:
+    def watch_part(self, part: Advance) -> None:
         total = self.progress.videos[VideoState.FETCHED]
         videos, size = self.furthest
         videos, size = max(videos, self.videos_written + part.done), max(size, self.bytes_written + part.bytes)
         self.furthest = videos, size
         self.watch(Advance(videos, total, size, note=part.note))
+
+
+class _Parts:
+    """The parts of a folder: those that can be used as they stand there, and the others, which are made."""
+
+    def __init__(self, export: _Export, draft: Draft, cutter: Cutter, reusable: Reusable, most_bytes: int) -> None:
+        self._export, self._draft, self._cutter, self._reusable = export, draft, cutter, reusable
+        self._most_bytes = most_bytes
+        self._to_make: deque[tuple[Span, str, int | None]] = deque()
+        self._written: list[Part] = []
+
+    def written(self) -> list[Part]:
+        """A part a span, or several where it comes out larger than its figures promised; in load order."""
+        for span in self._cutter.spans():
+            self._plan(span)
+        unchanged = len(self._written)
+        if self._to_make:
+            self._make()
+        if not self._written:
+            self._make_without_videos()
+        log.info("%s unchanged, %d written", count(unchanged, "part"), len(self._written) - unchanged)
+        return sorted(self._written, key=lambda part: part.first_position)
+
+    def _plan(self, span: Span) -> None:
+        inputs = self._cutter.inputs(span)
+        parts = self._reusable.of(span, self._cutter, inputs)
+        if parts is None:
+            self._to_make.append((span, inputs, self._most_bytes))
+        else:
+            self._take(parts)
+
+    def _order(self, span: Span, inputs: str, most_bytes: int | None) -> PartOrder:
+        begun, form = self._export.begun, self._export.form
+        place = self._draft.place(part_name(span, inputs, form.suffix), content_type=form.content_type)
+        return PartOrder(begun.format, begun.compression, span, inputs, most_bytes, place)
+
+    def _make(self) -> None:
+        def next_order() -> PartOrder | None:
+            return self._order(*self._to_make.popleft()) if self._to_make else None
+
+        # Closed at once, whatever happens: what is still being made would be written to a draft that is gone.
+        with closing(self._export.maker(self._export.books, next_order, self._export.watch_part)) as results:
+            for order, made in results:
+                if made is None:
+                    self._draft.drop(order.name)
+                    self._make_smaller(order)
+                else:
+                    self._draft.keep(order.name, made.written)
+                    self._take([made.part])
+
+    def _make_smaller(self, order: PartOrder) -> None:
+        if halves := self._cutter.halves(order.span):
+            for half in halves:
+                self._plan(half)
+        else:
+            self._to_make.append((order.span, order.inputs, None))
+
+    def _make_without_videos(self) -> None:
+        """A table without rows still has its columns."""
+        order = self._order(EVERYTHING, self._cutter.inputs_of_nothing(), None)
+        made = make(self._export.books, order)
+        assert made is not None
+        self._draft.keep(order.name, made.written)
+        self._take([made.part])
+
+    def _take(self, parts: Iterable[Part]) -> None:
+        for part in parts:
+            self._written.append(part)
+            self._export.videos_written += part.videos
+            self._export.bytes_written += part.bytes
 
 
 def _refuse_incomplete(progress: Progress) -> None:

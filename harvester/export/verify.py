@@ -14,7 +14,8 @@ from harvester.export.counters import Counters
 from harvester.export.formats.registry import Format, format_of
 from harvester.export.json_array_reader import Unreadable
 from harvester.export.manifest import SUFFIX, Manifest, Part, counts_of, from_json, sum_of
-from harvester.export.parts import is_part
+from harvester.export.part_names import is_part
+from harvester.export.parts import Cutter, made_with
 from harvester.export.read_back import ids_in
 from harvester.export.storage.destination import Destination, Folder, Meter
 from harvester.export.storage.open import folder_at, target_at
@@ -179,7 +180,7 @@ def _against_manifest(folder: Folder, manifest: Manifest) -> Iterator[str]:
         yield "The manifest's `complete` contradicts its own counts."
     if manifest.parts is None:
         return
-    if strange := sorted(set(folder.names()) - {part.file for part in manifest.parts}):
+    if strange := sorted(set(folder.names()) - {part.file for part in (*manifest.parts, *manifest.superseded)}):
         yield f"{folder.uri} holds {strange[0]}, of which its manifest does not speak; readers take it for a part."
     if (sum(part.bytes for part in manifest.parts), sum(part.videos for part in manifest.parts)) != (
         manifest.bytes,
@@ -201,7 +202,8 @@ def _read_through(files: Iterable[tuple[Destination, Part]], way: _Way) -> Itera
         if meter.sha256 != part.sha256:
             yield (
                 f"{target.uri} is not the file that its manifest speaks of (sha256 {meter.sha256}, not "
-                f"{part.sha256[:64]}): it was changed, or an export was cut off before its manifest. Export again."
+                f"{part.sha256[:64]}): it was changed, or an export was cut off before its manifest. Export again"
+                f"{' with --force' if part.inputs else ''}."
             )
 
 
@@ -233,7 +235,7 @@ def _against_ledger(
         ((target, _),) = files
         with closing(target.open()) as file:
             return list(form.differences(file, books))
-    return _assembled_again(books, manifest, form, way) if form.stable else []
+    return _assembled_again(books, manifest, form, way) if form.stable else _made_of_others(books, manifest, form)
 
 
 def _foreign(books: LedgerReader, manifest: Manifest, ids: _Ids) -> list[str]:
@@ -263,6 +265,18 @@ def _assembled_again(books: LedgerReader, manifest: Manifest, form: Format, way:
             return [error.what]
         if meter.sha256 != sha256:
             return ["The ledger, exported again, gives other bytes than the manifest speaks of."]
+    return []
+
+
+def _made_of_others(books: LedgerReader, manifest: Manifest, form: Format) -> list[str]:
+    """A sentence where a part was made of other responses than the ledger holds, as far as this version can tell."""
+    if manifest.parts is None or manifest.max_part_bytes is None or manifest.made_with != made_with():
+        return []
+    cutter = Cutter(books, form, manifest.max_part_bytes)
+    for part in manifest.parts:
+        span = Span(part.first_position, part.last_position or EVERYTHING.last)
+        if manifest.videos and cutter.inputs(span) != part.inputs:
+            return [f"{part.file} was not made of the responses that the ledger holds. Export again with --force."]
     return []
 
 

@@ -280,6 +280,13 @@ class LedgerReader(Protocol):
         """Yield the fetched ids of `span` in load order, each with the call that brought it, up to `size` at a time."""
         ...
 
+    def inputs(self, span: Span) -> Iterator[tuple[object, ...]]:
+        """What the fetched videos of `span` are made of, without reading a body: a row for each call that brought any.
+
+        The same rows, of the same ledger, mean the same videos with the same content in the same order.
+        """
+        ...
+
     def unknown(self, ids: Sequence[str]) -> list[str]:
         """Return those of the ids that are not in the ledger."""
         ...

@@ -130,7 +130,7 @@ FAILED = (
 VIDEO_STATES = select(videos.c.video_id, videos.c.state).order_by(videos.c.position)
 _WITH_CALL = responses.join(calls, calls.c.id == responses.c.call_id)
 RESPONSE_SIZES = (
-    select(calls.c.first_position, responses.c.raw_bytes, responses.c.stored_bytes)
+    select(calls.c.first_position, responses.c.raw_bytes, responses.c.stored_bytes, responses.c.sha256)
     .select_from(_WITH_CALL)
     .where(OF_VIDEOS)
     .order_by(calls.c.first_position, responses.c.call_id)
@@ -219,6 +219,36 @@ def fetched(span: Span) -> AnyQuery:
         select(videos.c.video_id, videos.c.call_id)
         .where(videos.c.position.between(span.first, span.last), videos.c.state == VideoState.FETCHED)
         .order_by(videos.c.position)
+    )
+
+
+def inputs(span: Span) -> AnyQuery:
+    """Which ids a call brought is fixed when it is settled; of those in the span the number and the sum tell."""
+    position = videos.c.position
+    brought = (
+        select(
+            videos.c.call_id,
+            func.count().label("ids"),
+            func.min(position).label("first"),
+            cast(func.sum(position), BigInteger).label("positions"),
+        )
+        .where(position.between(span.first, span.last), videos.c.state == VideoState.FETCHED)
+        .group_by(videos.c.call_id)
+        .subquery()
+    )
+    newest_statistics = (
+        select(_newer.c.sha256)
+        .join_from(_newer_calls, _newer, _newer.c.call_id == _newer_calls.c.id)
+        .where(_newer_calls.c.of_call == brought.c.call_id, _newer_calls.c.endpoint == VIDEOS_BATCH_GET_STATS.name)
+        .order_by(_newer_calls.c.id.desc())
+        .limit(1)
+        .correlate(brought)
+        .scalar_subquery()
+    )
+    return (
+        select(brought, responses.c.sha256, responses.c.fetched_at, newest_statistics)
+        .join_from(brought, responses, responses.c.call_id == brought.c.call_id, isouter=True)
+        .order_by(brought.c.call_id)
     )
 
 
@@ -358,7 +388,7 @@ def as_response(row: tuple[Any, ...]) -> StoredResponse:
 
 
 def as_size(row: AnyRow) -> ResponseSize:
-    return ResponseSize(row.first_position, row.raw_bytes, row.stored_bytes)
+    return ResponseSize(row.first_position, row.raw_bytes, row.stored_bytes, row.sha256)
 
 
 def as_id_record(row: AnyRow) -> IdRecord:

@@ -97,6 +97,10 @@ class CoreReader(ABC):
             for rows in query.partitions(size):
                 yield [(row[0], row[1]) for row in rows]
 
+    def inputs(self, span: Span) -> Iterator[tuple[object, ...]]:
+        with self._reading(), self._streamed(queries.inputs(span)) as rows:
+            yield from (tuple(row) for row in rows)
+
     def unknown(self, ids: Sequence[str]) -> list[str]:
         with self._reading():
             known: set[str] = set()

@@ -58,7 +58,7 @@ class Interrupted(MemoryReader):
     """Something happens while its responses are read."""
 
     def __init__(self, happens: Any) -> None:
-        super().__init__(books().stored)
+        super().__init__(books(4).stored)  # of which no part stands there already
         self._happens = happens
 
     def responses(self, span: Span = EVERYTHING) -> Iterator[StoredResponse]:
@@ -196,7 +196,7 @@ class TestPlantedFolders:
         first = Interrupted(swap)
         parts(shared / "songs", first)
         assert seen(elsewhere / "new") == []
-        assert findings(shared / "songs", books()) == []
+        assert findings(shared / "songs", books(4)) == []
 
 
 class TestPlantedFiles:

@@ -71,3 +71,9 @@ def pair(s3: S3, key: str = KEY) -> tuple[bytes, bytes]:
     data, manifest = s3.content(key), s3.content(f"{key}.manifest.json")
     assert json.loads(manifest)["sha256"] == hashlib.sha256(data).hexdigest()
     return data, manifest
+
+
+def parts(s3: S3, folder: str) -> list[str]:
+    """The keys of what a reader sees in the folder, in order."""
+    listed = s3.client.list_objects_v2(Bucket=s3.bucket, Prefix=f"{folder}/").get("Contents", [])
+    return sorted(entry["Key"] for entry in listed)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from children import Program
 from faulty_s3 import refuse
-from s3_kit import KEY, NOW, findings, go, on_both, pair, small_books
+from s3_kit import KEY, NOW, findings, go, on_both, pair, parts, small_books
 
 from harvester.config import ExportSettings
 from harvester.errors import DestinationRefused
@@ -97,7 +97,9 @@ class TestFolders:
         assert keys(s3) == [f"{FOLDER}/part-000000000001.json"]
         forced(s3, FOLDER, max_part_bytes=100_000)
         go(s3, small_books(), FOLDER, max_part_bytes=100_000)
-        assert keys(s3) == [f"{FOLDER}.manifest.json", f"{FOLDER}/part-000000000001.json"]
+        assert keys(s3) == [f"{FOLDER}.manifest.json", *parts(s3, FOLDER)]
+        assert len(keys(s3)) == 2
+        assert findings(s3, small_books(), FOLDER) == []
 
     def test_a_part_that_was_put_beside_ours(self, s3: S3) -> None:
         go(s3, small_books(), FOLDER, max_part_bytes=100_000)

@@ -32,7 +32,7 @@ from harvester.export.dask import cluster as dask_cluster
 from harvester.export.dask import part_maker
 from harvester.export.formats.registry import FORMATS
 from harvester.export.part_writer import PartOrder
-from harvester.export.parts import survey
+from harvester.export.parts import Cutter
 from harvester.export.storage.local_folder import LocalPlace
 from harvester.export.storage.open import folder_at
 from harvester.export.storage.s3_upload import MIB
@@ -65,11 +65,12 @@ def test_it_is_byte_for_byte_what_one_machine_writes(cluster: str, ledger: Path,
     assert parts > 3
     done = [advance.done for advance in seen]
     assert done == sorted(done)
-    assert len(set(done)) >= parts
+    # A worker may have said all of a part's videos before it ended, so that those do not grow with each.
+    assert {advance.note.split()[0] for advance in seen} >= {str(number) for number in range(1, parts + 1)}
     assert (done[-1], seen[-1].total, seen[-1].bytes) == (manifest.videos, manifest.videos, manifest.bytes)
     if kind == HALVED:
         with SqliteReader(ledger) as books:
-            assert parts > len(survey(books, FORMATS["jsonl", "none"], kind[2]).spans)
+            assert parts > len(list(Cutter(books, FORMATS["jsonl", "none"], kind[2]).spans()))
 
 
 def test_parts_workers_and_how_far_a_part_is_are_seen(
@@ -103,7 +104,7 @@ def test_workers_send_to_s3_by_their_own_account(
 def test_no_credential_is_in_what_travels(s3: S3) -> None:
     with folder_at(f"s3://{s3.bucket}/songs", ExportSettings(region="eu-west-3")).draft() as draft:
         place = draft.place("part-000000000001.json", content_type="application/json")
-        travels = pickle.dumps(PartOrder("json", "none", EVERYTHING, 100, place))
+        travels = pickle.dumps(PartOrder("json", "none", EVERYTHING, "", 100, place))
     assert s3.bucket.encode() in travels
     account = [os.environ[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL")]
     assert not [secret for secret in account if secret.encode() in travels]
@@ -116,7 +117,7 @@ def test_a_part_that_is_sent_twice_is_the_same_part(s3: S3) -> None:
         for _ in range(2):
             written = pickle.loads(place).write(chunks, expected_bytes=0)
         draft.keep("part-000000000001.json", written)
-        draft.commit(b"{}")
+        draft.commit(b"{}", ["part-000000000001.json"])
     assert s3.content("songs/part-000000000001.json") == b"".join(chunks)
     assert s3.uploads() == []
 
@@ -193,8 +194,8 @@ class TestWhatCannotWork:
     def test_libraries_that_would_write_other_bytes(
         self, cluster: str, ledger: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        there = dict(part_maker._tools())
-        monkeypatch.setattr(part_maker, "_tools", lambda: tuple((there | {"pyarrow": "1.0"}).items()))
+        there = dict(part_maker.tools())
+        monkeypatch.setattr(part_maker, "tools", lambda: tuple((there | {"pyarrow": "1.0"}).items()))
         with pytest.raises(ConfigError, match=rf"pyarrow is {there['pyarrow']} here and 1\.0 where") as caught:
             go(ledger, str(tmp_path / "songs"), PARQUET, on(cluster, ledger))
         assert "youtube-harvester[dask]" in caught.value.next_step

@@ -29,8 +29,9 @@ from harvester.errors import ConfigError, ExportIncomplete, LedgerDamaged
 from harvester.export import Manifest, check_published, export
 from harvester.export.counters import Counters
 from harvester.export.formats.registry import FORMATS, Format
+from harvester.export.part_names import part_name
 from harvester.export.part_writer import Made, NextOrder, PartOrder, make_here
-from harvester.export.parts import MOST_PARTS, part_name
+from harvester.export.parts import MOST_PARTS, Cutter
 from harvester.ledger.protocol import LedgerReader
 from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.model import EVERYTHING, Span
@@ -124,9 +125,10 @@ class TestTheParts:
         books = ledgers["overlapping"]
         manifest = go(books, tmp_path / "songs", kind, 100_000)
         assert manifest.parts
+        cutter = Cutter(books, FORMATS[kind], 100_000)
         for part in reversed(manifest.parts):
             span = Span(part.first_position, part.last_position or EVERYTHING.last)
-            assert part.file == part_name(span, FORMATS[kind])
+            assert part.file == part_name(span, cutter.inputs(span), FORMATS[kind].suffix)
             assert whole(books, FORMATS[kind], span) == (tmp_path / "songs" / part.file).read_bytes()
 
     @settings(max_examples=20, deadline=None)

@@ -187,7 +187,7 @@ def test_a_manifest_that_was_edited(
     [
         ({"file": "../secret"}, "does not name numbered parts"),
         ({"file": "/etc/hostname"}, "does not name numbered parts"),
-        ({"file": "part-000000000001.jsonl"}, "does not name numbered parts"),
+        ({"file": "part-000000000000.jsonl"}, "does not name numbered parts"),
         ({"sha256": "a" * 63}, "is no manifest"),
         ({"first_position": 2**80}, "is no manifest"),
         ({"last_position": -1}, "is no manifest"),
@@ -362,7 +362,7 @@ def test_the_command_ends_with_5(folder: Folder, ledger: Path, monkeypatch: pyte
     swap(folder)
     result = CliRunner().invoke(main, ["verify", "--export", "jsonl"])
     assert (result.exit_code, result.stdout) == (5, "")
-    assert "part-000000000001.jsonl is not the file that its manifest speaks of" in result.stderr
+    assert f"{folder.files[0].name} is not the file that its manifest speaks of" in result.stderr
     assert "Traceback" not in result.stderr
 
 

@@ -12,20 +12,18 @@ import concurrent.futures
 import math
 import secrets
 import time
-import zlib
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import cache, partial
-from importlib.metadata import version
+from functools import partial
 from itertools import count
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, TypeAlias
 
-from harvester._version import __version__
 from harvester.errors import ClusterUnavailable, ConfigError, HarvesterError, LedgerUnavailable, LedgerUnusable
 from harvester.export.dask.cluster import ANSWER_SECONDS, KEPT, connected, scheduler_asked
 from harvester.export.part_writer import Made, NextOrder, PartMaker, PartOrder, make, make_here
+from harvester.export.parts import tools
 from harvester.ledger.protocol import LedgerReader
 from harvester.model import Progress
 from harvester.support.gc_tuning import tune_gc
@@ -41,7 +39,6 @@ NO_WORKER_SECONDS = 300.0
 LOOK_SECONDS = 1.0
 """How often a worker says how far its part is, and this process looks how many of them there are."""
 _TOPIC = "harvester-export"
-_LIBRARIES = ("msgspec", "pyarrow", "zstandard")
 _OTHER_ENVIRONMENT = "Install the same youtube-harvester[dask] for the scheduler and every worker, from one lock file."
 
 Asked: TypeAlias = "concurrent.futures.Future[Made | None]"
@@ -62,7 +59,7 @@ class OnDask:
         self, books: LedgerReader, next_order: NextOrder, watch: ProgressCallback
     ) -> Generator[tuple[PartOrder, Made | None], None, None]:
         export = f"{_TOPIC}-{secrets.token_hex(6)}"
-        task = Task(self.open_reader, books.progress(), _tools(), export, LOOK_SECONDS)
+        task = Task(self.open_reader, books.progress(), tools(), export, LOOK_SECONDS)
         with connected(self.address) as client:
             yield from _Parts(client, task, watch).made(next_order)
 
@@ -112,7 +109,7 @@ class Task:
             yield books
 
     def _see_that_tools_are_the_same(self) -> None:
-        if other := sorted(set(_tools()) - set(self.tools)):
+        if other := sorted(set(tools()) - set(self.tools)):
             name, here = other[0]
             raise ConfigError(
                 f"{name} is {here} here and {dict(self.tools)[name]} where the export began: the bytes would differ.",
@@ -129,13 +126,6 @@ class Task:
                 state=KEPT,
                 next_step="Export again while no run is under way, or without --dask.",
             )
-
-
-@cache
-def _tools() -> tuple[tuple[str, str], ...]:
-    """What the bytes of a part depend on."""
-    libraries = tuple((name, version(name)) for name in _LIBRARIES)
-    return ("harvester", __version__), ("zlib", zlib.ZLIB_RUNTIME_VERSION), *libraries
 
 
 def _this_worker() -> str:

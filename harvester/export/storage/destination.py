@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Protocol
+
+from harvester.errors import Overtaken
+from harvester.export.manifest import Part
+from harvester.support.sanitize import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,8 @@ class Standing:
     bytes: int
     metadata: Mapping[str, str] = field(default_factory=dict, compare=False)
     """What an object on S3 says of itself."""
+    changed_at: float = field(default=0.0, compare=False)
+    """Seconds since 1970, by the clock of where it stands."""
 
 
 class Meter:
@@ -146,6 +152,10 @@ class Place(Protocol):
 class Draft(Protocol):
     """The files of a folder while they are written: nothing is seen of them before `commit`."""
 
+    def unchanged(self) -> Iterator[Part]:
+        """The parts of the manifest before that stand there as it says."""
+        ...
+
     def place(self, name: str, *, content_type: str) -> Place:
         """Begin one file. It belongs to the draft once it is kept."""
         ...
@@ -158,17 +168,18 @@ class Draft(Protocol):
         """Forget a file that was begun, whatever was written of it."""
         ...
 
-    def commit(self, manifest: bytes) -> None:
-        """Put the files of the draft, and no others, in place of what was in the folder, then their manifest.
+    def commit(self, manifest: bytes, names: Collection[str]) -> None:
+        """Let the files of the draft appear, then put `manifest` in place of the one before, at once, and at last
+        remove all files but those named.
 
-        No manifest stands there while the files change. Raises Overtaken where the folder is no longer what it was when
-        the draft was begun.
+        Raises Overtaken where the folder or its manifest are no longer what they were when the draft was begun.
         """
         ...
 
 
 class Folder(Protocol):
-    """A folder that holds nothing but the numbered parts of one export."""
+    """A folder that holds nothing but the parts of an export. A part never changes: the manifest says which are valid,
+    and is replaced as a whole."""
 
     @property
     def uri(self) -> str: ...
@@ -177,7 +188,7 @@ class Folder(Protocol):
     def name(self) -> str: ...
 
     def draft(self, *, force: bool = False) -> AbstractContextManager[Draft]:
-        """Begin to replace what is in the folder; whatever is not committed at the end is discarded.
+        """Begin to change what is in the folder; whatever is not committed at the end is discarded.
 
         Raises ConfigError where the folder holds files that are no parts of an export, and DestinationRefused where
         harvester did not write those parts, unless `force`.
@@ -195,3 +206,11 @@ class Folder(Protocol):
     def beside(self, suffix: str) -> Destination:
         """The place next to the folder whose name is longer by `suffix`."""
         ...
+
+
+def overtaken(uri: str) -> Overtaken:
+    return Overtaken(
+        f"Another export was published at {shown(uri)} after this one began.",
+        state="That one stands there, whole and with its manifest; the ledger was only read.",
+        next_step="Export again, one after another.",
+    )

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from harvester.errors import ConfigError, HarvesterError, Overtaken
+from harvester.errors import ConfigError, HarvesterError
 from harvester.export.manifest import SUFFIX
-from harvester.export.storage.destination import Meter, Published, Standing
+from harvester.export.storage.destination import Meter, Published, Standing, overtaken
 from harvester.export.storage.local_draft import FileDraft, abandoned_drafts, alone_in, drafted, explained, explanation
 from harvester.export.storage.ownership import SQLITE_MAGIC, describes_file
 from harvester.support.atomic_write import followed
@@ -78,14 +79,23 @@ class LocalTarget:
         """See Destination."""
         with explained(self.path, "read"):
             try:
-                about = self._place().stat()
+                return as_standing(self._place().stat())
             except FileNotFoundError:
                 return None
-            return Standing((about.st_dev, about.st_ino, about.st_mtime_ns), about.st_size)
 
     def finish_interrupted(self) -> bool:
         """See Destination."""
-        finish_interrupted(self.beside(SUFFIX), self._place().parent, lambda text: describes_file(text, self))
+        beside, folder = self.beside(SUFFIX), self._place().parent
+        with explained(beside.path):
+            place = followed(beside.path)
+            if not (place.parent.is_dir() and folder.is_dir() and any(True for _ in abandoned_drafts(place))):
+                return True
+            with alone_in(folder):
+                for draft in abandoned_drafts(place):
+                    if describes_file(draft.read(), self):
+                        draft.take_place(place.name)
+                        log.info("%s: completed an export that was cut off before its manifest", beside.uri)
+                        return True
         return True
 
     def undisturbed(self) -> AbstractContextManager[None]:
@@ -132,6 +142,11 @@ class LocalTarget:
         return meter.published(self.uri)
 
 
+def as_standing(about: os.stat_result) -> Standing:
+    version = (about.st_dev, about.st_ino, about.st_mtime_ns)
+    return Standing(version, about.st_size, changed_at=about.st_mtime)
+
+
 def take_place_of_manifest(note: FileDraft, path: Path) -> None:
     """The last step of an export; its draft has been on disk since before the first."""
     try:
@@ -140,28 +155,6 @@ def take_place_of_manifest(note: FileDraft, path: Path) -> None:
     except HarvesterError as error:
         error.state = "The data is published; its manifest is not, or is the one before."
         raise
-
-
-def finish_interrupted(beside: LocalTarget, folder: Path, describes: Callable[[bytes], bool]) -> None:
-    """Let a draft of the manifest take its place where it describes what was published into `folder` before a kill."""
-    with explained(beside.path):
-        place = followed(beside.path)
-        if not (place.parent.is_dir() and folder.is_dir() and any(True for _ in abandoned_drafts(place))):
-            return
-        with alone_in(folder):
-            for draft in abandoned_drafts(place):
-                if describes(draft.read()):
-                    draft.take_place(place.name)
-                    log.info("%s: completed an export that was cut off before its manifest", beside.uri)
-                    return
-
-
-def overtaken(uri: str) -> Overtaken:
-    return Overtaken(
-        f"Another export was published at {shown(uri)} after this one began.",
-        state="That one stands there, whole and with its manifest; the ledger was only read.",
-        next_step="Export again, one after another.",
-    )
 
 
 def refuse_missing_folder(place: Path) -> None:

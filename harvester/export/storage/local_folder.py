@@ -1,31 +1,24 @@
-"""Folders of parts on this machine: written beside, and put in place of the old folder whole."""
+"""Folders of parts on this machine: new parts are written in a hidden folder beside, and renamed into their own."""
 
 from __future__ import annotations
 
-import errno
 import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from harvester.errors import ConfigError, StorageUnavailable
 from harvester.export.manifest import SUFFIX
-from harvester.export.parts import refuse_foreign_files
-from harvester.export.storage.destination import Meter, Written
-from harvester.export.storage.local import (
-    LocalTarget,
-    finish_interrupted,
-    overtaken,
-    refuse_missing_folder,
-    take_place_of_manifest,
-)
+from harvester.export.part_names import refuse_foreign_files
+from harvester.export.storage.destination import Meter, Standing, Written
+from harvester.export.storage.folder_draft import FolderDraft
+from harvester.export.storage.local import LocalTarget, as_standing, refuse_missing_folder, take_place_of_manifest
 from harvester.export.storage.local_draft import (
     KEPT,
-    FileDraft,
     alone_in,
     draft_name,
     drafted,
@@ -38,20 +31,17 @@ from harvester.export.storage.local_draft import (
     open_folder,
     still_named,
 )
-from harvester.export.storage.ownership import admit_folder, describes_folder
+from harvester.export.storage.ownership import Found, admit_folder
 from harvester.support.atomic_write import followed
 from harvester.support.sanitize import shown
 
-_LOCK, _NEW, _OLD = "lock", "new", "old"
-_OVERTAKEN = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT)
+_LOCK, _NEW = "lock", "new"
+_APPEARING = "appearing"
+"""In a draft whose parts are given their names: of what no manifest names then, it tells who wrote it."""
 
 
 class LocalFolder:
-    """A folder on this machine. Where `path` is a symbolic link, the folder that it leads to is replaced.
-
-    Two renames put a new folder in place of an old one. Between them, for some microseconds, there is none; a process
-    that was killed just there left the old one hidden, and the next export begins by putting it back.
-    """
+    """A folder on this machine. Where `path` is a symbolic link, it is the folder that it leads to."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -70,15 +60,13 @@ class LocalFolder:
         with explained(self.path):
             place = followed(self.path)
             _check_place(place)
-            _clear_up(place)
-        finish_interrupted(self.beside(SUFFIX), place.parent, lambda text: describes_folder(text, self))
-        with explained(self.path):
+            _clear_up(self, place)
             with alone_in(place.parent):
-                sizes = _sizes(place)
-                # Hidden files too: the whole old folder goes.
-                refuse_foreign_files(self.uri, sizes)
-                admit_folder(self, sizes, force=force)
-            draft = _Draft(place, self.beside(SUFFIX))
+                found = self.look()
+            # Hidden files too: such a folder is of something else.
+            refuse_foreign_files(self.uri, found.files)
+            admit_folder(self, found, force=force)
+            draft = _Draft(self, place, found)
         try:
             yield draft
         finally:
@@ -87,7 +75,11 @@ class LocalFolder:
     def names(self) -> list[str]:
         """See Folder."""
         with explained(self.path, "read"):
-            return sorted(name for name in _sizes(self.path) if not name.startswith((".", "_")))
+            return sorted(name for name in _standings(self.path) if not name.startswith((".", "_")))
+
+    def look(self) -> Found:
+        """All that is there, and the manifest beside it."""
+        return Found.beside(self, _standings(self.path))
 
     def file(self, name: str) -> LocalTarget:
         """See Folder."""
@@ -153,18 +145,19 @@ class LocalPlace:
         )
 
 
-class _Draft:
-    """A hidden folder beside the one to be replaced: this user's alone, and locked while its writer lives."""
+class _Draft(FolderDraft):
+    """A hidden folder beside the one to be changed: this user's alone, and locked while its writer lives."""
 
-    def __init__(self, place: Path, manifest: LocalTarget) -> None:
+    def __init__(self, folder: LocalFolder, place: Path, found: Found) -> None:
+        super().__init__(folder.uri, folder.look, found)
         self._place = place
-        self._manifest = manifest
+        self._manifest = folder.beside(SUFFIX).path
         self._stack = ExitStack()
         self._parent = _open(place.parent, self._stack)
-        self._replacing = self._standing()
         self._name, self._folder = _create_locked(place.name, self._parent, self._stack)
         os.mkdir(_NEW, dir_fd=self._folder)
         self._new = _open(_NEW, self._stack, self._folder)
+        self._mode = stat.S_IMODE(os.fstat(self._new).st_mode)
 
     def place(self, name: str, *, content_type: str) -> LocalPlace:
         """See Draft."""
@@ -180,71 +173,51 @@ class _Draft:
                 state=KEPT,
                 next_step="Export again.",
             )
+        self._kept[name] = written
 
     def drop(self, name: str) -> None:
         """See Draft."""
         with explained(self._place), suppress(FileNotFoundError):
             os.unlink(name, dir_fd=self._new)
 
-    def commit(self, manifest: bytes) -> None:
-        """See Draft. Before anything is renamed, the old manifest and the new one are on disk, hidden: whichever
-        describes the folder that stands there is put in place after a kill."""
-        path = self._manifest.path
-        with drafted(followed(path), path) as new, drafted(followed(path), path) as old:
-            with explained(path):
-                _fill(new, manifest)
-                with suppress(FileNotFoundError):
-                    _fill(old, b"".join(self._manifest.read()))
-                os.fsync(self._new)
-                os.fsync(self._folder)
-            with explained(self._place), alone_in(self._place.parent):
-                if self._standing() != self._replacing:
-                    raise overtaken(str(self._place))
-                self._manifest.remove()
-                self._change_places(old)
-                take_place_of_manifest(new, path)
+    def commit(self, manifest: bytes, names: Collection[str]) -> None:
+        """See Draft. The manifest is on disk, hidden, before anything is renamed."""
+        with drafted(followed(self._manifest), self._manifest) as self._note:
+            with explained(self._manifest):
+                self._note.write(manifest)
+                self._note.finish()
+                self._note.sync_folder()
+            super().commit(manifest, names)
 
-    def _change_places(self, old_manifest: FileDraft) -> None:
-        try:
-            self._swap()
-        except OSError as error:
-            if error.errno in _OVERTAKEN:
-                raise overtaken(str(self._place)) from error
-            if self._standing() == self._replacing:
-                with suppress(OSError):
-                    old_manifest.take_place()
-            raise
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        with explained(self._place), alone_in(self._place.parent):
+            yield
 
-    def _swap(self) -> None:
-        name = self._place.name
-        if self._replacing is not None:
-            os.fchmod(self._new, mode_after(name, stat.S_IMODE(os.fstat(self._new).st_mode), self._parent))
-            os.rename(name, _OLD, src_dir_fd=self._parent, dst_dir_fd=self._folder)
-        try:
-            os.rename(_NEW, name, src_dir_fd=self._folder, dst_dir_fd=self._parent)
-        except OSError:
-            # Where another export was faster, its folder stands, and that is newer than this old one.
-            _put_back(self._folder, name, self._parent)
-            raise
+    def _appear(self) -> None:
+        os.mkdir(_APPEARING, dir_fd=self._folder)
+        os.fsync(self._folder)
+        with suppress(FileExistsError):
+            os.mkdir(self._place.name, dir_fd=self._parent)
+        target = _open(self._place.name, self._stack, self._parent)
+        with suppress(PermissionError):  # another user's
+            os.fchmod(target, mode_after(self._place.name, self._mode, self._parent))
+        for name in self._kept:
+            os.rename(name, name, src_dir_fd=self._new, dst_dir_fd=target)
+        os.fsync(target)
         os.fsync(self._parent)
 
-    def _standing(self) -> tuple[int, int] | None:
-        try:
-            about = os.stat(self._place.name, dir_fd=self._parent, follow_symlinks=False)
-        except FileNotFoundError:
-            return None
-        return about.st_dev, about.st_ino
+    def _switch(self, manifest: bytes) -> None:
+        take_place_of_manifest(self._note, self._manifest)
+
+    def _remove(self, names: Iterable[str]) -> None:
+        _unlink(names, self._place)
 
     def discard(self) -> None:
-        with suppress(OSError):
-            shutil.rmtree(self._name, dir_fd=self._parent)
+        if not self._leaves_any:
+            with suppress(OSError):
+                shutil.rmtree(self._name, dir_fd=self._parent)
         self._stack.close()
-
-
-def _fill(draft: FileDraft, data: bytes) -> None:
-    draft.write(data)
-    draft.finish()
-    draft.sync_folder()
 
 
 def _open(path: Path | str, stack: ExitStack, dir_fd: int | None = None) -> int:
@@ -269,17 +242,28 @@ def _create_locked(name: str, parent: int, stack: ExitStack) -> tuple[str, int]:
         # Another export took it for abandoned before it was locked.
 
 
-def _sizes(folder: Path) -> dict[str, int]:
-    """The files in it with their lengths, in order; what is no file has a slash after its name, as no part has."""
+def _standings(folder: Path) -> dict[str, Standing]:
+    """The files in it, in order; what is no file has a slash after its name, as no part has."""
     try:
         with os.scandir(folder) as entries:
             found = {
-                (e.name if e.is_file(follow_symlinks=False) else f"{e.name}/"): e.stat(follow_symlinks=False).st_size
+                (e.name if e.is_file(follow_symlinks=False) else f"{e.name}/"): as_standing(
+                    e.stat(follow_symlinks=False)
+                )
                 for e in entries
             }
     except FileNotFoundError:
         return {}
     return dict(sorted(found.items()))
+
+
+def _unlink(names: Iterable[str], place: Path) -> None:
+    with explained(place), suppress(FileNotFoundError), ExitStack() as stack:
+        folder = _open(place, stack)
+        for name in names:
+            with suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=folder)
+        os.fsync(folder)
 
 
 def _check_place(place: Path) -> None:
@@ -292,31 +276,31 @@ def _check_place(place: Path) -> None:
         )
 
 
-def _clear_up(place: Path) -> None:
-    """Remove what killed exports of this user left, and undo what one of them had half done."""
+def _clear_up(folder: LocalFolder, place: Path) -> None:
+    """Remove what killed exports of this user left."""
     with ExitStack() as stack:
         parent = _open(place.parent, stack)
         for name in names_in(parent):
             if is_draft_of(place.name, name):
                 with suppress(OSError), ExitStack() as opened:
-                    _clear_up_draft(name, place.name, parent, opened)
+                    _clear_up_draft(name, folder, place, parent, opened)
 
 
-def _clear_up_draft(draft: str, place: str, parent: int, stack: ExitStack) -> None:
-    folder = _open(draft, stack, parent)
-    if not is_own(folder, parent, private=True):
+def _clear_up_draft(draft: str, folder: LocalFolder, place: Path, parent: int, stack: ExitStack) -> None:
+    opened = _open(draft, stack, parent)
+    if not is_own(opened, parent, private=True):
         return
-    fd = os.open(_LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
+    fd = os.open(_LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=opened)
     stack.callback(os.close, fd)
     if lock(fd, unsupported=False):
-        _put_back(folder, place, parent)
+        if _APPEARING in names_in(opened):
+            _remove_unnamed(folder, place)
         shutil.rmtree(draft, dir_fd=parent)
 
 
-def _put_back(draft: int, place: str, parent: int) -> None:
-    """Where the old folder is in the draft and no folder stands in its place, it goes back there."""
-    try:
-        os.stat(place, dir_fd=parent, follow_symlinks=False)
-    except FileNotFoundError:
-        with suppress(FileNotFoundError):
-            os.rename(_OLD, place, src_dir_fd=draft, dst_dir_fd=parent)
+def _remove_unnamed(folder: LocalFolder, place: Path) -> None:
+    """Parts of an export that was killed before its manifest, or just after."""
+    with alone_in(place.parent):
+        found = folder.look()
+        if found.manifest is not None or found.manifest_standing is None:
+            _unlink(found.unnamed(), place)

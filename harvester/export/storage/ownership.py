@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TypeAlias
 from urllib.parse import quote
 
 from harvester.errors import ConfigError, DestinationRefused
 from harvester.export.manifest import SUFFIX, Manifest, Part, from_json
+from harvester.export.part_names import is_part
 from harvester.export.storage.destination import Destination, Folder, Meter, Standing
 from harvester.support.sanitize import shown
 
@@ -131,30 +133,64 @@ def refuse_foreign_manifest(target: Destination, *, force: bool) -> None:
         raise not_ours(target.uri, "it is no manifest")
 
 
-def admit_folder(
-    folder: Folder, sizes: Mapping[str, int], *, force: bool, made: Callable[[str], bool] = lambda _: False
-) -> None:
-    """Raise DestinationRefused where harvester did not write the parts, unless `force`.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was in a folder, and beside it, when an export began."""
 
-    `sizes` is all that the folder holds, in bytes. Where there is no manifest, `made` is asked whether a part says of
-    itself that harvester made it.
+    files: Mapping[str, Standing]
+    manifest_standing: Standing | None
+    manifest: Manifest | None = field(compare=False)
+    """None where nothing stands there, or something else."""
+
+    @classmethod
+    def beside(cls, folder: Folder, files: Mapping[str, Standing]) -> Found:
+        place = folder.beside(SUFFIX)
+        standing = place.standing()  # before it is read: what is replaced is no newer than what was read
+        return cls(files, standing, read_manifest(place) if standing else None)
+
+    def known(self) -> dict[str, int]:
+        """Each part that the manifest names, with its length."""
+        if self.manifest is None:
+            return {}
+        return {part.file: part.bytes for part in (*(self.manifest.parts or ()), *self.manifest.superseded)}
+
+    def unnamed(self) -> list[str]:
+        """The parts of which it does not speak."""
+        known = self.known()
+        return [name for name in self.files if is_part(name) and name not in known]
+
+    def unchanged(self) -> Iterator[Part]:
+        """The parts of the manifest that stand there as it says, and were not touched since it was written."""
+        if self.manifest is None or self.manifest_standing is None:
+            return
+        for part in self.manifest.parts or ():
+            standing = self.files.get(part.file)
+            if standing and standing.bytes == part.bytes and standing.changed_at <= self.manifest_standing.changed_at:
+                yield part
+
+
+def admit_folder(folder: Folder, found: Found, *, force: bool, made: Callable[[str], bool] = lambda _: False) -> None:
+    """Raise DestinationRefused where harvester did not write the parts that were found, unless `force`.
+
+    Of those that no manifest names, `made` is asked whether harvester made it.
     """
     if force:
         return
-    if not sizes:
-        refuse_foreign_manifest(folder.beside(SUFFIX), force=force)
+    manifest = found.manifest
+    if not found.files:
+        if found.manifest_standing is not None and manifest is None:
+            raise not_ours(folder.beside(SUFFIX).uri, "it is no manifest")
         return
-    manifest = read_manifest(folder.beside(SUFFIX))
     if manifest is None:
-        if not all(map(made, sizes)):
+        if not all(map(made, found.files)):
             raise not_ours(folder.uri, "there is no manifest next to it")
         return
     if manifest.file != folder.name or manifest.parts is None:
         raise not_ours(folder.uri, "the manifest next to it names something else")
-    said = {part.file: part.bytes for part in manifest.parts}
-    for name, size in sizes.items():
-        if said.get(name) != size and not made(name):
-            raise not_ours(folder.uri, f"its manifest knows no {shown(name, 100)} of {size:,} bytes")
+    said = found.known()
+    for name, standing in found.files.items():
+        if said.get(name) != standing.bytes and not made(name):
+            raise not_ours(folder.uri, f"its manifest knows no {shown(name, 100)} of {standing.bytes:,} bytes")
 
 
 def read_manifest(target: Destination) -> Manifest | None:
@@ -189,30 +225,11 @@ def describes_file(text: bytes, target: Destination) -> bool:
     manifest, standing = parse(text), target.standing()
     if manifest is None or manifest.parts is not None or standing is None:
         return False
-    return manifest.file == target.name and _holds(target, standing.bytes, manifest.bytes, manifest.sha256)
-
-
-def describes_folder(text: bytes, folder: Folder) -> bool:
-    """Whether it is the manifest of the very parts that are in that folder."""
-    manifest = parse(text)
-    if manifest is None or manifest.parts is None or manifest.file != folder.name:
-        return False
-    if folder.names() != [part.file for part in manifest.parts]:
-        return False
-    return all(_is_part(folder.file(part.file), part) for part in manifest.parts)
-
-
-def _is_part(target: Destination, part: Part) -> bool:
-    standing = target.standing()
-    return standing is not None and _holds(target, standing.bytes, part.bytes, part.sha256)
-
-
-def _holds(target: Destination, found_bytes: int, said_bytes: int, said_sha256: str) -> bool:
-    if found_bytes != said_bytes:
+    if manifest.file != target.name or manifest.bytes != standing.bytes:
         return False
     meter = Meter()
     meter.drain(target.read())
-    return meter.sha256 == said_sha256
+    return meter.sha256 == manifest.sha256
 
 
 def _head(target: Destination) -> bytes:

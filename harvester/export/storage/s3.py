@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from harvester.errors import HarvesterError, Overtaken
 from harvester.export.manifest import SUFFIX
-from harvester.export.storage.destination import Meter, Published, Standing, Written
+from harvester.export.storage.destination import Meter, Published, Standing, Written, overtaken
 from harvester.export.storage.s3_client import S3Options, as_header, connected, crc32, wants_checksums
-from harvester.export.storage.s3_condition import ANYTHING, Condition, conditionally, in_place_of, overtaken, version
+from harvester.export.storage.s3_condition import ANYTHING, Condition, conditionally, in_place_of, version
 from harvester.export.storage.s3_errors import explained, is_absence, is_refusal
 from harvester.export.storage.s3_sweep import abort_all, open_uploads
 from harvester.export.storage.s3_upload import MIB, PART_BYTES, Buffers, Upload, cut, part_size
@@ -161,7 +161,8 @@ class S3Target:
                     # Writing may be allowed all the same; where it is not, the answer to that says more.
                     return Standing(None, -1)
                 raise
-        return Standing(version(about["ETag"]), about["ContentLength"], about.get("Metadata", {}))
+        changed_at = about["LastModified"].timestamp()
+        return Standing(version(about["ETag"]), about["ContentLength"], about.get("Metadata", {}), changed_at)
 
     def finish_interrupted(self) -> bool:
         """See Destination. It is not: nothing keeps a manifest ahead of its object."""

@@ -7,15 +7,11 @@ others. So each writer looks before and after it too, which leaves such a store 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from botocore.exceptions import ClientError
 
-from harvester.errors import Overtaken
-from harvester.support.sanitize import shown
-
-if TYPE_CHECKING:
-    from harvester.export.storage.destination import Standing
+from harvester.export.storage.destination import Standing, overtaken
 
 Condition: TypeAlias = Mapping[str, Any]
 """As the operations that make an object appear take it."""
@@ -50,14 +46,6 @@ def conditionally(send: Callable[..., Any], condition: Condition) -> Any:
         if status == 412 or code in ("PreconditionFailed", "ConditionalRequestConflict") or gone:
             raise overtaken(_place(send)) from None
         raise
-
-
-def overtaken(uri: str) -> Overtaken:
-    return Overtaken(
-        f"Another export was published at {shown(uri)} after this one began.",
-        state="That one stands there; the ledger was only read.",
-        next_step="Export again, one after another.",
-    )
 
 
 def _place(send: Callable[..., Any]) -> str:

@@ -1,13 +1,10 @@
-"""Folders of parts on S3: all are uploaded first, and then all completed, so that they appear together or not at all.
-
-S3 knows no rename. What stands between the completion of the first part and of the last is a matter of requests, not
-of a whole export; a reader who waits for the manifest sees no part of that.
-"""
+"""Folders of parts on S3: new parts are uploaded first, and completed at the end, just before their manifest."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
@@ -16,12 +13,13 @@ from urllib.parse import quote
 
 from harvester.errors import CredentialsError, HarvesterError
 from harvester.export.manifest import SUFFIX
-from harvester.export.parts import is_part, refuse_foreign_files
-from harvester.export.storage.destination import Meter, Standing, Written
-from harvester.export.storage.ownership import NAMES_MANIFEST, admit_folder
+from harvester.export.part_names import is_part, refuse_foreign_files
+from harvester.export.storage.destination import Meter, Standing, Written, overtaken
+from harvester.export.storage.folder_draft import FolderDraft
+from harvester.export.storage.ownership import NAMES_MANIFEST, Found, admit_folder
 from harvester.export.storage.s3 import S3Target
 from harvester.export.storage.s3_client import CONNECTIONS, S3Options, connected
-from harvester.export.storage.s3_condition import in_place_of, overtaken, version
+from harvester.export.storage.s3_condition import version
 from harvester.export.storage.s3_errors import explained
 from harvester.export.storage.s3_sweep import OpenUpload, abort_all, open_uploads
 from harvester.export.storage.s3_upload import Buffers, Upload, cut, part_size
@@ -33,7 +31,12 @@ if TYPE_CHECKING:
 
 _DELETED_AT_ONCE = 1000
 CHANGING = ".harvester-draft"
-"""In the folder while its parts are changed: then there is no manifest that tells who wrote them."""
+"""In the folder while its parts are changed: it keeps other exports from it, and tells who wrote what no manifest
+names."""
+DEAD_SECONDS = 10.0
+"""After which an export is dead that changes a folder and leaves no trace there. Between two of them it takes two
+requests."""
+_LOOK_SECONDS = 0.2
 
 
 class S3Folder:
@@ -55,15 +58,13 @@ class S3Folder:
     @contextmanager
     def draft(self, *, force: bool = False) -> Iterator[_Draft]:
         """See Folder."""
-        found = self.objects()
-        sizes = {name: standing.bytes for name, standing in _visible(found).items()}
-        refuse_foreign_files(self.uri, sizes)
-        # Where an export was cut off while it changed the parts, some are of no manifest.
-        made = self._made if CHANGING not in found else sizes.__contains__
-        admit_folder(self, sizes, force=force, made=made)
+        changing = self.changing()
+        found = self.look()
+        refuse_foreign_files(self.uri, found.files)
+        admit_folder(self, found, force=force, made=self._made if changing is None else found.files.__contains__)
         with connected(self.uri, self.options.region) as client:
             begun_before = self._open_uploads(client)
-            draft = _Draft(self, client, found)
+            draft = _Draft(self, client, found, changing)
             try:
                 yield draft
             finally:
@@ -72,15 +73,27 @@ class S3Folder:
 
     def names(self) -> list[str]:
         """See Folder."""
-        return list(_visible(self.objects()))
+        return list(self._objects())
 
-    def objects(self) -> dict[str, Standing]:
-        """All objects in the folder, in order."""
+    def look(self) -> Found:
+        """All that a reader would see there, and the manifest beside it."""
+        return Found.beside(self, self._objects())
+
+    def changing(self) -> Standing | None:
+        return self.file(CHANGING).standing()
+
+    def _objects(self) -> dict[str, Standing]:
+        """In order; hidden ones are passed over."""
         with connected(self.uri, self.options.region) as client:
             pages = client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=f"{self.prefix}/")
             entries = [entry for page in pages for entry in page.get("Contents", [])]
-        found = {e["Key"].removeprefix(f"{self.prefix}/"): Standing(version(e["ETag"]), e["Size"]) for e in entries}
-        return dict(sorted(found.items()))
+        found = {
+            e["Key"].removeprefix(f"{self.prefix}/"): Standing(
+                version(e["ETag"]), e["Size"], changed_at=e["LastModified"].timestamp()
+            )
+            for e in entries
+        }
+        return {name: found[name] for name in sorted(found) if name and not name.startswith((".", "_"))}
 
     def _made(self, name: str) -> bool:
         """Whether the object says that it is a part of an export to this folder."""
@@ -99,11 +112,6 @@ class S3Folder:
     def beside(self, suffix: str) -> S3Target:
         """See Folder."""
         return S3Target(self.bucket, self.prefix + suffix, replace(self.options, metadata={}))
-
-
-def _visible(objects: Mapping[str, Standing]) -> dict[str, Standing]:
-    """Those that a reader would see."""
-    return {name: standing for name, standing in objects.items() if name and not name.startswith((".", "_"))}
 
 
 @dataclass(frozen=True)
@@ -127,16 +135,17 @@ class S3Place:
         return Written(meter.published(self.uri), receipt)
 
 
-class _Draft:
+class _Draft(FolderDraft):
     """Uploads that are begun or sent, and not yet completed."""
 
-    def __init__(self, folder: S3Folder, client: S3Client, found: Mapping[str, Standing]) -> None:
+    def __init__(self, folder: S3Folder, client: S3Client, found: Found, changing: Standing | None) -> None:
+        super().__init__(folder.uri, folder.look, found)
         self._folder = folder
         self._client = client
-        self._found = found
-        """What was in the folder when the draft was begun."""
+        self._changing = changing
+        """What another export had put there when this one began: it changes the folder, or was killed while it did."""
+        self._begun = time.monotonic()
         self._uploads: dict[str, Upload] = {}
-        self._kept: dict[str, Written] = {}
 
     def place(self, name: str, *, content_type: str) -> S3Place:
         """See Draft."""
@@ -152,73 +161,61 @@ class _Draft:
         """See Draft."""
         self._uploads.pop(name).abort()
 
-    def commit(self, manifest: bytes) -> None:
-        """See Draft. An object in the folder says that its parts are being changed, and keeps other exports from it."""
-        note = self._folder.file(CHANGING)
-        # Explained here, so that the caller can say in what state this leaves the folder.
-        with explained(self._folder.uri):
-            noted = self._begin(note)
-        beside = self._folder.beside(SUFFIX)
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        with explained(self._uri):
+            if self._changing is None:
+                # Nothing is there: a user who may remove nothing is told before anything is changed.
+                self._folder.file(f"{CHANGING}.{secrets.token_hex(8)}").remove()
+            while self._changing and time.monotonic() < self._begun + DEAD_SECONDS:
+                if self._folder.changing() != self._changing:
+                    raise overtaken(self._uri)
+                time.sleep(_LOOK_SECONDS)
+            self._say_changing()
         try:
-            with explained(self._folder.uri):
-                beside.remove()
-                self._change_parts()
-                self._check_that_all_are_mine(noted)
-        except HarvesterError as error:
-            error.state = "The folder may hold the old parts, the new ones or some of both: it has no manifest now."
-            raise
-        try:
-            beside.publish_instead([manifest], content_type="application/json", replacing=None)
-        except HarvesterError as error:
-            error.state = "The data is published; its manifest is not."
-            raise
-        with suppress(HarvesterError):
-            note.remove()
+            yield
+        finally:
+            if not self._leaves_any:
+                with suppress(HarvesterError):
+                    self._folder.file(CHANGING).remove()
 
-    def _begin(self, note: S3Target) -> Standing:
-        """Raises Overtaken where another export has changed the folder, or is about to."""
-        before = self._found.get(CHANGING)
-        if before is None:
-            # Nothing is there: a user who may remove nothing is told before anything is changed.
-            self._folder.file(f"{CHANGING}.{secrets.token_hex(8)}").remove()
-        if self._folder.objects() != self._found:
-            raise overtaken(self._folder.uri)
+    def _say_changing(self) -> None:
+        """Raises Overtaken where another export says so."""
         mine = secrets.token_hex(16).encode()
-        put = note.publish_instead([mine], content_type="text/plain", replacing=before)
-        return Standing(put.version, put.bytes)
+        put = self._folder.file(CHANGING).publish_instead([mine], content_type="text/plain", replacing=self._changing)
+        self._changing = Standing(put.version, put.bytes)
 
-    def _change_parts(self) -> None:
-        with ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="export") as pool:
-            list(pool.map(self._finish, self._kept))
-        self._delete(sorted(_visible(self._found).keys() - self._kept.keys()))
+    def _appear(self) -> None:
+        with explained(self._uri):
+            with ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="export") as pool:
+                list(pool.map(self._finish, list(self._kept)))
+            self._say_changing()
 
-    def _check_that_all_are_mine(self, noted: Standing) -> None:
-        found = self._folder.objects()
-        # Not by their ETags: some stores show another one than they answered with.
-        lengths = {name: standing.bytes for name, standing in _visible(found).items()}
-        mine = {name: written.published.bytes for name, written in self._kept.items()}
-        if lengths != mine or found.get(CHANGING) != noted:
-            raise overtaken(self._folder.uri)
+    def _finish(self, name: str) -> None:
+        self._folder.file(name).finish(self._uploads[name], self._kept[name])
+        del self._uploads[name]
 
-    def _delete(self, names: Sequence[str]) -> None:
-        keys: list[ObjectIdentifierTypeDef] = [{"Key": f"{self._folder.prefix}/{name}"} for name in names]
-        for start in range(0, len(keys), _DELETED_AT_ONCE):
-            batch = keys[start : start + _DELETED_AT_ONCE]
-            answer = self._client.delete_objects(Bucket=self._folder.bucket, Delete={"Objects": batch, "Quiet": True})
-            # A refusal of one key comes within an answer that is none.
-            if refused := answer.get("Errors"):
-                raise CredentialsError(
-                    f"S3 refused to delete {shown(refused[0].get('Key', 'a part'))} of the export before: "
-                    f"{shown(refused[0].get('Code', 'unknown'))}.",
-                    next_step="Let this user have s3:DeleteObject on the folder's keys, and export again.",
+    def _switch(self, manifest: bytes) -> None:
+        before = self._found.manifest_standing
+        self._folder.beside(SUFFIX).publish_instead([manifest], content_type="application/json", replacing=before)
+
+    def _remove(self, names: Iterable[str]) -> None:
+        keys: list[ObjectIdentifierTypeDef] = [{"Key": f"{self._folder.prefix}/{name}"} for name in sorted(names)]
+        with explained(self._uri):
+            for start in range(0, len(keys), _DELETED_AT_ONCE):
+                batch = keys[start : start + _DELETED_AT_ONCE]
+                answer = self._client.delete_objects(
+                    Bucket=self._folder.bucket, Delete={"Objects": batch, "Quiet": True}
                 )
+                # A refusal of one key comes within an answer that is none.
+                if refused := answer.get("Errors"):
+                    raise CredentialsError(
+                        f"S3 refused to delete {shown(refused[0].get('Key', 'a part'))} of the export before: "
+                        f"{shown(refused[0].get('Code', 'unknown'))}.",
+                        next_step="Let this user have s3:DeleteObject on the folder's keys, and export again.",
+                    )
 
     def discard(self) -> None:
         for upload in self._uploads.values():
             upload.abort()
         self._uploads.clear()
-
-    def _finish(self, name: str) -> None:
-        condition = in_place_of(self._found.get(name))
-        self._folder.file(name).finish(self._uploads[name], self._kept[name], condition)
-        del self._uploads[name]

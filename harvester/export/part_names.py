@@ -1,0 +1,40 @@
+"""The names of parts, and what may lie in a folder of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from harvester.errors import ConfigError
+from harvester.model import EVERYTHING, Span
+from harvester.support.sanitize import shown
+
+_PART = re.compile(r"part-[0-9]{12}(-[0-9a-f]{16})?\.(json|jsonl|parquet|csv)(\.gz|\.zst)?")
+"""Those of earlier versions have no digest in their names."""
+
+
+def last_position(span: Span) -> int | None:
+    """As a manifest says it."""
+    return span.last if span.last < EVERYTHING.last else None
+
+
+def part_name(span: Span, inputs: str, suffix: str) -> str:
+    """Numbered by the load position that it begins at, and with a digest of what it is made of: a file of that name
+    never changes."""
+    return f"part-{span.first:012}-{inputs[:16]}{suffix}"
+
+
+def is_part(name: str) -> bool:
+    """Whether a file is named as a part is."""
+    return _PART.fullmatch(name) is not None
+
+
+def refuse_foreign_files(uri: str, names: Iterable[str]) -> None:
+    """Readers take a folder for one table: raises ConfigError where other files lie in it, which would be lost too."""
+    foreign = next((name for name in names if not is_part(name)), None)
+    if foreign is not None:
+        raise ConfigError(
+            f"Can't export to {shown(uri)}: it holds {shown(foreign, 100)!r}, which is no part of an export.",
+            state="Nothing was written.",
+            next_step="Choose a folder of its own for the export: --force does not remove other files.",
+        )
