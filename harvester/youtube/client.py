@@ -17,6 +17,7 @@ from harvester._version import __version__
 from harvester.clock import Clock
 from harvester.config import YouTubeSettings
 from harvester.model import Answer, Outcome, Verdict
+from harvester.support.batching_thread import BatchingThread, Done
 from harvester.support.network import Proxy, tls_context
 from harvester.youtube.classify import classify, date_of
 from harvester.youtube.endpoints import VIDEOS_LIST, Endpoint
@@ -38,6 +39,10 @@ TIME_PATIENCE_SECONDS = 10.0
 """How long to wait for the API's time."""
 
 _READ_BUFFER_BYTES = 256 * 1024
+
+ANSWERS_AT_ONCE = 64
+"""Answers that are classified in one turn of the thread: the fewer, the more often it and the event loop wait for each
+other."""
 
 
 class YouTubeClient:
@@ -76,6 +81,7 @@ class YouTubeClient:
         self._small_bytes = max(MIN_LARGE_BYTES, min(MAX_SMALL_BYTES, share))
         self._large = asyncio.Semaphore(max(1, MEMORY_BYTES // max_wire_bytes))
         self._session: aiohttp.ClientSession | None = None
+        self._classify = BatchingThread("answers", _classify_all, ANSWERS_AT_ONCE)
 
     def __repr__(self) -> str:
         return f"YouTubeClient({self._base_url!r}, concurrency={self._concurrency})"
@@ -109,6 +115,7 @@ class YouTubeClient:
         if self._session is not None:
             await self._session.close()
             self._session = None
+            await self._classify.close()
 
     async def fetch(self, ids: Sequence[str]) -> Outcome:
         """Ask once for `ids`, 1 to 50 of them. Network faults are outcomes."""
@@ -121,13 +128,10 @@ class YouTubeClient:
                 return outcome_of(fault)
             if len(answer.body) > self._max_wire_bytes:
                 return Outcome(Verdict.TRY_AGAIN, "body_too_large", http_status=answer.status)
-            arguments = answer, ids, self._clock.now(), self._endpoint.answer_kind
-            small = len(answer.body) <= self._small_bytes
-            # In this thread: half a millisecond, of which a change of threads would take a third.
-            outcome = classify(*arguments) if small else await asyncio.to_thread(classify, *arguments)
+            outcome = await self._classify((answer, ids, self._clock.now(), self._endpoint.answer_kind))
             if outcome.verdict is not Verdict.GOOD:
                 return self._without_key(outcome)
-            if small:
+            if len(answer.body) <= self._small_bytes:
                 return outcome
             held.pop_all()
             return replace(outcome, done_with=self._large.release)
@@ -176,3 +180,7 @@ class YouTubeClient:
         for length in range(len(key) - 1, KEY_BEGINNING - 1, -1):
             message = message.replace(f"{key[:length]}…", "[hidden]…")
         return replace(outcome, message=message, reason=outcome.reason.replace(key, "hidden"))
+
+
+def _classify_all(answers: Sequence[tuple[Answer, Sequence[str], datetime, str]]) -> list[Done[Outcome]]:
+    return [Done(classify(*each)) for each in answers]
