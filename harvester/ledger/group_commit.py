@@ -14,7 +14,7 @@ P = ParamSpec("P")
 S = TypeVar("S")
 T = TypeVar("T")
 
-MAX_AT_ONCE = 128
+MAX_AT_ONCE = 64
 """Most transactions that share a commit: they may keep another process from writing for a tenth of a second."""
 
 Transactions: TypeAlias = Callable[[Transaction, Sequence[Any]], Sequence[Any]]
