@@ -66,7 +66,7 @@ class SqliteTransaction(Transaction):
         return range(last - len(rows) + 1, last + 1)  # nobody else inserts meanwhile
 
     def insert_bodies(self, statement: str, rows: Sequence[Row]) -> None:
-        """Insert 1, 2, 4… at once: each statement waits for Python's lock, and the driver keeps the values of each text."""
+        """Insert in powers of two: each statement waits for Python's lock, and the driver keeps the values of each."""
         start = 0
         while left := len(rows) - start:
             size = 1 << left.bit_length() - 1
