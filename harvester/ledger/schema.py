@@ -24,7 +24,7 @@ from sqlalchemy import (
 metadata = MetaData()
 
 POSTGRES = "postgresql"
-"""Names the options that a table or an index has there besides: see `for_postgres`."""
+"""The key in `info` of the options for PostgreSQL: see `for_postgres`."""
 
 # PostgreSQL's own integers end at two thousand million, and its texts would be compared by a language's rules.
 LARGE = Integer().with_variant(BigInteger, "postgresql")
@@ -75,8 +75,8 @@ commit_tokens = Table(
     sqlite_strict=True,
 )
 
-# One go of one process. Its claims are void once the process is dead, or its lease is over. It begins by its machine's
-# clock, and ends by the API's where that was told and is far from it.
+# Executions of `harvester run`. The claims of a run are void once its process is dead or its lease is over. A run
+# begins by its machine's clock, and ends by the API's where the two are far apart.
 runs = Table(
     "runs",
     metadata,
@@ -256,8 +256,11 @@ pruned_responses = Table(
 
 
 def for_postgres() -> MetaData:
-    """The same tables, with the options that PostgreSQL's have. They are put on here, since SQLAlchemy imports all of
-    that dialect where one is but named: every command would take a tenth longer to begin, on a file too."""
+    """The tables with the options of PostgreSQL.
+
+    The options are added here, since naming one makes SQLAlchemy import the whole dialect, which would slow the start
+    of every command by a tenth.
+    """
     for table in metadata.tables.values():
         things: list[Table | Index] = [table, *table.indexes]
         for thing in things:

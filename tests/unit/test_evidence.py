@@ -26,7 +26,7 @@ class Story:
         self.api_known_up = False
 
     def answered(self) -> None:
-        """Something else is answered well."""
+        """Another call succeeds."""
         self.seconds += 1
         self.controller.good(self.seconds, self.seconds)
         self.api_known_up = self.faults.since is not None

@@ -5,11 +5,11 @@ State numbers: 0 pending, 1 claimed, 2 fetched, 3 missing, 4 failed, 5 invalid.
 
 # --- advisory locks
 
-# Of each ledger its own: a database has one space of keys for all schemas and programs.
+# A key for each ledger: a database has one space of lock keys for all schemas and programs.
 _LOCK_KEY = "hashtextextended('harvester ' || current_schema() || ' ' || {}, 0)"
 # What LOCK_UNTIL_COMMIT is taken for by a migration.
 MIGRATING = "migrating"
-# Wait for others who do this, and keep them waiting until the end of the transaction.
+# Take a lock until the end of the transaction.
 LOCK_UNTIL_COMMIT = f"SELECT pg_advisory_xact_lock({_LOCK_KEY.format('%(what)s::text')})"
 
 # --- the transaction itself
@@ -21,20 +21,20 @@ COMMIT = "COMMIT"
 
 _INSTANT = "to_char((clock_timestamp(){}) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
 _NOW = _INSTANT.format("")
-# Before each COMMIT, and answered before that is sent. So a session that may still commit holds the writer's row.
+# Run before each COMMIT, which is sent after the result. So a session that may still commit locks the writer's row.
 WRITE_TOKEN = f"""
 INSERT INTO commit_tokens (writer, token, written_at) VALUES (%(writer)s, %(token)s, {_NOW})
 ON CONFLICT (writer) DO UPDATE SET token = excluded.token, written_at = excluded.written_at
 """  # noqa: S608 (the text is that above)
-# The last token that was committed, 0 where there is none. It waits for the session that holds the row to end.
+# The last token that was committed, or 0. Waits for the end of a session that locks the row.
 LAST_TOKEN = f"""
 INSERT INTO commit_tokens (writer, token, written_at) VALUES (%(writer)s, 0, {_NOW})
 ON CONFLICT (writer) DO UPDATE SET written_at = excluded.written_at RETURNING token
 """  # noqa: S608
-# Of a writer that ends: its commits are no longer in doubt.
+# Delete the token of a writer that ends: its commits are no longer in doubt.
 DELETE_TOKEN = "DELETE FROM commit_tokens WHERE writer = %(writer)s"  # noqa: S105 (no password)
 _LONG_AGO = _INSTANT.format(" - interval '30 days'")
-# Of writers that were killed. One that still lives, and comes back later than that, inserts its row again.
+# Delete tokens of killed writers. A writer that is alive after all inserts its row again.
 DELETE_OLD_TOKENS = f"DELETE FROM commit_tokens WHERE written_at < {_LONG_AGO}"  # noqa: S608
 
 # --- runs
@@ -44,21 +44,21 @@ OPEN_RUN = """
 INSERT INTO runs (id, host, boot, pid, process_started, started_at, lease_until)
 VALUES (%(run_id)s, %(host)s, %(boot)s, %(pid)s, %(process_started)s, %(now)s, %(lease_until)s)
 """
-# The id of the run that is entered next.
+# The id of the next run.
 NEXT_RUN_ID = "SELECT nextval(pg_get_serial_sequence('runs', 'id'))"
-# A run holds this lock as long as its connection lives. Shared, so that a connection made anew need not wait for the
-# server to notice that the old one is gone.
+# A run holds this lock while its connection lasts. The lock is shared, so that a new connection need not wait until
+# the server notices that the old one is gone.
 _RUN_LOCK = _LOCK_KEY.format("'run ' || %(run_id)s::bigint")
-# Hold it, until the connection ends.
+# Take a run's lock, until the connection ends.
 LOCK_RUN = f"SELECT pg_advisory_lock_shared({_RUN_LOCK})"
 # Release a run's lock.
 RELEASE_RUN_LOCK = f"SELECT pg_advisory_unlock_shared({_RUN_LOCK})"
-# A run that was taken for dead while it only slept is alive again: its next claims are safe from recovery.
+# Also revive a run that counted as dead while its machine slept, so that recovery leaves its next claims.
 RENEW_LEASE = "UPDATE runs SET lease_until = %(lease_until)s, ended_at = NULL, reason = NULL WHERE id = %(run_id)s"
 # Note when and why a run ended.
 CLOSE_RUN = "UPDATE runs SET ended_at = %(now)s, reason = %(reason)s WHERE id = %(run_id)s AND ended_at IS NULL"
-# Ended runs with open calls too: one that was taken for dead may claim once more before it renews its lease. `gone`:
-# no connection holds the run's lock, and after a restart of the server there was time to take it again.
+# Ended runs with open calls too: a run that counted as dead may claim once more before it renews its lease. `gone`: no
+# connection holds the run's lock, and after a restart of the server there was time to take the lock again.
 OPEN_RUNS = f"""
 SELECT id, host, boot, pid, process_started, lease_until < %(now)s AS expired,
     clock_timestamp() > pg_postmaster_start_time() + %(return_seconds)s * interval '1 second' AND NOT EXISTS (
@@ -74,13 +74,13 @@ ORDER BY id
 # The server's clock, which leases go by.
 CLOCK = "SELECT clock_timestamp()"
 
-# --- choosing a batch: ids that another transaction is just claiming are passed over
+# --- choosing a batch: ids that another transaction is claiming are skipped
 
-# The half of a refused batch that is asked for next.
+# The half of a refused batch to claim next.
 FIRST_SUSPECT_BATCH = """
 SELECT suspect_batch FROM videos WHERE suspect_batch IS NOT NULL AND state = 0 ORDER BY suspect_batch LIMIT 1
 """
-# Its pending ids.
+# The pending ids of a half.
 PICK_SUSPECTS = """
 SELECT position, video_id, attempts FROM videos
 WHERE state = 0 AND suspect_batch = %(suspect_batch)s ORDER BY position LIMIT 50 FOR UPDATE SKIP LOCKED
@@ -90,11 +90,11 @@ SELECT position, video_id, attempts FROM videos
 WHERE position >= (SELECT first_position FROM video_states WHERE code = 0) AND state = 0 AND suspect_batch IS NULL
 ORDER BY position LIMIT %(limit)s
 """
-# The first pending ids that are no suspects, in load order.
+# The first pending ids that are not suspects, in load order.
 PICK_PENDING = _PENDING + "FOR UPDATE SKIP LOCKED"
-# Where nothing else is left, what others hold is waited for: they may yet let it go.
+# The same where no other ids are left: wait for locked ids, which other transactions may yet release.
 PICK_PENDING_BLOCKING = _PENDING + "FOR UPDATE"
-# Of the rows it gives, those that share the first one's suspect_batch make the batch.
+# Pending ids at given positions. Rows with the suspect_batch of the first row make the batch.
 PICK_AMONG = """
 SELECT position, video_id, attempts, suspect_batch FROM videos
 WHERE position = ANY(%(positions)s::bigint[]) AND state = 0
@@ -103,13 +103,13 @@ ORDER BY suspect_batch NULLS LAST, position LIMIT 50 FOR UPDATE SKIP LOCKED
 
 # --- reserving and claiming
 
-# What is spent of a day, and whether the API closed it.
+# The units spent of a day, and whether the API closed the day.
 SPENT = """
 SELECT units_reserved + units_elsewhere, closed_by_server_at IS NOT NULL FROM quota_days
 WHERE bucket = %(bucket)s AND day = %(day)s FOR UPDATE
 """
-# The condition is the budget: where it does not hold, nothing is changed and nothing may be sent. It is said twice,
-# since the row to insert is checked before the conflict is seen.
+# The condition is the budget: where it does not hold, nothing is changed and nothing may be sent. It is stated
+# twice, since the row to insert is checked before the conflict is seen.
 RESERVE_UNITS = """
 INSERT INTO quota_days AS kept (bucket, day, units_limit, units_reserved, calls)
 SELECT %(bucket)s, %(day)s, %(limit)s, %(units)s, %(calls)s WHERE %(units)s <= %(limit)s
@@ -119,7 +119,7 @@ SET units_reserved = kept.units_reserved + excluded.units_reserved, units_limit 
 WHERE kept.units_reserved + kept.units_elsewhere + excluded.units_reserved <= excluded.units_limit
     AND kept.closed_by_server_at IS NULL
 """
-# Enter calls for one run and day; their ids, in the order given.
+# Enter calls for one run and day. Returns their ids, in order.
 OPEN_CALLS = """
 INSERT INTO calls (
     run_id, bucket, quota_day, units, endpoint, parts, of_call, ids, attempt, first_position, last_position, started_at
@@ -132,7 +132,7 @@ ORDER BY place
 RETURNING id
 """
 
-# --- moving ids: of each range of positions, those that the other conditions leave
+# --- moving ids: in each range of positions, those that meet the other conditions
 
 
 def _moving(change: str, condition: str) -> str:
@@ -145,7 +145,7 @@ WHERE videos.position BETWEEN given.first AND given.last AND {condition}
 
 # pending -> claimed. Ranges of picked ids alone: between two of them others may be claiming.
 CLAIM = _moving("state = 1, call_id = given.call, attempts = attempts + 1", "state = 0")
-# The same for batches without a gap, each of 50 but the last, by calls without a gap: in one pass.
+# pending -> claimed, in one pass, for batches without gaps, each of 50 but the last, and calls with consecutive ids.
 CLAIM_RANGE = """
 UPDATE videos SET state = 1, call_id = %(call)s + (position - %(first)s) / 50, attempts = attempts + 1
 WHERE position BETWEEN %(first)s AND %(last)s AND state = 0
@@ -155,7 +155,7 @@ _OF_CALL = "state = 1 AND call_id = given.call"
 RECLAIM = _moving("call_id = %(new_call_id)s, attempts = attempts + 1", _OF_CALL)
 # claimed -> fetched | missing | failed
 SETTLE = _moving("state = %(state)s, suspect_batch = NULL", _OF_CALL)
-# claimed -> fetched: all that these calls still hold, between the first and the last of their positions.
+# claimed -> fetched: all ids still claimed by these calls, between the first and the last of their positions.
 SETTLE_REST = """
 UPDATE videos SET state = 2, suspect_batch = NULL
 WHERE position BETWEEN %(first)s AND %(last)s AND state = 1 AND call_id = ANY(%(calls)s)
@@ -177,7 +177,7 @@ UPDATE quota_days SET calls_ok = calls_ok + %(ok)s, calls_failed = calls_failed 
     raw_bytes = raw_bytes + %(raw_bytes)s, stored_bytes = stored_bytes + %(stored_bytes)s
 WHERE bucket = %(bucket)s AND day = %(day)s
 """
-# Whoever has this row may change those below; all others wait here, so that none waits in a circle.
+# Lock this row before changing those below, so that transactions wait here instead of in a deadlock.
 TAKE_TURN = "SELECT 1 FROM video_states WHERE code = 0 FOR UPDATE"
 # Move the counts kept by state.
 COUNT_STATES = """
@@ -185,10 +185,10 @@ UPDATE video_states SET videos = videos + given.change
 FROM unnest(%(codes)s::int[], %(changes)s::bigint[]) AS given (code, change)
 WHERE video_states.code = given.code
 """
-# Where PICK_PENDING begins to look: no pending id that is no suspect lies before it.
+# Move the scan position, where PICK_PENDING begins: no pending id before it, except suspects.
 REWIND_SCAN_POSITION = "UPDATE video_states SET first_position = least(first_position, %(position)s) WHERE code = 0"
-# Not simply to behind what was claimed: before it may lie what another transaction holds, and may yet let go. That is
-# pending to this statement, which sees all that was committed before its turn came.
+# Not simply past the claimed ids: another transaction may have locked, and may yet release, ids before them. Those are
+# pending to this statement, which sees everything committed before its turn.
 ADVANCE_SCAN_POSITION = """
 UPDATE video_states SET first_position = coalesce(
     (
@@ -210,7 +210,7 @@ FROM unnest(%(ids)s::bigint[], %(statuses)s::int[], %(ends)s::text[]) AS given (
 WHERE calls.id = given.id AND state = 'open'
 RETURNING calls.id
 """
-# Close a call that brought nothing, where it is still open; what it cost in the end.
+# Close a call that brought nothing, if still open, and set its final units.
 CLOSE_CALL = """
 UPDATE calls SET state = %(state)s, http_status = %(http_status)s, reason = %(reason)s, finished_at = %(now)s,
     units = %(units)s
@@ -221,25 +221,25 @@ STORE_RESPONSE = """
 INSERT INTO responses (call_id, encoding, raw_bytes, stored_bytes, item_count, fetched_at, sha256, body)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
 """
-# Close all calls that a run left open.
+# Abandon all open calls of a run.
 ABANDON_CALLS = """
 UPDATE calls SET state = 'abandoned', reason = %(reason)s, finished_at = %(now)s
 WHERE run_id = %(run_id)s AND state = 'open'
 RETURNING id, first_position, last_position, of_call, bucket, quota_day
 """
-# Note that the API says the day is spent.
+# Close a day, which the API says is spent.
 CLOSE_DAY = """
 INSERT INTO quota_days AS kept (bucket, day, units_limit, closed_by_server_at)
 VALUES (%(bucket)s, %(day)s, 0, %(now)s)
 ON CONFLICT (bucket, day) DO UPDATE
 SET closed_by_server_at = coalesce(kept.closed_by_server_at, excluded.closed_by_server_at)
 """
-# Take that back.
+# Reopen a closed day.
 REOPEN_DAY = """
 UPDATE quota_days SET closed_by_server_at = NULL
 WHERE bucket = %(bucket)s AND day = %(day)s AND closed_by_server_at IS NOT NULL
 """
-# Note what others spent of a day, in all.
+# Note the units of a day spent by others, in all.
 SPEND_ELSEWHERE = """
 INSERT INTO quota_days (bucket, day, units_limit, units_elsewhere) VALUES (%(bucket)s, %(day)s, 0, %(units)s)
 ON CONFLICT (bucket, day) DO UPDATE SET units_elsewhere = excluded.units_elsewhere
@@ -273,9 +273,9 @@ OPEN_LOAD = "INSERT INTO loads (source, loaded_at) VALUES (%(source)s, %(now)s) 
 COUNT_LOAD = """
 UPDATE loads SET rows = rows + %(rows)s, new = new + %(new)s, invalid = invalid + %(invalid)s WHERE id = %(load_id)s
 """
-# Note that its source was read to the end.
+# Note that the source of a load was read to the end.
 CLOSE_LOAD = "UPDATE loads SET finished_at = %(now)s WHERE id = %(load_id)s"
-# Ids that no call has asked for. Other tables know nothing of them.
+# Delete ids that were never part of a call; no other table refers to them.
 REMOVE = """
 WITH removed AS (
     DELETE FROM videos
@@ -288,7 +288,7 @@ SELECT state, load_id, count(*) FROM removed GROUP BY state, load_id ORDER BY lo
 # Note how many ids of a load were removed.
 COUNT_REMOVED = "UPDATE loads SET removed = removed + %(removed)s WHERE id = %(load_id)s"
 
-# --- asking again
+# --- requeueing and pruning
 
 # failed | missing -> pending: how many, and the first one's position
 REQUEUE = """
@@ -302,7 +302,7 @@ WITH moved AS (
 )
 SELECT count(*), min(position) FROM moved
 """
-# Those of the calls whose response is still there and old enough.
+# The calls, out of these, whose response is still there and old enough.
 PICK_OLD = """
 SELECT calls.id, calls.first_position, calls.last_position
 FROM responses JOIN calls ON calls.id = responses.call_id
@@ -314,7 +314,7 @@ SIZES_OF = """
 SELECT coalesce(sum(raw_bytes), 0), coalesce(sum(stored_bytes), 0) FROM responses
 WHERE call_id = ANY(%(calls)s::bigint[])
 """
-# The calls that brought the stored statistics of the responses of these.
+# The calls that fetched the stored statistics of the responses of these calls.
 PICK_STATISTICS = """
 SELECT calls.id FROM calls JOIN responses ON responses.call_id = calls.id
 WHERE calls.of_call = ANY(%(calls)s::bigint[]) AND calls.endpoint = 'videos.batchGetStats'
@@ -331,13 +331,13 @@ MARK_PRUNED = """
 INSERT INTO pruned_responses (call_id, pruning_id) SELECT call, %(pruning)s FROM unnest(%(calls)s::bigint[]) AS call
 """
 
-# --- fetching again what is old
+# --- refreshing old responses
 
-# Whoever asks for it again, prunes or replaces it has it for the time of the transaction; what the next statement sees
-# is what the one before left.
+# Lock a response until the end of the transaction, as refreshing, pruning and replacing do. The next statement sees the
+# state after the transaction before.
 LOCK_RESPONSE = "SELECT 1 FROM responses WHERE call_id = %(call_id)s FOR UPDATE"
-# How many ids it holds, where it is old enough, and what that endpoint answered about it since, if any; and where no
-# call asks for that already.
+# How many ids a response holds, if it is old enough, as is the newest answer of that endpoint about it, and if no call
+# under way asks for the same.
 OLD_RESPONSE = """
 SELECT item_count FROM responses
 WHERE call_id = %(of_call)s AND %(before)s > coalesce(
@@ -356,9 +356,9 @@ FROM calls JOIN videos ON videos.position BETWEEN calls.first_position AND calls
 WHERE calls.id = %(of_call)s AND videos.state = 2 AND videos.call_id = %(of_call)s
 ORDER BY videos.position
 """
-# fetched -> fetched | missing, by the call that asked again
+# fetched -> fetched | missing, by the call of the refresh
 RENEW = _moving("state = %(state)s, call_id = %(new_call)s", "state = 2 AND call_id = given.call")
-# Close the calls that ask again for responses which are deleted all the same; their buckets and days.
+# Abandon the refreshes of responses that are pruned. Returns their buckets and days.
 ABANDON_REFRESHES = """
 UPDATE calls SET state = 'abandoned', reason = 'pruned', finished_at = %(now)s
 WHERE of_call = ANY(%(calls)s::bigint[]) AND endpoint = 'videos.list' AND state = 'open'

@@ -1,4 +1,4 @@
-"""Creating a ledger, and bringing one up to date: Alembic's migrations, each run one transaction.
+"""Create a ledger, or bring one up to date, by Alembic's migrations, all in one transaction.
 
 Before a ledger that holds something is migrated, it is copied to `<ledger>.before-<revision>`. The copy appears by
 rename, whole and on disk, and is removed once the migration has committed. So wherever `prepare` is cut off, the
@@ -41,7 +41,7 @@ REVISION = "0007"
 """The migration that this program works with; equal to the newest one, by test."""
 
 COPYING = "copying "
-"""What the version of a copy begins with that is not whole yet: see harvester/ledger/copy.py."""
+"""The prefix of the version of an unfinished copy: see harvester/ledger/copy.py."""
 
 APPLICATION_ID = 0x48525653
 """Marks the file as a ledger ("HRVS"): SQLite keeps it in the header, `file` and `sqlite3` show it."""
@@ -51,7 +51,7 @@ _FIRST_PAGE_BYTES = 4096
 
 
 def migrations_folder() -> Path:
-    """Inside the package where it was installed from a wheel, next to it in a checkout."""
+    """The folder of the migrations: inside an installed package, next to it in a checkout."""
     package = Path(__file__).resolve().parents[2]
     inside = package / "migrations"
     return inside if inside.is_dir() else package.parent / "migrations"
@@ -119,7 +119,7 @@ def _bring_up_to_date(connection: Connection, driver: sqlite3.Connection, path: 
 
 
 def _make_file(path: Path) -> None:
-    """The owner's alone: it holds what the API gave to their key. The WAL files take after it."""
+    """Create the file for its owner alone, since it holds data fetched with their key. WAL files get its mode."""
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     except OSError as error:
@@ -131,7 +131,7 @@ def _make_file(path: Path) -> None:
 
 
 def _found(path: Path) -> str | None:
-    """The migration the file is at, without writing to it."""
+    """The migration that the file is at. Reads only."""
     _refuse_where_only_the_wal_is_left(path)
     engine = reading_engine(path, unlocked=is_read_unlocked(path))
     try:
@@ -160,7 +160,7 @@ def _was_being_made(path: Path) -> bool:
 
 
 def _revision(db: sqlite3.Connection, path: Path) -> str | None:
-    """The migration the file is at, None for a new file."""
+    """The migration that the file is at; None for a new file."""
     tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if not tables:
         return None
@@ -177,7 +177,7 @@ def _revision(db: sqlite3.Connection, path: Path) -> str | None:
 def known_revision(
     revision: str | None, name: str, tables: Collection[str], damaged: Callable[[str], LedgerDamaged]
 ) -> str:
-    """What a ledger with these tables says of its version, where this program works with it or can upgrade it."""
+    """The version of a ledger with these tables, which this program knows or can upgrade. Raises for any other."""
     if revision is None:
         raise damaged("it does not say its version")
     _refuse_half_a_copy(revision, name)
@@ -212,12 +212,12 @@ def _refuse_half_a_copy(revision: str, name: str) -> None:
 
 
 def _known_revisions() -> set[str]:
-    """Those that this program can bring up to date."""
+    """The revisions that this program can upgrade."""
     return {file.name[:4] for file in (migrations_folder() / "versions").glob("[0-9]*.py")}
 
 
 def _refuse_where_only_the_wal_is_left(path: Path) -> None:
-    """SQLite throws away the WAL of an empty file, and with it what may be the last of a ledger."""
+    """Refuse an empty file that has a WAL: SQLite would discard the WAL, which may be the last of a ledger."""
     # In this order: while another process makes the ledger, it has its first page before it has a WAL.
     if _size(path.with_name(f"{path.name}-wal")) and not _size(path):
         raise LedgerDamaged(
@@ -235,7 +235,7 @@ def _size(file: Path) -> int:
 
 
 def migrate(connection: Connection) -> None:
-    """Run what is missing of the migrations within the transaction that is open."""
+    """Run the missing migrations within the open transaction."""
     from alembic import command
     from alembic.config import Config
 
@@ -249,7 +249,7 @@ def migrate(connection: Connection) -> None:
 
 
 def backup_of(path: Path) -> Path:
-    """Where the ledger stands as it was, from before a migration begins until it has committed."""
+    """The path of the backup, which exists from before a migration begins until it has committed."""
     return path.with_name(f"{path.name}.before-{REVISION}")
 
 
@@ -292,7 +292,7 @@ def _no_backup(error: OSError | sqlite3.Error, path: Path) -> HarvesterError:
 
 
 def _remove_backup(path: Path) -> None:
-    """The ledger is up to date, and that is on disk."""
+    """Remove the backup: the ledger is up to date, and that is on disk."""
     backup = backup_of(path)
     for file in (backup, _draft_of(backup)):
         if file.exists():
@@ -305,7 +305,7 @@ def _draft_of(backup: Path) -> Path:
 
 
 def _remove(database: Path) -> None:
-    """With what SQLite leaves next to it where somebody looked inside: it would be taken for part of the next copy."""
+    """Remove a database, and the files that SQLite left next to it, which would count as part of the next copy."""
     for suffix in ("", "-wal", "-shm", "-journal"):
         with suppress(OSError):
             database.with_name(database.name + suffix).unlink()

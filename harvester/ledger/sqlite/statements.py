@@ -5,19 +5,19 @@ State numbers: 0 pending, 1 claimed, 2 fetched, 3 missing, 4 failed, 5 invalid.
 
 # --- runs
 
-# The id of the run that is entered next.
+# The id of the next run.
 NEXT_RUN_ID = "SELECT coalesce(max(id), 0) + 1 FROM runs"
 # Enter a run and its process.
 OPEN_RUN = """
 INSERT INTO runs (id, host, boot, pid, process_started, started_at, lease_until)
 VALUES (:run_id, :host, :boot, :pid, :process_started, :now, :lease_until)
 """
-# A run that was taken for dead while it only slept is alive again: its next claims are safe from recovery.
+# Also revive a run that counted as dead while its machine slept, so that recovery leaves its next claims.
 RENEW_LEASE = "UPDATE runs SET lease_until = :lease_until, ended_at = NULL, reason = NULL WHERE id = :run_id"
 # Note when and why a run ended.
 CLOSE_RUN = "UPDATE runs SET ended_at = :now, reason = :reason WHERE id = :run_id AND ended_at IS NULL"
-# Ended runs with open calls too: one that was taken for dead may claim once more before it renews its lease. `expired`:
-# no honest lease lies further ahead than its length, so that clock was wrong. `gone`: no connection tells of a run.
+# Ended runs with open calls too: a run that counted as dead may claim once more before it renews its lease. `expired`
+# is also a lease further ahead than its length, by a wrong clock. `gone` is unknown: runs hold no connection here.
 OPEN_RUNS = """
 SELECT id, host, boot, pid, process_started, lease_until NOT BETWEEN :now AND :latest AS expired, false AS gone
 FROM runs WHERE ended_at IS NULL
@@ -35,12 +35,12 @@ def _as_lists(columns: str, rows: str) -> str:
     return f"SELECT {lists} FROM ({rows})"  # noqa: S608 (the texts are those below)
 
 
-# The half of a refused batch that is asked for next.
+# The half of a refused batch to claim next.
 FIRST_SUSPECT_BATCH = """
 SELECT suspect_batch FROM videos INDEXED BY ix_videos_suspect
 WHERE state = 0 AND suspect_batch IS NOT NULL ORDER BY suspect_batch LIMIT 1
 """
-# Its pending ids.
+# The pending ids of a half.
 PICK_SUSPECTS = _as_lists(
     columns="position, video_id, attempts",
     rows="""
@@ -48,7 +48,7 @@ SELECT position, video_id, attempts FROM videos INDEXED BY ix_videos_suspect
 WHERE state = 0 AND suspect_batch = :suspect_batch ORDER BY position LIMIT 50
 """,
 )
-# The first pending ids that are no suspects, in load order.
+# The first pending ids that are not suspects, in load order.
 PICK_PENDING = _as_lists(
     columns="position, video_id, attempts",
     rows="""
@@ -57,11 +57,11 @@ WHERE position >= (SELECT first_position FROM video_states WHERE code = 0) AND s
 ORDER BY position LIMIT :limit
 """,
 )
-# Where PICK_PENDING begins to look: no pending id that is no suspect lies before it.
+# Set the scan position, where PICK_PENDING begins: no pending id before it, except suspects.
 ADVANCE_SCAN_POSITION = "UPDATE video_states SET first_position = :position WHERE code = 0"
-# PICK_PENDING begins there, or before it.
+# Move the scan position back to a position, unless it is before it.
 REWIND_SCAN_POSITION = "UPDATE video_states SET first_position = min(first_position, :position) WHERE code = 0"
-# Of the rows it gives, those that share the first one's suspect_batch make the batch.
+# Pending ids at given positions. Rows with the suspect_batch of the first row make the batch.
 PICK_AMONG = _as_lists(
     columns="position, video_id, attempts, suspect_batch",
     rows="""
@@ -73,13 +73,13 @@ ORDER BY suspect_batch IS NULL, suspect_batch, position LIMIT 50
 
 # --- reserving and claiming
 
-# What is spent of a day, and whether the API closed it.
+# The units spent of a day, and whether the API closed the day.
 SPENT = """
 SELECT units_reserved + units_elsewhere, closed_by_server_at IS NOT NULL FROM quota_days
 WHERE bucket = :bucket AND day = :day
 """
-# The condition is the budget: where it does not hold, nothing is changed and nothing may be sent. It is said twice,
-# since the row to insert is checked before the conflict is seen.
+# The condition is the budget: where it does not hold, nothing is changed and nothing may be sent. It is stated
+# twice, since the row to insert is checked before the conflict is seen.
 RESERVE_UNITS = """
 INSERT INTO quota_days (bucket, day, units_limit, units_reserved, calls)
 SELECT :bucket, :day, :limit, :units, :calls WHERE :units <= :limit
@@ -116,7 +116,7 @@ WHERE videos.position BETWEEN given.first AND given.last AND {condition}
 
 # pending -> claimed. Ranges of picked ids alone.
 CLAIM = _moving("state = 1, call_id = given.call, attempts = attempts + 1", "state = 0")
-# The same for batches without a gap, each of 50 but the last, by calls without a gap: in one pass.
+# pending -> claimed, in one pass, for batches without gaps, each of 50 but the last, and calls with consecutive ids.
 CLAIM_RANGE = """
 UPDATE videos SET state = 1, call_id = :call + (position - :first) / 50, attempts = attempts + 1
 WHERE position BETWEEN :first AND :last AND state = 0
@@ -126,7 +126,7 @@ _OF_CALL = "state = 1 AND call_id = given.call"
 RECLAIM = _moving("call_id = :new_call_id, attempts = attempts + 1", _OF_CALL)
 # claimed -> fetched | missing | failed
 SETTLE = _moving("state = :state, suspect_batch = NULL", _OF_CALL)
-# claimed -> fetched: all that these calls still hold, between the first and the last of their positions.
+# claimed -> fetched: all ids still claimed by these calls, between the first and the last of their positions.
 SETTLE_REST = """
 UPDATE videos SET state = 2, suspect_batch = NULL
 WHERE position BETWEEN :first AND :last AND state = 1 AND call_id IN (SELECT value FROM json_each(:calls))
@@ -165,7 +165,7 @@ FROM (
 ) AS given
 WHERE calls.id = given.id AND +calls.state = 'open'
 """
-# Close a call that brought nothing, where it is still open; what it cost in the end.
+# Close a call that brought nothing, if still open, and set its final units.
 CLOSE_CALL = """
 UPDATE calls SET state = :state, http_status = :http_status, reason = :reason, finished_at = :now, units = :units
 WHERE id = :call_id AND state = 'open'
@@ -183,24 +183,24 @@ UPDATE quota_days SET calls_ok = calls_ok + :ok, calls_failed = calls_failed + :
     raw_bytes = raw_bytes + :raw_bytes, stored_bytes = stored_bytes + :stored_bytes
 WHERE bucket = :bucket AND day = :day
 """
-# Close all calls that a run left open.
+# Abandon all open calls of a run.
 ABANDON_CALLS = """
 UPDATE calls SET state = 'abandoned', reason = :reason, finished_at = :now
 WHERE run_id = :run_id AND state = 'open'
 RETURNING id, first_position, last_position, of_call, bucket, quota_day
 """
-# Note that the API says the day is spent.
+# Close a day, which the API says is spent.
 CLOSE_DAY = """
 INSERT INTO quota_days (bucket, day, units_limit, closed_by_server_at) VALUES (:bucket, :day, 0, :now)
 ON CONFLICT (bucket, day)
 DO UPDATE SET closed_by_server_at = coalesce(closed_by_server_at, excluded.closed_by_server_at)
 """
-# Take that back.
+# Reopen a closed day.
 REOPEN_DAY = """
 UPDATE quota_days SET closed_by_server_at = NULL
 WHERE bucket = :bucket AND day = :day AND closed_by_server_at IS NOT NULL
 """
-# Note what others spent of a day, in all.
+# Note the units of a day spent by others, in all.
 SPEND_ELSEWHERE = """
 INSERT INTO quota_days (bucket, day, units_limit, units_elsewhere) VALUES (:bucket, :day, 0, :units)
 ON CONFLICT (bucket, day) DO UPDATE SET units_elsewhere = excluded.units_elsewhere
@@ -211,7 +211,7 @@ ON CONFLICT (bucket, day) DO UPDATE SET units_elsewhere = excluded.units_elsewhe
 # The position of the newest id, 0 without any.
 LAST_POSITION = "SELECT coalesce(max(position), 0) FROM videos"
 # json_each keeps the order of the list, and an ignored row takes no position: positions stay dense, in load order.
-# It ends a text at a NUL, so `:nul` stands for it in both lists; where there is none it is empty and replaces nothing.
+# json_each ends a text at a NUL, so both lists have `:nul` in its place, which is empty where no text has a NUL.
 ADD_TEXTS = """
 INSERT OR IGNORE INTO videos (video_id, state, load_id)
 SELECT replace(value, :nul, char(0)), CASE WHEN value IN (SELECT value FROM json_each(:invalid)) THEN 5 ELSE 0 END,
@@ -232,9 +232,9 @@ WHERE v.position <= :known_up_to
 OPEN_LOAD = "INSERT INTO loads (source, loaded_at) VALUES (:source, :now) RETURNING id"
 # Add a chunk to the sums of its load.
 COUNT_LOAD = "UPDATE loads SET rows = rows + :rows, new = new + :new, invalid = invalid + :invalid WHERE id = :load_id"
-# Note that its source was read to the end.
+# Note that the source of a load was read to the end.
 CLOSE_LOAD = "UPDATE loads SET finished_at = :now WHERE id = :load_id"
-# Ids that no call has asked for: state and load of each, and 1. Other tables know nothing of them.
+# Delete ids that were never part of a call; no other table refers to them. Returns state and load of each, and 1.
 REMOVE = """
 DELETE FROM videos
 WHERE position BETWEEN :first AND :last AND state IN (0, 5) AND attempts = 0 AND call_id IS NULL
@@ -244,7 +244,7 @@ RETURNING state, load_id, 1
 # Note how many ids of a load were removed.
 COUNT_REMOVED = "UPDATE loads SET removed = removed + :removed WHERE id = :load_id"
 
-# --- asking again
+# --- requeueing and pruning
 
 # failed | missing -> pending: of each 1 and its position
 REQUEUE = """
@@ -255,7 +255,7 @@ WHERE position BETWEEN :first AND :last AND state = :state AND (
 )
 RETURNING 1, position
 """
-# Those of the calls whose response is still there and old enough.
+# The calls, out of these, whose response is still there and old enough.
 PICK_OLD = """
 SELECT calls.id, calls.first_position, calls.last_position
 FROM json_each(:calls) AS given CROSS JOIN responses ON responses.call_id = given.value
@@ -269,7 +269,7 @@ SIZES_OF = """
 SELECT coalesce(sum(raw_bytes), 0), coalesce(sum(stored_bytes), 0)
 FROM json_each(:calls) AS given CROSS JOIN responses ON responses.call_id = given.value
 """
-# The calls that brought the stored statistics of the responses of these.
+# The calls that fetched the stored statistics of the responses of these calls.
 PICK_STATISTICS = """
 SELECT calls.id
 FROM json_each(:calls) AS given CROSS JOIN calls ON calls.of_call = given.value
@@ -286,12 +286,12 @@ VALUES (:now, :before, :responses, :videos, :raw_bytes, :stored_bytes) RETURNING
 # Note of which calls the responses are deleted.
 MARK_PRUNED = "INSERT INTO pruned_responses (call_id, pruning_id) SELECT value, :pruning FROM json_each(:calls)"
 
-# --- fetching again what is old
+# --- refreshing old responses
 
-# Whether the response is there. Nobody else can delete it: the write lock is held.
+# Whether a response is there. No other process can delete it, since the write lock is held.
 LOCK_RESPONSE = "SELECT 1 FROM responses WHERE call_id = :call_id"
-# How many ids it holds, where it is old enough, and what that endpoint answered about it since, if any; and where no
-# call asks for that already.
+# How many ids a response holds, if it is old enough, as is the newest answer of that endpoint about it, and if no call
+# under way asks for the same.
 OLD_RESPONSE = """
 SELECT item_count FROM responses
 WHERE call_id = :of_call AND :before > coalesce(
@@ -313,9 +313,9 @@ WHERE calls.id = :of_call AND videos.state = 2 AND videos.call_id = :of_call
 ORDER BY videos.position
 """,
 )
-# fetched -> fetched | missing, by the call that asked again
+# fetched -> fetched | missing, by the call of the refresh
 RENEW = _moving("state = :state, call_id = :new_call", "state = 2 AND call_id = given.call")
-# Close the calls that ask again for responses which are deleted all the same; their buckets and days.
+# Abandon the refreshes of responses that are pruned. Returns their buckets and days.
 ABANDON_REFRESHES = """
 UPDATE calls SET state = 'abandoned', reason = 'pruned', finished_at = :now
 WHERE of_call IN (SELECT value FROM json_each(:calls)) AND endpoint = 'videos.list' AND state = 'open'

@@ -96,7 +96,7 @@ class SqliteTransaction(Transaction):
         return self.columns(statements.PICK_PENDING, limit=limit)
 
     def close_good(self, call_ids: list[int], statuses: list[int | None], ends: list[str]) -> Collection[int]:
-        """Of several, those still open come first, as one list: an UPDATE would return them row by row."""
+        """Close calls. Of several, those still open are read first, as one list: an UPDATE returns row by row."""
         if len(call_ids) == 1:
             values = {"call_id": call_ids[0], "http_status": statuses[0], "now": ends[0]}
             return call_ids if self.change(statements.CLOSE_GOOD_CALL, **values) else ()

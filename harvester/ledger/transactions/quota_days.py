@@ -9,7 +9,7 @@ from harvester.ledger.transactions.transitions import instant
 from harvester.model import Bucket, Budget, Denied
 
 _TRIES = 3
-"""One for all calls, one for as many as there are units for, and one more where there was no row to lock."""
+"""Attempts: one for all calls, one for as many as there are units for, and one more where there was no row to lock."""
 
 
 def reserve(tx: Transaction, budget: Budget, calls: int) -> tuple[int, Denied]:
