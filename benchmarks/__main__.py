@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks.figures import Figure, as_json, table
 
-SECTIONS = ("run", "load", "startup", "size", "rehearse", "export", "folder")
+SECTIONS = ("run", "load", "startup", "size", "rehearse", "export", "export_sqlite", "folder")
 """Modules, each with a `measure(rounds)`."""
 
 

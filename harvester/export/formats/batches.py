@@ -22,9 +22,11 @@ UNDER_WAY = 2
 """Batches that are made or wait to be taken, at most."""
 
 
-def batches(books: LedgerReader, span: Span, tally: Counters, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
+def batches(
+    books: LedgerReader, span: Span, tally: Counters, batch_rows: int = BATCH_ROWS, under_way: int = UNDER_WAY
+) -> Iterator[pa.RecordBatch]:
     """So many videos each, but for the last."""
-    return made_of_batches(books, span, tally, lambda batch: batch, batch_rows)
+    return made_of_batches(books, span, tally, lambda batch: batch, batch_rows, under_way)
 
 
 def made_of_batches(
@@ -33,6 +35,7 @@ def made_of_batches(
     tally: Counters,
     make: Callable[[pa.RecordBatch], T],
     batch_rows: int = BATCH_ROWS,
+    under_way: int = UNDER_WAY,
 ) -> Iterator[T]:
     """What `make` makes of each batch: in other threads as the batches are, for Arrow releases Python's lock."""
     reader = ArrowReader()
@@ -40,7 +43,7 @@ def made_of_batches(
     def made(lines: Lines) -> tuple[int, T]:
         return len(lines.videos), make(reader.batch(lines))
 
-    for videos, each in ahead(made, _gathered(video_lines(books, span), batch_rows), depth=UNDER_WAY):
+    for videos, each in ahead(made, _gathered(video_lines(books, span), batch_rows), depth=under_way):
         tally.videos += videos
         yield each
 
