@@ -336,8 +336,8 @@ INSERT INTO pruned_responses (call_id, pruning_id) SELECT call, %(pruning)s FROM
 # Lock a response until the end of the transaction, as refreshing, pruning and replacing do. The next statement sees the
 # state after the transaction before.
 LOCK_RESPONSE = "SELECT 1 FROM responses WHERE call_id = %(call_id)s FOR UPDATE"
-# How many ids a response holds, if it is old enough, as is the newest answer of that endpoint about it, and if no call
-# under way asks for the same.
+# The number of ids in a response, if the response and the newest answer of that endpoint about it are old enough, and
+# no call under way asks for the same.
 OLD_RESPONSE = """
 SELECT item_count FROM responses
 WHERE call_id = %(of_call)s AND %(before)s > coalesce(

@@ -290,8 +290,8 @@ MARK_PRUNED = "INSERT INTO pruned_responses (call_id, pruning_id) SELECT value, 
 
 # Whether a response is there. No other process can delete it, since the write lock is held.
 LOCK_RESPONSE = "SELECT 1 FROM responses WHERE call_id = :call_id"
-# How many ids a response holds, if it is old enough, as is the newest answer of that endpoint about it, and if no call
-# under way asks for the same.
+# The number of ids in a response, if the response and the newest answer of that endpoint about it are old enough, and
+# no call under way asks for the same.
 OLD_RESPONSE = """
 SELECT item_count FROM responses
 WHERE call_id = :of_call AND :before > coalesce(
