@@ -72,6 +72,10 @@ class TestOrder:
         chosen = settings(tmp_path, self.OTHERS, uri="songs.json", compression="zstd")
         assert told(chosen) == ("json", "zstd")
 
+    def test_a_database_is_no_folder(self, tmp_path: Path) -> None:
+        chosen = settings(tmp_path, self.OTHERS, uri="songs.db")
+        assert (told(chosen), chosen.max_part_bytes) == (("sqlite", "none"), None)
+
     def test_standard_output_is_no_folder(self, tmp_path: Path) -> None:
         chosen = settings(tmp_path, self.OTHERS, uri="-")
         assert (told(chosen), chosen.max_part_bytes) == (("parquet", "none"), None)
@@ -85,6 +89,8 @@ class TestOrder:
         ("songs.json.gz", {"compression": "none"}, "songs.json"),
         ("songs.json.gz", {"compression": "zstd"}, "songs.json.zst"),
         ("songs.parquet.gz", {}, "songs.parquet"),
+        ("songs.db.gz", {}, "songs.sqlite"),
+        ("songs.csv", {"format": "sqlite"}, "songs.sqlite"),
         ("songs.json.gz", {"format": "parquet"}, "songs.parquet"),
         ("s3://bucket/songs.zst", {"format": "parquet"}, "s3://bucket/songs.parquet"),
     ],
