@@ -228,12 +228,12 @@ class Harvester:
         Raises DestinationRefused where something else than such a page stands there, unless `force`.
         """
         from harvester.export.storage.open import target_at
-        from harvester.export.storage.ownership import admit, by_marks
+        from harvester.export.storage.ownership import check_replaceable, owned_by_marker
         from harvester.report.page import MARKS
 
         self.protected().refuse(uri)
         target = target_at(uri, self.config.export, manifest=False)
-        admit(target, by_marks(MARKS), force=force)
+        check_replaceable(target, owned_by_marker(MARKS), force=force)
         return target
 
     async def requeue(

@@ -55,7 +55,7 @@ class Reading:
         self._progress(Advance(self._rows, bytes=self._bytes, all_bytes=self._size, note=f"{self._new:,} new"))
 
 
-class Known:
+class SeenBefore:
     """What the ledger held before, and which of it has come again: one bit for each id."""
 
     def __init__(self, last_position: int) -> None:
@@ -81,14 +81,14 @@ async def load_all(
     The ledger is opened once the first of them has brought a chunk: one that can't be read leaves no ledger behind.
     """
     total = NOTHING_LOADED
-    known: Known | None = None
+    known: SeenBefore | None = None
     async with AsyncExitStack() as stack:
         for source, chunks in sources:
             try:
                 first = list(islice(chunks, 1))
                 if known is None:
                     ledger = await stack.enter_async_context(opening())
-                    known = Known(await ledger.last_position())
+                    known = SeenBefore(await ledger.last_position())
                 loaded = await load(ledger, chain(first, chunks), reading, source=source, now=now, known=known)
             except HarvesterError as error:
                 if total.rows:
@@ -105,7 +105,7 @@ async def load(
     *,
     source: str | None = None,
     now: Callable[[], datetime] = _now,
-    known: Known | None = None,
+    known: SeenBefore | None = None,
 ) -> Loaded:
     """Add the ids that are new, in first-seen order, a transaction a chunk.
 
@@ -115,7 +115,7 @@ async def load(
     that is given.
     """
     load_id = None if source is None else await ledger.open_load(source, now())
-    known = known or Known(await ledger.last_position())
+    known = known or SeenBefore(await ledger.last_position())
     rows = new = already_there = invalid = invalid_rows = 0
     invalid_examples: list[str] = []
     unusual_examples: list[str] = []

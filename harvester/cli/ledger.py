@@ -60,10 +60,10 @@ def backup(state: State, target: Path) -> None:
     harvester.protected().refuse(str(target))
     noun = "rows" if harvester.config.ledger.path is None else "pages"
     with progress("backup", noun, state.verbosity) as callback, explained(target):
-        books = backup(harvester.config.ledger.url, target, callback)
+        backed_up = backup(harvester.config.ledger.url, target, callback)
         written = target.stat().st_size
-    responses = sum(day.ok for day in books.days) - books.pruned.responses
+    responses = sum(day.ok for day in backed_up.days) - backed_up.pruned.responses
     click.echo(
-        f"{shown(str(target))} is a verified backup of {harvester.config.ledger.name}: {count(books.total, 'id')}, "
-        f"{count(books.calls, 'call')}, {count(responses, 'stored response')}, {size(written)}."
+        f"{shown(str(target))} is a verified backup of {harvester.config.ledger.name}: {count(backed_up.total, 'id')}, "
+        f"{count(backed_up.calls, 'call')}, {count(responses, 'stored response')}, {size(written)}."
     )

@@ -11,7 +11,7 @@ from harvester.errors import ConfigError
 from harvester.export.manifest import Manifest
 from harvester.export.storage.destination import Destination
 from harvester.export.storage.open import target_at
-from harvester.export.storage.ownership import admit, by_marks
+from harvester.export.storage.ownership import check_replaceable, owned_by_marker
 
 SUFFIX = ".metadata.json"
 MARKS = (b'"about": "youtube-harvester',)
@@ -27,7 +27,7 @@ def metadata_at(settings: ExportSettings, *, force: bool) -> Destination:
             next_step="Name a database: harvester export songs.db --datasette-metadata",
         )
     place = target_at(settings.uri, settings, manifest=False).beside(SUFFIX)
-    admit(place, by_marks(MARKS), force=force)
+    check_replaceable(place, owned_by_marker(MARKS), force=force)
     return place
 
 

@@ -10,7 +10,7 @@ from harvester.export.counters import Counters
 from harvester.export.formats.registry import format_of
 from harvester.export.manifest import Part
 from harvester.export.part_names import last_position, part_name
-from harvester.export.storage.destination import Place, Written
+from harvester.export.storage.destination import DraftFile, Place
 from harvester.ledger.protocol import LedgerReader
 from harvester.model import Span
 from harvester.support.progress import Advance, ProgressCallback, no_progress
@@ -35,12 +35,12 @@ class PartOrder:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class PartResult:
     """A part that is written, and how many responses went into it where whole responses are published."""
 
     part: Part
     responses: int
-    written: Written
+    written: DraftFile
 
 
 NextOrder: TypeAlias = Callable[[], PartOrder | None]
@@ -51,8 +51,8 @@ class PartMaker(Protocol):
     """Makes what is ordered, until nothing is ordered any more and all is made; in any order."""
 
     def __call__(
-        self, books: LedgerReader, next_order: NextOrder, watch: ProgressCallback
-    ) -> Generator[tuple[PartOrder, Made | None], None, None]:
+        self, reader: LedgerReader, next_order: NextOrder, watch: ProgressCallback
+    ) -> Generator[tuple[PartOrder, PartResult | None], None, None]:
         """Each order with what was made of it; None where that came out larger than it may be.
 
         `watch` hears of the parts that are being made, and after one was taken in. Closing the generator ends all that
@@ -62,31 +62,31 @@ class PartMaker(Protocol):
 
 
 def make_here(
-    books: LedgerReader, next_order: NextOrder, watch: ProgressCallback
-) -> Generator[tuple[PartOrder, Made | None], None, None]:
+    reader: LedgerReader, next_order: NextOrder, watch: ProgressCallback
+) -> Generator[tuple[PartOrder, PartResult | None], None, None]:
     """In this process, one after another."""
     while (order := next_order()) is not None:
-        yield order, make(books, order, watch)
+        yield order, make(reader, order, watch)
 
 
-def make(books: LedgerReader, order: PartOrder, watch: ProgressCallback = no_progress) -> Made | None:
+def make(reader: LedgerReader, order: PartOrder, watch: ProgressCallback = no_progress) -> PartResult | None:
     """Assemble one part and write it to its place; None where it comes out larger than it may be."""
-    form, tally = format_of(order.format, order.compression), Counters()
-    chunks = counted(form.assemble(books, order.span, tally), tally, watch, order.most_bytes)
+    form, counters = format_of(order.format, order.compression), Counters()
+    chunks = counted(form.assemble(reader, order.span, counters), counters, watch, order.most_bytes)
     try:
         written = order.place.write(chunks, expected_bytes=order.most_bytes or 0)
     except _TooLargeError:
         return None
     part = Part(
         file=order.name,
-        videos=tally.videos,
+        videos=counters.videos,
         bytes=written.published.bytes,
         sha256=written.published.sha256,
         first_position=order.span.first,
         last_position=last_position(order.span),
         inputs=order.inputs,
     )
-    return Made(part, tally.responses, written)
+    return PartResult(part, counters.responses, written)
 
 
 class _TooLargeError(Exception):
@@ -94,7 +94,7 @@ class _TooLargeError(Exception):
 
 
 def counted(
-    chunks: Iterable[bytes], tally: Counters, watch: ProgressCallback, most_bytes: int | None = None
+    chunks: Iterable[bytes], counters: Counters, watch: ProgressCallback, most_bytes: int | None = None
 ) -> Iterator[bytes]:
     """The chunks, while `watch` hears of videos and bytes. No more than `most_bytes` of them."""
     size = 0
@@ -103,4 +103,4 @@ def counted(
         if most_bytes is not None and size > most_bytes:
             raise _TooLargeError
         yield chunk
-        watch(Advance(tally.videos, bytes=size))
+        watch(Advance(counters.videos, bytes=size))

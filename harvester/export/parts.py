@@ -21,7 +21,7 @@ from harvester.ledger.protocol import LedgerReader
 from harvester.model import EVERYTHING, Span
 
 _LIBRARIES = ("msgspec", "pyarrow", "zstandard")
-MOST_PARTS = 10_000
+MAX_PARTS = 10_000
 """More are of no use to a reader, and their manifest would be as large as a part."""
 
 
@@ -33,10 +33,10 @@ class Cutter:
     stored response.
     """
 
-    def __init__(self, books: LedgerReader, form: Format, most_bytes: int) -> None:
-        self._books, self._form, self._most_bytes = books, form, most_bytes
+    def __init__(self, reader: LedgerReader, form: Format, most_bytes: int) -> None:
+        self._books, self._form, self._most_bytes = reader, form, most_bytes
         self._firsts, self._sums, self._checksums = array("q"), array("q", [0]), bytearray()
-        for size in books.sizes():
+        for size in reader.sizes():
             self._firsts.append(size.first_position)
             self._sums.append(self._sums[-1] + form.expected_bytes(1, size.raw_bytes, size.stored_bytes))
             self._checksums += size.sha256
@@ -47,8 +47,8 @@ class Cutter:
         """In load order; all of it. Raises ConfigError where the parts are so small that it can't be meant."""
         room = self._most_bytes - self._empty_bytes()
         for number, span in enumerate(self._cut(EVERYTHING, room)):
-            if number == MOST_PARTS:
-                raise _too_small(self._most_bytes, f"the export would have more than {MOST_PARTS:,} parts")
+            if number == MAX_PARTS:
+                raise _too_small(self._most_bytes, f"the export would have more than {MAX_PARTS:,} parts")
             yield span
 
     def inputs(self, span: Span) -> str:

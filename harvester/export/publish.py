@@ -32,7 +32,7 @@ from harvester.export.manifest import (
 from harvester.export.part_names import part_name
 from harvester.export.part_writer import PartMaker, PartOrder, counted, make, make_here
 from harvester.export.parts import Cutter, Reusable, made_with
-from harvester.export.storage.destination import Destination, Draft, Published, Standing
+from harvester.export.storage.destination import Destination, Draft, ExistingFile, PublishedFile
 from harvester.export.storage.open import folder_at, target_at
 from harvester.export.storage.ownership import admit_file, refuse_open_database
 from harvester.export.storage.s3_client import clients_kept
@@ -47,7 +47,7 @@ log = logging.getLogger(__name__)
 
 @clients_kept()
 def export(
-    books: LedgerReader,
+    reader: LedgerReader,
     settings: ExportSettings,
     *,
     ledger_name: str,
@@ -61,7 +61,7 @@ def export(
     """Publish what is stored to `settings.uri`, as one file or as a folder of parts, then the manifest next to it.
 
     A ledger that holds no response gives an empty file of its format. The counts by state are of the same
-    snapshot as the responses, as far as `books` reads from one. Of `ledger_name` and the loads the
+    snapshot as the responses, as far as `reader` reads from one. Of `ledger_name` and the loads the
     manifest keeps what may be shown. `now` is when the export begins. `watch` hears of videos and bytes.
     `maker` makes the parts of a folder. With `force`, what harvester did not write is replaced too. With
     `datasette_metadata`, what Datasette shows with a database is written next to it, last of all.
@@ -80,7 +80,7 @@ def export(
         )
     beside = metadata_at(settings, force=force) if datasette_metadata else None
     begin = partial(
-        _begin, books, settings, ledger_name, now, require_complete=require_complete, watch=watch, maker=maker
+        _begin, reader, settings, ledger_name, now, require_complete=require_complete, watch=watch, maker=maker
     )
     # What stands there is looked at before the ledger: an export that is published after that has a newer state.
     if settings.max_part_bytes is None:
@@ -103,7 +103,7 @@ def export(
 
 def write_to(
     stream: BinaryIO,
-    books: LedgerReader,
+    reader: LedgerReader,
     settings: ExportSettings,
     *,
     require_complete: bool = False,
@@ -119,7 +119,7 @@ def write_to(
             state="Nothing was written.",
             next_step="Leave it out, or name a folder.",
         )
-    form, tally, progress = format_of(settings.format, settings.compression), Counters(), books.progress()
+    form, counters, progress = format_of(settings.format, settings.compression), Counters(), reader.progress()
     if form.one_file:
         raise ConfigError(
             "A SQLite database is not written to standard output: nothing reads one from a pipe.",
@@ -130,11 +130,11 @@ def write_to(
         _refuse_incomplete(progress)
     total = progress.videos[VideoState.FETCHED]
     for chunk in counted(
-        form.assemble(books, EVERYTHING, tally), tally, lambda part: watch(replace(part, total=total))
+        form.assemble(reader, EVERYTHING, counters), counters, lambda part: watch(replace(part, total=total))
     ):
         stream.write(chunk)
     stream.flush()
-    return tally.videos
+    return counters.videos
 
 
 @clients_kept()
@@ -153,7 +153,7 @@ def check_place(settings: ExportSettings) -> None:
 
 
 def _begin(
-    books: LedgerReader,
+    reader: LedgerReader,
     settings: ExportSettings,
     ledger_name: str,
     now: datetime,
@@ -163,11 +163,11 @@ def _begin(
     maker: PartMaker,
 ) -> _Export:
     """Look at the ledger. From here on its snapshot is what is exported."""
-    progress = books.progress()
+    progress = reader.progress()
     if require_complete:
         _refuse_incomplete(progress)
-    form, (responses, raw_bytes, stored_bytes) = format_of(settings.format, settings.compression), books.totals()
-    loads = loads_of(books.loads())
+    form, (responses, raw_bytes, stored_bytes) = format_of(settings.format, settings.compression), reader.totals()
+    loads = loads_of(reader.loads())
     begun = Manifest(
         file="",
         format=settings.format,
@@ -183,17 +183,17 @@ def _begin(
         source=loads[0].source if len(loads) == 1 else None,
         harvester=__version__,
         loads=loads,
-        asked_for=asked_for(books.parts_asked()),
+        asked_for=asked_for(reader.parts_asked()),
         made_with=form.made_with() if form.made_with else None,
     )
-    return _Export(books, form, form.expected_bytes(responses, raw_bytes, stored_bytes), progress, begun, watch, maker)
+    return _Export(reader, form, form.expected_bytes(responses, raw_bytes, stored_bytes), progress, begun, watch, maker)
 
 
 @dataclass(slots=True)
 class _Export:
     """One export under way."""
 
-    books: LedgerReader
+    reader: LedgerReader
     form: Format
     expected_bytes: int
     progress: Progress
@@ -207,15 +207,15 @@ class _Export:
     furthest: tuple[int, int] = (0, 0)
     """Videos and bytes that were told of: a part that is begun anew does not take them back."""
 
-    def to_file(self, target: Destination, replacing: Standing | None) -> Manifest:
-        form, tally = self.form, Counters()
+    def to_file(self, target: Destination, replacing: ExistingFile | None) -> Manifest:
+        form, counters = self.form, Counters()
 
-        def manifest_of(published: Published) -> Manifest:
-            made = replace(self.begun, file=target.name, videos=tally.videos)
+        def manifest_of(published: PublishedFile) -> Manifest:
+            made = replace(self.begun, file=target.name, videos=counters.videos)
             return replace(made, bytes=published.bytes, sha256=published.sha256)
 
         published = target.publish_with_manifest(
-            counted(form.assemble(self.books, EVERYTHING, tally), tally, self.watch_part),
+            counted(form.assemble(self.reader, EVERYTHING, counters), counters, self.watch_part),
             lambda published: to_json(manifest_of(published)),
             content_type=form.content_type,
             replacing=replacing,
@@ -225,7 +225,7 @@ class _Export:
 
     def to_folder(self, name: str, draft: Draft, most_bytes: int, *, anew: bool, keep: bool) -> Manifest:
         before = tuple(draft.unchanged())
-        cutter = Cutter(self.books, self.form, most_bytes)
+        cutter = Cutter(self.reader, self.form, most_bytes)
         written = _Parts(self, draft, cutter, Reusable(() if anew else before), most_bytes).written()
         names = {part.file for part in written}
         superseded = tuple(part for part in before if keep and part.file not in names)
@@ -290,7 +290,7 @@ class _Parts:
             return self._order(*self._to_make.popleft()) if self._to_make else None
 
         # Closed at once, whatever happens: what is still being made would be written to a draft that is gone.
-        with closing(self._export.maker(self._export.books, next_order, self._export.watch_part)) as results:
+        with closing(self._export.maker(self._export.reader, next_order, self._export.watch_part)) as results:
             for order, made in results:
                 if made is None:
                     self._draft.drop(order.name)
@@ -309,7 +309,7 @@ class _Parts:
     def _make_without_videos(self) -> None:
         """A table without rows still has its columns."""
         order = self._order(EVERYTHING, self._cutter.inputs_of_nothing(), None)
-        made = make(self._export.books, order)
+        made = make(self._export.reader, order)
         assert made is not None
         self._draft.keep(order.name, made.written)
         self._take([made.part])

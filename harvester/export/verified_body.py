@@ -12,7 +12,7 @@ from harvester.support.gzip_body import BodyError, unpack
 def plain_body(response: StoredResponse) -> bytes:
     """The body as the API meant it, decompressed. Raises LedgerDamaged where it is not what was stored."""
     body = response.body
-    check_sum(response)
+    verify_checksum(response)
     try:
         plain = unpack(body.data, body.encoding, body.raw_bytes)
     except BodyError as error:
@@ -22,7 +22,7 @@ def plain_body(response: StoredResponse) -> bytes:
     return plain
 
 
-def check_sum(response: StoredResponse) -> None:
+def verify_checksum(response: StoredResponse) -> None:
     """Raises LedgerDamaged where the body, as it is stored, does not match its checksum."""
     body = response.body
     if body.encoding not in ("gzip", "identity"):

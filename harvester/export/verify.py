@@ -37,7 +37,7 @@ _MOST_LOOKS = 5
 
 @clients_kept()
 def check_published(
-    uri: str, books: LedgerReader, settings: ExportSettings, *, watch: ProgressCallback = no_progress
+    uri: str, reader: LedgerReader, settings: ExportSettings, *, watch: ProgressCallback = no_progress
 ) -> list[str]:
     """What is wrong with the file or folder at `uri`, a sentence each; empty where all is well. Writes nothing.
 
@@ -54,7 +54,7 @@ def check_published(
     for _ in range(_MOST_LOOKS):
         seen, refusal, findings = _seen(uri, settings), None, []
         try:
-            findings = _findings(uri, books, settings, watch)
+            findings = _findings(uri, reader, settings, watch)
         except ConfigError as error:
             refusal = error
         # Where another export was published meanwhile, its file may have been compared with the manifest of before.
@@ -83,7 +83,7 @@ def _seen(uri: str, settings: ExportSettings) -> tuple[object, ...]:
     return ()
 
 
-def _findings(uri: str, books: LedgerReader, settings: ExportSettings, watch: ProgressCallback) -> list[str]:
+def _findings(uri: str, reader: LedgerReader, settings: ExportSettings, watch: ProgressCallback) -> list[str]:
     folder = folder_at(uri, settings)
     manifest, findings = _read_manifest(folder.beside(SUFFIX))
     _refuse_nothing(uri, folder, manifest, settings)
@@ -110,7 +110,7 @@ def _findings(uri: str, books: LedgerReader, settings: ExportSettings, watch: Pr
             return [f"{target.uri} can't be read as {manifest.format}: {error}."]
         if ids.number - before != part.videos:
             return [f"{target.uri} holds {ids.number - before:,} videos, its manifest says {part.videos:,}."]
-    return _against_ledger(books, manifest, form, files, ids, way)
+    return _against_ledger(reader, manifest, form, files, ids, way)
 
 
 def _read_manifest(place: Destination) -> tuple[Manifest | None, list[str]]:
@@ -208,41 +208,41 @@ def _read_through(files: Iterable[tuple[Destination, Part]], way: _Way) -> Itera
 
 
 def _against_ledger(
-    books: LedgerReader,
+    reader: LedgerReader,
     manifest: Manifest,
     form: Format,
     files: list[tuple[Destination, Part]],
     ids: _Ids,
     way: _Way,
 ) -> list[str]:
-    progress, newest = books.progress(), books.newest_response()
-    foreign = _foreign(books, manifest, ids)
+    progress, newest = reader.progress(), reader.newest_response()
+    foreign = _foreign(reader, manifest, ids)
     if any(manifest.counts.get(state) != count for state, count in counts_of(progress).items()):
         log.info("the ledger has moved on since the export: it was compared with its manifest alone")
         return foreign
     if newest is not None and newest > manifest.exported_at:
         log.info("responses were fetched after the export: it was compared with its manifest alone")
         return foreign
-    responses, _, _ = books.totals()
+    responses, _, _ = reader.totals()
     if responses != manifest.responses:
         return [f"The export was made of {manifest.responses:,} responses, the ledger holds {responses:,}.", *foreign]
     stored = _Ids()
-    for chunk in books.fetched(EVERYTHING, _IDS_AT_ONCE):
+    for chunk in reader.fetched(EVERYTHING, _IDS_AT_ONCE):
         stored.count(video_id for video_id, _ in chunk)
     if ids != stored:
         return ["The published ids are not the ledger's fetched ids, each of them once.", *foreign]
     if form.differences is not None:
         ((target, _),) = files
         with closing(target.open()) as file:
-            return list(form.differences(file, books))
-    return _assembled_again(books, manifest, form, way) if form.stable else _made_of_others(books, manifest, form)
+            return list(form.differences(file, reader))
+    return _assembled_again(reader, manifest, form, way) if form.stable else _made_of_others(reader, manifest, form)
 
 
-def _foreign(books: LedgerReader, manifest: Manifest, ids: _Ids) -> list[str]:
+def _foreign(reader: LedgerReader, manifest: Manifest, ids: _Ids) -> list[str]:
     """A sentence where the export is of another ledger: one forgets no id that a call was paid for."""
     # No id has other characters, and not every database could be asked for them.
     odd = [video_id for video_id in ids.first if not (video_id.isascii() and video_id.isprintable())]
-    unknown = odd or books.unknown(ids.first)
+    unknown = odd or reader.unknown(ids.first)
     if not unknown:
         return []
     return [
@@ -251,7 +251,7 @@ def _foreign(books: LedgerReader, manifest: Manifest, ids: _Ids) -> list[str]:
     ]
 
 
-def _assembled_again(books: LedgerReader, manifest: Manifest, form: Format, way: _Way) -> list[str]:
+def _assembled_again(reader: LedgerReader, manifest: Manifest, form: Format, way: _Way) -> list[str]:
     spans = [(EVERYTHING, manifest.sha256)]
     if manifest.parts is not None:
         spans = [
@@ -260,7 +260,7 @@ def _assembled_again(books: LedgerReader, manifest: Manifest, form: Format, way:
     for span, sha256 in spans:
         meter = Meter()
         try:
-            meter.drain(way.over_bytes(form.assemble(books, span, Counters())))
+            meter.drain(way.over_bytes(form.assemble(reader, span, Counters())))
         except LedgerDamaged as error:
             return [error.what]
         if meter.sha256 != sha256:
@@ -268,11 +268,11 @@ def _assembled_again(books: LedgerReader, manifest: Manifest, form: Format, way:
     return []
 
 
-def _made_of_others(books: LedgerReader, manifest: Manifest, form: Format) -> list[str]:
+def _made_of_others(reader: LedgerReader, manifest: Manifest, form: Format) -> list[str]:
     """A sentence where a part was made of other responses than the ledger holds, as far as this version can tell."""
     if manifest.parts is None or manifest.max_part_bytes is None or manifest.made_with != made_with():
         return []
-    cutter = Cutter(books, form, manifest.max_part_bytes)
+    cutter = Cutter(reader, form, manifest.max_part_bytes)
     for part in manifest.parts:
         span = Span(part.first_position, part.last_position or EVERYTHING.last)
         if manifest.videos and cutter.inputs(span) != part.inputs:

@@ -110,10 +110,10 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _verify(draft: Path) -> Progress:
-    with ledger_open.open_reader(f"sqlite:///{draft}") as books:
-        if findings := books.findings():
+    with ledger_open.open_reader(f"sqlite:///{draft}") as reader:
+        if findings := reader.findings():
             raise InconsistentLedger.of("The ledger is not consistent, and was not backed up", findings)
-        return books.progress()
+        return reader.progress()
 
 
 def _finish(draft: Path) -> None:

@@ -10,7 +10,7 @@ from itertools import accumulate
 from harvester.model import QuotaDay
 from harvester.quota import Plan
 
-MOST_DAYS = 31
+MAX_DAYS = 31
 """As many as a chart and its table show."""
 _AHEAD = 7
 """Days to come that a long crawl's chart still shows."""
@@ -33,7 +33,7 @@ class DayLine:
 
 
 def day_lines(days: Sequence[QuotaDay], today: date, asked_for: int, plan: Plan, *, done: bool) -> list[DayLine]:
-    """From the first day of the crawl, or today, to the end of the plan or the last day; MOST_DAYS of them at most.
+    """From the first day of the crawl, or today, to the end of the plan or the last day; MAX_DAYS of them at most.
 
     `plan` is of the whole crawl. A crawl that is `done` has no days after its last one but the plan's.
     """
@@ -41,8 +41,8 @@ def day_lines(days: Sequence[QuotaDay], today: date, asked_for: int, plan: Plan,
     newest = days[-1].day if days else today
     reached = newest if done else max(newest, today)
     last = max(reached, first + timedelta(days=max(0, plan.days - 1)))
-    last = min(last, max(first + timedelta(days=MOST_DAYS - 1), reached + timedelta(days=_AHEAD)))
-    start = max(first, last - timedelta(days=MOST_DAYS - 1))
+    last = min(last, max(first + timedelta(days=MAX_DAYS - 1), reached + timedelta(days=_AHEAD)))
+    start = max(first, last - timedelta(days=MAX_DAYS - 1))
     by_day = {day.day: day for day in days}
     sums = dict(zip(by_day, accumulate(day.fetched + day.missing for day in days), strict=True))
     lines = []

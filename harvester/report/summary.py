@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 OTHER_IDS = (
     "Take them out with harvester remove --invalid, then load the right column: harvester load SOURCE --column NAME"
 )
-MOST_DAYS_AHEAD = 36_500
+MAX_DAYS_AHEAD = 36_500
 """A date further off says nothing, and at last there is none."""
 
 
@@ -56,7 +56,7 @@ class Summary:
     settled_a_day: float
     """Ids that the last days did settle; 0 before the first."""
     finishes_at_pace_on: date | None
-    """None where nothing was settled, the first day still has calls, or it is not within MOST_DAYS_AHEAD."""
+    """None where nothing was settled, the first day still has calls, or it is not within MAX_DAYS_AHEAD."""
     newest_day: date | None = None
     """The last quota day that the ledger knows; later than `day` where a clock is or was wrong."""
     today: QuotaDay | None = None
@@ -133,7 +133,7 @@ def _at_pace(unasked: int, pace: float, today: date, today_still: float) -> date
     """The day on which the last of these ids is settled, if today brings `today_still` more of them."""
     beyond_today = max(0.0, unasked - today_still)
     days = math.ceil(beyond_today / pace) if pace else math.inf
-    return today + timedelta(days=int(days)) if days <= MOST_DAYS_AHEAD else None
+    return today + timedelta(days=int(days)) if days <= MAX_DAYS_AHEAD else None
 
 
 def as_json(summary: Summary) -> dict[str, Any]:

@@ -24,7 +24,7 @@ AFTER_RESET = RESET_GRACE
 DAYS_LOOKED_AT = 2 * 366
 """The changes of both zones happen each year, and up to 53 weeks apart."""
 
-MOST_LINE_CHARS = 990
+MAX_LINE_CHARS = 990
 """Debian's cron takes no command of a thousand characters."""
 
 LOG_NAME = "run.log"
@@ -69,7 +69,7 @@ def crontab(job: Job, zone: ZoneInfo, since: date) -> str:
         hours.setdefault(start.minute, []).append(start.hour)
     command = _cron_command(job)
     lines = [f"{minute} {','.join(map(str, at))} * * * {command}" for minute, at in hours.items()]
-    if any(len(line) > MOST_LINE_CHARS for line in lines):
+    if any(len(line) > MAX_LINE_CHARS for line in lines):
         raise Unprintable("the paths are too long for cron, whose commands end at a thousand characters")
     told = _CRON_NOTES.substitute(
         starts=" or ".join(f"{start:%H:%M}" for start in starts),

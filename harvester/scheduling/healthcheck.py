@@ -11,7 +11,7 @@ from harvester.scheduling.post import post
 
 log = logging.getLogger(__name__)
 
-MOST_BYTES = 10_000
+MAX_BYTES = 10_000
 """The least of what such services keep."""
 
 
@@ -34,7 +34,7 @@ class HealthCheck:
         if self._url is None:
             return
         url = _with_ending(self._url.get_secret_value(), ending)
-        if problem := await post(url, text.encode()[-MOST_BYTES:], "text/plain; charset=utf-8"):
+        if problem := await post(url, text.encode()[-MAX_BYTES:], "text/plain; charset=utf-8"):
             log.warning("the address of notify.url was not told of the run's %s: %s", ending or "success", problem)
 
 

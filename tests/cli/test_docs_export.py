@@ -21,7 +21,7 @@ from harvester.config import ExportSettings
 from harvester.export.formats.columns import schema, seconds
 from harvester.export.formats.registry import FORMATS
 from harvester.export.formats.unknown_fields import decode_video
-from harvester.export.formats.video import MOST_COUNT
+from harvester.export.formats.video import MAX_COUNT
 from harvester.export.manifest import Manifest, Part
 
 PAGE = "export.md"
@@ -129,8 +129,8 @@ def test_a_count_that_no_column_holds_is_kept_as_it_is_told() -> None:
     told = re.search(r'`(\{"statistics".*?\})`', TEXT)
     assert told is not None
     too_many = json.loads(told[1])["statistics"]["viewCount"]
-    assert int(too_many) == MOST_COUNT + 1
-    assert f"{MOST_COUNT:,}" in TEXT
+    assert int(too_many) == MAX_COUNT + 1
+    assert f"{MAX_COUNT:,}" in TEXT
     video, rest = decode_video(b'{"id":"x","statistics":{"viewCount":"%s"}}' % too_many.encode())
     assert (video.statistics.viewCount, rest) == (None, told[1])
 

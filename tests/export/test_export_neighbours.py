@@ -102,7 +102,7 @@ class TestTwoAtOnce:
             return ours
 
         first = {"songs.json": local, "songs": local_folder}[name]
-        put = first.take_place_of_manifest
+        put = first.replace_manifest
 
         def slowly(*arguments: Any) -> None:
             monkeypatch.setattr(first, "take_place_of_manifest", put)

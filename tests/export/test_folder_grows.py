@@ -23,7 +23,7 @@ from harvester.config import ExportSettings
 from harvester.errors import Overtaken
 from harvester.export import Manifest, check_published, export
 from harvester.export.formats.registry import FORMATS
-from harvester.export.part_writer import Made, NextOrder, PartOrder, make_here
+from harvester.export.part_writer import NextOrder, PartOrder, PartResult, make_here
 from harvester.ledger.protocol import LedgerReader
 from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.support.progress import ProgressCallback
@@ -61,7 +61,7 @@ class Watched:
 
     def __call__(
         self, books: LedgerReader, next_order: NextOrder, watch: ProgressCallback
-    ) -> Generator[tuple[PartOrder, Made | None], None, None]:
+    ) -> Generator[tuple[PartOrder, PartResult | None], None, None]:
         for order, made in make_here(books, next_order, watch):
             self.tried += 1
             self.names += [order.name] if made else []

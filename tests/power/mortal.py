@@ -118,7 +118,7 @@ POINTS: dict[str, Callable[[Strike], None]] = {
     "while the database is made": lambda strike: after(sqlite, "_insert", strike),
     "while the draft is written": lambda strike: after(local_draft.FileDraft, "write", strike),
     "before the draft is on disk": lambda strike: before(os, "fsync", strike),
-    "before the draft takes its place": lambda strike: before(local_draft.FileDraft, "take_place", strike),
+    "before the draft takes its place": lambda strike: before(local_draft.FileDraft, "replace_target", strike),
     "before a part is written": lambda strike: before(local_folder.LocalPlace, "write", strike),
     "before the parts take their place": lambda strike: before(local_folder._Draft, "commit", strike),
     "before a part appears": lambda strike: before(os, "rename", strike),

@@ -35,7 +35,7 @@ from waiting import LIMIT_SECONDS, until, wait_until
 from harvester.errors import ClusterUnavailable
 from harvester.export import OnDask
 from harvester.export.dask import part_maker
-from harvester.export.part_writer import Made, NextOrder, PartOrder
+from harvester.export.part_writer import NextOrder, PartOrder, PartResult
 from harvester.ledger.protocol import LedgerReader
 from harvester.support.progress import ProgressCallback
 
@@ -94,7 +94,7 @@ def test_parts_whose_worker_dies_before_they_are_taken_in_are_made_anew(
 
     def maker(
         books: LedgerReader, next_order: NextOrder, watch: ProgressCallback
-    ) -> Generator[tuple[PartOrder, Made | None], None, None]:
+    ) -> Generator[tuple[PartOrder, PartResult | None], None, None]:
         results = ready(books, next_order, watch)
         yield next(results)
         tasks = dask_cluster.scheduler.tasks

@@ -19,7 +19,7 @@ from harvester.errors import ConfigError, CredentialsError, StorageUnavailable
 from harvester.export import check_published
 from harvester.export.storage import s3_client
 from harvester.export.storage.s3 import S3Target
-from harvester.export.storage.s3_upload import MIB, MOST_PARTS, PART_BYTES, part_size
+from harvester.export.storage.s3_upload import MAX_PARTS, MIB, PART_BYTES, part_size
 
 if TYPE_CHECKING:
     from conftest import S3
@@ -263,10 +263,10 @@ def test_parts_are_sent_several_at_once(s3: S3, faulty: FaultyS3) -> None:
 )
 def test_half_as_much_again_as_expected_fits_ten_thousand_parts(expected: int) -> None:
     size = part_size(expected)
-    assert size * MOST_PARTS >= expected * 3 // 2
+    assert size * MAX_PARTS >= expected * 3 // 2
     assert PART_BYTES <= size <= 5 * 2**30
     assert size % MIB == 0
-    assert size == PART_BYTES or (size - MIB) * MOST_PARTS < expected * 3 / 2
+    assert size == PART_BYTES or (size - MIB) * MAX_PARTS < expected * 3 / 2
 
 
 @pytest.mark.parametrize(

@@ -240,13 +240,13 @@ class TestManifest:
 
     def test_it_comes_last(self, books: MemoryReader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         seen = []
-        take_place = FileDraft.take_place
+        replace_target = FileDraft.replace_target
 
         def watched(self: FileDraft) -> None:
             seen.append(visible(tmp_path))
-            take_place(self)
+            replace_target(self)
 
-        monkeypatch.setattr(FileDraft, "take_place", watched)
+        monkeypatch.setattr(FileDraft, "replace_target", watched)
         go(books, tmp_path / "songs.json")
         assert seen == [[], ["songs.json"]]
         assert visible(tmp_path) == ["songs.json", "songs.json.manifest.json"]
@@ -260,14 +260,14 @@ class TestManifest:
     def test_one_that_fails_at_the_last_moment_says_that_the_data_is_there(
         self, books: MemoryReader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        take_place = FileDraft.take_place
+        replace_target = FileDraft.replace_target
 
         def failing(self: FileDraft) -> None:
             if visible(tmp_path):
                 raise OSError(5, "Input/output error")
-            take_place(self)
+            replace_target(self)
 
-        monkeypatch.setattr(FileDraft, "take_place", failing)
+        monkeypatch.setattr(FileDraft, "replace_target", failing)
         with pytest.raises(StorageUnavailable) as caught:
             go(books, tmp_path / "songs.json")
         assert "The data is published" in str(caught.value)

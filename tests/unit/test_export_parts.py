@@ -30,8 +30,8 @@ from harvester.export import Manifest, check_published, export
 from harvester.export.counters import Counters
 from harvester.export.formats.registry import FORMATS, Format
 from harvester.export.part_names import part_name
-from harvester.export.part_writer import Made, NextOrder, PartOrder, make_here
-from harvester.export.parts import MOST_PARTS, Cutter
+from harvester.export.part_writer import NextOrder, PartOrder, PartResult, make_here
+from harvester.export.parts import MAX_PARTS, Cutter
 from harvester.ledger.protocol import LedgerReader
 from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.model import EVERYTHING, Span
@@ -211,7 +211,7 @@ class TestTheParts:
 
         def anew(
             books: LedgerReader, next_order: NextOrder, watch: ProgressCallback
-        ) -> Generator[tuple[PartOrder, Made | None], None, None]:
+        ) -> Generator[tuple[PartOrder, PartResult | None], None, None]:
             for far in (700, 0):
                 watch(Advance(far, bytes=10 * far))
             yield from make_here(books, next_order, watch)
@@ -322,8 +322,8 @@ class TestTheFolder:
     def test_more_parts_than_anyone_wants_are_refused(
         self, ledgers: dict[str, SqliteReader], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        assert MOST_PARTS == 10_000
-        monkeypatch.setattr("harvester.export.parts.MOST_PARTS", 5)
+        assert MAX_PARTS == 10_000
+        monkeypatch.setattr("harvester.export.parts.MAX_PARTS", 5)
         with pytest.raises(ConfigError, match="more than 5 parts"):
             go(ledgers["in order"], tmp_path / "songs", self.KIND, 300_000)
         assert not list(tmp_path.iterdir())

@@ -11,7 +11,7 @@ from harvester.errors import ConfigError, CredentialsError, HarvesterError, Ledg
 from harvester.export.storage.open import target_at
 from harvester.export.storage.s3 import S3Target
 from harvester.export.storage.s3_errors import explained
-from harvester.export.storage.s3_upload import MIB, MOST_PARTS, PART_BYTES, cut, part_size
+from harvester.export.storage.s3_upload import MAX_PARTS, MIB, PART_BYTES, cut, part_size
 
 URI = "s3://bucket/songs.json"
 
@@ -124,7 +124,7 @@ def test_parts_are_of_one_size_but_the_last(chunks: list[bytes]) -> None:
 @pytest.mark.parametrize("expected", [0, 1, 2_500_000_000, 80 << 30, 1 << 40, 5 << 40])
 def test_ten_thousand_parts_hold_half_as_much_again_as_expected(expected: int) -> None:
     size = part_size(expected)
-    assert size * MOST_PARTS >= expected * 3 // 2
+    assert size * MAX_PARTS >= expected * 3 // 2
     assert size >= PART_BYTES
     assert size % MIB == 0
 

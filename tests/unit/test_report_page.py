@@ -17,10 +17,10 @@ from harvester.config import isolated_config
 from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.model import Body, FaultCount, QuotaDay, StoredResponse
 from harvester.quota import make_plan
-from harvester.report.days import MOST_DAYS, DayLine, day_lines
+from harvester.report.days import MAX_DAYS, DayLine, day_lines
 from harvester.report.sample import Sampled, sample
 
-MOST_BYTES = 300_000
+MAX_BYTES = 300_000
 
 
 def page_of(ledger: Path) -> str:
@@ -40,7 +40,7 @@ class TestThePage:
     @pytest.mark.parametrize(("days", "calls"), [(14, 12_627), (200, 20_000)])
     def test_stays_small(self, tmp_path: Path, days: int, calls: int) -> None:
         long_ledger(tmp_path / "harvest.db", days, calls)
-        assert len(page_of(tmp_path / "harvest.db").encode()) < MOST_BYTES
+        assert len(page_of(tmp_path / "harvest.db").encode()) < MAX_BYTES
 
     def test_escapes_hostile_texts(self, tmp_path: Path) -> None:
         hostile_ledger(tmp_path / "harvest.db")
@@ -75,7 +75,7 @@ class TestDays:
     def test_of_a_long_crawl_are_the_newest_with_the_sums_of_all(self) -> None:
         days = [a_day(DAY + timedelta(days=number), 100) for number in range(100)]
         lines = lines_of(days, days[-1].day, 20_000)
-        assert len(lines) == MOST_DAYS
+        assert len(lines) == MAX_DAYS
         assert lines[-1].day == days[-1].day + timedelta(days=7)
         assert lines[-8].settled == 10_000
         assert lines[0].settled == lines[0].planned == 7_700

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 PIPE_COLUMNS = 200
 """Wide enough that no line is folded where a program reads."""
-LEAST_COLUMNS = 20
+MIN_COLUMNS = 20
 
 
 def warn_of_clock(harvester: Harvester) -> None:
@@ -48,7 +48,7 @@ def fold(text: str, stream: TextIO, indent: int = 0) -> str:
     for line in text.split("\n"):
         inner = " " * (indent + len(line) - len(line.lstrip(" ")))
         # Where a few letters would be left, the terminal breaks lines no worse.
-        width = columns if columns - len(inner) >= LEAST_COLUMNS else sys.maxsize
+        width = columns if columns - len(inner) >= MIN_COLUMNS else sys.maxsize
         lines += textwrap.wrap(
             line, width, subsequent_indent=inner, break_long_words=False, break_on_hyphens=False
         ) or [""]

@@ -13,7 +13,7 @@ from harvester.support.sanitize import shown, shown_lines, without_secrets
 if TYPE_CHECKING:
     from harvester.config import LogSettings
 
-MOST_CHARACTERS = 2000
+MAX_CHARACTERS = 2000
 FIELDS = ("run_id", "call_id", "quota_day", "units", "attempt", "reason")
 """What a JSON line tells of a run or a call beside the message, where the line is about one."""
 _SECRETS = (
@@ -64,7 +64,7 @@ def _without_secrets(text: str) -> str:
 
 
 def _clean(text: str) -> str:
-    return shown(_without_secrets(text), MOST_CHARACTERS)
+    return shown(_without_secrets(text), MAX_CHARACTERS)
 
 
 def error_line(message: str, trace: str) -> str:

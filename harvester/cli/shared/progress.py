@@ -25,7 +25,7 @@ LINE_SECONDS = 30.0
 """Between two log lines."""
 DRAW_SECONDS = 0.1
 BAR_COLUMNS = 20
-LEAST_COLUMNS_FOR_A_BAR = 60
+MIN_COLUMNS_FOR_A_BAR = 60
 
 
 class Display(Protocol):
@@ -139,7 +139,7 @@ class _Line:
         # The last column stays free: some terminals go to the next line once it is written to.
         width = options.max_width - 1
         cells: list[RenderableType] = [self._task]
-        if width >= LEAST_COLUMNS_FOR_A_BAR:
+        if width >= MIN_COLUMNS_FOR_A_BAR:
             share = self._figures.share
             cells.append(
                 ProgressBar(

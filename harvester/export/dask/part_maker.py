@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from harvester.errors import ClusterUnavailable, ConfigError, HarvesterError, LedgerUnavailable, LedgerUnusable
 from harvester.export.dask.cluster import ANSWER_SECONDS, KEPT, connected, scheduler_asked
-from harvester.export.part_writer import Made, NextOrder, PartMaker, PartOrder, make, make_here
+from harvester.export.part_writer import NextOrder, PartMaker, PartOrder, PartResult, make, make_here
 from harvester.export.parts import tools
 from harvester.ledger.protocol import LedgerReader
 from harvester.model import Progress
@@ -41,9 +41,9 @@ LOOK_SECONDS = 1.0
 _TOPIC = "harvester-export"
 _OTHER_ENVIRONMENT = "Install the same youtube-harvester[dask] for the scheduler and every worker, from one lock file."
 
-Asked: TypeAlias = "concurrent.futures.Future[Made | None]"
+Asked: TypeAlias = "concurrent.futures.Future[PartResult | None]"
 """What is to be had of a part."""
-OpenBooks = Callable[[], AbstractContextManager[LedgerReader]]
+OpenReader = Callable[[], AbstractContextManager[LedgerReader]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +52,14 @@ class OnDask:
 
     address: str
     """Of the scheduler; `local` starts a cluster of this machine's processors."""
-    open_reader: OpenBooks
+    open_reader: OpenReader
     """How a worker opens the ledger. It is pickled."""
 
     def __call__(
-        self, books: LedgerReader, next_order: NextOrder, watch: ProgressCallback
-    ) -> Generator[tuple[PartOrder, Made | None], None, None]:
+        self, reader: LedgerReader, next_order: NextOrder, watch: ProgressCallback
+    ) -> Generator[tuple[PartOrder, PartResult | None], None, None]:
         export = f"{_TOPIC}-{secrets.token_hex(6)}"
-        task = Task(self.open_reader, books.progress(), tools(), export, LOOK_SECONDS)
+        task = Task(self.open_reader, reader.progress(), tools(), export, LOOK_SECONDS)
         with connected(self.address) as client:
             yield from _Parts(client, task, watch).made(next_order)
 
@@ -76,7 +76,7 @@ def maker_for(
 class Task:
     """What a worker does with an order."""
 
-    open_reader: OpenBooks
+    open_reader: OpenReader
     progress: Progress
     """Of the snapshot that is exported."""
     tools: tuple[tuple[str, str], ...]
@@ -85,13 +85,13 @@ class Task:
     tell_seconds: float
     """How often it says how far it is."""
 
-    def __call__(self, order: PartOrder) -> Made | None:
+    def __call__(self, order: PartOrder) -> PartResult | None:
         tune_gc()
         try:
             self._see_that_tools_are_the_same()
-            with self._books() as books:
-                self._see_that_nobody_wrote(books)
-                return make(books, order, _Telling(self.export, order.name, self.tell_seconds))
+            with self._books() as reader:
+                self._see_that_nobody_wrote(reader)
+                return make(reader, order, _Telling(self.export, order.name, self.tell_seconds))
         except HarvesterError as error:
             error.what = f"On the Dask worker {_this_worker()}: {error.what}"
             raise
@@ -105,8 +105,8 @@ class Task:
                 "Let every worker see the ledger: its server, or its file under this path on a shared disk."
             )
             raise
-        with opened as books:
-            yield books
+        with opened as reader:
+            yield reader
 
     def _see_that_tools_are_the_same(self) -> None:
         if other := sorted(set(tools()) - set(self.tools)):
@@ -117,10 +117,10 @@ class Task:
                 next_step=_OTHER_ENVIRONMENT,
             )
 
-    def _see_that_nobody_wrote(self, books: LedgerReader) -> None:
+    def _see_that_nobody_wrote(self, reader: LedgerReader) -> None:
         """Where the database can't share its snapshot, each part is read from one of its own: they are one moment's
         only while nothing is written. Where it can, this holds anyhow."""
-        if books.progress() != self.progress:
+        if reader.progress() != self.progress:
             raise LedgerUnavailable(
                 "The ledger is not as it was when the export began: it was written to meanwhile, or is another copy.",
                 state=KEPT,
@@ -167,7 +167,7 @@ class _Parts:
         with scheduler_asked():
             client.subscribe_topic(_TOPIC, self._hear)
 
-    def made(self, next_order: NextOrder) -> Generator[tuple[PartOrder, Made | None], None, None]:
+    def made(self, next_order: NextOrder) -> Generator[tuple[PartOrder, PartResult | None], None, None]:
         """See PartMaker."""
         while self._hand_over(next_order):
             self._look()
@@ -241,7 +241,7 @@ def _workers_of(client: Client) -> int:
             ) from None
 
 
-def _result(future: Future, asked: Asked) -> Made | None:
+def _result(future: Future, asked: Asked) -> PartResult | None:
     """Of a part that has ended."""
     if future.status == "error" and (error := asked.exception()) is not None:
         raise _failure(error)

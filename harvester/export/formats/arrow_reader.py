@@ -22,7 +22,7 @@ from harvester.export.formats import arrays, columns
 from harvester.export.formats.columns import COLUMNS, DURATION, TIMESTAMP, arrow_type, fields_of, is_map, is_struct
 from harvester.export.formats.rows import Lines
 from harvester.export.formats.unknown_fields import Decoded, decode_video
-from harvester.export.formats.video import USUAL_MOMENT_PATTERN, Count, Flag, Known, Moment, Video
+from harvester.export.formats.video import USUAL_MOMENT_PATTERN, Count, Flag, KnownFields, Moment, Video
 
 Path: TypeAlias = tuple[str, ...]
 
@@ -158,7 +158,7 @@ def _as_sent(video: Video) -> bytes:
     return msgspec.json.encode(plain)
 
 
-def _unfit(array: pa.StructArray, struct: type[Known]) -> Iterator[int]:
+def _unfit(array: pa.StructArray, struct: type[KnownFields]) -> Iterator[int]:
     """Rows with a value of which it is not certain that it fits its column."""
     for name, kind in fields_of(struct).items():
         values = _field(array, name)
@@ -190,7 +190,7 @@ def _are_usual(values: pa.StringArray, kind: Any) -> bool:
     return bool(pc.all(pc.match_substring(values, "T")).as_py())
 
 
-def _unknown(array: pa.StructArray, struct: type[Known] | None) -> Iterator[int]:
+def _unknown(array: pa.StructArray, struct: type[KnownFields] | None) -> Iterator[int]:
     """Rows with a field that the struct has not; None has none at all."""
     known = fields_of(struct) if struct else {}
     for field in array.type:
@@ -203,7 +203,7 @@ def _unknown(array: pa.StructArray, struct: type[Known] | None) -> Iterator[int]
             yield from _unknown(values, None)
 
 
-def _has_rare(array: pa.StructArray, struct: type[Known]) -> bool:
+def _has_rare(array: pa.StructArray, struct: type[KnownFields]) -> bool:
     """Whether a field was inferred that has a type of its own."""
     for name, kind in fields_of(struct).items():
         values = _field(array, name)
@@ -253,7 +253,7 @@ def _column(videos: pa.StructArray, path: Path, kind: Any, decoded: Mapping[int,
     return values.cast(arrow_type(kind))
 
 
-def _structs(values: pa.StructArray, kind: type[Known]) -> pa.StructArray:
+def _structs(values: pa.StructArray, kind: type[KnownFields]) -> pa.StructArray:
     """Without fields that are unknown."""
     if values.type == arrow_type(kind):
         return values

@@ -23,28 +23,28 @@ UNDER_WAY = 2
 
 
 def batches(
-    books: LedgerReader, span: Span, tally: Counters, batch_rows: int = BATCH_ROWS, under_way: int = UNDER_WAY
+    reader: LedgerReader, span: Span, counters: Counters, batch_rows: int = BATCH_ROWS, under_way: int = UNDER_WAY
 ) -> Iterator[pa.RecordBatch]:
     """So many videos each, but for the last."""
-    return made_of_batches(books, span, tally, lambda batch: batch, batch_rows, under_way)
+    return made_of_batches(reader, span, counters, lambda batch: batch, batch_rows, under_way)
 
 
 def made_of_batches(
-    books: LedgerReader,
+    reader: LedgerReader,
     span: Span,
-    tally: Counters,
+    counters: Counters,
     make: Callable[[pa.RecordBatch], T],
     batch_rows: int = BATCH_ROWS,
     under_way: int = UNDER_WAY,
 ) -> Iterator[T]:
     """What `make` makes of each batch: in other threads as the batches are, for Arrow releases Python's lock."""
-    reader = ArrowReader()
+    arrow = ArrowReader()
 
     def made(lines: Lines) -> tuple[int, T]:
-        return len(lines.videos), make(reader.batch(lines))
+        return len(lines.videos), make(arrow.batch(lines))
 
-    for videos, each in ahead(made, _gathered(video_lines(books, span), batch_rows), depth=under_way):
-        tally.videos += videos
+    for videos, each in ahead(made, _gathered(video_lines(reader, span), batch_rows), depth=under_way):
+        counters.videos += videos
         yield each
 
 

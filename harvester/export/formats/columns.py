@@ -14,7 +14,7 @@ from harvester.export.formats.video import (
     Count,
     CountryRestriction,
     Flag,
-    Known,
+    KnownFields,
     Moment,
     RegionRestriction,
     Thumbnails,
@@ -56,7 +56,7 @@ def seconds(duration: str | None) -> int | None:
 
 
 @cache
-def fields_of(struct: type[Known]) -> dict[str, Any]:
+def fields_of(struct: type[KnownFields]) -> dict[str, Any]:
     """The fields of a struct and their types."""
     hints = get_type_hints(struct)
     return {field.name: hints[field.name] for field in msgspec.structs.fields(struct)}
@@ -64,7 +64,7 @@ def fields_of(struct: type[Known]) -> dict[str, Any]:
 
 @cache
 def is_struct(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, Known)
+    return isinstance(kind, type) and issubclass(kind, KnownFields)
 
 
 @cache
@@ -72,7 +72,7 @@ def is_map(kind: Any) -> bool:
     return get_origin(kind) is dict
 
 
-def _flattened(struct: type[Known], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+def _flattened(struct: type[KnownFields], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Path and type of each column."""
     for name, hint in fields_of(struct).items():
         path = (*above, name)

@@ -40,10 +40,10 @@ _FORMULA = np.zeros(256, bool)
 _FORMULA[list(FORMULA)] = True
 
 
-def csv_file(books: LedgerReader, span: Span, tally: Counters, *, safe: bool = False) -> Iterator[bytes]:
+def csv_file(reader: LedgerReader, span: Span, counters: Counters, *, safe: bool = False) -> Iterator[bytes]:
     """The fetched videos of the span in load order. Where `safe`, no text begins as a formula does."""
     yield HEADER
-    yield from made_of_batches(books, span, tally, partial(rows, safe=safe))
+    yield from made_of_batches(reader, span, counters, partial(rows, safe=safe))
 
 
 def rows(batch: pa.RecordBatch, *, safe: bool) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from harvester.export.compression import gzip_member
 from harvester.export.prefetch import ahead
-from harvester.export.verified_body import check_sum, plain_body
+from harvester.export.verified_body import plain_body, verify_checksum
 from harvester.model import StoredResponse
 
 PLAIN_AT_A_HOP, PACKED_AT_A_HOP = 8, 32
@@ -46,6 +46,6 @@ def json_array_gzip(responses: Iterable[StoredResponse]) -> Iterator[bytes]:
 
 def _gzip_body(response: StoredResponse) -> bytes:
     if response.body.encoding == "gzip":
-        check_sum(response)
+        verify_checksum(response)
         return response.body.data
     return gzip_member(plain_body(response))

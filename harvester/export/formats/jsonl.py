@@ -10,8 +10,8 @@ from harvester.ledger.protocol import LedgerReader
 from harvester.model import Span
 
 
-def json_lines(books: LedgerReader, span: Span, tally: Counters) -> Iterator[bytes]:
+def json_lines(reader: LedgerReader, span: Span, counters: Counters) -> Iterator[bytes]:
     """The fetched videos of the span in load order, some hundreds of lines at a time."""
-    for lines in video_lines(books, span):
-        tally.videos += len(lines.videos)
+    for lines in video_lines(reader, span):
+        counters.videos += len(lines.videos)
         yield lines.text()

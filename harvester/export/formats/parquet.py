@@ -22,7 +22,7 @@ ROW_GROUP_ROWS = 10_000
 """About 40 MB as columns in memory: enough for readers to skip by, and bounded for the writer."""
 
 
-def parquet_file(books: LedgerReader, span: Span, tally: Counters) -> Iterator[bytes]:
+def parquet_file(reader: LedgerReader, span: Span, counters: Counters) -> Iterator[bytes]:
     """The fetched videos of the span in load order, as one Parquet file.
 
     A row group is compressed in a thread of its own while the next one is read.
@@ -33,7 +33,7 @@ def parquet_file(books: LedgerReader, span: Span, tally: Counters) -> Iterator[b
         ThreadPoolExecutor(1, thread_name_prefix="export-parquet") as other,
     ):
         written: Future[None] | None = None
-        for group in _row_groups(books, span, tally):
+        for group in _row_groups(reader, span, counters):
             if written is not None:
                 written.result()
                 yield from sink.taken()
@@ -43,9 +43,9 @@ def parquet_file(books: LedgerReader, span: Span, tally: Counters) -> Iterator[b
     yield from sink.taken()
 
 
-def _row_groups(books: LedgerReader, span: Span, tally: Counters) -> Iterator[pa.Table]:
+def _row_groups(reader: LedgerReader, span: Span, counters: Counters) -> Iterator[pa.Table]:
     group: list[pa.RecordBatch] = []
-    for rows in batches(books, span, tally, BATCH_ROWS):
+    for rows in batches(reader, span, counters, BATCH_ROWS):
         group.append(rows)
         if len(group) * BATCH_ROWS >= ROW_GROUP_ROWS:
             yield pa.Table.from_batches(group)

@@ -50,64 +50,64 @@ class Format:
         return responses * _FRAME_BYTES + (stored_bytes if self.compressed else raw_bytes)
 
 
-def _json(books: LedgerReader, span: Span, tally: Counters) -> Iterator[bytes]:
+def _json(reader: LedgerReader, span: Span, counters: Counters) -> Iterator[bytes]:
     from harvester.export.formats.json_responses import json_array
 
-    return json_array(tally.over(books.responses(span)))
+    return json_array(counters.over(reader.responses(span)))
 
 
-def _json_gzip(books: LedgerReader, span: Span, tally: Counters) -> Iterator[bytes]:
+def _json_gzip(reader: LedgerReader, span: Span, counters: Counters) -> Iterator[bytes]:
     from harvester.export.formats.json_responses import json_array_gzip
 
-    return json_array_gzip(tally.over(books.responses(span)))
+    return json_array_gzip(counters.over(reader.responses(span)))
 
 
-def _jsonl(books: LedgerReader, span: Span, tally: Counters) -> Iterator[bytes]:
+def _jsonl(reader: LedgerReader, span: Span, counters: Counters) -> Iterator[bytes]:
     from harvester.export.formats.jsonl import json_lines
 
-    return json_lines(books, span, tally)
+    return json_lines(reader, span, counters)
 
 
-def _csv(books: LedgerReader, span: Span, tally: Counters, *, safe: bool = False) -> Iterator[bytes]:
+def _csv(reader: LedgerReader, span: Span, counters: Counters, *, safe: bool = False) -> Iterator[bytes]:
     from harvester.export.formats.csv import csv_file
 
-    return csv_file(books, span, tally, safe=safe)
+    return csv_file(reader, span, counters, safe=safe)
 
 
 def _gzipped(assemble: Assemble) -> Assemble:
-    def packed(books: LedgerReader, span: Span, tally: Counters) -> Iterator[bytes]:
+    def packed(reader: LedgerReader, span: Span, counters: Counters) -> Iterator[bytes]:
         from harvester.export.compression import gzipped
 
-        return gzipped(assemble(books, span, tally))
+        return gzipped(assemble(reader, span, counters))
 
     return packed
 
 
 def _in_zstd(assemble: Assemble) -> Assemble:
-    def packed(books: LedgerReader, span: Span, tally: Counters) -> Iterator[bytes]:
+    def packed(reader: LedgerReader, span: Span, counters: Counters) -> Iterator[bytes]:
         from harvester.export.compression import zstandard_frame
 
-        return zstandard_frame(assemble(books, span, tally))
+        return zstandard_frame(assemble(reader, span, counters))
 
     return packed
 
 
-def _parquet(books: LedgerReader, span: Span, tally: Counters) -> Iterator[bytes]:
+def _parquet(reader: LedgerReader, span: Span, counters: Counters) -> Iterator[bytes]:
     from harvester.export.formats.parquet import parquet_file
 
-    return parquet_file(books, span, tally)
+    return parquet_file(reader, span, counters)
 
 
-def _sqlite(books: LedgerReader, span: Span, tally: Counters) -> Iterator[bytes]:
+def _sqlite(reader: LedgerReader, span: Span, counters: Counters) -> Iterator[bytes]:
     from harvester.export.formats.sqlite import sqlite_file
 
-    return sqlite_file(books, span, tally)
+    return sqlite_file(reader, span, counters)
 
 
-def _sqlite_differences(file: BinaryIO, books: LedgerReader) -> Iterator[str]:
+def _sqlite_differences(file: BinaryIO, reader: LedgerReader) -> Iterator[str]:
     from harvester.export.formats.sqlite_check import differences
 
-    return differences(file, books)
+    return differences(file, reader)
 
 
 def _sqlite_made_with() -> str:

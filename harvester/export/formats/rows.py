@@ -67,15 +67,15 @@ class _Page:
     """Whether each of them is on one line."""
 
 
-def video_lines(books: LedgerReader, span: Span) -> Iterator[Lines]:
+def video_lines(reader: LedgerReader, span: Span) -> Iterator[Lines]:
     """The fetched videos of the span, up to ROWS_AT_ONCE at a time. Memory does not grow with the crawl.
 
     Raises LedgerDamaged where a stored body is not what was stored, or lacks a video that it is said to hold.
     """
     held: OrderedDict[int, _Page] = OrderedDict()
-    has_statistics = books.has_statistics()
-    for ids in books.fetched(span, ROWS_AT_ONCE):
-        pages = _hold(held, books, ids, has_statistics)
+    has_statistics = reader.has_statistics()
+    for ids in reader.fetched(span, ROWS_AT_ONCE):
+        pages = _hold(held, reader, ids, has_statistics)
         try:
             raws = [held[call_id].videos[video_id] for video_id, call_id in ids]
         except KeyError:
@@ -88,14 +88,14 @@ def video_lines(books: LedgerReader, span: Span) -> Iterator[Lines]:
 
 
 def _hold(
-    held: OrderedDict[int, _Page], books: LedgerReader, ids: Sequence[tuple[str, int]], has_statistics: bool
+    held: OrderedDict[int, _Page], reader: LedgerReader, ids: Sequence[tuple[str, int]], has_statistics: bool
 ) -> list[_Page]:
     """The responses that hold the ids."""
     calls = dict.fromkeys([call_id for _, call_id in ids])
     lacking = [call_id for call_id in calls if call_id not in held]
-    newest = {each.call_id: plain_body(each) for each in books.statistics(lacking)} if has_statistics else {}
+    newest = {each.call_id: plain_body(each) for each in reader.statistics(lacking)} if has_statistics else {}
     # In this thread: to have zlib unpack in another takes longer, since reading videos rarely releases Python's lock.
-    for response in books.bodies(lacking):
+    for response in reader.bodies(lacking):
         held[response.call_id] = _page(response, newest.get(response.call_id))
     for call_id in calls:
         if call_id not in held:

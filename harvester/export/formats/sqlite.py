@@ -64,7 +64,7 @@ _INDEXES = (
 )
 
 
-def sqlite_file(books: LedgerReader, span: Span, tally: Counters) -> Iterator[bytes]:
+def sqlite_file(reader: LedgerReader, span: Span, counters: Counters) -> Iterator[bytes]:
     """The fetched videos of the span in load order, as one SQLite database. Empty pieces come while it is made.
 
     It is made as a file without a name, in the folder of SQLite's own temporary files, so that nothing is left of it
@@ -75,7 +75,7 @@ def sqlite_file(books: LedgerReader, span: Span, tally: Counters) -> Iterator[by
     folder = temporary_folder()
     with _explained(folder), tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
         with closing(_begun(Path(file.name))) as db:
-            yield from _fill(db, books, span, tally)
+            yield from _fill(db, reader, span, counters)
         while chunk := file.read(_READ_BYTES):
             yield chunk
 
@@ -104,11 +104,11 @@ def _begun(path: Path) -> sqlite3.Connection:
     return db
 
 
-def _fill(db: sqlite3.Connection, books: LedgerReader, span: Span, tally: Counters) -> Iterator[bytes]:
+def _fill(db: sqlite3.Connection, reader: LedgerReader, span: Span, counters: Counters) -> Iterator[bytes]:
     db.execute("BEGIN")
     for statement in _TABLES:
         db.execute(statement)
-    for batch in batches(books, span, tally, BATCH_ROWS, under_way=1):
+    for batch in batches(reader, span, counters, BATCH_ROWS, under_way=1):
         values = video_values(batch)
         before = db.execute("SELECT coalesce(max(rowid), 0) FROM videos").fetchone()
         _insert(db, f"videos ({', '.join(values)})", len(values), rows_of(values, values, batch.num_rows))

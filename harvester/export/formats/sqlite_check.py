@@ -36,7 +36,7 @@ def ids_in_database(file: BinaryIO) -> Iterator[str]:
         yield from (video_id for (video_id,) in db.execute("SELECT id FROM videos ORDER BY rowid"))
 
 
-def differences(file: BinaryIO, books: LedgerReader) -> Iterator[str]:
+def differences(file: BinaryIO, reader: LedgerReader) -> Iterator[str]:
     """The first video at which a table is not what the ledger holds, as a sentence; none where all are."""
     with _opened(file) as db:
         tables = [
@@ -44,7 +44,7 @@ def differences(file: BinaryIO, books: LedgerReader) -> Iterator[str]:
             (name, db.execute(f"SELECT {', '.join(columns)} FROM {name} ORDER BY rowid"), rows)  # noqa: S608 (of ours)
             for name, columns, rows in _tables()
         ]
-        for batch in batches(books, EVERYTHING, Counters()):
+        for batch in batches(reader, EVERYTHING, Counters()):
             for name, found, rows in tables:
                 wanted = list(rows(batch))
                 pairs = zip_longest(wanted, found.fetchmany(len(wanted)) if wanted else [], fillvalue=())

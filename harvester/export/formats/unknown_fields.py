@@ -7,7 +7,7 @@ from typing import Any, TypeAlias, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from harvester.export.formats.video import Known, Video
+from harvester.export.formats.video import KnownFields, Video
 
 Leftover: TypeAlias = "dict[str, msgspec.Raw | Leftover]"
 Decoded: TypeAlias = tuple[Video, str | None]
@@ -31,7 +31,7 @@ def decode_video(raw: bytes | msgspec.Raw) -> Decoded:
     return known, msgspec.json.encode(rest).decode() if rest else None
 
 
-def _sort(raw: bytes | msgspec.Raw, struct: type[Known]) -> tuple[Any, Leftover]:
+def _sort(raw: bytes | msgspec.Raw, struct: type[KnownFields]) -> tuple[Any, Leftover]:
     """An object split into the struct that it is and the fields that it has besides."""
     hints = _fields(struct)
     known: dict[str, Any] = {}
@@ -58,7 +58,7 @@ def _fit(value: msgspec.Raw, hint: Any) -> tuple[Any, msgspec.Raw | Leftover | N
         pass
     if not bytes(value).startswith(b"{"):
         return None, value
-    if isinstance(hint, type) and issubclass(hint, Known):
+    if isinstance(hint, type) and issubclass(hint, KnownFields):
         known, rest = _sort(value, hint)
         return known, rest or None
     if get_origin(hint) is dict:
@@ -69,5 +69,5 @@ def _fit(value: msgspec.Raw, hint: Any) -> tuple[Any, msgspec.Raw | Leftover | N
 
 
 @cache
-def _fields(struct: type[Known]) -> dict[str, Any]:
+def _fields(struct: type[KnownFields]) -> dict[str, Any]:
     return get_type_hints(struct, include_extras=True)

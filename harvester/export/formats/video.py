@@ -12,12 +12,12 @@ from typing import Annotated, Any, NewType, TypeAlias
 
 import msgspec
 
-MOST_COUNT = 2**63 - 1
+MAX_COUNT = 2**63 - 1
 """Counts are uint64 in the API; this is the most that an int64 column holds."""
 
-Pixels: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=MOST_COUNT)]
+Pixels: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)]
 """A number in the API's JSON too."""
-Count = NewType("Count", Annotated[int, msgspec.Meta(ge=0, le=MOST_COUNT)])
+Count = NewType("Count", Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)])
 """A number that the API sends as text: `"12"`."""
 Flag = NewType("Flag", bool)
 """`"true"` or `"false"`, as text."""
@@ -40,17 +40,17 @@ ABSENT: Any = None
 is then no value of them and is kept as a leftover."""
 
 
-class Known(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+class KnownFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """An object that holds these fields and no others."""
 
 
-class Thumbnail(Known, frozen=True):
+class Thumbnail(KnownFields, frozen=True):
     url: str = ABSENT
     width: Pixels = ABSENT
     height: Pixels = ABSENT
 
 
-class Thumbnails(Known, frozen=True):
+class Thumbnails(KnownFields, frozen=True):
     default: Thumbnail = ABSENT
     medium: Thumbnail = ABSENT
     high: Thumbnail = ABSENT
@@ -62,12 +62,12 @@ class Thumbnails(Known, frozen=True):
     shortsAspectRatio: Thumbnail = ABSENT
 
 
-class Localization(Known, frozen=True):
+class Localization(KnownFields, frozen=True):
     title: str = ABSENT
     description: str = ABSENT
 
 
-class Snippet(Known, frozen=True):
+class Snippet(KnownFields, frozen=True):
     publishedAt: Moment = ABSENT
     channelId: str = ABSENT
     channelTitle: str = ABSENT
@@ -82,17 +82,17 @@ class Snippet(Known, frozen=True):
     thumbnails: Thumbnails = ABSENT
 
 
-class RegionRestriction(Known, frozen=True):
+class RegionRestriction(KnownFields, frozen=True):
     allowed: list[str] = ABSENT
     blocked: list[str] = ABSENT
 
 
-class CountryRestriction(Known, frozen=True):
+class CountryRestriction(KnownFields, frozen=True):
     allowed: bool = ABSENT
     exception: list[str] = ABSENT
 
 
-class ContentDetails(Known, frozen=True):
+class ContentDetails(KnownFields, frozen=True):
     duration: str = ABSENT
     dimension: str = ABSENT
     definition: str = ABSENT
@@ -106,7 +106,7 @@ class ContentDetails(Known, frozen=True):
     contentRating: dict[str, str] = ABSENT
 
 
-class Status(Known, frozen=True):
+class Status(KnownFields, frozen=True):
     uploadStatus: str = ABSENT
     privacyStatus: str = ABSENT
     license: str = ABSENT
@@ -120,7 +120,7 @@ class Status(Known, frozen=True):
     rejectionReason: str = ABSENT
 
 
-class Statistics(Known, frozen=True):
+class Statistics(KnownFields, frozen=True):
     viewCount: Count = ABSENT
     likeCount: Count = ABSENT
     dislikeCount: Count = ABSENT
@@ -128,13 +128,13 @@ class Statistics(Known, frozen=True):
     commentCount: Count = ABSENT
 
 
-class TopicDetails(Known, frozen=True):
+class TopicDetails(KnownFields, frozen=True):
     topicCategories: list[str] = ABSENT
     topicIds: list[str] = ABSENT
     relevantTopicIds: list[str] = ABSENT
 
 
-class LiveStreamingDetails(Known, frozen=True):
+class LiveStreamingDetails(KnownFields, frozen=True):
     scheduledStartTime: Moment = ABSENT
     scheduledEndTime: Moment = ABSENT
     actualStartTime: Moment = ABSENT
@@ -143,29 +143,29 @@ class LiveStreamingDetails(Known, frozen=True):
     activeLiveChatId: str = ABSENT
 
 
-class Location(Known, frozen=True):
+class Location(KnownFields, frozen=True):
     latitude: float = ABSENT
     longitude: float = ABSENT
     altitude: float = ABSENT
 
 
-class RecordingDetails(Known, frozen=True):
+class RecordingDetails(KnownFields, frozen=True):
     recordingDate: Moment = ABSENT
     locationDescription: str = ABSENT
     location: Location = Location()
 
 
-class Player(Known, frozen=True):
+class Player(KnownFields, frozen=True):
     embedHtml: str = ABSENT
     embedWidth: Count = ABSENT
     embedHeight: Count = ABSENT
 
 
-class PaidProductPlacementDetails(Known, frozen=True):
+class PaidProductPlacementDetails(KnownFields, frozen=True):
     hasPaidProductPlacement: bool = ABSENT
 
 
-class Video(Known, frozen=True):
+class Video(KnownFields, frozen=True):
     """One `youtube#video`. An object of it that is not there is an empty one, but for those that stay nested."""
 
     id: str

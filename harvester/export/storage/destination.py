@@ -14,26 +14,26 @@ from harvester.support.sanitize import shown
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class PublishedFile:
     """What now stands at `uri`. `sha256` is hex, of the very bytes there."""
 
     uri: str
     bytes: int
     sha256: str
     version: Hashable = field(default=None, compare=False)
-    """As of Standing, where it is known."""
+    """As of ExistingFile, where it is known."""
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class DraftFile:
     """A file of a draft: what it will be once it is seen, and what its draft needs to let it be seen."""
 
-    published: Published
+    published: PublishedFile
     receipt: Any = None
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ExistingFile:
     """What stands at a target now. Another file there is another version."""
 
     version: Hashable
@@ -69,8 +69,8 @@ class Meter:
     def sha256(self) -> str:
         return self._hash.hexdigest()
 
-    def published(self, uri: str) -> Published:
-        return Published(uri, self.bytes, self.sha256)
+    def published(self, uri: str) -> PublishedFile:
+        return PublishedFile(uri, self.bytes, self.sha256)
 
 
 class Destination(Protocol):
@@ -84,7 +84,7 @@ class Destination(Protocol):
         """The last part of the address: no folder, no bucket."""
         ...
 
-    def publish(self, chunks: Iterable[bytes], *, content_type: str, expected_bytes: int = 0) -> Published:
+    def publish(self, chunks: Iterable[bytes], *, content_type: str, expected_bytes: int = 0) -> PublishedFile:
         """Put the chunks in place of what was there, all of them or none.
 
         The chunks are taken in the calling thread; what they raise comes out as it is. `expected_bytes` is
@@ -96,19 +96,19 @@ class Destination(Protocol):
     def publish_with_manifest(
         self,
         chunks: Iterable[bytes],
-        manifest_of: Callable[[Published], bytes],
+        manifest_of: Callable[[PublishedFile], bytes],
         *,
         content_type: str,
-        replacing: Standing | None,
+        replacing: ExistingFile | None,
         expected_bytes: int = 0,
-    ) -> Published:
+    ) -> PublishedFile:
         """Publish the chunks as `publish` does, and then beside them their manifest, as `manifest_of` gives it.
 
         Raises Overtaken, and lets the other one stand, where what is to be replaced is no longer `replacing`.
         """
         ...
 
-    def standing(self) -> Standing | None:
+    def standing(self) -> ExistingFile | None:
         """What stands here; None where nothing does."""
         ...
 
@@ -144,7 +144,7 @@ class Place(Protocol):
     """Where one file of a draft is written, by whichever process it is handed to. It can be pickled, and holds no
     credentials: they are that process's own."""
 
-    def write(self, chunks: Iterable[bytes], *, expected_bytes: int) -> Written:
+    def write(self, chunks: Iterable[bytes], *, expected_bytes: int) -> DraftFile:
         """Write it whole. Written twice, even at the same time, it is the same file."""
         ...
 
@@ -160,7 +160,7 @@ class Draft(Protocol):
         """Begin one file. It belongs to the draft once it is kept."""
         ...
 
-    def keep(self, name: str, written: Written) -> None:
+    def keep(self, name: str, written: DraftFile) -> None:
         """Take in a file that was written at its place. Raises StorageUnavailable where it is not there."""
         ...
 

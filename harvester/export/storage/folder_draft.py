@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, suppress
 
 from harvester.errors import HarvesterError, Overtaken
 from harvester.export.manifest import Part
-from harvester.export.storage.destination import Written, overtaken
+from harvester.export.storage.destination import DraftFile, overtaken
 from harvester.export.storage.ownership import Found
 
 
@@ -24,7 +24,7 @@ class FolderDraft(ABC):
         self._uri = uri
         self._look = look
         self._found = found
-        self._kept: dict[str, Written] = {}
+        self._kept: dict[str, DraftFile] = {}
         self._leaves_any = False
         """Whether parts may be there that no manifest names: the next export has to be told."""
 

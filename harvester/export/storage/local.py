@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from harvester.errors import ConfigError, HarvesterError
 from harvester.export.manifest import SUFFIX
-from harvester.export.storage.destination import Meter, Published, Standing, overtaken
+from harvester.export.storage.destination import ExistingFile, Meter, PublishedFile, overtaken
 from harvester.export.storage.local_draft import FileDraft, abandoned_drafts, alone_in, drafted, explained, explanation
 from harvester.export.storage.ownership import SQLITE_MAGIC, describes_file
 from harvester.support.atomic_write import followed
@@ -37,7 +37,7 @@ class LocalTarget:
     def name(self) -> str:
         return self.path.name
 
-    def publish(self, chunks: Iterable[bytes], *, content_type: str, expected_bytes: int = 0) -> Published:
+    def publish(self, chunks: Iterable[bytes], *, content_type: str, expected_bytes: int = 0) -> PublishedFile:
         """See Destination. The bytes and their name are on disk when this returns. An old file's mode is kept."""
         place = self._place()
         with explained(self.path):
@@ -46,18 +46,18 @@ class LocalTarget:
             published = self._write(draft, chunks)
             with explained(self.path):
                 draft.finish()
-                draft.take_place()
+                draft.replace_target()
         return published
 
     def publish_with_manifest(
         self,
         chunks: Iterable[bytes],
-        manifest_of: Callable[[Published], bytes],
+        manifest_of: Callable[[PublishedFile], bytes],
         *,
         content_type: str,
-        replacing: Standing | None,
+        replacing: ExistingFile | None,
         expected_bytes: int = 0,
-    ) -> Published:
+    ) -> PublishedFile:
         """See Destination. Both are on disk, hidden, before the first is renamed: see `finish_interrupted`."""
         place, beside = self._place(), self.beside(SUFFIX)
         with drafted(place, self.path) as draft, drafted(beside._place(), beside.path) as note:
@@ -71,11 +71,11 @@ class LocalTarget:
                 with alone_in(place.parent):
                     if self.standing() != replacing:
                         raise overtaken(self.uri)
-                    draft.take_place()
-                    take_place_of_manifest(note, beside.path)
+                    draft.replace_target()
+                    replace_manifest(note, beside.path)
         return published
 
-    def standing(self) -> Standing | None:
+    def standing(self) -> ExistingFile | None:
         """See Destination."""
         with explained(self.path, "read"):
             try:
@@ -93,7 +93,7 @@ class LocalTarget:
             with alone_in(folder):
                 for draft in abandoned_drafts(place):
                     if describes_file(draft.read(), self):
-                        draft.take_place(place.name)
+                        draft.replace_target(place.name)
                         log.info("%s: completed an export that was cut off before its manifest", beside.uri)
                         return True
         return True
@@ -134,7 +134,7 @@ class LocalTarget:
             _check_place(place)
             return place
 
-    def _write(self, draft: FileDraft, chunks: Iterable[bytes]) -> Published:
+    def _write(self, draft: FileDraft, chunks: Iterable[bytes]) -> PublishedFile:
         meter = Meter()
         for chunk in meter.over(chunks):
             with explained(self.path):
@@ -142,16 +142,16 @@ class LocalTarget:
         return meter.published(self.uri)
 
 
-def as_standing(about: os.stat_result) -> Standing:
+def as_standing(about: os.stat_result) -> ExistingFile:
     version = (about.st_dev, about.st_ino, about.st_mtime_ns)
-    return Standing(version, about.st_size, changed_at=about.st_mtime)
+    return ExistingFile(version, about.st_size, changed_at=about.st_mtime)
 
 
-def take_place_of_manifest(note: FileDraft, path: Path) -> None:
+def replace_manifest(note: FileDraft, path: Path) -> None:
     """The last step of an export; its draft has been on disk since before the first."""
     try:
         with explained(path):
-            note.take_place()
+            note.replace_target()
     except HarvesterError as error:
         error.state = "The data is published; its manifest is not, or is the one before."
         raise

@@ -69,7 +69,7 @@ class FileDraft:
         """Put on disk which names its folder holds."""
         os.fsync(self._folder)
 
-    def take_place(self) -> None:
+    def replace_target(self) -> None:
         """Rename it to the name that it is for, durably. After `finish`."""
         if not still_named(self._name, self._file.fileno(), self._folder):
             raise OSError(errno.ESTALE, "another program took the draft away")
@@ -118,7 +118,7 @@ class AbandonedDraft:
         with suppress(OSError):
             os.unlink(self.name, dir_fd=self.folder)
 
-    def take_place(self, place: str) -> None:
+    def replace_target(self, place: str) -> None:
         os.replace(self.name, place, src_dir_fd=self.folder, dst_dir_fd=self.folder)
         os.fsync(self.folder)
 

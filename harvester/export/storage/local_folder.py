@@ -14,9 +14,9 @@ from pathlib import Path
 from harvester.errors import ConfigError, StorageUnavailable
 from harvester.export.manifest import SUFFIX
 from harvester.export.part_names import refuse_foreign_files
-from harvester.export.storage.destination import Meter, Standing, Written
+from harvester.export.storage.destination import DraftFile, ExistingFile, Meter
 from harvester.export.storage.folder_draft import FolderDraft
-from harvester.export.storage.local import LocalTarget, as_standing, refuse_missing_folder, take_place_of_manifest
+from harvester.export.storage.local import LocalTarget, as_standing, refuse_missing_folder, replace_manifest
 from harvester.export.storage.local_draft import (
     KEPT,
     alone_in,
@@ -101,7 +101,7 @@ class LocalPlace:
     """Of the draft: another folder of that name is not written to."""
     name: str
 
-    def write(self, chunks: Iterable[bytes], *, expected_bytes: int) -> Written:
+    def write(self, chunks: Iterable[bytes], *, expected_bytes: int) -> DraftFile:
         """See Place. The bytes are on disk when this returns."""
         with self._opened() as folder:
             meter, attempt = Meter(), f"{self.name}.{secrets.token_hex(6)}"
@@ -122,7 +122,7 @@ class LocalPlace:
                 with suppress(OSError):
                     os.unlink(attempt, dir_fd=folder)
                 raise
-        return Written(meter.published(str(self.place / self.name)))
+        return DraftFile(meter.published(str(self.place / self.name)))
 
     @contextmanager
     def _opened(self) -> Iterator[int]:
@@ -163,7 +163,7 @@ class _Draft(FolderDraft):
         """See Draft."""
         return LocalPlace(self._place, self._place.with_name(self._name), os.fstat(self._folder).st_ino, name)
 
-    def keep(self, name: str, written: Written) -> None:
+    def keep(self, name: str, written: DraftFile) -> None:
         """See Draft."""
         with explained(self._place, "read"):
             about = os.stat(name, dir_fd=self._new, follow_symlinks=False)
@@ -208,7 +208,7 @@ class _Draft(FolderDraft):
         os.fsync(self._parent)
 
     def _switch(self, manifest: bytes) -> None:
-        take_place_of_manifest(self._note, self._manifest)
+        replace_manifest(self._note, self._manifest)
 
     def _remove(self, names: Iterable[str]) -> None:
         _unlink(names, self._place)
@@ -242,7 +242,7 @@ def _create_locked(name: str, parent: int, stack: ExitStack) -> tuple[str, int]:
         # Another export took it for abandoned before it was locked.
 
 
-def _standings(folder: Path) -> dict[str, Standing]:
+def _standings(folder: Path) -> dict[str, ExistingFile]:
     """The files in it, in order; what is no file has a slash after its name, as no part has."""
     try:
         with os.scandir(folder) as entries:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from harvester.errors import ConfigError, DestinationRefused
 from harvester.export.manifest import SUFFIX, Manifest, Part, from_json
 from harvester.export.part_names import is_part
-from harvester.export.storage.destination import Destination, Folder, Meter, Standing
+from harvester.export.storage.destination import Destination, ExistingFile, Folder, Meter
 from harvester.support.sanitize import shown
 
 log = logging.getLogger(__name__)
@@ -28,11 +28,11 @@ _SQLITE_ID_AT = slice(68, 72)
 _HEAD_BYTES = 1 << 16
 _MOST_MANIFEST_BYTES = 8 << 20
 
-Judge: TypeAlias = Callable[[Destination, Standing], str]
+OwnershipCheck: TypeAlias = Callable[[Destination, ExistingFile], str]
 """Why harvester did not write what stands there; empty where it did."""
 
 
-def admit(target: Destination, judge: Judge, *, force: bool) -> Standing | None:
+def check_replaceable(target: Destination, judge: OwnershipCheck, *, force: bool) -> ExistingFile | None:
     """What stands at the target and may be replaced; None where nothing does.
 
     Raises DestinationRefused where harvester did not write it, unless `force`. A database that is no export is never
@@ -57,21 +57,21 @@ def admit(target: Destination, judge: Judge, *, force: bool) -> Standing | None:
         )
     if force:
         return standing
-    raise not_ours(target.uri, reason)
+    raise foreign_file_error(target.uri, reason)
 
 
-def admit_file(target: Destination, *, force: bool) -> Standing | None:
+def admit_file(target: Destination, *, force: bool) -> ExistingFile | None:
     """The same for a file with a manifest. An export that was cut off between the two is completed first."""
     exact = target.finish_interrupted()
     # Another export has a moment between the file and its manifest, in which neither would be known as ours.
     with target.undisturbed():
-        standing = admit(target, by_manifest(exact=exact), force=force)
+        standing = check_replaceable(target, by_manifest(exact=exact), force=force)
         if standing is None:
             refuse_foreign_manifest(target.beside(SUFFIX), force=force)
     return standing
 
 
-def not_ours(uri: str, reason: str) -> DestinationRefused:
+def foreign_file_error(uri: str, reason: str) -> DestinationRefused:
     return DestinationRefused(
         f"Can't write to {shown(uri)}: harvester did not write what stands there ({reason}).",
         state="Nothing was written.",
@@ -79,13 +79,13 @@ def not_ours(uri: str, reason: str) -> DestinationRefused:
     )
 
 
-def by_manifest(*, exact: bool) -> Judge:
+def by_manifest(*, exact: bool) -> OwnershipCheck:
     """The judge of published files: its manifest names it or, on S3, its metadata name the manifest.
 
     Where it is `exact`, the length must be that of the manifest too: otherwise the file was changed since.
     """
 
-    def judge(target: Destination, standing: Standing) -> str:
+    def judge(target: Destination, standing: ExistingFile) -> str:
         if standing.metadata.get(NAMES_MANIFEST) == quote(target.name + SUFFIX):
             return ""
         manifest = read_manifest(target.beside(SUFFIX))
@@ -100,10 +100,10 @@ def by_manifest(*, exact: bool) -> Judge:
     return judge
 
 
-def by_marks(marks: tuple[bytes, ...]) -> Judge:
+def owned_by_marker(marks: tuple[bytes, ...]) -> OwnershipCheck:
     """The judge of what says at its beginning that harvester made it."""
 
-    def judge(target: Destination, _: Standing) -> str:
+    def judge(target: Destination, _: ExistingFile) -> str:
         head = _head(target)
         return "" if all(mark in head for mark in marks) else "it does not say that harvester made it"
 
@@ -130,20 +130,20 @@ def refuse_open_database(target: Destination, name: str) -> None:
 def refuse_foreign_manifest(target: Destination, *, force: bool) -> None:
     """Raise DestinationRefused where the name of the manifest is taken by a file that is none."""
     if not force and target.standing() is not None and read_manifest(target) is None:
-        raise not_ours(target.uri, "it is no manifest")
+        raise foreign_file_error(target.uri, "it is no manifest")
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """What was in a folder, and beside it, when an export began."""
 
-    files: Mapping[str, Standing]
-    manifest_standing: Standing | None
+    files: Mapping[str, ExistingFile]
+    manifest_standing: ExistingFile | None
     manifest: Manifest | None = field(compare=False)
     """None where nothing stands there, or something else."""
 
     @classmethod
-    def beside(cls, folder: Folder, files: Mapping[str, Standing]) -> Found:
+    def beside(cls, folder: Folder, files: Mapping[str, ExistingFile]) -> Found:
         place = folder.beside(SUFFIX)
         standing = place.standing()  # before it is read: what is replaced is no newer than what was read
         return cls(files, standing, read_manifest(place) if standing else None)
@@ -179,18 +179,20 @@ def admit_folder(folder: Folder, found: Found, *, force: bool, made: Callable[[s
     manifest = found.manifest
     if not found.files:
         if found.manifest_standing is not None and manifest is None:
-            raise not_ours(folder.beside(SUFFIX).uri, "it is no manifest")
+            raise foreign_file_error(folder.beside(SUFFIX).uri, "it is no manifest")
         return
     if manifest is None:
         if not all(map(made, found.files)):
-            raise not_ours(folder.uri, "there is no manifest next to it")
+            raise foreign_file_error(folder.uri, "there is no manifest next to it")
         return
     if manifest.file != folder.name or manifest.parts is None:
-        raise not_ours(folder.uri, "the manifest next to it names something else")
+        raise foreign_file_error(folder.uri, "the manifest next to it names something else")
     said = found.known()
     for name, standing in found.files.items():
         if said.get(name) != standing.bytes and not made(name):
-            raise not_ours(folder.uri, f"its manifest knows no {shown(name, 100)} of {standing.bytes:,} bytes")
+            raise foreign_file_error(
+                folder.uri, f"its manifest knows no {shown(name, 100)} of {standing.bytes:,} bytes"
+            )
 
 
 def read_manifest(target: Destination) -> Manifest | None:

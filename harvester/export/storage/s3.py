@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from harvester.errors import HarvesterError, Overtaken
 from harvester.export.manifest import SUFFIX
-from harvester.export.storage.destination import Meter, Published, Standing, Written, overtaken
+from harvester.export.storage.destination import DraftFile, ExistingFile, Meter, PublishedFile, overtaken
 from harvester.export.storage.s3_client import S3Options, as_header, connected, crc32, wants_checksums
 from harvester.export.storage.s3_condition import ANYTHING, Condition, conditionally, in_place_of, version
 from harvester.export.storage.s3_errors import explained, is_absence, is_refusal
@@ -50,19 +50,19 @@ class S3Target:
     def name(self) -> str:
         return self.key.rpartition("/")[2]
 
-    def publish(self, chunks: Iterable[bytes], *, content_type: str, expected_bytes: int = 0) -> Published:
+    def publish(self, chunks: Iterable[bytes], *, content_type: str, expected_bytes: int = 0) -> PublishedFile:
         """See Destination. One request where all fits one part, a multipart upload otherwise."""
         return self._publish(chunks, content_type, expected_bytes, ANYTHING, lambda: None)
 
     def publish_with_manifest(
         self,
         chunks: Iterable[bytes],
-        manifest_of: Callable[[Published], bytes],
+        manifest_of: Callable[[PublishedFile], bytes],
         *,
         content_type: str,
-        replacing: Standing | None,
+        replacing: ExistingFile | None,
         expected_bytes: int = 0,
-    ) -> Published:
+    ) -> PublishedFile:
         """See Destination."""
         published = self.publish_instead(
             chunks, content_type=content_type, replacing=replacing, expected_bytes=expected_bytes
@@ -77,8 +77,8 @@ class S3Target:
         return published
 
     def publish_instead(
-        self, chunks: Iterable[bytes], *, content_type: str, replacing: Standing | None, expected_bytes: int = 0
-    ) -> Published:
+        self, chunks: Iterable[bytes], *, content_type: str, replacing: ExistingFile | None, expected_bytes: int = 0
+    ) -> PublishedFile:
         """Publish it in place of `replacing` alone. Raises Overtaken where something else stands there."""
 
         def check() -> None:
@@ -105,7 +105,7 @@ class S3Target:
             return
         raise overtaken(self.uri)
 
-    def _version_of(self, published: Published) -> Hashable:
+    def _version_of(self, published: PublishedFile) -> Hashable:
         """As the store shows it now, which some do otherwise than they answered; None where it can't be seen."""
         standing = self.standing()
         if standing is None or (standing.version and standing.bytes != published.bytes):
@@ -124,7 +124,7 @@ class S3Target:
         expected_bytes: int,
         condition: Condition,
         check: Callable[[], None],
-    ) -> Published:
+    ) -> PublishedFile:
         """`check` is called just before the object appears."""
         size = part_size(expected_bytes, self.part_bytes)
         buffers = Buffers()
@@ -147,7 +147,7 @@ class S3Target:
             abort_all(client, self.bucket, begun_before)
         return published
 
-    def standing(self) -> Standing | None:
+    def standing(self) -> ExistingFile | None:
         """See Destination."""
         from botocore.exceptions import ClientError
 
@@ -159,10 +159,10 @@ class S3Target:
                     return None
                 if is_refusal(error):
                     # Writing may be allowed all the same; where it is not, the answer to that says more.
-                    return Standing(None, -1)
+                    return ExistingFile(None, -1)
                 raise
         changed_at = about["LastModified"].timestamp()
-        return Standing(version(about["ETag"]), about["ContentLength"], about.get("Metadata", {}), changed_at)
+        return ExistingFile(version(about["ETag"]), about["ContentLength"], about.get("Metadata", {}), changed_at)
 
     def finish_interrupted(self) -> bool:
         """See Destination. It is not: nothing keeps a manifest ahead of its object."""
@@ -200,7 +200,7 @@ class S3Target:
         with connected(self.uri, self.options.region) as client:
             client.delete_object(Bucket=self.bucket, Key=self.key)
 
-    def _put(self, client: S3Client, data: bytearray, content_type: str, condition: Condition) -> Published:
+    def _put(self, client: S3Client, data: bytearray, content_type: str, condition: Condition) -> PublishedFile:
         meter = Meter()
         meter.add(data)
         checksum: dict[str, Any] = {"ChecksumCRC32": as_header(crc32(data))} if wants_checksums(client) else {}
@@ -222,7 +222,7 @@ class S3Target:
 
     def _send(
         self, client: S3Client, pieces: Iterable[bytearray], size: int, buffers: Buffers, content_type: str
-    ) -> tuple[Written, Upload]:
+    ) -> tuple[DraftFile, Upload]:
         meter = Meter()
         upload = self.begin(client, content_type)
         try:
@@ -230,9 +230,9 @@ class S3Target:
         except BaseException:
             upload.abort()
             raise
-        return Written(meter.published(self.uri), receipt), upload
+        return DraftFile(meter.published(self.uri), receipt), upload
 
-    def finish(self, upload: Upload, written: Written, condition: Condition = ANYTHING) -> None:
+    def finish(self, upload: Upload, written: DraftFile, condition: Condition = ANYTHING) -> None:
         """Let the object appear."""
         try:
             upload.complete(written.receipt, condition)
@@ -242,7 +242,7 @@ class S3Target:
                 raise
             log.info("%s: the answer to its completion was lost, but the object stands", self.uri)
 
-    def _stands(self, sent: Published) -> bool:
+    def _stands(self, sent: PublishedFile) -> bool:
         """Whether the object is, byte for byte, what was sent."""
         there = Meter()
         try:

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from botocore.exceptions import ClientError
 
-from harvester.export.storage.destination import Standing, overtaken
+from harvester.export.storage.destination import ExistingFile, overtaken
 
 Condition: TypeAlias = Mapping[str, Any]
 """As the operations that make an object appear take it."""
@@ -19,7 +19,7 @@ ANYTHING: Condition = {}
 NOTHING: Condition = {"IfNoneMatch": "*"}
 
 
-def in_place_of(standing: Standing | None) -> Condition:
+def in_place_of(standing: ExistingFile | None) -> Condition:
     """That this very object, or nothing, stands there; no condition where the account may not look."""
     if standing is None:
         return NOTHING

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from harvester.errors import CredentialsError, HarvesterError
 from harvester.export.manifest import SUFFIX
 from harvester.export.part_names import is_part, refuse_foreign_files
-from harvester.export.storage.destination import Meter, Standing, Written, overtaken
+from harvester.export.storage.destination import DraftFile, ExistingFile, Meter, overtaken
 from harvester.export.storage.folder_draft import FolderDraft
 from harvester.export.storage.ownership import NAMES_MANIFEST, Found, admit_folder
 from harvester.export.storage.s3 import S3Target
@@ -79,16 +79,16 @@ class S3Folder:
         """All that a reader would see there, and the manifest beside it."""
         return Found.beside(self, self._objects())
 
-    def changing(self) -> Standing | None:
+    def changing(self) -> ExistingFile | None:
         return self.file(CHANGING).standing()
 
-    def _objects(self) -> dict[str, Standing]:
+    def _objects(self) -> dict[str, ExistingFile]:
         """In order; hidden ones are passed over."""
         with connected(self.uri, self.options.region) as client:
             pages = client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=f"{self.prefix}/")
             entries = [entry for page in pages for entry in page.get("Contents", [])]
         found = {
-            e["Key"].removeprefix(f"{self.prefix}/"): Standing(
+            e["Key"].removeprefix(f"{self.prefix}/"): ExistingFile(
                 version(e["ETag"]), e["Size"], changed_at=e["LastModified"].timestamp()
             )
             for e in entries
@@ -127,18 +127,18 @@ class S3Place:
     def __reduce__(self) -> tuple[type[S3Place], tuple[str, str | None, dict[str, Any]]]:
         return S3Place, (self.uri, self.region, self.which)
 
-    def write(self, chunks: Iterable[bytes], *, expected_bytes: int) -> Written:
+    def write(self, chunks: Iterable[bytes], *, expected_bytes: int) -> DraftFile:
         """See Place. What fails leaves the upload open, for its draft to take back."""
         size, meter, buffers = part_size(expected_bytes), Meter(), Buffers()
         with nullcontext(self.client) if self.client else connected(self.uri, self.region) as client:
             receipt = Upload(client, self.which).send(cut(chunks, size, buffers.take), size, meter, buffers)
-        return Written(meter.published(self.uri), receipt)
+        return DraftFile(meter.published(self.uri), receipt)
 
 
 class _Draft(FolderDraft):
     """Uploads that are begun or sent, and not yet completed."""
 
-    def __init__(self, folder: S3Folder, client: S3Client, found: Found, changing: Standing | None) -> None:
+    def __init__(self, folder: S3Folder, client: S3Client, found: Found, changing: ExistingFile | None) -> None:
         super().__init__(folder.uri, folder.look, found)
         self._folder = folder
         self._client = client
@@ -153,7 +153,7 @@ class _Draft(FolderDraft):
         self._uploads[name] = upload = target.begin(self._client, content_type)
         return S3Place(target.uri, target.options.region, upload.which, self._client)
 
-    def keep(self, name: str, written: Written) -> None:
+    def keep(self, name: str, written: DraftFile) -> None:
         """See Draft."""
         self._kept[name] = written
 
@@ -183,7 +183,7 @@ class _Draft(FolderDraft):
         """Raises Overtaken where another export says so."""
         mine = secrets.token_hex(16).encode()
         put = self._folder.file(CHANGING).publish_instead([mine], content_type="text/plain", replacing=self._changing)
-        self._changing = Standing(put.version, put.bytes)
+        self._changing = ExistingFile(put.version, put.bytes)
 
     def _appear(self) -> None:
         with explained(self._uri):

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 MIB = 1 << 20
 PART_BYTES = 12 * MIB
 """The least size of a part; S3 itself refuses less than 5 MiB for any but the last."""
-MOST_PARTS = 10_000
+MAX_PARTS = 10_000
 IN_FLIGHT_BYTES = 36 * MIB
 """Under way at the same time, at most, besides the part being filled; a single part may be larger."""
 
@@ -153,7 +153,7 @@ def part_size(expected_bytes: int, least: int = PART_BYTES) -> int:
 
     It is chosen once for the whole object: some stores that speak S3 want all parts alike.
     """
-    needed = -(-expected_bytes * 3 // 2 // MOST_PARTS)
+    needed = -(-expected_bytes * 3 // 2 // MAX_PARTS)
     return max(least, -(-needed // MIB) * MIB)
 
 
