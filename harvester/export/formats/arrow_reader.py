@@ -250,7 +250,7 @@ def _column(videos: pa.StructArray, path: Path, kind: Any, decoded: Mapping[int,
         return _maps(values, path, kind, decoded)
     if is_struct(kind):
         return _structs(values, kind)
-    return values.cast(arrow_type(kind))
+    return values if values.type == arrow_type(kind) else values.cast(arrow_type(kind))
 
 
 def _structs(values: pa.StructArray, kind: type[KnownFields]) -> pa.StructArray:
