@@ -13,6 +13,7 @@ import pytest
 from waiting import LIMIT_SECONDS
 
 from harvester.errors import LedgerDamaged
+from harvester.export.formats import arrow_reader
 from harvester.export.formats.arrow_reader import ArrowReader
 from harvester.export.formats.columns import schema
 from harvester.export.formats.rows import Lines
@@ -105,3 +106,13 @@ print("pandas" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=LIMIT_SECONDS)
     assert done.stdout.strip() == "False", done.stderr
+
+
+def test_every_null_is_found_wherever_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrow_reader, "WINDOW", 16)
+    for before in range(40):
+        text = b" " * before + b":null" + b"nul" * 3
+        assert arrow_reader._places(text) == [before + 1]
+        assert arrow_reader._places(b" " * before + b":null") == [before + 1]
+        assert list(arrow_reader._with_null(b"\n" + text)) == [1]
+    assert [arrow_reader._places(b"null"[:length]) for length in range(5)] == [[], [], [], [], [0]]

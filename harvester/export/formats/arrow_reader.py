@@ -30,7 +30,8 @@ PIECE_ROWS = 20
 """Where Arrow refuses a row, so many are decoded one by one."""
 
 WINDOW = 1 << 18
-"""Bytes that are looked through several times while the processor holds them."""
+"""Bytes that are looked through twice while the processor holds them."""
+_NU = int.from_bytes(b"nu", "little")
 
 _USUAL = {Count: r"^(?:0|[1-9][0-9]{0,17})$", Flag: r"^(?:true|false)$", Moment: USUAL_MOMENT_PATTERN}
 """Texts of which a column's value is certain."""
@@ -224,19 +225,20 @@ def _rows_where(mask: pa.BooleanArray) -> list[int]:
 
 def _with_null(text: bytes) -> Iterator[int]:
     """Rows in which a null may have been sent, which Arrow does not tell from what was not."""
-    for place in _places(text, b"null"):
+    for place in _places(text):
         if text[max(0, place - 100) : place].rstrip(b" \t\n\r").endswith((b":", b"[", b",")):
             yield text.count(b"\n", 0, place)
 
 
-def _places(text: bytes, word: bytes) -> list[int]:
-    """Where a word of four bytes stands: by numpy in a third of the time of `bytes.find`."""
-    wanted = int.from_bytes(word, "little")
+def _places(text: bytes) -> list[int]:
+    """Where `null` stands: by numpy in a fraction of the time of `bytes.find`."""
+    data = np.frombuffer(text, np.uint8)
     found: list[int] = []
-    for start in range(0, len(text) - 6, WINDOW):
-        for shift in range(start, start + 4):
-            words = np.frombuffer(text, "<u4", min(WINDOW, len(text) - shift) // 4, shift)
-            found += (4 * np.flatnonzero(words == wanted) + shift).tolist()
+    for start in range(0, len(text), WINDOW):
+        for shift in (start, start + 1):
+            pairs = np.frombuffer(text, "<u2", max(0, min(WINDOW, len(text) - shift - 2) // 2), shift)
+            places = 2 * np.flatnonzero(pairs == _NU) + shift
+            found += places[(data[places + 2] == ord("l")) & (data[places + 3] == ord("l"))].tolist()
     return found
 
 
