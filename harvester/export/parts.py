@@ -96,7 +96,7 @@ class Cutter:
 
     def _holds_any(self, span: Span) -> bool:
         start, end = self._within(span)
-        return end > start or (not self._form.whole_responses and any(self._books.fetched(span, 1)))
+        return end > start or (not self._form.whole_responses and any(self._books.inputs(span)))
 
     def _empty_bytes(self) -> int:
         """The length of a file that holds no video: a Parquet file's columns alone take some thousands."""

@@ -16,7 +16,7 @@ from harvester.cli.shared import progress as shown
 from harvester.cli.shared.progress import progress
 from harvester.support.progress import Advance
 
-EXPORT = ["export", "songs", "--format", "jsonl", "--max-part-bytes", "500000"]
+EXPORT = ["export", "songs", "--format", "jsonl", "--max-part-bytes", "500000", "--force"]
 VERIFY = ["verify", "--export", "songs"]
 
 
