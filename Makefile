@@ -19,7 +19,7 @@ PARALLEL := --numprocesses 3 --dist worksteal
 # Other tools want other versions of what harvester uses.
 PEERS := .venv-peers
 # Without those that watch a process's memory: a sixth of the time.
-QUICK := tests/unit --ignore tests/unit/test_export_process.py --ignore tests/unit/test_export_memory.py
+QUICK := tests/unit --ignore tests/unit/export/test_export_process.py --ignore tests/unit/export/test_export_memory.py
 AIRFLOW := .venv-airflow
 SITE := .venv-docs
 RELEASE := .venv-release

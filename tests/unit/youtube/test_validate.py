@@ -1,6 +1,7 @@
 """What is accepted can be read by everyone who reads it later: mutated answers, and every reader of those accepted.
 
-`HARVESTER_TEST_MUTATIONS=1000000 pytest -s tests/unit/test_acceptable.py` tries so many, and says what became of them.
+`HARVESTER_TEST_MUTATIONS=1000000 pytest -s tests/unit/youtube/test_validate.py` tries so many and tells what became of
+them.
 """
 
 from __future__ import annotations
