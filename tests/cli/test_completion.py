@@ -44,7 +44,7 @@ def test_bash_completes_commands_options_and_choices(tmp_path: Path) -> None:
     assert commands.split() == sorted(main.commands)
     shown = [each for each in main.commands["rehearse"].params if not getattr(each, "hidden", False)]
     assert options.split() == [*(each.opts[0] for each in shown), "--help"]
-    assert choices == "json jsonl parquet sqlite"
+    assert choices == "json jsonl parquet csv sqlite"
 
 
 @pytest.mark.parametrize("words", ["load so", "export so", "verify --export so", "status --html so", "--config so"])

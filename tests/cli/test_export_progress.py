@@ -58,7 +58,8 @@ def test_quiet_is_quiet_on_a_terminal_too(folder: Path) -> None:
 
 
 def test_without_a_terminal_a_log_line_now_and_then(folder: Path) -> None:
-    for name, line in (("export", EXPORT), ("verify", VERIFY)):
+    # by force: what is unchanged is not written again
+    for name, line in (("export", [*EXPORT, "--force"]), ("verify", VERIFY)):
         done = piped(folder, *line)
         figures = rf"INFO +{name}: [\d,]+ of [\d,]+ videos, [\d,]+/s, [\d.]+ MB, \d+:\d\d left"
         assert len(re.findall(figures, done.stderr)) > 2, done.stderr

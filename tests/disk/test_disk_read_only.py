@@ -18,7 +18,7 @@ from disk_kit import (
 from rights import without_rights_of_root
 
 from harvester.errors import LedgerUnavailable
-from harvester.ledger import reader as books_module
+from harvester.ledger.sqlite import reader as books_module
 from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.simulator import make_ids
 

@@ -105,13 +105,13 @@ class TestTwoAtOnce:
         put = first.replace_manifest
 
         def slowly(*arguments: Any) -> None:
-            monkeypatch.setattr(first, "take_place_of_manifest", put)
+            monkeypatch.setattr(first, "replace_manifest", put)
             following.append(pool.submit(EXPORTS[name], place, books(7)))
             wait_until(lambda: waits.is_set() or following[0].done())
             put(*arguments)
 
         monkeypatch.setattr(local_draft, "lock", lock)
-        monkeypatch.setattr(first, "take_place_of_manifest", slowly)
+        monkeypatch.setattr(first, "replace_manifest", slowly)
         following: list[Future[None]] = []
         with ThreadPoolExecutor(1) as pool:
             EXPORTS[name](place, books(5))

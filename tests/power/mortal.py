@@ -105,7 +105,7 @@ def within_the_commit(strike: Strike) -> None:
 def before_the_manifest(strike: Strike) -> None:
     """What it speaks of is there."""
     for module in (local, local_folder):
-        before(module, "take_place_of_manifest", strike)
+        before(module, "replace_manifest", strike)
 
 
 POINTS: dict[str, Callable[[Strike], None]] = {

@@ -50,7 +50,7 @@ format = "json"
 compression = "none"             # none, gzip or zstd, for json, jsonl and csv
 # Set, it makes of uri a folder of numbered parts, none of them larger in bytes: for readers that share the work.
 # max_part_bytes = 256_000_000
-# keep_superseded = false        # of such a folder: parts of the export before stay until the next, for slow readers
+keep_superseded = false          # of such a folder: parts of the export before stay until the next, for slow readers
 # The rest is for S3. What is left out, the bucket and AWS's usual settings decide.
 acl = "private"                  # one of S3's canned ACLs
 # region = "eu-west-3"           # where the bucket is

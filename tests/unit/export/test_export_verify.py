@@ -167,7 +167,7 @@ def test_a_part_that_is_not_what_was_published(
         ({"parts": []}, "does not speak"),
         ({"parts": None}, "is a folder, its manifest speaks of one file"),
         ({"parts": [{}]}, "is no manifest"),
-        ({"format": "csv"}, "There is no export of 'csv'"),
+        ({"format": "xml"}, "There is no export of 'xml'"),
         ({"format": "parquet"}, "can't be read as parquet"),
         ({"format": "json"}, "can't be read as json"),
         ({"compression": "gzip"}, "can't be read as jsonl"),
