@@ -108,6 +108,7 @@ class Sink(BaseHTTPRequestHandler):
     def answer(self, body: bytes, status: int = 200, size: int | None = None) -> None:
         self.send_response(status)
         self.send_header("ETag", '"part"')
+        self.send_header("Last-Modified", self.date_time_string())
         self.send_header("Content-Length", str(len(body) if size is None else size))
         self.end_headers()
         self.wfile.write(body)
