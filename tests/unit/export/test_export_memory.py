@@ -63,7 +63,7 @@ print(json.dumps({
     ("layout", "videos", "batch", "kinds", "then"),
     [
         (in_order, 3000, 50, ["one jsonl file", "one parquet file", "gzip parts"], "verify"),
-        (scattered, 800, 3, ["jsonl parts", "parquet parts"], "end"),
+        (scattered, 1600, 3, ["jsonl parts", "parquet parts"], "end"),
     ],
 )
 def test_four_times_the_crawl_takes_no_more_memory(
