@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sys
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -30,12 +29,6 @@ class SetClock(SharedClock):
     def now(self) -> datetime:
         self.looks_left -= 1
         return super().now() + (self.error if self.looks_left < 0 else timedelta())
-
-    def jump_to(self, instant: datetime) -> None:
-        # Time goes on by itself, whatever this clock is set to.
-        looks_left, self.looks_left = self.looks_left, sys.maxsize
-        super().jump_to(instant)
-        self.looks_left = looks_left
 
     def monotonic(self) -> float:
         # What counts seconds is not set with the clock.

@@ -69,7 +69,8 @@ def _while_the_answer_arrives(strike: Strike) -> None:
 
 
 def _between_answer_and_commit(strike: Strike) -> None:
-    _wrap(settle, "settle_all", after=strike)
+    # what settling ends with; `settle_all` itself is looked up when the ledger is imported
+    _wrap(settle, "_settle_ids", after=strike)
 
 
 def _before_a_retry_is_paid(strike: Strike) -> None:
