@@ -31,6 +31,7 @@ from harvester.errors import (
 )
 from harvester.export import export
 from harvester.export.storage import s3_client
+from harvester.export.storage.s3 import S3Target
 from harvester.export.storage.s3_folder import S3Folder
 from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.model import Body, StoredResponse
@@ -320,3 +321,19 @@ class Later:
             self._hold(request)
         else:
             request.forward()
+
+
+def test_an_upload_whose_beginning_was_interrupted_is_taken_back(
+    s3: S3, books: MemoryReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By Ctrl-C, before the answer with its id was read."""
+    begin = S3Target.begin
+
+    def interrupted(target: S3Target, *arguments: Any) -> None:
+        begin(target, *arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(S3Target, "begin", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        publish(s3, books)
+    assert not s3.uploads()

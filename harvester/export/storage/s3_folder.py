@@ -67,8 +67,12 @@ class S3Folder:
             draft = _Draft(self, client, found, changing)
             try:
                 yield draft
-            finally:
+            except BaseException:
                 draft.discard()
+                unheard = [upload for upload in self._open_uploads(client) if upload[0] in draft.beginning]
+                abort_all(client, self.bucket, set(unheard) - set(begun_before))
+                raise
+            draft.discard()
             abort_all(client, self.bucket, begun_before)
 
     def names(self) -> list[str]:
@@ -146,11 +150,15 @@ class _Draft(FolderDraft):
         """What another export had put there when this one began: it changes the folder, or was killed while it did."""
         self._begun = time.monotonic()
         self._uploads: dict[str, Upload] = {}
+        self.beginning: set[str] = set()
+        """Keys whose upload may have been begun without its answer having been read, as Ctrl-C has it."""
 
     def place(self, name: str, *, content_type: str) -> S3Place:
         """See Draft."""
         target = self._folder.file(name)
+        self.beginning.add(target.key)
         self._uploads[name] = upload = target.begin(self._client, content_type)
+        self.beginning.discard(target.key)
         return S3Place(target.uri, target.options.region, upload.which, self._client)
 
     def keep(self, name: str, written: DraftFile) -> None:
