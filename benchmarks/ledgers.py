@@ -12,7 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from harvester.ledger.ledger import SqlLedger
+from harvester.ledger.ledger import Ledger
 from harvester.ledger.process_identity import this_process
 from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.sqlite.migrate import REVISION, prepare
@@ -43,7 +43,7 @@ def finished_ledger(calls: int) -> Path:
 async def _fill(path: Path, calls: int) -> None:
     ids = list(make_ids(1, calls * BATCH_SIZE))
     budget = Budget(FETCHED_AT.date(), calls, 1)
-    async with SqlLedger(SqliteConnector(path)) as ledger:
+    async with Ledger(SqliteConnector(path)) as ledger:
         await ledger.add(ids, (), 0)
         run = await ledger.open_run(this_process(), FETCHED_AT, FETCHED_AT + timedelta(hours=1))
         for body, found in _answers(ids):

@@ -27,7 +27,7 @@ import psycopg
 
 from benchmarks.ledgers import finished_ledger
 from harvester.ledger import copy as ledger_copy
-from harvester.ledger.ledger import SqlLedger
+from harvester.ledger.ledger import Ledger
 from harvester.ledger.open import open_reader
 from harvester.ledger.postgres.connector import PostgresConnector
 from harvester.ledger.process_identity import this_process
@@ -125,7 +125,7 @@ def _claim(url: str) -> int:
 
 
 async def _claim_for_a_while(url: str) -> int:
-    async with SqlLedger(PostgresConnector(url)) as ledger:
+    async with Ledger(PostgresConnector(url)) as ledger:
         now = datetime.now(UTC)
         run = await ledger.open_run(this_process(), now, now + timedelta(hours=1))
         end = time.perf_counter() + CLAIMING_SECONDS

@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from harvester.crawl.stop import Stop
     from harvester.export import Manifest
     from harvester.export.storage.destination import Destination
+    from harvester.ledger.ledger import Ledger
     from harvester.ledger.load_records import Loaded
     from harvester.ledger.postgres.reader import PostgresReader
-    from harvester.ledger.protocol import Ledger
     from harvester.ledger.sqlite.reader import SqliteReader
     from harvester.youtube.endpoints import Endpoint
 

@@ -12,8 +12,8 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from harvester.errors import HarvesterError
+from harvester.ledger.ledger import Ledger
 from harvester.ledger.load_records import NOTHING_LOADED, Loaded
-from harvester.ledger.protocol import Ledger
 from harvester.model import Addition
 from harvester.support.progress import Advance, ProgressCallback, no_progress
 from harvester.support.sanitize import count

@@ -16,7 +16,7 @@ from harvester.model import BATCH_SIZE, IdRecord, VideoState
 from harvester.support.sanitize import escaped
 
 if TYPE_CHECKING:
-    from harvester.ledger.protocol import Ledger
+    from harvester.ledger.ledger import Ledger
 
 log = logging.getLogger(__name__)
 

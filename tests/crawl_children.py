@@ -16,7 +16,7 @@ from children import Child, Program
 from waiting import wait_until
 
 from harvester.ledger import open as ledger_open
-from harvester.ledger.reader import CoreReader
+from harvester.ledger.reader import LedgerReader
 from harvester.model import VideoState
 from harvester.simulator import SimulatorProcess, make_ids, truth
 from harvester.support.ledger_url import file_of
@@ -67,7 +67,7 @@ class ChildCrawl:
         status: dict[str, Any] = json.loads(self.ok("status", "--json"))
         return status
 
-    def books(self) -> CoreReader:
+    def books(self) -> LedgerReader:
         """The reading side, in this process; for use as a context manager."""
         return ledger_open.open_reader(self.url)
 

@@ -10,14 +10,14 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harvester.ledger.ledger import SqlLedger
+from harvester.ledger.ledger import Ledger
 from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.sqlite.migrate import prepare
 from harvester.model import Batch, Body, Budget, Outcome, ProcessIdentity, Verdict
 from harvester.simulator import Content, make_ids
 
 if TYPE_CHECKING:
-    from harvester.ledger.ledger import SqlLedger
+    from harvester.ledger.ledger import Ledger
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
 FETCHED_AT = NOW - timedelta(hours=1)
@@ -45,11 +45,11 @@ def crawled_ledger(path: Path, videos: int, calls: Calls, *, missing_share: floa
     """
     ids = list(make_ids(1, skip + videos))[skip:]
     prepare(path)
-    asyncio.run(crawl(SqlLedger(SqliteConnector(path)), ids, calls, missing_share=missing_share))
+    asyncio.run(crawl(Ledger(SqliteConnector(path)), ids, calls, missing_share=missing_share))
     return ids
 
 
-async def crawl(opened: SqlLedger, ids: list[str], calls: Calls, *, missing_share: float) -> None:
+async def crawl(opened: Ledger, ids: list[str], calls: Calls, *, missing_share: float) -> None:
     """Load the ids, and make those calls; close the ledger."""
     content = Content(1, missing_share)
     async with opened as ledger:

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from harvester.ledger.ledger import SqlLedger
+from harvester.ledger.ledger import Ledger
 from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.sqlite.migrate import prepare
 from harvester.ledger.transactions.transitions import instant
@@ -70,7 +70,7 @@ def given_up_ledger(path: Path, reasons: Sequence[str] = ("backendError", "http_
 
 async def _give_up(path: Path, reasons: Sequence[str], host: str) -> None:
     prepare(path)
-    async with SqlLedger(SqliteConnector(path)) as ledger:
+    async with Ledger(SqliteConnector(path)) as ledger:
         await ledger.add([*make_ids(1, 300), "no id"], ["no id"], 0)
         run_id = await ledger.open_run(ProcessIdentity(host, "boot", 1, "1"), NOW, NOW + timedelta(minutes=5))
         for number, reason in enumerate(reasons):
@@ -90,7 +90,7 @@ async def _give_up(path: Path, reasons: Sequence[str], host: str) -> None:
 
 async def _crawl(path: Path, *, good: int, faults: int, reason: str, host: str, titles: Sequence[Any]) -> None:
     prepare(path)
-    async with SqlLedger(SqliteConnector(path)) as ledger:
+    async with Ledger(SqliteConnector(path)) as ledger:
         await ledger.add(list(make_ids(1, 1000)), [], 0)
         run_id = await ledger.open_run(ProcessIdentity(host, "boot", 1, "1"), NOW, NOW + timedelta(minutes=5))
         end = NOW + timedelta(seconds=SECONDS)

@@ -8,7 +8,7 @@ from collections.abc import Coroutine, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from harvester.ledger.protocol import Ledger
+from harvester.ledger.ledger import Ledger
 from harvester.model import Batch, BatchKind, Budget, Denied
 
 OLD_AT_ONCE = 100

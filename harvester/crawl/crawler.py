@@ -27,7 +27,7 @@ from harvester.crawl.run_errors import all_refused, api_down, key_refused
 from harvester.crawl.run_log import RunLog
 from harvester.crawl.run_report import Ending, RunReport
 from harvester.errors import HarvesterError
-from harvester.ledger.protocol import Ledger
+from harvester.ledger.ledger import Ledger
 from harvester.model import Batch, Budget, Denied, GiveBack, Outcome, Verdict
 from harvester.youtube import Api
 

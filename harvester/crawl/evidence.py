@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from harvester.crawl.concurrency import ConcurrencyController
-from harvester.ledger.protocol import Ledger
+from harvester.ledger.ledger import Ledger
 from harvester.model import Batch, Outcome, Verdict
 from harvester.support.gzip_body import BodyError
 

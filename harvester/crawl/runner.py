@@ -16,7 +16,7 @@ from harvester.crawl.run_log import RunLog
 from harvester.crawl.run_report import Ending, RunReport
 from harvester.crawl.stop import Stop
 from harvester.errors import HarvesterError
-from harvester.ledger.protocol import Ledger
+from harvester.ledger.ledger import Ledger
 from harvester.model import Budget, ProcessIdentity, VideoState
 from harvester.youtube import Api
 from harvester.youtube.endpoints import VIDEOS_LIST, Endpoint

@@ -11,7 +11,7 @@ from harvester.export.formats.registry import format_of
 from harvester.export.manifest import Part
 from harvester.export.part_names import last_position, part_name
 from harvester.export.storage.destination import DraftFile, Place
-from harvester.ledger.protocol import LedgerReader
+from harvester.ledger.reader import LedgerReader
 from harvester.model import Span
 from harvester.support.progress import Advance, ProgressCallback, no_progress
 

@@ -17,7 +17,7 @@ from harvester.export.counters import Counters
 from harvester.export.formats.registry import FORMATS, Format
 from harvester.export.manifest import Part
 from harvester.export.part_names import last_position
-from harvester.ledger.protocol import LedgerReader
+from harvester.ledger.reader import LedgerReader
 from harvester.model import EVERYTHING, Span
 
 _LIBRARIES = ("msgspec", "pyarrow", "zstandard")

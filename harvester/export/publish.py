@@ -36,7 +36,7 @@ from harvester.export.storage.destination import Destination, Draft, ExistingFil
 from harvester.export.storage.open import folder_at, target_at
 from harvester.export.storage.ownership import admit_file, refuse_open_database
 from harvester.export.storage.s3_client import clients_kept
-from harvester.ledger.protocol import LedgerReader
+from harvester.ledger.reader import LedgerReader
 from harvester.model import EVERYTHING, Progress, Span, VideoState
 from harvester.support.file_endings import STDOUT, refuse_misleading_name
 from harvester.support.progress import Advance, ProgressCallback, no_progress

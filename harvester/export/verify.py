@@ -21,7 +21,7 @@ from harvester.export.storage.destination import Destination, Folder, Meter
 from harvester.export.storage.open import folder_at, target_at
 from harvester.export.storage.ownership import manifest_text
 from harvester.export.storage.s3_client import clients_kept
-from harvester.ledger.protocol import LedgerReader
+from harvester.ledger.reader import LedgerReader
 from harvester.model import EVERYTHING, Span
 from harvester.support.progress import Advance, ProgressCallback, no_progress
 from harvester.support.sanitize import shown

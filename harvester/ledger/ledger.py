@@ -1,4 +1,10 @@
-"""The ledger that a run writes, over either database."""
+"""The writing side of a ledger, over either database. The ledger owns no clock: `now` is always an argument.
+
+Every instant (`now`, `before`) is an aware datetime, every `day` a quota day. Every method, and every method of
+`LedgerReader`, raises LedgerUnavailable where the ledger can't be had for now (locked, disk full, server away),
+LedgerUnusable where it is no ledger of this version or may not be written, and LedgerDamaged where it can't be read.
+What a method raises besides is said there.
+"""
 
 from __future__ import annotations
 
@@ -45,8 +51,9 @@ _RECONNECTION_SECONDS = 1.0
 """How long a run may be without a connection before it counts as dead: a dropped connection reconnects at once."""
 
 
-class SqlLedger:
-    """The `Ledger` of both databases: each method runs one of the functions of `transactions`, or a query."""
+class Ledger:
+    """Each method runs a function of `transactions` or a query. What changes anything is one transaction: it is on disk
+    whole, or not at all."""
 
     def __init__(self, connector: Connector, alive: Callable[[ProcessIdentity], bool] | None = None) -> None:
         self._connector = connector
@@ -60,6 +67,7 @@ class SqlLedger:
         await self.close()
 
     async def open_run(self, process: ProcessIdentity, now: datetime, lease_until: datetime) -> int:
+        """Enter a run of this process, whose claims are its own until `lease_until`. Returns its id."""
         unclosed = self._connector.unclosed
         for run_id, reason in list(unclosed.items()):
             await self._writer.run(runs.close_run, run_id, now, reason)
@@ -67,13 +75,15 @@ class SqlLedger:
         return await self._writer.run(runs.open_run, process, now, lease_until)
 
     async def renew_lease(self, run_id: int, lease_until: datetime) -> None:
+        """Keep the run's claims its own until `lease_until`; a run that was taken for dead is alive again."""
         await self._writer.run(runs.renew_lease, run_id, lease_until)
 
     def stop_waiting(self) -> None:
-        """See Ledger."""
+        """Stop waiting, from now on, for a server that is away or a lock of another process: methods raise instead."""
         self._writer.stop_waiting()
 
     async def close_run(self, run_id: int, now: datetime, reason: str) -> None:
+        """End the run: abandon its open calls, and note in a few words why it ended."""
         try:
             await self._writer.run(runs.close_run, run_id, now, reason)
         except HarvesterError:
@@ -82,6 +92,11 @@ class SqlLedger:
         await self._writer.release_run_lock(run_id)
 
     async def recover(self, process: ProcessIdentity, now: datetime) -> int:
+        """Take back the claims of dead runs: immediately where the process was on the host of `process`, after the
+        lease elsewhere.
+
+        Their units stay spent. Returns how many calls were abandoned.
+        """
         return_seconds = self._connector.return_seconds
         recovery = runs.Recovery(process, now, self._alive, return_seconds)
         abandoned, disconnected = await self._writer.run(runs.recover, recovery, ())
@@ -93,6 +108,11 @@ class SqlLedger:
     async def claim(
         self, run_id: int, budget: Budget, now: datetime, among: Sequence[int] | None = None
     ) -> Batch | Denied:
+        """Claim up to 50 pending ids for one call and reserve its units, together.
+
+        Halves of refused batches come first, then ids in load order. `among`: only ids at these positions. Returns
+        the batch, of kind HARVEST, or why there is none; then nothing was changed.
+        """
         return await self._writer.run_together(claiming.claim_all, claiming.Claim(run_id, budget, now, among))
 
     async def claim_old(
@@ -104,30 +124,58 @@ class SqlLedger:
         before: datetime,
         kind: BatchKind = BatchKind.REFRESH,
     ) -> Batch | Denied:
+        """Reserve the units of one call for the ids of a stored response: to replace it, or to store their statistics.
+
+        `of_call` is the response's call. It has to be fetched before `before`, or its newest statistics, and no call
+        under way may ask for the same. The ids stay fetched. A refresh deletes a response without any video instead.
+        `budget` is of the endpoint that `kind` needs. Returns the batch, of this kind, or why there is none.
+        """
         return await self._writer.run(refresh.claim, run_id, budget, now, kind, of_call, before)
 
     async def retry(self, run_id: int, batch: Batch, fault: Outcome, budget: Budget, now: datetime) -> Batch | Denied:
+        """Close the batch's call as failed, and reserve the units of another call for the same ids.
+
+        Returns the batch by its new call. Denied: claimed ids are pending again, a stored response is as it was;
+        CLAIM_LOST: the claim had been taken back before, and nothing was changed.
+        """
         return await self._writer.run(settling.retry, run_id, batch, fault, budget, now)
 
     async def settle(self, batch: Batch, outcome: Outcome, now: datetime) -> bool:
+        """Store a good answer and settle its ids, as the batch's kind means it.
+
+        HARVEST: they are fetched or missing. REFRESH: likewise, and the old response is deleted and noted as pruned.
+        STATISTICS: they stay as they are, and older statistics of the response are deleted. Returns False where the
+        claim, or the response that the statistics are of, was lost meanwhile: then nothing is stored.
+        """
         return await self._writer.run_together(_SETTLE[batch.kind], settling.Settlement(batch, outcome, now))
 
     async def give_back(self, batch: Batch, fault: Outcome, how: GiveBack, now: datetime) -> bool:
+        """Close the batch's call as failed, and release, split or fail its ids, as `how` says.
+
+        Ids that the batch did not claim stay fetched. The units of a request that was never sent go back to the day.
+        Returns False where the claim was lost meanwhile, and nothing was changed.
+        """
         return await self._writer.run(settling.give_back, batch, fault, how, now)
 
     async def close_day(self, day: date, now: datetime, bucket: Bucket = "default") -> None:
+        """Note that the API says the day's quota is spent: no claim of that bucket succeeds on that day any more."""
         await self._writer.run(quota_days.close_day, bucket, day, now)
 
     async def reopen_day(self, day: date, bucket: Bucket = "default") -> bool:
+        """Reopen a closed day. Returns False where the day was not closed."""
         return await self._writer.run(quota_days.reopen_day, bucket, day)
 
     async def spend_elsewhere(self, day: date, units: int, bucket: Bucket = "default") -> None:
+        """Note that others spent so many of the day's units in all, which no claim spends; it replaces what was noted
+        before."""
         await self._writer.run(quota_days.spend_elsewhere, bucket, day, units)
 
     async def open_load(self, source: str, now: datetime) -> int:
+        """Enter a load of `source`, a text for people. Returns its id."""
         return await self._writer.run(inserts.open_load, source, now)
 
     async def close_load(self, load_id: int, now: datetime) -> None:
+        """Note that the load read its source to the end."""
         await self._writer.run(inserts.close_load, load_id, now)
 
     async def add(
@@ -138,23 +186,40 @@ class SqlLedger:
         load_id: int | None = None,
         rows: int = 0,
     ) -> Addition:
+        """Append the ids that are new, in order; those of `invalid` will never be asked for.
+
+        `rows`, the rows of the source that were read for them, and what is new are added to the counts of the load.
+        Returns how many are new, and which of the others stand at positions up to `known_up_to`.
+        """
         return await self._writer.run(inserts.add, ids, invalid, known_up_to, load_id, rows)
 
     async def remove(self, span: Span, which: Removal) -> dict[VideoState, int]:
+        """Take ids of `span` out of the ledger that no call has asked for. Returns how many of each state."""
         return await self._writer.run(inserts.remove, span, which)
 
     async def last_position(self) -> int:
+        """Return the position of the newest id, 0 in an empty ledger."""
         return await self._writer.run(inserts.last_position)
 
     async def requeue(
         self, span: Span, states: Collection[VideoState], reasons: Collection[str] | None
     ) -> dict[VideoState, int]:
+        """Make the failed or missing ids of `span` pending again. Returns how many of each of `states`.
+
+        `reasons`: only ids whose last call failed for one of them.
+        """
         return await self._writer.run(requeue.requeue, span, states, reasons)
 
     async def prune(self, call_ids: Sequence[int], before: datetime, now: datetime) -> Stored:
+        """Delete the responses of those calls that were fetched before `before`, with their statistics, and note it.
+
+        Their fetched ids are pending again, missing ones stay missing; calls under way that would replace one are
+        abandoned. Returns what was deleted.
+        """
         return await self._writer.run(prune.prune, call_ids, before, now)
 
     async def progress(self) -> Progress:
+        """Return the counts by state, and the days of the default bucket."""
         return queries.as_progress(*await self._connector.read(*queries.PROGRESS))
 
     async def old_responses(
@@ -165,10 +230,16 @@ class SqlLedger:
         parts: str | None = None,
         kind: BatchKind = BatchKind.REFRESH,
     ) -> Sequence[OldResponse]:
+        """Return up to `limit` stored responses of calls after `after_call` that were fetched before `before`, by call.
+
+        `parts`: only those that asked for other parts, comma-separated. Of kind STATISTICS, those with videos whose
+        newest statistics are older.
+        """
         (rows,) = await self._connector.read(queries.old_responses(before, after_call, limit, parts, kind))
         return [OldResponse(row.id, row.position_span) for row in rows]
 
     async def find(self, ids: Sequence[str]) -> dict[str, IdRecord]:
+        """Return position, state and last call of those of the ids that are in the ledger."""
         found: dict[str, IdRecord] = {}
         remaining = map(self._connector.as_written, ids)
         while chunk := list(islice(remaining, queries.LOOKUP)):
@@ -177,8 +248,10 @@ class SqlLedger:
         return found
 
     async def bodies(self, call_ids: Sequence[int]) -> dict[int, Body]:
+        """Return the stored bodies of those calls that have one, by call."""
         (rows,) = await self._connector.read(queries.bodies(call_ids))
         return {row.call_id: queries.as_body(row) for row in rows}
 
     async def close(self) -> None:
+        """Wait for what is under way, then close all connections."""
         await self._connector.close()

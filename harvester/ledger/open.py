@@ -12,7 +12,7 @@ from harvester.support.ledger_url import file_of, name_of
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from harvester.ledger.ledger import SqlLedger
+    from harvester.ledger.ledger import Ledger
     from harvester.ledger.postgres.reader import PostgresReader
 
 
@@ -32,15 +32,15 @@ def check(url: str) -> None:
         postgres("migrate", url).check(url)
 
 
-def open_ledger(url: str) -> SqlLedger:
+def open_ledger(url: str) -> Ledger:
     """Open a ledger for writing, for use as a context manager."""
-    from harvester.ledger.ledger import SqlLedger
+    from harvester.ledger.ledger import Ledger
 
     if (file := file_of(url)) is not None:
         from harvester.ledger.sqlite.connector import SqliteConnector
 
-        return SqlLedger(SqliteConnector(file))
-    return SqlLedger(postgres("connector", url).PostgresConnector(url))
+        return Ledger(SqliteConnector(file))
+    return Ledger(postgres("connector", url).PostgresConnector(url))
 
 
 def open_reader(url: str, snapshot: str | None = None) -> SqliteReader | PostgresReader:

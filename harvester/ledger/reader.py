@@ -32,8 +32,8 @@ from harvester.model import (
 )
 
 
-class CoreReader(ABC):
-    """A reader of a ledger in either database, which reads everything in one transaction."""
+class LedgerReader(ABC):
+    """One snapshot of a ledger in either database, however long it is read: everything is read in one transaction."""
 
     _engine: Engine
     _db: Connection
@@ -45,63 +45,86 @@ class CoreReader(ABC):
         self.close()
 
     def share(self) -> str | None:
+        """Return a name by which others can read from the very snapshot that is read here, while this is open.
+
+        None where the database can't do that.
+        """
         return None
 
     def progress(self) -> Progress:
+        """Return the counts by state, and the days of the default bucket."""
         with self._reading():
             return queries.as_progress(*(self._db.execute(query).all() for query in queries.PROGRESS))
 
     def runs(self, newest: int) -> list[RunRecord]:
+        """Return so many of the newest runs, and all that have not ended; newest first."""
         with self._reading():
             return [queries.as_run(row) for row in self._db.execute(queries.newest_runs(newest))]
 
     def loads(self) -> list[LoadRecord]:
+        """Return every source that was read into the ledger, in order."""
         with self._reading():
             return [queries.as_load(row) for row in self._db.execute(queries.LOADS)]
 
     def removable(self, which: Removal) -> dict[VideoState, int]:
+        """Return how many ids of each state `Ledger.remove` would take out."""
         with self._reading():
             return {VideoState(row.state): row.videos for row in self._db.execute(queries.removable(which))}
 
     def last_position(self) -> int:
+        """Return the position of the newest id, 0 in an empty ledger."""
         with self._reading():
             return int(self._db.execute(queries.LAST_POSITION).scalar_one())
 
     def faults(self, limit: int, among_newest: int | None = None) -> list[FaultCount]:
+        """Return why calls for videos brought nothing, up to `limit` reasons, the most frequent first.
+
+        `among_newest`: of so many of the newest calls. None: of all.
+        """
         with self._reading():
             return [queries.as_fault(row) for row in self._db.execute(queries.faults(limit, among_newest))]
 
     def failed(self) -> Iterator[FailedId]:
+        """Yield the ids that were given up, in load order, streamed."""
         with self._reading(), self._streamed(queries.FAILED) as rows:
             yield from (queries.as_failed(row) for row in rows)
 
     def good_call_seconds(self, among_newest: int) -> list[float]:
+        """Return how many seconds the good ones of so many of the newest calls took, from claim to settlement."""
         with self._reading():
             times = self._db.execute(queries.good_call_times(among_newest))
             # A clock that was set back is no call that took less than nothing.
             return [max(0.0, (queries.moment(end) - queries.moment(start)).total_seconds()) for start, end in times]
 
     def newest_responses(self, count: int) -> Iterator[StoredResponse]:
+        """Yield up to `count` stored responses that hold any video, newest first."""
         with self._reading():
             newest = self._db.execute(queries.newest_responses(count)).scalars().all()
             yield from self._read_responses(newest)
 
     def responses(self, span: Span = EVERYTHING) -> Iterator[StoredResponse]:
+        """Yield the stored responses whose first id lies in `span`, in load order, streamed."""
         with self._reading():
             # The order is read first, without the bodies: sorting those would need room for all of them.
             order = array("q", self._db.execute(queries.response_order(span)).scalars())
             yield from self._read_responses(order)
 
     def fetched(self, span: Span, size: int) -> Iterator[Sequence[tuple[str, int]]]:
+        """Yield the fetched ids of `span` in load order, each with the call that brought it, up to `size` at a time."""
         with self._reading(), self._streamed(queries.fetched(span), size) as query:
             for rows in query.partitions(size):
                 yield [(row[0], row[1]) for row in rows]
 
     def inputs(self, span: Span) -> Iterator[tuple[object, ...]]:
+        """What the fetched videos of `span` are made of, without reading a body: a row for each call that brought any.
+
+        The same rows, of the same ledger, mean the same videos with the same content in the same order.
+        """
         with self._reading(), self._streamed(queries.inputs(span)) as rows:
             yield from (tuple(row) for row in rows)
 
     def unknown(self, ids: Sequence[str]) -> list[str]:
+        """Return those of the ids that are not in the ledger."""
         with self._reading():
             known: set[str] = set()
             for start in range(0, len(ids), queries.LOOKUP):
@@ -110,24 +133,32 @@ class CoreReader(ABC):
             return [video_id for video_id in ids if video_id not in known]
 
     def bodies(self, call_ids: Sequence[int]) -> Iterator[StoredResponse]:
+        """Yield the stored responses of those calls, in any order."""
         with self._reading():
             yield from self._read_responses(call_ids)
 
     def sizes(self) -> Iterator[ResponseSize]:
+        """Yield position and bytes of every stored response, in load order."""
         with self._reading(), self._streamed(queries.RESPONSE_SIZES) as rows:
             yield from (queries.as_size(row) for row in rows)
 
     def totals(self) -> tuple[int, int, int]:
+        """Return how many responses are stored, and their bytes, plain and as stored."""
         with self._reading():
             count, raw_bytes, stored_bytes = self._db.execute(queries.RESPONSE_TOTALS).one()
             return count, raw_bytes, stored_bytes
 
     def newest_response(self) -> datetime | None:
+        """Return when the newest stored response was fetched, or the newest statistics; None without any."""
         with self._reading():
             newest = self._db.execute(queries.NEWEST_RESPONSE).scalar()
             return queries.moment(newest) if newest else None
 
     def pending(self, size: int) -> Iterator[tuple[str, ...]]:
+        """Yield the ids that are still to be asked for, at most `size` at a time, as a run would claim them.
+
+        Halves of refused batches come first, each by itself; then all others in load order.
+        """
         with self._reading():
             suspects = self._db.execute(queries.SUSPECTS).all()
             for _, group in groupby(suspects, key=attrgetter("suspect_batch")):
@@ -143,59 +174,73 @@ class CoreReader(ABC):
             yield from ((row.video_id, VideoState(row.state)) for row in rows)
 
     def requeueable(self, states: Collection[VideoState], reasons: Collection[str] | None) -> dict[VideoState, int]:
+        """Return how many ids of each state `Ledger.requeue` would make pending again."""
         with self._reading():
             found = {row.state: row.videos for row in self._db.execute(queries.requeueable(states, reasons))}
             return {state: found.get(state, 0) for state in states}
 
     def older(self, before: datetime, parts: str | None = None) -> Stored:
+        """Return what `Ledger.prune` would delete, or `Ledger.old_responses` gives."""
         with self._reading():
             return Stored(*self._db.execute(queries.older(before, parts)).one())
 
     def calls_to_refresh(self, before: datetime, parts: str | None = None) -> int:
+        """Return how many of those responses hold any video."""
         with self._reading():
             return int(self._db.execute(queries.calls_to_refresh(before, parts)).scalar_one())
 
     def other_parts(self, parts: str) -> int:
+        """Return how many stored responses were surely asked for with other parts than these, comma-separated."""
         with self._reading():
             return int(self._db.execute(queries.other_parts(parts)).scalar_one())
 
     def parts_asked(self) -> list[PartsAsked]:
+        """Return with which parts the stored responses were asked for."""
         with self._reading():
             return [PartsAsked(row.parts, row.responses) for row in self._db.execute(queries.PARTS_ASKED)]
 
     def older_statistics(self, before: datetime) -> Stored:
+        """Return of how many responses, and videos, the newest statistics were fetched before `before`."""
         with self._reading():
             responses, videos = self._db.execute(queries.older_statistics(before)).one()
             return Stored(responses, videos)
 
     def days(self, bucket: Bucket) -> list[QuotaDay]:
+        """Return the quota days of that bucket, oldest first."""
         with self._reading():
             return [queries.as_day(row) for row in self._db.execute(queries.days(bucket))]
 
     def day(self, bucket: Bucket, day: date) -> QuotaDay:
+        """Return that quota day; one on which nothing was spent where the ledger has none."""
         return next((kept for kept in self.days(bucket) if kept.day == day), QuotaDay(day))
 
     def has_statistics(self) -> bool:
+        """Return whether any statistics that were fetched by themselves are stored."""
         with self._reading():
             return self._db.execute(queries.HAS_STATISTICS).first() is not None
 
     def statistics(self, call_ids: Sequence[int]) -> Iterator[StoredResponse]:
+        """Yield the statistics that were fetched by themselves for those calls' responses; `call_id` is theirs."""
         with self._reading():
             for row in self._db.execute(queries.statistics(call_ids)):
                 yield StoredResponse(row.of_call, 0, queries.as_body(row), queries.moment(row.fetched_at))
 
     def oldest_response(self) -> datetime | None:
+        """Return when the response of the earliest call was fetched: later ones are hardly ever older. None: no
+        response is stored."""
         with self._reading():
             oldest = self._db.execute(queries.OLDEST_RESPONSE).scalar()
             return queries.moment(oldest) if oldest else None
 
     def findings(self) -> list[str]:
+        """Return what is not consistent, a sentence each; empty where every promise about the stored data holds."""
         from harvester.ledger import audit
 
         with self._reading():
             return list(audit.findings(self._db))
 
     def close(self) -> None:
+        """Release the snapshot and close the connection."""
         self._db.close()
         self._engine.dispose()
 

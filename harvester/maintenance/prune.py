@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from harvester.ledger.protocol import Ledger
+from harvester.ledger.ledger import Ledger
 from harvester.maintenance.requeue import PAUSE_SECONDS
 from harvester.model import NOTHING_STORED, OldResponse, Stored
 

@@ -19,9 +19,8 @@ from harvester.crawl.evidence import PROBE
 from harvester.crawl.run_report import RunReport
 from harvester.crawl.runner import Runner
 from harvester.crawl.stop import Stop
-from harvester.ledger.ledger import SqlLedger
+from harvester.ledger.ledger import Ledger
 from harvester.ledger.process_identity import this_process
-from harvester.ledger.protocol import Ledger
 from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.sqlite.migrate import prepare
 from harvester.ledger.sqlite.reader import SqliteReader
@@ -133,7 +132,7 @@ class CrawlSetup:
 
     async def load(self) -> None:
         prepare(self.path)
-        async with SqlLedger(SqliteConnector(self.path)) as ledger:
+        async with Ledger(SqliteConnector(self.path)) as ledger:
             await ledger.add(self.ids, (), 0)
 
     async def run(
@@ -151,7 +150,7 @@ class CrawlSetup:
             timeout_seconds=run.timeout_seconds,
             clock=self.clock,
         )
-        async with SqlLedger(SqliteConnector(self.path)) as ledger, client:
+        async with Ledger(SqliteConnector(self.path)) as ledger, client:
             worker = Runner(
                 ledger,
                 Watched(client, self.clock, self.calls, self.broken, self.retry_after_seconds),

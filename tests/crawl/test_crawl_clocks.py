@@ -14,7 +14,7 @@ from harvester import quota
 from harvester.crawl.backoff import Backoff
 from harvester.crawl.batch_source import PendingIds
 from harvester.crawl.run_report import Ending
-from harvester.ledger.protocol import Ledger
+from harvester.ledger.ledger import Ledger
 from harvester.model import BATCH_SIZE, Batch, Budget, Denied
 
 MIDNIGHT = datetime(2026, 6, 3, 7, tzinfo=UTC)

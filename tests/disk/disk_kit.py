@@ -19,7 +19,7 @@ from children import Program
 from forks import run
 from waiting import LIMIT_SECONDS
 
-from harvester.ledger.ledger import SqlLedger
+from harvester.ledger.ledger import Ledger
 from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.sqlite.migrate import prepare
 from harvester.ledger.sqlite.reader import SqliteReader
@@ -123,7 +123,7 @@ def load(folder: Path, ids: Iterable[str]) -> None:
     prepare(folder / "harvest.db")
 
     async def add() -> None:
-        async with SqlLedger(SqliteConnector(folder / "harvest.db")) as ledger:
+        async with Ledger(SqliteConnector(folder / "harvest.db")) as ledger:
             await ledger.add(list(ids), [], 0)
 
     asyncio.run(add())

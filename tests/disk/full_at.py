@@ -10,17 +10,17 @@ import sys
 from typing import Any
 
 from harvester.cli import main
-from harvester.ledger.ledger import SqlLedger
+from harvester.ledger.ledger import Ledger
 
 
 def fill_the_disk_at(name: str) -> None:
-    original = getattr(SqlLedger, name)
+    original = getattr(Ledger, name)
 
     async def full(*args: Any, **kwargs: Any) -> Any:
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
         return await original(*args, **kwargs)
 
-    setattr(SqlLedger, name, full)
+    setattr(Ledger, name, full)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from harvester.errors import Overtaken
 from harvester.export import Manifest, check_published, export
 from harvester.export.formats.registry import FORMATS
 from harvester.export.part_writer import NextOrder, PartOrder, PartResult, make_here
-from harvester.ledger.protocol import LedgerReader
+from harvester.ledger.reader import LedgerReader
 from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.support.progress import ProgressCallback
 

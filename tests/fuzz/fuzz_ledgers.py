@@ -18,7 +18,7 @@ import psycopg
 from sqlalchemy import Connection, Engine
 
 from harvester.ledger import queries as ledger_queries
-from harvester.ledger.ledger import SqlLedger
+from harvester.ledger.ledger import Ledger
 from harvester.ledger.postgres.connector import PostgresConnector
 from harvester.ledger.sqlite.connection import reading_engine, writing_engine
 from harvester.ledger.sqlite.connector import SqliteConnector
@@ -145,7 +145,7 @@ class InlinePostgresConnector(PostgresConnector):
         self._reader.dispose()
 
 
-class InlineLedger(SqlLedger):
+class InlineLedger(Ledger):
     def __init__(self, connector: InlineSqliteConnector | InlinePostgresConnector, alive: Alive) -> None:
         super().__init__(connector, alive)
         self.hang_up = connector.hang_up

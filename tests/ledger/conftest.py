@@ -10,7 +10,8 @@ import postgres_kit  # noqa: F401 (it brings a database)
 import pytest
 from ledger_kit import DATABASES, NOW, Alive, Database, MakeLedger, a_process, a_run
 
-from harvester.ledger.protocol import Ledger, LedgerReader
+from harvester.ledger.ledger import Ledger
+from harvester.ledger.reader import LedgerReader
 from harvester.model import ProcessIdentity
 
 

@@ -13,8 +13,8 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from harvester.ledger.ledger import SqlLedger
-from harvester.ledger.protocol import Ledger, LedgerReader
+from harvester.ledger.ledger import Ledger
+from harvester.ledger.reader import LedgerReader
 from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.sqlite.migrate import prepare
 from harvester.ledger.sqlite.reader import SqliteReader
@@ -58,8 +58,8 @@ class SqliteDatabase:
         self.url = f"sqlite:///{self.path}"
         prepare(self.path)
 
-    def ledger(self, alive: Alive) -> SqlLedger:
-        return SqlLedger(SqliteConnector(self.path), alive)
+    def ledger(self, alive: Alive) -> Ledger:
+        return Ledger(SqliteConnector(self.path), alive)
 
     def books(self) -> SqliteReader:
         return SqliteReader(self.path)
@@ -145,7 +145,7 @@ def read(path: Path) -> None:
 
 def write(path: Path) -> None:
     async def go() -> None:
-        async with SqlLedger(SqliteConnector(path)) as ledger:
+        async with Ledger(SqliteConnector(path)) as ledger:
             await ledger.add(video_ids(1), [], 0)
 
     asyncio.run(go())

@@ -18,9 +18,9 @@ from pathlib import Path
 from ledger_kit import NOW, PRICE, a_batch, a_budget, a_fault, a_run, good, read, video_ids, write
 
 from harvester.errors import HarvesterError
+from harvester.ledger.ledger import Ledger
 from harvester.ledger.open import open_ledger
 from harvester.ledger.process_identity import this_process
-from harvester.ledger.protocol import Ledger
 from harvester.ledger.sqlite.migrate import check, prepare
 from harvester.loader import load
 from harvester.model import Batch, GiveBack

@@ -10,7 +10,7 @@ import psycopg
 from ledger_kit import DATABASES, Alive, Dump
 from postgres_server import the_server
 
-from harvester.ledger.ledger import SqlLedger
+from harvester.ledger.ledger import Ledger
 from harvester.ledger.postgres.connector import PostgresConnector
 from harvester.ledger.postgres.reader import PostgresReader
 from harvester.ledger.postgres.texts import unescaped
@@ -23,8 +23,8 @@ class PostgresDatabase:
         self._db = psycopg.connect(self.url, autocommit=True)
         self._spoiled = False
 
-    def ledger(self, alive: Alive) -> SqlLedger:
-        return SqlLedger(PostgresConnector(self.url), alive)
+    def ledger(self, alive: Alive) -> Ledger:
+        return Ledger(PostgresConnector(self.url), alive)
 
     def books(self) -> PostgresReader:
         return PostgresReader(self.url)

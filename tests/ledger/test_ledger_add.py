@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from ledger_kit import NOW, Database, a_batch, counts, good, states, video_ids
 
 from harvester.errors import SourceUnavailable
+from harvester.ledger.ledger import Ledger
 from harvester.ledger.load_records import Loaded
-from harvester.ledger.protocol import Ledger, LedgerReader
+from harvester.ledger.reader import LedgerReader
 from harvester.loader import load
 from harvester.model import Addition, VideoState
 from harvester.sources.sort_ids import IdChunk, is_video_id

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from ledger_kit import NOW, Database, a_batch, a_fault, a_run, counts, good, states, video_ids
 
-from harvester.ledger.protocol import Ledger
+from harvester.ledger.ledger import Ledger
 from harvester.maintenance import prune, requeue
 from harvester.model import EVERYTHING, Batch, GiveBack, Span, Stored, VideoState
 

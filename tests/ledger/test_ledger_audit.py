@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 from ledger_kit import NOW, Database, a_batch, a_body, a_fault, a_run, good, video_ids
 
-from harvester.ledger.protocol import Ledger
+from harvester.ledger.ledger import Ledger
 from harvester.model import GiveBack
 
 IDS = video_ids(310)

@@ -21,7 +21,7 @@ from ledger_kit import (
     video_ids,
 )
 
-from harvester.ledger.protocol import Ledger
+from harvester.ledger.ledger import Ledger
 from harvester.model import Batch, Denied, GiveBack, QuotaDay, VideoState
 
 

@@ -11,7 +11,8 @@ from ledger_kit import NOW, Database, counts, video_ids
 
 from harvester import loader
 from harvester.errors import SourceUnavailable
-from harvester.ledger.protocol import Ledger, LedgerReader
+from harvester.ledger.ledger import Ledger
+from harvester.ledger.reader import LedgerReader
 from harvester.loader import load
 from harvester.model import Addition
 from harvester.sources.sort_ids import IdChunk, is_video_id

@@ -17,9 +17,9 @@ import ledger_program
 import pytest
 from ledger_kit import DAY, NOW, PRICE, Database, SqliteDatabase, counts, video_ids
 
+from harvester.ledger.ledger import Ledger
 from harvester.ledger.open import open_ledger
 from harvester.ledger.process_identity import this_process
-from harvester.ledger.protocol import Ledger
 from harvester.loader import load
 
 PROGRAM = Path(__file__).with_name("ledger_program.py")

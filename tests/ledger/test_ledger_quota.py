@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ledger_kit import DAY, NOW, Database, a_budget, a_statistics_budget, good, video_ids
 
-from harvester.ledger.protocol import Ledger
+from harvester.ledger.ledger import Ledger
 from harvester.model import Batch, BatchKind, Denied
 
 

@@ -24,9 +24,8 @@ from ledger_kit import (
 )
 from sqlalchemy import event
 
-from harvester.ledger.ledger import SqlLedger
-from harvester.ledger.protocol import Ledger, LedgerReader
-from harvester.ledger.reader import CoreReader
+from harvester.ledger.ledger import Ledger
+from harvester.ledger.reader import LedgerReader
 from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.model import GiveBack, IdRecord, Progress, VideoState
@@ -81,7 +80,7 @@ async def test_progress_is_the_same_from_both_sides(ledger: Ledger, run: int, bo
 async def test_progress_is_one_snapshot(ledger: Ledger, run: int, database: Database) -> None:
     """The states and the days are read one after the other; what is committed between them is not seen."""
     await settled(ledger, run, 120)
-    assert isinstance(ledger, SqlLedger)
+    assert isinstance(ledger, Ledger)
     connector = ledger._connector
     if not isinstance(connector, SqliteConnector):
         pytest.skip("looks between two statements of this database's")
@@ -176,7 +175,7 @@ async def test_states_come_in_load_order(ledger: Ledger, run: int, database: Dat
     batch = await a_batch(ledger, run)
     await ledger.settle(batch, good(batch, missing=[ids[7]]), NOW)
     books = database.books()
-    assert isinstance(books, CoreReader)
+    assert isinstance(books, LedgerReader)
     with books:
         found = list(books.states())
     expected = [VideoState.FETCHED] * 50 + [VideoState.PENDING] * 5 + [VideoState.INVALID]

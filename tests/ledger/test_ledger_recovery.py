@@ -22,9 +22,10 @@ from ledger_kit import (
     video_ids,
 )
 
+from harvester.ledger.ledger import Ledger
 from harvester.ledger.postgres import reader as postgres_reader
 from harvester.ledger.postgres import transaction
-from harvester.ledger.protocol import Ledger, LedgerReader
+from harvester.ledger.reader import LedgerReader
 from harvester.model import Batch, GiveBack, ProcessIdentity, RunRecord
 from harvester.report.next_steps import under_way
 

@@ -21,8 +21,8 @@ from ledger_kit import (
 
 from harvester.config import isolated_config
 from harvester.errors import ConfigError
+from harvester.ledger.ledger import Ledger
 from harvester.ledger.load_records import Removal
-from harvester.ledger.protocol import Ledger
 from harvester.maintenance.remove import POSITIONS, removable, remove
 from harvester.model import EVERYTHING, Batch, Denied, GiveBack, Span, VideoState
 

@@ -25,7 +25,8 @@ from ledger_kit import (
 )
 
 from harvester.errors import HarvesterError
-from harvester.ledger.protocol import Ledger, LedgerReader
+from harvester.ledger.ledger import Ledger
+from harvester.ledger.reader import LedgerReader
 from harvester.model import Batch, Denied, GiveBack, QuotaDay, VideoState
 
 LATER = NOW + timedelta(seconds=2)

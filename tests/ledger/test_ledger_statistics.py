@@ -24,7 +24,7 @@ from ledger_kit import (
     video_ids,
 )
 
-from harvester.ledger.protocol import Ledger
+from harvester.ledger.ledger import Ledger
 from harvester.model import Batch, BatchKind, Budget, Denied, GiveBack, Outcome, ProcessIdentity, Stored, Verdict
 
 IDS = video_ids(70)

@@ -19,8 +19,8 @@ from sqlalchemy import Engine, create_engine
 from sqlalchemy.pool import NullPool
 
 from harvester.ledger import open as ledger_open
+from harvester.ledger.ledger import Ledger
 from harvester.ledger.process_identity import this_process
-from harvester.ledger.protocol import Ledger
 from harvester.ledger.schema import for_postgres
 from harvester.ledger.sqlite.connection import writing_engine
 from harvester.model import Batch, BatchKind, Body, Budget, Outcome, Verdict, VideoState

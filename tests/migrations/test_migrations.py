@@ -21,7 +21,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import CheckConstraint, create_engine
 
 from harvester.errors import LedgerDamaged, LedgerUnusable
-from harvester.ledger.ledger import SqlLedger
+from harvester.ledger.ledger import Ledger
 from harvester.ledger.process_identity import this_process
 from harvester.ledger.schema import metadata
 from harvester.ledger.sqlite import migrate
@@ -55,7 +55,7 @@ def fill(path: Path) -> None:
     """Ids, a run, and a call under way."""
 
     async def go() -> None:
-        async with SqlLedger(SqliteConnector(path)) as ledger:
+        async with Ledger(SqliteConnector(path)) as ledger:
             await ledger.add([f"{number:010}A" for number in range(120)], [], 0)
             run = await ledger.open_run(this_process(), NOW, NOW)
             assert isinstance(await ledger.claim(run, Budget(date(2026, 11, 23), 100, 11), NOW), Batch)

@@ -23,7 +23,7 @@ from breaking import MOST_SECONDS, AtCommits, Breaker, Crash, Proxy, Terminate
 from postgres_server import PostgresServer
 from waiting import LIMIT_SECONDS, wait_until
 
-from harvester.ledger.ledger import SqlLedger
+from harvester.ledger.ledger import Ledger
 from harvester.ledger.postgres import writer
 from harvester.ledger.postgres.connector import PostgresConnector
 from harvester.ledger.postgres.reader import PostgresReader
@@ -41,7 +41,7 @@ FAULT = Outcome(Verdict.TRY_AGAIN, "backendError", 500)
 class Crawler:
     """Runs, claims and settlements in several lanes, until it is told to stop; counts what it was told of each."""
 
-    def __init__(self, ledger: SqlLedger, rng: random.Random) -> None:
+    def __init__(self, ledger: Ledger, rng: random.Random) -> None:
         self._ledger = ledger
         self._rng = rng
         self.stopped = False
@@ -132,9 +132,9 @@ async def test_each_transaction_happens_once_whenever_its_connection_breaks(
     breaker = way(server, url, rng)
     times = BREAKS or FEW[way]
     connect, doubts = writer.connect_for_writing, Counter[bool]()
-    async with SqlLedger(PostgresConnector(url)) as loading:
+    async with Ledger(PostgresConnector(url)) as loading:
         await loading.add([f"{number:010}A" for number in range(2000 + 200 * times)], (), 0)
-    async with SqlLedger(PostgresConnector(breaker.url)) as ledger:
+    async with Ledger(PostgresConnector(breaker.url)) as ledger:
         crawl = Crawler(ledger, rng)
         breaking = Breaking(crawl, breaker, times, rng)
         monkeypatch.setattr(writer, "connect_for_writing", lambda at: AtCommits(connect(at), breaking.before_commit))

@@ -17,7 +17,7 @@ from postgres_server import PostgresServer
 from waiting import LIMIT_SECONDS, until
 
 from harvester.errors import LedgerUnavailable
-from harvester.ledger.ledger import SqlLedger
+from harvester.ledger.ledger import Ledger
 from harvester.ledger.postgres import connection, writer
 from harvester.ledger.postgres.connector import PostgresConnector
 from harvester.ledger.postgres.migrate import prepare
@@ -32,13 +32,13 @@ THERE = ProcessIdentity("elsewhere", "boot", 1, "100")
 
 
 @pytest.fixture
-async def ledger(url: str) -> AsyncIterator[SqlLedger]:
-    async with SqlLedger(PostgresConnector(url, return_seconds=0), lambda _: True) as opened:
+async def ledger(url: str) -> AsyncIterator[Ledger]:
+    async with Ledger(PostgresConnector(url, return_seconds=0), lambda _: True) as opened:
         await opened.add(IDS, (), 0)
         yield opened
 
 
-async def a_batch(ledger: SqlLedger, process: ProcessIdentity = ME) -> tuple[int, Batch]:
+async def a_batch(ledger: Ledger, process: ProcessIdentity = ME) -> tuple[int, Batch]:
     run = await ledger.open_run(process, NOW, NOW + timedelta(minutes=5))
     batch = await ledger.claim(run, BUDGET, NOW)
     assert isinstance(batch, Batch)
@@ -58,7 +58,7 @@ def cut(url: str) -> None:
         db.execute(f"SELECT pg_terminate_backend(pid, 5000) FROM ({others}) AS others")
 
 
-async def recovered(ledger: SqlLedger) -> int:
+async def recovered(ledger: Ledger) -> int:
     """What is recovered once the server has seen that a connection was closed."""
     calls = 0
 
@@ -100,7 +100,7 @@ class Cut:
     ids=["True", "False", "True, just after the server's start"],
 )
 async def test_a_commit_whose_answer_is_lost_happens_once(
-    ledger: SqlLedger, url: str, server: PostgresServer, committed: bool, restarted: bool
+    ledger: Ledger, url: str, server: PostgresServer, committed: bool, restarted: bool
 ) -> None:
     if restarted:
         server.stop()
@@ -150,11 +150,11 @@ class CutLater(Cut):
 
 @pytest.mark.parametrize("commits", range(3))
 async def test_a_run_whose_first_commits_lost_their_answer_holds_its_lock(
-    ledger: SqlLedger, url: str, commits: int
+    ledger: Ledger, url: str, commits: int
 ) -> None:
     ledger._writer._db = CutLater(ledger._writer._db, commits)  # type: ignore[assignment]
     _, batch = await a_batch(ledger, THERE)
-    async with SqlLedger(PostgresConnector(url, return_seconds=0), lambda _: True) as other:
+    async with Ledger(PostgresConnector(url, return_seconds=0), lambda _: True) as other:
         assert await other.recover(ME, NOW) == 0
     assert await ledger.settle(batch, good(batch), NOW)
     with psycopg.connect(url) as db:
@@ -176,7 +176,7 @@ class Stopping(CutLater):
 
 
 async def test_where_it_stays_unknown_whether_a_group_was_committed_none_of_it_is_done_again(
-    ledger: SqlLedger, url: str, server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+    ledger: Ledger, url: str, server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connection = writer.connect_for_writing
 
@@ -214,7 +214,7 @@ async def test_a_writers_token_is_deleted_at_its_end_and_after_a_month_by_a_late
         month_ago = (datetime.now(UTC) - timedelta(days=31)).isoformat()
         for writer_id, at in (("old", month_ago), ("new", datetime.now(UTC).isoformat())):
             db.execute("INSERT INTO commit_tokens VALUES (%s, 7, %s)", (writer_id, at))
-    async with SqlLedger(PostgresConnector(url)) as ledger:
+    async with Ledger(PostgresConnector(url)) as ledger:
         await ledger.last_position()
         assert ("old", 7) in tokens()
         await ledger.recover(ME, NOW)
@@ -222,15 +222,15 @@ async def test_a_writers_token_is_deleted_at_its_end_and_after_a_month_by_a_late
     assert tokens() == []
 
 
-async def test_ledgers_in_two_schemas_do_not_share_locks(ledger: SqlLedger, url: str) -> None:
+async def test_ledgers_in_two_schemas_do_not_share_locks(ledger: Ledger, url: str) -> None:
     with psycopg.connect(url) as db:
         db.execute('CREATE SCHEMA "A second"')
     second = f"{url}&options=-csearch_path%3D%22A%5C%20second%22"
     prepare(second)
     await a_batch(ledger, THERE)
-    async with SqlLedger(PostgresConnector(second, return_seconds=0), lambda _: True) as other:
+    async with Ledger(PostgresConnector(second, return_seconds=0), lambda _: True) as other:
         await other.add(IDS, (), 0)
-        async with SqlLedger(PostgresConnector(second)) as dies:
+        async with Ledger(PostgresConnector(second)) as dies:
             await a_batch(dies, THERE)
         assert await recovered(other) == 1
     assert await ledger.recover(ME, NOW) == 0
@@ -259,7 +259,7 @@ class LetDown(Cut):
 
 @pytest.mark.parametrize(("committed", "transactions"), [(False, 0), (False, 5), (True, 5)])
 async def test_a_commit_at_which_the_server_died_happens_once_whoever_has_its_number_now(
-    ledger: SqlLedger, url: str, server: PostgresServer, committed: bool, transactions: int
+    ledger: Ledger, url: str, server: PostgresServer, committed: bool, transactions: int
 ) -> None:
     """What the server had not written when it died, it knows nothing of: it gives the transaction's number anew."""
     run, batch = await a_batch(ledger)
@@ -280,7 +280,7 @@ async def test_a_commit_at_which_the_server_died_happens_once_whoever_has_its_nu
 
 
 async def test_a_connection_that_breaks_while_it_is_asked_what_became_of_a_commit_is_asked_again(
-    ledger: SqlLedger, monkeypatch: pytest.MonkeyPatch
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connection = writer.connect_for_writing
     broken = iter([True, False])
@@ -295,19 +295,17 @@ async def test_a_connection_that_breaks_while_it_is_asked_what_became_of_a_commi
     assert (await ledger.progress()).days[0].calls == 1
 
 
-async def test_a_run_whose_connection_is_cut_goes_on_and_is_not_taken_for_dead(ledger: SqlLedger, url: str) -> None:
+async def test_a_run_whose_connection_is_cut_goes_on_and_is_not_taken_for_dead(ledger: Ledger, url: str) -> None:
     _, batch = await a_batch(ledger, THERE)
     cut(url)
     assert await ledger.last_position() == len(IDS)
-    async with SqlLedger(PostgresConnector(url, return_seconds=0), lambda _: True) as other:
+    async with Ledger(PostgresConnector(url, return_seconds=0), lambda _: True) as other:
         assert await other.recover(ME, NOW) == 0
     assert await ledger.settle(batch, good(batch), NOW)
 
 
-async def test_a_run_whose_host_is_gone_is_noticed_by_its_connection_not_by_its_lease(
-    ledger: SqlLedger, url: str
-) -> None:
-    async with SqlLedger(PostgresConnector(url)) as other:
+async def test_a_run_whose_host_is_gone_is_noticed_by_its_connection_not_by_its_lease(ledger: Ledger, url: str) -> None:
+    async with Ledger(PostgresConnector(url)) as other:
         await a_batch(other, THERE)
         assert await ledger.recover(ME, NOW) == 0
     assert await recovered(ledger) == 1
@@ -315,7 +313,7 @@ async def test_a_run_whose_host_is_gone_is_noticed_by_its_connection_not_by_its_
 
 
 async def test_a_run_that_comes_back_while_it_is_missed_is_not_taken_for_dead(
-    ledger: SqlLedger, url: str, monkeypatch: pytest.MonkeyPatch
+    ledger: Ledger, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, batch = await a_batch(ledger, THERE)
     cut(url)
@@ -323,27 +321,27 @@ async def test_a_run_that_comes_back_while_it_is_missed_is_not_taken_for_dead(
     async def come_back(_: float) -> None:
         await ledger.last_position()
 
-    async with SqlLedger(PostgresConnector(url, return_seconds=0), lambda _: True) as other:
+    async with Ledger(PostgresConnector(url, return_seconds=0), lambda _: True) as other:
         monkeypatch.setattr(asyncio, "sleep", come_back)
         assert await other.recover(ME, NOW) == 0
     assert await ledger.settle(batch, good(batch), NOW)
 
 
 async def test_after_a_restart_of_the_server_runs_have_time_to_come_back(
-    ledger: SqlLedger, url: str, server: PostgresServer
+    ledger: Ledger, url: str, server: PostgresServer
 ) -> None:
-    async with SqlLedger(PostgresConnector(url)) as other:
+    async with Ledger(PostgresConnector(url)) as other:
         await a_batch(other, THERE)
     server.stop()
     server.start()
-    async with SqlLedger(PostgresConnector(url, return_seconds=60), lambda _: True) as patient:
+    async with Ledger(PostgresConnector(url, return_seconds=60), lambda _: True) as patient:
         assert await patient.recover(ME, NOW) == 0
         assert await patient.recover(ME, NOW + timedelta(minutes=6)) == 1
     await ledger.last_position()
 
 
 async def test_a_server_that_stays_away_ends_the_run_with_exit_code_4_and_costs_nothing(
-    ledger: SqlLedger, url: str, server: PostgresServer
+    ledger: Ledger, url: str, server: PostgresServer
 ) -> None:
     _, batch = await a_batch(ledger)
     server.stop()
@@ -370,7 +368,7 @@ async def test_who_reads_beside_a_run_waits_for_a_server_that_restarts(
             refused.set()
             raise
 
-    async with SqlLedger(PostgresConnector(url)) as ledger:
+    async with Ledger(PostgresConnector(url)) as ledger:
         monkeypatch.setattr(connection, "connect", noting)
         server.stop()
         reading = asyncio.create_task(ledger.progress())
@@ -382,7 +380,7 @@ async def test_who_reads_beside_a_run_waits_for_a_server_that_restarts(
         await ledger.last_position()
 
 
-async def test_claims_pass_over_what_another_transaction_holds_and_come_back_to_it(ledger: SqlLedger, url: str) -> None:
+async def test_claims_pass_over_what_another_transaction_holds_and_come_back_to_it(ledger: Ledger, url: str) -> None:
     run, first = await a_batch(ledger)
     assert first.positions == tuple(range(1, 51))
     with psycopg.connect(url) as other:
@@ -396,10 +394,10 @@ async def test_claims_pass_over_what_another_transaction_holds_and_come_back_to_
     assert findings(url) == []
 
 
-async def test_runs_that_claim_and_settle_at_once_share_the_day_to_the_unit(url: str, ledger: SqlLedger) -> None:
+async def test_runs_that_claim_and_settle_at_once_share_the_day_to_the_unit(url: str, ledger: Ledger) -> None:
     budget = Budget(BUDGET.day, 8 * 11 + 10, 11)
 
-    async def crawl(lane: SqlLedger, run: int) -> list[int]:
+    async def crawl(lane: Ledger, run: int) -> list[int]:
         positions: list[int] = []
         while isinstance(batch := await lane.claim(run, budget, NOW), Batch):
             assert await lane.settle(batch, good(batch), NOW)
@@ -407,7 +405,7 @@ async def test_runs_that_claim_and_settle_at_once_share_the_day_to_the_unit(url:
         assert batch is Denied.BUDGET_SPENT
         return positions
 
-    others = [SqlLedger(PostgresConnector(url)) for _ in range(3)]
+    others = [Ledger(PostgresConnector(url)) for _ in range(3)]
     lanes = [(other, await other.open_run(ME, NOW, NOW)) for other in others for _ in range(4)]
     claimed = [position for lane in await asyncio.gather(*(crawl(*lane) for lane in lanes)) for position in lane]
     for other in others:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from harvester.ledger.ledger import SqlLedger
+from harvester.ledger.ledger import Ledger
 from harvester.ledger.process_identity import ProcessIdentity, this_process
 from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.sqlite.reader import SqliteReader
@@ -139,7 +139,7 @@ def assert_wakes_up_sound(image: Image) -> None:
     """It opens, what was under way is taken back, the books balance, and all that was reported stands in it."""
 
     async def recover() -> None:
-        async with SqlLedger(SqliteConnector(image.path)) as ledger:
+        async with Ledger(SqliteConnector(image.path)) as ledger:
             await ledger.recover(next_boot(), datetime.now(UTC) + timedelta(days=1))
 
     asyncio.run(recover())

@@ -17,20 +17,20 @@ from pydantic import SecretStr
 from harvester.app import Harvester
 from harvester.config import isolated_config
 from harvester.crawl.run_report import RunReport
-from harvester.ledger.ledger import SqlLedger
+from harvester.ledger.ledger import Ledger
 from harvester.ledger.sqlite import writer
 
 
 def tell_what_is_settled() -> None:
-    settle = SqlLedger.settle
+    settle = Ledger.settle
 
-    async def settle_and_tell(ledger: SqlLedger, batch: Any, outcome: Any, now: Any) -> bool:
+    async def settle_and_tell(ledger: Ledger, batch: Any, outcome: Any, now: Any) -> bool:
         settled = await settle(ledger, batch, outcome, now)
         if settled:
             os.write(1, b"%d\n" % batch.call_id)
         return settled
 
-    SqlLedger.settle = settle_and_tell  # type: ignore[method-assign]
+    Ledger.settle = settle_and_tell  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

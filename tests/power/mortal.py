@@ -25,7 +25,7 @@ from harvester import loader, sources
 from harvester.cli import main
 from harvester.export.formats import sqlite
 from harvester.export.storage import local, local_draft, local_folder
-from harvester.ledger.ledger import SqlLedger
+from harvester.ledger.ledger import Ledger
 from harvester.ledger.sqlite import connection, migrate
 from harvester.ledger.transactions import inserts
 from harvester.ledger.transactions import prune as pruning
@@ -80,14 +80,14 @@ def after(owner: Any, name: str, strike: Strike) -> None:
 
 
 def between_chunks(strike: Strike) -> None:
-    add = SqlLedger.add
+    add = Ledger.add
 
     async def added(*args: Any) -> Any:
         addition = await add(*args)
         strike()
         return addition
 
-    SqlLedger.add = added  # type: ignore[method-assign]
+    Ledger.add = added  # type: ignore[method-assign]
 
 
 def within_the_commit(strike: Strike) -> None:

@@ -10,7 +10,7 @@ import pytest
 from children import Program
 from dying import Rows, assert_sound, dies, rows
 
-from harvester.ledger.ledger import SqlLedger
+from harvester.ledger.ledger import Ledger
 from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.sqlite.migrate import prepare
 from harvester.loader import load
@@ -43,7 +43,7 @@ def uncut(folder: Path) -> Rows:
     prepare(path)
 
     async def load_it() -> None:
-        async with SqlLedger(SqliteConnector(path)) as ledger:
+        async with Ledger(SqliteConnector(path)) as ledger:
             await load(ledger, read_ids(str(folder / "ids.txt"), column="song", chunk_rows=CHUNK_ROWS))
 
     asyncio.run(load_it())

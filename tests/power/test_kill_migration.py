@@ -27,7 +27,7 @@ import pytest
 from dying import PROGRAM, Rows, assert_sound, dies, rows, run_mortal
 
 from harvester.errors import LedgerDamaged, LedgerUnavailable
-from harvester.ledger.ledger import SqlLedger
+from harvester.ledger.ledger import Ledger
 from harvester.ledger.process_identity import this_process
 from harvester.ledger.sqlite import file_copy, migrate
 from harvester.ledger.sqlite.connector import SqliteConnector
@@ -132,7 +132,7 @@ def old(tmp_path: Path) -> Upgrade:
     prepare(path)
 
     async def fill() -> None:
-        async with SqlLedger(SqliteConnector(path)) as ledger:
+        async with Ledger(SqliteConnector(path)) as ledger:
             await ledger.add([f"{number:010}A" for number in range(2_000)], [], 0)
             run = await ledger.open_run(this_process(), NOW, NOW)
             assert isinstance(await ledger.claim(run, Budget(NOW.date(), 100, 11), NOW), Batch)

@@ -20,7 +20,7 @@ from harvester.config import ExportSettings
 from harvester.export import Manifest, OnDask, export
 from harvester.export.part_writer import PartMaker, make_here
 from harvester.ledger.postgres.reader import PostgresReader
-from harvester.ledger.reader import CoreReader
+from harvester.ledger.reader import LedgerReader
 from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.model import Span
 from harvester.support.progress import ProgressCallback, no_progress
@@ -34,7 +34,11 @@ PARQUET: Kind = ("parquet", "none", 100_000)
 
 
 def go(
-    ledger: Path | CoreReader, uri: str, kind: Kind, maker: PartMaker = make_here, watch: ProgressCallback = no_progress
+    ledger: Path | LedgerReader,
+    uri: str,
+    kind: Kind,
+    maker: PartMaker = make_here,
+    watch: ProgressCallback = no_progress,
 ) -> Manifest:
     chosen: dict[str, Any] = dict(zip(("format", "compression", "max_part_bytes"), kind, strict=True))
     settings = ExportSettings(uri=uri, region="eu-west-3", **chosen)
@@ -57,7 +61,7 @@ def published(s3: S3, prefix: str = "") -> dict[str, bytes]:
     return {entry["Key"].removeprefix(prefix): s3.content(entry["Key"]) for entry in listed}
 
 
-class _Held(CoreReader):
+class _Held(LedgerReader):
     """Notes in a folder who begins which part, and waits there for a file named `go`: before its first rows, or before
     those that come after so many."""
 

@@ -37,7 +37,7 @@ from harvester.export.storage.local_folder import LocalPlace
 from harvester.export.storage.open import folder_at
 from harvester.export.storage.s3_upload import MIB
 from harvester.ledger.copy import copy
-from harvester.ledger.ledger import SqlLedger
+from harvester.ledger.ledger import Ledger
 from harvester.ledger.postgres.connector import PostgresConnector
 from harvester.ledger.postgres.reader import PostgresReader
 from harvester.ledger.sqlite.reader import SqliteReader
@@ -147,7 +147,7 @@ def test_beside_a_run_at_a_server_all_parts_are_of_one_moment(
     with ThreadPoolExecutor(1) as pool:
         exporting = pool.submit(harvester.export, dask=cluster)
         wait_until(lambda: len(attempts(held)) == 2)
-        asyncio.run(crawl(SqlLedger(PostgresConnector(url)), ids[300:], [range(301, 401)], missing_share=0.0))
+        asyncio.run(crawl(Ledger(PostgresConnector(url)), ids[300:], [range(301, 401)], missing_share=0.0))
         (held / "go").touch()
         counts = exporting.result(LIMIT_SECONDS).counts
     assert files(folder) == {name.removeprefix("songs/"): alone[name] for name in alone if name.startswith("songs/")}

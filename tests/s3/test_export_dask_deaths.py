@@ -36,7 +36,7 @@ from harvester.errors import ClusterUnavailable
 from harvester.export import OnDask
 from harvester.export.dask import part_maker
 from harvester.export.part_writer import NextOrder, PartOrder, PartResult
-from harvester.ledger.protocol import LedgerReader
+from harvester.ledger.reader import LedgerReader
 from harvester.support.progress import ProgressCallback
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from harvester.config import ExportSettings
 from harvester.errors import StorageUnavailable
 from harvester.export import export
 from harvester.export.storage import s3_folder
-from harvester.ledger.ledger import SqlLedger
+from harvester.ledger.ledger import Ledger
 from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.sqlite.migrate import prepare
 from harvester.ledger.sqlite.reader import SqliteReader
@@ -51,7 +51,7 @@ def publish(s3: S3, ledger: Path, folder: str = FOLDER) -> None:
 def fetch_a_day(ledger: Path, day: int) -> None:
     calls = in_order(VIDEOS)[day * CALLS_A_DAY : (day + 1) * CALLS_A_DAY]
     ids = list(make_ids(1, VIDEOS))
-    asyncio.run(crawl(SqlLedger(SqliteConnector(ledger)), ids, calls, missing_share=0.07))
+    asyncio.run(crawl(Ledger(SqliteConnector(ledger)), ids, calls, missing_share=0.07))
 
 
 def files(s3: S3, folder: str = FOLDER) -> Files:

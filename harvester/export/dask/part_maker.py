@@ -24,7 +24,7 @@ from harvester.errors import ClusterUnavailable, ConfigError, HarvesterError, Le
 from harvester.export.dask.cluster import ANSWER_SECONDS, KEPT, connected, scheduler_asked
 from harvester.export.part_writer import NextOrder, PartMaker, PartOrder, PartResult, make, make_here
 from harvester.export.parts import tools
-from harvester.ledger.protocol import LedgerReader
+from harvester.ledger.reader import LedgerReader
 from harvester.model import Progress
 from harvester.support.gc_tuning import tune_gc
 from harvester.support.progress import Advance, ProgressCallback

@@ -11,7 +11,7 @@ from harvester.export.counters import Counters
 from harvester.export.formats.arrow_reader import ArrowReader
 from harvester.export.formats.rows import ROWS_AT_ONCE, Lines, video_lines
 from harvester.export.prefetch import ahead
-from harvester.ledger.protocol import LedgerReader
+from harvester.ledger.reader import LedgerReader
 from harvester.model import Span
 
 T = TypeVar("T")

@@ -20,7 +20,7 @@ from harvester.export.formats import arrays
 from harvester.export.formats.batches import made_of_batches
 from harvester.export.formats.columns import schema
 from harvester.export.formats.sqlite_rows import is_list_of_texts, moments_as_text
-from harvester.ledger.protocol import LedgerReader
+from harvester.ledger.reader import LedgerReader
 from harvester.model import Span
 
 FIELDS: tuple[pa.Field, ...] = tuple(

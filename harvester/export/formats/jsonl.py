@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from harvester.export.counters import Counters
 from harvester.export.formats.rows import video_lines
-from harvester.ledger.protocol import LedgerReader
+from harvester.ledger.reader import LedgerReader
 from harvester.model import Span
 
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from harvester.export.counters import Counters
 from harvester.export.formats.batches import batches
 from harvester.export.formats.columns import schema
-from harvester.ledger.protocol import LedgerReader
+from harvester.ledger.reader import LedgerReader
 from harvester.model import Span
 
 BATCH_ROWS = 1_000

@@ -9,7 +9,7 @@ from typing import BinaryIO, TypeAlias
 
 from harvester.errors import ConfigError
 from harvester.export.counters import Counters
-from harvester.ledger.protocol import LedgerReader
+from harvester.ledger.reader import LedgerReader
 from harvester.model import Span
 from harvester.support.file_endings import COMPRESSED_WITHIN
 from harvester.support.sanitize import shown

@@ -16,7 +16,7 @@ import msgspec
 from harvester.errors import LedgerDamaged
 from harvester.export.formats.statistics_merge import with_statistics
 from harvester.export.verified_body import damaged, plain_body
-from harvester.ledger.protocol import LedgerReader
+from harvester.ledger.reader import LedgerReader
 from harvester.model import Span, StoredResponse
 from harvester.support.gzip_body import parse_text
 

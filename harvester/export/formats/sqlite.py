@@ -20,7 +20,7 @@ from harvester.export.counters import Counters
 from harvester.export.formats.batches import batches
 from harvester.export.formats.sqlite_rows import LISTS, VIDEO_FIELDS, list_rows, rows_of, sql_type, video_values
 from harvester.export.storage.ownership import SQLITE_EXPORT_ID
-from harvester.ledger.protocol import LedgerReader
+from harvester.ledger.reader import LedgerReader
 from harvester.model import Span
 from harvester.support.sanitize import shown
 

@@ -20,7 +20,7 @@ from harvester.export.formats.batches import batches
 from harvester.export.formats.sqlite import temporary_folder
 from harvester.export.formats.sqlite_rows import LISTS, VIDEO_FIELDS, list_rows, rows_of, video_values
 from harvester.export.json_array_reader import Unreadable
-from harvester.ledger.protocol import LedgerReader
+from harvester.ledger.reader import LedgerReader
 from harvester.model import EVERYTHING
 
 _COPIED_BYTES = 1 << 20

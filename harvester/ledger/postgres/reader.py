@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql
 from harvester.errors import LedgerUnavailable
 from harvester.ledger import queries
 from harvester.ledger.postgres.connection import damaged, ledger_errors, reading_engine
-from harvester.ledger.reader import CoreReader
+from harvester.ledger.reader import LedgerReader
 from harvester.ledger.schema import responses
 from harvester.model import RunRecord, StoredResponse
 from harvester.support.ledger_url import name_of
@@ -35,7 +35,7 @@ _NO_SNAPSHOT = ("0A000", "22023", "42704", "55000")
 """Error codes of a snapshot that is unknown, of another database, or released."""
 
 
-class PostgresReader(CoreReader):
+class PostgresReader(LedgerReader):
     """Reads a PostgreSQL ledger from one snapshot, without what runs commit meanwhile: see `LedgerReader`."""
 
     def __init__(self, url: str, snapshot: str | None = None) -> None:

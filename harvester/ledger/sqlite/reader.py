@@ -10,13 +10,13 @@ from typing import cast
 
 from harvester.errors import LedgerDamaged, LedgerUnavailable
 from harvester.ledger import queries
-from harvester.ledger.reader import CoreReader
+from harvester.ledger.reader import LedgerReader
 from harvester.ledger.sqlite.connection import damaged, is_read_unlocked, ledger_errors, reading_engine
 from harvester.model import StoredResponse
 from harvester.support.sanitize import shown
 
 
-class SqliteReader(CoreReader):
+class SqliteReader(LedgerReader):
     """Reads a SQLite ledger from one snapshot, without what a run commits meanwhile: see `LedgerReader`."""
 
     def __init__(self, path: Path) -> None:

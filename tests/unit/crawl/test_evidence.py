@@ -8,7 +8,7 @@ from typing import cast
 
 from harvester.crawl.concurrency import ConcurrencyController
 from harvester.crawl.evidence import Call, Evidence, Faults
-from harvester.ledger.protocol import Ledger
+from harvester.ledger.ledger import Ledger
 from harvester.model import Batch
 
 ID = "jNQXAC9IVRw"

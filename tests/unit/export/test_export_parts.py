@@ -32,7 +32,7 @@ from harvester.export.formats.registry import FORMATS, Format
 from harvester.export.part_names import part_name
 from harvester.export.part_writer import NextOrder, PartOrder, PartResult, make_here
 from harvester.export.parts import MAX_PARTS, Cutter
-from harvester.ledger.protocol import LedgerReader
+from harvester.ledger.reader import LedgerReader
 from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.model import EVERYTHING, Span
 from harvester.support.progress import Advance, ProgressCallback
