@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from harvester import quota
 from harvester.clock import Clock, SystemClock
-from harvester.config import Config, api_key
+from harvester.config import Config
 from harvester.errors import ConfigError, InconsistentLedger
 from harvester.ledger.open import check, open_ledger, open_reader, prepare
 from harvester.model import BATCH_SIZE, BatchKind, FailedId, FaultCount, Progress, Stored, VideoState
 from harvester.protected import Protected, protected_by
 from harvester.report.results import DryRun, Due, Overview
 from harvester.report.summary import refuse_without_ids, summarize
+from harvester.support.api_key import api_key
 from harvester.support.ledger_url import has_password, source_name
 from harvester.support.progress import ProgressCallback, no_progress
 from harvester.support.sanitize import count, shown

@@ -1,7 +1,7 @@
-"""Settings: the only reader of `config.toml` and of the environment.
+"""Settings: the only reader of `config.toml` and of its variables in the environment.
 
 Options beat `HARVESTER_<SECTION>__<KEY>` in the environment, which beats the file, which beats the defaults here.
-Secrets come from the environment alone. Paths in the file are relative to the file's own folder.
+The API key is no setting: see `support/api_key.py`. Paths in the file are relative to the file's own folder.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from pydantic import (
     model_validator,
 )
 
-from harvester.errors import ConfigError, CredentialsError
+from harvester.errors import ConfigError
+from harvester.support.did_you_mean import did_you_mean
 from harvester.support.file_endings import COMPRESSED_WITHIN, by_rank
 from harvester.support.ledger_url import WANTED, file_of, is_known, name_of
 from harvester.support.sanitize import shown
@@ -117,7 +118,8 @@ class YouTubeSettings(_Section):
     def _known_parts(cls, parts: tuple[str, ...]) -> tuple[str, ...]:
         unknown = sorted(set(parts) - PARTS)
         if unknown or not parts:
-            raise ValueError(f"unknown part {unknown[0]!r}" if unknown else "must name at least one part")
+            wrong = f"unknown part {unknown[0]!r}.{did_you_mean(unknown[0], PARTS)}" if unknown else ""
+            raise ValueError(wrong or "must name at least one part")
         return parts
 
 
@@ -291,40 +293,15 @@ def isolated_config(values: Mapping[str, Mapping[str, Any]]) -> Config:
     return Config.model_validate(values)
 
 
-def api_key() -> SecretStr:
-    """The YouTube API key, from `YOUTUBE_API_KEY` or the file that `YOUTUBE_API_KEY_FILE` names.
-
-    Raises CredentialsError where there is none, or where it cannot be sent in a header.
-    """
-    key = os.environ.get("YOUTUBE_API_KEY", "").strip()
-    if not key and (file := os.environ.get("YOUTUBE_API_KEY_FILE")):
-        try:
-            key = Path(file).read_text(encoding="ascii").strip()
-        except (OSError, UnicodeDecodeError):
-            raise CredentialsError(
-                "The file named by YOUTUBE_API_KEY_FILE cannot be read as a key.",
-                next_step="Let it hold the key alone, readable by this user.",
-            ) from None
-    if not key:
-        raise CredentialsError(
-            "There is no API key.",
-            state="Nothing was sent.",
-            next_step="Set YOUTUBE_API_KEY, or YOUTUBE_API_KEY_FILE to a file that holds it. "
-            "To try without one: harvester rehearse.",
-        )
-    if not key.isascii() or not key.isprintable() or " " in key:
-        raise CredentialsError(
-            "The API key holds characters that no key has.",
-            state="Nothing was sent.",
-            next_step="Let YOUTUBE_API_KEY, or the file of YOUTUBE_API_KEY_FILE, hold the key alone.",
-        )
-    return SecretStr(key)
+def _settings() -> list[str]:
+    """`quota.daily_units` and all others."""
+    sections = {name: field.default for name, field in Config.model_fields.items()}
+    return [f"{name}.{key}" for name, section in sections.items() for key in type(section).model_fields]
 
 
-def api_key_file() -> Path | None:
-    """The file that the key is read from; None where the environment itself holds it, or where there is none."""
-    file = os.environ.get("YOUTUBE_API_KEY_FILE")
-    return Path(file) if file and not os.environ.get("YOUTUBE_API_KEY", "").strip() else None
+def _variable(setting: str) -> str:
+    """The variable of `quota.daily_units`: `HARVESTER_QUOTA__DAILY_UNITS`."""
+    return ENV_PREFIX + setting.replace(".", "__").upper()
 
 
 def _from_environment() -> dict[str, Any]:
@@ -337,9 +314,15 @@ def _from_environment() -> dict[str, Any]:
         if section in Config.model_fields:
             any_set = True
         elif "__" in upper:
-            what = f"{name}: there is no section [{section}]."
-            raise ConfigError(what, state=NOTHING_DONE, next_step="Unset or rename the variable.")
+            raise _unknown_variable(f"{name}: there is no section [{section}].", upper)
+        elif upper in (variable.replace("__", "_") for variable in map(_variable, _settings())):
+            raise _unknown_variable(f"{name}: there is no such setting.", upper)
     return _read_variables() if any_set else {}
+
+
+def _unknown_variable(what: str, name: str) -> ConfigError:
+    what += did_you_mean(name, map(_variable, _settings()))
+    return ConfigError(what, state=NOTHING_DONE, next_step="Unset or rename the variable.")
 
 
 def _read_variables() -> dict[str, Any]:
@@ -364,10 +347,12 @@ def _read_variables() -> dict[str, Any]:
 def _explain(error: ValidationError, path: Path | None) -> str:
     lines = [f"The settings do not work ({shown(str(path or 'environment and defaults'))}):"]
     for problem in error.errors():
-        key = shown(".".join(str(part) for part in problem["loc"]))
+        key = ".".join(str(part) for part in problem["loc"])
         message = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden":
-            message = "there is no such setting"
+            message = f"there is no such setting.{did_you_mean(key, [*_settings(), *Config.model_fields])}"
+        variable = next((name for name in os.environ if key and name.upper() == _variable(key)), "")
+        key = shown(f"{key} ({variable})" if variable else key)
         lines.append(f"  {key}: {message}" if key else f"  {message}")
     return "\n".join(lines)
 

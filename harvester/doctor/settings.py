@@ -41,7 +41,7 @@ def config(path: Path | None, read: Callable[[], Config]) -> tuple[Finding, Conf
 
 def key(settings: Config | None) -> Finding:
     """Whether there is one that can be sent. It is never shown, nor how long it is."""
-    from harvester.config import api_key, api_key_file
+    from harvester.support.api_key import api_key, api_key_file
 
     try:
         value = api_key().get_secret_value()

@@ -14,7 +14,8 @@ from pathlib import PurePosixPath
 from harvester.errors import ConfigError
 from harvester.sources.source import as_argument
 from harvester.sources.video_id import INVISIBLE, KNOWN_ID, is_video_id, read_id
-from harvester.support.sanitize import escaped, shown
+from harvester.support.did_you_mean import did_you_mean
+from harvester.support.sanitize import count, escaped, shown
 
 HEAD_BYTES = 256 << 10
 """The header, and the comments before it, must end within this."""
@@ -116,9 +117,8 @@ def _numbered(table: _Table, wanted: Wanted, name: str) -> Header | None:
     if not most:
         return None
     if wanted.number > most:
-        columns = "1 column" if most == 1 else f"{most} columns"
         raise ConfigError(
-            f"{name} has no column {wanted.number}: its rows have {columns}.",
+            f"{name} has no column {wanted.number}: its rows have {count(most, 'column')}.",
             next_step="Name another column; or, if another character separates them, --delimiter.",
         )
     width = _most_common(widths[delimiter])
@@ -176,7 +176,8 @@ def _command(name: str, column: str) -> str:
 def column_missing(names: Sequence[str], column: str, name: str, hint: str) -> ConfigError:
     listed = ", ".join(_visible(text) for text in names[:SHOWN_COLUMNS])
     more = f" and {len(names) - SHOWN_COLUMNS} more" if len(names) > SHOWN_COLUMNS else ""
-    return ConfigError(f"{name} has no column {column!r}. Its columns: {listed}{more}.", next_step=hint)
+    what = f"{name} has no column {column!r}.{did_you_mean(column, names)} Its columns: {listed}{more}."
+    return ConfigError(what, next_step=hint)
 
 
 def columns_of_one_name(column: str, numbers: Sequence[int], name: str, hint: str) -> ConfigError:

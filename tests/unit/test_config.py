@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from harvester.cli.shared.config_template import TEMPLATE
-from harvester.config import Config, api_key, find_config, isolated_config, load_config
+from harvester.config import Config, find_config, isolated_config, load_config
 from harvester.errors import ConfigError, CredentialsError
+from harvester.support.api_key import api_key
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -84,8 +85,11 @@ def test_addresses_and_absolute_paths_stay_as_they_are(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "key"),
     [
-        ("[runn]\nconcurrency = 5", "runn"),
-        ("[run]\nconcurency = 5", "run.concurency"),
+        ("[runn]\nconcurrency = 5", "runn: there is no such setting. Did you mean 'run'?"),
+        ("[run]\nconcurency = 5", "run.concurency: there is no such setting. Did you mean 'run.concurrency'?"),
+        ("[run]\ndaily_units = 5", "Did you mean 'quota.daily_units'?"),
+        ("concurrency = 5", "Did you mean 'run.concurrency'?"),
+        ("[run]\nweather = 5", "run.weather: there is no such setting."),
         ('[run]\nconcurrency = "5"', "run.concurrency"),
         ("[run]\nconcurrency = true", "run.concurrency"),
         ("[run]\nconcurrency = 1.5", "run.concurrency"),
@@ -97,7 +101,7 @@ def test_addresses_and_absolute_paths_stay_as_they_are(tmp_path: Path) -> None:
         ("[quota]\nreserve_units = 9_990", "quota.reserve_units"),
         ('[youtube]\nbase_url = "ftp://example.org"', "youtube.base_url"),
         ('[youtube]\nbase_url = "https://example.org/v3?key=abc"', "youtube.base_url"),
-        ('[youtube]\nparts = ["snippets"]', "youtube.parts"),
+        ('[youtube]\nparts = ["snippets"]', "youtube.parts: unknown part 'snippets'. Did you mean 'snippet'?"),
         ("[youtube]\nparts = []", "youtube.parts"),
         ('[export]\nformat = "xml"', "export.format"),
         ('[export]\nacl = "everyone"', "export.acl"),
@@ -118,9 +122,10 @@ def test_what_cannot_work_is_refused_with_the_name_of_the_key(tmp_path: Path, te
 @pytest.mark.parametrize(
     ("name", "value", "told"),
     [
-        ("HARVESTER_RUN__CONCURRENCY", "many", "run.concurrency"),
-        ("HARVESTER_RUN__CONCURENCY", "5", "run.concurency"),
-        ("HARVESTER_RUNS__CONCURRENCY", "5", "HARVESTER_RUNS__CONCURRENCY"),
+        ("HARVESTER_RUN__CONCURRENCY", "many", "run.concurrency (HARVESTER_RUN__CONCURRENCY): Input"),
+        ("HARVESTER_RUN__CONCURENCY", "5", "run.concurency (HARVESTER_RUN__CONCURENCY): there is no such setting. Did"),
+        ("HARVESTER_RUNS__CONCURRENCY", "5", "HARVESTER_RUNS__CONCURRENCY: there is no section [runs]. Did you mean"),
+        ("HARVESTER_RUN_CONCURRENCY", "5", "HARVESTER_RUN_CONCURRENCY: there is no such setting. Did you mean"),
         ("HARVESTER_YOUTUBE__PARTS", "snippet", "youtube"),
     ],
 )

@@ -54,7 +54,7 @@ ROOMS = {
 }
 PURE = ["model", "errors", "_version", "quota", "support/sanitize", "support/gzip_body", "support/progress"]
 PURE += ["support/ledger_url", "crawl/backoff", "crawl/concurrency", "ledger/load_records", "youtube/classify"]
-PURE += ["youtube/validate"]
+PURE += ["support/did_you_mean", "youtube/validate"]
 FOREIGN_TO_PURE = {"aiohttp", "sqlalchemy", "sqlite3", "click", "os", "asyncio", "boto3", "pandas"}
 
 

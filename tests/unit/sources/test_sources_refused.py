@@ -72,6 +72,13 @@ UTF_16 = f"{A}\r\n{B}\r\n".encode("utf-16-le")
         ),
         ("a.csv", f"song,id\nYesterday,{A}\nImagine,{B}\n".encode(), "names", "load .*a.csv --column id"),
         ("a.csv", f"Yesterday,{A}\nImagine,{B}\n".encode(), "has no column 'song'", "load .*a.csv --column 2"),
+        (
+            "a.csv",
+            f"user,Songs\n1,{A}\n".encode(),
+            r"has no column 'song'. Did you mean 'Songs'\? Its",
+            "--column Songs",
+        ),
+        ("a.jsonl", f'{{"sonng": "{A}"}}'.encode(), r"has no column 'song'. Did you mean 'sonng'\? Its", "--column"),
         ("a.csv", b"song\nUCuAXFkgsw1L7xaCfnd5JJOw\n", "Its only row .* channels", "--column"),
         (
             "a.csv",

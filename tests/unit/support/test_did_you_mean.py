@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+import pytest
+
+from harvester.support.did_you_mean import did_you_mean
+
+
+@pytest.mark.parametrize(
+    ("wrong", "known", "told"),
+    [
+        ("sng", ["user", "song"], " Did you mean 'song'?"),
+        ("SONG", ["Song"], " Did you mean 'Song'?"),
+        ("song", ["so\x1b[31mng"], r" Did you mean 'so\x1b[31mng'?"),
+        ("weather", ["user", "song"], ""),
+        ("song", [], ""),
+    ],
+)
+def test_the_nearest_name_or_nothing(wrong: str, known: list[str], told: str) -> None:
+    assert did_you_mean(wrong, known) == told
