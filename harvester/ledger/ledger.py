@@ -57,7 +57,6 @@ class Ledger:
 
     def __init__(self, connector: Connector, alive: Callable[[ProcessIdentity], bool] | None = None) -> None:
         self._connector = connector
-        self._writer = connector.writer
         self._alive = alive or is_alive
 
     async def __aenter__(self) -> Self:
@@ -70,26 +69,26 @@ class Ledger:
         """Enter a run of this process, whose claims are its own until `lease_until`. Returns its id."""
         unclosed = self._connector.unclosed
         for run_id, reason in list(unclosed.items()):
-            await self._writer.run(runs.close_run, run_id, now, reason)
+            await self._connector.run(runs.close_run, run_id, now, reason)
             del unclosed[run_id]
-        return await self._writer.run(runs.open_run, process, now, lease_until)
+        return await self._connector.run(runs.open_run, process, now, lease_until)
 
     async def renew_lease(self, run_id: int, lease_until: datetime) -> None:
         """Keep the run's claims its own until `lease_until`; a run that was taken for dead is alive again."""
-        await self._writer.run(runs.renew_lease, run_id, lease_until)
+        await self._connector.run(runs.renew_lease, run_id, lease_until)
 
     def stop_waiting(self) -> None:
         """Stop waiting, from now on, for a server that is away or a lock of another process: methods raise instead."""
-        self._writer.stop_waiting()
+        self._connector.stop_waiting()
 
     async def close_run(self, run_id: int, now: datetime, reason: str) -> None:
         """End the run: abandon its open calls, and note in a few words why it ended."""
         try:
-            await self._writer.run(runs.close_run, run_id, now, reason)
+            await self._connector.run(runs.close_run, run_id, now, reason)
         except HarvesterError:
             self._connector.unclosed[run_id] = reason
             raise
-        await self._writer.release_run_lock(run_id)
+        await self._connector.release_run_lock(run_id)
 
     async def recover(self, process: ProcessIdentity, now: datetime) -> int:
         """Take back the claims of dead runs: immediately where the process was on the host of `process`, after the
@@ -99,10 +98,10 @@ class Ledger:
         """
         return_seconds = self._connector.return_seconds
         recovery = runs.Recovery(process, now, self._alive, return_seconds)
-        abandoned, disconnected = await self._writer.run(runs.recover, recovery, ())
+        abandoned, disconnected = await self._connector.run(runs.recover, recovery, ())
         if disconnected:
             await asyncio.sleep(min(_RECONNECTION_SECONDS, return_seconds))
-            abandoned += (await self._writer.run(runs.recover, recovery, disconnected))[0]
+            abandoned += (await self._connector.run(runs.recover, recovery, disconnected))[0]
         return abandoned
 
     async def claim(
@@ -113,7 +112,7 @@ class Ledger:
         Halves of refused batches come first, then ids in load order. `among`: only ids at these positions. Returns
         the batch, of kind HARVEST, or why there is none; then nothing was changed.
         """
-        return await self._writer.run_together(claiming.claim_all, claiming.Claim(run_id, budget, now, among))
+        return await self._connector.run_together(claiming.claim_all, claiming.Claim(run_id, budget, now, among))
 
     async def claim_old(
         self,
@@ -130,7 +129,7 @@ class Ledger:
         under way may ask for the same. The ids stay fetched. A refresh deletes a response without any video instead.
         `budget` is of the endpoint that `kind` needs. Returns the batch, of this kind, or why there is none.
         """
-        return await self._writer.run(refresh.claim, run_id, budget, now, kind, of_call, before)
+        return await self._connector.run(refresh.claim, run_id, budget, now, kind, of_call, before)
 
     async def retry(self, run_id: int, batch: Batch, fault: Outcome, budget: Budget, now: datetime) -> Batch | Denied:
         """Close the batch's call as failed, and reserve the units of another call for the same ids.
@@ -138,7 +137,7 @@ class Ledger:
         Returns the batch by its new call. Denied: claimed ids are pending again, a stored response is as it was;
         CLAIM_LOST: the claim had been taken back before, and nothing was changed.
         """
-        return await self._writer.run(settling.retry, run_id, batch, fault, budget, now)
+        return await self._connector.run(settling.retry, run_id, batch, fault, budget, now)
 
     async def settle(self, batch: Batch, outcome: Outcome, now: datetime) -> bool:
         """Store a good answer and settle its ids, as the batch's kind means it.
@@ -147,7 +146,7 @@ class Ledger:
         STATISTICS: they stay as they are, and older statistics of the response are deleted. Returns False where the
         claim, or the response that the statistics are of, was lost meanwhile: then nothing is stored.
         """
-        return await self._writer.run_together(_SETTLE[batch.kind], settling.Settlement(batch, outcome, now))
+        return await self._connector.run_together(_SETTLE[batch.kind], settling.Settlement(batch, outcome, now))
 
     async def give_back(self, batch: Batch, fault: Outcome, how: GiveBack, now: datetime) -> bool:
         """Close the batch's call as failed, and release, split or fail its ids, as `how` says.
@@ -155,28 +154,28 @@ class Ledger:
         Ids that the batch did not claim stay fetched. The units of a request that was never sent go back to the day.
         Returns False where the claim was lost meanwhile, and nothing was changed.
         """
-        return await self._writer.run(settling.give_back, batch, fault, how, now)
+        return await self._connector.run(settling.give_back, batch, fault, how, now)
 
     async def close_day(self, day: date, now: datetime, bucket: Bucket = "default") -> None:
         """Note that the API says the day's quota is spent: no claim of that bucket succeeds on that day any more."""
-        await self._writer.run(quota_days.close_day, bucket, day, now)
+        await self._connector.run(quota_days.close_day, bucket, day, now)
 
     async def reopen_day(self, day: date, bucket: Bucket = "default") -> bool:
         """Reopen a closed day. Returns False where the day was not closed."""
-        return await self._writer.run(quota_days.reopen_day, bucket, day)
+        return await self._connector.run(quota_days.reopen_day, bucket, day)
 
     async def spend_elsewhere(self, day: date, units: int, bucket: Bucket = "default") -> None:
         """Note that others spent so many of the day's units in all, which no claim spends; it replaces what was noted
         before."""
-        await self._writer.run(quota_days.spend_elsewhere, bucket, day, units)
+        await self._connector.run(quota_days.spend_elsewhere, bucket, day, units)
 
     async def open_load(self, source: str, now: datetime) -> int:
         """Enter a load of `source`, a text for people. Returns its id."""
-        return await self._writer.run(inserts.open_load, source, now)
+        return await self._connector.run(inserts.open_load, source, now)
 
     async def close_load(self, load_id: int, now: datetime) -> None:
         """Note that the load read its source to the end."""
-        await self._writer.run(inserts.close_load, load_id, now)
+        await self._connector.run(inserts.close_load, load_id, now)
 
     async def add(
         self,
@@ -191,15 +190,15 @@ class Ledger:
         `rows`, the rows of the source that were read for them, and what is new are added to the counts of the load.
         Returns how many are new, and which of the others stand at positions up to `known_up_to`.
         """
-        return await self._writer.run(inserts.add, ids, invalid, known_up_to, load_id, rows)
+        return await self._connector.run(inserts.add, ids, invalid, known_up_to, load_id, rows)
 
     async def remove(self, span: Span, which: Removal) -> dict[VideoState, int]:
         """Take ids of `span` out of the ledger that no call has asked for. Returns how many of each state."""
-        return await self._writer.run(inserts.remove, span, which)
+        return await self._connector.run(inserts.remove, span, which)
 
     async def last_position(self) -> int:
         """Return the position of the newest id, 0 in an empty ledger."""
-        return await self._writer.run(inserts.last_position)
+        return await self._connector.run(inserts.last_position)
 
     async def requeue(
         self, span: Span, states: Collection[VideoState], reasons: Collection[str] | None
@@ -208,7 +207,7 @@ class Ledger:
 
         `reasons`: only ids whose last call failed for one of them.
         """
-        return await self._writer.run(requeue.requeue, span, states, reasons)
+        return await self._connector.run(requeue.requeue, span, states, reasons)
 
     async def prune(self, call_ids: Sequence[int], before: datetime, now: datetime) -> Stored:
         """Delete the responses of those calls that were fetched before `before`, with their statistics, and note it.
@@ -216,7 +215,7 @@ class Ledger:
         Their fetched ids are pending again, missing ones stay missing; calls under way that would replace one are
         abandoned. Returns what was deleted.
         """
-        return await self._writer.run(prune.prune, call_ids, before, now)
+        return await self._connector.run(prune.prune, call_ids, before, now)
 
     async def progress(self) -> Progress:
         """Return the counts by state, and the days of the default bucket."""

@@ -28,7 +28,8 @@ class BatchingThread(Generic[S, T]):
     """Does in its thread what tasks of one event loop ask for, all items that wait at once: the change of threads
     costs as much as a small item.
 
-    `work` gives a Done for each item; what it raises instead is raised for all of them.
+    `work` gives a Done for each item. Where it raises for several, each is given to it again by itself; what it raises
+    for one is raised where that is awaited.
     """
 
     def __init__(self, name: str, work: Callable[[Sequence[S]], Sequence[Done[T]]], max_at_once: int) -> None:
@@ -77,10 +78,16 @@ class BatchingThread(Generic[S, T]):
                 done = self._work(items)
                 if len(done) != len(items):
                     raise RuntimeError(f"{len(done)} results for {len(items)} items")
-            except BaseException as error:  # noqa: BLE001 (it is raised where the items are awaited)
-                done = [Done(error=error)] * len(items)
+            except BaseException as error:  # noqa: BLE001 (it is raised where the item is awaited)
+                done = [Done(error=error)] if len(items) == 1 else list(map(self._alone, items))
             with suppress(RuntimeError):  # the loop is closed
                 loop.call_soon_threadsafe(_deliver, waiting, done)
+
+    def _alone(self, item: S) -> Done[T]:
+        try:
+            return self._work((item,))[0]
+        except BaseException as error:  # noqa: BLE001 (as above)
+            return Done(error=error)
 
     def _take(self) -> list[tuple[S, asyncio.Future[T]]]:
         with self._lock:

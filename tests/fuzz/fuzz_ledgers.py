@@ -24,7 +24,6 @@ from harvester.ledger.sqlite.connection import reading_engine, writing_engine
 from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.sqlite.migrate import prepare
 from harvester.ledger.sqlite.reader import SqliteReader, _footprint
-from harvester.ledger.sqlite.writer import Writer
 from harvester.model import ProcessIdentity
 from harvester.support.batching_thread import Done
 
@@ -59,7 +58,7 @@ class Death:
 
 
 class InlineThread:
-    """In place of a Hop: what was asked for in one turn of the loop is done together in the next."""
+    """In place of a BatchingThread: what was asked for in one turn of the loop is done together in the next."""
 
     def __init__(self, work: Callable[[Sequence[Any]], Sequence[Done[Any]]], death: Death) -> None:
         self._work = work
@@ -74,11 +73,17 @@ class InlineThread:
         self._waiting.append((item, waiting))
         return await waiting
 
+    def _done(self, items: Sequence[Any]) -> Sequence[Done[Any]]:
+        try:
+            return self._work(items)
+        except BaseException as error:  # noqa: BLE001 (as in BatchingThread)
+            return [Done(error=error)] if len(items) == 1 else [self._done([item])[0] for item in items]
+
     def _do(self) -> None:
         taken, self._waiting = self._waiting, []
         try:
             self._death.before_transaction()
-            done = self._work([item for item, _ in taken])
+            done = self._done([item for item, _ in taken])
             self._death.after_transaction()
         except Died as died:
             done = [Done(error=died)] * len(taken)
@@ -91,23 +96,18 @@ class InlineThread:
                 waiting.set_result(one.result)
 
 
-class InlineWriter(Writer):
-    def __init__(self, path: Path, engine: Engine, death: Death) -> None:
-        self._path = path
-        self._engine = engine
-        self._waiting_stopped = threading.Event()
-        self._batching_thread = InlineThread(self._commit, death)
-        self._checkpoints = ThreadPoolExecutor(1)
-        self._jobs_since = -sys.maxsize  # no checkpoint: it would take time that is not virtual
-        self._pooled = self._connect()
-
-
 class InlineSqliteConnector(SqliteConnector):
     def __init__(self, database: SqliteDatabase, death: Death) -> None:
         self._path = database.path
+        self._engine = database.writing
+        self._reader = database.reading
         self.unclosed = {}
         self._database = database
-        self.writer = InlineWriter(database.path, database.writing, death)
+        self._waiting_stopped = threading.Event()
+        self._batching_thread = InlineThread(self._run, death)  # type: ignore[assignment]
+        self._checkpoints = ThreadPoolExecutor(1)
+        self._jobs_since = -sys.maxsize  # no checkpoint: it would take time that is not virtual
+        self._pooled = self._connect()
 
     async def read(self, *queries: ledger_queries.AnyQuery) -> list[Sequence[ledger_queries.AnyRow]]:
         db = self._database.reader()
@@ -115,7 +115,7 @@ class InlineSqliteConnector(SqliteConnector):
             return [db.execute(query).all() for query in queries]
 
     def hang_up(self) -> None:
-        self.writer._disconnect()
+        self._disconnect()
 
 
 class KeptEngineBooks(SqliteReader):
@@ -133,16 +133,14 @@ class KeptEngineBooks(SqliteReader):
 class InlinePostgresConnector(PostgresConnector):
     def __init__(self, url: str, death: Death) -> None:
         super().__init__(url)
-        writer: Any = self.writer
-        writer._batching_thread._thread.shutdown()
-        writer._batching_thread = InlineThread(writer._commit, death)
+        self._batching_thread._thread.shutdown()
+        self._batching_thread = InlineThread(self._run, death)  # type: ignore[assignment]
 
     async def read(self, *queries: ledger_queries.AnyQuery) -> list[Sequence[ledger_queries.AnyRow]]:
         return self.read_all(queries)
 
     def hang_up(self) -> None:
-        self.writer._disconnect()
-        self._reader.dispose()
+        self._disconnect()
 
 
 class InlineLedger(Ledger):
@@ -165,7 +163,7 @@ class SqliteDatabase:
 
         # An engine keeps the queries that it has compiled: most of what a small crawl would cost.
         self.writing = writing_engine(self.path)
-        self._engine = reading_engine(self.path)
+        self.reading = reading_engine(self.path)
         self._reader: Connection | None = None
 
     def renew(self) -> None:
@@ -177,7 +175,7 @@ class SqliteDatabase:
     def reader(self) -> Connection:
         """One connection a crawl."""
         if self._reader is None:
-            self._reader = self._engine.connect()
+            self._reader = self.reading.connect()
         return self._reader
 
     def ledger(self, alive: Alive, death: Death) -> InlineLedger:
@@ -189,7 +187,7 @@ class SqliteDatabase:
         return rows
 
     def books(self) -> KeptEngineBooks:
-        return KeptEngineBooks(self.path, self._engine)
+        return KeptEngineBooks(self.path, self.reading)
 
     def close(self) -> None:
         self._hang_up()

@@ -18,7 +18,7 @@ from waiting import LIMIT_SECONDS, until
 
 from harvester.errors import LedgerUnavailable
 from harvester.ledger.ledger import Ledger
-from harvester.ledger.postgres import connection, writer
+from harvester.ledger.postgres import connection, connector
 from harvester.ledger.postgres.connector import PostgresConnector
 from harvester.ledger.postgres.migrate import prepare
 from harvester.ledger.postgres.reader import PostgresReader
@@ -107,9 +107,9 @@ async def test_a_commit_whose_answer_is_lost_happens_once(
         server.start()
         await ledger.last_position()
     run, batch = await a_batch(ledger)
-    ledger._writer._db = Cut(ledger._writer._db, committed=committed)  # type: ignore[assignment]
+    ledger._connector._db = Cut(ledger._connector._db, committed=committed)  # type: ignore[assignment]
     assert await ledger.settle(batch, good(batch), NOW)
-    ledger._writer._db = Cut(ledger._writer._db, committed=committed)  # type: ignore[assignment]
+    ledger._connector._db = Cut(ledger._connector._db, committed=committed)  # type: ignore[assignment]
     second = await ledger.claim(run, BUDGET, NOW)
     assert isinstance(second, Batch)
     assert second.positions[0] == 51
@@ -152,7 +152,7 @@ class CutLater(Cut):
 async def test_a_run_whose_first_commits_lost_their_answer_holds_its_lock(
     ledger: Ledger, url: str, commits: int
 ) -> None:
-    ledger._writer._db = CutLater(ledger._writer._db, commits)  # type: ignore[assignment]
+    ledger._connector._db = CutLater(ledger._connector._db, commits)  # type: ignore[assignment]
     _, batch = await a_batch(ledger, THERE)
     async with Ledger(PostgresConnector(url, return_seconds=0), lambda _: True) as other:
         assert await other.recover(ME, NOW) == 0
@@ -178,10 +178,10 @@ class Stopping(CutLater):
 async def test_where_it_stays_unknown_whether_a_group_was_committed_none_of_it_is_done_again(
     ledger: Ledger, url: str, server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connection = writer.connect_for_writing
+    connection = connector.connect_for_writing
 
     def connect_too_early(url: str) -> psycopg.Connection:
-        monkeypatch.setattr(writer, "connect_for_writing", connection)
+        monkeypatch.setattr(connector, "connect_for_writing", connection)
         try:
             return connection(url)
         finally:
@@ -189,12 +189,12 @@ async def test_where_it_stays_unknown_whether_a_group_was_committed_none_of_it_i
 
     run = await ledger.open_run(ME, NOW, NOW + timedelta(minutes=5))
     begun, all_wait = threading.Event(), threading.Event()
-    first = asyncio.create_task(ledger._writer.run(lambda _: (begun.set(), all_wait.wait(LIMIT_SECONDS))))
+    first = asyncio.create_task(ledger._connector.run(lambda _: (begun.set(), all_wait.wait(LIMIT_SECONDS))))
     assert await asyncio.to_thread(begun.wait, LIMIT_SECONDS)
     claims = [asyncio.create_task(ledger.claim(run, BUDGET, NOW)) for _ in range(3)]
     await asyncio.sleep(0)  # so that they are asked for
-    ledger._writer._db = Stopping(ledger._writer._db, 1, server)  # type: ignore[assignment]
-    monkeypatch.setattr(writer, "connect_for_writing", connect_too_early)
+    ledger._connector._db = Stopping(ledger._connector._db, 1, server)  # type: ignore[assignment]
+    monkeypatch.setattr(connector, "connect_for_writing", connect_too_early)
     all_wait.set()
     await first
     for claim in claims:
@@ -218,7 +218,7 @@ async def test_a_writers_token_is_deleted_at_its_end_and_after_a_month_by_a_late
         await ledger.last_position()
         assert ("old", 7) in tokens()
         await ledger.recover(ME, NOW)
-        assert tokens() == [(ledger._writer._id, 2)]
+        assert tokens() == [(ledger._connector._id, 2)]
     assert tokens() == []
 
 
@@ -269,7 +269,7 @@ async def test_a_commit_at_which_the_server_died_happens_once_whoever_has_its_nu
             for _ in range(transactions):
                 db.execute("UPDATE runs SET reason = reason")
 
-    ledger._writer._db = LetDown(ledger._writer._db, server, others, committed=committed)  # type: ignore[assignment]
+    ledger._connector._db = LetDown(ledger._connector._db, server, others, committed=committed)  # type: ignore[assignment]
     second = await ledger.claim(run, BUDGET, NOW)
     assert isinstance(second, Batch)
     assert await ledger.settle(second, good(second), NOW)
@@ -282,15 +282,15 @@ async def test_a_commit_at_which_the_server_died_happens_once_whoever_has_its_nu
 async def test_a_connection_that_breaks_while_it_is_asked_what_became_of_a_commit_is_asked_again(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connection = writer.connect_for_writing
+    connection = connector.connect_for_writing
     broken = iter([True, False])
 
     def breaking(url: str) -> psycopg.Connection:
         db = connection(url)
         return Asked(db) if next(broken) else db  # type: ignore[return-value]
 
-    monkeypatch.setattr(writer, "connect_for_writing", breaking)
-    ledger._writer._db = Cut(ledger._writer._db, committed=True)  # type: ignore[assignment]
+    monkeypatch.setattr(connector, "connect_for_writing", breaking)
+    ledger._connector._db = Cut(ledger._connector._db, committed=True)  # type: ignore[assignment]
     await a_batch(ledger)
     assert (await ledger.progress()).days[0].calls == 1
 

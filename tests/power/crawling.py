@@ -18,7 +18,7 @@ from harvester.app import Harvester
 from harvester.config import isolated_config
 from harvester.crawl.run_report import RunReport
 from harvester.ledger.ledger import Ledger
-from harvester.ledger.sqlite import writer
+from harvester.ledger.sqlite import connector
 
 
 def tell_what_is_settled() -> None:
@@ -35,6 +35,6 @@ def tell_what_is_settled() -> None:
 
 if __name__ == "__main__":
     tell_what_is_settled()
-    writer.CHECKPOINT_JOBS = 20
+    connector.CHECKPOINT_JOBS = 20
     harvester = Harvester(isolated_config(json.loads(sys.argv[1])), key=SecretStr("any"))
     asyncio.run(harvester.run(RunReport()))

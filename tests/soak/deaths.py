@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harvester.ledger.postgres import writer as on_server
-from harvester.ledger.sqlite.writer import Writer
+from harvester.ledger.postgres import connector as on_server
+from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.transactions import claim, settle
 from harvester.youtube.client import YouTubeClient
 
@@ -78,14 +78,14 @@ def _before_a_retry_is_paid(strike: Strike) -> None:
 
 
 def _within_a_commit(strike: Strike) -> None:
-    connect = Writer._connect
+    connect = SqliteConnector._connect
 
-    def connected(writer: Writer) -> Any:
-        pooled = connect(writer)
-        writer._db = _Watched(writer._db, strike)  # type: ignore[assignment]
+    def connected(connector: SqliteConnector) -> Any:
+        pooled = connect(connector)
+        connector._db = _Watched(connector._db, strike)  # type: ignore[assignment]
         return pooled
 
-    Writer._connect = connected  # type: ignore[method-assign]
+    SqliteConnector._connect = connected  # type: ignore[method-assign]
     connect_on_server = on_server.connect_for_writing
     on_server.connect_for_writing = lambda url: _Watched(connect_on_server(url), strike)  # type: ignore[assignment]
 

@@ -14,7 +14,7 @@ from harvester.support.batching_thread import BatchingThread, Done
 
 
 class Work:
-    """Doubles numbers once `go` is set; a negative number is an error of its own, zero one for all."""
+    """Doubles numbers once `go` is set; a negative number is an error of its own, zero one of its batch."""
 
     def __init__(self) -> None:
         self.batches: list[Sequence[int]] = []
@@ -69,7 +69,7 @@ async def test_an_item_s_error_is_raised_where_it_is_awaited_and_nowhere_else() 
         assert [repr(one) for one in done] == ["2", "4", "ValueError(-3)", "8"]
 
 
-async def test_what_the_work_raises_is_raised_for_all_of_its_batch_and_the_thread_goes_on() -> None:
+async def test_where_the_work_raises_each_item_is_done_by_itself_and_the_thread_goes_on() -> None:
     work = Work()
     async with working(work) as thread:
         first = await begun(work, thread)
@@ -78,8 +78,9 @@ async def test_what_the_work_raises_is_raised_for_all_of_its_batch_and_the_threa
         work.go.set()
         assert await first == 2
         done = await asyncio.gather(*rest, return_exceptions=True)
-        assert [type(one) for one in done] == [ZeroDivisionError] * 3
+        assert [repr(one) for one in done] == ["4", "ZeroDivisionError()", "6"]
         assert await thread(4) == 8
+    assert work.batches == [(1,), (2, 0, 3), (2,), (0,), (3,), (4,)]
 
 
 async def test_results_that_are_too_few_are_an_error_and_nobody_waits_for_ever() -> None:

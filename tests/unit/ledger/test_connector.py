@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from waiting import LIMIT_SECONDS, until
 
-from harvester.ledger.group_commit import MAX_AT_ONCE, GroupCommit, Job, run_all
-from harvester.support.batching_thread import Done
+from harvester.ledger.connector import MAX_AT_ONCE, Connector
 
 
 class Full(Exception):
@@ -24,7 +24,7 @@ class Draft(list[str]):
         """Nothing was kept back."""
 
 
-class Rows(GroupCommit):
+class Rows(Connector):
     """Commits what transactions append to a list, all or nothing."""
 
     def __init__(self) -> None:
@@ -38,25 +38,22 @@ class Rows(GroupCommit):
         self.go.set()
         self.closed = False
 
-    def stop_waiting(self) -> None:
-        """It waits for nothing."""
-
-    async def release_run_lock(self, run_id: int) -> None:
-        """It holds no run."""
+    def _errors(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def _disconnect(self) -> None:
         self.closed = True
 
-    def _run(self, jobs: Sequence[Job]) -> list[Done[Any]]:
-        self.attempts.append(len(jobs))
+    @contextmanager
+    def _transaction(self, jobs: int) -> Iterator[Any]:
+        self.attempts.append(jobs)
         assert self.go.wait(LIMIT_SECONDS)
         draft = Draft(self.committed)
-        done = run_all(draft, jobs)
+        yield draft
         if len(self.attempts) in self.fails_at:
             raise Full
         self.committed = draft
-        self.commits.append(len(jobs))
-        return done
+        self.commits.append(jobs)
 
 
 def add(rows: list[str], row: str) -> int:
