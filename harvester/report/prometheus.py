@@ -1,7 +1,7 @@
 """`harvester status` as metrics in Prometheus's text format, for node_exporter's textfile collector. Pure.
 
 Names and units are by Prometheus's conventions: seconds, bytes and ratios; what only ever grows ends in `_total`.
-docs/monitoring.md explains each metric; the table there is held to this file by a test.
+docs/reference.md lists the metrics; a test compares that table with what is written here.
 """
 
 from __future__ import annotations

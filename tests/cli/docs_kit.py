@@ -27,6 +27,12 @@ def snippets(document: str, language: str = "sh") -> list[str]:
     return re.findall(rf"executed by tests[^\n]*\n```{language}\n(.*?)```", text_of(document), re.DOTALL)
 
 
+def table(document: str, heading: str) -> list[list[str]]:
+    """The cells of the table whose first column has this heading, row by row."""
+    rows = text_of(document).partition(f"| {heading} |")[2].split("\n\n")[0].splitlines()[2:]
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in rows]
+
+
 def run_as_written(
     script: str, folder: Path, *, shell: str = "bash", typed: str = "", **env: str
 ) -> CompletedProcess[str]:

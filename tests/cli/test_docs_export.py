@@ -8,30 +8,22 @@ import re
 import shutil
 import sqlite3
 from contextlib import closing
-from dataclasses import fields
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pytest
 from command_line import Api, CommandLine
-from docs_kit import dead_links, run_as_written, snippets, text_of
+from docs_kit import dead_links, run_as_written, snippets, table, text_of
 
 from harvester.config import ExportSettings
-from harvester.export.formats.columns import schema, seconds
+from harvester.export.formats.columns import seconds
 from harvester.export.formats.registry import FORMATS
 from harvester.export.formats.unknown_fields import decode_video
 from harvester.export.formats.video import MAX_COUNT
-from harvester.export.manifest import Manifest, Part
 
 PAGE = "export.md"
 TEXT = text_of(PAGE)
-
-
-def table(heading: str) -> list[list[str]]:
-    """The rows of the table that begins with this heading."""
-    rows = TEXT.partition(f"| {heading} |")[2].split("\n\n")[0].splitlines()[2:]
-    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in rows]
 
 
 def snippet(language: str) -> str:
@@ -106,23 +98,11 @@ def test_the_sql_runs_as_written(crawl: CommandLine) -> None:
 
 
 def test_the_formats_are_those_that_there_are() -> None:
-    told = {(name, packing): (suffix, stable) for name, packing, suffix, _, stable in table("format")}
+    told = {}
+    for name, packings, suffixes, _, stable in table(PAGE, "format"):
+        each = zip(*(cell.split(", ") for cell in (packings, suffixes, stable)), strict=True)
+        told |= {(name, packing): (suffix, same) for packing, suffix, same in each}
     assert told == {key: (form.suffix, "yes" if form.stable else "no") for key, form in FORMATS.items()}
-
-
-def test_the_columns_are_those_of_the_schema() -> None:
-    told = [(name, words) for names, words in table("columns") for name in names.split(", ")]
-    actual = [(field.name, in_words(field.type)) for field in schema()]
-    assert [(name, words.replace("\\", "")) for name, words in told] == actual
-
-
-def in_words(kind: pa.DataType) -> str:
-    """A type as the document writes it: the thumbnails, all alike, in one go."""
-    if pa.types.is_struct(kind) and kind.num_fields > 2:
-        names = ", ".join(f"`{field.name}`" for field in kind)
-        (each,) = {str(field.type) for field in kind}
-        return f"struct of {names}, each {each}"
-    return str(kind).replace("list<item: ", "list<")
 
 
 def test_a_count_that_no_column_holds_is_kept_as_it_is_told() -> None:
@@ -140,12 +120,6 @@ def test_durations_are_as_they_are_told() -> None:
     assert told is not None
     assert seconds(told[1]) == int(told[2])
     assert seconds("P1M") is None
-
-
-def test_the_manifests_keys_are_all_explained() -> None:
-    told = {key: says for keys, says in table("key") for key in keys.split(", ")}
-    assert list(told) == [field.name for field in fields(Manifest)]
-    assert set(re.findall(r"`(\w+)`", told["parts"])) == {field.name for field in fields(Part)}
 
 
 def test_the_settings_of_s3_are_all_there() -> None:

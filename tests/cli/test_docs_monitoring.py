@@ -1,31 +1,28 @@
-"""docs/monitoring.md says what is so: its table is what is written, its alerts ask for what there is."""
+"""docs/reference.md has the metrics that are written, and docs/monitoring/alerts.yaml asks for no others."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import yaml
 from command_line import Api, CommandLine
+from docs_kit import dead_links, table, text_of
 from prometheus_client.parser import text_string_to_metric_families
 
 from harvester.crawl.run_report import Ending
 
-TEXT = (Path(__file__).parents[2] / "docs" / "monitoring.md").read_text(encoding="utf-8")
+TEXT = text_of("reference.md")
+ALERTS = text_of("monitoring/alerts.yaml")
 OF_NODE_EXPORTER = {"node_textfile_mtime_seconds"}
 
 
-def table() -> list[tuple[str, str, str]]:
-    rows = TEXT.partition("| metric | type | what it says |")[2].split("\n\n")[0].splitlines()[2:]
-    cells = [[cell.strip() for cell in row.split("|")[1:-1]] for row in rows]
-    return [(name.strip("`"), kind, says) for name, kind, says in cells]
+def metrics() -> list[tuple[str, str, str]]:
+    return [(name.strip("`"), kind, says) for name, kind, says in table("reference.md", "metric")]
 
 
 def rules() -> list[dict[str, Any]]:
-    found = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
-    assert len(found) == 1
-    (group,) = yaml.safe_load(found[0])["groups"]
+    (group,) = yaml.safe_load(ALERTS)["groups"]
     return list(group["rules"])
 
 
@@ -38,11 +35,11 @@ def test_the_table_is_what_is_written(cli: CommandLine, api: Api) -> None:
         sample = family.samples[0]
         labels = f"{{{','.join(sample.labels)}}}" if sample.labels else ""
         written.append((f"{sample.name}{labels}", family.type, family.documentation))
-    assert table() == written
+    assert metrics() == written
 
 
 def test_the_alerts_ask_for_metrics_that_there_are() -> None:
-    known = {name.partition("{")[0] for name, _, _ in table()} | OF_NODE_EXPORTER
+    known = {name.partition("{")[0] for name, _, _ in metrics()} | OF_NODE_EXPORTER
     for rule in rules():
         asked = set(re.findall(r"\b(?:harvester|node)_\w+", rule["expr"]))
         assert asked
@@ -62,3 +59,7 @@ def test_good_endings_are_those_of_the_code() -> None:
     (told,) = (match[1].split("|") for rule in rules() if (match := re.search(r'ending!~"(.*?)"', rule["expr"])))
     assert set(told) == set(Ending)
     assert all(f"`{ending}`" in TEXT for ending in Ending)
+
+
+def test_links_lead_somewhere() -> None:
+    assert dead_links("monitoring.md") == []

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import runpy
+from dataclasses import fields
 from typing import Any
 
 import click
+import pyarrow as pa
 import pytest
-from docs_kit import DOCS, text_of
+from docs_kit import DOCS, dead_links, table, text_of
 
 from harvester.cli import main
 from harvester.config import Config
+from harvester.export.formats.columns import schema
+from harvester.export.manifest import Manifest, Part
 
-TEXT = text_of("reference.md")
+PAGE = "reference.md"
+TEXT = text_of(PAGE)
 
 
 @pytest.fixture(scope="module")
@@ -43,3 +49,28 @@ def test_each_command_is_there_with_each_option() -> None:
         for parameter in command.params:
             if isinstance(parameter, click.Option) and not parameter.hidden:
                 assert f"`{parameter.opts[0]}" in section
+
+
+def test_the_columns_are_those_of_the_schema() -> None:
+    told = [(name, words) for names, words in table(PAGE, "columns") for name in names.split(", ")]
+    actual = [(field.name, in_words(field.type)) for field in schema()]
+    assert [(name, words.replace("\\", "")) for name, words in told] == actual
+
+
+def in_words(kind: pa.DataType) -> str:
+    """A type as the document writes it: the thumbnails, all alike, in one go."""
+    if pa.types.is_struct(kind) and kind.num_fields > 2:
+        names = ", ".join(f"`{field.name}`" for field in kind)
+        (each,) = {str(field.type) for field in kind}
+        return f"struct of {names}, each {each}"
+    return str(kind).replace("list<item: ", "list<")
+
+
+def test_the_manifests_keys_are_all_explained() -> None:
+    told = {key: says for keys, says in table(PAGE, "key") for key in keys.split(", ")}
+    assert list(told) == [field.name for field in fields(Manifest)]
+    assert set(re.findall(r"`(\w+)`", told["parts"])) == {field.name for field in fields(Part)}
+
+
+def test_links_lead_somewhere() -> None:
+    assert dead_links(PAGE) == []

@@ -35,7 +35,7 @@ def test_dask_has_the_commands_with_these_options() -> None:
         "scheduler": dask_scheduler.main,
     }
     text = text_of("dask.md")
-    (cluster,) = (yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL))
+    cluster = yaml.safe_load(text_of("dask/cluster.yaml"))
     containers = [cluster["spec"][role]["spec"]["containers"][0] for role in ("scheduler", "worker")]
     lines = [container["args"] for container in containers]
     lines += map(shlex.split, re.findall(r"dask (?:ssh|worker) [^`]*--memory-limit \w+", text))

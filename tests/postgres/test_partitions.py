@@ -1,8 +1,7 @@
-"""docs/scaling.md cuts `responses` into partitions: its statements work, and a ledger works with them."""
+"""docs/postgresql/*.sql cut `responses` into partitions: the statements work, and a ledger works with them."""
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from crawl_children import PrepareCrawl
 
 from harvester.ledger.transactions.transitions import instant
 
-PAGE = Path(__file__).parents[2] / "docs" / "scaling.md"
+FOLDER = Path(__file__).parents[2] / "docs" / "postgresql"
 OF_STATISTICS = """
 SELECT array_agg(of_call ORDER BY of_call) FROM calls JOIN responses ON call_id = id
 WHERE endpoint = 'videos.batchGetStats'
@@ -23,9 +22,9 @@ PLACES = "SELECT tableoid::regclass::text, array_agg(call_id ORDER BY call_id) F
 
 
 def statements() -> list[str]:
-    """Those of the page, in order; a partition is of two calls instead of two million."""
-    found = re.findall(r"executed by tests[^\n]*\n```sql\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    return [block.replace("000000", "") for block in found]
+    """Those that cut, and those that drop; a partition is of two calls instead of two million."""
+    files = (FOLDER / "partitions.sql", FOLDER / "drop_partition.sql")
+    return [path.read_text(encoding="utf-8").replace("000000", "") for path in files]
 
 
 def places(db: psycopg.Connection) -> dict[str, list[int]]:
