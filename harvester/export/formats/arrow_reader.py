@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
-from typing import Any, TypeAlias, get_args, get_origin
+from typing import Any, get_args, get_origin
 
 import msgspec
 import numpy as np
@@ -17,14 +17,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
 
-from harvester.errors import LedgerDamaged
 from harvester.export.formats import arrays, columns
-from harvester.export.formats.columns import COLUMNS, DURATION, TIMESTAMP, arrow_type, fields_of, is_map, is_struct
-from harvester.export.formats.rows import Lines
+from harvester.export.formats.columns import TIMESTAMP, arrow_type
+from harvester.export.formats.fields import DURATION, PATHS, Path, fields_of, is_map, is_struct, seconds
+from harvester.export.formats.rows import Lines, no_video
 from harvester.export.formats.unknown_fields import Decoded, decode_video
 from harvester.export.formats.video import USUAL_MOMENT_PATTERN, Count, Flag, KnownFields, Moment, Video
-
-Path: TypeAlias = tuple[str, ...]
 
 PIECE_ROWS = 20
 """Where Arrow refuses a row, so many are decoded one by one."""
@@ -56,13 +54,9 @@ class ArrowReader:
         try:
             videos, decoded = self._read(lines.videos)
         except (ValueError, RecursionError) as error:
-            raise LedgerDamaged(
-                f"A stored response holds what is no video: {error}.",
-                state="The ledger was only read.",
-                next_step="harvester verify names every damaged call.",
-            ) from error
+            raise no_video(error) from error
         found = []
-        for path, kind in COLUMNS:
+        for path, kind in PATHS:
             array = _column(videos, path, kind, decoded)
             if "_".join(path) == DURATION:
                 found.append(_seconds(array))
@@ -102,12 +96,12 @@ class ArrowReader:
         return _read(text, _ALL_FIELDS)
 
 
-def _read(text: bytes, fields: pa.Schema) -> pa.StructArray:
+def _read(text: bytes, types: pa.Schema) -> pa.StructArray:
     table = pj.read_json(
         pa.BufferReader(text),
         # One block, in this thread: a batch is small.
         read_options=pj.ReadOptions(use_threads=False, block_size=len(text) + 1),
-        parse_options=pj.ParseOptions(explicit_schema=fields, unexpected_field_behavior="infer"),
+        parse_options=pj.ParseOptions(explicit_schema=types, unexpected_field_behavior="infer"),
     )
     table.validate(full=True)
     return table.combine_chunks().to_batches()[0].to_struct_array()
@@ -148,7 +142,7 @@ def _type_as_sent(kind: Any, rare: frozenset[str] = frozenset()) -> pa.DataType:
 def _as_sent(video: Video) -> bytes:
     """The video as JSON in which Arrow finds every value to be of its type."""
     plain = msgspec.to_builtins(video)
-    for path, kind in COLUMNS:
+    for path, kind in PATHS:
         if kind is Count or kind is Flag:
             *above, name = path
             parent = plain
@@ -285,7 +279,7 @@ def _maps(values: pa.StructArray, path: Path, kind: Any, decoded: Mapping[int, D
 
 
 def _seconds(durations: pa.StringArray) -> pa.Int64Array:
-    return arrays.numbers(list(map(columns.seconds, durations.to_pylist())), pa.int64())
+    return arrays.numbers(list(map(seconds, durations.to_pylist())), pa.int64())
 
 
 _ALL_FIELDS = pa.schema(list(_type_as_sent(Video)))

@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harvester.export.counters import Counters
-from harvester.export.formats.batches import batches
+from harvester.export.formats.arrow_reader import ArrowReader
 from harvester.export.formats.columns import schema
+from harvester.export.formats.rows import made_of_videos
 from harvester.ledger.reader import LedgerReader
 from harvester.model import Span
 
@@ -45,7 +46,7 @@ def parquet_file(reader: LedgerReader, span: Span, counters: Counters) -> Iterat
 
 def _row_groups(reader: LedgerReader, span: Span, counters: Counters) -> Iterator[pa.Table]:
     group: list[pa.RecordBatch] = []
-    for rows in batches(reader, span, counters, BATCH_ROWS):
+    for rows in made_of_videos(reader, span, counters, ArrowReader().batch, BATCH_ROWS):
         group.append(rows)
         if len(group) * BATCH_ROWS >= ROW_GROUP_ROWS:
             yield pa.Table.from_batches(group)

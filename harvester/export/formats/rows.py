@@ -7,22 +7,29 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 import msgspec
 
 from harvester.errors import LedgerDamaged
+from harvester.export.counters import Counters
 from harvester.export.formats.statistics_merge import with_statistics
+from harvester.export.prefetch import ahead
 from harvester.export.verified_body import damaged, plain_body
 from harvester.ledger.reader import LedgerReader
 from harvester.model import Span, StoredResponse
 from harvester.support.gzip_body import parse_text
 
+T = TypeVar("T")
+
 ROWS_AT_ONCE = 250
 """Five calls' worth. Where every id came by another call, so many responses are held at once."""
 PAGES_HELD = 24
+UNDER_WAY = 1
+"""Pieces that are made while the next lines are cut out. With two, 35 MB and a tenth of the CPU time more."""
 HELD_BYTES = 32 << 20
 """Of decoded responses, counted as plain JSON. Ids that were asked for again lie in a response far from the others'."""
 
@@ -65,6 +72,30 @@ class _Page:
     """By id."""
     unbroken: bool
     """Whether each of them is on one line."""
+
+
+def made_of_videos(
+    reader: LedgerReader, span: Span, counters: Counters, make: Callable[[Lines], T], rows: int = ROWS_AT_ONCE
+) -> Iterator[T]:
+    """What `make` makes of so many videos each, in load order; in another thread, while the next are cut out."""
+
+    def made(lines: Lines) -> tuple[int, T]:
+        return len(lines.videos), make(lines)
+
+    for videos, each in ahead(made, _gathered(video_lines(reader, span), rows), depth=UNDER_WAY):
+        counters.videos += videos
+        yield each
+
+
+def _gathered(chunks: Iterator[Lines], rows: int) -> Iterator[Lines]:
+    gathered = Lines([], [])
+    for lines in chunks:
+        gathered = Lines(gathered.videos + lines.videos, gathered.fetched_at + lines.fetched_at)
+        if len(gathered.videos) >= rows:
+            yield gathered
+            gathered = Lines([], [])
+    if gathered.videos:
+        yield gathered
 
 
 def video_lines(reader: LedgerReader, span: Span) -> Iterator[Lines]:
@@ -160,4 +191,13 @@ def _let_go(held: OrderedDict[int, _Page]) -> None:
 def _lost(what: str) -> LedgerDamaged:
     return LedgerDamaged(
         what, state="The ledger was only read.", next_step="harvester verify says what else does not balance."
+    )
+
+
+def no_video(error: Exception) -> LedgerDamaged:
+    """What one of the lines is, for `error` says so."""
+    return LedgerDamaged(
+        f"A stored response holds what is no video: {error}.",
+        state="The ledger was only read.",
+        next_step="harvester verify names every damaged call.",
     )

@@ -5,26 +5,25 @@ from __future__ import annotations
 import os
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from functools import partial
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 from urllib.parse import quote
 
-import pyarrow as pa
-
 from harvester.export.counters import Counters
-from harvester.export.formats.batches import batches
+from harvester.export.formats.rows import made_of_videos
 from harvester.export.formats.sqlite import temporary_folder
-from harvester.export.formats.sqlite_rows import LISTS, VIDEO_FIELDS, list_rows, rows_of, video_values
+from harvester.export.formats.sqlite_rows import LISTS, VIDEO_COLUMNS, database_rows
 from harvester.export.json_array_reader import Unreadable
 from harvester.ledger.reader import LedgerReader
 from harvester.model import EVERYTHING
 
 _COPIED_BYTES = 1 << 20
-_NAMES = [field.name for field in VIDEO_FIELDS]
+_TABLES = {"videos": [name for name, _ in VIDEO_COLUMNS]} | {
+    each.name: ["video_id", "position", each.entry] for each in LISTS
+}
 
 
 def ids_in_database(file: BinaryIO) -> Iterator[str]:
@@ -39,27 +38,20 @@ def ids_in_database(file: BinaryIO) -> Iterator[str]:
 def differences(file: BinaryIO, reader: LedgerReader) -> Iterator[str]:
     """The first video at which a table is not what the ledger holds, as a sentence; none where all are."""
     with _opened(file) as db:
-        tables = [
+        tables = {
             # In the order in which they were written: nothing is sorted.
-            (name, db.execute(f"SELECT {', '.join(columns)} FROM {name} ORDER BY rowid"), rows)  # noqa: S608 (of ours)
-            for name, columns, rows in _tables()
-        ]
-        for batch in batches(reader, EVERYTHING, Counters()):
-            for name, found, rows in tables:
-                wanted = list(rows(batch))
-                pairs = zip_longest(wanted, found.fetchmany(len(wanted)) if wanted else [], fillvalue=())
+            name: db.execute(f"SELECT {', '.join(columns)} FROM {name} ORDER BY rowid")  # noqa: S608 (of ours)
+            for name, columns in _TABLES.items()
+        }
+        for rows in made_of_videos(reader, EVERYTHING, Counters(), database_rows):
+            for name, wanted in rows.items():
+                pairs = zip_longest(wanted, tables[name].fetchmany(len(wanted)) if wanted else [], fillvalue=())
                 if wrong := next((one or other for one, other in pairs if one != other), None):
                     yield f"The table {name} is not what the ledger holds: it differs at the video {wrong[0]}."
                     return
-        for name, found, _ in tables:
+        for name, found in tables.items():
             if (more := found.fetchone()) is not None:
                 yield f"The table {name} holds more than the ledger, from the video {more[0]} on."
-
-
-def _tables() -> Iterator[tuple[str, list[str], Callable[[pa.RecordBatch], Iterable[tuple[Any, ...]]]]]:
-    yield "videos", _NAMES, lambda batch: rows_of(video_values(batch), _NAMES, batch.num_rows)
-    for table in LISTS:
-        yield table.name, ["video_id", "position", table.entry], partial(list_rows, table=table)
 
 
 @contextmanager

@@ -97,11 +97,10 @@ def test_pandas_is_not_imported_for_it() -> None:
 import sys
 from datetime import UTC, datetime
 from harvester.export.formats.arrow_reader import ArrowReader
-from harvester.export.formats.csv import rows
 from harvester.export.formats.rows import Lines
 video = b'{"id":"-a","new":1,"snippet":{"publishedAt":"2020-01-01T00:00:00Z","tags":["a"]},"contentDetails":' \
     b'{"duration":"PT1M","caption":"true","contentRating":{"ytRating":"x"}},"statistics":{"viewCount":"5"}}'
-rows(ArrowReader().batch(Lines([video] * 3, [datetime(2020, 1, 1, tzinfo=UTC)] * 3)), safe=True)
+ArrowReader().batch(Lines([video] * 3, [datetime(2020, 1, 1, tzinfo=UTC)] * 3))
 print("pandas" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=LIMIT_SECONDS)

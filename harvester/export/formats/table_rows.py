@@ -1,0 +1,69 @@
+"""The fetched videos as rows of plain values: what CSV and a SQLite database are made of.
+
+msgspec decodes a video by itself in half the time that Arrow takes for columns that would become single values again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any, TypeAlias, get_origin
+
+from harvester.export.formats.fields import COLUMNS, DURATION, NESTED, PATHS, is_map, seconds
+from harvester.export.formats.rows import Lines, no_video
+from harvester.export.formats.unknown_fields import decode_video
+from harvester.export.formats.video import Moment
+
+Row: TypeAlias = Sequence[Any]
+
+
+def _is_plain(kind: Any) -> bool:
+    return kind not in NESTED and not is_map(kind)
+
+
+TABLE_COLUMNS = tuple((name, kind) for name, kind in COLUMNS if _is_plain(kind))
+"""Name and kind of those columns that hold single values or lists of texts."""
+_MOMENTS = [index for index, (_, kind) in enumerate(TABLE_COLUMNS) if kind is Moment]
+_SECONDS = next(index for index, (name, _) in enumerate(TABLE_COLUMNS) if name == DURATION)
+_values = attrgetter(
+    *(
+        path
+        for parts, kind in PATHS
+        if _is_plain(kind)
+        for path in [".".join(parts)] * (2 if "_".join(parts) == DURATION else 1)
+    )
+)
+
+
+def is_list(kind: Any) -> bool:
+    return get_origin(kind) is list
+
+
+def table_rows(lines: Lines) -> Iterator[list[Any]]:
+    """The values of TABLE_COLUMNS of each video; times as text. Raises LedgerDamaged where one of them is no video."""
+    for line, fetched_at in zip(lines.videos, lines.fetched_at, strict=True):
+        try:
+            video, rest = decode_video(line)
+        except (ValueError, RecursionError) as error:
+            raise no_video(error) from error
+        row = [*_values(video), rest, _isoformat(fetched_at)]
+        row[_SECONDS] = seconds(row[_SECONDS])
+        for index in _MOMENTS:
+            if (moment := row[index]) is not None:
+                row[index] = moment_as_text(moment)
+        yield row
+
+
+def moment_as_text(moment: str) -> str:
+    """As the API writes them, `2010-05-01T12:00:00Z`; with six digits of a second where it is no whole one."""
+    if len(moment) == len("2010-05-01T12:00:00Z"):
+        return moment
+    return _isoformat(datetime.fromisoformat(moment))
+
+
+@lru_cache(maxsize=64)
+def _isoformat(moment: datetime) -> str:
+    """In UTC."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
