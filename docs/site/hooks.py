@@ -1,13 +1,15 @@
-"""What the site needs beside the pages in docs/: the files at the top as pages, and the library that draws Mermaid."""
+"""What the site needs beside the pages in docs/: pages from other files, and the library that draws Mermaid."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import subprocess
 import tarfile
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
@@ -33,12 +35,31 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for page, name in FILES_AT_THE_TOP.items():
         text = (CHECKOUT / name).read_text(encoding="utf-8").replace("](docs/", "](")
         files.append(File.generated(config, page, content=text))
+    notebook = json.loads((CHECKOUT / "docs/course.ipynb").read_text(encoding="utf-8"))
+    files.append(File.generated(config, "course.md", content="\n".join(map(_cell, notebook["cells"]))))
     if shutil.which("npm"):
         files.append(File.generated(config, MERMAID_PAGE, content=_mermaid()))
         config.extra_javascript.append(MERMAID_PAGE)
     else:
         del config.mdx_configs["pymdownx.superfences"]
     return files
+
+
+def _cell(cell: dict[str, Any]) -> str:
+    """A notebook's cell as Markdown, with the texts and pictures that are stored of its output."""
+    text = "".join(cell["source"])
+    if cell["cell_type"] == "markdown":
+        return f"{text}\n"
+    blocks = [f"```python\n{text}\n```\n"]
+    for output in cell["outputs"]:
+        data = output.get("data", {})
+        if "image/png" in data:
+            blocks.append(
+                f'<img alt="The cell\'s plot" src="data:image/png;base64,{"".join(data["image/png"]).strip()}">\n'
+            )
+        elif said := "".join(output.get("text") or data.get("text/plain", [])):
+            blocks.append(f"```text\n{said.rstrip()}\n```\n")
+    return "\n".join(blocks)
 
 
 def _mermaid() -> bytes:

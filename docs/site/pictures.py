@@ -1,7 +1,7 @@
 """The pictures of the documentation, made from a real crawl against the simulated API: `make pictures`.
 
 docs/pictures/terminal.svg is a session on a terminal of 100 columns, docs/pictures/report.png the page of
-`harvester status --html` in the system's Chromium.
+`harvester status --html` in the system's Chromium. badges.py makes the README's badges.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import tempfile
 import termios
 from pathlib import Path
 
+import badges
 import pyte
 from rich.console import Console
 from rich.style import Style
@@ -37,8 +38,9 @@ IDS = "from harvester.simulator import make_ids; print('\\n'.join(make_ids(7, 6_
 
 
 def main(harvester: Path) -> None:
-    """Write both pictures. `harvester`: the command of the checkout's environment."""
+    """Write the pictures and the badges. `harvester`: the command of the checkout's environment."""
     PICTURES.mkdir(exist_ok=True)
+    badges.write()
     with tempfile.TemporaryDirectory() as folder:
         ids = subprocess.run([harvester.with_name("python"), "-c", IDS], check=True, capture_output=True)
         (Path(folder) / "songs.txt").write_bytes(ids.stdout)
