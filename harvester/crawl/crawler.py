@@ -137,35 +137,31 @@ class Crawler:
     # --- one worker
 
     async def _work(self) -> Ending:
+        """Send batch after batch. A good answer is settled beside the next claim, so that both share a commit."""
         worker = _Worker()
         try:
             while True:
-                if (ending := await self._go_round(worker)) is not None:
-                    return ending
+                if (retry := worker.retry) is not None:
+                    await self._limiter.pause(retry.wait_seconds)
+                    await self._wait_for_evidence(retry)
+                async with self._turn_to_probe(retry), self._limiter.slot():
+                    if self._closing.is_set():
+                        return await self._leave(retry)
+                    worker.retry = None
+                    if retry is not None and self._evidence.can_give_up(retry):
+                        await self._give_up(retry.batch, retry.fault)
+                        continue
+                    batch = await self._next_batch(retry)
+                    await worker.settled()
+                    if isinstance(batch, Ending):
+                        return batch
+                    if batch is not None:
+                        call = self._evidence.call(batch, retry, self._clock.monotonic())
+                        worker.retry = await self._ask(call, worker)
         finally:
             self._workers_left -= 1
             self._tell_waiters()
             await worker.settled()
-
-    async def _go_round(self, worker: _Worker) -> Ending | None:
-        """Send one batch. A good answer is settled beside the next claim, so that both share a commit."""
-        if worker.retry is not None:
-            await self._limiter.pause(worker.retry.wait_seconds)
-            await self._wait_for_evidence(worker.retry)
-        async with self._turn_to_probe(worker.retry), self._limiter.slot():
-            if self._closing.is_set():
-                return await self._leave(worker.retry)
-            if worker.retry is not None and self._evidence.can_give_up(worker.retry):
-                retry, worker.retry = worker.retry, None
-                await self._give_up(retry.batch, retry.fault)
-                return None
-            batch = await self._next_batch(worker.retry)
-            await worker.settled()
-            if isinstance(batch, Ending):
-                return batch
-            call = self._evidence.call(batch, worker.retry, self._clock.monotonic()) if batch is not None else None
-            worker.retry = await self._ask(call, worker) if call is not None else None
-        return None
 
     def _turn_to_probe(self, retry: Retry | None) -> AbstractAsyncContextManager[None]:
         """A lock for a retry that needs a probe. One probe at a time is enough: its answer serves all workers."""

@@ -9,10 +9,10 @@ What a method raises besides is said there.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from datetime import date, datetime
 from itertools import islice
-from typing import Self
+from typing import Any, Self
 
 from harvester.errors import HarvesterError
 from harvester.ledger import queries
@@ -104,15 +104,15 @@ class Ledger:
             abandoned += (await self._connector.run(runs.recover, recovery, disconnected))[0]
         return abandoned
 
-    async def claim(
+    def claim(
         self, run_id: int, budget: Budget, now: datetime, among: Sequence[int] | None = None
-    ) -> Batch | Denied:
+    ) -> Coroutine[Any, Any, Batch | Denied]:
         """Claim up to 50 pending ids for one call and reserve its units, together.
 
         Halves of refused batches come first, then ids in load order. `among`: only ids at these positions. Returns
         the batch, of kind HARVEST, or why there is none; then nothing was changed.
         """
-        return await self._connector.run_together(claiming.claim_all, claiming.Claim(run_id, budget, now, among))
+        return self._connector.run_together(claiming.claim_all, claiming.Claim(run_id, budget, now, among))
 
     async def claim_old(
         self,
@@ -139,14 +139,14 @@ class Ledger:
         """
         return await self._connector.run(settling.retry, run_id, batch, fault, budget, now)
 
-    async def settle(self, batch: Batch, outcome: Outcome, now: datetime) -> bool:
+    def settle(self, batch: Batch, outcome: Outcome, now: datetime) -> Coroutine[Any, Any, bool]:
         """Store a good answer and settle its ids, as the batch's kind means it.
 
         HARVEST: they are fetched or missing. REFRESH: likewise, and the old response is deleted and noted as pruned.
         STATISTICS: they stay as they are, and older statistics of the response are deleted. Returns False where the
         claim, or the response that the statistics are of, was lost meanwhile: then nothing is stored.
         """
-        return await self._connector.run_together(_SETTLE[batch.kind], settling.Settlement(batch, outcome, now))
+        return self._connector.run_together(_SETTLE[batch.kind], settling.Settlement(batch, outcome, now))
 
     async def give_back(self, batch: Batch, fault: Outcome, how: GiveBack, now: datetime) -> bool:
         """Close the batch's call as failed, and release, split or fail its ids, as `how` says.
