@@ -241,18 +241,18 @@ class Harvester:
         self, states: Collection[VideoState], reasons: Collection[str] | None = None, *, dry_run: bool = False
     ) -> dict[VideoState, int]:
         """Make failed or missing ids pending again, of `reasons` alone where given; how many of each state."""
-        from harvester.maintenance.requeue import requeue_ids
+        from harvester.maintenance import requeue
 
         if dry_run:
             with self.reader() as reader:
                 return reader.requeueable(states, reasons)
         check(self.config.ledger.url)
         async with open_ledger(self.config.ledger.url) as ledger:
-            return await requeue_ids(ledger, states, reasons)
+            return await requeue(ledger, states, reasons)
 
     async def prune(self, older_than: timedelta, *, dry_run: bool = False) -> Stored:
         """Delete the responses that were fetched longer ago than that; the ids they hold are pending again."""
-        from harvester.maintenance.prune import prune
+        from harvester.maintenance import prune
 
         now = self._clock.now()
         if dry_run:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
 
-    from harvester.maintenance.quota_days import BucketDays
+    from harvester.maintenance import BucketDays
     from harvester.model import Bucket, QuotaDay
 
 DAYS = 14
@@ -47,21 +47,21 @@ def quota(state: State, reopen: date | None, spent: int | None, statistics: bool
     """
     import asyncio
 
+    from harvester import maintenance
     from harvester.clock import SystemClock
-    from harvester.maintenance import quota_days
 
     if statistics and reopen is None and spent is None:
         raise click.UsageError("--statistics goes with --reopen or --spent: both quotas are shown without.")
     config, clock = state.config(), SystemClock()
     bucket: Bucket = "statistics" if statistics else "default"
     if reopen is not None:
-        asyncio.run(quota_days.reopen(config, reopen, bucket))
+        asyncio.run(maintenance.reopen(config, reopen, bucket))
         click.echo(f"{reopen} is open again.")
     if spent is not None:
-        day = asyncio.run(quota_days.spend(config, spent, clock, bucket))
+        day = asyncio.run(maintenance.spend(config, spent, clock, bucket))
         click.echo(f"On {day}, others spent {spent:,} units.")
     if reopen is None and spent is None:
-        _show(quota_days.buckets(config, clock))
+        _show(maintenance.buckets(config, clock))
         warn_of_clock(state.harvester())
 
 

@@ -11,7 +11,7 @@ from harvester.cli.shared.console import can_ask, fold
 from harvester.cli.shared.state import State
 
 if TYPE_CHECKING:
-    from harvester.maintenance.remove import Removable
+    from harvester.maintenance import Removable
 
 
 @click.command(epilog="\b\nExample: harvester remove --invalid --yes\nExample: harvester remove --load 1 --yes")
@@ -35,7 +35,7 @@ def remove(state: State, invalid: bool, pending: bool, load_id: int | None, yes:
     import asyncio
 
     from harvester.ledger.load_records import Removal
-    from harvester.maintenance.remove import removable, remove
+    from harvester.maintenance import removable, remove
     from harvester.model import VideoState
 
     if (invalid, pending, load_id is not None).count(True) != 1:

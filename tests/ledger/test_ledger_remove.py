@@ -23,7 +23,8 @@ from harvester.config import isolated_config
 from harvester.errors import ConfigError
 from harvester.ledger.ledger import Ledger
 from harvester.ledger.load_records import Removal
-from harvester.maintenance.remove import POSITIONS, removable, remove
+from harvester.maintenance import REMOVED_POSITIONS as POSITIONS
+from harvester.maintenance import removable, remove
 from harvester.model import EVERYTHING, Batch, Denied, GiveBack, Span, VideoState
 
 PENDING, INVALID = VideoState.PENDING, VideoState.INVALID

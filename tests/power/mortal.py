@@ -21,7 +21,7 @@ from typing import Any
 
 from sqlalchemy import event
 
-from harvester import loader, sources
+from harvester import loader, maintenance, sources
 from harvester.cli import main
 from harvester.export.formats import sqlite
 from harvester.export.storage import local, local_draft, local_folder
@@ -30,7 +30,6 @@ from harvester.ledger.sqlite import connection, migrate
 from harvester.ledger.transactions import inserts
 from harvester.ledger.transactions import prune as pruning
 from harvester.ledger.transactions import requeue as requeuing
-from harvester.maintenance import prune, requeue
 
 Strike = Callable[[], None]
 
@@ -139,7 +138,7 @@ def arm(death: dict[str, Any]) -> None:
         sources.read_ids = functools.partial(sources.read_ids, chunk_rows=death["chunk_rows"])
         loader.READ_AHEAD_IDS = death.get("read_ahead_ids", 0)
     if "again_at_once" in death:
-        requeue.POSITIONS = prune.RESPONSES = death["again_at_once"]
+        maintenance.REQUEUED_POSITIONS = maintenance.PRUNED_RESPONSES = death["again_at_once"]
     if "migrations" in death:
         migrate.migrations_folder = lambda: Path(death["migrations"])
         migrate.REVISION = death["revision"]

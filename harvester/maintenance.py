@@ -1,0 +1,172 @@
+"""What people do to a ledger between runs: requeue, prune and remove, and fix quota days.
+
+What changes many ids goes in many short transactions, so that a run meanwhile waits for none of them long. Interrupted
+and repeated, it continues with what is left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from harvester import quota
+from harvester.clock import Clock
+from harvester.config import Config
+from harvester.errors import ConfigError
+from harvester.ledger.ledger import Ledger
+from harvester.ledger.load_records import LoadRecord, Removal
+from harvester.ledger.open import check, open_ledger, open_reader
+from harvester.model import NOTHING_STORED, Bucket, OldResponse, QuotaDay, Span, Stored, VideoState
+
+REQUEUED_POSITIONS = 5_000
+"""Positions looked at in one transaction that makes ids pending."""
+REMOVED_POSITIONS = 2_000
+"""The same of one that removes ids: each that goes changes a page of the index by id, and 2,000 pages take a tenth of a
+second."""
+PRUNED_RESPONSES = 100
+"""Most responses deleted in one transaction."""
+MAX_ROWS_SCANNED = 200_000
+"""Most positions that the ids of those responses lie over, unless one response alone takes more."""
+PAUSE_SECONDS = 0.02
+"""Between two transactions, since SQLite keeps no queue: who waits for the lock only looks now and then."""
+
+BUCKET_NAMES: dict[Bucket, str] = {"default": "videos.list", "statistics": "videos:batchGetStats"}
+"""How people know the quotas: by what harvester asks of them."""
+
+
+async def requeue(
+    ledger: Ledger, states: Collection[VideoState], reasons: Collection[str] | None
+) -> dict[VideoState, int]:
+    """Make failed or missing ids pending again. Returns how many of each of `states`."""
+    moved = await _in_steps(ledger, REQUEUED_POSITIONS, lambda span: ledger.requeue(span, states, reasons))
+    return {state: moved[state] for state in states}
+
+
+async def prune(ledger: Ledger, before: datetime, now: datetime) -> Stored:
+    """Delete the responses fetched before `before`. Returns what was deleted."""
+    total = NOTHING_STORED
+    after = 0
+    while old := await ledger.old_responses(before, after, PRUNED_RESPONSES):
+        after = old[-1].call_id
+        for call_ids in _by_position_span(old):
+            total = total.plus(await ledger.prune(call_ids, before, now))
+            await asyncio.sleep(PAUSE_SECONDS)
+    return total
+
+
+def _by_position_span(old: Sequence[OldResponse]) -> Iterator[list[int]]:
+    """The calls of these responses, as many at a time as lie over MAX_ROWS_SCANNED positions."""
+    calls: list[int] = []
+    position_span = 0
+    for response in old:
+        if calls and position_span + response.position_span > MAX_ROWS_SCANNED:
+            yield calls
+            calls, position_span = [], 0
+        calls.append(response.call_id)
+        position_span += response.position_span
+    yield calls
+
+
+@dataclass(frozen=True, slots=True)
+class Removable:
+    """What a removal would take out: ids by state, and the load where one was named."""
+
+    videos: Mapping[VideoState, int]
+    load: LoadRecord | None
+
+    @property
+    def total(self) -> int:
+        return sum(self.videos.values())
+
+
+def removable(config: Config, which: Removal) -> Removable:
+    """What `remove` would do. Reads only. Raises ConfigError where there is no such load."""
+    check(config.ledger.url)
+    with open_reader(config.ledger.url) as reader:
+        load = next((load for load in reader.loads() if load.id == which.load_id), None)
+        if which.load_id is not None and load is None:
+            raise ConfigError(
+                f"There is no load {which.load_id}.",
+                state="Nothing was changed.",
+                next_step="harvester status --loads lists them.",
+            )
+        return Removable(reader.removable(which), load)
+
+
+async def remove(config: Config, which: Removal) -> dict[VideoState, int]:
+    """Remove ids that a wrong load brought and no call has asked for. Returns how many of each state."""
+    check(config.ledger.url)
+    async with open_ledger(config.ledger.url) as ledger:
+        return dict(await _in_steps(ledger, REMOVED_POSITIONS, lambda span: ledger.remove(span, which)))
+
+
+async def _in_steps(
+    ledger: Ledger, positions: int, change: Callable[[Span], Awaitable[Mapping[VideoState, int]]]
+) -> Counter[VideoState]:
+    """Call `change` for so many positions at a time. Returns the sums of what it returned."""
+    changed: Counter[VideoState] = Counter()
+    last = await ledger.last_position()
+    for first in range(1, last + 1, positions):
+        chunk = await change(Span(first, first + positions - 1))
+        changed.update(chunk)
+        if any(chunk.values()):
+            await asyncio.sleep(PAUSE_SECONDS)
+    return changed
+
+
+# --- quota days
+
+
+@dataclass(frozen=True, slots=True)
+class BucketDays:
+    """A daily quota of the API, and its days, oldest first; today is always one of them."""
+
+    name: str
+    daily_units: int
+    """What may be spent a day: quota.reserve_units are left out."""
+    days: Sequence[QuotaDay]
+
+
+def buckets(config: Config, clock: Clock) -> list[BucketDays]:
+    """What the ledger knows of each. Reads only."""
+    check(config.ledger.url)
+    today, settings = quota.quota_day(clock.now()), config.quota
+    units: dict[Bucket, int] = {"default": settings.spendable_units, "statistics": settings.statistics_daily_units}
+    with open_reader(config.ledger.url) as reader:
+        return [
+            BucketDays(name, units[bucket], _with_today(reader.days(bucket), today))
+            for bucket, name in BUCKET_NAMES.items()
+        ]
+
+
+def _with_today(days: Sequence[QuotaDay], today: date) -> Sequence[QuotaDay]:
+    if any(day.day == today for day in days):
+        return days
+    return sorted([*days, QuotaDay(today)], key=lambda day: day.day)
+
+
+async def reopen(config: Config, day: date, bucket: Bucket = "default") -> None:
+    """Open a day again that was closed by the API, or by what was taken for its words.
+
+    Raises ConfigError where it is not closed.
+    """
+    check(config.ledger.url)
+    async with open_ledger(config.ledger.url) as ledger:
+        if not await ledger.reopen_day(day, bucket):
+            raise ConfigError(
+                f"{day} is not closed for {BUCKET_NAMES[bucket]}.",
+                state="Nothing was changed.",
+                next_step="harvester quota shows which days are.",
+            )
+
+
+async def spend(config: Config, units: int, clock: Clock, bucket: Bucket = "default") -> date:
+    """Note that others spent so many units in all on this quota day, instead of what was noted before; the day."""
+    check(config.ledger.url)
+    today = quota.quota_day(clock.now())
+    async with open_ledger(config.ledger.url) as ledger:
+        await ledger.spend_elsewhere(today, units, bucket)
+    return today
