@@ -243,7 +243,8 @@ class Ledger:
         remaining = map(self._connector.as_written, ids)
         while chunk := list(islice(remaining, queries.LOOKUP)):
             (rows,) = await self._connector.read(queries.find(chunk))
-            found |= {self._connector.as_given(row.video_id): queries.as_id_record(row) for row in rows}
+            for video_id, position, state, call_id in rows:
+                found[self._connector.as_given(video_id)] = IdRecord(position, VideoState(state), call_id)
         return found
 
     async def bodies(self, call_ids: Sequence[int]) -> dict[int, Body]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from sqlalchemy import BigInteger, ColumnElement, Row, Select, and_, bindparam, cast, func, select
 from sqlalchemy.dialects import sqlite
 
-from harvester.ledger.load_records import LoadRecord, Removal
+from harvester.ledger.load_records import Removal
 from harvester.ledger.schema import (
     calls,
     loads,
@@ -27,13 +27,8 @@ from harvester.model import (
     Body,
     Bucket,
     CallState,
-    FailedId,
-    FaultCount,
-    IdRecord,
     Progress,
     QuotaDay,
-    ResponseSize,
-    RunRecord,
     Span,
     Stored,
     StoredResponse,
@@ -41,6 +36,7 @@ from harvester.model import (
 )
 from harvester.youtube.endpoints import VIDEOS_BATCH_GET_STATS, VIDEOS_LIST
 
+T = TypeVar("T")
 AnyRow: TypeAlias = Row[*tuple[Any, ...]]
 AnyQuery: TypeAlias = Select[*tuple[Any, ...]]
 
@@ -120,7 +116,7 @@ FAILED = (
         videos.c.video_id,
         func.coalesce(calls.c.reason, calls.c.state).label("reason"),
         calls.c.http_status,
-        calls.c.finished_at,
+        calls.c.finished_at.label("failed_at"),
         videos.c.attempts,
     )
     .join_from(videos, calls, calls.c.id == videos.c.call_id)
@@ -342,37 +338,11 @@ def as_day(row: AnyRow) -> QuotaDay:
     )
 
 
-def as_run(row: AnyRow) -> RunRecord:
-    return RunRecord(
-        id=row.id,
-        host=row.host,
-        pid=row.pid,
-        started_at=moment(row.started_at),
-        lease_until=moment(row.lease_until),
-        ended_at=moment(row.ended_at) if row.ended_at else None,
-        reason=row.reason,
-    )
-
-
-def as_load(row: AnyRow) -> LoadRecord:
-    return LoadRecord(
-        id=row.id,
-        source=row.source,
-        loaded_at=moment(row.loaded_at),
-        rows=row.rows,
-        new=row.new,
-        invalid=row.invalid,
-        removed=row.removed,
-        finished_at=moment(row.finished_at) if row.finished_at else None,
-    )
-
-
-def as_fault(row: AnyRow) -> FaultCount:
-    return FaultCount(row.reason, row.calls, row.units, moment(row.last_at))
-
-
-def as_failed(row: AnyRow) -> FailedId:
-    return FailedId(row.video_id, row.reason, row.http_status, moment(row.finished_at), row.attempts)
+def as_record(kind: type[T], row: AnyRow) -> T:
+    """A record whose fields are the columns of the same names."""
+    values = {name: row._mapping[name] for name in kind.__annotations__}
+    instants = {name: moment(value) for name, value in values.items() if value and name.endswith(("_at", "_until"))}
+    return kind(**values | instants)
 
 
 def as_body(row: AnyRow) -> Body:
@@ -385,11 +355,3 @@ def as_response(row: tuple[Any, ...]) -> StoredResponse:
     return StoredResponse(
         call_id, first_position, Body(body, encoding, raw_bytes, sha256, item_count), moment(fetched_at)
     )
-
-
-def as_size(row: AnyRow) -> ResponseSize:
-    return ResponseSize(row.first_position, row.raw_bytes, row.stored_bytes, row.sha256)
-
-
-def as_id_record(row: AnyRow) -> IdRecord:
-    return IdRecord(row.position, VideoState(row.state), row.call_id)

@@ -59,12 +59,12 @@ class LedgerReader(ABC):
     def runs(self, newest: int) -> list[RunRecord]:
         """Return so many of the newest runs, and all that have not ended; newest first."""
         with self._reading():
-            return [queries.as_run(row) for row in self._db.execute(queries.newest_runs(newest))]
+            return [queries.as_record(RunRecord, row) for row in self._db.execute(queries.newest_runs(newest))]
 
     def loads(self) -> list[LoadRecord]:
         """Return every source that was read into the ledger, in order."""
         with self._reading():
-            return [queries.as_load(row) for row in self._db.execute(queries.LOADS)]
+            return [queries.as_record(LoadRecord, row) for row in self._db.execute(queries.LOADS)]
 
     def removable(self, which: Removal) -> dict[VideoState, int]:
         """Return how many ids of each state `Ledger.remove` would take out."""
@@ -82,12 +82,12 @@ class LedgerReader(ABC):
         `among_newest`: of so many of the newest calls. None: of all.
         """
         with self._reading():
-            return [queries.as_fault(row) for row in self._db.execute(queries.faults(limit, among_newest))]
+            return [queries.as_record(FaultCount, row) for row in self._db.execute(queries.faults(limit, among_newest))]
 
     def failed(self) -> Iterator[FailedId]:
         """Yield the ids that were given up, in load order, streamed."""
         with self._reading(), self._streamed(queries.FAILED) as rows:
-            yield from (queries.as_failed(row) for row in rows)
+            yield from (queries.as_record(FailedId, row) for row in rows)
 
     def good_call_seconds(self, among_newest: int) -> list[float]:
         """Return how many seconds the good ones of so many of the newest calls took, from claim to settlement."""
@@ -140,7 +140,7 @@ class LedgerReader(ABC):
     def sizes(self) -> Iterator[ResponseSize]:
         """Yield position and bytes of every stored response, in load order."""
         with self._reading(), self._streamed(queries.RESPONSE_SIZES) as rows:
-            yield from (queries.as_size(row) for row in rows)
+            yield from (ResponseSize(*row) for row in rows)
 
     def totals(self) -> tuple[int, int, int]:
         """Return how many responses are stored, and their bytes, plain and as stored."""
