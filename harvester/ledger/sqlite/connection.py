@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
@@ -70,6 +70,26 @@ def reading_engine(path: Path, *, unlocked: bool = False) -> Engine:
     _prepare_connections(engine, _READING)
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
     return engine
+
+
+@contextmanager
+def driver_connection(engine: Engine) -> Iterator[tuple[Connection, sqlite3.Connection]]:
+    """A connection of an engine that is not used again, with that of the sqlite3 module below it."""
+    try:
+        with engine.connect() as connection:
+            driver = connection.connection.driver_connection
+            assert isinstance(driver, sqlite3.Connection)
+            yield connection, driver
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def reading_connection(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that cannot write, in a transaction; without locks where there can be none."""
+    with driver_connection(reading_engine(path, unlocked=is_read_unlocked(path))) as (connection, driver):
+        connection.begin()
+        yield driver
 
 
 def is_read_unlocked(path: Path) -> bool:

@@ -9,7 +9,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from harvester.ledger.sqlite.connection import damaged, is_read_unlocked, reading_engine
+from harvester.ledger.sqlite.connection import damaged, reading_connection
 from harvester.support.progress import Advance, ProgressCallback, no_progress
 
 _PAGES = 4096
@@ -21,14 +21,8 @@ def copy_file(path: Path, target: Path, watch: ProgressCallback = no_progress) -
 
     Raises LedgerDamaged, OSError where there is no room, or SQLite's errors; half a copy may be left then.
     """
-    engine = reading_engine(path, unlocked=is_read_unlocked(path))
-    try:
-        with engine.connect() as connection, connection.begin():
-            source = connection.connection.driver_connection
-            assert isinstance(source, sqlite3.Connection)
-            _copy(source, path, target, watch)
-    finally:
-        engine.dispose()
+    with reading_connection(path) as source:
+        _copy(source, path, target, watch)
 
 
 def _copy(source: sqlite3.Connection, path: Path, target: Path, watch: ProgressCallback) -> None:

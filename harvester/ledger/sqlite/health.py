@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harvester.ledger.schema import metadata
-from harvester.ledger.sqlite.connection import damaged, is_read_unlocked, ledger_errors, reading_engine
+from harvester.ledger.sqlite.connection import damaged, ledger_errors, reading_connection
 
 MAX_SECONDS = 3.0
 _STEPS_BETWEEN_LOOKS_AT_THE_CLOCK = 10_000
@@ -19,16 +19,10 @@ def quick_look(path: Path, max_seconds: float = MAX_SECONDS) -> bool:
 
     Raises LedgerDamaged with the first fault, or another of the ledger's errors.
     """
-    engine = reading_engine(path, unlocked=is_read_unlocked(path))
-    try:
-        with ledger_errors(path), engine.connect() as connection:
-            driver = connection.connection.driver_connection
-            assert isinstance(driver, sqlite3.Connection)
-            for lost in _lost(driver):
-                raise damaged(path, lost)
-            return _check_pages(driver, path, max_seconds)
-    finally:
-        engine.dispose()
+    with ledger_errors(path), reading_connection(path) as db:
+        for lost in _lost(db):
+            raise damaged(path, lost)
+        return _check_pages(db, path, max_seconds)
 
 
 def _lost(db: sqlite3.Connection) -> Iterator[str]:

@@ -22,10 +22,10 @@ from harvester.errors import HarvesterError, LedgerDamaged, LedgerUnavailable, L
 from harvester.ledger.schema import metadata
 from harvester.ledger.sqlite.connection import (
     damaged,
+    driver_connection,
     explain,
-    is_read_unlocked,
     ledger_errors,
-    reading_engine,
+    reading_connection,
     writing_engine,
 )
 from harvester.ledger.sqlite.file_copy import copy_file
@@ -75,18 +75,11 @@ def prepare(path: Path) -> None:
         _remove_backup(path)
         return
     _make_file(path)
-    with ledger_errors(path):
-        engine = writing_engine(path)
-        try:
-            with engine.connect() as connection:
-                driver = connection.connection.driver_connection
-                assert isinstance(driver, sqlite3.Connection)
-                # A migration may rebuild a table that others refer to: what refers to what is checked at its end.
-                driver.execute("PRAGMA foreign_keys = OFF")
-                with connection.begin():
-                    _bring_up_to_date(connection, driver, path)
-        finally:
-            engine.dispose()
+    with ledger_errors(path), driver_connection(writing_engine(path)) as (connection, driver):
+        # A migration may rebuild a table that others refer to: what refers to what is checked at its end.
+        driver.execute("PRAGMA foreign_keys = OFF")
+        with connection.begin():
+            _bring_up_to_date(connection, driver, path)
     _remove_backup(path)
 
 
@@ -133,14 +126,8 @@ def _make_file(path: Path) -> None:
 def _found(path: Path) -> str | None:
     """The migration that the file is at. Reads only."""
     _refuse_where_only_the_wal_is_left(path)
-    engine = reading_engine(path, unlocked=is_read_unlocked(path))
-    try:
-        with ledger_errors(path), engine.connect() as connection:
-            driver = connection.connection.driver_connection
-            assert isinstance(driver, sqlite3.Connection)
-            return _revision(driver, path)
-    finally:
-        engine.dispose()
+    with ledger_errors(path), reading_connection(path) as db:
+        return _revision(db, path)
 
 
 def _was_being_made(path: Path) -> bool:
