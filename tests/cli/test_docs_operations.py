@@ -9,7 +9,7 @@ from command_line import Api, CommandLine
 from docs_kit import dead_links, run_as_written, snippets, text_of
 
 from harvester import errors
-from harvester.scheduling.post import TIMEOUT_SECONDS, TRIES
+from harvester.scheduling.notify import TIMEOUT_SECONDS, TRIES
 
 PAGE = "operations.md"
 TEXT = text_of(PAGE)

@@ -13,7 +13,7 @@ from monitor_kit import TOKEN, Monitor, monitoring
 from waiting import wait_until
 
 from harvester.errors import ConfigError
-from harvester.scheduling import post
+from harvester.scheduling import notify
 
 
 @pytest.fixture
@@ -148,7 +148,7 @@ def test_a_monitor_that_is_down_is_one_warning_each_time(
 def test_a_monitor_that_hangs_holds_nothing_up_for_longer_than_two_timeouts(
     cli: CommandLine, api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(post, "TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr(notify, "TIMEOUT_SECONDS", 0.1)
     cli.load(50)
     # It accepts and says nothing.
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -157,7 +157,7 @@ def test_a_monitor_that_hangs_holds_nothing_up_for_longer_than_two_timeouts(
     assert result.exit_code == 0
     assert result.stderr.count("no answer within 0.1 s") == 2
     assert TOKEN not in result.output
-    assert post.TRIES == 2
+    assert notify.TRIES == 2
 
 
 # --- the address

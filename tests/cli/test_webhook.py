@@ -15,7 +15,7 @@ from command_line import Api, CommandLine
 from monitor_kit import TOKEN, Monitor, monitoring
 from waiting import wait_until
 
-from harvester.scheduling import post
+from harvester.scheduling import notify
 
 KEY = "the-key-that-is-in-no-summary"
 
@@ -137,7 +137,7 @@ def test_it_is_tried_twice_and_then_a_warning(
 def test_it_neither_fails_nor_delays_a_run(
     cli: CommandLine, api: Api, closed_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(post, "TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr(notify, "TIMEOUT_SECONDS", 0.1)
     cli.load(100)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         for port in (closed_port, silent.getsockname()[1]):

@@ -12,8 +12,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from harvester.scheduling.healthcheck import HealthCheck
-from harvester.scheduling.webhook import Webhook
+from harvester.scheduling.notify import HealthCheck, send_summary
 
 if TYPE_CHECKING:
     from harvester.app import Harvester
@@ -32,7 +31,6 @@ class RunHooks:
         self._harvester = harvester
         self._report = report
         self._notifier = HealthCheck(harvester.config.notify.url)
-        self._webhook = Webhook(harvester.config.notify)
         self._calls_summarized = 0
         self._error: str | None = None
         self._summary: threading.Thread | None = None
@@ -94,7 +92,8 @@ class RunHooks:
                 log.debug("the day's summary is without the ledger's figures: %s", problem)
                 overview = None
             name = self._harvester.config.ledger.name
-            asyncio.run(self._webhook.send(day_summary(name, "the run failed" if error else ending, overview, error)))
+            summary = day_summary(name, "the run failed" if error else ending, overview, error)
+            asyncio.run(send_summary(self._harvester.config.notify, summary))
 
         self._summary = _start_daemon("notify-webhook", send)
         return self._summary

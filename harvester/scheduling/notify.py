@@ -1,0 +1,109 @@
+"""Tell a monitor how a run goes, and a chat or a program what a day brought.
+
+Addresses may hold a token: they are in no message, nor is what aiohttp says of them. What goes wrong is a warning, and
+never an exception.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
+
+from harvester._version import __version__
+from harvester.errors import ConfigError
+from harvester.support.network import proxy_for, tls_context
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+    from harvester.config import NotifySettings
+
+log = logging.getLogger(__name__)
+
+TIMEOUT_SECONDS = 4.0
+TRIES = 2
+MAX_PING_BYTES = 10_000
+"""The least of what health checks keep."""
+
+
+class HealthCheck:
+    """Says that a run began, ended well or failed, as healthchecks.io and the like expect it; nothing without `url`."""
+
+    def __init__(self, url: SecretStr | None) -> None:
+        self._url = url
+
+    async def started(self) -> None:
+        await self._ping("start", "The run begins.")
+
+    async def succeeded(self, text: str) -> None:
+        await self._ping("", text)
+
+    async def failed(self, text: str) -> None:
+        await self._ping("fail", text)
+
+    async def _ping(self, ending: str, text: str) -> None:
+        if self._url is None:
+            return
+        url = _with_ending(self._url.get_secret_value(), ending)
+        if problem := await post(url, text.encode()[-MAX_PING_BYTES:], "text/plain; charset=utf-8"):
+            log.warning("the address of notify.url was not told of the run's %s: %s", ending or "success", problem)
+
+
+def _with_ending(url: str, ending: str) -> str:
+    """The address with one more step in its path; a query stays where it is."""
+    if not ending:
+        return url
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{ending}"))
+
+
+async def send_summary(settings: NotifySettings, summary: Mapping[str, Any]) -> None:
+    """Post the summary of a day to `notify.webhook`, if that is set. Its `text` is all that a chat gets."""
+    if settings.webhook is None:
+        return
+    # Slack's text has three characters of its own, which it takes as entities.
+    chat = settings.webhook_format == "slack"
+    body = {"text": html.escape(summary["text"], quote=False)} if chat else summary
+    if problem := await post(settings.webhook.get_secret_value(), json.dumps(body).encode(), "application/json"):
+        log.warning("the day's summary was not sent to notify.webhook: %s", problem)
+
+
+async def post(url: str, body: bytes, content_type: str) -> str | None:
+    """Post it, TRIES times at most. None, or what went wrong the last time; never raises for the network's sake."""
+    problem: str | None = None
+    for _ in range(TRIES):
+        if (problem := await _post(url, body, content_type)) is None:
+            break
+    return problem
+
+
+async def _post(url: str, body: bytes, content_type: str) -> str | None:
+    import aiohttp
+    from yarl import URL
+
+    headers = {"Content-Type": content_type, "User-Agent": f"harvester/{__version__}"}
+    timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
+    try:
+        proxy = proxy_for(url)
+        connector = aiohttp.TCPConnector(ssl=tls_context())
+        async with (
+            aiohttp.ClientSession(
+                connector=connector,
+                timeout=timeout,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
+                proxy=proxy.url if proxy is not None else None,
+            ) as session,
+            session.post(URL(url, encoded=True), data=body, headers=headers, allow_redirects=False) as response,
+        ):
+            return None if response.status < 300 else f"it answered {response.status}"
+    except ConfigError as error:
+        return error.what.rstrip(".")
+    except TimeoutError:
+        return f"no answer within {TIMEOUT_SECONDS:g} s"
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        return f"no connection ({type(error).__name__})"
