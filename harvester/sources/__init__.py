@@ -2,10 +2,10 @@
 
 source          an opened source; its failures come as harvester's errors
 open            local files and standard input; s3 and web the others
-decompress      gzip and zstd, recognised by their first bytes; encoding makes text UTF-8
+decompress      gzip and zstd, recognised by their first bytes; and text in other encodings, made UTF-8
 sniff           which format it is, and where the header stands; wrong_files: what is no file of ids
 column_reader   puts these together into chunks of texts, by the modules of the formats:
-csv_fast        CSV without quotes, by numpy; recent_ids leaves out what was there a moment ago
+csv_fast        CSV without quotes, by numpy; leaves out what was there a moment ago
 csv_general     any CSV, by the csv module; line_blocks cuts the lines of both
 parquet, json_rows, lines   Parquet by pyarrow, JSON by pandas, one id a line
 video_id        the id in a text

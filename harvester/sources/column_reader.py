@@ -1,4 +1,7 @@
-"""From the bytes of a source to the texts of its column, whatever its packing and format."""
+"""From the bytes of a source to the texts of its column, whatever its packing and format.
+
+What reads a format imports numpy, pandas or pyarrow, so it is imported for those who need it.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,8 @@ from dataclasses import dataclass
 from itertools import chain
 
 from harvester.errors import ConfigError
-from harvester.sources.csv_fast import plain_texts
-from harvester.sources.decompress import peek, unpacked
-from harvester.sources.encoding import as_utf8
-from harvester.sources.json_rows import is_json, json_texts
+from harvester.sources.decompress import as_utf8, peek, unpacked
 from harvester.sources.lines import line_texts
-from harvester.sources.parquet import parquet_texts, seekable
 from harvester.sources.sniff import (
     HEAD_BYTES,
     Format,
@@ -20,6 +19,7 @@ from harvester.sources.sniff import (
     column_hint,
     find_header,
     format_of,
+    is_json,
     is_parquet,
     is_table,
     no_such_column,
@@ -63,6 +63,8 @@ def read_content(source: Source, wanted: Wanted, chunk_rows: int, *, every_row: 
 def _parquet(
     source: Source, blocks: Iterator[bytes], wanted: Wanted, chunk_rows: int, *, packed: bool
 ) -> Iterator[Texts]:
+    from harvester.sources.parquet import parquet_texts, seekable
+
     with seekable(source, blocks, packed=packed) as file:
         yield from parquet_texts(file, wanted, source.shown, chunk_rows)
 
@@ -72,12 +74,16 @@ def _text(
 ) -> Content:
     """A header that names the column makes a table, whatever the source is called."""
     if is_json(head):
+        from harvester.sources.json_rows import json_texts
+
         return Content(Format.JSON, json_texts(blocks, wanted, source.shown), JSON_HINT)
     refuse_foreign(head, source.shown)
     named = format_of(source.path)
     if named is Format.PARQUET:
         raise ConfigError(f"{source.shown} is named as Parquet, but is not.", next_step="Name another source.")
     if header := find_header(head, wanted, source.path, source.shown):
+        from harvester.sources.csv_fast import plain_texts
+
         blocks = _without(blocks, header.size)
         texts = plain_texts(blocks, header, source.shown, chunk_rows, every_row=every_row)
         return Content(Format.TABLE, texts, other_column(head, header, wanted, source.path, source.shown))

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from harvester.sources.csv_general import Table
 from harvester.sources.line_blocks import PIECE_BYTES, LineBlocks
 from harvester.sources.sniff import Header
 from harvester.sources.sort_ids import Texts
-
-if TYPE_CHECKING:
-    from harvester.sources.recent_ids import RecentIds
 
 CHUNK_TEXTS = 250_000
 CHUNK_CHARACTERS = 16 << 20
@@ -24,6 +23,9 @@ CHUNK_CHARACTERS = 16 << 20
 NOT_PLAIN = (b'"', b"\r", b"\0")
 NEWLINE = ord("\n")
 ID_BYTES = 11
+FIRST_BITS = 21
+SECOND_BITS = 20
+MULTIPLIERS = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
 
 
 def plain_texts(
@@ -49,9 +51,6 @@ def plain_texts(
 
 def _parts(table: Table, header: Header, most: int, *, every_row: bool) -> Iterator[tuple[int, list[str]]]:
     """The rows piece by piece, at most so many at once: how many they are, and their texts."""
-    # it imports numpy, which takes a tenth of a second: only for those who need it
-    from harvester.sources.recent_ids import RecentIds
-
     recent = None if every_row else RecentIds()
     for piece in table.pieces():
         column = find_column(piece.replace(b"\r\n", b"\n"), header)
@@ -82,8 +81,6 @@ class Column:
 
     def texts(self, recent: RecentIds | None) -> list[str]:
         """The texts of those rows that `recent` has not seen."""
-        import numpy as np
-
         starts, ends = self.starts, self.ends
         like_ids = ends - starts == ID_BYTES
         all_like_ids = bool(like_ids.all())
@@ -100,8 +97,6 @@ class Column:
 
 def find_column(piece: bytes, header: Header) -> Column | None:
     """The header's column in these lines, or None where they are not plain."""
-    import numpy as np
-
     if len(piece) > PIECE_BYTES or any(mark in piece for mark in NOT_PLAIN):
         return None
     content = np.frombuffer(piece, np.uint8)
@@ -127,8 +122,62 @@ def find_column(piece: bytes, header: Header) -> Column | None:
 
 def _decoded_ids(piece: bytes, starts: Any) -> list[str]:
     """All at once: damage in a text cannot reach over the line end."""
-    import numpy as np
-
     lines = np.full((len(starts), ID_BYTES + 1), NEWLINE, dtype=np.uint8)
     lines[:, :ID_BYTES] = np.frombuffer(piece, np.uint8)[starts[:, None] + np.arange(ID_BYTES)]
     return lines.tobytes().decode(errors="replace").split("\n")[:-1]
+
+
+class RecentIds:
+    """Ids that came before, as far as a fixed memory holds them: a play log names each song many times.
+
+    Each of eleven bytes has a slot of its own by hash; put out by another, it has one more. 36 MiB. What it says has
+    been seen has been; what it has forgotten is let through again, and the ledger knows it.
+    """
+
+    def __init__(self, first_bits: int = FIRST_BITS, second_bits: int = SECOND_BITS) -> None:
+        self._first = _Slots(first_bits)
+        self._second = _Slots(second_bits)
+
+    def unseen(self, piece: bytes, starts: Any) -> Any:
+        """The numbers of those texts, of the ones that start there, that are not remembered. From now on they are."""
+        if not len(starts):
+            return np.zeros(0, dtype=np.int64)
+        # the first eight bytes and the last four: one byte is in both
+        heads = np.ndarray(len(piece) - 7, "<u8", piece, strides=(1,))[starts]
+        tails = np.ndarray(len(piece) - 3, "<u4", piece, strides=(1,))[starts + 7]
+        new = np.flatnonzero(self._first.lacks(heads, tails))
+        new = new[self._second.lacks(heads[new], tails[new])]
+        self._second.put(*self._first.put(heads[new], tails[new]))
+        return new
+
+
+class _Slots:
+    def __init__(self, bits: int) -> None:
+        # an empty slot holds eleven NULs, which no plain text does
+        self._heads = np.zeros(1 << bits, dtype="<u8")
+        self._tails = np.zeros(1 << bits, dtype="<u4")
+        self._shift = np.uint64(64 - bits)
+
+    def lacks(self, heads: Any, tails: Any) -> Any:
+        slots = self._slots(heads, tails)
+        lacks = self._heads[slots] != heads
+        lacks |= self._tails[slots] != tails
+        return lacks
+
+    def put(self, heads: Any, tails: Any) -> tuple[Any, Any]:
+        """Put them in; what they put out."""
+        slots = self._slots(heads, tails)
+        heads_out, tails_out = self._heads[slots], self._tails[slots]
+        # where two want one slot, the last has it in both
+        self._heads[slots] = heads
+        self._tails[slots] = tails
+        full = np.flatnonzero(heads_out)
+        return heads_out[full], tails_out[full]
+
+    def _slots(self, heads: Any, tails: Any) -> Any:
+        first, second = MULTIPLIERS
+        mixed = heads * first
+        mixed ^= tails * second
+        mixed *= first
+        mixed >>= self._shift
+        return mixed.view(np.int64)

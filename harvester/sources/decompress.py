@@ -1,14 +1,15 @@
-"""Bytes in blocks, decompressed: gzip and zstd, recognised by their first bytes, not by a name."""
+"""Bytes in blocks: decompressed, by their first bytes and not by a name, and made UTF-8 where they are not."""
 
 from __future__ import annotations
 
+import codecs
 import re
 import zlib
 from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Protocol
 
-from harvester.errors import SourceUnavailable
+from harvester.errors import ConfigError, SourceUnavailable
 from harvester.sources.source import Source
 from harvester.sources.wrong_files import refuse_packed
 
@@ -92,3 +93,28 @@ def _damaged(source: Source, how: str) -> SourceUnavailable:
         f"{source.shown} could not be read to its end: {how}.",
         next_step="Fetch or write the file again, then run harvester load again.",
     )
+
+
+def as_utf8(blocks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
+    """The same text in UTF-8, with U+FFFD for what is none. Raises ConfigError for an encoding that is not known."""
+    try:
+        b"a".decode(encoding, "replace")  # the decoder itself would not tell text from base64
+        new_decoder = codecs.getincrementaldecoder(encoding)
+    except (LookupError, ValueError):
+        raise ConfigError(
+            f"There is no encoding {encoding!r}.",
+            next_step="Name one that Python knows: --encoding utf-16, latin-1, cp1252…",
+        ) from None
+    return _decoded(blocks, new_decoder(errors="replace"), encoding)
+
+
+def _decoded(blocks: Iterator[bytes], decoder: codecs.IncrementalDecoder, encoding: str) -> Iterator[bytes]:
+    try:
+        for block in blocks:
+            if text := decoder.decode(block):
+                yield text.encode(errors="replace")
+        yield decoder.decode(b"", final=True).encode(errors="replace")
+    except UnicodeError as error:  # some encodings replace nothing
+        raise ConfigError(
+            f"The source is no text in {encoding!r}: {error}.", next_step="Name another encoding."
+        ) from error

@@ -8,27 +8,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from io import BytesIO
-from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from harvester.errors import ConfigError
 from harvester.sources.line_blocks import EndlessLineError, LineBlocks
 from harvester.sources.sniff import Wanted, column_hint, column_missing
 from harvester.sources.sort_ids import Texts
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 MAX_ARRAY_BYTES = 256 << 20
 """An array is read whole, with several times its size of memory; JSON Lines may be of any size."""
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
-_JSON = re.compile(rb"""\s*(\{\s*["}]|\[\s*["{\]])""")
 _ARRAY = re.compile(rb"\s*\[")
-
-
-def is_json(head: bytes) -> bool:
-    """Whether a source that begins so is JSON; a list of ids is none, whatever its first id begins with."""
-    return _JSON.match(head.removeprefix(BYTE_ORDER_MARK)) is not None
 
 
 def json_texts(blocks: Iterator[bytes], wanted: Wanted, shown: str) -> Iterator[Texts]:
@@ -76,8 +68,6 @@ def _whole(piece: bytes, rest: Iterator[bytes], shown: str) -> bytes:
 
 
 def _table(document: bytes, shown: str, rows: int, *, lines: bool) -> pd.DataFrame:
-    import pandas as pd
-
     text = document.decode(errors="replace").encode()
     try:
         return pd.read_json(BytesIO(text), lines=lines, dtype=False)

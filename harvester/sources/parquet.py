@@ -5,16 +5,16 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, Any, cast
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from harvester.errors import ConfigError, SourceUnavailable
 from harvester.sources.sniff import Wanted, column_missing, columns_of_one_name
 from harvester.sources.sort_ids import Texts
 from harvester.sources.source import Source
 from harvester.sources.video_id import INVISIBLE
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 READ_BYTES = 1 << 20
 HINT = "Name the column of the ids: harvester load --column NAME."
@@ -46,9 +46,6 @@ def _write(copy: IO[bytes], block: bytes) -> None:
 
 def parquet_texts(file: IO[bytes], wanted: Wanted, shown: str, chunk_rows: int) -> Iterator[Texts]:
     """A column of a Parquet file, as text; a null is the empty text."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     try:
         # a buffer, so that a row group is not read whole
         with pq.ParquetFile(file, buffer_size=READ_BYTES) as table:
@@ -66,8 +63,6 @@ def parquet_texts(file: IO[bytes], wanted: Wanted, shown: str, chunk_rows: int) 
 
 def _column(schema: pa.Schema, wanted: Wanted, shown: str) -> str:
     """The column's name as the file spells it, perhaps with white space around it."""
-    import pyarrow as pa
-
     column, names = wanted.column, schema.names
     if column not in names and 0 < wanted.number <= len(names):
         column = names[wanted.number - 1]
@@ -86,8 +81,6 @@ def _column(schema: pa.Schema, wanted: Wanted, shown: str) -> str:
 
 def _texts(values: Any) -> list[str]:
     """Any flat column as text that is valid Unicode, which pyarrow does not see to by itself."""
-    import pyarrow as pa
-
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
     if not _is_bytes(values.type):
@@ -101,8 +94,6 @@ def _texts(values: Any) -> list[str]:
 
 
 def _is_bytes(kind: Any) -> bool:
-    import pyarrow as pa
-
     tests = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary, pa.types.is_binary_view)
     return any(test(kind) for test in tests)
 

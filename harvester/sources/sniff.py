@@ -27,6 +27,7 @@ SAMPLE_LINES = 20
 
 # A list of ids may begin with an id that begins with PAR1.
 PARQUET = re.compile(rb"PAR1(?![A-Za-z0-9_-]{7}\s)")
+JSON = re.compile(rb"""\s*(\{\s*["}]|\[\s*["{\]])""")
 # Excel writes and reads such a first line.
 SEPARATOR_LINE = re.compile(rb'"?sep=([^\r\n"])"?\s*', re.IGNORECASE)
 
@@ -81,6 +82,11 @@ class Wanted:
 def is_parquet(head: bytes) -> bool:
     """Whether the content says so, whatever the name."""
     return PARQUET.match(head) is not None
+
+
+def is_json(head: bytes) -> bool:
+    """Whether a source that begins so is JSON; a list of ids is none, whatever its first id begins with."""
+    return JSON.match(head.removeprefix(codecs.BOM_UTF8)) is not None
 
 
 def format_of(path: str) -> Format | None:

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from harvester.errors import ConfigError
 from harvester.simulator import make_ids
 from harvester.sources import IdChunk, csv_fast, is_video_id, line_blocks, read_ids, sort_ids
-from harvester.sources.recent_ids import RecentIds
 from harvester.sources.sniff import Header
 from harvester.sources.sort_ids import Earlier, Texts, are_known, make_chunk
 from harvester.sources.video_id import KNOWN_ID
@@ -175,7 +174,7 @@ class TestRecent:
         slot_bits=st.tuples(st.integers(1, 6), st.integers(1, 6)),
     )
     def test_nothing_new_is_held_back(self, pieces: list[list[str]], slot_bits: tuple[int, int]) -> None:
-        recent = RecentIds(*slot_bits)
+        recent = csv_fast.RecentIds(*slot_bits)
         before: set[str] = set()
         for texts in pieces:
             unseen = recent.unseen("".join(texts).encode(), np.arange(len(texts)) * 11).tolist()
@@ -185,14 +184,14 @@ class TestRecent:
     def test_what_came_before_is_held_back(self) -> None:
         texts = list(make_ids(1, 5_000))
         piece, starts = "".join(texts).encode(), np.arange(5_000) * 11
-        recent = RecentIds()
+        recent = csv_fast.RecentIds()
         assert recent.unseen(piece, starts).tolist() == list(range(5_000))
         # two that want the same slot at the same moment
         assert len(recent.unseen(piece, starts)) < 5
 
     def test_texts_that_differ_in_any_one_byte_are_told_apart(self) -> None:
         texts = ["a" * place + "b" + "a" * (10 - place) for place in range(11)]
-        recent = RecentIds(1, 1)
+        recent = csv_fast.RecentIds(1, 1)
         for text in texts:
             assert recent.unseen(text.encode(), np.array([0])).tolist() == [0]
             assert recent.unseen(text.encode(), np.array([0])).tolist() == []
