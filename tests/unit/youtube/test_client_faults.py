@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from harvester.clock import SystemClock
 from harvester.config import YouTubeSettings
 from harvester.model import Outcome, Verdict
+from harvester.youtube import network_errors
 from harvester.youtube.client import MAX_WIRE_BYTES, YouTubeClient
 from harvester.youtube.network_errors import outcome_of
 
@@ -267,3 +268,17 @@ async def test_the_key_shows_nowhere(caplog: pytest.LogCaptureFixture) -> None:
         shown += [repr(client), str(client), repr(await client.fetch(IDS))]
     assert "[hidden]" in shown[0]
     assert KEY not in "\n".join(shown) + caplog.text
+
+
+def test_each_exception_of_aiohttp_has_a_row_or_does_not_occur() -> None:
+    """A new one is decided on here, and not by the fallback `transport`."""
+    rows = tuple(kind for kind, *_ in (*network_errors._UNSENT, *network_errors._SENT))
+    by_itself = (aiohttp.ClientConnectorCertificateError, aiohttp.ClientHttpProxyError)
+    kinds = {
+        kind for kind in vars(aiohttp).values() if isinstance(kind, type) and issubclass(kind, aiohttp.ClientError)
+    }
+    others = {kind.__name__ for kind in kinds if not issubclass(kind, (*rows, *by_itself))}
+    bases = {"ClientError", "ClientConnectionError", "ServerConnectionError", "RedirectClientError"}
+    of_urls = {"InvalidURL", "InvalidUrlClientError", "NonHttpUrlClientError"}
+    of_redirects = {"InvalidUrlRedirectClientError", "NonHttpUrlRedirectClientError"}
+    assert others == bases | of_urls | of_redirects | {"ServerFingerprintMismatch"}
