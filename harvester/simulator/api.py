@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from .answers import GOOD, QUOTA, REFUSED, Answer, error_answer, faulty
+from .answers import GOOD, QUOTA, REFUSED, Answer, Counts, error_answer, faulty
 from .clock import SimulatedClock
 from .content import Content
-from .counts import Counts
 from .errors import ERRORS, ErrorAnswer, unknown_part
 from .faults import FAULT_NAMES, FaultLevel, FaultPlan
 from .ids import make_ids

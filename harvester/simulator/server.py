@@ -4,10 +4,12 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from email.utils import formatdate
-from typing import Self
+from typing import Any, Self
 
 from aiohttp import web
 
@@ -15,11 +17,11 @@ from .answers import HANG_SECONDS, Answer
 from .api import Api, Call
 from .clock import SimulatedClock
 from .content import TrueState, truth
-from .control import control_routes
 from .settings import SimulatorSettings
 
 HOST = "127.0.0.1"
 BASE_PATH = "/youtube/v3"
+_IDS_SHOWN = 1_000
 
 
 class Simulator:
@@ -145,6 +147,47 @@ class Simulator:
         if answer.retry_after is not None:
             headers["Retry-After"] = answer.retry_after
         return headers
+
+
+def control_routes(api: Api) -> list[web.RouteDef]:
+    """Routes under /_simulator/ that show the counts of `api` and change its clock, quota and faults."""
+
+    async def report(request: web.Request) -> web.Response:
+        return web.json_response(api.report())
+
+    async def delivered(request: web.Request) -> web.Response:
+        times = int(request.query.get("more", "0"))
+        return web.json_response(api.counts.delivered_more_than(times, _IDS_SHOWN))
+
+    def set_faults(body: dict[str, Any]) -> None:
+        if unknown := body.keys() - {"next", "level"}:
+            raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
+        if "level" in body:
+            api.set_level(body["level"])
+        api.script(body.get("next", []))
+
+    return [
+        web.get("/_simulator/report", report),
+        web.get("/_simulator/delivered", delivered),
+        web.post(
+            "/_simulator/clock", _changing(api, lambda body: api.clock.jump_to(datetime.fromisoformat(body["now"])))
+        ),
+        web.post("/_simulator/quota", _changing(api, lambda body: api.spend(int(body["spend"])))),
+        web.post("/_simulator/faults", _changing(api, set_faults)),
+    ]
+
+
+def _changing(api: Api, change: Callable[[dict[str, Any]], None]) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """A handler that applies the JSON it is sent and answers with the report; 400 says what was wrong."""
+
+    async def handler(request: web.Request) -> web.Response:
+        try:
+            change(await request.json())
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            return web.json_response({"error": f"{type(error).__name__}: {error}"}, status=400)
+        return web.json_response(api.report())
+
+    return handler
 
 
 def _read_call(request: web.Request) -> Call:
