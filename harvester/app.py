@@ -15,7 +15,7 @@ from harvester import quota
 from harvester.clock import Clock, SystemClock
 from harvester.config import Config
 from harvester.errors import ConfigError, InconsistentLedger
-from harvester.ledger.open import check, open_ledger, open_reader, prepare
+from harvester.ledger.open import open_ledger, open_reader, prepare
 from harvester.model import BATCH_SIZE, BatchKind, FailedId, FaultCount, Progress, Stored, VideoState
 from harvester.protected import Protected, protected_by
 from harvester.report.results import DryRun, Due, Overview
@@ -115,7 +115,6 @@ class Harvester:
 
         `report` is written as the run goes, so that it tells what was done even where the run raises.
         """
-        check(self.config.ledger.url)
         async with open_ledger(self.config.ledger.url) as ledger:
             before = summarize(await ledger.progress(), self.config.quota, self._clock.now())
             refuse_without_ids(before)
@@ -246,7 +245,6 @@ class Harvester:
         if dry_run:
             with self.reader() as reader:
                 return reader.requeueable(states, reasons)
-        check(self.config.ledger.url)
         async with open_ledger(self.config.ledger.url) as ledger:
             return await requeue(ledger, states, reasons)
 
@@ -258,7 +256,6 @@ class Harvester:
         if dry_run:
             with self.reader() as reader:
                 return reader.older(now - older_than)
-        check(self.config.ledger.url)
         async with open_ledger(self.config.ledger.url) as ledger:
             return await prune(ledger, now - older_than, now)
 
@@ -298,7 +295,6 @@ class Harvester:
         before, parts = self._old(older_than)
         kind = BatchKind.STATISTICS if statistics_only else BatchKind.REFRESH
         endpoint = VIDEOS_BATCH_GET_STATS if statistics_only else VIDEOS_LIST
-        check(self.config.ledger.url)
         async with (
             open_ledger(self.config.ledger.url) as ledger,
             self.runner(ledger, report, stop=stop, endpoint=endpoint) as runner,
@@ -394,5 +390,4 @@ class Harvester:
 
     def reader(self) -> SqliteReader | PostgresReader:
         """The reading side of the ledger, for use as a context manager."""
-        check(self.config.ledger.url)
         return open_reader(self.config.ledger.url)

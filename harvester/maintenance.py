@@ -18,7 +18,7 @@ from harvester.config import Config
 from harvester.errors import ConfigError
 from harvester.ledger.ledger import Ledger
 from harvester.ledger.load_records import LoadRecord, Removal
-from harvester.ledger.open import check, open_ledger, open_reader
+from harvester.ledger.open import open_ledger, open_reader
 from harvester.model import NOTHING_STORED, Bucket, OldResponse, QuotaDay, Span, Stored, VideoState
 
 REQUEUED_POSITIONS = 5_000
@@ -84,7 +84,6 @@ class Removable:
 
 def removable(config: Config, which: Removal) -> Removable:
     """What `remove` would do. Reads only. Raises ConfigError where there is no such load."""
-    check(config.ledger.url)
     with open_reader(config.ledger.url) as reader:
         load = next((load for load in reader.loads() if load.id == which.load_id), None)
         if which.load_id is not None and load is None:
@@ -98,7 +97,6 @@ def removable(config: Config, which: Removal) -> Removable:
 
 async def remove(config: Config, which: Removal) -> dict[VideoState, int]:
     """Remove ids that a wrong load brought and no call has asked for. Returns how many of each state."""
-    check(config.ledger.url)
     async with open_ledger(config.ledger.url) as ledger:
         return dict(await _in_steps(ledger, REMOVED_POSITIONS, lambda span: ledger.remove(span, which)))
 
@@ -132,7 +130,6 @@ class BucketDays:
 
 def buckets(config: Config, clock: Clock) -> list[BucketDays]:
     """What the ledger knows of each. Reads only."""
-    check(config.ledger.url)
     today, settings = quota.quota_day(clock.now()), config.quota
     units: dict[Bucket, int] = {"default": settings.spendable_units, "statistics": settings.statistics_daily_units}
     with open_reader(config.ledger.url) as reader:
@@ -153,7 +150,6 @@ async def reopen(config: Config, day: date, bucket: Bucket = "default") -> None:
 
     Raises ConfigError where it is not closed.
     """
-    check(config.ledger.url)
     async with open_ledger(config.ledger.url) as ledger:
         if not await ledger.reopen_day(day, bucket):
             raise ConfigError(
@@ -165,7 +161,6 @@ async def reopen(config: Config, day: date, bucket: Bucket = "default") -> None:
 
 async def spend(config: Config, units: int, clock: Clock, bucket: Bucket = "default") -> date:
     """Note that others spent so many units in all on this quota day, instead of what was noted before; the day."""
-    check(config.ledger.url)
     today = quota.quota_day(clock.now())
     async with open_ledger(config.ledger.url) as ledger:
         await ledger.spend_elsewhere(today, units, bucket)

@@ -33,9 +33,10 @@ def check(url: str) -> None:
 
 
 def open_ledger(url: str) -> Ledger:
-    """Open a ledger for writing, for use as a context manager."""
+    """Open a ledger for writing, for use as a context manager. Raises as `check` does."""
     from harvester.ledger.ledger import Ledger
 
+    check(url)
     if (file := file_of(url)) is not None:
         from harvester.ledger.sqlite.connector import SqliteConnector
 
@@ -44,7 +45,12 @@ def open_ledger(url: str) -> Ledger:
 
 
 def open_reader(url: str, snapshot: str | None = None) -> SqliteReader | PostgresReader:
-    """Open a ledger for reading, for use as a context manager; with `snapshot`, the one that another reader shares."""
+    """Open a ledger for reading, for use as a context manager. Raises as `check` does.
+
+    `snapshot`: read the one that another reader shares.
+    """
+    if snapshot is None:
+        check(url)
     if (file := file_of(url)) is not None:
         return SqliteReader(file)
     reader: PostgresReader = postgres("reader", url).PostgresReader(url, snapshot)
