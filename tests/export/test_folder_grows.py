@@ -235,7 +235,10 @@ def reading(folder: Path, sets: list[list[Files]]) -> Iterator[None]:
 
     def read() -> None:
         try:
-            while not over.is_set():
+            last = False
+            while not last:
+                # A look that began before the end may have missed the last publication.
+                last = over.is_set()
                 with_parts = by_manifest(folder)
                 if not seen or with_parts != seen[-1]:
                     seen.append(with_parts)

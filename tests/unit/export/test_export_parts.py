@@ -37,11 +37,11 @@ from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.model import EVERYTHING, Span
 from harvester.support.progress import Advance, ProgressCallback
 
-VIDEOS = 400
+VIDEOS = 250
 LAYOUTS: dict[str, Calls] = {
     "in order": in_order(VIDEOS),
     "scattered": scattered(VIDEOS),
-    "overlapping": [*scattered(200), *in_order(VIDEOS)[4:][::-1]],
+    "overlapping": [*scattered(150), *in_order(VIDEOS)[4:][::-1]],
 }
 IN_PARTS = [kind for kind, form in FORMATS.items() if not form.one_file]
 every_format = pytest.mark.parametrize("kind", IN_PARTS, ids="-".join)
@@ -109,7 +109,7 @@ class TestTheParts:
     ) -> None:
         books = ledgers[layout]
         single = whole(books, FORMATS[kind])
-        most = max(len(single) // 4, 70_000)
+        most = max(len(single) // 3, 70_000)
         manifest = go(books, tmp_path / "songs", kind, most)
         written = files(tmp_path / "songs")
         assert len(written) > 1
@@ -323,8 +323,8 @@ class TestTheFolder:
         self, ledgers: dict[str, SqliteReader], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         assert MAX_PARTS == 10_000
-        monkeypatch.setattr("harvester.export.parts.MAX_PARTS", 5)
-        with pytest.raises(ConfigError, match="more than 5 parts"):
+        monkeypatch.setattr("harvester.export.parts.MAX_PARTS", 3)
+        with pytest.raises(ConfigError, match="more than 3 parts"):
             go(ledgers["in order"], tmp_path / "songs", self.KIND, 300_000)
         assert not list(tmp_path.iterdir())
 
@@ -343,11 +343,11 @@ class TestTheFolder:
         bodies = SqliteReader.bodies
 
         def damaged_later(self: SqliteReader, call_ids: Any) -> Any:
-            if 8 in call_ids:
-                raise LedgerDamaged("call 8")
+            if 5 in call_ids:
+                raise LedgerDamaged("call 5")
             return bodies(self, call_ids)
 
         monkeypatch.setattr(SqliteReader, "bodies", damaged_later)
-        with pytest.raises(LedgerDamaged, match="call 8"):
+        with pytest.raises(LedgerDamaged, match="call 5"):
             go(ledgers["in order"], tmp_path / "songs", self.KIND, 300_000)
         assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
