@@ -1,6 +1,6 @@
 """A resumable, quota-aware, multi-day harvester of YouTube video metadata.
 
-The public API is `__all__`. Names are imported when they are first asked for, so that `import harvester` is cheap.
+The public API is `__all__`. Names are imported on first use, so that `import harvester` is fast.
 """
 
 from __future__ import annotations

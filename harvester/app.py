@@ -1,4 +1,4 @@
-"""A Config put together into a Harvester: the only place that knows every room."""
+"""The use cases: a Harvester made from a Config. The only module that knows every room."""
 
 from __future__ import annotations
 
@@ -43,15 +43,15 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STATUS_CALLS = 50_000
-"""How many of the newest calls `status` looks through for reasons: those of 2.5 million ids, in a few milliseconds."""
+"""How many of the newest calls `status` counts reasons of: those of 2.5 million ids, in a few milliseconds."""
 
 PAGE_RUNS, PAGE_FAULTS, PAGE_RESPONSES, PAGE_VIDEOS = 10, 20, 2, 20
 PAGE_CALLS = 10_000
-"""How many of the newest calls the page's latencies are of."""
+"""How many of the newest calls the page takes latencies from."""
 
 
 class Harvester:
-    """One configuration at work. Every method may be called from a new process; the ledger holds all state."""
+    """The use cases of one configuration. The ledger holds all state: each method may be called from a new process."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Harvester:
         *,
         proxies: bool = True,
     ) -> None:
-        """Without `key` the environment's is read when it is needed; without `proxies` none of them is used."""
+        """Without `key`, the environment's is read when it is needed. Without `proxies`, no proxy is used."""
         self.config = config
         self._key = key
         self._proxies = proxies
@@ -70,7 +70,7 @@ class Harvester:
         self._rng = rng
 
     def init(self) -> None:
-        """Create the ledger or bring it up to date. Safe to repeat."""
+        """Create the ledger or upgrade it. Safe to repeat."""
         prepare(self.config.ledger.url)
 
     async def load(
@@ -83,7 +83,8 @@ class Harvester:
         stdin: BinaryIO | None = None,
         progress: ProgressCallback = no_progress,
     ) -> Loaded:
-        """Read the ids of all `uris`, by default of the configured one, into the ledger, which is made if need be."""
+        """Read the ids of all `uris`, by default of the configured one, into the ledger, which is created if
+        missing."""
         from harvester.loader import Reading, load_all
         from harvester.sources import Limit, read_ids
 
@@ -113,7 +114,7 @@ class Harvester:
     ) -> Progress:
         """Crawl until the day's units are spent, nothing is left, or `stop`. Returns how far the crawl is.
 
-        `report` is written as the run goes, so that it tells what was done even where the run raises.
+        `report` is updated during the run, so that it is complete even where the run raises.
         """
         async with open_ledger(self.config.ledger.url) as ledger:
             before = summarize(await ledger.progress(), self.config.quota, self._clock.now())
@@ -128,7 +129,7 @@ class Harvester:
     async def runner(
         self, ledger: Ledger, report: RunReport, *, stop: Stop | None = None, endpoint: Endpoint = VIDEOS_LIST
     ) -> AsyncIterator[Runner]:
-        """A run over a ledger that is open, with a client of that endpoint; both end with the context."""
+        """Open a run over an open ledger, with a client of that endpoint. Both end with the context."""
         from harvester.crawl.runner import Runner
         from harvester.ledger.process_identity import this_process
         from harvester.support.network import proxy_for
@@ -161,7 +162,7 @@ class Harvester:
             )
 
     def dry_run(self, max_calls: int | None = None) -> DryRun:
-        """Count out the batches that a run would claim now. Reads only."""
+        """Return the batches that a run would claim now. Reads only."""
         with self.reader() as reader:
             summary = summarize(reader.progress(), self.config.quota, self._clock.now())
             refuse_without_ids(summary)
@@ -180,7 +181,7 @@ class Harvester:
         return DryRun(summary, calls, videos, first_ids, seconds)
 
     def overview(self, newest_runs: int = 5, *, reasons: int = 0) -> Overview:
-        """How far the crawl is, with so many `reasons` of wasted calls. Reads only."""
+        """Return how far the crawl is, with the most frequent `reasons` of wasted calls. Reads only."""
         with self.reader() as reader:
             progress = reader.progress()
             wasted = reasons and any(day.failed or day.abandoned for day in progress.days)
@@ -194,12 +195,12 @@ class Harvester:
         return Overview(summary, runs, now, faults, reader.oldest_response(), reader.loads(), reader.other_parts(asked))
 
     def failed(self) -> Iterator[FailedId]:
-        """The ids that were given up, one by one. Reads only."""
+        """Yield the failed ids. Reads only."""
         with self.reader() as reader:
             yield from reader.failed()
 
     def page(self) -> str:
-        """The whole crawl as one page of HTML. Reads only."""
+        """Return the report as one page of HTML. Reads only."""
         from harvester.report.page import PageData, render
         from harvester.report.sample import sample
 
@@ -216,16 +217,16 @@ class Harvester:
         return render(data)
 
     def publish_page(self, uri: str, page: str | None = None, *, force: bool = False) -> None:
-        """Write the page to a local path or `s3://bucket/key`, whole. `force` replaces what is no such page too."""
+        """Write the report to a local path or `s3://bucket/key`. `force` also replaces what is no such report."""
         from harvester.report.page import CONTENT_TYPE
 
         target = self.page_destination(uri, force=force)
         target.publish([(page or self.page()).encode()], content_type=CONTENT_TYPE)
 
     def page_destination(self, uri: str, *, force: bool = False) -> Destination:
-        """Where the page goes, once it is sure that it may be written there. Nothing is written yet.
+        """Return the destination of the report. Writes nothing.
 
-        Raises DestinationRefused where something else than such a page stands there, unless `force`.
+        Raises DestinationRefused where something other than a report is there, unless `force`.
         """
         from harvester.export.storage.open import target_at
         from harvester.export.storage.ownership import check_replaceable, owned_by_marker
@@ -239,7 +240,8 @@ class Harvester:
     async def requeue(
         self, states: Collection[VideoState], reasons: Collection[str] | None = None, *, dry_run: bool = False
     ) -> dict[VideoState, int]:
-        """Make failed or missing ids pending again, of `reasons` alone where given; how many of each state."""
+        """Make failed or missing ids pending again, only those of `reasons` if given. Returns how many of each
+        state."""
         from harvester.maintenance import requeue
 
         if dry_run:
@@ -249,7 +251,7 @@ class Harvester:
             return await requeue(ledger, states, reasons)
 
     async def prune(self, older_than: timedelta, *, dry_run: bool = False) -> Stored:
-        """Delete the responses that were fetched longer ago than that; the ids they hold are pending again."""
+        """Delete the responses fetched longer ago than `older_than`. Their ids are pending again."""
         from harvester.maintenance import prune
 
         now = self._clock.now()
@@ -260,7 +262,7 @@ class Harvester:
             return await prune(ledger, now - older_than, now)
 
     def due(self, older_than: timedelta | None, max_calls: int | None = None, *, statistics_only: bool = False) -> Due:
-        """What `refresh` would do now. Reads only."""
+        """Return what `refresh` would do now. Reads only."""
         before, parts = self._old(older_than)
         endpoint = VIDEOS_BATCH_GET_STATS if statistics_only else VIDEOS_LIST
         settings = endpoint.quota(self.config.quota)
@@ -285,10 +287,10 @@ class Harvester:
         max_calls: int | None = None,
         stop: Stop | None = None,
     ) -> Stored:
-        """Fetch again what was fetched longer ago than that, as a run of its own. Returns what is left.
-        None: what was asked for with other parts than are set now. `report`: see `run`.
+        """Fetch again what was fetched longer ago than `older_than`, as a run of its own. Returns what is left.
+        With `older_than` None: what was asked for with other parts than are set now. `report`: see `run`.
 
-        An old response stays until the new one takes its place, so an export is whole at every moment.
+        An old response stays until it is replaced, so an export is complete at every moment.
         """
         from harvester.crawl.batch_source import OldResponses
 
@@ -304,12 +306,12 @@ class Harvester:
             return reader.older_statistics(before) if statistics_only else reader.older(before, parts)
 
     def _old(self, older_than: timedelta | None) -> tuple[datetime, str | None]:
-        """Before when a response was fetched that is to be fetched again, and with others than which parts."""
+        """The time before which a response counts as old, and the parts that it must not have been asked for with."""
         now = self._clock.now()
         return (now, self.config.youtube.asked) if older_than is None else (now - older_than, None)
 
     def plan(self, videos: int | None = None, units_per_call: int | None = None) -> quota.Plan:
-        """The arithmetic of a new crawl of `videos` ids, by default of those that the ledger still has to ask for."""
+        """Plan a new crawl of `videos` ids, by default of those that are still to be asked for."""
         settings = self.config.quota
         units_left_today = None
         if videos is None:
@@ -363,14 +365,14 @@ class Harvester:
     def export_to(
         self, stream: BinaryIO, *, require_complete: bool = False, progress: ProgressCallback = no_progress
     ) -> int:
-        """Write the stored responses to `stream`, without a manifest. How many videos that were."""
+        """Write the stored responses to `stream`, without a manifest. Returns the number of videos."""
         from harvester.export import write_to
 
         with self.reader() as reader:
             return write_to(stream, reader, self.config.export, require_complete=require_complete, watch=progress)
 
     def verify(self, published: str | None = None, *, progress: ProgressCallback = no_progress) -> Progress:
-        """Check the ledger, then a published file where one is named. Raises InconsistentLedger with what is not."""
+        """Check the ledger, then a published file if one is named. Raises InconsistentLedger with the findings."""
         with self.reader() as reader:
             if findings := reader.findings():
                 raise InconsistentLedger.of("The ledger is not consistent", findings)
@@ -384,7 +386,7 @@ class Harvester:
             return reader.progress()
 
     def protected(self) -> Protected:
-        """What no command may replace: what the settings name, and what was loaded."""
+        """Return what no command may replace: what the settings name, and what was loaded."""
         with self.reader() as reader:
             return protected_by(self.config, [load.source for load in reader.loads()])
 

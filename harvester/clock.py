@@ -1,4 +1,4 @@
-"""Time as an argument, so that fourteen days pass in a second where that is wanted."""
+"""Time as an argument, so that tests and rehearsals can simulate it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Protocol
 
 
 class Clock(Protocol):
+    """The time, and a way to wait."""
+
     def now(self) -> datetime:
         """The instant, in UTC."""
         ...

@@ -1,7 +1,7 @@
 """Settings: the only reader of `config.toml` and of its variables in the environment.
 
 Options beat `HARVESTER_<SECTION>__<KEY>` in the environment, which beats the file, which beats the defaults here.
-The API key is no setting: see `support/api_key.py`. Paths in the file are relative to the file's own folder.
+The API key is not a setting: see `support/api_key.py`. Paths in the file are relative to the file's own folder.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class LedgerSettings(_Section):
 
     @property
     def name(self) -> str:
-        """For people, without the password: a file's name, or server and database."""
+        """The ledger's name without a password: that of the file, or server and database."""
         return name_of(self.url)
 
 
@@ -100,7 +100,7 @@ class YouTubeSettings(_Section):
 
     @property
     def asked(self) -> str:
-        """The parts as the ledger notes them in each call: sorted, so that their order makes no difference."""
+        """The parts as the ledger records them with each call: sorted, so that their order makes no difference."""
         return ",".join(sorted(set(self.parts)))
 
     @field_validator("base_url")
@@ -124,7 +124,7 @@ class YouTubeSettings(_Section):
 
 
 class QuotaSettings(_Section):
-    """Units: how many a day, how many a call, how many are left for others."""
+    """Units a day, units a call, and units left to other users."""
 
     daily_units: PositiveInt = 10_000
     units_per_call: PositiveInt = 11
@@ -147,13 +147,13 @@ class QuotaSettings(_Section):
 
 
 class RunSettings(_Section):
-    """How hard to ask."""
+    """Calls: how many at once, how long each may take, how often to try."""
 
     concurrency: Annotated[int, Field(gt=0, le=1000)] = 50
     timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 30
     max_attempts: Annotated[int, Field(gt=0, le=100)] = 5
     patience_seconds: Annotated[float, Field(ge=0)] = 600
-    """How long nothing may succeed before the run ends and says that the API is down."""
+    """Seconds without a good answer after which the API counts as down."""
 
 
 class ExportSettings(_Section):
@@ -163,7 +163,7 @@ class ExportSettings(_Section):
     format: Literal["json", "jsonl", "parquet", "csv", "csv-safe", "sqlite"] = "json"
     compression: Literal["none", "gzip", "zstd"] = "none"
     max_part_bytes: PositiveInt | None = None
-    """Where it is set, `uri` names a folder of numbered parts, none of them larger."""
+    """If set, `uri` is a folder of parts, none of them larger."""
     keep_superseded: bool = False
     """Whether the parts of the export before stay in the folder until the next one."""
     region: str | None = None
@@ -202,6 +202,8 @@ class ReportSettings(_Section):
 
 
 class LogSettings(_Section):
+    """Log lines."""
+
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     format: Literal["text", "json"] = "text"
 
@@ -248,7 +250,7 @@ class Config(_Section):
 
     @property
     def file(self) -> Path | None:
-        """Where they were read from; None where there is no file."""
+        """The file that the settings were read from, if any."""
         return self._file
 
     @model_validator(mode="after")
@@ -259,7 +261,7 @@ class Config(_Section):
 
 
 def find_config(explicit: Path | None) -> Path | None:
-    """The file to read: the option, `$HARVESTER_CONFIG`, then `./config.toml` if it is there."""
+    """Return the file to read: the option, `$HARVESTER_CONFIG`, or `./config.toml` if it exists."""
     named = explicit or (Path(value) if (value := os.environ.get("HARVESTER_CONFIG")) else None)
     if named is not None:
         return named
@@ -270,7 +272,7 @@ def find_config(explicit: Path | None) -> Path | None:
 def load_config(path: Path | None = None, overrides: Mapping[str, Mapping[str, Any]] | None = None) -> Config:
     """Read the settings. `overrides` are options, `{section: {key: value}}`; a None value is no override.
 
-    Raises ConfigError, naming the key, where a setting is unknown, of the wrong type or contradicts another.
+    Raises ConfigError, with the key, if a setting is unknown, of the wrong type or contradicts another.
     """
     from_file = read_toml(path) if path is not None else {}
     options = {s: {k: v for k, v in keys.items() if v is not None} for s, keys in (overrides or {}).items()}
@@ -289,7 +291,7 @@ def load_config(path: Path | None = None, overrides: Mapping[str, Mapping[str, A
 
 
 def isolated_config(values: Mapping[str, Mapping[str, Any]]) -> Config:
-    """A configuration of these values and the defaults, which no file and no variable can change."""
+    """Return a configuration of these values and the defaults, independent of files and the environment."""
     return Config.model_validate(values)
 
 
@@ -326,11 +328,11 @@ def _unknown_variable(what: str, name: str) -> ConfigError:
 
 
 def _read_variables() -> dict[str, Any]:
-    # Mostly there is no variable, and then this need not be imported.
+    # Imported only if there is such a variable.
     from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, SettingsError
 
     class _Variables(Config, BaseSettings):
-        """Tells the environment's reader which variables there are."""
+        """The variables of the environment that are settings."""
 
         model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, env_nested_delimiter="__", env_ignore_empty=True)
 

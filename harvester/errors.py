@@ -3,13 +3,13 @@
     HarvesterError                 exit  meaning
     ├── ConfigError                  3   settings that cannot work
     │   ├── CredentialsError         3   a key or an account that was refused
-    │   └── DestinationRefused       3   what stands at a destination is not harvester's to replace
+    │   └── DestinationRefused       3   a destination that harvester did not write
     ├── LedgerUnusable               3   foreign, read-only, older or newer ledger file
     ├── OutsideError                 4   something outside failed for now: run it again
     │   ├── ApiUnavailable           4
     │   ├── SourceUnavailable        4
-    │   ├── StorageUnavailable       4   the place of the export
-    │   │   └── Overtaken            4   another export was faster there
+    │   ├── StorageUnavailable       4   the export's destination
+    │   │   └── Overtaken            4   another export was published there first
     │   ├── LedgerUnavailable        4   locked for too long, disk full
     │   └── ClusterUnavailable       4   Dask's scheduler or its workers
     └── InconsistentLedger           5   the ledger is not consistent
@@ -26,11 +26,11 @@ from collections.abc import Iterable
 from typing import ClassVar, Self
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-"""The error numbers of an OSError where the disk is full or fails."""
+"""Error numbers of an OSError that say that the disk is full."""
 
 
 class HarvesterError(Exception):
-    """The root. `exit_code` is what the process ends with; `worth_retrying` is true where a retry may succeed."""
+    """The root. The process ends with `exit_code`; `worth_retrying` says whether a retry may succeed."""
 
     exit_code: ClassVar[int] = 1
     worth_retrying: ClassVar[bool] = False

@@ -1,4 +1,4 @@
-"""From a source's chunks of ids into the ledger, counting as it goes."""
+"""Load the ids of a source into the ledger, chunk by chunk, and count them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _now() -> datetime:
 
 
 class Reading:
-    """How far a load is, from its two sides: bytes that were read, rows that were added."""
+    """The progress of a load: bytes read and rows added."""
 
     def __init__(self, progress: ProgressCallback = no_progress) -> None:
         self._progress = progress
@@ -41,12 +41,12 @@ class Reading:
         self._size: int | None = None
 
     def read(self, done: int, size: int | None) -> None:
-        """The source's side, a block at a time."""
+        """Count a block that was read from the source."""
         self._bytes, self._size = done, size
         self._report()
 
     def added(self, rows: int, new: int) -> None:
-        """The ledger's side, a chunk at a time."""
+        """Count a chunk that was added to the ledger."""
         self._rows += rows
         self._new += new
         self._report()
@@ -56,14 +56,14 @@ class Reading:
 
 
 class SeenBefore:
-    """What the ledger held before, and which of it has come again: one bit for each id."""
+    """Which ids the ledger held before the load, and which of them came again: one bit for each."""
 
     def __init__(self, last_position: int) -> None:
         self.last_position = last_position
         self._seen = bytearray(last_position // 8 + 1)
 
     def is_first_time(self, position: int) -> bool:
-        """Whether this one has not come before; from now on it has."""
+        """Whether this id comes for the first time, and note that it came."""
         byte, bit = position // 8, 1 << position % 8
         first = not self._seen[byte] & bit
         self._seen[byte] |= bit
@@ -76,9 +76,9 @@ async def load_all(
     reading: Reading | None = None,
     now: Callable[[], datetime] = _now,
 ) -> Loaded:
-    """Add the ids of several sources, each with its name, one after another, and count them together.
+    """Add the ids of several named sources, one after another, and count them together.
 
-    The ledger is opened once the first of them has brought a chunk: one that can't be read leaves no ledger behind.
+    The ledger is opened after the first chunk was read, so a source that can't be read creates no ledger.
     """
     total = NOTHING_LOADED
     known: SeenBefore | None = None
@@ -109,10 +109,9 @@ async def load(
 ) -> Loaded:
     """Add the ids that are new, in first-seen order, a transaction a chunk.
 
-    Cut off and repeated, it ends as if it had not been cut off: what a chunk added stands, and is found again.
-    Several sources that share `known` are counted as one: what an earlier one brought is not counted again.
-    Memory: two chunks or READ_AHEAD_IDS, and `known`. The load is entered in the ledger under the name `source`, where
-    that is given.
+    An interrupted load can be repeated, with the same result: chunks that were added stay.
+    Several sources that share `known` are counted as one.
+    Memory: two chunks or READ_AHEAD_IDS, and `known`. The load is recorded under the name `source`, if given.
     """
     load_id = None if source is None else await ledger.open_load(source, now())
     known = known or SeenBefore(await ledger.last_position())
@@ -151,7 +150,7 @@ async def load(
 async def _added(
     ledger: Ledger, chunks: Iterable[IdChunk], start: int, load_id: int | None
 ) -> AsyncIterator[tuple[IdChunk, Addition]]:
-    """Each chunk, once it is in the ledger, which takes those before it while the next one is read."""
+    """Yield each chunk once it is in the ledger. Chunks are added while the next ones are read."""
     waiting: deque[tuple[IdChunk, asyncio.Task[Addition]]] = deque()
     ids = 0
     try:

@@ -1,7 +1,8 @@
-"""What people do to a ledger between runs: requeue, prune and remove, and fix quota days.
+"""Changes to a ledger between runs: requeue, prune, remove, and correct quota days.
 
-What changes many ids goes in many short transactions, so that a run meanwhile waits for none of them long. Interrupted
-and repeated, it continues with what is left.
+Changes of many ids are made in many short transactions, so that a run need not wait long for any of them. An
+interrupted
+change continues when repeated.
 """
 
 from __future__ import annotations
@@ -22,19 +23,20 @@ from harvester.ledger.open import open_ledger, open_reader
 from harvester.model import NOTHING_STORED, Bucket, OldResponse, QuotaDay, Span, Stored, VideoState
 
 REQUEUED_POSITIONS = 5_000
-"""Positions looked at in one transaction that makes ids pending."""
+"""Positions that one transaction of `requeue` looks at."""
 REMOVED_POSITIONS = 2_000
-"""The same of one that removes ids: each that goes changes a page of the index by id, and 2,000 pages take a tenth of a
-second."""
+"""Positions that one transaction of `remove` looks at: each removed id changes a page of an index, and 2,000 pages
+take a
+tenth of a second."""
 PRUNED_RESPONSES = 100
 """Most responses deleted in one transaction."""
 MAX_ROWS_SCANNED = 200_000
-"""Most positions that the ids of those responses lie over, unless one response alone takes more."""
+"""Most positions that the ids of those responses span, unless one response spans more."""
 PAUSE_SECONDS = 0.02
-"""Between two transactions, since SQLite keeps no queue: who waits for the lock only looks now and then."""
+"""Pause between two transactions: SQLite has no queue, and who waits for its lock only polls."""
 
 BUCKET_NAMES: dict[Bucket, str] = {"default": "videos.list", "statistics": "videos:batchGetStats"}
-"""How people know the quotas: by what harvester asks of them."""
+"""How the quotas are shown: by the method that uses them."""
 
 
 async def requeue(
@@ -58,7 +60,7 @@ async def prune(ledger: Ledger, before: datetime, now: datetime) -> Stored:
 
 
 def _by_position_span(old: Sequence[OldResponse]) -> Iterator[list[int]]:
-    """The calls of these responses, as many at a time as lie over MAX_ROWS_SCANNED positions."""
+    """Yield the calls of these responses in groups that span at most MAX_ROWS_SCANNED positions."""
     calls: list[int] = []
     position_span = 0
     for response in old:
@@ -72,7 +74,7 @@ def _by_position_span(old: Sequence[OldResponse]) -> Iterator[list[int]]:
 
 @dataclass(frozen=True, slots=True)
 class Removable:
-    """What a removal would take out: ids by state, and the load where one was named."""
+    """What a removal would remove: ids by state, and the load if one was named."""
 
     videos: Mapping[VideoState, int]
     load: LoadRecord | None
@@ -83,7 +85,7 @@ class Removable:
 
 
 def removable(config: Config, which: Removal) -> Removable:
-    """What `remove` would do. Reads only. Raises ConfigError where there is no such load."""
+    """Return what `remove` would do. Reads only. Raises ConfigError if there is no such load."""
     with open_reader(config.ledger.url) as reader:
         load = next((load for load in reader.loads() if load.id == which.load_id), None)
         if which.load_id is not None and load is None:
@@ -96,7 +98,7 @@ def removable(config: Config, which: Removal) -> Removable:
 
 
 async def remove(config: Config, which: Removal) -> dict[VideoState, int]:
-    """Remove ids that a wrong load brought and no call has asked for. Returns how many of each state."""
+    """Remove ids of a wrong load that no call has asked for. Returns how many of each state."""
     async with open_ledger(config.ledger.url) as ledger:
         return dict(await _in_steps(ledger, REMOVED_POSITIONS, lambda span: ledger.remove(span, which)))
 
@@ -104,7 +106,7 @@ async def remove(config: Config, which: Removal) -> dict[VideoState, int]:
 async def _in_steps(
     ledger: Ledger, positions: int, change: Callable[[Span], Awaitable[Mapping[VideoState, int]]]
 ) -> Counter[VideoState]:
-    """Call `change` for so many positions at a time. Returns the sums of what it returned."""
+    """Call `change` for spans of `positions` positions. Returns the sums of what it returned."""
     changed: Counter[VideoState] = Counter()
     last = await ledger.last_position()
     for first in range(1, last + 1, positions):
@@ -129,7 +131,7 @@ class BucketDays:
 
 
 def buckets(config: Config, clock: Clock) -> list[BucketDays]:
-    """What the ledger knows of each. Reads only."""
+    """Return each bucket with its days. Reads only."""
     today, settings = quota.quota_day(clock.now()), config.quota
     units: dict[Bucket, int] = {"default": settings.spendable_units, "statistics": settings.statistics_daily_units}
     with open_reader(config.ledger.url) as reader:
@@ -146,9 +148,9 @@ def _with_today(days: Sequence[QuotaDay], today: date) -> Sequence[QuotaDay]:
 
 
 async def reopen(config: Config, day: date, bucket: Bucket = "default") -> None:
-    """Open a day again that was closed by the API, or by what was taken for its words.
+    """Reopen a day that was closed.
 
-    Raises ConfigError where it is not closed.
+    Raises ConfigError if it is not closed.
     """
     async with open_ledger(config.ledger.url) as ledger:
         if not await ledger.reopen_day(day, bucket):
@@ -160,7 +162,7 @@ async def reopen(config: Config, day: date, bucket: Bucket = "default") -> None:
 
 
 async def spend(config: Config, units: int, clock: Clock, bucket: Bucket = "default") -> date:
-    """Note that others spent so many units in all on this quota day, instead of what was noted before; the day."""
+    """Record the units that others have spent today, in place of an earlier figure. Returns the day."""
     today = quota.quota_day(clock.now())
     async with open_ledger(config.ledger.url) as ledger:
         await ledger.spend_elsewhere(today, units, bucket)

@@ -1,4 +1,4 @@
-"""Domain types: frozen, without I/O, and shared by every room."""
+"""Domain types, shared by every room: frozen, without I/O."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from harvester.support.gzip_body import BodyError, decompress
 
 BATCH_SIZE = 50
-"""Most ids in one videos.list call; 51 is refused with HTTP 400, and costs."""
+"""Most ids in one videos.list call. 51 are refused with HTTP 400, and cost."""
 
 
 class VideoState(enum.IntEnum):
@@ -125,7 +125,7 @@ class Verdict(enum.Enum):
 
     GOOD = "good"
     TRY_AGAIN = "try_again"
-    """A passing fault: back off and retry."""
+    """A transient fault: back off and retry."""
     SLOW_DOWN = "slow_down"
     """Calls came too fast: send fewer at once, and later."""
     QUOTA_DOUBTED = "quota_doubted"
@@ -174,7 +174,7 @@ def _nothing() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """An answer, or the lack of one, once classified."""
+    """A classified answer, or the lack of one."""
 
     verdict: Verdict
     reason: str
@@ -195,7 +195,7 @@ class Outcome:
 
 
 class GiveBack(enum.Enum):
-    """What becomes of the ids of a call that brought nothing."""
+    """What happens to the ids of a call that brought nothing."""
 
     RELEASE = "release"
     SPLIT = "split"
@@ -205,11 +205,11 @@ class GiveBack(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class ProcessIdentity:
-    """The identity of a process: enough to tell later whether it still lives."""
+    """The identity of a process, by which another process can tell whether it is still alive."""
 
     host: str
     boot: str
-    """Tells boots and process namespaces of one host apart."""
+    """Identifies the boot and the process namespace on the host."""
     pid: int
     started: str
     """The start time of the process by the operating system, which differs where a pid is reused."""

@@ -1,4 +1,4 @@
-"""For notebooks: a list of ids in, the list of responses out, kept in the ledger."""
+"""`fetch_all`, for notebooks: takes a list of ids, returns the list of responses, and keeps both in the ledger."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def fetch_all(
 
     Progress is kept in the ledger of the settings (`config`, `$HARVESTER_CONFIG`, `./config.toml`, or else
     `harvest.db` beside the notebook): call it again after an interruption and it continues. It ends when
-    all is fetched or the day's units are spent; what is left then comes with the next call, on another day.
+    all is fetched or the day's units are spent; call it again on another day for the rest.
 
     With `dry_run` nothing is sent or spent: what the ledger holds is returned, and an empty response stands for each
     call that would be made. Ids of the list that other calls had fetched come with responses that hold just them.
@@ -92,7 +92,8 @@ def alt_fetch_all(
 
 
 def _in_thread(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run it on a loop of its own, since the one of this thread is taken. An interrupt cancels it and waits."""
+    """Run it on a loop of its own in another thread, since this thread has one already. An interrupt cancels it and
+    waits."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="harvester-fetch-all")
     thread.start()
@@ -169,7 +170,7 @@ async def _responses(ledger: Ledger, ids: Sequence[str], places: dict[str, IdRec
         for call_id in chunk:
             body = bodies.get(call_id)
             if body is None:
-                continue  # deleted for its age: what it brought is pending, and what it missed has nothing to show
+                continue  # pruned: its fetched ids are pending, and its missing ones have no response
             response = json.loads(body.raw())
             response["items"] = [item for item in response["items"] if item["id"] in wanted[call_id]]
             responses.append(response)
@@ -190,7 +191,7 @@ def _empty_response() -> dict[str, Any]:
 
 
 def _show_log_lines() -> None:
-    """Set logging up where nothing has: in a notebook, log lines would not be shown."""
+    """Set up logging unless something has: a notebook shows no log lines by default."""
     logger = logging.getLogger("harvester")
     if not logger.handlers and not logging.getLogger().handlers:
         handler = logging.StreamHandler()

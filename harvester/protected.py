@@ -1,4 +1,4 @@
-"""What no command may replace, whatever is asked for: the source, the settings, the ledger and the key's file."""
+"""Files that no command may replace: source, settings, ledger and key file."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _SOURCE, _LEDGER = "the source of the ids", "the ledger"
 
 @dataclass(frozen=True, slots=True)
 class Protected:
-    """Paths and addresses, each with what it is. Files are compared by what they are, not by how they are spelled."""
+    """Paths and addresses, each with a description. Files are compared by identity, not by spelling."""
 
     places: tuple[tuple[str, str], ...] = ()
 
     def refuse(self, uri: str, *, folder: bool = False) -> None:
-        """Raise DestinationRefused where `uri` is one of the places or, as a `folder`, holds one of them."""
+        """Raise DestinationRefused if `uri` is protected or, as a `folder`, holds something protected."""
         for place, what in self.places:
             if _same(uri, place):
                 raise _refusal(uri, "is", what)
@@ -37,14 +37,14 @@ class Protected:
                 raise _refusal(uri, "holds", what)
 
     def refuse_export(self, settings: ExportSettings) -> None:
-        """The same for the place of an export, and for what is written next to it."""
+        """The same for the destination of an export, and for what is written next to it."""
         self.refuse(settings.uri, folder=settings.max_part_bytes is not None)
         for suffix in _BESIDE:
             self.refuse(settings.uri.rstrip("/") + suffix)
 
 
 def protected_by(config: Config, loaded: Iterable[str] = ()) -> Protected:
-    """The places that these settings name, and the sources that were `loaded`."""
+    """Return what these settings name, and the sources that were `loaded`."""
     places: list[tuple[str, str]] = []
     if config.source.uri not in (None, "-"):
         places.append((str(config.source.uri), _SOURCE))
@@ -108,7 +108,7 @@ def _within(folder: str, place: str) -> bool:
     above, below = _local(folder), _local(place)
     if above is None or below is None or (wanted := _stat(above)) is None:
         return False
-    # As it is named, and where links lead: neither the link nor the file may go.
+    # The name and the target of its links: neither may be replaced.
     parents = (*below.absolute().parents, *Path(os.path.realpath(below)).parents)
     return any((found := _stat(parent)) is not None and os.path.samestat(found, wanted) for parent in parents)
 

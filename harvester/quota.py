@@ -16,7 +16,7 @@ from harvester.model import BATCH_SIZE
 PACIFIC = ZoneInfo("America/Los_Angeles")
 
 RESET_GRACE = timedelta(minutes=10)
-"""The API's clock and ours differ: this long after our midnight, `quotaExceeded` may still speak of yesterday."""
+"""The API's clock and ours differ: this long after our midnight, `quotaExceeded` may still be about yesterday."""
 
 SECONDS_PER_CALL = 2.0
 """The course's figure for one call; real ones take 0.1 to 0.5 s."""
@@ -42,7 +42,7 @@ def resets_at(now: datetime) -> datetime:
 
 
 def seconds_to_another_day(now: datetime, day: date, margin: timedelta) -> float:
-    """How long `day` still lasts, and `margin` more; 0 where `now` is before it, since a clock was set back."""
+    """Seconds until `margin` after the end of `day`; 0 if `now` is before it, because a clock was set back."""
     if quota_day(now) < day:
         return 0.0
     return max(0.0, (day_start(day + timedelta(days=1)) + margin - now).total_seconds())
@@ -55,7 +55,7 @@ def just_reset(now: datetime) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The arithmetic of a crawl, or of what is left of one."""
+    """Calls, units and days of a crawl, or of what is left of one."""
 
     videos: int
     units_per_call: int
@@ -109,7 +109,7 @@ def make_plan(
 
 
 def days_to_finish(pending: int, *, calls_left_today: int, calls_a_day: int) -> int:
-    """How many quota days, today included, `pending` ids still take; today counts only while it has calls left."""
+    """Quota days that `pending` ids still take, including today while it has calls left."""
     calls = math.ceil(pending / BATCH_SIZE)
     if calls == 0:
         return 0

@@ -1,4 +1,4 @@
-"""The whole crawl in a few minutes: the real code against the simulated API, on a clock that both share.
+"""A rehearsal: the real code against the simulated API, on a simulated clock that both share.
 
 Each simulated day is one `run`, as cron would start it; between them the clocks jump to the next day. The verdict
 is computed from what the simulated API counted, not from what harvester believes.
@@ -40,11 +40,11 @@ RERUN_AFTER = timedelta(hours=1)
 """When a run ended because the API was down."""
 TIMEOUT_SECONDS = 5.0
 MARKER = ".harvester-rehearsal"
-"""Only a folder that holds this file is ever emptied."""
+"""Only a folder that holds this file is emptied."""
 
 
 class ScaledClock(SimulatedClock):
-    """A simulated clock as the harvester's: sleeping is as much shorter as time is faster."""
+    """A simulated clock for harvester: sleeps are shorter by the clock's speed."""
 
     def __init__(self, start: datetime, speed: float) -> None:
         super().__init__(start, speed)
@@ -72,7 +72,7 @@ class Rehearsal:
         """By the runs before."""
 
     async def play(self, on_day: Callable[[DayReport], None], on_export: ProgressCallback = no_progress) -> list[Check]:
-        """Crawl, export and verify; the promises, each kept or broken. `on_day` is called as each day ends.
+        """Crawl, export and verify. Returns the promises, each kept or broken. `on_day` is called as each day ends.
 
         `on_export` is the progress of the export and its verification; `progress` is that of the crawl.
         """
@@ -102,7 +102,7 @@ class Rehearsal:
         return checks
 
     def progress(self) -> Advance:
-        """How far it is, at any moment."""
+        """The progress of the crawl."""
         run, day = self._run, quota.quota_day(self._clock.now())
         settled = self._settled + run.fetched + run.missing + run.failed
         return Advance(
@@ -112,7 +112,7 @@ class Rehearsal:
     async def _crawl(
         self, harvester: Harvester, simulator: SimulatorProcess, on_day: Callable[[DayReport], None]
     ) -> Progress:
-        """A run a day until no id is left, and again the same day after an outage."""
+        """Run once a day until no id is left, and again on the same day after an outage."""
         plan = harvester.plan(self._videos)
         runs_most = 3 * plan.days + 10
         for _ in range(runs_most):
@@ -218,7 +218,7 @@ class Rehearsal:
         ]
 
     def _untrue_states(self) -> int:
-        """How many ids the ledger holds in another state than the simulated API made them for."""
+        """The number of ids whose state in the ledger differs from that in the simulated API."""
         with SqliteReader(self._folder / "harvest.db") as reader:
             return sum(
                 state.label != truth(video_id, self._seed, self._faults)  # type: ignore[arg-type]
