@@ -10,12 +10,12 @@ from harvester.model import Outcome
 
 
 class Api(Protocol):
-    """All that a worker knows of the API."""
+    """The API, as a worker uses it."""
 
     async def fetch(self, ids: Sequence[str]) -> Outcome:
-        """Ask once for 1 to 50 ids. Faults are outcomes; what is raised is a bug or a cancellation."""
+        """Ask once for 1 to 50 ids. A fault is an outcome; an exception is a bug or a cancellation."""
         ...
 
     async def time(self) -> datetime | None:
-        """The API's time, by a request that costs no unit; None where it can't be learned."""
+        """The API's time, by a request that costs no unit; None if it is unknown."""
         ...

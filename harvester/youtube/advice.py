@@ -1,4 +1,4 @@
-"""What a person can do about a refusal that retrying does not change. Pure."""
+"""Advice on refusals that only a person can resolve. Pure."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ _BY_TEXT = (
 
 
 def advice(outcome: Outcome) -> str:
-    """What to do about a KEY_REFUSED, in one sentence or two; empty for any other verdict."""
+    """Return what to do about a KEY_REFUSED; empty for any other verdict."""
     if outcome.verdict is not Verdict.KEY_REFUSED:
         return ""
     message = outcome.message.lower()

@@ -1,7 +1,7 @@
-"""An HTTP answer → what it means for the crawl. Pure, and never raises, whatever the bytes are.
+"""Turn an HTTP answer into an Outcome. Pure; never raises, whatever the bytes are.
 
-The order of the questions is the meaning: the API puts one `reason` on several things (a day's quota and a
-minute's are both `rateLimitExceeded`, a wrong key and a malformed request are both `badRequest`).
+The order of the checks matters: the API uses one `reason` for several errors (a day's quota and a minute's are both
+`rateLimitExceeded`, a wrong key and a malformed request are both `badRequest`).
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _KEY_WORDS = frozenset(
     }
 )
 
-# A 200 of the right kind that parses: the API is up, so that a smaller batch tells more than the same one again.
+# A 200 of the right kind that parses: the API is up, so a smaller batch says more than the same one again.
 _OF_THE_BATCH = frozenset(
     {"bad_item", "bad_number", "id_twice", "name_twice", "unexpected_id", "too_deep", "too_many_items"}
 )
@@ -54,8 +54,8 @@ _SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
 def classify(answer: Answer, asked: Collection[str], now: datetime, kind: str = VIDEOS_LIST.answer_kind) -> Outcome:
-    """Sort one answer to a call for the ids `asked`; a good one is of `kind`. `now` (aware) is for a Retry-After that
-    is a date."""
+    """Classify the answer to a call for the ids `asked`. A good one is of `kind`. `now` (aware) is for a Retry-After
+    that is a date."""
     outcome = _good_or_fault(answer, asked, kind) if answer.status == 200 else _refusal(answer)
     outcome = replace(outcome, answered_on=date_of(answer.headers.get("date", "")))
     if outcome.verdict is Verdict.GOOD:
@@ -65,10 +65,9 @@ def classify(answer: Answer, asked: Collection[str], now: datetime, kind: str = 
 
 
 def retry_after_seconds(value: str, now: datetime) -> float | None:
-    """A Retry-After as seconds from `now`, never negative, at most MAX_RETRY_AFTER_SECONDS;
-    None where it makes no sense.
+    """Return a Retry-After in seconds from `now`, from 0 to MAX_RETRY_AFTER_SECONDS; None if it is invalid.
 
-    Both forms of RFC 9110, 10.2.3: seconds (a fraction is let pass) or an HTTP date.
+    Both forms of RFC 9110, 10.2.3: seconds (a fraction is accepted) or an HTTP date.
     """
     text = value.strip()
     if _SECONDS.fullmatch(text):
@@ -78,7 +77,7 @@ def retry_after_seconds(value: str, now: datetime) -> float | None:
 
 
 def date_of(value: str) -> datetime | None:
-    """The `Date` header; None where it makes no sense."""
+    """Parse the `Date` header; None if it is invalid."""
     try:
         moment = parsedate_to_datetime(value)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
@@ -104,7 +103,7 @@ def _refusal(answer: Answer) -> Outcome:
 def _sort(answer: Answer, error: ApiError) -> tuple[Verdict, str]:
     status, plain = answer.status, f"http_{answer.status}"
     if status < 400:
-        # A redirect is not followed, for the key would travel; an odd 2xx brings no videos.
+        # A redirect is not followed, because the key would be sent along; another 2xx brings no videos.
         return Verdict.TRY_AGAIN, plain
     own = error.reason or plain
     if status == 408 or status >= 500:
@@ -127,23 +126,24 @@ def _first(error: ApiError, known: frozenset[str]) -> str:
 
 
 def _configuration(answer: Answer, error: ApiError) -> str:
-    """The word for a refusal that every batch would meet: it stops the run and fails no id. Or nothing."""
+    """Return the reason of a refusal that applies to every batch: it stops the run and fails no id. Empty for
+    others."""
     for word in error.detail_reasons:
         if word.startswith("API_KEY_") or word in _KEY_WORDS:
             return word
     if word := _first(error, _KEY_WORDS):
         return word
     if answer.status == 407:
-        return "http_407"  # not the API, but the proxy before it
+        return "http_407"  # from the proxy, not from the API
     if answer.status in (401, 403):
         # No 403 of videos.list is about an id: those that may not be seen are absent from a 200.
         return error.reason or f"http_{answer.status}"
     if answer.status == 400 and error.about_part:
-        # A request bug to the API, a setting to the user: `youtube.parts` goes with every batch.
+        # A malformed request to the API, a wrong setting to the user: `youtube.parts` is sent with every batch.
         return error.reason if "part" in error.reason.lower() else "unknownPart"
     if error.about_key:
         return "API_KEY_INVALID"
     if answer.status == 404 and is_html(answer):
-        # Not the API but Google's front end, or another host: there is nothing at `youtube.base_url`.
+        # From Google's front end or another host: there is no API at `youtube.base_url`.
         return "http_404"
     return ""

@@ -27,13 +27,13 @@ MAX_WIRE_BYTES = 8 * 1024 * 1024
 """Most bytes of a body as they come from the wire; a full batch has 50 KB."""
 
 KEY_BEGINNING = 4
-"""So many characters of a key are enough to tell that it is one."""
+"""Characters of a key that are enough to recognise it."""
 
 MEMORY_BYTES = 64 * 1024 * 1024
 """Most bytes of large bodies held at once, from the wire to the ledger."""
 MIN_LARGE_BYTES, MAX_SMALL_BYTES = 256 * 1024, 1024 * 1024
-"""Where a large body begins: at the lower with a thousand calls under way, at the upper with fifty. A full batch has
-50 KB as Google sends it, and 250 KB if it were not compressed."""
+"""From how many bytes on a body is large: the lower with a thousand calls under way, the upper with fifty. A full batch
+has 50 KB as Google sends it, and 250 KB decompressed."""
 
 TIME_PATIENCE_SECONDS = 10.0
 """How long to wait for the API's time."""
@@ -41,17 +41,17 @@ TIME_PATIENCE_SECONDS = 10.0
 _READ_BUFFER_BYTES = 256 * 1024
 
 ANSWERS_AT_ONCE = 64
-"""Answers that are classified in one turn of the thread: the fewer, the more often it and the event loop wait for each
-other."""
+"""Answers that are classified in one turn of the thread. With fewer, it and the event loop wait for each other more
+often."""
 
 
 class YouTubeClient:
     """The API over HTTP, for use as an async context manager.
 
-    It asks once a call and never again by itself: each request was paid for before it is sent. It holds at
-    most `concurrency` connections; `timeout_seconds` bounds a call as a whole, half of it the connecting.
-    The key travels in a header, and is in no URL, message, exception or repr. Through a `proxy`,
-    an https API is asked by CONNECT: the proxy sees no key.
+    It sends one request a call and never repeats one by itself: each was paid for before it is sent. It holds at most
+    `concurrency` connections; `timeout_seconds` bounds a call as a whole, half of it the connecting. The key is sent in
+    a header, and is in no URL, message, exception or repr. Through a `proxy` an https API is reached by CONNECT: the
+    proxy sees no key.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class YouTubeClient:
         self._url = URL(f"{settings.base_url}/{endpoint.path}").with_query(part=parts, prettyPrint="false")
         self._key = key
         self._concurrency = concurrency
-        # Connecting ends before the whole does, so that the exception tells what was surely never sent.
+        # The limit for connecting is shorter, so that the exception says which requests were certainly never sent.
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds, connect=timeout_seconds / 2)
         self._clock = clock
         self._max_wire_bytes = max_wire_bytes
@@ -93,7 +93,7 @@ class YouTubeClient:
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=self._timeout,
             headers={
-                # Not the key: what stands here goes with a CONNECT too, to a proxy, in clear.
+                # Not the key: these headers are sent with a CONNECT too, in clear text to a proxy.
                 "Accept": "application/json",
                 "Accept-Encoding": "gzip",
                 # Google compresses only for agents that say "gzip" here too (its guide to performance).
@@ -105,8 +105,8 @@ class YouTubeClient:
             trust_env=False,
             proxy=self._proxy.url if self._proxy is not None else None,
         )
-        # aiohttp repeats a GET whose reused connection broke, unasked: a second request on one reservation.
-        # There is no public switch (aiohttp 3.13); its own test client sets the same attribute.
+        # aiohttp would repeat a GET whose reused connection broke: a second request on one reservation. There is no
+        # public switch (aiohttp 3.13); its own test client sets the same attribute.
         session._retry_connection = False
         self._session = session
         return self
@@ -137,7 +137,7 @@ class YouTubeClient:
             return replace(outcome, done_with=self._large.release)
 
     async def time(self) -> datetime | None:
-        """The API's time; None where it can't be learned. It costs nothing: no key, no method of the API."""
+        """The API's time; None if it is unknown. It costs nothing: no key, no method of the API."""
         if self._session is None:
             raise RuntimeError("the client is used outside its context")
         host = self._url.origin()
@@ -149,9 +149,9 @@ class YouTubeClient:
             return None
 
     async def _get(self, url: URL, held: AsyncExitStack) -> Answer:
-        """One GET. The body ends soon after the bound is passed, and then the connection is dropped.
+        """Send one GET. A body beyond the limit is cut off, and its connection dropped.
 
-        A large body is read on when fewer large ones are held; `held` frees its place.
+        The rest of a large body is read when there is room among the large ones that are held; `held` frees it again.
         """
         if self._session is None:
             raise RuntimeError("the client is used outside its context")
@@ -171,12 +171,12 @@ class YouTubeClient:
             return Answer(response.status, headers, b"".join(chunks))
 
     def _without_key(self, outcome: Outcome) -> Outcome:
-        """Google names a suspended consumer by its key; whatever else repeats it is covered too."""
+        """Remove the key from a message: Google names a suspended consumer by its key."""
         key = self._key.get_secret_value()
         if not key:
             return outcome
         message = outcome.message.replace(key, "[hidden]")
-        # Where the message was cut at its most characters, it may end with the beginning of the key.
+        # A message that was cut at its maximum length may end with the beginning of the key.
         for length in range(len(key) - 1, KEY_BEGINNING - 1, -1):
             message = message.replace(f"{key[:length]}…", "[hidden]…")
         return replace(outcome, message=message, reason=outcome.reason.replace(key, "hidden"))

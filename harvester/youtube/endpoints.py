@@ -13,13 +13,13 @@ class Endpoint:
     """One method of the API. Source: the discovery document of the YouTube Data API v3."""
 
     name: str
-    """As Google's documents call it, and as the ledger notes it in each call."""
+    """As in Google's documentation, and in the ledger's calls."""
     path: str
-    """Behind `youtube.base_url`."""
+    """Appended to `youtube.base_url`."""
     answer_kind: str
     """The `kind` of a good answer. Its `items` have an `id` each: one that was asked for, none twice."""
     bucket: Bucket = "default"
-    """The daily quota that its calls are counted in."""
+    """The daily quota in which its calls are counted."""
     ids_per_call: int = BATCH_SIZE
     units_per_call: int | None = None
     """None: as `quota.units_per_call` says."""
@@ -27,13 +27,13 @@ class Endpoint:
     """The parts to ask for, comma-separated. None: those of `youtube.parts`."""
 
     def quota(self, settings: QuotaSettings) -> QuotaSettings:
-        """What its calls may spend a day, and what each costs, in units."""
+        """Return the units that its calls may spend a day, and the units of each."""
         if self.bucket == "default":
             return settings
         return QuotaSettings(daily_units=settings.statistics_daily_units, units_per_call=self.units_per_call or 1)
 
     def asked(self, settings: YouTubeSettings) -> str:
-        """The parts that its calls ask for, as the ledger notes them."""
+        """Return the parts that its calls ask for, as the ledger records them."""
         return self.parts or settings.asked
 
 

@@ -1,4 +1,4 @@
-"""Google's error bodies, of which every field is missing, null or of another type in some answer. Pure."""
+"""Parse Google's error bodies, in which any field may be missing, null or of another type. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harvester.support.gzip_body import BodyError, decompress
 from harvester.youtube.validate import encoding_of, is_html
 
 MAX_ERROR_BYTES = 1024 * 1024
-"""Most bytes of an error body that is looked into. The largest one recorded has 2 KB."""
+"""Most bytes of an error body that is parsed. The largest one recorded has 2 KB."""
 
 MAX_MESSAGE_CHARS = 300
 MAX_ENTRIES = 20
@@ -31,12 +31,12 @@ _KEY = re.compile(r"""((?i:api[_ ]?key:\s*|key=))[^\s'"&]+|AIza[\w-]+""")
 
 @dataclass(frozen=True, slots=True)
 class ApiError:
-    """What an error body says, as far as it says anything."""
+    """The fields of an error body; empty where it has none."""
 
     message: str = ""
     """One line for people, cleaned, without any key."""
     status: str = ""
-    """`RESOURCE_EXHAUSTED` and the like."""
+    """Such as `RESOURCE_EXHAUSTED`."""
     reasons: tuple[str, ...] = ()
     """`errors[].reason`"""
     detail_reasons: tuple[str, ...] = ()
@@ -44,28 +44,28 @@ class ApiError:
     per_day: bool = False
     """A quota of a whole day is named."""
     about_part: bool = False
-    """The `part` parameter is at fault, which is the same for every batch."""
+    """The error is about the `part` parameter, which is the same for every batch."""
     about_key: bool = False
-    """The text speaks of an API key."""
+    """The text is about an API key."""
 
     @property
     def reason(self) -> str:
-        """The API's own short word, or nothing."""
+        """The API's own reason, or empty."""
         return next(iter(self.reasons + self.detail_reasons), "")
 
     @property
     def words(self) -> tuple[str, ...]:
-        """Every word that says what kind of error it is, the plainest first."""
+        """Every word that names the kind of error, the most specific first."""
         return (*self.reasons, *self.detail_reasons, *([self.status] if self.status else []))
 
 
 def read_error(answer: Answer) -> ApiError:
-    """What a body other than a 200's says. Never raises: where it says nothing, the ApiError is empty."""
+    """Parse the body of an answer other than 200. Never raises: the ApiError may be empty."""
     try:
         raw = decompress(answer.body, encoding_of(answer), MAX_ERROR_BYTES)
         if is_html(answer):
             return ApiError(message=_title(raw))
-        # Leniently: a broken character in a message must not hide that the quota is spent.
+        # Leniently, because an invalid character in a message must not hide that the quota is spent.
         content = json.loads(raw.decode("utf-8-sig", "replace"))
     except (BodyError, ValueError, RecursionError):
         return ApiError()
@@ -73,7 +73,7 @@ def read_error(answer: Answer) -> ApiError:
     body = _object(content[0] if isinstance(content, list) and content else content)
     error = body.get("error")
     if isinstance(error, str):
-        # The form of OAuth: a word and a sentence.
+        # The form of OAuth errors: a word and a sentence.
         error = {"message": body.get("error_description") or error, "errors": [{"reason": error}]}
     return _read_object(_object(error))
 
@@ -106,9 +106,10 @@ def _names_part(entry: dict[str, Any]) -> bool:
 
 
 def clean(text: str) -> str:
-    """One line, safe in a terminal and a log: no control or bidi characters, no tags, no key, 300 at most."""
+    """Return one line that is safe in a terminal and a log: no control or bidi characters, tags or keys, at most 300
+    characters."""
     kept = "".join(_plain(char) for char in text[:_MAX_TEXT_CHARS])
-    # Google's word for no referrer only looks like a tag.
+    # Google's text for an empty referrer looks like a tag.
     kept = kept.replace("<empty>", "(empty)")
     while (stripped := _TAG.sub("", kept)) != kept:
         kept = stripped
@@ -119,7 +120,7 @@ def clean(text: str) -> str:
 def _plain(char: str) -> str:
     if char.isspace():
         return " "
-    # Controls; bidi marks and other unseen signs; halves of pairs, which no stream can encode; no characters.
+    # Control characters; bidi marks and other invisible ones; surrogates, which no stream can encode; unassigned ones.
     return "" if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Co", "Cn") else char
 
 
@@ -129,7 +130,7 @@ def _title(raw: bytes) -> str:
 
 
 def _words(values: list[Any]) -> tuple[str, ...]:
-    """Those that can stand in a log or a count: short words, nothing else."""
+    """Return those that can be used in logs and counts: short words."""
     return tuple(value for value in values if isinstance(value, str) and _WORD.fullmatch(value))
 
 

@@ -1,6 +1,6 @@
-"""The exceptions of a call that brought no whole answer → outcomes.
+"""Turn the exceptions of a call without a complete answer into outcomes.
 
-Messages are our own sentences: an exception of aiohttp can carry the request's headers, and so the key.
+Messages are written here: an exception of aiohttp can carry the request's headers, and so the key.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from harvester.model import Outcome, Verdict
 from harvester.youtube.error_body import clean
 
 NETWORK_FAULTS = (aiohttp.ClientError, TimeoutError, OSError)
-"""What the network does. Anything else that a call raises is a bug, and is not caught."""
+"""Exceptions of the network. Any other exception is a bug, and is not caught."""
 
 _UNSENT: tuple[tuple[type[Exception], str, str], ...] = (
     (aiohttp.ConnectionTimeoutError, "connect_failed", "no connection within the time given"),
@@ -21,7 +21,7 @@ _UNSENT: tuple[tuple[type[Exception], str, str], ...] = (
     (aiohttp.ClientSSLError, "tls_failed", "no trusted TLS connection"),
     (aiohttp.ClientConnectorError, "connect_failed", "no connection"),
 )
-"""Raised while connecting, before a byte of the request is written: those calls cost nothing."""
+"""Raised while connecting, before a byte of the request is sent: these calls cost nothing."""
 
 _SENT: tuple[tuple[type[Exception], str, str], ...] = (
     (TimeoutError, "timeout", "no whole answer within the time given"),
@@ -34,9 +34,9 @@ _SENT: tuple[tuple[type[Exception], str, str], ...] = (
 
 
 def outcome_of(fault: Exception) -> Outcome:
-    """Sort one of NETWORK_FAULTS. `sent` is False only where the request surely never left.
+    """Classify one of NETWORK_FAULTS. `sent` is False only if the request certainly never left.
 
-    What stays until a person acts is a KEY_REFUSED: a certificate that does not verify, a proxy that refuses.
+    A certificate that does not verify and a proxy that refuses are KEY_REFUSED: only a person can resolve them.
     """
     if isinstance(fault, aiohttp.ClientConnectorCertificateError):
         return Outcome(Verdict.KEY_REFUSED, "tls_failed", message=_untrusted(fault), sent=False)
@@ -45,7 +45,7 @@ def outcome_of(fault: Exception) -> Outcome:
         verdict = Verdict.KEY_REFUSED if final else Verdict.TRY_AGAIN
         return Outcome(verdict, "proxy_refused", message=f"the proxy answered HTTP {fault.status}", sent=False)
     if isinstance(fault, aiohttp.ClientConnectorError) and fault.os_error.errno in (errno.EMFILE, errno.ENFILE):
-        # Fewer at once is what helps, as when the API asks for it.
+        # Fewer calls at once help, as after pushback of the API.
         return Outcome(Verdict.SLOW_DOWN, "too_many_files", message="this process may open no more files", sent=False)
     for kind, reason, message in _UNSENT:
         if isinstance(fault, kind):
@@ -57,7 +57,7 @@ def outcome_of(fault: Exception) -> Outcome:
 
 
 def _with_cause(message: str, fault: Exception) -> str:
-    """The operating system's word on why there is no connection; it holds an address at most."""
+    """Append the operating system's reason why there is no connection; it contains at most an address."""
     if isinstance(fault, aiohttp.ClientConnectorError):
         proxy = "the proxy " if isinstance(fault, aiohttp.ClientProxyConnectionError) else ""
         cause = fault.os_error.strerror or type(fault.os_error).__name__

@@ -1,13 +1,13 @@
-"""The page of videos that a good answer holds: unpacked within bounds, then checked. Pure.
+"""Check the body of a good answer: decompressed within limits, then validated. Pure.
 
-What is accepted here is stored as it was sent, and read for years by many parsers. So an acceptable body
+An accepted body is stored as it was sent, and read later by many parsers. So it
 
 - is JSON of RFC 8259 in UTF-8 without a byte order mark, of at most MAX_RAW_BYTES;
 - nests objects and arrays at most MAX_DEPTH deep, empty ones not counted;
 - holds only numbers that fit 64 bits: integers from -2^63 to 2^64 - 1, others within the range of a double;
 - is an object of the expected `kind`, with a list `items` of at most 50 objects, each with an `id` that was asked for,
   none twice;
-- gives no name twice, neither at its top nor among the fields of an item: of those, parsers take either;
+- has no name twice, neither at its top nor among the fields of an item, because parsers differ in which they use;
 - may hold lone surrogates (`\\ud83d` without its other half): see `support.gzip_body.without_lone_surrogates`.
 
 simdjson checks all of JSON, UTF-8 and numbers; nothing that it refuses is accepted.
@@ -33,7 +33,7 @@ MAX_RAW_BYTES = 64 * 1024 * 1024
 """Most bytes of a body once decompressed: 75 times the largest batch that real videos make (50 of 17 KB)."""
 
 MAX_DEPTH = 32
-"""Videos have seven levels. The smallest limit among common readers is 64, and an export adds one."""
+"""Videos have seven levels. The smallest limit of common readers is 64, and an export adds one."""
 
 _UTF8_STEP_BYTES = 64 * 1024
 
@@ -43,7 +43,7 @@ class _Item(msgspec.Struct):
 
 
 class _Page(msgspec.Struct):
-    """The little that is kept of the JSON; the rest is only checked."""
+    """What is kept of the JSON; the rest is only checked."""
 
     kind: str = ""
     items: list[_Item] | msgspec.UnsetType = msgspec.UNSET
@@ -57,9 +57,9 @@ class _LoosePage(msgspec.Struct):
 _page = msgspec.json.Decoder(_Page)
 _loose_page = msgspec.json.Decoder(_LoosePage)
 _MAX_KEPT_BYTES = 4 * 1024 * 1024
-"""simdjson keeps the room that its largest document took: at most five times what 50 videos of 17 KB take."""
-# simdjson's limit of 1023 levels can't be set: brackets around the text take up all but MAX_DEPTH of them. Behind it
-# stands a mark that it cannot hold itself, so a text that closes a bracket and opens another is found out.
+"""simdjson keeps the memory of its largest document: at most five times what 50 videos of 17 KB take."""
+# simdjson's limit of 1023 levels can't be set: brackets around the text take up all but MAX_DEPTH of them. A random
+# mark behind it shows up if the text closes a bracket and opens another.
 _LEVELS_AROUND = 1023 - MAX_DEPTH
 _MARK = secrets.token_hex(8)
 _BEFORE, _AFTER = b"[" * _LEVELS_AROUND, f',"{_MARK}"{"]" * _LEVELS_AROUND}'.encode()
@@ -80,7 +80,8 @@ _of_thread = _OfThread()
 def read_good(
     answer: Answer, asked: Collection[str], kind: str = VIDEOS_LIST.answer_kind
 ) -> tuple[Body, frozenset[str]]:
-    """The body of a 200 and the ids in it. Raises BodyError unless it is of `kind` and answers for `asked` alone."""
+    """Return the body of a 200 and the ids in it. Raises BodyError unless it is of `kind` and holds only ids of
+    `asked`."""
     if is_html(answer):
         raise BodyError("html", "a web page instead of the API's answer")
     encoding = encoding_of(answer)
@@ -91,12 +92,12 @@ def read_good(
 
 
 def is_html(answer: Answer) -> bool:
-    """Whether the answer calls itself a web page: a front end speaks, not the API."""
+    """Whether the answer is a web page: it comes from a front end, not from the API."""
     return "html" in answer.headers.get("content-type", "").lower()
 
 
 def encoding_of(answer: Answer) -> str:
-    """`gzip` or `identity`. Raises BodyError for an encoding that was not asked for."""
+    """Return `gzip` or `identity`. Raises BodyError for an encoding that was not asked for."""
     named = answer.headers.get("content-encoding", "").strip().lower()
     if named in ("", "identity"):
         return "identity"
@@ -123,9 +124,9 @@ def _ids(raw: bytes, asked: frozenset[str], kind: str) -> frozenset[str]:
 
 
 def _quick_ids(raw: bytes, kind: str) -> list[str] | None:
-    """The ids of an acceptable page; None for any other.
+    """Return the ids of an acceptable body; None for any other.
 
-    simdjson reads and checks all of the JSON and of the UTF-8 in half the time that it takes to look at each alone.
+    simdjson checks JSON and UTF-8 in one pass, in half the time of two.
     """
     try:
         page = _parsed(raw)
@@ -140,8 +141,8 @@ def _quick_ids(raw: bytes, kind: str) -> list[str] | None:
 
 
 def _parsed(raw: bytes) -> Any:
-    """The value, which is valid JSON and nests at most MAX_DEPTH deep. Raises ValueError or RuntimeError otherwise."""
-    # One that is larger is read, but its room not kept.
+    """Parse valid JSON that nests at most MAX_DEPTH deep. Raises ValueError or RuntimeError otherwise."""
+    # A larger one is parsed, but its memory is not kept.
     parser = _of_thread.parser if len(raw) <= _MAX_PARSED_BYTES else simdjson.Parser()
     outermost: Any = parser.parse(b"".join((_BEFORE, raw, _AFTER)))
     innermost = outermost.at_pointer(_INNERMOST)
@@ -151,7 +152,7 @@ def _parsed(raw: bytes) -> Any:
 
 
 def _fault(text: bytes, kind: str) -> BodyError:
-    """Why a page is not acceptable."""
+    """Return why a body is not acceptable."""
     try:
         page = _parse(text, kind)
     except BodyError as fault:
@@ -168,7 +169,7 @@ def _fault(text: bytes, kind: str) -> BodyError:
 
 
 def _refused_by_simdjson(why: str) -> BodyError:
-    """For what is JSON to msgspec."""
+    """The error for a body that is JSON to msgspec."""
     if "DEPTH_ERROR" in why:
         return _too_deep()
     if "NUMBER_ERROR" in why or "BIGINT_ERROR" in why:
@@ -194,7 +195,7 @@ def _parse(raw: bytes, kind: str) -> _Page:
 
 
 def _check_utf8(raw: bytes) -> None:
-    """Look at what msgspec passes over. In steps, for one str of it all costs four times as much."""
+    """Check the UTF-8 that msgspec skips. In steps, because decoding all of it at once costs four times as much."""
     if raw.isascii():
         return
     view, start = memoryview(raw), 0
@@ -214,13 +215,13 @@ def _broken_json(raw: bytes, error: Exception) -> BodyError:
 
 
 def _wrong_shape(raw: bytes, kind: str) -> BodyError:
-    """Why a body that is JSON is no page of videos."""
+    """Return why a body that is JSON is not a page of videos."""
     try:
         page = _loose_page.decode(raw)
     except msgspec.ValidationError:
         return BodyError("wrong_kind", "the body is no JSON object")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        # Broken after the place that the first parser stopped at.
+        # Invalid after the place where the first parser stopped.
         return _broken_json(raw, error)
     if bytes(page.kind) != f'"{kind}"'.encode():
         return BodyError("wrong_kind", f"the body is no {kind}")
