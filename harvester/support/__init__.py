@@ -1,1 +1,1 @@
-"""Tools that know nothing of harvesting."""
+"""General tools that know nothing of the rest of harvester."""

@@ -13,7 +13,7 @@ from harvester.errors import CredentialsError
 def api_key() -> SecretStr:
     """The YouTube API key, from `YOUTUBE_API_KEY` or the file that `YOUTUBE_API_KEY_FILE` names.
 
-    Raises CredentialsError where there is none, or where it cannot be sent in a header.
+    Raises CredentialsError if there is none, or if it cannot be sent in a header.
     """
     key = os.environ.get("YOUTUBE_API_KEY", "").strip()
     if not key and (file := os.environ.get("YOUTUBE_API_KEY_FILE")):
@@ -41,6 +41,6 @@ def api_key() -> SecretStr:
 
 
 def api_key_file() -> Path | None:
-    """The file that the key is read from; None where the environment itself holds it, or where there is none."""
+    """The file that the key is read from; None if the environment holds the key itself, or there is none."""
     file = os.environ.get("YOUTUBE_API_KEY_FILE")
     return Path(file) if file and not os.environ.get("YOUTUBE_API_KEY", "").strip() else None

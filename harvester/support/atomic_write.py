@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def sync_folder(folder: Path) -> None:
-    """Put on disk which names the folder holds: a rename is durable only then."""
+    """Sync a folder's entries to disk: only then is a rename durable."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(fd)
@@ -18,9 +18,9 @@ def sync_folder(folder: Path) -> None:
 
 
 def followed(path: Path) -> Path:
-    """Where that path leads. Raises OSError where it is a link that another user made.
+    """Resolve a path. Raises OSError for a link that another user made.
 
-    In a folder that others may write to, such a link would have a file made wherever its maker wants one.
+    In a folder that others may write to, such a link could have a file written anywhere.
     """
     if path.is_symlink() and path.lstat().st_uid not in (os.geteuid(), 0):
         raise OSError(errno.ELOOP, "it is a link that another user made, which is not followed")
@@ -28,16 +28,15 @@ def followed(path: Path) -> Path:
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Put `data` in place of what `path` holds, all of it or none: a reader sees the old file or the new one.
+    """Replace the content of `path` by `data`, atomically: a reader sees the old file or the new one.
 
-    Where `path` is a symbolic link, the file that it leads to is replaced: see `followed`. Raises OSError, and leaves
-    nothing behind.
+    Of a symbolic link, the target is replaced: see `followed`. Raises OSError, and leaves nothing behind.
     """
     place = followed(path)
-    # Another suffix, and hidden: what reads a folder of such files takes a draft for none.
+    # Hidden and with another suffix, so that readers of the folder ignore a draft.
     draft = place.with_name(f".{place.name}.{secrets.token_hex(6)}.draft")
     try:
-        # Others may read it, as far as the umask lets them: node_exporter and web servers are other users.
+        # Readable for others as far as the umask allows: node_exporter and web servers are other users.
         fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         with os.fdopen(fd, "wb") as file:
             file.write(data)

@@ -1,4 +1,4 @@
-"""A thread for blocking work that would hold up the event loop and releases Python's lock meanwhile."""
+"""A background thread for blocking work that releases the GIL."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ U = TypeVar("U")
 
 @dataclass(frozen=True, slots=True)
 class Done(Generic[T]):
-    """How one item came out: `error`, where there is one, is raised where it is awaited."""
+    """The result of one item, or the `error` to raise where it is awaited."""
 
     result: T | None = None
     error: BaseException | None = None
 
 
 class BatchingThread(Generic[S, T]):
-    """Does in its thread what tasks of one event loop ask for, all items that wait at once: the change of threads
-    costs as much as a small item.
+    """Runs the work of one event loop's tasks in a thread, all waiting items at once: a switch of threads costs as much
+    as a small item.
 
-    `work` gives a Done for each item. Where it raises for several, each is given to it again by itself; what it raises
-    for one is raised where that is awaited.
+    `work` returns a Done for each item. If it raises for several, it is called again for each alone; what it raises for
+    one is raised where that is awaited.
     """
 
     def __init__(self, name: str, work: Callable[[Sequence[S]], Sequence[Done[T]]], max_at_once: int) -> None:
@@ -42,7 +42,7 @@ class BatchingThread(Generic[S, T]):
         self._lock = threading.Lock()
 
     async def __call__(self, item: S) -> T:
-        """The item's result. A cancelled caller does not stop the work halfway."""
+        """Return the item's result. Cancelling the caller does not stop the work."""
         loop = asyncio.get_running_loop()
         waiting: asyncio.Future[T] = loop.create_future()
         with self._lock:
@@ -52,7 +52,7 @@ class BatchingThread(Generic[S, T]):
         if begin:
             try:
                 self._thread.submit(self._until_nothing_waits, loop)
-            except RuntimeError:  # the thread has ended: its callers must not wait
+            except RuntimeError:  # the thread has ended: do not wait for it
                 with self._lock:
                     self._items.clear()
                     self._waiting.clear()
@@ -61,11 +61,11 @@ class BatchingThread(Generic[S, T]):
         return await waiting
 
     def in_thread(self, function: Callable[[], U]) -> U:
-        """Do this there too, and wait for it here."""
+        """Run a function in the thread, and wait for its result."""
         return self._thread.submit(function).result()
 
     async def close(self, function: Callable[[], object] = lambda: None) -> None:
-        """When all that was asked for is done, do this there and end the thread."""
+        """Wait for all items, run `function` in the thread, and end it."""
         await asyncio.get_running_loop().run_in_executor(self._thread, function)
         self._thread.shutdown()
 
@@ -80,7 +80,7 @@ class BatchingThread(Generic[S, T]):
                     raise RuntimeError(f"{len(done)} results for {len(items)} items")
             except BaseException as error:  # noqa: BLE001 (it is raised where the item is awaited)
                 done = [Done(error=error)] if len(items) == 1 else list(map(self._alone, items))
-            with suppress(RuntimeError):  # the loop is closed
+            with suppress(RuntimeError):  # the event loop is closed
                 loop.call_soon_threadsafe(_deliver, waiting, done)
 
     def _alone(self, item: S) -> Done[T]:

@@ -1,4 +1,4 @@
-"""What a wrong name was probably meant to be. Pure."""
+"""Suggest the known name nearest to a wrong one. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MAX_CHARS = 100
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     """` Did you mean 'song'?`, with the known name nearest to the wrong one; empty where none is near.
 
-    Upper and lower case are the same to it.
+    Case is ignored.
     """
     import difflib  # for errors only
 

@@ -1,4 +1,4 @@
-"""What the name of a published file tells: readers go by it, and so does `harvester export`."""
+"""Format and compression by the name of a published file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STDOUT = "-"
 FORMATS = {".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 FORMATS |= {".csv": "csv", ".sqlite": "sqlite", ".db": "sqlite"}
 NAMED_AS = {"csv-safe": "csv"}
-"""Formats whose files are named as those of another."""
+"""Formats with the file names of another format."""
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 COMPRESSED_WITHIN = {
     "parquet": "Parquet is compressed within.",
@@ -24,10 +24,10 @@ COMPRESSED_WITHIN = {
 
 
 def settings_by_name(uri: str, chosen: str | None = None) -> dict[str, Any]:
-    """The export settings that a destination tells, unless an option says otherwise; none where its ending is unknown.
+    """Return the export settings that the name of a destination implies; none if its ending is unknown.
 
-    Standard output and a database are no folder of parts.
-    `chosen` is the format that an option says. Raises ConfigError where such a format is not compressed as it is named.
+    Standard output and a database cannot be a folder of parts. `chosen` is the format of an option. Raises ConfigError
+    if that format cannot be compressed as the name says.
     """
     if uri == STDOUT:
         return {"max_part_bytes": None}
@@ -46,7 +46,8 @@ def settings_by_name(uri: str, chosen: str | None = None) -> dict[str, Any]:
 
 
 def by_rank(settings: Sections, options: Sections) -> tuple[Sections, Sections, Sections]:
-    """Options over the name over the settings. Of a destination that the settings name, they are over its name."""
+    """Options take precedence over the name, the name over the settings. A destination from the settings: settings
+    over name."""
     in_options, in_settings = options.get("export", {}), settings.get("export", {})
     if "uri" in in_options:
         return settings, {"export": settings_by_name(in_options["uri"], in_options.get("format"))}, options
@@ -55,7 +56,7 @@ def by_rank(settings: Sections, options: Sections) -> tuple[Sections, Sections, 
 
 
 def refuse_misleading_name(uri: str, name: str, compression: str) -> None:
-    """Raise ConfigError where the destination ends as a file of another format or compression would."""
+    """Raise ConfigError if the destination's ending is that of another format or compression."""
     stem, ending, packing = _split(uri)
     if packing and COMPRESSIONS[packing] != compression:
         other = next((each for each, kind in COMPRESSIONS.items() if kind == compression), "")
@@ -69,7 +70,7 @@ def _ending_of(name: str | None) -> str:
 
 
 def _split(uri: str) -> tuple[str, str, str]:
-    """The name without its endings, that of its format and that of its compression; empty where there is none."""
+    """Split a name into stem, ending of the format and ending of the compression; empty where there is none."""
     rest, packing = _cut(uri.rstrip("/"), COMPRESSIONS)
     stem, ending = _cut(rest, FORMATS)
     return stem, ending, packing

@@ -1,4 +1,4 @@
-"""How often Python looks for garbage in a process that makes hardly any: cycles of objects that hold each other."""
+"""Tuning of the garbage collector for processes that create few reference cycles."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from functools import cache
 
 @cache
 def tune_gc() -> None:
-    """What is there by now stays, and crawls and exports make few cycles: to look again and again brings nothing."""
+    """Freeze the objects that exist and collect less often: crawls and exports create few cycles."""
     gc.freeze()
     gc.set_threshold(10_000, 20, 50)

@@ -1,4 +1,4 @@
-"""Bodies as they come off the wire, and how to read them without trusting their size. Pure."""
+"""Decompress bodies as received, within a limit of size. Pure."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _GZIP = 16 + isal_zlib.MAX_WBITS
 _MAGIC = b"\x1f\x8b"
 
 MAX_MEMBERS = 64
-"""Servers send one. Reading very many small ones would take time in the square of their number."""
+"""Servers send one. The time for very many small ones would grow with the square of their number."""
 
 _LARGEST_RATIO = 1032
-"""What deflate makes of a byte at most: a trailer that tells of more is not believed."""
+"""The highest ratio of deflate: a trailer that claims more is not believed."""
 _TRAILER_BYTES = 8
 
 
 class BodyError(Exception):
-    """The bytes are not what they claim to be. `reason` is a short word, as in `Outcome.reason`."""
+    """The body is invalid. `reason` is a short word, as in `Outcome.reason`."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -31,7 +31,7 @@ class BodyError(Exception):
 
 
 def decompress(data: bytes, encoding: str, max_bytes: int) -> bytes:
-    """The body behind `encoding` (`gzip`, of one member or several, or `identity`), of at most `max_bytes`.
+    """Decompress a body of `encoding` (`gzip`, of one member or several, or `identity`) to at most `max_bytes` bytes.
 
     Raises BodyError with reason `body_too_large`, `bad_gzip` or `cut_body`.
     """
@@ -44,10 +44,10 @@ def decompress(data: bytes, encoding: str, max_bytes: int) -> bytes:
 
 
 def _one_member(data: bytes, max_bytes: int) -> bytes | None:
-    """What is plainly one member, as servers send it; None for all else.
+    """Decompress what is certainly one member, as servers send it; None for all else.
 
-    libdeflate is quicker, and takes the room for the whole at once, but stops after the first member and does not say
-    where. So the trailer at the very end, checksum and length, must be that of what came out, and stand nowhere before.
+    libdeflate is faster and allocates once, but stops after the first member and does not say where. So the trailer at
+    the end, checksum and length, must be that of the result, and occur nowhere before.
     """
     trailer = data[-_TRAILER_BYTES:]
     checksum, size = (int.from_bytes(half, "little") for half in (trailer[:4], trailer[4:]))
@@ -60,23 +60,23 @@ def _one_member(data: bytes, max_bytes: int) -> bytes | None:
 
 
 def _inflate(data: bytes, size: int) -> bytes | None:
-    """The first member, if it has no more than `size` bytes."""
+    """Decompress the first member, if it has no more than `size` bytes."""
     try:
-        # A bytearray with no other reference: copying it to bytes would cost what is gained.
+        # A bytearray without another reference: copying it to bytes would cost what is gained.
         return cast(bytes, deflate.gzip_decompress(data, size))
     except (deflate.DeflateError, ValueError):  # the second where it is too short for one
         return None
 
 
 def _members(data: bytes, max_bytes: int) -> bytes:
-    """One member after another; or what is wrong with them."""
+    """Decompress one member after another. Raises BodyError with what is wrong."""
     pieces: list[bytes] = []
     room = max_bytes
     while data:
         if len(pieces) == MAX_MEMBERS:
             raise BodyError("bad_gzip", f"the body has more than {MAX_MEMBERS} gzip members")
         if not data.startswith(_MAGIC[: len(data)]):
-            # Said here, for isa-l takes a few such bytes for a header that is still to come.
+            # Checked here, because isa-l takes a few such bytes for an incomplete header.
             raise BodyError("bad_gzip", "the body is not valid gzip: it does not begin as such")
         member = isal_zlib.decompressobj(_GZIP)
         try:
@@ -94,16 +94,15 @@ def _members(data: bytes, max_bytes: int) -> bytes:
 
 
 def unpack(data: bytes, encoding: str, raw_bytes: int) -> bytes:
-    """As `decompress`, of a body that was found to have `raw_bytes` before: a quarter quicker where it still has.
+    """As `decompress`, for a body that is known to have `raw_bytes` bytes: a quarter faster.
 
-    For what is trusted by its checksum: a body that has more is only refused once it is unpacked.
+    Only for bodies whose checksum was verified: one that has more is refused only after it was decompressed.
     """
     plain = _inflate(data, raw_bytes) if encoding == "gzip" else None
     return plain if plain is not None and len(plain) == raw_bytes else decompress(data, encoding, raw_bytes)
 
 
-# Every escape of a JSON text, so that none is looked for within another; of those that spell half a character, the
-# pairs first.
+# Every escape of a JSON text, so that none is found within another; of surrogates, pairs first.
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<lone>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
     re.DOTALL,
@@ -111,17 +110,17 @@ _ESCAPE = re.compile(
 
 
 def without_lone_surrogates(text: bytes) -> bytes:
-    """A JSON text with U+FFFD for each escape that is half of a character, such as a cut emoji's `\\ud83d`.
+    """Replace each escape of a lone surrogate in a JSON text, such as a cut emoji's `\\ud83d`, by U+FFFD.
 
-    RFC 8259 allows those; Python, jq and JavaScript read them; simdjson, msgspec and Arrow refuse all of the text.
+    RFC 8259 allows them; Python, jq and JavaScript read them; simdjson, msgspec and Arrow refuse the whole text.
     """
     return _ESCAPE.sub(lambda escape: b"\\ufffd" if escape["lone"] else escape[0], text)
 
 
 def parse_text(parse: Callable[..., T], *texts: bytes) -> T:
-    """What `parse` makes of JSON texts; where it refuses them for lone surrogates, without those.
+    """Parse JSON texts by `parse`, and again without lone surrogates if it refuses them.
 
-    Raises what `parse` raises: for what is no JSON, ValueError or RecursionError.
+    Raises what `parse` raises: ValueError or RecursionError for invalid JSON.
     """
     try:
         return parse(*texts)

@@ -1,4 +1,4 @@
-"""What the address of a ledger or a source says, and how it is shown: without user and password. Pure."""
+"""Parse the addresses of ledgers and sources, and show them without user and password. Pure."""
 
 from __future__ import annotations
 
@@ -28,23 +28,24 @@ WANTED = (
 
 
 def is_known(url: str) -> bool:
-    """Whether it is one of the addresses below, written so that no part of a password can be taken for another part."""
+    """Whether a URL is one of those below, without a character that would make a part of the password look like
+    another part."""
     if not _SERVER.fullmatch(url):
         return url.startswith(_SQLITE) and url != _SQLITE
     try:
         urlsplit(url)
-    except ValueError:  # half a pair of brackets
+    except ValueError:  # a bracket without its other half
         return False
     return True
 
 
 def file_of(url: str) -> Path | None:
-    """The file of a SQLite ledger; None where it is on a server."""
+    """The file of a SQLite ledger; None if the ledger is on a server."""
     return Path(url.removeprefix(_SQLITE)) if url.startswith(_SQLITE) else None
 
 
 def name_of(url: str) -> str:
-    """For people: a file's name, or server and database."""
+    """The ledger's name for people: that of the file, or server and database."""
     if (file := file_of(url)) is not None:
         return shown(file.name)
     parts = urlsplit(url)
@@ -52,13 +53,13 @@ def name_of(url: str) -> str:
 
 
 def source_name(uri: str) -> str:
-    """A source of ids for people: without user, password and query."""
+    """A source's name for people, without user, password and query."""
     if uri == "-":
         return "standard input"
     try:
         parts = urlsplit(uri)
     except ValueError:
-        # Where the password would stand in it can't be told.
+        # Where its password would be is unknown.
         scheme, separator, _ = uri.partition("://")
         return shown(f"{scheme}://..." if separator else uri)
     if parts.scheme in ("http", "https"):
@@ -67,7 +68,7 @@ def source_name(uri: str) -> str:
 
 
 def path_of(uri: str) -> Path:
-    """What a file:// address names. Raises ConfigError where it is none."""
+    """The path of a file:// URL. Raises ConfigError if it is none."""
     try:
         return Path(unquote(urlsplit(uri).path))
     except ValueError as error:
@@ -76,6 +77,6 @@ def path_of(uri: str) -> Path:
 
 
 def has_password(url: str) -> bool:
-    """Whether one stands in it."""
+    """Whether the URL holds a password."""
     parts = urlsplit(url)
     return parts.password is not None or "password" in parse_qs(parts.query)

@@ -1,4 +1,4 @@
-"""How the environment says that this machine reaches the network: its proxies, and the certificates that it trusts."""
+"""Proxies and trusted certificates, as the environment names them."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ class Proxy:
     """A proxy that the environment names."""
 
     url: str = field(repr=False)
-    """With the user and password, where the variable holds them."""
+    """With user and password."""
     shown: str
-    """Without them."""
+    """Without user and password."""
     variable: str
 
 
 def proxy_for(url: str) -> Proxy | None:
-    """The proxy to ask for `url`, by HTTP_PROXY, HTTPS_PROXY and NO_PROXY in either case, as urllib reads them.
+    """Return the proxy for `url`, by HTTP_PROXY, HTTPS_PROXY and NO_PROXY in either case, as urllib reads them.
 
-    Raises ConfigError where the variable names none that can be used.
+    Raises ConfigError if the variable's proxy cannot be used.
     """
     address = urlsplit(url)
     value = getproxies().get(address.scheme, "")
@@ -60,16 +60,16 @@ def proxy_for(url: str) -> Proxy | None:
 
 
 def tls_context() -> ssl.SSLContext:
-    """Certificates are verified by what the system trusts or SSL_CERT_FILE names, and by REQUESTS_CA_BUNDLE too.
+    """Return a context that trusts the system's certificates or SSL_CERT_FILE, and REQUESTS_CA_BUNDLE too.
 
-    Raises ConfigError where a variable names what can't be read.
+    Raises ConfigError if a file that a variable names can't be read.
     """
     return _context(os.environ.get("SSL_CERT_FILE", ""), os.environ.get("REQUESTS_CA_BUNDLE", ""))
 
 
 @cache
 def _context(cert_file: str, bundle: str) -> ssl.SSLContext:
-    # OpenSSL itself is silent about a file that is not there.
+    # OpenSSL does not report a missing file.
     _load(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), cert_file, "SSL_CERT_FILE")
     context = ssl.create_default_context()
     _load(context, bundle, "REQUESTS_CA_BUNDLE")
@@ -95,9 +95,9 @@ def _load(context: ssl.SSLContext, name: str, variable: str) -> None:
 
 
 def s3_certificates() -> str | None:
-    """What SSL_CERT_FILE names, where nothing is set that AWS's own libraries read; None otherwise.
+    """Return SSL_CERT_FILE if no variable of AWS's own libraries is set; None otherwise.
 
-    Raises ConfigError where it can't be read.
+    Raises ConfigError if it can't be read.
     """
     from botocore.exceptions import ProfileNotFound
     from botocore.session import Session

@@ -1,4 +1,4 @@
-"""How many connections this process may have open at once: the system bounds its files."""
+"""How many connections this process may have open at once, by the system's limit of open files."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from harvester.errors import OutsideError
 log = logging.getLogger(__name__)
 
 RESERVED = 16
-"""For what opens beside the calls: the ledger's readers, names being looked up, a page or a monitor at the end."""
+"""Files for everything but calls: readers of the ledger, name lookups, the report and health checks at the end."""
 _MIN_LEFT = 4
-"""With fewer than so many left, not even one call at a time goes well."""
+"""With fewer left, not even one call at a time works."""
 _ASSUMED_OPEN = 32
-"""Files assumed to be open where the system does not say."""
+"""Files assumed to be open if the system does not say."""
 
 
 def affordable(concurrency: int) -> int:
-    """At most `concurrency`, and as many calls at once as the limit of open files has room for.
+    """Return how many calls at once the limit of open files allows, at most `concurrency`.
 
-    The limit is raised as far as this user may. Raises OutsideError where there is no room for any.
+    The limit is raised as far as this user may. Raises OutsideError if it allows none.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _open_now() + RESERVED + concurrency

@@ -1,4 +1,4 @@
-"""Progress of a long piece of work, as its callbacks hear it. Pure."""
+"""Progress of long work, as passed to callbacks. Pure."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Advance:
-    """Where a piece of work stands: `done` of `total`, in its own unit, and the bytes that went through."""
+    """The progress of some work: `done` of `total`, in its own unit, and the bytes processed."""
 
     done: int
     total: int | None = None
-    """None where only the end tells."""
+    """None if it is unknown until the end."""
     bytes: int = 0
     all_bytes: int | None = None
-    """Of the whole, where that is known and `total` is not."""
+    """Bytes of the whole, if known while `total` is not."""
     note: str = ""
     """What else to show."""
 

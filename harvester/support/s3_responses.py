@@ -1,4 +1,4 @@
-"""What an S3 endpoint answers, for those who read from it and those who write to it."""
+"""Answers of S3 endpoints, for sources and exports."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WRONG_REGION = frozenset(
 
 _MAX_MESSAGE_CHARS = 200
 _ACCESS_KEY = re.compile(r"A[KS]IA[A-Z0-9]+")
-# What stores without checksums answer, as boto3's users report it.
+# Answers of stores without checksums, as users of boto3 report them.
 _CHECKSUM_CODES = frozenset(
     {"NotImplemented", "XAmzContentSHA256Mismatch", "InvalidRequest", "AuthorizationHeaderMalformed", "InvalidArgument"}
 )
@@ -39,25 +39,25 @@ _TEMPORARY = "Where the credentials are temporary the session may be over: sign 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An error that S3 answered, in words fit to be shown."""
+    """An error of S3, in words that may be shown."""
 
     code: str
     status: int
     message: str
-    """The store's own sentence; "" where it has none, or where it may repeat who is asking."""
+    """The store's own message; empty if it has none, or if it might contain credentials."""
     region: str
-    """Where the bucket is, if S3 says that it is elsewhere."""
+    """The bucket's region, if S3 says that it is another one."""
 
     @property
     def hint(self) -> str:
-        """What may be behind a request that S3 does not take, ready to stand before other advice."""
+        """A possible cause of a refused request, to be shown before other advice."""
         if self.code == "400":
-            return f"{_TEMPORARY} "  # a HEAD that fails says nothing else
+            return f"{_TEMPORARY} "  # a failed HEAD has no more
         return f"{NO_CHECKSUMS} " if self.about_checksums else ""
 
     @property
     def about_checksums(self) -> bool:
-        """Whether the store may only stumble over headers that it does not know."""
+        """Whether the store may have refused headers that it does not know."""
         setting = os.environ.get("AWS_REQUEST_CHECKSUM_CALCULATION", "").lower()
         return setting != "when_required" and (
             self.code in _CHECKSUM_CODES or self.status == 501 or "checksum" in self.message.lower()
@@ -76,7 +76,7 @@ def refusal_of(error: ClientError) -> Refusal:
 
 
 def refuse_redirect(status: int, headers: Mapping[str, str]) -> None:
-    """Raise ConfigError for a redirect that names no region: botocore would ask for that one by the same redirect.
+    """Raise ConfigError for a redirect without a region: botocore would ask for it and be redirected again.
 
     `headers` are in lower case.
     """

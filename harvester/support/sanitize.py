@@ -1,4 +1,4 @@
-"""Texts from outside, made safe to show; and numbers with their noun. Pure."""
+"""Make texts from outside safe to show; format counts. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 # Cc: terminal escapes and newlines. Cf: bidi marks and other invisible characters. Cs, Co, Cn: nothing to see.
 _UNSHOWABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-# Marks and overrides of direction: shown as escapes, since a name with one of them misleads.
+# Direction marks and overrides: shown as escapes, because they make a name misleading.
 _REORDERING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _MAX_LINE_CHARS = 2000
 _FEW_CHARACTERS = 2
@@ -22,14 +22,14 @@ def count(number: int, noun: str) -> str:
 
 
 def shown(text: str, max_chars: int = 300) -> str:
-    """One line of at most `max_chars` characters, in which nothing acts on a terminal or reorders its neighbours."""
+    """Return one line of at most `max_chars` characters without control or direction characters."""
     plain = "".join(_plain(char) for char in text[: 2 * max_chars])
     line = " ".join(plain.split())
     return line if len(line) <= max_chars else line[: max_chars - 1] + "…"
 
 
 def escaped(text: str, max_chars: int) -> str:
-    """The text in quotes, with escapes for what cannot be seen, and for one or two characters among ASCII."""
+    """Return the text in quotes, with escapes for invisible characters, and for one or two characters among ASCII."""
     cut = text if len(text) <= max_chars else text[: max_chars - 1] + "…"
     hidden = sum(not char.isascii() for char in text) <= _FEW_CHARACTERS and " " not in text
     return ascii(text) if hidden and cut == text else repr(cut)
@@ -42,13 +42,13 @@ def _plain(char: str) -> str:
 
 
 def shown_lines(text: str) -> str:
-    """The same for a text whose lines and indentation are meant, as an error's or a traceback's are."""
+    """The same, keeping lines and indentation, for errors and tracebacks."""
     lines = text.split("\n")
     return "\n".join(" " * (len(line) - len(line.lstrip(" "))) + shown(line, _MAX_LINE_CHARS) for line in lines)
 
 
 def without_secrets(text: str, secrets: Iterable[str]) -> str:
-    """The text without these values and without what stands before the `@` of an address."""
+    """Return the text without these values, and without what is before the `@` of an address."""
     for secret in secrets:
         text = text.replace(secret, "[hidden]")
     return _USER_IN_ADDRESS.sub("[hidden]@", text)

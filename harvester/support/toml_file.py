@@ -1,4 +1,4 @@
-"""The settings' file, read; every error says what to do about it."""
+"""Read the settings' file. Every error says what to do."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from harvester.errors import ConfigError
 from harvester.support.sanitize import shown
 
 NOTHING_DONE = "Nothing was done."
-"""In what state everything is when the settings are refused."""
+"""The state of the data when settings are refused."""
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """What the file holds. Raises ConfigError where it is not there, can't be read or is no TOML."""
+    """Parse the file. Raises ConfigError if it is missing, can't be read or is not TOML."""
     name = shown(str(path))
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -34,7 +34,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def merged(*layers: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The sections of all layers; a later layer's keys win."""
+    """Merge the sections of all layers; later ones take precedence."""
     sections: dict[str, dict[str, Any]] = {}
     for layer in layers:
         for section, keys in layer.items():
