@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from harvester.model import BATCH_SIZE, IdRecord, VideoState
-from harvester.support.sanitize import escaped
+from harvester.support.sanitize import count, escaped
 
 if TYPE_CHECKING:
     from harvester.ledger.ledger import Ledger
@@ -55,7 +55,7 @@ async def fetch_all(
     _show_log_lines()
     ids = _distinct(song_ids)
     harvester = Harvester(load_config(find_config(Path(config) if config else None)))
-    log.info("Requesting data for %d videos. Please wait...", len(ids))
+    log.info("Requesting data for %s. Please wait...", count(len(ids), "video"))
     began = time.perf_counter()
     harvester.init()
     async with open_ledger(harvester.config.ledger.url) as ledger:
@@ -72,11 +72,11 @@ async def fetch_all(
     left = sum(place.state in UNSETTLED for place in places.values())
     seconds = time.perf_counter() - began
     if dry_run:
-        log.info("Dry run: %d calls would be sent.", -(-left // BATCH_SIZE))
+        log.info("Dry run: %s would be sent.", count(-(-left // BATCH_SIZE), "call"))
         return responses + [_empty_response() for _ in range(0, left, BATCH_SIZE)]
-    log.info("Done! Fetched data from %d videos in %.1f sec", _items(responses), seconds)
+    log.info("Done! Fetched data from %s in %.1f sec", count(_items(responses), "video"), seconds)
     if left:
-        log.warning("%d videos are left: the day's quota is spent. Call again tomorrow.", left)
+        log.warning("%s left: the day's quota is spent. Call again tomorrow.", count(left, "video", "is"))
     return responses
 
 

@@ -41,6 +41,22 @@ RERUN_AFTER = timedelta(hours=1)
 TIMEOUT_SECONDS = 5.0
 MARKER = ".harvester-rehearsal"
 """Only a folder that holds this file is emptied."""
+SOURCE, LEDGER, EXPORT, CONFIG = "songs.csv", "harvest.db", "songs.json.gz", "config.toml"
+_SETTINGS = f"""\
+# The settings of this rehearsal, for other commands in this folder. The simulated API has ended.
+[source]
+uri = "{SOURCE}"
+
+[ledger]
+url = "sqlite:///{LEDGER}"
+
+[youtube]
+base_url = "{{}}"
+
+[export]
+uri = "{EXPORT}"
+compression = "gzip"
+"""
 
 
 class ScaledClock(SimulatedClock):
@@ -84,6 +100,7 @@ class Rehearsal:
             clock_speed=SPEED,
         )
         with SimulatorProcess(settings) as simulator:
+            (self._folder / CONFIG).write_text(_SETTINGS.format(simulator.base_url), encoding="utf-8")
             config = self._config(simulator.base_url)
             rng, key = random.Random(self._seed), SecretStr("rehearsed-key")
             harvester = Harvester(config, self._clock, rng, key, proxies=False)
@@ -136,8 +153,9 @@ class Rehearsal:
                 return progress
             simulator.jump_clock(again_at)
             self._clock.jump_to(again_at)
+        unsettled = progress.asked_for - progress.settled
         raise InconsistentLedger(
-            f"After {runs_most} runs, {progress.asked_for - progress.settled:,} ids are still not settled.",
+            f"After {runs_most} runs, {count(unsettled, 'id', 'is')} still not settled.",
             state=f"The rehearsed ledger is in {self._folder}.",
         )
 
@@ -154,7 +172,7 @@ class Rehearsal:
             shutil.rmtree(self._folder)
         self._folder.mkdir(parents=True)
         (self._folder / MARKER).write_text("Made by harvester rehearse, which empties this folder each time.\n")
-        with (self._folder / "songs.csv").open("w", encoding="ascii") as file:
+        with (self._folder / SOURCE).open("w", encoding="ascii") as file:
             file.write("user,song\n")
             for index, video_id in enumerate(make_ids(self._seed, self._videos)):
                 file.write(f"{index},{video_id}\n")
@@ -162,11 +180,11 @@ class Rehearsal:
     def _config(self, base_url: str) -> Config:
         return isolated_config(
             {
-                "source": {"uri": str(self._folder / "songs.csv")},
-                "ledger": {"url": f"sqlite:///{self._folder / 'harvest.db'}"},
+                "source": {"uri": str(self._folder / SOURCE)},
+                "ledger": {"url": f"sqlite:///{self._folder / LEDGER}"},
                 "youtube": {"base_url": base_url},
                 "run": {"timeout_seconds": TIMEOUT_SECONDS},
-                "export": {"uri": str(self._folder / "songs.json.gz"), "compression": "gzip"},
+                "export": {"uri": str(self._folder / EXPORT), "compression": "gzip"},
             }
         )
 
@@ -187,6 +205,7 @@ class Rehearsal:
         wasted = report["calls"] - good
         answered = ids["delivered_once"] + ids["delivered_more"]
         # A probe asks for an id that has been answered, or, before the first of them, for the well-known one.
+        shown_in = report["keys_in_urls"]
         foreign = min(1, self._probes)
         states = ", ".join(f"{progress.videos[s]:,} {s.label}" for s in (VideoState.FETCHED, VideoState.MISSING))
         return [
@@ -214,12 +233,12 @@ class Rehearsal:
                 f"{report['calls']:,} = {least:,} for full batches + {wasted:,} wasted on {count(faulted, 'fault')} "
                 f"and {count(report['refused'], 'refusal')} + {extra:,} for halves",
             ),
-            Check("the key in no address", report["keys_in_urls"] == 0, f"{report['keys_in_urls']} addresses show it"),
+            Check("the key in no address", not shown_in, f"{count(shown_in, 'address', 'shows')} it"),
         ]
 
     def _untrue_states(self) -> int:
         """The number of ids whose state in the ledger differs from that in the simulated API."""
-        with SqliteReader(self._folder / "harvest.db") as reader:
+        with SqliteReader(self._folder / LEDGER) as reader:
             return sum(
                 state.label != truth(video_id, self._seed, self._faults)  # type: ignore[arg-type]
                 for video_id, state in reader.states()

@@ -76,6 +76,9 @@ def _print_json(findings: Sequence[Finding], offline: bool) -> None:
 
 
 def _in_all(findings: Sequence[Finding], offline: bool) -> str:
-    numbers = [(sum(f.level == level for f in findings), level) for level in ("problem", "warning")]
-    what = ", ".join(f"{n} {level}{'s' if n > 1 else ''}" for n, level in numbers if n) or "All is well"
+    from harvester.support.sanitize import count
+
+    levels: list[str] = [finding.level for finding in findings]
+    what = ", ".join(count(levels.count(each), each) for each in ("problem", "warning") if each in levels)
+    what = what or "All is well"
     return f"{what}.{' What needs the network was left out.' if offline else ''}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harvester.cli.shared.console import on_terminal, show
+from harvester.cli.shared.console import on_terminal, show, show_next
 from harvester.cli.shared.parameters import complete_path
 from harvester.cli.shared.state import State
 
@@ -65,9 +65,13 @@ def export(
     Spends no unit, and may be used during a run; with --dask, where the ledger is on a server.
     Next: harvester verify --export DEST.
     """
+    import shlex
+    import time
+
     from harvester.cli.shared.progress import progress
     from harvester.report import terminal
     from harvester.support.gc_tuning import tune_gc
+    from harvester.support.sanitize import shown
 
     # Told to stop, it tidies up: an upload that was begun is taken back.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
@@ -81,7 +85,8 @@ def export(
             raise click.UsageError("--dask, --max-part-bytes and --datasette-metadata need a place: name one, not -.")
         _to_stdout(harvester, require_complete, state.verbosity)
         return
-    with progress("export", "videos", state.verbosity) as callback:
+    began = time.monotonic()
+    with progress("export", "video", state.verbosity) as callback:
         manifest = harvester.export(
             require_complete=require_complete,
             dask=dask,
@@ -90,6 +95,8 @@ def export(
             progress=callback,
         )
     show(terminal.exported(manifest, harvester.config.export.uri))
+    place = shlex.quote(shown(dest or harvester.config.export.uri, 4096))
+    show_next(f"Next: harvester verify --export {place}" if manifest.responses else "", state.verbosity, began)
 
 
 def _safe_csv(chosen: str | None) -> str:
@@ -100,13 +107,17 @@ def _safe_csv(chosen: str | None) -> str:
 
 def _to_stdout(harvester: Harvester, require_complete: bool, verbosity: int) -> None:
     import logging
+    import time
 
     from harvester.cli.shared.progress import progress
+    from harvester.report.terminal import elapsed
     from harvester.support.sanitize import count
 
     wanted = harvester.config.export
     if on_terminal() and (wanted.format not in ("json", "jsonl", "csv", "csv-safe") or wanted.compression != "none"):
         raise click.UsageError(f"{wanted.format} is not for a terminal: add > songs, or a pipe to what reads it.")
-    with progress("export", "videos", verbosity) as callback:
+    began = time.monotonic()
+    with progress("export", "video", verbosity) as callback:
         videos = harvester.export_to(sys.stdout.buffer, require_complete=require_complete, progress=callback)
-    logging.getLogger(__name__).info("wrote %s to standard output, without a manifest", count(videos, "video"))
+    wrote, seconds = count(videos, "video"), time.monotonic() - began
+    logging.getLogger(__name__).info("wrote %s to standard output, without a manifest, in %s", wrote, elapsed(seconds))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from harvester.cli.shared.console import show_next
 from harvester.cli.shared.state import State
 
 
@@ -17,6 +18,7 @@ def init(state: State) -> None:
     """
     from harvester.cli.shared.config_template import write_config
     from harvester.config import find_config
+    from harvester.report.next_steps import next_step
     from harvester.support.sanitize import shown
 
     path = find_config(state.config_path)
@@ -28,3 +30,4 @@ def init(state: State) -> None:
     harvester.init()
     where = harvester.config.ledger
     click.echo(f"ready {shown(str(where.path or where.name), 4096)}")
+    show_next(next_step(harvester.overview(1).summary), state.verbosity)

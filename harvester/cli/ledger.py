@@ -35,7 +35,7 @@ def copy(state: State, source: str, target: str) -> None:
         raise click.UsageError(
             "SRC and DST must be two addresses: sqlite:///harvest.db, postgresql://user@host/database."
         )
-    with progress("copy", "rows", state.verbosity) as callback:
+    with progress("copy", "row", state.verbosity) as callback:
         rows = copy(source, target, callback)
     click.echo(f"{name_of(target)} is what {name_of(source)} is: {count(rows, 'row')}.")
 
@@ -58,7 +58,7 @@ def backup(state: State, target: Path) -> None:
 
     harvester = state.harvester()
     harvester.protected().refuse(str(target))
-    noun = "rows" if harvester.config.ledger.path is None else "pages"
+    noun = "row" if harvester.config.ledger.path is None else "page"
     with progress("backup", noun, state.verbosity) as callback, explained(target):
         backed_up = backup(harvester.config.ledger.url, target, callback)
         written = target.stat().st_size

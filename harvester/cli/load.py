@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from harvester.cli.shared.console import show
+from harvester.cli.shared.console import show, show_next
 from harvester.cli.shared.parameters import complete_path
 from harvester.cli.shared.state import State
 
@@ -43,14 +43,20 @@ def load(state: State, /, sources: tuple[str, ...], **options: Any) -> None:
     """
     import asyncio
     import logging
+    import time
 
     from harvester.cli.shared.progress import progress
     from harvester.report import terminal
+    from harvester.report.next_steps import next_step
 
     harvester = state.harvester()
     stdin = sys.stdin.buffer if "-" in sources and sys.stdin is not None else None
-    with progress("load", "rows", state.verbosity) as callback:
+    began = time.monotonic()
+    with progress("load", "row", state.verbosity) as callback:
         loaded = asyncio.run(harvester.load(*sources, **options, stdin=stdin, progress=callback))
     show(terminal.loaded(loaded))
     if warning := terminal.load_warning(loaded):
         logging.getLogger(__name__).warning(warning)
+    summary = harvester.overview(1).summary
+    step = "" if warning else "Next: harvester plan" if summary.unasked else next_step(summary)
+    show_next(step, state.verbosity, began)

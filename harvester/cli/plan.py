@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from harvester.cli.shared.console import show, warn_of_clock
+from harvester.cli.shared.console import show, show_next, warn_of_clock
 from harvester.cli.shared.state import State
 
 
@@ -28,3 +28,5 @@ def plan(state: State, videos: int | None, units_per_call: int | None) -> None:
     show(terminal.plan(planned, at_one_unit))
     if videos is None:
         warn_of_clock(harvester)
+        if planned.videos:
+            show_next("Next: harvester run --dry-run, then harvester run", state.verbosity)

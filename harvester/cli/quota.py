@@ -49,6 +49,7 @@ def quota(state: State, reopen: date | None, spent: int | None, statistics: bool
 
     from harvester import maintenance
     from harvester.clock import SystemClock
+    from harvester.support.sanitize import count
 
     if statistics and reopen is None and spent is None:
         raise click.UsageError("--statistics goes with --reopen or --spent: both quotas are shown without.")
@@ -59,7 +60,7 @@ def quota(state: State, reopen: date | None, spent: int | None, statistics: bool
         click.echo(f"{reopen} is open again.")
     if spent is not None:
         day = asyncio.run(maintenance.spend(config, spent, clock, bucket))
-        click.echo(f"On {day}, others spent {spent:,} units.")
+        click.echo(f"On {day}, others spent {count(spent, 'unit')}.")
     if reopen is None and spent is None:
         _show(maintenance.buckets(config, clock))
         warn_of_clock(state.harvester())

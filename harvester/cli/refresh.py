@@ -83,6 +83,6 @@ async def _refresh(
     from harvester.support.progress import Advance
 
     stop = stop_by_signals()
-    with progress("refresh", "videos", verbosity) as callback:
+    with progress("refresh", "video", verbosity) as callback:
         async with report_progress(callback, lambda: Advance(report.fetched + report.missing, videos)):
             return await harvester.refresh(older_than, report, stop=stop, **how)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harvester.cli.shared.console import result_columns, show
+from harvester.cli.shared.console import result_columns, show, show_next
 from harvester.cli.shared.parameters import FAULTS, FAULTS_HELP
 from harvester.cli.shared.state import State
 
@@ -39,6 +39,7 @@ def rehearse(state: State, videos: int, seed: int, faults: str, out: Path) -> No
     broken.
     """
     import asyncio
+    import shlex
 
     from harvester.cli.shared.crawl_progress import report_progress
     from harvester.cli.shared.logs import set_up_logging
@@ -47,6 +48,7 @@ def rehearse(state: State, videos: int, seed: int, faults: str, out: Path) -> No
     from harvester.errors import InconsistentLedger
     from harvester.rehearsal import Rehearsal
     from harvester.report import terminal
+    from harvester.support.sanitize import shown
 
     # The days are shown as they end; beside them only what is wrong is worth a line.
     set_up_logging(LogSettings(level="ERROR", format="json" if state.log_format == "json" else "text"), state.verbosity)
@@ -59,11 +61,16 @@ def rehearse(state: State, videos: int, seed: int, faults: str, out: Path) -> No
         click.echo(terminal.rehearsed_day(day, videos, columns), file=sys.stdout)
 
     async def play() -> list[Check]:
-        with progress("rehearse", "videos", state.verbosity) as callback:
+        with progress("rehearse", "video", state.verbosity) as callback:
             async with report_progress(callback, rehearsal.progress):
                 return await rehearsal.play(day_ended, callback)
 
     checks = asyncio.run(play())
     show(terminal.verdict(checks))
+    show_next(
+        f"\nThe ledger, the export and their settings are in {shown(str(out))}. Look around there:\n"
+        f"  cd {shlex.quote(shown(str(out)))}\n  harvester status\n  harvester export songs.parquet",
+        state.verbosity,
+    )
     if not all(check.kept for check in checks):
         raise InconsistentLedger("The rehearsal broke a promise.", state=f"Its ledger and export are in {out}.")

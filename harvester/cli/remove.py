@@ -59,7 +59,7 @@ def remove(state: State, invalid: bool, pending: bool, load_id: int | None, yes:
 
 def _description(found: Removable) -> str:
     """What would be removed, and what of the load would stay."""
-    from harvester.support.sanitize import count, shown
+    from harvester.support.sanitize import agree, count, shown
 
     kinds = [f"{count(number, f'{state.label} id')}" for state, number in sorted(found.videos.items())]
     of_load = ""
@@ -68,5 +68,5 @@ def _description(found: Removable) -> str:
         of_load = f" that load {load.id} brought ({shown(load.source)}, {load.loaded_at:%Y-%m-%d %H:%M} UTC)"
     lines = [f"{' and '.join(kinds) or 'No id'}{of_load} would be removed."]
     if found.load is not None and (stay := found.load.new - found.load.removed - found.total):
-        lines.append(f"{count(stay, 'other id')} of it {'stays' if stay == 1 else 'stay'}: calls have asked for them.")
+        lines.append(f"{count(stay, 'other id')} of it {agree(stay, 'stays')}: calls have asked for them.")
     return "\n".join(lines)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from harvester.cli.shared.console import show_next
 from harvester.cli.shared.state import State
 
 
@@ -22,7 +23,8 @@ from harvester.cli.shared.state import State
 def retry(state: State, failed: bool, missing: bool, reasons: tuple[str, ...], dry_run: bool) -> None:
     """Put failed or missing ids back to pending.
 
-    Spends no unit by itself, and may be used during a run. Next: harvester run asks for them again, at the usual price.
+    Spends no unit by itself, and may be used during a run. Next: harvester run,
+    which asks for them again at the usual price.
     """
     import asyncio
 
@@ -36,4 +38,4 @@ def retry(state: State, failed: bool, missing: bool, reasons: tuple[str, ...], d
     for each in states:
         click.echo(f"{each.label:7}  {moved[each]:>9,}  {'would be ' if dry_run else ''}pending again")
     if any(moved.values()) and not dry_run:
-        click.echo("harvester run asks for them.")
+        show_next("Next: harvester run", state.verbosity)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harvester.cli.shared.console import show
+from harvester.cli.shared.console import show, show_next
 from harvester.cli.shared.state import State
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def run(state: State, max_calls: int | None, until_done: bool, dry_run: bool) ->
     SIGINT, SIGTERM and SIGHUP let the calls under way finish; a second signal stops at once. Nothing is lost by that.
     """
     import asyncio
+    import time
 
     from harvester.cli.shared.run_hooks import RunHooks
     from harvester.cli.shared.signals import stopped_by_signals
@@ -49,6 +50,7 @@ def run(state: State, max_calls: int | None, until_done: bool, dry_run: bool) ->
     # The root's end comes after an error was printed, too.
     click.get_current_context().find_root().call_on_close(hooks.finish)
     hooks.begin()
+    began = time.monotonic()
     try:
         with stopped_by_signals() as stop_by_signals:
             progress = asyncio.run(_run(harvester, report, max_calls, until_done, state.verbosity, stop_by_signals))
@@ -60,6 +62,7 @@ def run(state: State, max_calls: int | None, until_done: bool, dry_run: bool) ->
     result = terminal.run(report, progress)
     hooks.succeeded(result.plain)
     show(result)
+    show_next(_next(harvester, report), state.verbosity, began)
 
 
 def _check_page(harvester: Harvester) -> None:
@@ -83,6 +86,16 @@ def _check_page(harvester: Harvester) -> None:
         raise
     except HarvesterError as error:
         logging.getLogger(__name__).debug("the place of report.html can't be looked at: %s", error)
+
+
+def _next(harvester: Harvester, report: RunReport) -> str:
+    from harvester.errors import HarvesterError
+    from harvester.report.next_steps import after_run
+
+    try:
+        return after_run(report, harvester.overview(1).summary)
+    except HarvesterError:
+        return ""  # the run has ended well
 
 
 def _warn(harvester: Harvester, already: frozenset[str] = frozenset()) -> frozenset[str]:

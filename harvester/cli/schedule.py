@@ -78,7 +78,7 @@ def _job(state: State, env_file: Path | None) -> Job:
 
     found = find_config(state.config_path)
     if found is None:
-        raise ConfigError("There are no settings here to run with.", next_step="harvester init writes a config.toml.")
+        raise ConfigError("There are no settings here to run with.", next_step="Write a config.toml: harvester init")
     config = _absolute(found)
     settings = state.config()
     return Job(

@@ -26,7 +26,7 @@ def verify(state: State, published: str | None) -> None:
     from harvester.support.sanitize import count, shown
 
     harvester = state.harvester()
-    with progress("verify", "videos", state.verbosity) as callback:
+    with progress("verify", "video", state.verbosity) as callback:
         checked = harvester.verify(published, progress=callback)
     responses = sum(day.ok for day in checked.days) - checked.pruned.responses
     proved = (

@@ -29,6 +29,7 @@ from harvester.crawl.run_report import Ending, RunReport
 from harvester.errors import HarvesterError
 from harvester.ledger.ledger import Ledger
 from harvester.model import Batch, Budget, Denied, GiveBack, Outcome, Verdict
+from harvester.support.sanitize import count
 from harvester.youtube import Api
 
 log = logging.getLogger(__name__)
@@ -298,8 +299,8 @@ class Crawler:
     async def _give_up(self, batch: Batch, fault: Outcome) -> None:
         """Split a batch that is at fault, or fail the last remaining id. A batch that claims no ids is released."""
         if not batch.kind.claims_ids:
-            message = "%d videos could not be refreshed: %s %s"
-            self._log.call(logging.WARNING, batch, fault.reason, message, len(batch), fault.reason, fault.message)
+            message = f"{count(len(batch), 'video')} could not be refreshed: %s %s"
+            self._log.call(logging.WARNING, batch, fault.reason, message, fault.reason, fault.message)
             await self._ledger.give_back(batch, fault, GiveBack.RELEASE, self._clock.now())
             return
         how = GiveBack.SPLIT if len(batch) > 1 else GiveBack.FAIL

@@ -78,7 +78,7 @@ def one_call(config: Config) -> Finding:
         return warning("call", f"No call was made: {report.ending}.", "Ask again when there are ids and units.")
     if not report.good:
         why = ", ".join(report.wasted) or "no good answer"
-        return warning("call", f"One call was made, and brought nothing: {shown(why)}.", "Ask again, or harvester run.")
+        return warning("call", f"One call was made, and brought nothing: {shown(why)}.", "Try again, or: harvester run")
     found = f"{count(report.fetched, 'video')} fetched, {report.missing} missing"
     return ok("call", f"The API takes the key: one call of the crawl, {count(report.units, 'unit')}, {found}.")
 

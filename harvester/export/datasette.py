@@ -12,6 +12,7 @@ from harvester.export.manifest import Manifest
 from harvester.export.storage.destination import Destination
 from harvester.export.storage.open import target_at
 from harvester.export.storage.ownership import check_replaceable, owned_by_marker
+from harvester.support.sanitize import count
 
 SUFFIX = ".metadata.json"
 MARKS = (b'"about": "youtube-harvester',)
@@ -45,7 +46,7 @@ def metadata(manifest: Manifest) -> bytes:
     }
     said = {
         "title": "YouTube videos",
-        "description": f"{manifest.videos:,} videos, exported at {manifest.exported_at:%Y-%m-%dT%H:%M:%SZ}.",
+        "description": f"{count(manifest.videos, 'video')}, exported at {manifest.exported_at:%Y-%m-%dT%H:%M:%SZ}.",
         "source": "YouTube Data API v3",
         "source_url": "https://developers.google.com/youtube/v3/docs/videos",
         "about": f"youtube-harvester {__version__}",

@@ -40,7 +40,7 @@ from harvester.ledger.reader import LedgerReader
 from harvester.model import EVERYTHING, Progress, Span, VideoState
 from harvester.support.file_endings import STDOUT, refuse_misleading_name
 from harvester.support.progress import Advance, ProgressCallback, no_progress
-from harvester.support.sanitize import count
+from harvester.support.sanitize import agree, count
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ def export(
             )
     if beside is not None:
         beside.publish([metadata(manifest)], content_type="application/json")
-    log.info("published %s: %s, %s", settings.uri, count(manifest.videos, "video"), count(manifest.bytes, "byte"))
+    log.debug("published %s: %s, %s", settings.uri, count(manifest.videos, "video"), count(manifest.bytes, "byte"))
     return manifest
 
 
@@ -326,12 +326,12 @@ def _refuse_incomplete(progress: Progress) -> None:
         raise ExportIncomplete(
             "There is no video id in the ledger.",
             state="Nothing was written.",
-            next_step="harvester status says what is in it, harvester load brings ids.",
+            next_step="See what is in it: harvester status. Load ids: harvester load SOURCE",
         )
     left = left_to_ask(progress)
     if left:
         raise ExportIncomplete(
-            f"{left:,} of {progress.total:,} ids are still to be asked for.",
+            f"{left:,} of {count(progress.total, 'id')} {agree(left, 'is')} still to be asked for.",
             state="Nothing was written.",
-            next_step="Run harvester run, then export again; without --require-complete what is stored is exported.",
+            next_step="Run harvester run, then export again. Without --require-complete, what is stored is exported.",
         )

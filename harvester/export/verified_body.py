@@ -7,6 +7,7 @@ import hashlib
 from harvester.errors import LedgerDamaged
 from harvester.model import StoredResponse
 from harvester.support.gzip_body import BodyError, unpack
+from harvester.support.sanitize import count
 
 
 def plain_body(response: StoredResponse) -> bytes:
@@ -18,7 +19,7 @@ def plain_body(response: StoredResponse) -> bytes:
     except BodyError as error:
         raise damaged(response, str(error)) from error
     if len(plain) != body.raw_bytes:
-        raise damaged(response, f"it holds {len(plain)} bytes, {body.raw_bytes} were stored")
+        raise damaged(response, f"it holds {count(len(plain), 'byte')}, not {body.raw_bytes:,}")
     return plain
 
 
@@ -35,5 +36,5 @@ def damaged(response: StoredResponse, how: str) -> LedgerDamaged:
     return LedgerDamaged(
         f"The stored body of call {response.call_id} is damaged: {how}.",
         state="The ledger was only read.",
-        next_step="harvester verify names every damaged call.",
+        next_step="To name every damaged call: harvester verify",
     )

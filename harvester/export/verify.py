@@ -24,7 +24,7 @@ from harvester.export.storage.s3_client import clients_kept
 from harvester.ledger.reader import LedgerReader
 from harvester.model import EVERYTHING, Span
 from harvester.support.progress import Advance, ProgressCallback, no_progress
-from harvester.support.sanitize import shown
+from harvester.support.sanitize import count, shown
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +109,7 @@ def _findings(uri: str, reader: LedgerReader, settings: ExportSettings, watch: P
         except Unreadable as error:
             return [f"{target.uri} can't be read as {manifest.format}: {error}."]
         if ids.number - before != part.videos:
-            return [f"{target.uri} holds {ids.number - before:,} videos, its manifest says {part.videos:,}."]
+            return [f"{target.uri} holds {count(ids.number - before, 'video')}, its manifest says {part.videos:,}."]
     return _against_ledger(reader, manifest, form, files, ids, way)
 
 
@@ -122,7 +122,7 @@ def _read_manifest(place: Destination) -> tuple[Manifest | None, list[str]]:
     except FileNotFoundError:
         return None, [
             f"There is no manifest at {place.uri}: the export never came to its end, or was moved. "
-            "harvester export publishes it anew."
+            "Publish it anew: harvester export"
         ]
     except ValueError as error:
         return None, [f"{place.uri} is no manifest: {error}."]
@@ -198,7 +198,7 @@ def _read_through(files: Iterable[tuple[Destination, Part]], way: _Way) -> Itera
             yield f"There is a manifest, but no file at {target.uri}."
             continue
         if meter.bytes != part.bytes:
-            yield f"{target.uri} holds {meter.bytes:,} bytes, its manifest says {part.bytes:,}."
+            yield f"{target.uri} holds {count(meter.bytes, 'byte')}, its manifest says {part.bytes:,}."
         if meter.sha256 != part.sha256:
             yield (
                 f"{target.uri} is not the file that its manifest speaks of (sha256 {meter.sha256}, not "
@@ -217,7 +217,7 @@ def _against_ledger(
 ) -> list[str]:
     progress, newest = reader.progress(), reader.newest_response()
     foreign = _foreign(reader, manifest, ids)
-    if any(manifest.counts.get(state) != count for state, count in counts_of(progress).items()):
+    if any(manifest.counts.get(state) != number for state, number in counts_of(progress).items()):
         log.info("the ledger has moved on since the export: it was compared with its manifest alone")
         return foreign
     if newest is not None and newest > manifest.exported_at:
@@ -225,7 +225,10 @@ def _against_ledger(
         return foreign
     responses, _, _ = reader.totals()
     if responses != manifest.responses:
-        return [f"The export was made of {manifest.responses:,} responses, the ledger holds {responses:,}.", *foreign]
+        return [
+            f"The export was made of {count(manifest.responses, 'response')}, the ledger holds {responses:,}.",
+            *foreign,
+        ]
     stored = _Ids()
     for chunk in reader.fetched(EVERYTHING, _IDS_AT_ONCE):
         stored.count(video_id for video_id, _ in chunk)

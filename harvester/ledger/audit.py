@@ -28,6 +28,7 @@ from harvester.ledger.schema import (
 )
 from harvester.model import VideoState
 from harvester.support.gzip_body import BodyError, parse_text
+from harvester.support.sanitize import agree, count
 
 MAX_EXAMPLES = 5
 
@@ -93,12 +94,13 @@ def _states(db: Connection) -> Iterator[str]:
         of_load[row.load_id] += row.videos
     for state in VideoState:
         if kept.get(state, 0) != of_state[state]:
-            yield f"{kept.get(state, 0):,} ids are counted as {state.label}, but {of_state[state]:,} are."
+            are = f"{of_state[state]:,} {agree(of_state[state], 'is')}"
+            yield f"{count(kept.get(state, 0), 'id', 'is')} counted as {state.label}, but {are}."
     for load in db.execute(select(loads)):
         if load.new - load.removed != of_load[load.id]:
             yield (
-                f"Load {load.id} brought {load.new:,} ids of which {load.removed:,} were removed, "
-                f"but {of_load[load.id]:,} are there."
+                f"Load {load.id} brought {count(load.new, 'id')} of which {load.removed:,} "
+                f"{agree(load.removed, 'was')} removed, but {of_load[load.id]:,} {agree(of_load[load.id], 'is')} there."
             )
     look_from = select(video_states.c.first_position).where(video_states.c.code == 0).scalar_subquery()
     overlooked = select(videos.c.video_id).where(
@@ -154,17 +156,17 @@ def _units(db: Connection) -> Iterator[str]:
         name = day.day if day.bucket == "default" else f"{day.day} ({day.bucket})"
         call_sums = counted.get((day.bucket, day.day))
         pairs = [
-            ("units", day.units_reserved, call_sums.units if call_sums else 0),
-            ("calls", day.calls, call_sums.calls if call_sums else 0),
-            ("good calls", day.calls_ok, call_sums.ok if call_sums else 0),
-            ("failed calls", day.calls_failed, call_sums.failed if call_sums else 0),
-            ("abandoned calls", day.calls_abandoned, call_sums.abandoned if call_sums else 0),
+            ("unit", day.units_reserved, call_sums.units if call_sums else 0),
+            ("call", day.calls, call_sums.calls if call_sums else 0),
+            ("good call", day.calls_ok, call_sums.ok if call_sums else 0),
+            ("failed call", day.calls_failed, call_sums.failed if call_sums else 0),
+            ("abandoned call", day.calls_abandoned, call_sums.abandoned if call_sums else 0),
         ]
         for what, kept, found in pairs:
             if kept != found:
-                yield f"{name} counts {kept:,} {what}, but its calls add up to {found:,}."
+                yield f"{name} counts {count(kept, what)}, but its calls add up to {found:,}."
         if day.units_reserved > day.units_limit:
-            yield f"{name} spent {day.units_reserved:,} of {day.units_limit:,} units."
+            yield f"{name} spent {day.units_reserved:,} of {count(day.units_limit, 'unit')}."
 
 
 def _pruned(db: Connection) -> Iterator[str]:
@@ -177,7 +179,8 @@ def _pruned(db: Connection) -> Iterator[str]:
     )
     for pruning in db.execute(select(prunings.c.id, prunings.c.responses, marked)):
         if pruning.responses != pruning.marked:
-            yield f"Pruning {pruning.id} counts {pruning.responses:,} responses, but {pruning.marked:,} are marked."
+            marked_as = f"{pruning.marked:,} {agree(pruning.marked, 'is')} marked"
+            yield f"Pruning {pruning.id} counts {count(pruning.responses, 'response')}, but {marked_as}."
 
 
 def _stored(db: Connection) -> Iterator[str]:
@@ -198,7 +201,7 @@ def _stored(db: Connection) -> Iterator[str]:
     for row in rows:
         while ahead is not None and ahead[0] < row.call_id:
             if ahead[1]:
-                yield f"{len(ahead[1])} ids are fetched by call {ahead[0]}, which has no stored response."
+                yield f"{count(len(ahead[1]), 'id', 'is')} fetched by call {ahead[0]}, which has no stored response."
             ahead = next(settled, None)
         fetched: set[str] = set()
         missing: set[str] = set()
@@ -232,9 +235,10 @@ def _response(row: AnyRow, fetched: set[str], missing: set[str]) -> Iterator[str
         yield f"The stored response of call {row.call_id} cannot be read: {error}."
         return
     if len(body.data) != row.stored_bytes:
-        yield f"The stored response of call {row.call_id} is {len(body.data)} bytes long, not {row.stored_bytes}."
+        length = count(len(body.data), "byte")
+        yield f"The stored response of call {row.call_id} is {length} long, not {row.stored_bytes}."
     if len(items) != body.item_count:
-        yield f"The stored response of call {row.call_id} holds {len(items)} items, not {body.item_count}."
+        yield f"The stored response of call {row.call_id} holds {count(len(items), 'item')}, not {body.item_count}."
     for video_id in sorted(fetched.difference(items))[:MAX_EXAMPLES]:
         yield f"{video_id} is fetched by call {row.call_id}, but does not stand in its response."
     for video_id in sorted(missing.intersection(items))[:MAX_EXAMPLES]:

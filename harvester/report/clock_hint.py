@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from harvester.model import RunRecord
 from harvester.quota import RESET_GRACE, quota_day
 
-_DOUBT = "The figures of today may be those of a wrong day: harvester doctor compares the clock with the API's."
+_DOUBT = "The figures of today may be those of a wrong day: compare the clock with the API's: harvester doctor"
 
 
 def clock_hint(newest_day: date | None, runs: Sequence[RunRecord], now: datetime) -> str:

@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 from harvester.model import VideoState
-from harvester.report.next_steps import steps
+from harvester.report.next_steps import SETTLED, steps
 from harvester.report.results import Overview
 from harvester.report.summary import Summary, as_json
-from harvester.support.sanitize import count
+from harvester.support.sanitize import agree, count
 
 
 def day_summary(ledger: str, ending: str, overview: Overview | None, error: str | None = None) -> dict[str, Any]:
@@ -53,7 +53,8 @@ def _today(summary: Summary) -> str:
 
 def _ahead(summary: Summary) -> str:
     if not summary.unasked:
-        return "Every id is settled: harvester export publishes them."
+        return SETTLED
     total = summary.total - summary.videos[VideoState.INVALID]
     when = f"{count(summary.days_left, 'more day')}, until {summary.finishes_on}"
-    return f"{summary.percent:.1f}% of {count(total, 'id')} are done, {summary.unasked:,} are left: {when}."
+    left = f"{summary.unasked:,} {agree(summary.unasked, 'is')} left"
+    return f"{summary.percent:.1f}% of {count(total, 'id')} are done, {left}: {when}."

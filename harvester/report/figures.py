@@ -45,7 +45,7 @@ class Rate:
 
 
 def advanced(advance: Advance, noun: str, rate: float, byte_rate: float) -> Figures:
-    """`advance`, counted in `noun`. Where no total is known, the bytes tell how far it is."""
+    """`advance`, counted in `noun`, given as of one. Where no total is known, the bytes tell how far it is."""
     left, share = None, None
     if advance.total is not None:
         share = advance.done / advance.total if advance.total else 1.0
@@ -53,8 +53,8 @@ def advanced(advance: Advance, noun: str, rate: float, byte_rate: float) -> Figu
     elif advance.all_bytes:
         share = min(1.0, advance.bytes / advance.all_bytes)
         left = max(0, advance.all_bytes - advance.bytes) / byte_rate if byte_rate > 0 else None
-    total = f" of {advance.total:,}" if advance.total is not None else ""
-    parts = [f"{advance.done:,}{total} {noun}"]
+    of = "" if advance.total is None else f"{advance.done:,} of "
+    parts = [of + count(advance.done if advance.total is None else advance.total, noun)]
     if advance.note:
         parts.append(advance.note)
     parts.append(f"{rate:,.0f}/s")

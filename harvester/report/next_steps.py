@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from harvester.crawl.run_report import Ending, RunReport
 from harvester.model import RunRecord, VideoState
 from harvester.report.results import Overview
 from harvester.report.summary import OTHER_IDS, Summary, no_valid_ids
 from harvester.report.terminal import EMPTY
-from harvester.support.sanitize import shown
+from harvester.support.sanitize import count, shown
 
 _SHORTLY = {
     "CredentialsError": "key refused",
@@ -23,6 +24,7 @@ _ENDINGS_OF_ERRORS = {
     "interrupted": "The last run was cut off: nothing that it had stored is lost.",
 }
 
+SETTLED = "Every id is settled. Next: harvester export"
 REFRESH_AGE = timedelta(days=25)
 """YouTube's terms allow 30 days."""
 
@@ -36,7 +38,7 @@ def steps(overview: Overview) -> list[str]:
         found.append(shown(overview.clock_hint))
     given_up = summary.videos[VideoState.FAILED]
     if given_up:
-        found.append(f"{given_up:,} failed: harvester status --failed lists them, harvester retry asks again.")
+        found.append(look_at_failed(given_up))
     if oldest is not None and now - oldest > REFRESH_AGE:
         age = f"{(now - oldest).days} days old (YouTube's terms allow 30)"
         found.append(f"Stored data is {age}: harvester refresh --older-than {REFRESH_AGE.days}d")
@@ -45,14 +47,17 @@ def steps(overview: Overview) -> list[str]:
     if overview.other_parts:
         found.append(changed_parts(overview.other_parts))
     if runs and summary.unasked and under_way(runs[0], now):
-        return [*found, "A run is under way: harvester status --watch follows it."]
+        return [*found, "A run is under way. Follow it: harvester status --watch"]
     return [*found, next_step(summary)]
+
+
+def look_at_failed(ids: int) -> str:
+    return f"{count(ids, 'id')} failed. See why: harvester status --failed. Ask again: harvester retry"
 
 
 def changed_parts(responses: int) -> str:
     """That so many were asked for with other parts than are set now, and what to do."""
-    asked = "1 stored response was" if responses == 1 else f"{responses:,} stored responses were"
-    return f"{asked} asked for with other parts: harvester refresh --changed-parts"
+    return f"{count(responses, 'stored response', 'was')} asked for with other parts: harvester refresh --changed-parts"
 
 
 def next_step(summary: Summary) -> str:
@@ -62,10 +67,18 @@ def next_step(summary: Summary) -> str:
     if no_valid_ids(summary.total, summary.videos):
         return f"{no_valid_ids(summary.total, summary.videos)} {OTHER_IDS}"
     if summary.unasked == 0:
-        return "Every id is settled: harvester export publishes them."
+        return SETTLED
     if summary.remaining < summary.units_per_call:
-        return f"Nothing to do until the quota is reset at {utc(summary.resets_at)[11:]}: then harvester run."
+        return f"Nothing to do until the quota is reset at {utc(summary.resets_at)[11:]}. Then: harvester run"
     return "Next: harvester run"
+
+
+def after_run(report: RunReport, summary: Summary) -> str:
+    """What to do once a run has ended well."""
+    if report.ending is Ending.CLAIMED_BY_OTHERS:
+        return "Next: harvester status, which names those runs. If one has died, the next run takes its ids back."
+    failed = f"{look_at_failed(summary.videos[VideoState.FAILED])}\n" if report.failed else ""
+    return failed + next_step(summary).removeprefix("Every id is settled. ").replace(EMPTY, "")
 
 
 def ending(run: RunRecord, now: datetime) -> str:

@@ -46,7 +46,7 @@ def _closed_early(day: QuotaDay, settings: QuotaSettings) -> str:
     if least > DEAREST:
         return f"{seen} Compare quota.daily_units with your console; {others}"
     price = COURSE_PRICE if round(least) <= COURSE_PRICE <= round(most) else round(most)
-    return f"{seen} That fits {price} units a call: set quota.units_per_call = {price}; {others}"
+    return f"{seen} That fits {count(price, 'unit')} a call: set quota.units_per_call = {price}; {others}"
 
 
 def _went_too_far(day: QuotaDay, settings: QuotaSettings) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -14,7 +14,7 @@ from harvester.model import FaultCount, RunRecord, VideoState
 from harvester.report.next_steps import ending, steps, under_way, utc
 from harvester.report.results import Overview
 from harvester.report.summary import Summary
-from harvester.report.terminal import MEANINGS, size
+from harvester.report.terminal import MEANINGS, size, took
 from harvester.support.sanitize import count, shown
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def _pace(summary: Summary) -> Iterable[tuple[str, str]]:
     if not summary.unasked:
         yield "days", f"{run}, none left"
         return
-    seen = f"{summary.settled_a_day:,.0f} ids a day seen"
+    seen = f"{count(round(summary.settled_a_day), 'id')} a day seen"
     if not summary.settled_a_day:
         yield "pace", f"none seen yet, {run}"
     elif summary.finishes_at_pace_on is None:
@@ -135,7 +135,7 @@ def _pace(summary: Summary) -> Iterable[tuple[str, str]]:
     else:
         yield "pace", f"{seen}, {run}: done on {summary.finishes_at_pace_on}"
     left = f"{count(summary.days_left, 'day')} left: done on {summary.finishes_on}"
-    yield "at best", f"{summary.possible_a_day:,} ids a day, {left}"
+    yield "at best", f"{count(summary.possible_a_day, 'id')} a day, {left}"
 
 
 def _wasted(calls: int, faults: Sequence[FaultCount]) -> str:
@@ -170,16 +170,6 @@ def _table_of_runs(runs: Sequence[RunRecord], now: datetime, columns: int) -> Ta
             cells = [str(run.id), began, length, shown(ending(run, now), 24 if columns < ROOMY else 40), where]
         table.add_row(*(Text(cell) for cell in cells))
     return table
-
-
-def took(span: timedelta) -> str:
-    """In its two largest units, and never less than nothing: a clock may have been set back."""
-    seconds = max(0, int(span.total_seconds()))
-    for unit, length, smaller, part in (("d", 86_400, "h", 3_600), ("h", 3_600, "min", 60), ("min", 60, "s", 1)):
-        if seconds >= length:
-            rest = seconds % length // part
-            return f"{seconds // length} {unit}" + (f" {rest} {smaller}" if rest else "")
-    return f"{seconds} s"
 
 
 def _resets(at: datetime, now: datetime) -> str:

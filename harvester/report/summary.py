@@ -17,9 +17,7 @@ from harvester.report.price import price_hint
 if TYPE_CHECKING:
     from harvester.config import QuotaSettings
 
-OTHER_IDS = (
-    "Take them out with harvester remove --invalid, then load the right column: harvester load SOURCE --column NAME"
-)
+OTHER_IDS = "Take them out: harvester remove --invalid. Then load the right column: harvester load SOURCE --column NAME"
 MAX_DAYS_AHEAD = 36_500
 """A date further off says nothing, and at last there is none."""
 

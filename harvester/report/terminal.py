@@ -15,13 +15,13 @@ from harvester.ledger.load_records import Loaded
 from harvester.model import Progress, Stored, VideoState
 from harvester.quota import SECONDS_PER_CALL, Plan
 from harvester.report.summary import OTHER_IDS, no_valid_ids
-from harvester.support.sanitize import count, escaped, shown
+from harvester.support.sanitize import agree, count, escaped, shown
 
 if TYPE_CHECKING:
     from harvester.export import Manifest
     from harvester.report.results import Check, DayReport, DryRun, Due
 
-EMPTY = "The ledger is empty: harvester load fills it."
+EMPTY = "The ledger is empty. Next: harvester load SOURCE"
 MEANINGS = {
     VideoState.PENDING: "not yet asked for",
     VideoState.CLAIMED: "in a call under way",
@@ -60,7 +60,7 @@ def load_warning(result: Loaded) -> str:
     texts = f"{result.invalid:,} of {count(result.distinct, 'text')}"
     return (
         f"{rows} ({texts}), such as {_examples(result.invalid_examples[:3])}. Is it the right column? They are kept as "
-        "invalid and never sent; harvester remove --invalid takes them out again."
+        "invalid and never sent. To take them out again: harvester remove --invalid"
     )
 
 
@@ -85,7 +85,9 @@ def plan(result: Plan, at_one_unit: Plan | None = None) -> RenderableType:
         table.add_row(*row)
     if result.videos:
         return table
-    return Group(table, Text("No id is pending: harvester load brings some, and --videos N plans without any."))
+    return Group(
+        table, Text("No id is pending. Next: harvester load SOURCE; or plan without any: harvester plan --videos N")
+    )
 
 
 def dry_run(result: DryRun) -> RenderableType:
@@ -93,9 +95,9 @@ def dry_run(result: DryRun) -> RenderableType:
     price, left = result.summary.units_per_call, result.summary.remaining
     if not result.calls:
         if result.summary.videos[VideoState.PENDING]:
-            cannot_pay = f"a call costs {count(price, 'unit')}, and {left:,} are left today"
+            cannot_pay = f"a call costs {count(price, 'unit')}, and {left:,} {agree(left, 'is')} left today"
             return Text(f"Nothing would be sent: {cannot_pay}.\nRun it again after the quota's reset.")
-        return Text("Nothing would be sent: no id is pending.\nharvester load brings ids.")
+        return Text("Nothing would be sent: no id is pending.\nNext: harvester load SOURCE")
     first, last = result.first_ids[0], result.first_ids[-1]
     return Text(
         f"Would send {count(result.calls, 'call')} for {count(result.videos, 'id')} and spend "
@@ -110,20 +112,21 @@ def dry_run(result: DryRun) -> RenderableType:
 def run(report: RunReport, progress: Progress) -> Text:
     """What a run did, and what is left."""
     lines = [
-        f"{report.ending.capitalize()}: {count(report.calls, 'call')}, {count(report.units, 'unit')}, "
+        f"{_sentence(report.ending)}: {count(report.calls, 'call')}, {count(report.units, 'unit')}, "
         f"{report.fetched:,} fetched, {report.missing:,} missing, {report.failed:,} failed."
     ]
     lines += _for_nothing(report)
     left = progress.videos[VideoState.PENDING] + progress.videos[VideoState.CLAIMED]
     if left:
-        lines.append(f"{left:,} of {count(progress.asked_for, 'id')} {'is' if left == 1 else 'are'} left.")
+        lines.append(f"{left:,} of {count(progress.asked_for, 'id')} {agree(left, 'is')} left.")
     else:
         lines.append("Every id is settled." if progress.total else EMPTY)
-    if left and report.ending is Ending.CLAIMED_BY_OTHERS:
-        lines.append("harvester status names the runs that hold them. Of one that died, the next run takes them back.")
-    if left and report.ending in (Ending.BUDGET_SPENT, Ending.DAY_CLOSED):
-        lines.append("Run it again after the quota's reset.")
     return Text("\n".join(lines))
+
+
+def _sentence(text: str) -> str:
+    """With a capital letter, and the rest as it is."""
+    return text[:1].upper() + text[1:]
 
 
 def _for_nothing(report: RunReport) -> list[str]:
@@ -162,8 +165,8 @@ def due(result: Due, older_than: timedelta | None, what: Aged = RESPONSES) -> Te
         return Text(_older(0, older_than, what))
     return Text(
         f"{_older(result.old.responses, older_than, what)} They hold {count(result.old.videos, 'video')}.\n"
-        f"Would send {count(result.calls, 'call')} now and spend {result.units:,} of the {result.remaining_units:,} "
-        "units left today.\n"
+        f"Would send {count(result.calls, 'call')} now and spend {result.units:,} of the "
+        f"{count(result.remaining_units, 'unit')} left today.\n"
         "Nothing was sent, spent or changed."
     )
 
@@ -171,9 +174,9 @@ def due(result: Due, older_than: timedelta | None, what: Aged = RESPONSES) -> Te
 def refreshed(report: RunReport, left: Stored, older_than: timedelta | None, what: Aged = RESPONSES) -> Text:
     """What a refresh did, and what is left."""
     videos = count(report.fetched + report.missing, "video")
-    ending = "" if report.ending is Ending.NOTHING_LEFT or not left.responses else f"{report.ending.capitalize()}. "
+    ending = "" if report.ending is Ending.NOTHING_LEFT or not left.responses else f"{_sentence(report.ending)}. "
     lines = [
-        f"Refreshed {videos} in {count(report.calls, 'call')} ({report.units:,} units): {report.fetched:,} "
+        f"Refreshed {videos} in {count(report.calls, 'call')} ({count(report.units, 'unit')}): {report.fetched:,} "
         f"{what.found}, {report.missing:,} {what.gone}.",
         *_for_nothing(report),
         ending + _older(left.responses, older_than, what, still=True),
@@ -206,11 +209,10 @@ def exported(manifest: Manifest, uri: str) -> RenderableType:
     elif told := no_valid_ids(manifest.counts["total"], invalid):
         lines.append(f"{told}\n{OTHER_IDS}")
     elif not manifest.responses:
-        lines.append("No response is stored yet: harvester run fetches them.")
+        lines.append("No response is stored yet. Next: harvester run")
     left = manifest.counts["pending"] + manifest.counts["claimed"]
     if left:
-        be = "is" if left == 1 else "are"
-        lines.append(f"The crawl is not complete: {count(left, 'id')} {be} left to ask for. The manifest says so.")
+        lines.append(f"The crawl is not complete: {count(left, 'id', 'is')} left to ask for. The manifest says so.")
     return Text("\n".join(lines))
 
 
@@ -251,6 +253,21 @@ def size(number: int) -> str:
             return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
         value /= 1000
     return f"{value:.1f} TB"
+
+
+def took(span: timedelta) -> str:
+    """In its two largest units, and never less than nothing: a clock may have been set back."""
+    seconds = max(0, int(span.total_seconds()))
+    for unit, length, smaller, part in (("d", 86_400, "h", 3_600), ("h", 3_600, "min", 60), ("min", 60, "s", 1)):
+        if seconds >= length:
+            rest = seconds % length // part
+            return f"{seconds // length} {unit}" + (f" {rest} {smaller}" if rest else "")
+    return f"{seconds} s"
+
+
+def elapsed(seconds: float) -> str:
+    """The same, with tenths of a few seconds."""
+    return f"{seconds:.1f} s" if seconds < 9.95 else took(timedelta(seconds=seconds))
 
 
 def _span(result: Plan) -> str:

@@ -27,6 +27,7 @@ from harvester.sources.sort_ids import Earlier, IdChunk, Limit, Texts, make_chun
 from harvester.sources.source import OnRead, Source
 from harvester.sources.video_id import is_video_id
 from harvester.sources.wrong_files import without_ids
+from harvester.support.sanitize import count
 
 __all__ = ["IdChunk", "Limit", "is_video_id", "read_ids", "read_text"]
 
@@ -143,4 +144,6 @@ def _from_first_id(
 def _state(rows: int) -> str:
     if not rows:
         return "No id was read; loading again is safe."
-    return f"The ids of the first {rows:,} rows are in the ledger; loading again is safe and adds only the others."
+    return (
+        f"The ids of the first {count(rows, 'row')} are in the ledger; loading again is safe and adds only the others."
+    )

@@ -7,6 +7,7 @@ import os
 import resource
 
 from harvester.errors import OutsideError
+from harvester.support.sanitize import count
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ def affordable(concurrency: int) -> int:
     if room < concurrency:
         log.warning(
             "%s at once, not %d: this process may open no more than %d files (ulimit -n)",
-            "1 call" if room == 1 else f"{room} calls",
+            count(room, "call"),
             concurrency,
             limit,
         )

@@ -16,9 +16,19 @@ _FEW_CHARACTERS = 2
 _USER_IN_ADDRESS = re.compile(r"(?<=://)[^\s/?#@'\"]+@|[^\s/:@'\"]+:[^\s/:@'\"]+@")
 
 
-def count(number: int, noun: str) -> str:
-    """`1 call`, `2 calls`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+_PLURALS = {"is": "are", "was": "were", "has": "have", "holds": "hold", "stays": "stay", "shows": "show"}
+
+
+def count(number: int, noun: str, verb: str = "") -> str:
+    """`1 call`, `2 calls`; with a verb, which is given as of one: `1 call is`, `2 calls are`."""
+    plural = "es" if noun.endswith("s") else "s"
+    words = f"{number:,} {noun}{'' if number == 1 else plural}"
+    return f"{words} {agree(number, verb)}" if verb else words
+
+
+def agree(number: int, verb: str) -> str:
+    """`is` of one, `are` of any other number."""
+    return verb if number == 1 else _PLURALS[verb]
 
 
 def shown(text: str, max_chars: int = 300) -> str:

@@ -135,7 +135,7 @@ def test_light_and_dark_follow_the_reader(open_page: Any) -> None:
     [
         (
             "empty",
-            ["The ledger is empty: harvester load fills it.", "No call has been made yet.", "There was no run yet."],
+            ["The ledger is empty. Next: harvester load SOURCE", "No call has been made yet.", "There was no run yet."],
         ),
         ("failed", ["The last run ended because the API gave no good answer.", "There is no good call yet."]),
     ],

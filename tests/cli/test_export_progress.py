@@ -32,7 +32,7 @@ def test_a_terminal_shows_videos_of_all_bytes_rate_and_time_left(folder: Path) -
     out, bar = on_a_terminal(folder, *EXPORT)
     total = re.search(r"([\d,]+) videos of", out)
     assert total
-    assert len(out.splitlines()) == 1
+    assert re.fullmatch(r".*\nTook [\d.]+ s\. Next: harvester verify --export songs\n", out)
     assert re.search(rf"export .*[1-9][\d,]* of {total[1]} videos, [\d,]+/s, [\d.]+ MB, \d+:\d\d left", bar), bar[
         -2000:
     ]
@@ -47,9 +47,9 @@ def test_a_terminal_shows_videos_of_all_bytes_rate_and_time_left(folder: Path) -
 
 def test_log_lines_keep_clear_of_the_bar(folder: Path) -> None:
     _, bar = on_a_terminal(folder, *EXPORT)
-    published = [line for line in re.split(r"[\r\n]+", bar) if "published" in line]
-    assert len(published) == 1
-    assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ INFO ", published[0]), published
+    logged = [line for line in re.split(r"[\r\n]+", bar) if "unchanged" in line]
+    assert len(logged) == 1
+    assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ INFO ", logged[0]), logged
 
 
 def test_quiet_is_quiet_on_a_terminal_too(folder: Path) -> None:
@@ -81,7 +81,7 @@ class TestLines:
         return move
 
     def test_one_a_half_minute(self, at: Callable[[float], None], caplog: pytest.LogCaptureFixture) -> None:
-        with caplog.at_level(logging.INFO, "harvester"), progress("export", "videos") as watch:
+        with caplog.at_level(logging.INFO, "harvester"), progress("export", "video") as watch:
             for second in range(100):
                 at(second)
                 watch(Advance(10 * second, 2000, 1_000_000 * second))
@@ -94,13 +94,13 @@ class TestLines:
     def test_before_anything_is_done_no_time_is_foretold(
         self, at: Callable[[float], None], caplog: pytest.LogCaptureFixture
     ) -> None:
-        with caplog.at_level(logging.INFO, "harvester"), progress("export", "videos") as watch:
+        with caplog.at_level(logging.INFO, "harvester"), progress("export", "video") as watch:
             at(31)
             watch(Advance(0, 2000, 5))
         assert caplog.messages == ["export: 0 of 2,000 videos, 0/s, 0.0 MB"]
 
     def test_a_short_one_says_nothing(self, at: Callable[[float], None], caplog: pytest.LogCaptureFixture) -> None:
-        with caplog.at_level(logging.INFO, "harvester"), progress("export", "videos") as watch:
+        with caplog.at_level(logging.INFO, "harvester"), progress("export", "video") as watch:
             at(29)
             watch(Advance(2000, 2000, 5))
         assert caplog.messages == []

@@ -28,7 +28,8 @@ def figures(output: str) -> dict[str, str]:
 
 
 def test_init_writes_a_config_and_a_ledger(cli: CommandLine) -> None:
-    assert cli.ok("init").splitlines() == ["wrote config.toml", f"ready {cli.folder / 'harvest.db'}"]
+    wrote = ["wrote config.toml", f"ready {cli.folder / 'harvest.db'}"]
+    assert cli.ok("init").splitlines() == [*wrote, "The ledger is empty. Next: harvester load SOURCE"]
     assert cli.status()["videos"]["total"] == 0
 
 

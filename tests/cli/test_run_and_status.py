@@ -48,7 +48,7 @@ def test_status_of_an_empty_ledger(cli: CommandLine) -> None:
     status = cli.status()
     assert_adds_up(status)
     assert (status["progress"]["percent"], status["progress"]["days_left"]) == (0.0, 0)
-    assert "The ledger is empty: harvester load fills it." in cli.ok("status")
+    assert "The ledger is empty. Next: harvester load SOURCE" in cli.ok("status")
 
 
 def test_status_of_a_crawl_that_has_begun(cli: CommandLine, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +84,7 @@ def test_status_of_a_crawl_that_is_done(cli: CommandLine, api: Api) -> None:
     assert (status["progress"]["percent"], status["progress"]["days_left"]) == (100.0, 0)
     shown = cli.ok("status")
     assert "100.0% of 120 ids" in shown
-    assert "Every id is settled: harvester export publishes them." in shown
+    assert "Every id is settled. Next: harvester export" in shown
     assert "nothing left" in shown
 
 
@@ -104,7 +104,9 @@ def test_run_says_what_it_did_and_what_is_left(cli: CommandLine, api: Api) -> No
     assert "800 of 1,000 ids are left." in cli.ok("run", "--max-calls", "1")
     finished = cli.ok("run").splitlines()
     assert finished[0].startswith("Nothing left: 16 calls, 176 units, ")
-    assert finished[-1] == "Every id is settled."
+    assert finished[-2] == "Every id is settled."
+    assert re.fullmatch(r"Took [\d.]+ s\. Next: harvester export", finished[-1])
+    assert cli.ok("-q", "run").splitlines()[-1] == "Every id is settled."
     assert api.calls == 20
 
 
@@ -115,7 +117,10 @@ def test_a_spent_day_ends_well_and_says_when_to_come_back(
     cli.load(1_000)
     lines = cli.ok("run").splitlines()
     assert lines[0].startswith("Budget spent: 2 calls, 22 units, ")
-    assert lines[1:] == ["900 of 1,000 ids are left.", "Run it again after the quota's reset."]
+    assert lines[1] == "900 of 1,000 ids are left."
+    reset = r"Nothing to do until the quota is reset at 0[78]:00 UTC\. Then: harvester run"
+    assert re.fullmatch(rf"Took [\d.]+ s\. {reset}", lines[2])
+    assert len(lines) == 3
     assert cli.ok("run").startswith("Budget spent: 0 calls, 0 units")
     nothing = (
         "Nothing would be sent: a call costs 11 units, and 0 are left today.\nRun it again after the quota's reset.\n"
@@ -193,7 +198,7 @@ def test_ids_that_a_run_of_another_host_holds_are_left_to_it_unless_its_clock_is
     assert "100 of 100 ids are left." in shown
     assert "nothing left" not in shown.lower()
     assert cli.status()["videos"]["claimed"] == 100
-    assert "harvester status names the runs that hold them" in shown
+    assert "Next: harvester status, which names those runs" in shown
     assert re.search(r"under way.*elsewhere 1", cli.ok("status"))
 
 

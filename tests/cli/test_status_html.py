@@ -29,7 +29,7 @@ def test_it_is_written_whole_and_nothing_is_printed_or_changed(cli: CommandLine,
     page = (cli.folder / "page.html").read_text(encoding="utf-8")
     assert page.startswith("<!doctype html>")
     assert page.endswith("</html>\n")
-    assert "Every id is settled: harvester export publishes them." in page
+    assert "Every id is settled. Next: harvester export" in page
     assert hashlib.sha256(ledger.read_bytes()).digest() == before
     assert [path.name for path in cli.folder.iterdir() if path.name.startswith(".")] == []
 

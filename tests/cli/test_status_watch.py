@@ -27,7 +27,7 @@ def test_it_sees_what_is_done_meanwhile_and_ends_by_ctrl_c(cli: CommandLine, api
     shown, _, after = terminal.raw.partition(BACK)
     assert shown.count(ALTERNATE) == 1
     assert "100.0% of 200 ids" in after, "the last look stays"
-    assert "Every id is settled: harvester export publishes them." in after
+    assert "Every id is settled. Next: harvester export" in after
     assert "Ctrl-C" not in after
     assert "Traceback" not in terminal.said
     assert after.count("\n") < 24

@@ -74,7 +74,7 @@ def test_a_program_gets_every_figure(
     assert {part: body["status"][part] for part in ("videos", "calls", "progress")} == {
         part: status[part] for part in ("videos", "calls", "progress")
     }
-    assert body["text"].splitlines()[-1] == "Every id is settled: harvester export publishes them."
+    assert body["text"].splitlines()[-1] == "Every id is settled. Next: harvester export"
 
 
 def test_a_run_that_made_no_call_and_other_commands_send_nothing(cli: CommandLine, api: Api, hook: Monitor) -> None:

@@ -95,6 +95,18 @@ def show_rows(headings: Sequence[str], rows: Iterable[Sequence[str]], left: Coll
     show(table if table.row_count or not empty else Text(empty))
 
 
+def show_next(step: str, verbosity: int, began: float | None = None) -> None:
+    """What to do next, below a result, and how long it took since `began` on the monotonic clock. Not with `-q`."""
+    import time
+
+    from harvester.report.terminal import elapsed
+
+    if began is not None:
+        step = f"Took {elapsed(time.monotonic() - began)}. {step}".rstrip()
+    if verbosity >= 0:
+        click.echo(click.style(fold(step, sys.stdout), bold=True), color=False if os.environ.get("NO_COLOR") else None)
+
+
 def show(result: RenderableType) -> None:
     from rich.console import Console
 

@@ -41,7 +41,7 @@ class Display(Protocol):
 
 @contextmanager
 def progress(task: str, noun: str, verbosity: int = 0) -> Iterator[ProgressCallback]:
-    """Shows on stderr how far `task` is, counted in `noun`: done of total, bytes, rate and time left."""
+    """Shows on stderr how far `task` is, counted in `noun` (as of one): done of total, bytes, rate and time left."""
     with display(task, verbosity) as shown_at:
         yield no_progress if shown_at is None else _Throttled(shown_at, noun)
 
@@ -147,6 +147,7 @@ class _Line:
                     share or 0.0,
                     BAR_COLUMNS,
                     pulse=share is None,
+                    pulse_style="cyan",
                     complete_style="cyan",
                     finished_style="green",
                 )

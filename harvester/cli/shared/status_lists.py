@@ -62,7 +62,7 @@ HEADINGS = ("load", "when (UTC)", "rows", "new", "invalid", "removed", "source")
 
 def list_loads(loads: Iterable[LoadRecord]) -> None:
     """What was loaded, by number."""
-    empty = "No load is noted: harvester load reads a source."
+    empty = "Nothing was loaded yet. Next: harvester load SOURCE"
     show_rows(HEADINGS, map(_cells, loads), ("when (UTC)", "source"), empty)
 
 

@@ -12,7 +12,7 @@ from harvester.errors import ConfigError, DestinationRefused
 from harvester.export.manifest import SUFFIX, Manifest, Part, from_json
 from harvester.export.part_names import is_part
 from harvester.export.storage.destination import Destination, ExistingFile, Folder, Meter
-from harvester.support.sanitize import shown
+from harvester.support.sanitize import count, shown
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +94,8 @@ def by_manifest(*, exact: bool) -> OwnershipCheck:
         if manifest.file != target.name or manifest.parts is not None:
             return "the manifest next to it names something else"
         if exact and manifest.bytes != standing.bytes:
-            return f"it has {standing.bytes:,} bytes, and its manifest says {manifest.bytes:,}: it was changed since"
+            has = count(standing.bytes, "byte")
+            return f"it has {has}, and its manifest says {manifest.bytes:,}: it was changed since"
         return ""
 
     return judge
@@ -191,7 +192,7 @@ def admit_folder(folder: Folder, found: Found, *, force: bool, made: Callable[[s
     for name, standing in found.files.items():
         if said.get(name) != standing.bytes and not made(name):
             raise foreign_file_error(
-                folder.uri, f"its manifest knows no {shown(name, 100)} of {standing.bytes:,} bytes"
+                folder.uri, f"its manifest knows no {shown(name, 100)} of {count(standing.bytes, 'byte')}"
             )
 
 

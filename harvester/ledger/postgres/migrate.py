@@ -37,7 +37,7 @@ def check(url: str) -> None:
         found = _found(connection, url)
     if found is None:
         raise LedgerUnusable(
-            f"There is no ledger in {name_of(url)}.", next_step="harvester init makes it, harvester load fills it."
+            f"There is no ledger in {name_of(url)}.", next_step="Create it: harvester init. Then: harvester load SOURCE"
         )
     refuse_older(found, name_of(url))
 

@@ -21,8 +21,9 @@ from harvester.model import Progress, QuotaDay, RunRecord, VideoState
 from harvester.report.days import settled_a_day
 from harvester.report.next_steps import ending
 from harvester.report.results import Overview
-from harvester.report.screen import REASONS, RUNS, Screen, took
+from harvester.report.screen import REASONS, RUNS, Screen
 from harvester.report.summary import Summary, summarize
+from harvester.report.terminal import took
 
 DATA = Path(__file__).parent / "data" / "status"
 LEDGERS: dict[str, Callable[[Path], object]] = {
