@@ -1,8 +1,8 @@
 """The command line: the only place that prints, and the one that turns errors into exit codes.
 
 Results go to stdout, logs and progress to stderr. One module a command, named as it; what several need is in
-`shared`. The command modules import no more than click: what a command needs is imported when it runs, so that
-`--help` answers at once.
+`shared`. The command modules import only click: what a command needs is imported when it runs, so that `--help` is
+fast.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from harvester.cli.shared.unexpected_errors import explain
 from harvester.errors import HarvesterError
 
 INTERRUPTED = 130
-"""As shells say it of a program that SIGINT ended."""
+"""The exit code of a program that SIGINT ended, as shells report it."""
 
 
 class Program(click.Group):
-    """Says errors in a few readable lines and ends with the exit code that they carry."""
+    """Shows errors as a few lines, and ends with their exit code."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        # pydantic looks for plugins in every distribution that is installed.
+        # pydantic would search every installed distribution for plugins.
         os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
         set_up_streams()
         try:
             return super().main(*args, **kwargs)
-        except HarvesterError as error:  # of what click itself prints, as --help
+        except HarvesterError as error:  # from what click itself prints, such as --help
             click.echo(f"Error: {error}", err=True)
             sys.exit(error.exit_code)
 
@@ -119,12 +119,12 @@ COMMANDS = (
 
 
 def _given_late(ctx: click.Context, option: click.Parameter, value: Any) -> None:
-    """A global option that stands after the command counts as if it stood before it."""
+    """Apply a global option that is given after the command."""
     if not value or ctx.resilient_parsing:
         return
     state = ctx.obj.with_option(str(option.name), value)
     at: click.Context | None = ctx
-    while at is not None:  # errors are shown by the outermost
+    while at is not None:  # the outermost group shows errors
         at.obj, at = state, at.parent
 
 

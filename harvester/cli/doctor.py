@@ -1,4 +1,4 @@
-"""doctor: whether a crawl would work here, and what to do where it would not."""
+"""doctor: check whether a crawl would work here, and say what to do if not."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 def doctor(ctx: click.Context, offline: bool, as_json: bool, spend_unit: bool) -> None:
     """Check what a crawl needs, and say what to do.
 
-    Settings, key, time zone, versions, ledger, disk, source, export and the API's clock: a finding each. No unit is
-    spent unless --spend-unit is given. Nothing is changed either, except that an earlier export that was killed between
-    its last two steps is completed. The exit code is 0 where there is no problem, and otherwise that of the first:
-    3 for the settings, 4 for the outside world, 5 for the ledger.
+    A finding each for settings, key, time zone, versions, ledger, disk, source, export and the API's clock. Spends no
+    unit unless --spend-unit is given. Changes nothing, except that an earlier export that was killed between its last
+    two steps is completed. The exit code is 0 if there is no problem, and otherwise that of the first: 3 for the
+    settings, 4 for the outside world, 5 for the ledger.
     """
     from harvester.config import find_config
     from harvester.doctor import examine, exit_code

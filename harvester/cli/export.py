@@ -1,4 +1,4 @@
-"""export: what was harvested, for the people downstream."""
+"""export: publish the stored responses."""
 
 from __future__ import annotations
 
@@ -57,13 +57,11 @@ def export(
 ) -> None:
     """Publish what is stored, in load order, then its manifest.
 
-    DEST is a local path, s3://bucket/key or - for standard output, which has no manifest; without it, export.uri of
-    the settings. Its name tells format and compression, as in songs.parquet or songs.jsonl.gz. json is the responses as
-    the API sent them, jsonl one video a line, parquet one video a row with typed columns, csv the same for
-    spreadsheets, sqlite a database that can be searched. What harvester did not write is not replaced; the source, the
-    settings and the ledger never are.
-    Spends no unit, and may be used during a run; with --dask, where the ledger is on a server.
-    Next: harvester verify --export DEST.
+    DEST is a local path, s3://bucket/key or - for standard output, which has no manifest; without it, export.uri of the
+    settings. Its name says format and compression, as in songs.parquet or songs.jsonl.gz. json is the responses as the
+    API sent them, jsonl one video a line, parquet one video a row with typed columns, csv the same for spreadsheets,
+    sqlite a database with full text search. Files that harvester did not write are not replaced. Spends no unit, and
+    may be used during a run (with --dask only if the ledger is on a server). Next: harvester verify --export DEST.
     """
     import shlex
     import time
@@ -73,7 +71,7 @@ def export(
     from harvester.support.gc_tuning import tune_gc
     from harvester.support.sanitize import shown
 
-    # Told to stop, it tidies up: an upload that was begun is taken back.
+    # When it is told to stop, it aborts uploads that were begun.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     if csv_safe:
         settings["format"] = _safe_csv(settings["format"])

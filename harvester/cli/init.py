@@ -13,8 +13,8 @@ from harvester.cli.shared.state import State
 def init(state: State) -> None:
     """Write config.toml, and create or upgrade the ledger.
 
-    A config.toml that is there is kept, and so is all that the ledger holds: safe to repeat. Next: set source.uri in
-    it, then harvester load.
+    An existing config.toml is kept, and everything in the ledger: safe to repeat. Next: set source.uri in it, then
+    harvester load.
     """
     from harvester.cli.shared.config_template import write_config
     from harvester.config import find_config

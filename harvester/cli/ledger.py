@@ -1,4 +1,4 @@
-"""ledger copy and ledger backup: take the ledger to another file or server."""
+"""ledger copy and ledger backup."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def ledger() -> None:
 def copy(state: State, source: str, target: str) -> None:
     """Copy the ledger SRC to DST, and compare the two.
 
-    From a file to a server or back; SRC is only read. Both are addresses as ledger.url has them; a password is better
-    left to PGPASSWORD or ~/.pgpass. DST must be new or empty. If interrupted, repeat it: it continues. Stop all runs
-    first: what they do is not copied.
+    From a file to a server or back; SRC is only read. Both are URLs as in ledger.url; put a password into PGPASSWORD or
+    ~/.pgpass. DST must be new or empty. If interrupted, repeat it: it continues. Stop all runs first: what they do is
+    not copied.
     """
     from harvester.cli.shared.progress import progress
     from harvester.ledger.copy import copy
@@ -46,9 +46,9 @@ def copy(state: State, source: str, target: str) -> None:
 def backup(state: State, target: Path) -> None:
     """Back the ledger up to the SQLite file DEST.
 
-    As it is at one moment, also during a run. What was written is verified, and only then appears as DEST, in place of
-    an earlier backup and of nothing else. To restore it, stop all runs and put a copy in the ledger's place; to restore
-    it to a server, use harvester ledger copy.
+    May be used during a run. The backup is verified before it appears as DEST; it replaces an earlier backup and
+    nothing else. To restore it, stop all runs and put a copy in the ledger's place; to restore it to a server, use
+    harvester ledger copy.
     """
     from harvester.cli.shared.progress import progress
     from harvester.cli.shared.write_file import explained

@@ -1,4 +1,4 @@
-"""plan: the arithmetic of a crawl, before a unit is spent."""
+"""plan: calculate a crawl before a unit is spent."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ from harvester.cli.shared.state import State
 )
 @click.pass_obj
 def plan(state: State, videos: int | None, units_per_call: int | None) -> None:
-    """Do the arithmetic before a unit is spent.
+    """Calculate calls, units and days before a unit is spent.
 
-    Calls, units, days, hours and storage. Needs no key and no network. Next: harvester run --dry-run, then harvester
-    run.
+    Also hours and storage. Needs no key and no network. Next: harvester run --dry-run, then harvester run.
     """
     from harvester.report import terminal
 

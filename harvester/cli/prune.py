@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 def prune(state: State, older_than: timedelta, dry_run: bool, yes: bool) -> None:
     """Delete stored responses past the age that you name.
 
-    YouTube's terms allow 30 days. Spends no unit by itself. The videos in what is deleted are pending again: harvester
-    run fetches them again, at the usual price; missing ids stay missing. The ledger keeps each
-    call, and a record of what was deleted. Renew published files and backups yourself. harvester refresh fetches
-    again instead, without a gap. On a terminal it asks first; a script does not wait.
+    YouTube's terms allow 30 days. Spends no unit by itself. The deleted videos are pending again: harvester run fetches
+    them again, at the usual price; missing ids stay missing. The ledger keeps each call, and a record of what was
+    deleted. Renew published files and backups yourself. harvester refresh fetches again instead, without a gap. On a
+    terminal it asks first; in a script it does not.
     """
     import asyncio
     import shlex
@@ -56,7 +56,7 @@ def prune(state: State, older_than: timedelta, dry_run: bool, yes: bool) -> None
 
 
 def _show_pruned(harvester: Harvester, pruned: Stored, would: str) -> None:
-    """How much it is, and what it costs to have it again."""
+    """Show how much was deleted, and what fetching it again costs."""
     from harvester.report.terminal import size
     from harvester.support.sanitize import count
 

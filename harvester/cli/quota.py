@@ -1,4 +1,4 @@
-"""quota: the quota days, one opened again, and what others spent."""
+"""quota: show and correct quota days."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from harvester.model import Bucket, QuotaDay
 
 DAYS = 14
-"""Newest days that are shown on a terminal; a program gets all of them."""
+"""Newest days shown on a terminal; a program gets all of them."""
 
 
 def _day(_ctx: click.Context, _param: click.Parameter, value: str | None) -> date | None:
@@ -42,8 +42,8 @@ def _day(_ctx: click.Context, _param: click.Parameter, value: str | None) -> dat
 def quota(state: State, reopen: date | None, spent: int | None, statistics: bool) -> None:
     """Show the quota days, reopen one, or enter what others spent.
 
-    A day ends at midnight Pacific time. What others spent is left to them: no run spends it. A day is closed where the
-    API said that it is spent; opened again, the next run asks until the API says so once more. Spends no unit.
+    A day ends at midnight Pacific time. Runs leave to others what they spent. A day is closed once the API said that it
+    is spent; if it is reopened, the next run continues until the API says so again. Spends no unit.
     """
     import asyncio
 

@@ -36,9 +36,9 @@ def refresh(
 ) -> None:
     """Fetch again what is old or has other parts.
 
-    YouTube's terms allow 30 days. Spends units as a run does, and ends as one does: when nothing is left, when the
-    day's units are spent, or when it is told to stop. An old response stays until the new one is stored, so an export
-    is always complete. May be used during a run.
+    YouTube's terms allow 30 days. Spends units and ends as a run does: when nothing is left, when the day's units are
+    spent, or when it is told to stop. An old response stays until the new one is stored, so an export is always
+    complete. May be used during a run.
     """
     import asyncio
     from datetime import timedelta

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from harvester.report.results import Check, DayReport
 
 REHEARSED_VIDEOS = 91_234
-"""Two full quota days at 11 units a call, and a little of a third."""
+"""Two full quota days at 11 units a call, and the beginning of a third."""
 
 
 @click.command(epilog="Example: harvester rehearse --videos 1000 --faults hostile")
@@ -34,9 +34,8 @@ REHEARSED_VIDEOS = 91_234
 def rehearse(state: State, videos: int, seed: int, faults: str, out: Path) -> None:
     """Do a whole crawl, day by day, against the simulated API.
 
-    The clock is simulated too; the code is the real one, with its own ledger in its own folder. No key, no network, no
-    unit. It ends with a verdict that is computed from what the simulated API counted; exit code 5 if a promise was
-    broken.
+    The clock is simulated too; the code is the real one, with a ledger in its own folder. No key, no network, no unit.
+    Ends with a verdict from the counts of the simulated API; exit code 5 if a promise was broken.
     """
     import asyncio
     import shlex
@@ -50,14 +49,14 @@ def rehearse(state: State, videos: int, seed: int, faults: str, out: Path) -> No
     from harvester.report import terminal
     from harvester.support.sanitize import shown
 
-    # The days are shown as they end; beside them only what is wrong is worth a line.
+    # The days are shown as they end; besides them only problems are logged.
     set_up_logging(LogSettings(level="ERROR", format="json" if state.log_format == "json" else "text"), state.verbosity)
     columns = result_columns()
     click.echo(terminal.rehearsed_heading(columns))
     rehearsal = Rehearsal(out, videos=videos, seed=seed, faults=faults)
 
     def day_ended(day: DayReport) -> None:
-        # Named, stdout is what it is at this moment, which keeps the line clear of the bar.
+        # sys.stdout is read at this moment, which keeps the line clear of the progress bar.
         click.echo(terminal.rehearsed_day(day, videos, columns), file=sys.stdout)
 
     async def play() -> list[Check]:

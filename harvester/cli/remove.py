@@ -1,4 +1,4 @@
-"""remove: ids that a wrong load brought, taken out again."""
+"""remove: take out ids that a wrong load brought."""
 
 from __future__ import annotations
 
@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 def remove(state: State, invalid: bool, pending: bool, load_id: int | None, yes: bool) -> None:
     """Take out of the ledger what a wrong load brought.
 
-    Only ids that no call has asked for: what was paid for stays. Says what it would do, and asks. Spends no unit, and
-    may be used during a run. An id that two loads contain belongs to the first: to restore it, load the second again.
+    Only ids that no call has asked for: what was paid for stays. Says what it would do, and asks for confirmation.
+    Spends no unit, and may be used during a run. An id that two loads contain belongs to the first: to restore it, load
+    the second again.
     """
     import asyncio
 

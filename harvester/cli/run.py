@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def run(state: State, max_calls: int | None, until_done: bool, dry_run: bool) -> None:
     """Fetch until the day's units are spent or nothing is left.
 
-    The daily job: harvester schedule has it started each day. A call asks for up to 50 ids and spends
+    The daily job; harvester schedule prints how to start it each day. A call asks for up to 50 ids and spends
     quota.units_per_call units; no day spends more than quota.daily_units. Next: harvester status.
 
     SIGINT, SIGTERM and SIGHUP let the calls under way finish; a second signal stops at once. Nothing is lost by that.
@@ -47,7 +47,7 @@ def run(state: State, max_calls: int | None, until_done: bool, dry_run: bool) ->
     warned = _warn(harvester)
     report = RunReport()
     hooks = RunHooks(harvester, report)
-    # The root's end comes after an error was printed, too.
+    # The root context ends after an error was printed, too.
     click.get_current_context().find_root().call_on_close(hooks.finish)
     hooks.begin()
     began = time.monotonic()
@@ -66,9 +66,9 @@ def run(state: State, max_calls: int | None, until_done: bool, dry_run: bool) ->
 
 
 def _check_page(harvester: Harvester) -> None:
-    """Raise DestinationRefused, before a unit is spent, where the page of report.html would replace something else.
+    """Raise DestinationRefused, before a unit is spent, if report.html is a file that harvester did not write.
 
-    Whatever else is wrong with that place is a warning after the run.
+    Any other problem of that destination is a warning after the run.
     """
     import logging
 
@@ -99,7 +99,7 @@ def _next(harvester: Harvester, report: RunReport) -> str:
 
 
 def _warn(harvester: Harvester, already: frozenset[str] = frozenset()) -> frozenset[str]:
-    """Of settings that don't fit what the ledger holds; what was warned of."""
+    """Warn of settings that don't fit the ledger. Returns the warnings."""
     import logging
 
     from harvester.errors import HarvesterError
@@ -108,7 +108,7 @@ def _warn(harvester: Harvester, already: frozenset[str] = frozenset()) -> frozen
     try:
         overview = harvester.overview(1)
     except HarvesterError:
-        return frozenset()  # the run itself tells of it
+        return frozenset()  # the run itself reports it
     others = changed_parts(overview.other_parts) if overview.other_parts else ""
     told = frozenset(filter(None, (others, overview.summary.price_hint)))
     for warning in told - already:
@@ -134,7 +134,7 @@ async def _run(
 
 
 def _sentence(error: Exception) -> str:
-    """What may be sent to a health check: harvester's own messages; of a bug, the type only."""
+    """Return what may be sent to a health check: harvester's own messages; of a bug, only the type."""
     from harvester.cli.shared.logs import safe
     from harvester.cli.shared.unexpected_errors import explain
     from harvester.errors import HarvesterError

@@ -39,8 +39,8 @@ def schedule(
 ) -> None:
     """Print the lines of cron or systemd for a daily run.
 
-    It begins shortly after the quota's reset, whatever this machine's time zone. Nothing is installed, and no key is
-    printed: it stays in a file that only you can read. Next: put the lines into your crontab, or the units into
+    The run begins shortly after the quota's reset, in any time zone. Nothing is installed, and no key is printed: it
+    stays in a file that only you can read. Next: put the lines into your crontab, or the units into
     /etc/systemd/system.
     """
     from datetime import UTC, datetime
@@ -85,14 +85,14 @@ def _job(state: State, env_file: Path | None) -> Job:
         program=_program(),
         config=config,
         env_file=_absolute(env_file) if env_file else config.with_name(ENV_NAME),
-        # On a server it needs no folder of its own.
+        # A ledger on a server needs no folder.
         ledger=_absolute(settings.ledger.path or config),
         user=_user(),
     )
 
 
 def _absolute(path: Path) -> Path:
-    """Absolute and without `..`, which systemd refuses; a link of that name stays one."""
+    """Make a path absolute, without `..`, which systemd refuses. Symbolic links are kept."""
     return path.parent.resolve() / path.name
 
 
@@ -103,20 +103,20 @@ def _user() -> str:
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
-        return str(os.getuid())  # as in containers; systemd takes numbers too
+        return str(os.getuid())  # as in containers; systemd accepts numbers too
 
 
 def _program() -> list[str]:
-    """What starts this very harvester from anywhere."""
+    """Return the command that starts this installation of harvester from any folder."""
     for script in (Path(sys.argv[0]).absolute(), Path(sys.executable).with_name("harvester")):
         if script.name == "harvester" and script.is_file():
             return [str(script)]
-    # -P: no folder called harvester in the working directory is taken for it.
+    # -P: a folder called harvester in the working directory is not imported.
     return [sys.executable, "-P", "-m", "harvester"]
 
 
 def _write_units(units: Mapping[str, str], out: Path, protected: Protected, *, force: bool) -> None:
-    """Write all of them, or none where one would replace a file that harvester did not write."""
+    """Write all of them, or none if one would replace a file that harvester did not write."""
     from harvester.cli.shared.write_file import check, write_whole
     from harvester.errors import ConfigError
     from harvester.scheduling.daily_job import MARK
@@ -150,14 +150,14 @@ def _zone(named: str | None) -> ZoneInfo:
 
 
 def host_zone(root: Path) -> str | None:
-    """The zone that cron uses: the machine's, not $TZ of this shell. None where it is unknown."""
+    """Return the zone that cron uses: the machine's, not $TZ of this shell. None if it is unknown."""
     localtime = root / "etc/localtime"
     if localtime.is_symlink():
         _, found, name = str(localtime.readlink()).partition("zoneinfo/")
         return name if found else None
     if not localtime.exists():
         return "UTC"  # as localtime(5) has it
-    # A copy tells no name; Debian notes it beside, and what is noted may be out of date.
+    # A copy has no name; Debian records it in /etc/timezone, which may be out of date.
     try:
         name = (root / "etc/timezone").read_text(encoding="ascii").strip()
         noted = (root / "usr/share/zoneinfo" / name).read_bytes()

@@ -22,7 +22,7 @@ from harvester.cli.shared.parameters import FAULTS, FAULTS_HELP
 def simulate(**settings: Any) -> None:
     """Serve the simulated API on 127.0.0.1.
 
-    Its first line is the base URL, for youtube.base_url. It takes any key. Ctrl-C ends it.
+    Prints its base URL first, for youtube.base_url. Accepts any key. Ctrl-C ends it.
     """
     from harvester.simulator import SimulatorSettings, serve
 

@@ -1,4 +1,4 @@
-"""status: how far the crawl is, for people, programs, browsers and monitors; and the ids that were given up."""
+"""status: show how far the crawl is, as a screen, JSON, HTML or metrics, and list failed ids."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def status(
 ) -> None:
     """Show how far the crawl is, today's units, and the days left.
 
-    Reads only, and may be used during a run. Its last lines say what to do next.
+    Reads only, and may be used during a run. The last lines say what to do next.
     """
     written = html is not None or prometheus is not None
     if force and not written:
@@ -87,7 +87,7 @@ def status(
 
 
 def screen(harvester: Harvester) -> Screen:
-    """From a snapshot of the ledger as it is now."""
+    """Return the screen, from a new snapshot of the ledger."""
     from harvester.report.screen import REASONS, RUNS, Screen
 
     return Screen(harvester.overview(RUNS, reasons=REASONS), on_terminal(), harvester.config.ledger.name)

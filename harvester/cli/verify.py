@@ -1,4 +1,4 @@
-"""verify: prove that ids, calls, units and responses agree."""
+"""verify: check the ledger and a published file."""
 
 from __future__ import annotations
 

@@ -1,15 +1,12 @@
-"""`harvester doctor`: whether a crawl would work here, one check after another, and what to do where it would not.
+"""`harvester doctor`: checks whether a crawl would work here, and says what to do if not.
 
-    finding       what a check says: ok, a warning or a problem
-    settings      config.toml, the key, the time zone
-    ledger        the ledger, and the room on its disk
-    source_and_destination   where the ids come from and where the export goes
-    network       the API and its clock
-    versions      harvester, Python, SQLite, the libraries
+    finding       the result of a check: ok, warning or problem settings      config.toml, the key, the time zone ledger
+    the ledger, and the room on its disk source_and_destination   where the ids come from and where the export goes
+    network       the API and its clock versions      harvester, Python, SQLite, the libraries
 
-A check asks what a command would meet later, through the same code. None of them changes the ledger or spends a unit,
-but for the one call that is asked for by name. What a check needs is imported when it runs: with a broken time zone,
-half of harvester can't be.
+A check uses the code that a command would use later. No check changes the ledger or spends a unit, except the one call
+of --spend-unit. What a check needs is imported when it runs: with a broken time zone, half of harvester can't be
+imported.
 """
 
 from __future__ import annotations
@@ -31,7 +28,7 @@ __all__ = ["Finding", "Level", "as_json", "examine", "exit_code", "found"]
 def examine(
     path: Path | None, read_config: Callable[[], Config], *, offline: bool = False, spend_unit: bool = False
 ) -> Iterator[Finding]:
-    """The findings, one by one as they are made. `path` is where `read_config` reads, if from a file."""
+    """Yield the findings as they are made. `path` is the file that `read_config` reads, if any."""
     well = True
     for finding in _findings(path, read_config, offline):
         well = well and finding.level is not Level.PROBLEM

@@ -1,4 +1,4 @@
-"""What a check found: all well, a warning or a problem, and what to do about it. Pure."""
+"""The result of a check: ok, warning or problem, and what to do. Pure."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ SET_THE_CLOCK = "Let this machine set its clock by NTP (timedatectl set-ntp true
 
 
 class Level(enum.StrEnum):
+    """How serious a finding is."""
+
     OK = "ok"
     WARNING = "warning"
-    """A crawl works, but this should be looked at."""
+    """A crawl works, but should be improved."""
     PROBLEM = "problem"
-    """Some command would end with `exit_code` for it."""
+    """A command would end with `exit_code` because of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the doctor's. Texts may repeat what a server or a file said: they are shown with care."""
+    """One line of `doctor`. Its texts may come from a server or a file, and are sanitised when shown."""
 
     check: str
     level: Level
@@ -32,31 +34,36 @@ class Finding:
 
 
 def ok(check: str, what: str) -> Finding:
+    """Return a finding without a problem."""
     return Finding(check, Level.OK, what)
 
 
 def warning(check: str, what: str, next_step: str) -> Finding:
+    """Return a warning, with what to do."""
     return Finding(check, Level.WARNING, what, next_step)
 
 
 def problem(check: str, error: HarvesterError) -> Finding:
-    """The problem that this error tells of, in one line."""
+    """Return the problem that an error describes, in one line."""
     next_step = one_line(error.next_step) or "Fix that, then ask the doctor again."
     return Finding(check, Level.PROBLEM, one_line(error.what), next_step, error.exit_code)
 
 
 def misconfigured(check: str, what: str, next_step: str) -> Finding:
+    """Return a problem of the settings: exit code 3."""
     return problem(check, ConfigError(what, next_step=next_step))
 
 
 def exit_code(findings: Sequence[Finding]) -> int:
-    """What the first problem stands for; 0 where there is none."""
+    """Return the exit code of the first problem; 0 if there is none."""
     return next((finding.exit_code for finding in findings if finding.level is Level.PROBLEM), 0)
 
 
 def as_json(finding: Finding) -> dict[str, Any]:
+    """Return the finding for `doctor --json`."""
     return asdict(finding)
 
 
 def one_line(text: str) -> str:
+    """Return the text with its line breaks replaced by spaces."""
     return " ".join(text.split())

@@ -1,4 +1,4 @@
-"""The ledger, and the room that the rest of the crawl needs on its disk. Reads only."""
+"""Checks of the ledger, and of the disk space for the rest of the crawl. Read only."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def ledger(config: Config) -> tuple[Finding, int | None]:
-    """What there is to say of it, and how many ids it still has to ask for; None where it can't say."""
+    """Check the ledger. Returns the finding and the number of ids still to be asked for; None if unknown."""
     path = config.ledger.path
     name = shown(str(path)) if path is not None else config.ledger.name
     try:
@@ -51,21 +51,21 @@ def ledger(config: Config) -> tuple[Finding, int | None]:
 
 
 def price(config: Config) -> Finding | None:
-    """Whether the ledger's days fit quota.units_per_call. None where they do, or where the ledger cannot be read."""
+    """Check whether the ledger's days fit quota.units_per_call. None if they do, or if the ledger can't be read."""
     overview = _overview(config)
     what, _, next_step = overview.summary.price_hint.partition(". ") if overview else ("", "", "")
     return warning("price", f"{what}.", next_step) if what else None
 
 
 def clock(config: Config) -> Finding | None:
-    """What the ledger says against this machine's clock. None where it says nothing."""
+    """Check this machine's clock against the ledger. None if nothing contradicts it."""
     overview = _overview(config)
     hint = overview.clock_hint if overview else ""
     return warning("clock", shown(hint, 300), SET_THE_CLOCK) if hint else None
 
 
 def _overview(config: Config) -> Overview | None:
-    """None where it cannot be read: the ledger's finding says why."""
+    """None if it can't be read: the ledger's finding says why."""
     try:
         return Harvester(config).overview()
     except HarvesterError:
@@ -73,8 +73,8 @@ def _overview(config: Config) -> Overview | None:
 
 
 def disk(config: Config, unasked: int | None) -> Finding | None:
-    """The room beside the ledger against what is to come. None where there is no such folder (see the ledger),
-    or the ledger is on a server."""
+    """Check the disk space for the rest of the crawl. None if the folder is missing (see `ledger`), or the ledger is on
+    a server."""
     if config.ledger.path is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""The API: whether it answers, what time it is there, and on request whether it takes the key."""
+"""Checks of the API: whether it answers, its clock, and on request whether it accepts the key."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 PATIENCE_SECONDS = 10.0
 TOLERATED_SECONDS = 30.0
-"""The header has whole seconds, and the way there and back takes some of one."""
+"""The header has whole seconds, and the request takes some time."""
 
 
 def proxy(config: Config) -> Finding | None:
-    """Through which proxy the API is asked; None where it is asked without."""
+    """The proxy through which the API is reached; None without one."""
     try:
         found = proxy_for(config.youtube.base_url)
     except HarvesterError as error:
@@ -46,7 +46,7 @@ def proxy(config: Config) -> Finding | None:
 
 
 def clock(config: Config) -> Finding:
-    """Ask the API's host for its time: without the key and for no method of the API, so that it costs nothing."""
+    """Compare the clock with that of the API's host, by a request without key and method, which costs nothing."""
     address = urlsplit(config.youtube.base_url)
     host = shown(address.netloc)
     began = time.time()
@@ -60,12 +60,12 @@ def clock(config: Config) -> Finding:
     if date is None:
         what = f"{host} answers, but does not say what time it is."
         return warning("clock", what, "Check this machine's clock yourself.")
-    # Cut to whole seconds, which is half a second less than it was in the mean.
+    # The header is truncated to whole seconds: half a second too little on average.
     return _judged((began + time.time()) / 2 - date.timestamp() - 0.5, host)
 
 
 def one_call(config: Config) -> Finding:
-    """One call of the crawl itself: its units are reserved in the ledger before it is sent, and its answer is kept."""
+    """Make one call of the crawl: its units are reserved before it is sent, and its answer is stored."""
     from harvester.app import Harvester
     from harvester.crawl.run_report import RunReport
 
@@ -110,7 +110,7 @@ async def _date(url: str, found: Proxy | None) -> datetime | None:
 
 
 def _judged(ahead_seconds: float, host: str) -> Finding:
-    """`ahead_seconds`: how far our clock is ahead of theirs."""
+    """Judge a clock that is `ahead_seconds` ahead of the host's."""
     off = abs(ahead_seconds)
     if off <= TOLERATED_SECONDS:
         return ok("clock", f"{host} answers, and agrees about what time it is.")

@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from harvester.config import Config
 
 PACIFIC = "America/Los_Angeles"
-"""Read here and not from `quota`, which can't even be imported where there is no such zone."""
+"""Not imported from `quota`, whose import fails if the zone is missing."""
 
 _KEY_SHAPES = re.compile(r"AIza[0-9A-Za-z_-]{35}|AQ\.[0-9A-Za-z_-]{20,}")
-"""Google's keys, of old and of late. It makes no promise, so that another shape is worth no more than a warning."""
+"""The older and the newer form of Google's keys. Neither is documented, so another form is only a warning."""
 
 _OTHERS_READ = 0o044
 
 
 def config(path: Path | None, read: Callable[[], Config]) -> tuple[Finding, Config | None]:
-    """`read` gives the settings; `path` is where they come from, if from a file."""
+    """Check the settings that `read` returns; `path` is their file, if any."""
     try:
         settings = read()
     except HarvesterError as error:
@@ -40,7 +40,7 @@ def config(path: Path | None, read: Callable[[], Config]) -> tuple[Finding, Conf
 
 
 def key(settings: Config | None) -> Finding:
-    """Whether there is one that can be sent. It is never shown, nor how long it is."""
+    """Check whether there is a key that can be sent. Neither it nor its length is shown."""
     from harvester.support.api_key import api_key, api_key_file
 
     try:
@@ -62,7 +62,7 @@ def key(settings: Config | None) -> Finding:
 
 
 def time_zone() -> Finding:
-    """Whether this machine knows when the quota's day begins."""
+    """Check whether this machine knows the zone of the quota's day."""
     fix = "Install the package tzdata, and look at PYTHONTZPATH if it is set."
     try:
         zone = ZoneInfo(PACIFIC)

@@ -1,4 +1,4 @@
-"""Where the ids come from and where the export goes."""
+"""Checks of the source of ids and of the export's destination."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def is_remote(uri: str | None) -> bool:
 
 
 def source(config: Config) -> Finding:
-    """Whether its first rows can be read, and hold ids."""
+    """Check whether the source's first rows can be read, and hold ids."""
     from harvester.sources import read_ids
 
     settings = config.source
@@ -49,9 +49,9 @@ def source(config: Config) -> Finding:
 
 
 def export(config: Config) -> Finding:
-    """Whether something can be put there: a tiny file or object beside the export, which is removed again.
+    """Check whether the destination can be written, by a tiny file or object next to it, which is removed again.
 
-    And whether an export would replace what stands there: one that was cut off is completed by that, as by an export.
+    Also check whether an export would replace what is there. That completes an interrupted export, as an export does.
     """
     from harvester.export import check_place
     from harvester.protected import protected_by
@@ -75,7 +75,7 @@ def export(config: Config) -> Finding:
 
 
 def _refusal(look: Callable[[], None]) -> HarvesterError | None:
-    """Kept until what was written is removed."""
+    """Return the error, so that what was written is removed before it is reported."""
     try:
         look()
     except HarvesterError as error:
@@ -84,7 +84,7 @@ def _refusal(look: Callable[[], None]) -> HarvesterError | None:
 
 
 def _beside(settings: ExportSettings, suffix: str) -> Destination:
-    """Where nothing is yet. With the settings' own encryption and rights, so that these are tried too."""
+    """Return an unused place, with the settings' encryption and ACL, so that these are tried too."""
     from harvester.export.storage.open import folder_at, target_at
 
     if settings.max_part_bytes is not None:

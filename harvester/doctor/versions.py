@@ -1,4 +1,4 @@
-"""What runs here: harvester, Python, SQLite and the libraries that matter most."""
+"""Versions of harvester, Python, SQLite and the most important libraries."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from harvester.doctor.finding import Finding, misconfigured, ok
 
 LIBRARIES = ("aiohttp", "alembic", "boto3", "pandas", "pyarrow", "pydantic", "s3fs", "SQLAlchemy", "zstandard")
 OLDEST_SQLITE = (3, 37, 0)
-"""The ledger's tables are strict."""
+"""Strict tables need it."""
 
 
 def found() -> dict[str, str | None]:
-    """Each with its version, None where it is not installed."""
+    """Return each with its version; None if it is not installed."""
     here: dict[str, str | None] = {
         "harvester": __version__,
         "Python": platform.python_version(),
@@ -25,6 +25,7 @@ def found() -> dict[str, str | None]:
 
 
 def versions() -> Finding:
+    """Check the versions."""
     here = found()
     if lost := [name for name, number in here.items() if number is None]:
         return misconfigured(

@@ -1,4 +1,4 @@
-"""What the ledger says of the clock by which `status` and `plan` know what day it is. Pure."""
+"""Contradictions between the ledger and this machine's clock. Pure."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _DOUBT = "The figures of today may be those of a wrong day: compare the clock wi
 
 
 def clock_hint(newest_day: date | None, runs: Sequence[RunRecord], now: datetime) -> str:
-    """Where the ledger contradicts this machine's clock: how. Empty where it does not.
+    """Return how the ledger contradicts this machine's clock; empty if it does not.
 
     `newest_day` is the last quota day of the ledger; `runs` are newest first. A run begins by its machine's clock, and
-    ends by the API's, where that was told.
+    ends by the API's if that is known.
     """
     if newest_day is not None and newest_day > quota_day(now):
         return f"The ledger has calls of {newest_day}, a day to come by this machine's clock. {_DOUBT}"
-    # A run that died was ended by another one, maybe before that had heard the time.
+    # A dead run was ended by another one, perhaps before that knew the API's time.
     ended = [(run, run.ended_at) for run in runs if run.ended_at is not None and run.reason != "died"]
     for _, ended_at in ended:
         if ended_at - now > RESET_GRACE:

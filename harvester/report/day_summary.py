@@ -13,16 +13,16 @@ from harvester.support.sanitize import agree, count
 
 
 def day_summary(ledger: str, ending: str, overview: Overview | None, error: str | None = None) -> dict[str, Any]:
-    """The body of the webhook; its `text` says it in a few lines. `overview` is None where the ledger cannot be read.
+    """Return the body for the webhook, with a `text` of a few lines. `overview` is None if the ledger can't be read.
 
-    `ending` is why the run ended or sleeps; `error` is what it failed with.
+    `ending` is why the run ended or sleeps; `error` is its error.
     """
     lines = [f"{ledger}, quota day {overview.summary.day}: {ending}." if overview else f"{ledger}: {ending}."]
     lines += [error] if error else []
     if overview is not None:
         summary = overview.summary
         lines += [_today(summary), _ahead(summary)]
-        # The last step is what to do next in any case; those before it need attention.
+        # The last step is always the next one; those before it need attention.
         lines += steps(replace(overview, runs=()))[:-1]
     return {
         "text": "\n".join(lines),

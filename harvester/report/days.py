@@ -1,4 +1,4 @@
-"""A crawl's days beside each other and beside the plan. Pure."""
+"""The days of a crawl, and those of its plan. Pure."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from harvester.model import QuotaDay
 from harvester.quota import Plan
 
 MAX_DAYS = 31
-"""As many as a chart and its table show."""
+"""Days that a chart and its table show."""
 _AHEAD = 7
-"""Days to come that a long crawl's chart still shows."""
+"""Future days that the chart of a long crawl still shows."""
 
 
 PACE_DAYS = 7
-"""Days that the pace seen is of."""
+"""Days from which the pace is calculated."""
 
 
 @dataclass(frozen=True, slots=True)
 class DayLine:
-    """One calendar day, whether anything was called on it or not."""
+    """One calendar day, with or without calls."""
 
     day: date
     counts: QuotaDay | None
     settled: int | None
-    """Ids fetched or missing by its end, None for days to come."""
+    """Ids fetched or missing by its end; None for future days."""
     planned: int
     """Ids that full days from the first one on would have settled by its end."""
 
@@ -35,7 +35,7 @@ class DayLine:
 def day_lines(days: Sequence[QuotaDay], today: date, asked_for: int, plan: Plan, *, done: bool) -> list[DayLine]:
     """From the first day of the crawl, or today, to the end of the plan or the last day; MAX_DAYS of them at most.
 
-    `plan` is of the whole crawl. A crawl that is `done` has no days after its last one but the plan's.
+    `plan` is that of the whole crawl. A crawl that is `done` has no later days than the plan's.
     """
     first = days[0].day if days else today
     newest = days[-1].day if days else today
@@ -58,7 +58,7 @@ def day_lines(days: Sequence[QuotaDay], today: date, asked_for: int, plan: Plan,
 def settled_a_day(days: Sequence[QuotaDay], today: date) -> float:
     """Ids fetched or missing a calendar day, in the PACE_DAYS before today; today alone where the crawl began on it.
 
-    A day without a call counts: that a run was left out is part of the pace.
+    Days without a call count too.
     """
     if not days:
         return 0.0

@@ -1,4 +1,4 @@
-"""How far something is, as the few figures that a bar or a log line has room for. Pure."""
+"""Progress as a few figures, for a bar or a log line. Pure."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from harvester.support.progress import Advance
 from harvester.support.sanitize import count
 
 RATE_SECONDS = 30.0
-"""How far back a rate looks."""
+"""Seconds over which a rate is averaged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What to show: `parts` from the most to the least telling, so that a narrow place can leave out the last."""
+    """What to show: `parts` from the most to the least important, so that a narrow place can leave out the last."""
 
     parts: tuple[str, ...]
     share: float | None = None
@@ -27,16 +27,16 @@ class Figures:
 
 
 class Rate:
-    """How much a second, lately."""
+    """A rate over the last seconds."""
 
     def __init__(self) -> None:
         self._seen: deque[tuple[float, float]] = deque()
 
     def at(self, now: float, done: float) -> float:
-        """The rate, now that so much is done."""
+        """Return the rate at the time `now`, with `done` done."""
         seen = self._seen
         if seen and done < seen[-1][1]:
-            seen.clear()  # something else has begun
+            seen.clear()  # a new task has begun
         seen.append((now, done))
         while len(seen) > 2 and seen[1][0] <= now - RATE_SECONDS:
             seen.popleft()
@@ -45,7 +45,7 @@ class Rate:
 
 
 def advanced(advance: Advance, noun: str, rate: float, byte_rate: float) -> Figures:
-    """`advance`, counted in `noun`, given as of one. Where no total is known, the bytes tell how far it is."""
+    """Return the figures of `advance`, counted in `noun`, a singular. Without a total, the share is of the bytes."""
     left, share = None, None
     if advance.total is not None:
         share = advance.done / advance.total if advance.total else 1.0
@@ -65,7 +65,7 @@ def advanced(advance: Advance, noun: str, rate: float, byte_rate: float) -> Figu
 
 
 class Outlook:
-    """A run: what the ledger said at some moment, and what the run's own report has added to it since."""
+    """The state of a run: the ledger's at some moment, and what the run's report has added since."""
 
     def __init__(self, summary: Summary, report: RunReport) -> None:
         self._summary = summary
@@ -74,7 +74,7 @@ class Outlook:
         self._done = self._total - summary.unasked
 
     def figures(self, report: RunReport, calls_a_second: float) -> Figures:
-        """Ids settled of all, the budget of today, calls; the time left is that of today's budget or of the ids."""
+        """Return ids settled, today's budget and calls. The time left is that of today's budget or of the ids."""
         price = self._summary.units_per_call
         done = min(self._total, self._done + _settled(report) - self._settled)
         units = max(0, self._summary.remaining - (report.units - self._units))

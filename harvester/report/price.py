@@ -1,4 +1,4 @@
-"""What a crawl's own figures say of the price of a call. Pure."""
+"""Compare quota.units_per_call with what the API did. Pure."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
     from harvester.config import QuotaSettings
 
 DAYS = 7
-"""Newest quota days that are looked at: what was set wrongly before may have been fixed since."""
+"""Newest quota days that are compared: an older wrong setting may have been corrected since."""
 COURSE_PRICE = 11
-"""Of five parts, by the list that says 1 unit and 2 for each part."""
+"""Units for five parts, by the price list of 1 unit and 2 for each part."""
 DEAREST = 21
-"""Units: 1, and 2 for each of ten parts. Where more is missing, others spent it."""
+"""Units: 1, and 2 for each of ten parts. If more is missing, others spent it."""
 _MARGIN = 1.25
-"""How far the figures must be from the price that is set: some calls fail and cost all the same."""
+"""How far the figures must be from the set price: some calls fail and cost nevertheless."""
 
 
 def price_hint(days: Sequence[QuotaDay], settings: QuotaSettings) -> str:
-    """Where the last days contradict quota.units_per_call: how, and what to set. Empty where they don't."""
+    """Return how the last days contradict quota.units_per_call, and what to set; empty if they don't."""
     for day in [day for day in days if day.calls][: -DAYS - 1 : -1]:
         if hint := _closed_early(day, settings) or _went_too_far(day, settings):
             return hint

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from harvester.report.results import Overview
 
 MARK = b"# HELP harvester_build_info "
-"""By which such a file is known, of every version."""
+"""Identifies such a file, of every version."""
 
 
 def render(overview: Overview) -> bytes:
-    """The whole file."""
+    """Return the whole file."""
     registry = CollectorRegistry()
     registry.register(_Crawl(overview))
     return generate_latest(registry)
@@ -72,7 +72,7 @@ def _figures(summary: Summary) -> Iterable[tuple[str, str, float]]:
 
 
 def _last_run(runs: Sequence[RunRecord]) -> Iterator[tuple[str, str, float]]:
-    """Newest first. Nothing is said of what has not happened yet: a 0 would read as 1970."""
+    """`runs` are newest first. Events that have not happened yet have no metric: a 0 would mean 1970."""
     if not runs:
         return
     alive = runs[0].ended_at or runs[0].lease_until

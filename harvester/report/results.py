@@ -1,4 +1,4 @@
-"""What the use cases return for others to show. Pure."""
+"""Results of the use cases. Pure."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from harvester.report.summary import Summary
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """`status` with what stands behind its figures. `runs` are newest first."""
+    """What `status` shows. `runs` are newest first."""
 
     summary: Summary
     runs: Sequence[RunRecord]
     now: datetime
     faults: Sequence[FaultCount] = ()
-    """Why calls brought nothing, where that was asked for."""
+    """Why calls brought nothing, if requested."""
     oldest: datetime | None = None
     """When the oldest stored response was fetched."""
     loads: Sequence[LoadRecord] = ()
@@ -29,7 +29,7 @@ class Overview:
 
     @property
     def clock_hint(self) -> str:
-        """Where the ledger contradicts this machine's clock: how."""
+        """How the ledger contradicts this machine's clock; empty if it does not."""
         return clock_hint(self.summary.newest_day, self.runs, self.now)
 
 
@@ -43,12 +43,12 @@ class DryRun:
     first_ids: tuple[str, ...]
     """The ids of the first call."""
     seconds: float
-    """At the configured concurrency, and the plan's seconds a call."""
+    """The expected duration, at the configured concurrency and the plan's seconds a call."""
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What is stored past some age, and what a refresh would do about it now."""
+    """What is stored past some age, and what a refresh would do now."""
 
     old: Stored
     calls: int

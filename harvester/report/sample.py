@@ -1,4 +1,4 @@
-"""A few of the newest videos, out of stored responses that may hold anything. Pure."""
+"""A few of the newest videos, for the report. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MOST_CHARS = 120
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """One fetched video, as texts that do nothing."""
+    """One fetched video, as sanitised texts."""
 
     video_id: str
     title: str
@@ -24,7 +24,7 @@ class Sampled:
 
 
 def sample(responses: Iterable[StoredResponse], most: int) -> list[Sampled]:
-    """The first videos of these responses. A body that can't be read is left out: `verify` speaks of it."""
+    """Return the first `most` videos of these responses. Unreadable bodies are skipped: `verify` reports them."""
     found: list[Sampled] = []
     for response in responses:
         found += (_sampled(item) for item in _items(response))

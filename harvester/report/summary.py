@@ -1,4 +1,4 @@
-"""The ledger's progress against the quota: what is done, what today still allows, when it will be finished. Pure."""
+"""The crawl's progress against the quota: what is done, what today still allows, when it ends. Pure."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 OTHER_IDS = "Take them out: harvester remove --invalid. Then load the right column: harvester load SOURCE --column NAME"
 MAX_DAYS_AHEAD = 36_500
-"""A date further off says nothing, and at last there is none."""
+"""Later dates say nothing, and there is a last one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """`harvester status`, before it is drawn. Units are API quota units; sizes are bytes."""
+    """The figures of `harvester status`. Units are API quota units; sizes are bytes."""
 
     videos: dict[VideoState, int]
     total: int
@@ -37,7 +37,7 @@ class Summary:
     units_per_call: int
     spent: int
     elsewhere: int
-    """Units that others spent, as far as a person entered them."""
+    """Units that others spent, as entered by a person."""
     remaining: int
     closed_by_server: bool
     resets_at: datetime
@@ -52,19 +52,19 @@ class Summary:
     possible_a_day: int
     """Ids that a whole day's units settle."""
     settled_a_day: float
-    """Ids that the last days did settle; 0 before the first."""
+    """Ids that the last days settled; 0 before the first."""
     finishes_at_pace_on: date | None
-    """None where nothing was settled, the first day still has calls, or it is not within MAX_DAYS_AHEAD."""
+    """None if nothing was settled, the first day still has calls, or it is more than MAX_DAYS_AHEAD away."""
     newest_day: date | None = None
     """The last quota day that the ledger knows; later than `day` where a clock is or was wrong."""
     today: QuotaDay | None = None
-    """What the ledger says of `day`; None before its first call."""
+    """The ledger's counts of `day`; None before its first call."""
     price_hint: str = ""
-    """Where the days contradict the price that is set: how, and what to set."""
+    """How the days contradict the set price, and what to set; empty if they don't."""
 
     @property
     def calls_wasted(self) -> int:
-        """Those that brought nothing."""
+        """Calls that brought nothing."""
         return self.calls_failed + self.calls_abandoned
 
     @property
@@ -78,7 +78,7 @@ class Summary:
 
 
 def summarize(progress: Progress, settings: QuotaSettings, now: datetime) -> Summary:
-    """Count `progress` up and look ahead from the quota day of `now`."""
+    """Sum `progress` up and look ahead from the quota day of `now`."""
     day = quota.quota_day(now)
     today = progress.day(day) or QuotaDay(day)
     limit = settings.spendable_units
@@ -88,11 +88,11 @@ def summarize(progress: Progress, settings: QuotaSettings, now: datetime) -> Sum
     calls_a_day = limit // settings.units_per_call
     days_left = quota.days_to_finish(unasked, calls_left_today=calls_left_today, calls_a_day=calls_a_day)
     pace = settled_a_day(progress.days, day)
-    # Today is one of the days left only while it has calls left.
+    # Today counts as a day left only while it has calls left.
     ahead = days_left - (1 if calls_left_today and days_left else 0)
     finishes_on = day + timedelta(days=ahead)
     today_still = max(0.0, min(pace - today.fetched - today.missing, calls_left_today * BATCH_SIZE))
-    # What a first day has brought so far is no pace yet.
+    # A first day that is not over gives no pace.
     whole_day_seen = bool(progress.days) and (progress.days[0].day < day or not calls_left_today)
     at_pace = _at_pace(unasked, pace, day, today_still) if whole_day_seen else None
     return Summary(
@@ -119,7 +119,7 @@ def summarize(progress: Progress, settings: QuotaSettings, now: datetime) -> Sum
         finishes_on=finishes_on,
         possible_a_day=calls_a_day * BATCH_SIZE,
         settled_a_day=pace,
-        # No pace of before is kept up beyond what the quota allows now.
+        # The pace cannot be higher than the quota allows now.
         finishes_at_pace_on=max(finishes_on, at_pace) if at_pace else None,
         newest_day=progress.days[-1].day if progress.days else None,
         today=today,
@@ -135,7 +135,7 @@ def _at_pace(unasked: int, pace: float, today: date, today_still: float) -> date
 
 
 def as_json(summary: Summary) -> dict[str, Any]:
-    """What `harvester status --json` prints. Keys may be added, never renamed."""
+    """Return what `harvester status --json` prints. Keys may be added, never renamed."""
     return {
         "videos": {"total": summary.total} | {state.label: summary.videos[state] for state in VideoState},
         "calls": {
@@ -175,7 +175,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
 
 
 def no_valid_ids(total: int, videos: Mapping[VideoState, int]) -> str:
-    """What is wrong with a ledger that holds texts and not one video id; empty where all is well."""
+    """Return what is wrong with a ledger that holds texts and not one video id; empty if there is one."""
     if not total or videos[VideoState.INVALID] < total:
         return ""
     texts = "the one text in it is" if total == 1 else f"all {total:,} texts in it are"
@@ -183,6 +183,6 @@ def no_valid_ids(total: int, videos: Mapping[VideoState, int]) -> str:
 
 
 def refuse_without_ids(summary: Summary) -> None:
-    """Raise ConfigError where texts were loaded and none of them is a video id: there is nothing to ask for."""
+    """Raise ConfigError if texts were loaded and none of them is a video id."""
     if told := no_valid_ids(summary.total, summary.videos):
         raise ConfigError(told, state="Nothing was sent.", next_step=OTHER_IDS)

@@ -1,9 +1,8 @@
-"""The daily run as a line for cron, or as units for systemd. Pure: files and zones come as arguments.
+"""The daily run as crontab lines or systemd units. Pure: files and zones are arguments.
 
 The quota's day begins at midnight in Los Angeles, whatever the host's zone and its daylight saving. systemd's timers
-know zones. cron's do not everywhere (cronie has CRON_TZ, Debian's cron has not), so cron gets every local hour at
-which that midnight may fall: a run that finds nothing to spend ends at once, and runs that overlap share the day's
-units through the ledger.
+know zones. cron does not everywhere (cronie has CRON_TZ, Debian's cron has not), so cron gets every local hour at which
+that midnight may fall: a run without units ends at once, and overlapping runs share the day's units through the ledger.
 """
 
 from __future__ import annotations
@@ -19,24 +18,24 @@ from zoneinfo import ZoneInfo
 from harvester.quota import RESET_GRACE, day_start
 
 AFTER_RESET = RESET_GRACE
-"""Until then the API may still speak of yesterday."""
+"""Until then the API may still count for yesterday."""
 
 DAYS_LOOKED_AT = 2 * 366
-"""The changes of both zones happen each year, and up to 53 weeks apart."""
+"""Both zones change their clocks each year, up to 53 weeks apart."""
 
 MAX_LINE_CHARS = 990
-"""Debian's cron takes no command of a thousand characters."""
+"""Debian's cron refuses commands of a thousand characters."""
 
 LOG_NAME = "run.log"
 ENV_NAME = "harvester.env"
 
 MARK = b"[Unit]\nDescription=harvester"
-"""By which a unit is known, of every version."""
+"""Identifies units of every version."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is to run, every path absolute."""
+    """What to run. Every path is absolute."""
 
     program: Sequence[str]
     config: Path
@@ -47,22 +46,22 @@ class Job:
 
     @property
     def folder(self) -> Path:
-        """Where it runs and where cron's log is: beside the settings."""
+        """The folder of the run and of cron's log: that of the settings."""
         return self.config.parent
 
 
 class Unprintable(ValueError):
-    """A path that the format cannot carry; it says why."""
+    """A path that the format cannot express; it says why."""
 
 
 def local_starts(zone: ZoneInfo, since: date) -> list[time]:
-    """The local times at which the run has to be started so that every reset is followed by one."""
+    """Return the local times at which to start the run, so that each reset is followed by one."""
     midnights = (day_start(since + timedelta(days=n)) for n in range(DAYS_LOOKED_AT))
     return sorted({(midnight + AFTER_RESET).astimezone(zone).time().replace(fold=0) for midnight in midnights})
 
 
 def crontab(job: Job, zone: ZoneInfo, since: date) -> str:
-    """The lines for a user's crontab, explained."""
+    """Return the lines for a user's crontab, with comments."""
     starts = local_starts(zone, since)
     hours: dict[int, list[int]] = {}
     for start in starts:
@@ -82,7 +81,7 @@ def crontab(job: Job, zone: ZoneInfo, since: date) -> str:
 
 
 def units(job: Job) -> Mapping[str, str]:
-    """The files for /etc/systemd/system by name."""
+    """Return the files for /etc/systemd/system by name."""
     words = {
         "user": job.user,
         "folder": _whole(job.folder),
@@ -101,12 +100,12 @@ def _cron_command(job: Job) -> str:
         f"cd {shlex.quote(_printable(job.folder))} || exit; set -a; . {shlex.quote(_printable(env_file))}; "
         f"{{ date -u; {_printable(run)}; }} >>{LOG_NAME} 2>&1 || {{ code=$?; tail -n 12 {LOG_NAME}; exit $code; }}"
     )
-    # Even between quotes cron makes a line's end of it.
+    # cron takes it for a line end even within quotes.
     return command.replace("%", r"\%")
 
 
 def _beside(path: Path, folder: Path) -> str:
-    """With a slash in it: without one, `.` searches the PATH."""
+    """The path with a slash: without one, `.` searches the PATH."""
     return f"./{path.relative_to(folder)}" if path.is_relative_to(folder) else str(path)
 
 

@@ -1,7 +1,6 @@
-"""Tell a monitor how a run goes, and a chat or a program what a day brought.
+"""Ping a health check, and post the summary of a day.
 
-Addresses may hold a token: they are in no message, nor is what aiohttp says of them. What goes wrong is a warning, and
-never an exception.
+Addresses may hold a token: neither they nor aiohttp's messages are shown. A failure is a warning, never an exception.
 """
 
 from __future__ import annotations
@@ -27,11 +26,11 @@ log = logging.getLogger(__name__)
 TIMEOUT_SECONDS = 4.0
 TRIES = 2
 MAX_PING_BYTES = 10_000
-"""The least of what health checks keep."""
+"""The smallest limit of common health checks."""
 
 
 class HealthCheck:
-    """Says that a run began, ended well or failed, as healthchecks.io and the like expect it; nothing without `url`."""
+    """Reports that a run began, ended well or failed, as healthchecks.io expects it. Does nothing without `url`."""
 
     def __init__(self, url: SecretStr | None) -> None:
         self._url = url
@@ -54,7 +53,7 @@ class HealthCheck:
 
 
 def _with_ending(url: str, ending: str) -> str:
-    """The address with one more step in its path; a query stays where it is."""
+    """Append a step to the address's path, before its query."""
     if not ending:
         return url
     parts = urlsplit(url)
@@ -62,10 +61,10 @@ def _with_ending(url: str, ending: str) -> str:
 
 
 async def send_summary(settings: NotifySettings, summary: Mapping[str, Any]) -> None:
-    """Post the summary of a day to `notify.webhook`, if that is set. Its `text` is all that a chat gets."""
+    """Post the summary of a day to `notify.webhook`, if it is set. A chat gets its `text` only."""
     if settings.webhook is None:
         return
-    # Slack's text has three characters of its own, which it takes as entities.
+    # Slack's text wants three characters escaped as entities.
     chat = settings.webhook_format == "slack"
     body = {"text": html.escape(summary["text"], quote=False)} if chat else summary
     if problem := await post(settings.webhook.get_secret_value(), json.dumps(body).encode(), "application/json"):
@@ -73,7 +72,7 @@ async def send_summary(settings: NotifySettings, summary: Mapping[str, Any]) -> 
 
 
 async def post(url: str, body: bytes, content_type: str) -> str | None:
-    """Post it, TRIES times at most. None, or what went wrong the last time; never raises for the network's sake."""
+    """Post `body`, at most TRIES times. Returns None or what went wrong the last time; raises no network error."""
     problem: str | None = None
     for _ in range(TRIES):
         if (problem := await _post(url, body, content_type)) is None:

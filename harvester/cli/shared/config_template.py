@@ -77,9 +77,9 @@ format = "text"                  # text, or json for programs
 
 
 def write_config(path: Path | None) -> Path:
-    """Write the template where there is nothing yet.
+    """Write the template if there is no file yet.
 
-    Raises ConfigError where it cannot be written, OutsideError where the disk is full.
+    Raises ConfigError if it cannot be written, OutsideError if the disk is full.
     """
     path = path or Path("config.toml")
     try:
@@ -89,7 +89,7 @@ def write_config(path: Path | None) -> Path:
         what = f"{shown(str(path))} cannot be written: {error.strerror}."
         if error.errno not in DISK_FULL:
             raise ConfigError(what) from None
-        # Half a file would be kept by the next init.
+        # The next init would keep half a file.
         path.unlink(missing_ok=True)
         raise OutsideError(what, next_step="Make room on the disk, then run harvester init again.") from None
     return path

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from harvester.app import Harvester
 
 PIPE_COLUMNS = 200
-"""Wide enough that no line is folded where a program reads."""
+"""Wide enough that no line is folded for a program."""
 MIN_COLUMNS = 20
 
 
 def warn_of_clock(harvester: Harvester) -> None:
-    """Where the ledger knows better than this machine's clock what day it is."""
+    """Warn if the ledger contradicts this machine's clock."""
     import logging
 
     if hint := harvester.overview().clock_hint:
@@ -29,14 +29,14 @@ def warn_of_clock(harvester: Harvester) -> None:
 
 
 def coloured(text: str, rest: str, colour: str, *, err: bool = False) -> None:
-    """Print `text` in a colour and the rest after it. click knows terminals, but not NO_COLOR."""
+    """Print `text` in a colour and the rest after it. click does not know NO_COLOR."""
     click.echo(click.style(text, fg=colour) + rest, err=err, color=False if os.environ.get("NO_COLOR") else None)
 
 
 def fold(text: str, stream: TextIO, indent: int = 0) -> str:
-    """The lines of `text` broken between words where `stream` is a terminal; nothing that could be copied is cut.
+    """Break the lines of `text` between words if `stream` is a terminal. Commands and paths are not cut.
 
-    What follows stands below its beginning, `indent` further in.
+    Continuation lines are indented as the first line, plus `indent`.
     """
     if not stream.isatty():
         return text
@@ -47,7 +47,7 @@ def fold(text: str, stream: TextIO, indent: int = 0) -> str:
     lines = []
     for line in text.split("\n"):
         inner = " " * (indent + len(line) - len(line.lstrip(" ")))
-        # Where a few letters would be left, the terminal breaks lines no worse.
+        # On very narrow terminals the terminal breaks lines just as well.
         width = columns if columns - len(inner) >= MIN_COLUMNS else sys.maxsize
         lines += textwrap.wrap(
             line, width, subsequent_indent=inner, break_long_words=False, break_on_hyphens=False
@@ -65,7 +65,7 @@ def can_ask() -> bool:
 
 
 def result_columns() -> int:
-    """How many of them stdout has."""
+    """Columns of stdout."""
     import shutil
 
     return shutil.get_terminal_size().columns if on_terminal() else PIPE_COLUMNS
@@ -74,12 +74,12 @@ def result_columns() -> int:
 def plain_console() -> Console:
     from rich.console import Console
 
-    # Highlighting would colour numbers at random; what has a colour has it for a reason. A text is shown as it is.
+    # Without highlighting, which would colour numbers, and without markup: text is shown as it is.
     return Console(highlight=False, markup=False, emoji=False)
 
 
 def show_rows(headings: Sequence[str], rows: Iterable[Sequence[str]], left: Collection[str], empty: str = "") -> None:
-    """A table for a person, with the columns `left` on their left side; tabs for `cut` and `sort`."""
+    """Print a table on a terminal, with the columns `left` aligned left; tab-separated lines elsewhere."""
     if not on_terminal():
         for row in rows:
             click.echo("\t".join(row))

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LEDGER_SECONDS = 10.0
-"""How often the ledger is asked what other runs have done, and which day it is."""
+"""Seconds between two reads of the ledger, for other runs and the day."""
 UPDATE_SECONDS = 0.2
 
 
 @asynccontextmanager
 async def show_run_progress(harvester: Harvester, report: RunReport, verbosity: int) -> AsyncIterator[None]:
-    """Show how far the run is that writes `report`, for as long as this lasts."""
+    """Show the progress of the run that updates `report`, while the context lasts."""
     with display("run", verbosity) as shown_at:
         if shown_at is None:
             yield
@@ -46,14 +46,14 @@ async def _show_until_cancelled(harvester: Harvester, report: RunReport, shown_a
         now = time.monotonic()
         if outlook is None or now - asked_at >= LEDGER_SECONDS:
             outlook, asked_at = await _outlook(harvester, report), now
-        # Asleep until the quota's reset, a run has nothing new to say to a log.
+        # A run that sleeps until the quota's reset has nothing new to log.
         if outlook is not None and (report.calls != shown_calls or shown_at.redraws):
             shown_at.show(outlook.figures(report, calls.at(now, report.calls)))
             shown_calls = report.calls
 
 
 async def _outlook(harvester: Harvester, report: RunReport) -> Outlook | None:
-    """What the ledger says now. None where it can't be read: the run itself will tell of that."""
+    """Read the ledger. None if it can't be read: the run itself reports that."""
     try:
         overview = await asyncio.to_thread(harvester.overview, 1)
     except HarvesterError as error:
@@ -64,7 +64,7 @@ async def _outlook(harvester: Harvester, report: RunReport) -> Outlook | None:
 
 @asynccontextmanager
 async def report_progress(progress: ProgressCallback, measure: Callable[[], Advance]) -> AsyncIterator[None]:
-    """Tell `progress` several times a second how things stand, for as long as this lasts."""
+    """Call `progress` several times a second, while the context lasts."""
 
     async def report() -> None:
         while True:
@@ -77,7 +77,7 @@ async def report_progress(progress: ProgressCallback, measure: Callable[[], Adva
 
 @asynccontextmanager
 async def _in_background(coroutine: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run it as a task for as long as the context lasts."""
+    """Run a coroutine as a task while the context lasts."""
     task = asyncio.create_task(coroutine)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Log lines on stderr: plain for people, JSON for machines. Nothing in them acts on a terminal or tells a secret."""
+"""Log lines on stderr: plain text or JSON, sanitised and without secrets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 MAX_CHARACTERS = 2000
 FIELDS = ("run_id", "call_id", "quota_day", "units", "attempt", "reason")
-"""What a JSON line tells of a run or a call beside the message, where the line is about one."""
+"""Fields of a JSON line about a run or a call."""
 _SECRETS = (
     "YOUTUBE_API_KEY",
     "AWS_SECRET_ACCESS_KEY",
@@ -25,7 +25,7 @@ _SECRETS = (
     "HARVESTER_NOTIFY__WEBHOOK",
 )
 _LEAST_SECRET_CHARACTERS = 8
-"""What is shorter is no real key, and hiding every occurrence of it would only garble the lines."""
+"""Shorter values are no real secrets, and hiding them would only garble the lines."""
 
 
 def set_up_logging(settings: LogSettings, verbosity: int) -> None:
@@ -40,20 +40,20 @@ def set_up_logging(settings: LogSettings, verbosity: int) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level)
     root.propagate = False
-    # The warnings of the libraries, which Python would write as they are, may repeat what a server said.
+    # Warnings of libraries may contain texts of a server, and Python would write them unchanged.
     if logging.lastResort is not None:
         logging.lastResort.setFormatter(lines)
 
 
 def for_programs() -> bool:
-    """Whether log lines are JSON: then nothing else belongs between them."""
+    """Whether log lines are JSON, so that nothing else may be printed between them."""
     return any(isinstance(handler.formatter, _JsonLines) for handler in logging.getLogger("harvester").handlers)
 
 
 def safe(text: str) -> str:
-    """Several lines for stderr, as an error or a traceback: see `shown_lines`. No secret of the environment.
+    """Make several lines safe for stderr, such as a traceback, and remove secrets of the environment.
 
-    No exception is meant to hold one. This is for those of the libraries that repeat what they were given.
+    harvester's own exceptions hold none; those of libraries may repeat their arguments.
     """
     return shown_lines(_without_secrets(text))
 
@@ -68,9 +68,9 @@ def _clean(text: str) -> str:
 
 
 def error_line(message: str, trace: str) -> str:
-    """What a command ends with, for programs; with where it comes from, unless `trace` is empty."""
+    """Return the JSON line of the error that ends a command, with the traceback unless `trace` is empty."""
     line = {"time": _instant(time.time()), "level": "ERROR", "logger": "harvester.cli", "message": safe(message)}
-    # In ASCII, for stderr writes what its encoding lacks in a way that is no JSON.
+    # In ASCII, because stderr's escapes for other characters are not valid JSON.
     return json.dumps(line | ({"traceback": safe(trace)} if trace else {}))
 
 

@@ -1,4 +1,4 @@
-"""Values of options and arguments that several commands take."""
+"""Values of options and arguments of several commands."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LONGEST_DAYS = 36_500
 
 
 def parse_age(_ctx: click.Context, _param: click.Parameter, value: str | None) -> timedelta | None:
-    """A number and a unit, such as `30d`."""
+    """Parse a number and a unit, such as `30d`."""
     from datetime import timedelta
 
     if value is None:
@@ -33,7 +33,7 @@ def parse_age(_ctx: click.Context, _param: click.Parameter, value: str | None) -
 
 
 def complete_path(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """For the shell: what is a path or an address is completed as a path."""
+    """Shell completion of a path or a URL, as a path."""
     from click.shell_completion import CompletionItem
 
     return [CompletionItem(incomplete, type="file")]

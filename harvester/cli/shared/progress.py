@@ -1,7 +1,6 @@
-"""How far a long command is: a line at the foot of a terminal, a log line now and then without one.
+"""Progress of a long command: a line at the foot of a terminal, log lines elsewhere.
 
-The line is drawn on stderr for people only: not for `-q`, not where log lines are JSON, which a program reads, and not
-on a terminal that can't take a line back.
+The line is drawn on stderr, but not with `-q`, with JSON log lines, or on a terminal that can't erase a line.
 """
 
 from __future__ import annotations
@@ -22,33 +21,33 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LINE_SECONDS = 30.0
-"""Between two log lines."""
+"""Seconds between two log lines."""
 DRAW_SECONDS = 0.1
 BAR_COLUMNS = 20
 MIN_COLUMNS_FOR_A_BAR = 60
 
 
 class Display(Protocol):
-    """Where figures are shown."""
+    """A place that shows figures."""
 
     seconds: float
-    """How long to wait between two of them."""
+    """Seconds between two of them."""
     redraws: bool
-    """Whether the newest figures take the place of those before."""
+    """Whether new figures replace the previous ones."""
 
     def show(self, figures: Figures) -> None: ...
 
 
 @contextmanager
 def progress(task: str, noun: str, verbosity: int = 0) -> Iterator[ProgressCallback]:
-    """Shows on stderr how far `task` is, counted in `noun` (as of one): done of total, bytes, rate and time left."""
+    """Show on stderr how far `task` is, counted in `noun` (as of one): done of total, bytes, rate and time left."""
     with display(task, verbosity) as shown_at:
         yield no_progress if shown_at is None else _Throttled(shown_at, noun)
 
 
 @contextmanager
 def display(task: str, verbosity: int = 0) -> Iterator[Display | None]:
-    """Where to show how far `task` is; None with `-q`."""
+    """Yield where to show how far `task` is; None with `-q`."""
     if verbosity < 0:
         yield None
     elif (console := _terminal()) is None:
@@ -57,7 +56,7 @@ def display(task: str, verbosity: int = 0) -> Iterator[Display | None]:
         from rich.live import Live
 
         line = _Line(task)
-        # What is printed meanwhile goes above the line; stdout stays itself where it is no terminal.
+        # Output meanwhile goes above the line; stdout is unchanged if it is no terminal.
         stdout = sys.stdout.isatty()
         with Live(line, console=console, transient=True, redirect_stdout=stdout) as live, _logging_above_it():
             line.redraw = live.refresh
@@ -65,7 +64,7 @@ def display(task: str, verbosity: int = 0) -> Iterator[Display | None]:
 
 
 def _terminal() -> Console | None:
-    """The terminal to draw on, if there is one that can be drawn on and whose reader is a person."""
+    """Return the terminal to draw on, if there is one for a person."""
     from harvester.cli.shared.logs import for_programs
 
     if not sys.stderr.isatty() or for_programs():
@@ -78,7 +77,7 @@ def _terminal() -> Console | None:
 
 @contextmanager
 def _logging_above_it() -> Iterator[None]:
-    """rich puts itself in place of `sys.stderr` while it draws; the log's handlers hold the one from before."""
+    """Log through rich, which replaces `sys.stderr` while it draws."""
     handlers = [h for h in logging.getLogger("harvester").handlers if isinstance(h, logging.StreamHandler)]
     before = [handler.setStream(sys.stderr) for handler in handlers]
     try:
@@ -90,7 +89,7 @@ def _logging_above_it() -> Iterator[None]:
 
 
 class _Throttled:
-    """A progress callback that passes on to a display, no more often than it asks for."""
+    """A progress callback that updates a display, no more often than its `seconds`."""
 
     def __init__(self, shown_at: Display, noun: str) -> None:
         self._display, self._noun = shown_at, noun
@@ -110,7 +109,7 @@ class _Throttled:
 
 
 class _Lines:
-    """For logs and cron."""
+    """Log lines."""
 
     def __init__(self, task: str) -> None:
         self._task, self.seconds, self.redraws = task, LINE_SECONDS, False
@@ -121,7 +120,7 @@ class _Lines:
 
 
 class _Line:
-    """For people: as much as fits into one line. rich draws it too, four times a second, so that it is seen to live."""
+    """One line of a terminal, with as much as fits. rich redraws it four times a second."""
 
     def __init__(self, task: str) -> None:
         self._task, self.seconds, self.redraws = task, DRAW_SECONDS, True
@@ -136,7 +135,7 @@ class _Line:
         from rich.progress_bar import ProgressBar
         from rich.table import Table
 
-        # The last column stays free: some terminals go to the next line once it is written to.
+        # The last column stays free, because some terminals wrap once it is written to.
         width = options.max_width - 1
         cells: list[RenderableType] = [self._task]
         if width >= MIN_COLUMNS_FOR_A_BAR:
@@ -163,7 +162,7 @@ class _Line:
 
 
 def _fitting(parts: tuple[str, ...], width: int) -> str:
-    """As many of the parts as fit, from the first on."""
+    """Join as many of the parts as fit, from the first on."""
     text = parts[0][: max(0, width)] if parts else ""
     for part in parts[1:]:
         if len(text) + 2 + len(part) > width:

@@ -1,6 +1,6 @@
-"""What a run does besides crawling: ping a health check, post each day's summary, write the page of report.html.
+"""What a run does besides crawling: ping a health check, post each day's summary, write report.html.
 
-Neither delays the run, nor changes its result.
+None of it delays the run or changes its result.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 HOOKS_TIMEOUT_SECONDS = 10.0
-"""How long the end of the process waits for places that accept and then say nothing."""
+"""Seconds that the end of the process waits for servers that do not answer."""
 
 
 class RunHooks:
-    """`begin` with the run, then `succeeded` or `failed`, and `finish` once the result has been printed."""
+    """Call `begin`, then `succeeded` or `failed`, and `finish` after the result was printed."""
 
     def __init__(self, harvester: Harvester, report: RunReport) -> None:
         self._harvester = harvester
@@ -50,7 +50,7 @@ class RunHooks:
         self._ended = lambda: self._notifier.failed(text)
 
     def finish(self) -> None:
-        """Never raises: the run is over, and what it did stays done."""
+        """Wait for what was started. Never raises: the run is over."""
         summary = self._summarize(self._report.ending) if self._ended else None
         waited_for = {
             "notify.url was not told of the run's end": self._tell(),
@@ -77,7 +77,8 @@ class RunHooks:
         return _start_daemon("notify-end", tell)
 
     def _summarize(self, ending: str) -> threading.Thread | None:
-        """Post what the day brought; what posts it. Where no call was made since the last one, only a failure is."""
+        """Post the day's summary in a thread, which is returned. Without a call since the last summary, only a failure
+        is posted."""
         error, calls = self._error, self._report.calls
         if self._harvester.config.notify.webhook is None or (error is None and calls == self._calls_summarized):
             return self._summary
@@ -118,7 +119,7 @@ class RunHooks:
 
 
 def run_within(seconds: float, function: Callable[[], object]) -> None:
-    """Do it, and raise what it raises; give up waiting for it after so long."""
+    """Call a function, and raise what it raises; stop waiting after `seconds`."""
     errors: list[Exception] = []
 
     def do() -> None:
@@ -134,7 +135,7 @@ def run_within(seconds: float, function: Callable[[], object]) -> None:
 
 
 def _start_daemon(name: str, function: Callable[[], None]) -> threading.Thread | None:
-    """A thread that the process does not wait for; None where there can be no more."""
+    """Start a thread that the process does not wait for. None if no thread can be started."""
     thread = threading.Thread(target=function, name=name, daemon=True)
     try:
         thread.start()

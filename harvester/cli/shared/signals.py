@@ -17,14 +17,14 @@ from harvester.errors import OutsideError
 log = logging.getLogger(__name__)
 
 FORCED_EXIT_SECONDS = 8.0
-"""How long the second stop signal may take: a ledger that is there needs a moment of it."""
+"""Seconds that a stop may take after the second signal."""
 
 
 @contextmanager
 def stopped_by_signals() -> Iterator[Callable[[], Stop]]:
-    """What lets SIGINT, SIGTERM and SIGHUP ask for a stop, to be called in the event loop that this lasts for.
+    """Yield a function that lets SIGINT, SIGTERM and SIGHUP ask for a stop. Call it in the event loop.
 
-    Where the second one is not heeded in good time, as by a ledger's server that is frozen, the process ends there.
+    If the second signal has no effect in time, for example because the ledger's server hangs, the process ends.
     """
     timers: list[threading.Timer] = []
 
@@ -39,7 +39,7 @@ def stopped_by_signals() -> Iterator[Callable[[], Stop]]:
                 timers[0].start()
 
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            # nohup lets a program ignore that its terminal is gone.
+            # nohup makes a program ignore the end of its terminal.
             if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
                 loop.add_signal_handler(number, ask)
         return stop
@@ -52,9 +52,9 @@ def stopped_by_signals() -> Iterator[Callable[[], Stop]]:
 
 
 def _end_here() -> None:
-    """As a kill does: what is committed is safe, and the next run takes the calls under way back."""
+    """End as by a kill: what is committed is safe, and the next run takes back the calls under way."""
     log.error("the ledger does not answer: the run ends here; the next one takes back the calls under way")
     if sys.stderr.isatty():
-        sys.stderr.write("\x1b[?25h")  # a cursor that a progress bar may have hidden
+        sys.stderr.write("\x1b[?25h")  # show the cursor, which a progress bar may have hidden
         sys.stderr.flush()
     os._exit(OutsideError.exit_code)

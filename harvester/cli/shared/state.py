@@ -1,4 +1,4 @@
-"""What the options before the command say, and the harvester that they lead to."""
+"""The global options, and the harvester of these options."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 class State:
     config_path: Path | None
     verbosity: int
-    """Above 0: say more; below: only what is wrong."""
+    """Above 0: more log lines; below 0: only warnings."""
     log_format: str | None
 
     def with_option(self, name: str, value: Any) -> State:
-        """This state with the value of one more of the global options, which `name` names."""
+        """Return this state with the global option `name` set."""
         if name in ("verbose", "quiet"):
             return replace(self, verbosity=self.verbosity + (value if name == "verbose" else -value))
         return replace(self, **{"config_path" if name == "config" else name: value})
 
     def config(self, **overrides: dict[str, Any]) -> Config:
-        """The settings; `overrides` are options, a section each."""
+        """Load the settings; `overrides` are options by section."""
         from harvester.cli.shared.logs import set_up_logging
         from harvester.config import find_config, load_config
 
@@ -35,7 +35,7 @@ class State:
         return config
 
     def harvester(self, **overrides: dict[str, Any]) -> Harvester:
-        # Nothing that is imported here becomes garbage: to search it for some, now or later, is an eighth of `status`.
+        # Imported modules never become garbage. Searching them for it would take an eighth of the time of `status`.
         gc.disable()
         try:
             from harvester.app import Harvester

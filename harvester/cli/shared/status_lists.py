@@ -1,4 +1,4 @@
-"""The lists of `status`: `--failed`, a line an id as it is read, however many there are, and `--loads`."""
+"""The lists of `status --failed`, streamed, and `status --loads`."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from harvester.support.sanitize import shown
 
 _WIDE = "{:<11}  {:<24}  {:<20}  {}"
 _NARROW = "{:<11}  {:<14.14}  {:<20}"
-"""Below `_LEAST_COLUMNS`: the attempts are left out."""
+"""Below `_LEAST_COLUMNS`, without the attempts."""
 _LEAST_COLUMNS = 72
 
 
 def list_failed(ids: Iterable[FailedId], *, as_json: bool) -> None:
-    """Columns for a person, tabs for `cut` and `sort`, or an object a line."""
+    """Print failed ids: columns on a terminal, tab-separated elsewhere, or a JSON object a line."""
     form = None if as_json or not on_terminal() else _NARROW if result_columns() < _LEAST_COLUMNS else _WIDE
     out = sys.stdout
     number = 0
@@ -45,7 +45,7 @@ def _columns(failed: FailedId, form: str | None) -> str:
 
 
 def _json(failed: FailedId) -> str:
-    # What isn't ASCII is written as an escape: nothing in it acts on a terminal.
+    # json.dumps escapes all but ASCII, so nothing affects a terminal.
     return json.dumps(
         {
             "id": failed.video_id,
@@ -61,13 +61,13 @@ HEADINGS = ("load", "when (UTC)", "rows", "new", "invalid", "removed", "source")
 
 
 def list_loads(loads: Iterable[LoadRecord]) -> None:
-    """What was loaded, by number."""
+    """Print the loads, by number."""
     empty = "Nothing was loaded yet. Next: harvester load SOURCE"
     show_rows(HEADINGS, map(_cells, loads), ("when (UTC)", "source"), empty)
 
 
 def as_json(load: LoadRecord) -> dict[str, Any]:
-    """For `status --json`."""
+    """Return a load for `status --json`."""
     return asdict(load) | {
         "loaded_at": _utc(load.loaded_at),
         "finished_at": _utc(load.finished_at) if load.finished_at else None,

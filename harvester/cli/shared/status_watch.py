@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def watch_screen(look: Callable[[], RenderableType], interval_seconds: float) -> None:
-    """Draw what `look` gives, each time anew. The last look stays on the terminal after the end."""
+    """Draw the result of `look` repeatedly. The last one stays on the terminal."""
     from rich.console import Group
     from rich.live import Live
     from rich.text import Text
@@ -40,9 +40,9 @@ def watch_screen(look: Callable[[], RenderableType], interval_seconds: float) ->
 
 @contextmanager
 def _stop_signals() -> Iterator[Callable[[float], bool]]:
-    """Gives what waits so many seconds and tells whether SIGINT or SIGTERM came, be it before the wait.
+    """Yield a function that waits some seconds and returns whether SIGINT or SIGTERM came, also before the wait.
 
-    A look under way is finished, and the terminal put back as it was.
+    A drawing under way is finished, and the terminal restored.
     """
     # A Python handler runs between two bytecodes: one that is due just before the wait would run after it. The wakeup
     # descriptor is written to by the signal itself.

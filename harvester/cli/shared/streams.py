@@ -1,4 +1,4 @@
-"""Standard streams as they may be found: closed, on a full disk or a lost terminal, in any encoding."""
+"""Standard streams that may be closed, on a full disk or a lost terminal, or in any encoding."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _STANDARD = 3
 
 
 def set_up_streams() -> None:
-    """Let this process's own stdout and stderr take whatever is written to them; those of a test stay as they are."""
+    """Make stdout and stderr of this process accept any text; those of a test are left alone."""
     if sys.stdout is not sys.__stdout__ or sys.stderr is not sys.__stderr__:
         return
-    # A closed one would be given to the next file that is opened, be it the ledger.
+    # The descriptor of a closed one would be given to the next file that is opened, for example the ledger.
     while (fd := os.open(os.devnull, os.O_RDWR)) < _STANDARD:
         pass
     os.close(fd)
@@ -33,14 +33,14 @@ def _text(raw: io.FileIO, before: TextIO | None) -> TextIO:
     return io.TextIOWrapper(
         io.BufferedWriter(raw),
         encoding=getattr(before, "encoding", None) or "utf-8",
-        # What an encoding has no character for is no reason to fail after the work is done.
+        # A character that the encoding lacks must not fail a command after its work is done.
         errors=errors if errors != "strict" else "backslashreplace" if stderr else "replace",
         line_buffering=terminal or stderr,
     )
 
 
 class _Results(io.FileIO):
-    """stdout: a full disk is an error, once; what goes to a closed stream is dropped."""
+    """stdout. A full disk is one error; output to a closed stream is dropped."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -65,12 +65,12 @@ class _Results(io.FileIO):
                 break
             if written is not None:
                 return written
-            select.select([], [self], [])  # it does not block, and is full for now
+            select.select([], [self], [])  # it is non-blocking, and full for now
         return memoryview(data).nbytes
 
 
 class _Messages(io.FileIO):
-    """stderr: what it can't take is lost, and nothing else."""
+    """stderr. What it can't write is dropped."""
 
     def write(self, data: Any, /) -> int:
         try:

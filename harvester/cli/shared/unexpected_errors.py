@@ -20,7 +20,7 @@ _LIBRARIES = frozenset(
         *("pandas", "psycopg", "pyarrow", "s3fs", "s3transfer", "sqlalchemy", "sqlite3", "urllib3"),
     )
 )
-"""Those that speak to databases, files and the network: what they raise says something about these."""
+"""Libraries of databases, files and the network, whose exceptions are about these."""
 _SAFE = "What was committed before is safe."
 
 
@@ -67,7 +67,7 @@ def _library(module: str) -> str | None:
 
 
 def _raised_in(trace: TracebackType | None) -> str | None:
-    """The library whose code raised it, the standard library's left out; None where that is harvester."""
+    """Return the library whose code raised it, except the standard library; None if that is harvester."""
     modules = []
     while trace is not None:
         modules.append(str(trace.tb_frame.f_globals.get("__name__", "")))

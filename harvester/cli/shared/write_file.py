@@ -1,4 +1,4 @@
-"""Write a file that an option names: whole or not at all, with a clear error where that fails."""
+"""Write a file that an option names, atomically, with clear errors."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _HEAD_BYTES = 1 << 16
 
 
 def write_whole(path: Path, data: bytes, *, mark: bytes, protected: Protected, force: bool) -> None:
-    """Put it in place of what was there.
+    """Replace the file.
 
-    Raises what `check` raises; ConfigError where it can't be written, OutsideError where the disk is full or fails.
+    Raises what `check` raises; ConfigError if it can't be written, OutsideError if the disk is full or fails.
     """
     from harvester.support.atomic_write import replace_file
 
@@ -27,8 +27,8 @@ def write_whole(path: Path, data: bytes, *, mark: bytes, protected: Protected, f
 
 
 def check(path: Path, *, mark: bytes, protected: Protected, force: bool) -> None:
-    """Raise DestinationRefused where a file stands there that does not hold `mark` near its beginning, unless `force`,
-    or where the place is protected."""
+    """Raise DestinationRefused if there is a file without `mark` near its beginning, unless `force`, or if the path is
+    protected."""
     from harvester.errors import DestinationRefused
     from harvester.support.sanitize import shown
 
@@ -44,7 +44,7 @@ def check(path: Path, *, mark: bytes, protected: Protected, force: bool) -> None
 
 
 def _is_ours(path: Path, mark: bytes) -> bool:
-    """Whether nothing is lost that harvester did not write: there is no file, an empty one, or one with the mark."""
+    """Whether the file may be replaced: there is none, an empty one, or one with the mark."""
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
@@ -55,7 +55,7 @@ def _is_ours(path: Path, mark: bytes) -> bool:
 
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Turn OSError into sentences about that file."""
+    """Translate OSError to an error about that file."""
     from harvester.errors import DISK_FULL, ConfigError, OutsideError
     from harvester.support.sanitize import shown
 
