@@ -1,15 +1,12 @@
-"""Id files: CSV, Parquet, JSON or one id a line, plain or packed, from a disk, S3, the web or standard input.
+"""Read ids from CSV, Parquet, JSON or text, plain or compressed, from a file, S3, the web or standard input.
 
-source          an opened source; its failures come as harvester's errors
-open            local files and standard input; s3 and web the others
-decompress      gzip and zstd, recognised by their first bytes; and text in other encodings, made UTF-8
-sniff           which format it is, and where the header stands; wrong_files: what is no file of ids
-column_reader   puts these together into chunks of texts, by the modules of the formats:
-csv_fast        CSV without quotes, by numpy; leaves out what was there a moment ago
-csv_general     any CSV, by the csv module; line_blocks cuts the lines of both
-parquet, json_rows, lines   Parquet by pyarrow, JSON by pandas, one id a line
-video_id        the id in a text
-sort_ids        texts as ids: distinct, valid or not
+source          an opened source; its failures are harvester's errors open            local files and standard input; s3
+and web the others decompress      gzip and zstd, recognised by their first bytes; and text in other encodings, made
+UTF-8 sniff           the format, and where the header is; wrong_files: files that hold no ids column_reader   puts
+these together into chunks of texts, by the modules of the formats: csv_fast        CSV without quotes, by numpy; leaves
+out recent duplicates csv_general     any CSV, by the csv module; line_blocks cuts the lines of both parquet, json_rows,
+lines   Parquet by pyarrow, JSON by pandas, one id a line video_id        the id in a text sort_ids        texts as ids:
+distinct, valid or not
 """
 
 from __future__ import annotations
@@ -34,7 +31,7 @@ __all__ = ["IdChunk", "Limit", "is_video_id", "read_ids", "read_text"]
 MIN_LIMITED_ROWS = 10_000
 MAX_HELD_TEXTS = 1_000_000
 MAX_HELD_CHARACTERS = 64 << 20
-"""A source is given up when its first so many texts hold no id: until then they are held in memory."""
+"""A source is refused if this many of its first characters hold no id: until then they are held in memory."""
 
 
 def read_ids(
@@ -50,17 +47,17 @@ def read_ids(
     stdin: BinaryIO | None = None,
     on_read: OnRead | None = None,
 ) -> Iterator[IdChunk]:
-    """Read the ids of a source in chunks of at most `chunk_rows` rows, fewer where these hold much, in its order.
+    """Yield the ids of a source in its order, in chunks of at most `chunk_rows` rows, fewer if these are large.
 
     `uri` is a local path, `s3://`, `http://` or `https://`, or `-` for standard input. `column` names the ids in CSV
-    and Parquet, or is the number of a column, from 1, of a table without header. `delimiter` and `encoding` are found
-    out and UTF-8 unless given. `anonymous` sends unsigned requests to S3. `limit` ends after the first `limit` distinct
-    ids (a `Limit` counts them over several sources); ids are distinct within a chunk; one that came in an earlier chunk
-    may come again, or not. With `require_id`, nothing comes of a source before its first valid id. `on_read` hears of
-    the bytes, a block at a time.
+    and Parquet, or is the number of a column, from 1, of a table without header. Unless given, `delimiter` is detected
+    and `encoding` is UTF-8. `anonymous` sends unsigned requests to S3. `limit` ends after the first `limit` distinct
+    ids (a `Limit` counts them over several sources); ids are distinct within a chunk; one of an earlier chunk may be
+    repeated. With `require_id`, nothing is yielded before the first valid id. `on_read` is called with the bytes read,
+    a block at a time.
 
-    Raises ConfigError where the source cannot be read as it is named (no such file, column or right; with
-    `require_id`, no id in it), and SourceUnavailable where it may work later (network, a file that ends in the middle).
+    Raises ConfigError if the source cannot be read (no such file or column, no permission; with `require_id`, no id in
+    it), and SourceUnavailable if it may work later (network, a truncated file).
     """
     if isinstance(limit, int):
         limit = Limit(limit)
@@ -82,7 +79,7 @@ def _chunks(
 ) -> Iterator[IdChunk]:
     rows = 0
     if limit is not None and limit.reached and limit.most:
-        return  # an earlier source brought all
+        return  # an earlier source reached the limit
     try:
         with opening() as source:
             source.file.on_read = on_read or source.file.on_read
@@ -113,7 +110,7 @@ def _ids(read: Iterable[Texts], limit: Limit | None) -> Iterator[IdChunk]:
 def _from_first_id(
     chunks: Iterator[IdChunk], content: Content, shown: str, wanted: Wanted, limit: Limit | None
 ) -> Iterator[IdChunk]:
-    """The same chunks, none before one of them holds a valid id. Raises ConfigError where none does."""
+    """Yield the chunks once one of them holds a valid id. Raises ConfigError if none does."""
     held: list[IdChunk] = []
     cut = limit is not None
     texts = characters = 0

@@ -1,4 +1,4 @@
-"""From the bytes of a source to the texts of its column, whatever its packing and format.
+"""Turn the bytes of a source into the texts of its column, for every compression and format.
 
 What reads a format imports numpy, pandas or pyarrow, so it is imported for those who need it.
 """
@@ -32,23 +32,23 @@ from harvester.sources.wrong_files import refuse_foreign
 
 JSON_HINT = "Name the field of the ids: harvester load --column NAME."
 HELD_ROWS = 250_000
-"""A chunk of anything but plain CSV holds the texts of all its rows, so it is of no more than this."""
+"""Most rows in a chunk of anything but plain CSV, because it holds the texts of all its rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a source holds."""
+    """The content of a source."""
 
     format: Format
     texts: Iterator[Texts]
     hint: str
-    """What to type where no text is an id."""
+    """What to type if no text is an id."""
 
 
 def read_content(source: Source, wanted: Wanted, chunk_rows: int, *, every_row: bool) -> Content:
-    """The rows of the column, or the lines where there are no columns, in the order of the source.
+    """Return the rows of the column, or the lines if there are no columns, in the order of the source.
 
-    Unless `every_row` is wanted, texts that came before may be left out.
+    Without `every_row`, repeated texts may be left out.
     """
     blocks, packed = unpacked(source)
     head, blocks = peek(blocks, HEAD_BYTES)
@@ -72,7 +72,7 @@ def _parquet(
 def _text(
     head: bytes, blocks: Iterator[bytes], source: Source, wanted: Wanted, chunk_rows: int, every_row: bool
 ) -> Content:
-    """A header that names the column makes a table, whatever the source is called."""
+    """A header with the column's name makes it a table, whatever the source's name."""
     if is_json(head):
         from harvester.sources.json_rows import json_texts
 

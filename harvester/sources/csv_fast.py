@@ -1,7 +1,7 @@
 """Plain CSV, by numpy: rows whose delimiters and line ends alternate as the header's do, and no quotes.
 
-Most large files are of this kind from end to end. The blocks that are not plain are read by `csv_general`, with its
-rules for quotes, ragged rows and the rest.
+Most large files are of this kind. Blocks that are not plain are read by `csv_general`, with its rules for quotes and
+ragged rows.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from harvester.sources.sort_ids import Texts
 
 CHUNK_TEXTS = 250_000
 CHUNK_CHARACTERS = 16 << 20
-"""A chunk ends with this many texts or characters, or a few more: rows whose text was left out take no memory."""
+"""A chunk ends after about this many texts or characters; rows whose text was left out take no memory."""
 NOT_PLAIN = (b'"', b"\r", b"\0")
 NEWLINE = ord("\n")
 ID_BYTES = 11
@@ -31,9 +31,9 @@ MULTIPLIERS = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
 def plain_texts(
     blocks: Iterator[bytes], header: Header, shown: str, chunk_rows: int, *, every_row: bool
 ) -> Iterator[Texts]:
-    """A column of the rows in `blocks`, where the header no longer stands.
+    """Yield a column of the rows in `blocks`, which begin after the header.
 
-    Unless `every_row` is wanted, most texts that came in earlier rows are left out.
+    Without `every_row`, most repeated texts are left out.
     """
     table = Table(LineBlocks(blocks), header, shown)
     rows = held = 0
@@ -50,7 +50,7 @@ def plain_texts(
 
 
 def _parts(table: Table, header: Header, most: int, *, every_row: bool) -> Iterator[tuple[int, list[str]]]:
-    """The rows piece by piece, at most so many at once: how many they are, and their texts."""
+    """Yield the rows piece by piece, at most `most` at once: their number and their texts."""
     recent = None if every_row else RecentIds()
     for piece in table.pieces():
         column = find_column(piece.replace(b"\r\n", b"\n"), header)
@@ -66,7 +66,7 @@ def _parts(table: Table, header: Header, most: int, *, every_row: bool) -> Itera
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """Where the fields of one column begin and end in a piece."""
+    """The beginnings and ends of one column's fields in a piece."""
 
     piece: bytes
     starts: Any
@@ -80,7 +80,7 @@ class Column:
             yield Column(self.piece, self.starts[first : first + most], self.ends[first : first + most])
 
     def texts(self, recent: RecentIds | None) -> list[str]:
-        """The texts of those rows that `recent` has not seen."""
+        """Return the texts of the rows, without those that `recent` remembers."""
         starts, ends = self.starts, self.ends
         like_ids = ends - starts == ID_BYTES
         all_like_ids = bool(like_ids.all())
@@ -96,7 +96,7 @@ class Column:
 
 
 def find_column(piece: bytes, header: Header) -> Column | None:
-    """The header's column in these lines, or None where they are not plain."""
+    """Find the header's column in these lines; None if they are not plain."""
     if len(piece) > PIECE_BYTES or any(mark in piece for mark in NOT_PLAIN):
         return None
     content = np.frombuffer(piece, np.uint8)
@@ -115,23 +115,23 @@ def find_column(piece: bytes, header: Header) -> Column | None:
     else:
         starts = np.concatenate([[0], grid[:-1, -1] + 1])
     if header.width == 1 and np.isin(content[starts], (NEWLINE, ord(" "), ord("\t"))).any():
-        # perhaps a blank line, which is no row
+        # perhaps a blank line, which is not a row
         return None
     return Column(piece, starts, ends)
 
 
 def _decoded_ids(piece: bytes, starts: Any) -> list[str]:
-    """All at once: damage in a text cannot reach over the line end."""
+    """Decode all at once: damage in a text cannot extend over its line end."""
     lines = np.full((len(starts), ID_BYTES + 1), NEWLINE, dtype=np.uint8)
     lines[:, :ID_BYTES] = np.frombuffer(piece, np.uint8)[starts[:, None] + np.arange(ID_BYTES)]
     return lines.tobytes().decode(errors="replace").split("\n")[:-1]
 
 
 class RecentIds:
-    """Ids that came before, as far as a fixed memory holds them: a play log names each song many times.
+    """Recently seen ids, in a fixed amount of memory: a play log repeats each song many times.
 
-    Each of eleven bytes has a slot of its own by hash; put out by another, it has one more. 36 MiB. What it says has
-    been seen has been; what it has forgotten is let through again, and the ledger knows it.
+    Each text of eleven bytes has a slot by hash; displaced by another, it has a second one. 36 MiB. It never drops an
+    id that was not seen; one that it has forgotten is passed on again, and the ledger knows it.
     """
 
     def __init__(self, first_bits: int = FIRST_BITS, second_bits: int = SECOND_BITS) -> None:
@@ -139,10 +139,10 @@ class RecentIds:
         self._second = _Slots(second_bits)
 
     def unseen(self, piece: bytes, starts: Any) -> Any:
-        """The numbers of those texts, of the ones that start there, that are not remembered. From now on they are."""
+        """Return which of the texts that start at `starts` are not remembered, and remember them."""
         if not len(starts):
             return np.zeros(0, dtype=np.int64)
-        # the first eight bytes and the last four: one byte is in both
+        # the first eight bytes and the last four, which share one
         heads = np.ndarray(len(piece) - 7, "<u8", piece, strides=(1,))[starts]
         tails = np.ndarray(len(piece) - 3, "<u4", piece, strides=(1,))[starts + 7]
         new = np.flatnonzero(self._first.lacks(heads, tails))
@@ -153,7 +153,7 @@ class RecentIds:
 
 class _Slots:
     def __init__(self, bits: int) -> None:
-        # an empty slot holds eleven NULs, which no plain text does
+        # an empty slot holds eleven NULs, which are in no plain text
         self._heads = np.zeros(1 << bits, dtype="<u8")
         self._tails = np.zeros(1 << bits, dtype="<u4")
         self._shift = np.uint64(64 - bits)
@@ -165,10 +165,10 @@ class _Slots:
         return lacks
 
     def put(self, heads: Any, tails: Any) -> tuple[Any, Any]:
-        """Put them in; what they put out."""
+        """Store them. Returns those that they displaced."""
         slots = self._slots(heads, tails)
         heads_out, tails_out = self._heads[slots], self._tails[slots]
-        # where two want one slot, the last has it in both
+        # if two share a slot, the last one has it in both arrays
         self._heads[slots] = heads
         self._tails[slots] = tails
         full = np.flatnonzero(heads_out)

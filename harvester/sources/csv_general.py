@@ -1,8 +1,8 @@
-"""CSV of any kind, by the csv module: one column of it, as text, no row lost to a stray quotation mark.
+"""Read a column of any CSV, by the csv module, without losing rows to stray quotation marks.
 
-What a strict writer would have written is read as CSV. A quotation mark that opens a field and does not close it so
-is a character like any other, in that line alone: titles hold them, unescaped. Where both readings make sense, the
-lines between the two marks decide: lines that are rows with an id, each by itself, are rows.
+What a strict writer would have written is read as CSV. A quotation mark that opens a field without closing it is an
+ordinary character, in that line alone, as in unescaped titles. If both readings are possible, the lines between the two
+marks decide: if each of them is a row with an id, they are rows.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     import _csv
 
 MAX_RECORD_CHARACTERS = 1 << 20
-"""A quoted field with line breaks must close within this: otherwise one stray mark would read all the rest."""
+"""A quoted field with line breaks must close within this; otherwise a stray mark would read the rest of the file."""
 LINES_LOOKED_AT = 1000
 LINE = re.compile("[^\r\n]*(?:\r\n|\r|\n)")
 QUOTE = '"'
 
 
 class Table:
-    """The rows of a table, in the order of its pieces."""
+    """Reads the rows of a table, piece by piece."""
 
     def __init__(self, pieces: LineBlocks, header: Header, shown: str) -> None:
         self.rows = 0
@@ -40,37 +40,37 @@ class Table:
         self._shown = shown
         self._lines: list[str] = []
         self._blank = " \t".replace(header.delimiter, "")
-        # The default would refuse quoted texts of 128 KiB.
+        # The default refuses quoted texts of 128 KiB.
         csv.field_size_limit(max(csv.field_size_limit(), 1 << 30))
 
     def pieces(self) -> Iterator[bytes]:
-        """What has not been read yet. Raises ConfigError at a line without end."""
+        """Yield what has not been read yet. Raises ConfigError for a line that is too long."""
         while piece := self._next_piece():
             yield piece
 
     def passed(self, rows: int) -> None:
-        """So many rows, a line each, were read by someone else."""
+        """Count rows, a line each, that were read elsewhere."""
         self.rows += rows
         self._line += rows
 
     def texts(self, piece: bytes) -> list[str]:
-        """The column in the rows of a piece, and of the lines after it into which its last row reaches.
+        """Return the column of the rows of a piece, whose last row may extend into the lines after it.
 
-        A row with too few fields has the empty text; fields past the header's are let go. Blank lines are no rows.
+        A row with too few fields has the empty text; fields beyond the header's are ignored. Blank lines are not rows.
         """
         text = piece.decode(errors="replace")
         texts = self._one_row_a_line(text)
         return self._row_by_row(LINE.findall(text)) if texts is None else texts
 
     def _one_row_a_line(self, text: str) -> list[str] | None:
-        """All at once, or None where that would not be safe."""
+        """Read all lines at once; None if that is not safe."""
         index, width = self._header.index, self._header.width
         reader = self._reader(io.StringIO(text, newline=""), strict=True)
         try:
             texts = [row[index] for row in reader if len(row) == width]
         except csv.Error:
             return None
-        # In a table of one column, a line of white space is as wide as a row.
+        # In a table of one column, a line of white space has the width of a row.
         if len(texts) != reader.line_num or (width == 1 and not all(map(str.strip, texts))):
             return None
         self.passed(len(texts))
@@ -94,7 +94,7 @@ class Table:
         return texts
 
     def _row(self, at: int) -> tuple[int, str]:
-        """How many lines the row that begins there takes, and its text."""
+        """Return how many lines the row at line `at` takes, and its text."""
         line = self._lines[at]
         if QUOTE not in line:
             return 1, self._text(self._split(line))
@@ -113,7 +113,8 @@ class Table:
         return 1, self._text(self._loosely(line, None))
 
     def _strictly(self, at: int) -> tuple[int, list[str] | None, bool]:
-        """The lines and fields of the row as a strict reader reads it; no fields, and whether it has no end, if not."""
+        """Return the lines and fields of the row as a strict reader reads it. If it can't, no fields, and whether the
+        row has no end."""
         taken = 0
         open_ended = False
 
@@ -145,7 +146,8 @@ class Table:
             raise self._broken("a row has no end") from None
 
     def _loosely(self, line: str, strict: list[str] | None) -> list[str]:
-        """The fields of a line with quotation marks out of place: with an id and as wide as the header, if possible."""
+        """Return the fields of a line with misplaced quotation marks: with an id and the header's width, if
+        possible."""
         readings = [
             next(self._reader([line])),
             next(self._reader([line], escapechar="\\", doublequote=False)),
@@ -169,12 +171,12 @@ class Table:
         return fields[self._header.index] if len(fields) > self._header.index else ""
 
     def _is_row(self, line: str) -> bool:
-        """Whether this line may be a whole row, whatever its quotation marks say."""
+        """Whether this line may be a whole row, ignoring its quotation marks."""
         fields = self._split(line)
         return len(fields) >= self._header.width and QUOTE not in self._text(fields)
 
     def _has_id(self, line: str) -> bool:
-        """Whether it may be a whole row, with an id."""
+        """Whether it may be a whole row with an id."""
         fields = self._split(line)
         return len(fields) >= self._header.width and _holds_id(self._text(fields))
 

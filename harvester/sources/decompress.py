@@ -1,4 +1,4 @@
-"""Bytes in blocks: decompressed, by their first bytes and not by a name, and made UTF-8 where they are not."""
+"""Decompress blocks of bytes, detected by their first bytes, and convert them to UTF-8."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harvester.sources.source import Source
 from harvester.sources.wrong_files import refuse_packed
 
 BLOCK_BYTES = 1 << 20
-# Packed bytes are unpacked in small slices: what one of them can swell to is what memory must hold.
+# Compressed bytes are decompressed in small slices: memory must hold the result of one.
 SLICE_BYTES = 16 << 10
 MAGIC_BYTES = 10
 
@@ -23,7 +23,7 @@ ZSTD = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")
 
 
 class Unpacker(Protocol):
-    """What zlib and zstandard have in common: one object for one member of the stream."""
+    """The common interface of zlib and zstandard: one object for each member of the stream."""
 
     @property
     def eof(self) -> bool: ...
@@ -33,7 +33,7 @@ class Unpacker(Protocol):
 
 
 def unpacked(source: Source) -> tuple[Iterator[bytes], bool]:
-    """The source's bytes, unpacked, and whether they were packed."""
+    """Return the source's bytes, decompressed, and whether they were compressed."""
     head, blocks = peek(_blocks(source), MAGIC_BYTES)
     refuse_packed(head, source.shown)
     if GZIP.match(head):
@@ -47,7 +47,7 @@ def unpacked(source: Source) -> tuple[Iterator[bytes], bool]:
 
 
 def peek(blocks: Iterator[bytes], size: int) -> tuple[bytes, Iterator[bytes]]:
-    """The first `size` bytes or a little more, fewer at the end of the stream; and the blocks from the start."""
+    """Return the first `size` bytes or a little more, fewer if the stream ends, and all blocks from the start."""
     head = bytearray()
     for block in blocks:
         head += block
@@ -64,7 +64,7 @@ def _blocks(source: Source) -> Iterator[bytes]:
 def _unpack(
     blocks: Iterator[bytes], new: Callable[[], Unpacker], failure: type[Exception], source: Source
 ) -> Iterator[bytes]:
-    """Member after member, as `cat a.gz b.gz` leaves them. Zeros after a member are padding."""
+    """Decompress all members, as after `cat a.gz b.gz`. Zeros after a member are padding."""
     member = new()
     try:
         for piece in _slices(blocks):
@@ -96,9 +96,9 @@ def _damaged(source: Source, how: str) -> SourceUnavailable:
 
 
 def as_utf8(blocks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
-    """The same text in UTF-8, with U+FFFD for what is none. Raises ConfigError for an encoding that is not known."""
+    """Convert a text to UTF-8, with U+FFFD for invalid bytes. Raises ConfigError for an unknown encoding."""
     try:
-        b"a".decode(encoding, "replace")  # the decoder itself would not tell text from base64
+        b"a".decode(encoding, "replace")  # the decoder itself also accepts codecs such as base64
         new_decoder = codecs.getincrementaldecoder(encoding)
     except (LookupError, ValueError):
         raise ConfigError(
@@ -114,7 +114,7 @@ def _decoded(blocks: Iterator[bytes], decoder: codecs.IncrementalDecoder, encodi
             if text := decoder.decode(block):
                 yield text.encode(errors="replace")
         yield decoder.decode(b"", final=True).encode(errors="replace")
-    except UnicodeError as error:  # some encodings replace nothing
+    except UnicodeError as error:  # some encodings can't replace invalid bytes
         raise ConfigError(
             f"The source is no text in {encoding!r}: {error}.", next_step="Name another encoding."
         ) from error

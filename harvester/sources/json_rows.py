@@ -1,6 +1,6 @@
-"""JSON, by pandas: one field of JSON Lines, a piece at a time, or of an array of objects, whole.
+"""Read one field of JSON by pandas: JSON Lines piece by piece, an array of objects at once.
 
-yt-dlp and the API's own clients write the first, Google Takeout the second.
+yt-dlp writes the first, Google Takeout the second.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from harvester.sources.sniff import Wanted, column_hint, column_missing
 from harvester.sources.sort_ids import Texts
 
 MAX_ARRAY_BYTES = 256 << 20
-"""An array is read whole, with several times its size of memory; JSON Lines may be of any size."""
+"""An array is read at once, in several times its size of memory; JSON Lines may have any size."""
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 _ARRAY = re.compile(rb"\s*\[")
 
 
 def json_texts(blocks: Iterator[bytes], wanted: Wanted, shown: str) -> Iterator[Texts]:
-    """The field that is asked for in each object, as text; one without it, or with null, has the empty text.
+    """Yield the wanted field of each object, as text; empty if it is missing or null.
 
-    A list of texts has no field's name: its texts are what is asked for. Raises ConfigError for any other JSON.
+    Of an array of texts, yield the texts. Raises ConfigError for any other JSON.
     """
     column: str | int | None = None
     rows = 0
@@ -41,7 +41,7 @@ def json_texts(blocks: Iterator[bytes], wanted: Wanted, shown: str) -> Iterator[
 
 
 def _documents(blocks: Iterator[bytes], shown: str) -> Iterator[tuple[bytes, bool]]:
-    """What is to be parsed at once, without byte order mark, and whether it is JSON Lines."""
+    """Yield what to parse at once, without byte order mark, and whether it is JSON Lines."""
     pieces = LineBlocks(blocks)
     first = True
     try:
@@ -76,7 +76,7 @@ def _table(document: bytes, shown: str, rows: int, *, lines: bool) -> pd.DataFra
 
 
 def _column(table: pd.DataFrame, wanted: Wanted, shown: str) -> str | int:
-    """The field as the first objects have it; 0 where they are bare texts."""
+    """Return the field's name as the first objects spell it; 0 if they are texts."""
     names = [str(name) for name in table.columns]
     if wanted.column in names:
         return wanted.column

@@ -1,13 +1,13 @@
-"""Blocks of bytes cut anew behind line ends, so that lines can be read many at a time."""
+"""Cut blocks of bytes at line ends, so that many lines can be read at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 PIECE_BYTES = 1 << 20
-"""Small enough for the processor's cache."""
+"""Fits into the processor's cache."""
 MAX_LINE_BYTES = 512 << 20
-"""A line that has not ended after this is not read on: it would fill the memory."""
+"""A longer line is not read: it would fill the memory."""
 
 
 class EndlessLineError(Exception):
@@ -15,7 +15,7 @@ class EndlessLineError(Exception):
 
 
 class LineBlocks:
-    """An iterator of pieces, each of whole lines; a last line without an end is given one."""
+    """An iterator of pieces of whole lines. A last line without a line end gets one."""
 
     def __init__(self, blocks: Iterator[bytes]) -> None:
         self._blocks = blocks
@@ -41,11 +41,11 @@ class LineBlocks:
         return piece
 
     def give_back(self, lines: bytes) -> None:
-        """They come again, before all others."""
+        """Return these lines again, before all others."""
         self._left = lines + self._left
 
     def _fill(self, wanted: int) -> None:
-        """At least so many bytes, fewer at the end only."""
+        """Read at least `wanted` bytes, fewer only at the end."""
         gathered = [self._left]
         size = len(self._left)
         while size < wanted and not self._ended:
@@ -58,7 +58,8 @@ class LineBlocks:
         self._left = b"".join(gathered)
 
     def _end_of_lines(self) -> int:
-        """Behind the last line end of the first PIECE_BYTES, or the first that there is; 0 where there is none."""
+        """The position after the last line end of the first PIECE_BYTES, or else after the first line end; 0 if there
+        is none."""
         left = self._left
         end = left.rfind(b"\n", 0, PIECE_BYTES) + 1 or left.find(b"\n") + 1
         # With \r alone at the end, \n may follow.

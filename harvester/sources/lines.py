@@ -1,4 +1,4 @@
-"""One id a line. A wrong file with gigantic lines takes no more memory than a right one."""
+"""Read one id a line, in bounded memory also for a wrong file with very long lines."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from harvester.sources.sort_ids import Texts, cut
 
 LINE_BYTES = 1024
-"""A longer line is no id: it is cut as it is read."""
+"""A longer line holds no id, and is truncated."""
 
 ENDS = (b"\n", b"\r")
 
 
 def line_texts(blocks: Iterator[bytes], chunk_rows: int) -> Iterator[Texts]:
-    """The lines that are not blank."""
+    """Yield the lines that are not blank."""
     pending: list[bytes] = []
     for lines in _lines(blocks):
         pending += lines
@@ -26,12 +26,12 @@ def line_texts(blocks: Iterator[bytes], chunk_rows: int) -> Iterator[Texts]:
 
 
 def _decoded(lines: list[bytes]) -> Texts:
-    # All at once is many times faster than one by one, and damage in a line cannot reach the next.
+    # Decoding all at once is many times faster, and damage in a line cannot extend into the next.
     return Texts(len(lines), b"\n".join(lines).decode(errors="replace").split("\n"))
 
 
 def _lines(blocks: Iterator[bytes]) -> Iterator[list[bytes]]:
-    """The lines that end in each block, blank ones left out. One without its end is carried into the next block."""
+    """Yield the lines that end in each block, without blank ones. An incomplete line is carried into the next block."""
     carried = _Carried()
     for block in blocks:
         lines = block.splitlines() or [b""]
@@ -48,7 +48,7 @@ def _lines(blocks: Iterator[bytes]) -> Iterator[list[bytes]]:
 
 
 class _Carried:
-    """The line at the edge of a block, held whole only while it is short."""
+    """The line at the end of a block, held whole only while it is short."""
 
     def __init__(self) -> None:
         self._head = b""

@@ -1,4 +1,4 @@
-"""Where the bytes come from: a local file, S3, the web or standard input. And what it means when they don't."""
+"""Open a local file, an S3 object, a web address or standard input, and explain its failures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FAILURES = (OSError, ValueError)
 
 
 def open_source(uri: str, *, anonymous: bool, stdin: BinaryIO | None) -> AbstractContextManager[Source]:
-    """Open it, and close it again. Raises ConfigError, CredentialsError or SourceUnavailable."""
+    """Open a source, for use as a context manager. Raises ConfigError, CredentialsError or SourceUnavailable."""
     scheme, separator, _ = uri.partition("://")
     scheme = scheme.lower() if separator else ""
     if uri == "-":
@@ -24,7 +24,7 @@ def open_source(uri: str, *, anonymous: bool, stdin: BinaryIO | None) -> Abstrac
             raise ConfigError("Standard input is closed: there is nothing to read.", next_step=NAME_IT)
         return nullcontext(_standard_input(stdin or sys.stdin.buffer))
     if scheme == "s3":
-        # s3fs takes half a second to import: only for those who need it
+        # s3fs takes half a second to import
         from harvester.sources.s3 import open_s3
 
         return open_s3(uri, anonymous=anonymous)

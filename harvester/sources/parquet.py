@@ -1,4 +1,4 @@
-"""Parquet, by pyarrow: one column, batch after batch. It wants to seek, so a stream goes to a temporary file first."""
+"""Read a column of Parquet by pyarrow, batch by batch. It needs to seek, so a stream is copied to a temporary file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HINT = "Name the column of the ids: harvester load --column NAME."
 
 @contextmanager
 def seekable(source: Source, blocks: Iterator[bytes], *, packed: bool) -> Iterator[IO[bytes]]:
-    """The source as a file that can seek: itself, or a copy that is gone afterwards."""
+    """Yield the source as a seekable file: itself, or a temporary copy."""
     if not packed and source.file.seekable():
         source.file.seek(0)
         yield cast("IO[bytes]", source.file)
@@ -45,7 +45,7 @@ def _write(copy: IO[bytes], block: bytes) -> None:
 
 
 def parquet_texts(file: IO[bytes], wanted: Wanted, shown: str, chunk_rows: int) -> Iterator[Texts]:
-    """A column of a Parquet file, as text; a null is the empty text."""
+    """Yield a column of a Parquet file, as text; a null is the empty text."""
     try:
         # a buffer, so that a row group is not read whole
         with pq.ParquetFile(file, buffer_size=READ_BYTES) as table:
@@ -62,7 +62,7 @@ def parquet_texts(file: IO[bytes], wanted: Wanted, shown: str, chunk_rows: int) 
 
 
 def _column(schema: pa.Schema, wanted: Wanted, shown: str) -> str:
-    """The column's name as the file spells it, perhaps with white space around it."""
+    """Return the column's name as the file spells it, perhaps with white space around it."""
     column, names = wanted.column, schema.names
     if column not in names and 0 < wanted.number <= len(names):
         column = names[wanted.number - 1]
@@ -80,7 +80,7 @@ def _column(schema: pa.Schema, wanted: Wanted, shown: str) -> str:
 
 
 def _texts(values: Any) -> list[str]:
-    """Any flat column as text that is valid Unicode, which pyarrow does not see to by itself."""
+    """Return any flat column as valid Unicode text, which pyarrow does not check."""
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
     if not _is_bytes(values.type):

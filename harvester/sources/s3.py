@@ -1,4 +1,4 @@
-"""A source in S3, by s3fs: requests for a few megabytes each, tried again when they fail."""
+"""Read an S3 object by s3fs: requests of a few megabytes each, retried when they fail."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _PASSING_CODES = frozenset({"RequestTimeout", "SlowDown", "OperationAborted", "I
 
 
 class _Session(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore has no types
-    """aiohttp follows redirects, with a signature that fits the first address alone."""
+    """Follow no redirects: aiohttp would, with a signature that is valid for the first address only."""
 
     async def send(self, request: Any) -> Any:
         answer = await super().send(request)
@@ -48,11 +48,11 @@ class _Session(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore has no type
 
 
 class _Filesystem(s3fs.S3FileSystem):  # type: ignore[misc]  # s3fs has no types
-    """One that can be closed: s3fs leaves its connections to the garbage collector, which comes when it comes."""
+    """A file system that can be closed: s3fs leaves its connections to the garbage collector."""
 
     @staticmethod
     def close_session(loop: Any, client: Any) -> None:
-        # the garbage collector still comes, and finds the client closed
+        # the garbage collector then finds the client closed
         with suppress(AssertionError):
             s3fs.S3FileSystem.close_session(loop, client)
 
@@ -96,14 +96,14 @@ def _filesystem(anonymous: bool) -> Iterator[_Filesystem]:
 def _open_key(filesystem: Any, path: str) -> Any:
     file = filesystem.open(path, "rb")
     if file.details.get("type") == "directory":
-        # s3fs reads a common prefix as an empty file
+        # s3fs would read a common prefix as an empty file
         file.close()
         raise FileNotFoundError(path)
     return file
 
 
 def _explain(error: Exception, uri: str, anonymous: bool) -> HarvesterError:
-    # s3fs raises an OSError in place of what S3 answered.
+    # s3fs raises an OSError in place of S3's answer.
     answered = error if isinstance(error, botocore.ClientError) else error.__cause__
     if isinstance(answered, botocore.ClientError) and (known := _refused(answered, uri)) is not None:
         return known
@@ -137,7 +137,7 @@ def _explain(error: Exception, uri: str, anonymous: bool) -> HarvesterError:
 
 
 def _refused(error: botocore.ClientError, uri: str) -> HarvesterError | None:
-    """What its code says; None where the kind of the error, by s3fs, says as much."""
+    """Explain S3's error code; None if the type of s3fs' exception says as much."""
     refusal = refusal_of(error)
     said = f" ({refusal.message.rstrip('.')})" if refusal.message and refusal.message != refusal.code else ""
     what = f"S3 refuses to let {uri} be read: {refusal.code}{said}."
@@ -160,6 +160,6 @@ def _tls_failed(error: botocore.SSLError, uri: str) -> HarvesterError:
             next_step="AWS_CA_BUNDLE (or REQUESTS_CA_BUNDLE, SSL_CERT_FILE) names the PEM file of what to trust.",
         )
     if str(error.kwargs.get("endpoint_url", "")).startswith("http://"):
-        # It was asked without TLS, so what failed is where a redirect led to.
+        # The request was without TLS, so the target of a redirect failed.
         return redirected(301, "")
     return SourceUnavailable(f"{uri} cannot be read now: TLS failed.", next_step=AGAIN)

@@ -1,4 +1,4 @@
-"""Which format a source has, and where its header stands: from its name, and from its first bytes."""
+"""Detect the format and the header of a source, by its name and its first bytes."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from harvester.support.did_you_mean import did_you_mean
 from harvester.support.sanitize import count, escaped, shown
 
 HEAD_BYTES = 256 << 10
-"""The header, and the comments before it, must end within this."""
+"""The header and the comments before it must end within this."""
 
 PACKED_SUFFIXES = (".gz", ".gzip", ".zst", ".zstd")
 SHOWN_COLUMNS = 20
 SHOWN_CHARACTERS = 60
 SAMPLE_LINES = 20
 
-# A list of ids may begin with an id that begins with PAR1.
+# An id may begin with PAR1.
 PARQUET = re.compile(rb"PAR1(?![A-Za-z0-9_-]{7}\s)")
 JSON = re.compile(rb"""\s*(\{\s*["}]|\[\s*["{\]])""")
 # Excel writes and reads such a first line.
@@ -52,13 +52,13 @@ SUFFIXES = {
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """Where the ids of a table are."""
+    """The header of a table, and which column holds the ids."""
 
     delimiter: str
     width: int
     """How many columns the header names."""
     index: int
-    """Which of them holds the ids, from 0."""
+    """The index of the id column, from 0."""
     size: int
     """Bytes up to the first row of data: byte order mark, comments and header."""
     line: int = 0
@@ -67,7 +67,7 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which column is asked for, and how the source is to be read."""
+    """Which column is wanted, and how to read the source."""
 
     column: str
     delimiter: str | None = None
@@ -75,22 +75,22 @@ class Wanted:
 
     @property
     def number(self) -> int:
-        """The column's number, from 1, where it is one; else 0."""
+        """The column's number, from 1; 0 if it is a name."""
         return int(self.column) if self.column.isascii() and self.column.isdecimal() else 0
 
 
 def is_parquet(head: bytes) -> bool:
-    """Whether the content says so, whatever the name."""
+    """Whether the content is Parquet, whatever the name."""
     return PARQUET.match(head) is not None
 
 
 def is_json(head: bytes) -> bool:
-    """Whether a source that begins so is JSON; a list of ids is none, whatever its first id begins with."""
+    """Whether a source that begins like this is JSON. A list of ids is not, whatever its first id."""
     return JSON.match(head.removeprefix(codecs.BOM_UTF8)) is not None
 
 
 def format_of(path: str) -> Format | None:
-    """What the name says, or None."""
+    """The format by the name, or None."""
     name = PurePosixPath(path.lower())
     while name.suffix in PACKED_SUFFIXES:
         name = name.with_suffix("")
@@ -98,10 +98,9 @@ def format_of(path: str) -> Format | None:
 
 
 def find_header(head: bytes, wanted: Wanted, path: str, name: str) -> Header | None:
-    """The header that names the column: the first line that is no comment, else one of the comments above it.
+    """Find the header with the column's name: the first line that is not a comment, or one of the comments above it.
 
-    A column that no header names may be a number: that of a column, from 1, of a table without header.
-    Raises ConfigError where two columns have that name.
+    A column may also be a number, from 1, in a table without header. Raises ConfigError if two columns have that name.
     """
     table = _Table(head, path, wanted.delimiter)
     for delimiter in table.delimiters:
@@ -116,7 +115,7 @@ def find_header(head: bytes, wanted: Wanted, path: str, name: str) -> Header | N
 
 
 def _numbered(table: _Table, wanted: Wanted, name: str) -> Header | None:
-    """The header of a table that has none."""
+    """Make a header for a table without one."""
     widths = {delimiter: table.row_widths(delimiter) for delimiter in table.delimiters}
     delimiter = max(widths, key=lambda delimiter: _most_common(widths[delimiter]))
     most = max([*widths[delimiter], *table.line_widths(delimiter)], default=0)
@@ -133,13 +132,13 @@ def _numbered(table: _Table, wanted: Wanted, name: str) -> Header | None:
 
 
 def _most_common(widths: Sequence[int]) -> int:
-    """What most of them are; 1 where they have little in common, as lines of prose have."""
+    """Return the most common width; 1 if they differ much, as in prose."""
     width = max(widths, key=widths.count, default=0)
     return width if 2 * widths.count(width) > len(widths) else min(1, width)
 
 
 def no_such_column(head: bytes, wanted: Wanted, path: str, name: str) -> ConfigError:
-    """The error that names the columns there are."""
+    """Return the error that lists the columns."""
     table = _Table(head, path, wanted.delimiter)
     delimiter = max(table.delimiters, key=lambda delimiter: len(table.names(delimiter)))
     names = table.names(delimiter)
@@ -158,7 +157,7 @@ def no_such_column(head: bytes, wanted: Wanted, path: str, name: str) -> ConfigE
 
 
 def other_column(head: bytes, header: Header, wanted: Wanted, path: str, name: str) -> str:
-    """What to type where the header's column holds no id."""
+    """Return what to type if the header's column holds no id."""
     table = _Table(head, path, header.delimiter)
     names = table.names(header.delimiter)
     if wanted.column not in names:
@@ -167,7 +166,7 @@ def other_column(head: bytes, header: Header, wanted: Wanted, path: str, name: s
 
 
 def column_hint(name: str, names: Sequence[str], index: int = -1) -> str:
-    """How to name a column; `index` is of the one that seems to hold the ids."""
+    """Return how to name a column; `index` is that of the one that seems to hold the ids."""
     general = "Name the column of the ids: harvester load --column NAME"
     if not 0 <= index < len(names):
         return f"{general}, or --column NUMBER where the first line is no header."
@@ -193,16 +192,17 @@ def columns_of_one_name(column: str, numbers: Sequence[int], name: str, hint: st
 
 
 def _visible(text: str) -> str:
-    """A column's name as it is, with escapes and in quotes only where something in it cannot be seen."""
+    """Return a column's name, in quotes and with escapes only if it holds invisible characters."""
     return shown(text, SHOWN_CHARACTERS) if text.isprintable() else escaped(text, SHOWN_CHARACTERS)
 
 
 def is_table(head: bytes, path: str) -> bool:
-    """Whether the first two lines fall into as many fields, which ids cannot: a table, whatever its name."""
+    """Whether the first two lines have the same number of fields, more than one: then it is a table, whatever its
+    name."""
     table = _Table(head, path)
     lines = table.sample()[:2]
     if all(is_video_id(read_id(line)) for line in lines):
-        return False  # addresses hold such characters
+        return False  # URLs contain such characters
     widths = [[len(_record([line], delimiter)) for line in lines] for delimiter in table.delimiters]
     return any(len(pair) == 2 and 1 < pair[0] == pair[1] for pair in widths)
 
@@ -234,7 +234,7 @@ class _Table:
         self.start = mark + sum(map(len, self._lines[:first]))
         """Bytes before the first line that is neither blank nor a comment."""
         self.delimiters = "\t,;|" if ".tsv" in path.lower() else ",\t;|"
-        """What may separate fields, the likeliest first."""
+        """Possible separators of fields, the most likely first."""
         if separator and separator[1].isascii():
             self.delimiters = separator[1].decode()
         if delimiter:
@@ -272,25 +272,25 @@ class _Table:
             yield _record([text.lstrip("# ")], delimiter)
 
     def names(self, delimiter: str) -> list[str]:
-        """What the columns are called, as well as can be told: a comment as wide as the first record names them."""
+        """Guess the columns' names: those of a comment as wide as the first record, or the first record."""
         first, _ = self.header(delimiter)
         above = next(self.commented(delimiter), [])
         return above if len(above) == len(first) and any(above) else first
 
     def sample(self) -> list[str]:
-        """The first lines that are no comments, without blank ones."""
+        """The first lines, without comments and blank ones."""
         lines = self._lines[self._first : self._first + SAMPLE_LINES]
         return [line.decode(errors="replace") for line in lines if line.strip()]
 
     def row_widths(self, delimiter: str) -> list[int]:
-        """How many fields the first rows have: as a strict writer has them, or by lines where only these agree."""
+        """The number of fields of the first rows: by records, or by lines if only these agree."""
         sample = self.sample()
         strict: list[int] = []
         try:
             for row in _reader(sample, delimiter, strict=True):
                 strict.append(len(row))
         except csv.Error as error:
-            if "end of data" not in str(error):  # that is where the sample ends
+            if "end of data" not in str(error):  # the sample ends within a record
                 strict = []
         by_lines = self.line_widths(delimiter)
         if len(strict) == len(sample) and len(set(strict)) == 1:
@@ -300,11 +300,11 @@ class _Table:
         return strict or [len(_record([line], delimiter)) for line in sample] + by_lines
 
     def line_widths(self, delimiter: str) -> list[int]:
-        """The same, were quotation marks characters like any other."""
+        """The same, with quotation marks as ordinary characters."""
         return [line.count(delimiter) + 1 for line in self.sample()]
 
     def id_column(self, delimiter: str, first: int) -> int:
-        """Which column holds the ids in most of the first rows, from row `first` on, or -1."""
+        """The index of the column with ids in most of the first rows, from row `first` on, or -1."""
         rows = [_record([line], delimiter) for line in self.sample()[first:]]
         counts = [
             sum(len(row) > index and is_video_id(read_id(row[index])) for row in rows)

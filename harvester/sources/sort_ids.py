@@ -1,4 +1,4 @@
-"""Texts as ids: read, distinct in first-seen order, and sorted into valid, unusual and invalid."""
+"""Turn texts into ids: distinct in first-seen order, and sorted into valid, unusual and invalid ones."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Texts:
 
     rows: int
     texts: list[str]
-    """In the order of the rows; those that have come in earlier rows may be left out."""
+    """In the order of the rows; repeated ones may be left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +39,13 @@ class IdChunk:
     invalid: frozenset[str]
     """Those of `ids` that cannot be video ids; an empty cell is the invalid id ""."""
     unusual: tuple[str, ...]
-    """A few well-formed ids whose last character no known id has: worth a warning, still asked for."""
+    """A few well-formed ids with a last character that no known id has: worth a warning, but still asked for."""
     invalid_rows: int = field(default=0, compare=False)
     """Rows whose text is one of `invalid`."""
 
 
 def make_chunk(texts: Texts, earlier: Earlier) -> IdChunk:
-    """The chunk that these texts come to. What an earlier chunk brought is left out, as far as it is remembered."""
+    """Make a chunk of these texts, without ids that `earlier` remembers."""
     ids = earlier.without(dict.fromkeys(texts.texts))
     if are_known(ids):
         chunk = IdChunk(texts.rows, ids, frozenset(), ())
@@ -59,13 +59,13 @@ def make_chunk(texts: Texts, earlier: Earlier) -> IdChunk:
 
 
 def are_known(ids: list[str]) -> bool:
-    """Whether all of them look as every known id does: in one go, which a line end within a text cannot cheat."""
+    """Whether all of them have the form of known ids: one match, which a line end within a text cannot defeat."""
     lines = "\n".join([*ids, ""])
     return len(lines) == len(ids) * (ID_CHARACTERS + 1) and KNOWN_LINES.fullmatch(lines) is not None
 
 
 class Earlier:
-    """The first million known ids of a source: later chunks need not bring them again."""
+    """The first million known ids of a source, which later chunks leave out."""
 
     def __init__(self) -> None:
         self._ids: set[str] = set()
@@ -78,7 +78,7 @@ class Earlier:
 
 
 def read_text(text: str) -> str:
-    """The id that the text holds, or the text itself; one too long to be anyone's id is cut, and stays distinct."""
+    """Return the id in a text, or the text itself. A very long text is truncated, but stays distinct."""
     if KNOWN_ID.fullmatch(text):
         return text
     text = read_id(text)
@@ -88,12 +88,12 @@ def read_text(text: str) -> str:
 
 
 def cut(head: str, sha256: str) -> str:
-    """What is kept of an absurdly long text."""
+    """Return what is kept of a very long text."""
     return f"{head[:KEPT_CHARACTERS]}…sha256:{sha256[:12]}"
 
 
 def _chunk(rows: int, ids: list[str], texts: Iterable[str]) -> IdChunk:
-    """`texts` are those of the rows, once they are read."""
+    """Make a chunk; `texts` are those of the rows."""
     strange = [text for text in ids if not KNOWN_ID.fullmatch(text)]
     unusual = [text for text in strange if is_video_id(text)]
     invalid = frozenset(strange).difference(unusual)
@@ -102,7 +102,7 @@ def _chunk(rows: int, ids: list[str], texts: Iterable[str]) -> IdChunk:
 
 
 class Limit:
-    """The first `most` distinct ids of a source, over all its chunks. Holds no more ids than that."""
+    """Limits a source to its first `most` distinct ids. Holds no more ids than that."""
 
     def __init__(self, most: int) -> None:
         self.most = most
@@ -113,7 +113,7 @@ class Limit:
         return len(self._seen) >= self.most
 
     def cut(self, chunk: IdChunk, texts: Sequence[str]) -> IdChunk:
-        """The part of the chunk up to the row that brings the last id wanted."""
+        """Return the chunk up to the row with the last wanted id."""
         if not self.most:
             return IdChunk(0, [], frozenset(), ())
         for index, text in enumerate(chunk.ids):

@@ -1,4 +1,4 @@
-"""An opened source, whose failures come as harvester's errors, whatever library reads it."""
+"""An opened source, whose failures are harvester's errors, whatever library reads it."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ STANDARD_INPUT = "standard input"
 Failures = tuple[type[Exception], ...]
 Explain = Callable[[Exception], HarvesterError]
 OnRead = Callable[[int, int | None], None]
-"""Told of each block: how many bytes were read so far, and of how many, where that is known."""
+"""Called for each block with the bytes read so far, and their total if known."""
 
 
 class Guarded(io.RawIOBase):
-    """A file that raises what `explain` makes of its failures."""
+    """A file whose failures are translated by `explain`."""
 
     def __init__(self, file: Any, failures: Failures, explain: Explain) -> None:
         self._file = file
@@ -56,13 +56,13 @@ class Guarded(io.RawIOBase):
 
 
 def _size(file: Any) -> int | None:
-    """How many bytes it holds, where that can be told before they are read: s3fs's and the web's files say it."""
+    """Return the file's size if it is known before reading, as by files of s3fs and of the web."""
     if hasattr(file, "size"):
         return None if file.size is None else int(file.size)
     try:
         found = os.fstat(file.fileno())
     except (OSError, AttributeError):
-        return None  # nothing that the system knows as a file
+        return None  # not a file of the operating system
     return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
@@ -71,15 +71,15 @@ class Source:
     """An opened source."""
 
     shown: str
-    """Its name for people: without the query of an address, which may hold a signature."""
+    """Its name for people, without the query of a URL, which may hold a signature."""
     path: str
-    """What its format is guessed from; "" for standard input."""
+    """The name by which its format is guessed; "" for standard input."""
     file: Guarded
 
 
 @contextmanager
 def opened(open_it: Callable[[], Any], failures: Failures, explain: Explain) -> Iterator[Guarded]:
-    """Open it and close it again, all failures explained."""
+    """Open a file, translate its failures, and close it."""
     try:
         file = open_it()
     except failures as error:
@@ -89,10 +89,10 @@ def opened(open_it: Callable[[], Any], failures: Failures, explain: Explain) -> 
 
 
 def as_argument(shown: str) -> str:
-    """A source's name for people as a command would have it."""
+    """Return a source's name for people as an argument of a command."""
     return "-" if shown == STANDARD_INPUT else shlex.quote(sanitize.shown(shown))
 
 
 def sentence(error: object) -> str:
-    """What an error says, ready for a full stop."""
+    """Return an error's message without a full stop."""
     return str(error).strip().rstrip(".") or type(error).__name__

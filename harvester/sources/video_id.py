@@ -1,4 +1,4 @@
-"""What a video id is, and the forms in which people have one: addresses, archive lines, spreadsheet cells. Pure."""
+"""Video ids, and the texts that contain one: URLs, archive lines, spreadsheet cells. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 VIDEO_ID = re.compile("[A-Za-z0-9_-]{11}")
 KNOWN_ID = re.compile("[A-Za-z0-9_-]{10}[048AEIMQUYcgkosw]")
-"""What every known id looks like: 64 bits leave the last character sixteen choices."""
+"""The form of every known id: 64 bits leave sixteen choices for the last character."""
 
 _INVISIBLE_RANGES = (
     (0x00, 0x20),
@@ -32,7 +32,7 @@ _INVISIBLE_RANGES = (
 INVISIBLE = "".join(chr(code) for first, last in _INVISIBLE_RANGES for code in range(first, last + 1))
 """White space, control characters, byte order marks, zero-width and direction marks."""
 
-# Excel keeps a text that begins with a dash as ="-abc", others as '-abc.
+# Excel writes a text that begins with a dash as ="-abc", others as '-abc.
 _WRAPPING = INVISIBLE + "\"'`‘’‚‛“”„‟«»<>="
 
 _ID = rf"({VIDEO_ID.pattern})(?![\w.-])"
@@ -45,21 +45,21 @@ _IN_QUERY = re.compile(rf"[?&](?:amp;)?v={_ID}")
 _IN_PATH = re.compile(rf"(?:shorts|live|embed|watch|v|e)/+{_ID}", re.IGNORECASE)
 _IN_SHORT_PATH = re.compile(_ID)
 _ARCHIVE_LINE = re.compile(rf"youtube\s+{_ID}\s*")
-# Players that show something else than one video.
+# Embedded players of something other than one video.
 _NO_VIDEOS = {"videoseries", "live_stream"}
 
 
 def is_video_id(text: str) -> bool:
-    """Whether this is eleven characters of the alphabet of video ids."""
+    """Whether a text is eleven characters of the alphabet of video ids."""
     return VIDEO_ID.fullmatch(text) is not None
 
 
 def read_id(text: str) -> str:
-    """The video id that a text holds, or else the text without the white space around it.
+    """Return the video id in a text, or the text without the white space around it.
 
-    An id stays as it is. White space, invisible characters and quotation marks around it are no part of it. It is also
-    taken out of an address of YouTube (`watch?v=`, `youtu.be/`, `/shorts/`, `/live/`, `/embed/`, with or without
-    `https://`) and of a line of yt-dlp's archive (`youtube ID`).
+    White space, invisible characters and quotation marks around an id are removed. It is also taken out of a YouTube
+    URL (`watch?v=`, `youtu.be/`, `/shorts/`, `/live/`, `/embed/`, with or without `https://`) and of a line of yt-dlp's
+    archive (`youtube ID`).
     """
     if VIDEO_ID.fullmatch(text):
         return text

@@ -1,4 +1,4 @@
-"""A source on the web: one request, read as it comes."""
+"""Read a web address by one request."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from harvester.support.network import TRUST_IT, proxy_for, tls_context
 
 SILENCE_SECONDS = 60
 _TUNNEL = re.compile(r"Tunnel connection failed: ([0-9]{3})")
-"""What http.client says where a proxy answers a CONNECT with something else than 200."""
+"""The message of http.client if a proxy answers a CONNECT with other than 200."""
 FAILURES = (OSError, ValueError, HTTPException)
 
 
 @contextmanager
 def open_web(url: str) -> Iterator[Source]:
-    """Open it, through the proxy that the environment names, if any."""
+    """Open a URL, through the environment's proxy if any."""
     try:
         address = urlsplit(url)
-        _ = address.port  # an error where it is no number of a port
+        _ = address.port  # raises if the port is not a number
     except ValueError as error:
-        # The address is not repeated: it may hold a password.
+        # The URL is not shown: it may hold a password.
         raise ConfigError(f"The source's address is none: {error}.", next_step="Fix the address.") from None
     if address.username is not None:
         raise ConfigError(
@@ -39,7 +39,7 @@ def open_web(url: str) -> Iterator[Source]:
     shown = address._replace(query="", fragment="").geturl()
     if not address.hostname:
         raise ConfigError(f"{shown} names no host.", next_step="Fix the address.")
-    proxy_for(url)  # an error where it can't be used
+    proxy_for(url)  # raises if it can't be used
     request = Request(quote(url, safe="%/:=&?~#+!$,;'@()*[]"), headers={"User-Agent": "harvester"})  # noqa: S310
 
     with opened(
@@ -51,7 +51,7 @@ def open_web(url: str) -> Iterator[Source]:
 
 
 class _Whole(io.RawIOBase):
-    """An HTTP body that says when it is cut short: http.client itself ends as if all were well."""
+    """An HTTP body that raises if it is truncated, which http.client does not report."""
 
     def __init__(self, response: HTTPResponse) -> None:
         self._response = response

@@ -1,4 +1,4 @@
-"""What is no file of ids: told by its first bytes, or, where no row holds an id, by its texts."""
+"""Recognise files that hold no ids, by their first bytes or, if no row holds an id, by their texts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ UNPACK = "Unpack it to CSV, Parquet, JSON or one id a line; gzip and zstd may st
 ENCODING = "Name its encoding: harvester load {} --encoding"
 ANOTHER = "Name a CSV, Parquet, JSON or text file in UTF-8."
 
-# An id may begin with letters that mark a format: each pattern holds a byte that no list of ids has there.
+# An id may begin with the magic letters of a format, so each pattern holds a byte that no list of ids has there.
 PACKED = {
     "a zip archive or a workbook": re.compile(rb"PK(\x03\x04|\x05\x06)"),
     "bzip2": re.compile(rb"BZh91AY&SY"),
@@ -56,14 +56,14 @@ _UNPRINTABLE = re.compile("[\x00-\x08\x0e-\x1f\x7f\ufffd]")
 
 
 def refuse_packed(head: bytes, shown: str) -> None:
-    """Raise ConfigError for what is packed in a way that is not unpacked here."""
+    """Raise ConfigError for unsupported archives and compressions."""
     for name, beginning in PACKED.items():
         if beginning.match(head):
             raise ConfigError(f"{shown} is {name}.", next_step=UNPACK)
 
 
 def refuse_foreign(head: bytes, shown: str) -> None:
-    """Raise ConfigError for what is surely neither a table nor a list of ids."""
+    """Raise ConfigError for what is certainly neither a table nor a list of ids."""
     for name, (beginning, next_step) in FOREIGN.items():
         if beginning.match(head):
             raise ConfigError(f"{shown} is {name}, not a file of ids.", next_step=next_step.format(as_argument(shown)))
@@ -94,7 +94,7 @@ def _utf16_without_mark(head: bytes) -> str | None:
 
 
 def without_ids(shown: str, what: str, texts: Sequence[str], next_step: str) -> ConfigError:
-    """The error for a source in whose rows there is no video id, as `what` says: what its texts look like."""
+    """Return the error for a source without a video id: `what`, and what its texts look like."""
     looks_like, other_step = _looks_like([text for text in texts if text][:TEXTS_LOOKED_AT])
     examples = ", ".join(escaped(text, EXAMPLE_CHARACTERS) for text in texts[:EXAMPLES])
     return ConfigError(
@@ -105,7 +105,7 @@ def without_ids(shown: str, what: str, texts: Sequence[str], next_step: str) -> 
 
 
 def _looks_like(texts: Sequence[str]) -> tuple[str, str]:
-    """What texts that are no ids look like, and what helps, where that is sure."""
+    """Return what the texts look like, and what helps, if that is certain."""
 
     def most(pattern: re.Pattern[str]) -> bool:
         return sum(pattern.fullmatch(text) is not None for text in texts) * 10 >= 9 * len(texts)
