@@ -92,7 +92,7 @@ def removable(config: Config, which: Removal) -> Removable:
             raise ConfigError(
                 f"There is no load {which.load_id}.",
                 state="Nothing was changed.",
-                next_step="List them: harvester status --loads",
+                next_step="Run harvester status --loads to list them.",
             )
         return Removable(reader.removable(which), load)
 
@@ -157,7 +157,7 @@ async def reopen(config: Config, day: date, bucket: Bucket = "default") -> None:
             raise ConfigError(
                 f"{day} is not closed for {BUCKET_NAMES[bucket]}.",
                 state="Nothing was changed.",
-                next_step="See which days are: harvester quota",
+                next_step="Run harvester quota to see which days are.",
             )
 
 

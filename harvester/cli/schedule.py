@@ -78,7 +78,9 @@ def _job(state: State, env_file: Path | None) -> Job:
 
     found = find_config(state.config_path)
     if found is None:
-        raise ConfigError("There are no settings here to run with.", next_step="Write a config.toml: harvester init")
+        raise ConfigError(
+            "There are no settings here to run with.", next_step="Run harvester init to write a config.toml."
+        )
     config = _absolute(found)
     settings = state.config()
     return Job(

@@ -44,8 +44,8 @@ def ledger(config: Config) -> tuple[Finding, int | None]:
     if told := no_valid_ids(summary.total, summary.videos):
         return misconfigured("ledger", told, OTHER_IDS), 0
     if not summary.total:
-        return warning("ledger", f"{name} holds no ids yet.", "Load some: harvester load SOURCE"), 0
-    proof = "" if whole else " It is large, so not all of it was read. To read all of it: harvester verify"
+        return warning("ledger", f"{name} holds no ids yet.", "Run harvester load SOURCE."), 0
+    proof = "" if whole else " It is large, so not all of it was read: harvester verify reads all."
     what = f"{name} is sound: {count(summary.total, 'id')}, {summary.unasked:,} left to ask for.{proof}"
     return ok("ledger", what), summary.unasked
 

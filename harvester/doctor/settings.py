@@ -34,7 +34,7 @@ def config(path: Path | None, read: Callable[[], Config]) -> tuple[Finding, Conf
         return problem("config", error), None
     if path is None:
         return warning(
-            "config", "There is no config.toml: the defaults are used.", "Write one: harvester init"
+            "config", "There is no config.toml: the defaults are used.", "Run harvester init to write one."
         ), settings
     return ok("config", f"{shown(str(path.absolute()))} works."), settings
 

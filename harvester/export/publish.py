@@ -326,7 +326,7 @@ def _refuse_incomplete(progress: Progress) -> None:
         raise ExportIncomplete(
             "There is no video id in the ledger.",
             state="Nothing was written.",
-            next_step="See what is in it: harvester status. Load ids: harvester load SOURCE",
+            next_step="Run harvester status to see what is in it, harvester load SOURCE to add ids.",
         )
     left = left_to_ask(progress)
     if left:

@@ -36,5 +36,5 @@ def damaged(response: StoredResponse, how: str) -> LedgerDamaged:
     return LedgerDamaged(
         f"The stored body of call {response.call_id} is damaged: {how}.",
         state="The ledger was only read.",
-        next_step="To name every damaged call: harvester verify",
+        next_step="Run harvester verify to see every damaged call.",
     )

@@ -122,7 +122,7 @@ def _read_manifest(place: Destination) -> tuple[Manifest | None, list[str]]:
     except FileNotFoundError:
         return None, [
             f"There is no manifest at {place.uri}: the export never came to its end, or was moved. "
-            "Publish it anew: harvester export"
+            "Run harvester export to publish it anew."
         ]
     except ValueError as error:
         return None, [f"{place.uri} is no manifest: {error}."]

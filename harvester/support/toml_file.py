@@ -20,7 +20,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        what, step = f"There is no configuration at {name}.", "Write one to begin with: harvester init"
+        what, step = f"There is no configuration at {name}.", "Run harvester init to write one."
     except OSError as error:
         what = f"{name} cannot be read: {error.strerror}."
         step = "Let it be a file that this user may read, or name another: harvester --config PATH."

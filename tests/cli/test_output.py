@@ -60,7 +60,7 @@ def test_an_error_is_a_line_for_programs_too(cli: CommandLine, option: str) -> N
     record = json.loads(line)
     assert (record["level"], record["logger"]) == ("ERROR", "harvester.cli")
     assert record["message"].startswith("There is no ledger at ")
-    assert "\nCreate it: harvester init" in record["message"]
+    assert "\nRun harvester init to create it" in record["message"]
     assert ("traceback" in record) is (option == "-v")
 
 

@@ -185,7 +185,7 @@ async def test_a_transaction_takes_no_more_than_it_can_reach(
         (
             "DELETE FROM pruned_responses",
             [
-                "Pruning 1 counts 1 responses, but 0 are marked.",
+                "Pruning 1 counts 1 response, but 0 are marked.",
                 "Call 1 was answered, but its response is not stored.",
             ],
         ),
@@ -195,7 +195,7 @@ async def test_a_transaction_takes_no_more_than_it_can_reach(
             [
                 "68 ids are counted as pending, but 67 are.",
                 "50 ids are counted as fetched, but 51 are.",
-                "1 ids are fetched by call 1, which has no stored response.",
+                "1 id is fetched by call 1, which has no stored response.",
             ],
         ),
     ],
@@ -207,7 +207,7 @@ async def test_verify_finds_what_was_not_deleted_by_the_rules(
     database.damage(damage)
     expected = said or [
         "The response of call 4 is marked as deleted, but it is stored.",
-        "Pruning 1 counts 1 responses, but 2 are marked.",
+        "Pruning 1 counts 1 response, but 2 are marked.",
     ]
     assert findings(database) == expected
 

@@ -126,7 +126,7 @@ DAMAGE = {
     ),
     "failed calls": (
         "UPDATE quota_days SET calls_failed = 1",
-        ["2026-11-23 counts 1 failed calls, but its calls add up to 2."],
+        ["2026-11-23 counts 1 failed call, but its calls add up to 2."],
     ),
     "abandoned calls": (
         "UPDATE quota_days SET calls_abandoned = 0",

@@ -174,7 +174,7 @@ async def test_they_go_with_their_response(ledger: Ledger, run: int, database: D
         ),
         (
             "UPDATE calls SET state = 'failed' WHERE id = 2",
-            "2026-11-25 (statistics) counts 1 good calls, but its calls add up to 0.",
+            "2026-11-25 (statistics) counts 1 good call, but its calls add up to 0.",
             "2026-11-25 (statistics) counts 0 failed calls, but its calls add up to 1.",
             "The statistics of call 1 came by a call that is failed.",
         ),

@@ -190,7 +190,7 @@ def _let_go(held: OrderedDict[int, _Page]) -> None:
 
 def _lost(what: str) -> LedgerDamaged:
     return LedgerDamaged(
-        what, state="The ledger was only read.", next_step="See what else does not agree: harvester verify"
+        what, state="The ledger was only read.", next_step="Run harvester verify to see what else does not agree."
     )
 
 
@@ -199,5 +199,5 @@ def no_video(error: Exception) -> LedgerDamaged:
     return LedgerDamaged(
         f"A stored response holds what is no video: {error}.",
         state="The ledger was only read.",
-        next_step="To name every damaged call: harvester verify",
+        next_step="Run harvester verify to see every damaged call.",
     )

@@ -172,7 +172,7 @@ def explain(error: psycopg.Error, url: str) -> HarvesterError:
         return LedgerUnusable(
             f"{name} is not the ledger that this harvester knows: {what}.",
             state="It was left as it is.",
-            next_step="Prepare it: harvester init. Or set ledger.url.",
+            next_step="Run harvester init to prepare it, or set ledger.url.",
         )
     if code.startswith(_DAMAGED) and code != "XX000":
         return damaged(url, what)

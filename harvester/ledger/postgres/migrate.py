@@ -37,7 +37,8 @@ def check(url: str) -> None:
         found = _found(connection, url)
     if found is None:
         raise LedgerUnusable(
-            f"There is no ledger in {name_of(url)}.", next_step="Create it: harvester init. Then: harvester load SOURCE"
+            f"There is no ledger in {name_of(url)}.",
+            next_step="Run harvester init to create it, then harvester load SOURCE.",
         )
     refuse_older(found, name_of(url))
 

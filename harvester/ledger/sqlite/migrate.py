@@ -87,10 +87,10 @@ def check(path: Path) -> None:
     """Raise LedgerUnusable, with what to do, where there is no ledger or not one that this program works with."""
     if not path.is_file():
         what = f"{shown(str(path))} is not a file." if path.exists() else f"There is no ledger at {shown(str(path))}."
-        raise LedgerUnusable(what, next_step="Create it: harvester init. Then: harvester load SOURCE")
+        raise LedgerUnusable(what, next_step="Run harvester init to create it, then harvester load SOURCE.")
     found = _found(path)
     if found is None:
-        raise LedgerUnusable(f"The ledger {shown(str(path))} is empty.", next_step="Prepare it: harvester init")
+        raise LedgerUnusable(f"The ledger {shown(str(path))} is empty.", next_step="Run harvester init to prepare it.")
     refuse_older(found, shown(path.name))
 
 
@@ -185,7 +185,7 @@ def refuse_older(revision: str, name: str) -> None:
         raise LedgerUnusable(
             f"The ledger {name} is of an older version ({revision}; this harvester works with {REVISION}).",
             state="It was left as it is.",
-            next_step="Bring it up to date: harvester init",
+            next_step="Run harvester init to bring it up to date.",
         )
 
 
