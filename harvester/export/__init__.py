@@ -1,8 +1,7 @@
-"""Publishing: the stored responses become one file, local or on S3, and then its manifest.
+"""Publish the stored responses as a file or a folder of parts, local or on S3, then the manifest.
 
-`export` writes, `write_to` does so to a stream, `check_place` tells beforehand what would be refused, and
-`check_published` proves what was written. All of them only read the ledger. `OnDask` has the parts of a folder made by
-a cluster.
+`export` publishes, `write_to` writes to a stream, `check_place` says what would be refused, and `check_published`
+verifies. All of them only read the ledger. `OnDask` makes the parts of a folder on a cluster.
 """
 
 from harvester.export.dask.part_maker import OnDask, maker_for

@@ -1,4 +1,4 @@
-"""What has flowed by."""
+"""Counts of what was exported."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harvester.model import StoredResponse
 
 @dataclass(slots=True)
 class Counters:
-    """Counts the videos that flow by, and the responses where whole responses are published."""
+    """Counts the exported videos, and the responses if whole responses are published."""
 
     responses: int = 0
     videos: int = 0

@@ -16,11 +16,12 @@ from harvester.support.sanitize import count
 
 SUFFIX = ".metadata.json"
 MARKS = (b'"about": "youtube-harvester',)
-"""By which such a file says that harvester wrote it."""
+"""Identifies such a file of harvester."""
 
 
 def metadata_at(settings: ExportSettings, *, force: bool) -> Destination:
-    """The place next to the database. Raises DestinationRefused where something else stands there, unless `force`."""
+    """Return the destination next to the database. Raises DestinationRefused if something else is there, unless
+    `force`."""
     if settings.format != "sqlite":
         raise ConfigError(
             f"Datasette opens SQLite databases, and the export is {settings.format}.",
@@ -33,7 +34,7 @@ def metadata_at(settings: ExportSettings, *, force: bool) -> Destination:
 
 
 def metadata(manifest: Manifest) -> bytes:
-    """What `datasette songs.db --metadata songs.db.metadata.json` takes."""
+    """Return the file for `datasette songs.db --metadata songs.db.metadata.json`."""
     tables = {
         "videos": {
             "description": "A row is a YouTube video, as the YouTube Data API described it at fetched_at.",
@@ -50,7 +51,7 @@ def metadata(manifest: Manifest) -> bytes:
         "source": "YouTube Data API v3",
         "source_url": "https://developers.google.com/youtube/v3/docs/videos",
         "about": f"youtube-harvester {__version__}",
-        # Datasette names a database as its file, without what follows the last dot.
+        # Datasette names a database by its file, without the extension.
         "databases": {PurePosixPath(manifest.file).stem: {"tables": tables}},
     }
     return json.dumps(said, indent=2).encode() + b"\n"

@@ -1,6 +1,6 @@
-"""A published JSON array, read entry by entry: parsers read whole documents only.
+"""Read a published JSON array entry by entry: parsers read whole documents only.
 
-The parsers are msgspec and the standard library; what is done here is to find where an entry ends.
+msgspec and the standard library parse the entries; this module finds where an entry ends.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ import msgspec
 
 STEP_CHARACTERS = 1 << 20
 MAX_ENTRY_CHARACTERS = 1 << 26
-"""As many as the largest body that is accepted has bytes: reading ends there where no entry does."""
+"""As many as the largest accepted body has bytes. A longer entry is an error."""
 
 _SPACE = re.compile(r"[ \t\n\r]*")
-# Inside a text its quotes would be escaped.
+# Within a string its quotes would be escaped.
 _KIND = '"youtube#videoListResponse"'
-# Where the text read so far ends within a token, the decoder's complaint stands at most so far before its end.
+# If the text so far ends within a token, the decoder's error is at most this far before its end.
 _LONGEST_TOKEN = 16
 
 
 class Unreadable(ValueError):
-    """The file is not of its format; the text says why."""
+    """The file is not of its format; the message says why."""
 
 
 class _Item(msgspec.Struct):
@@ -42,15 +42,14 @@ def _refuse_constant(name: str) -> NoReturn:
     raise Unreadable(f"{name} is no JSON")
 
 
-# Python refuses to make an int of very long numbers.
+# Python refuses very long integers.
 _decoder = json.JSONDecoder(parse_int=float, parse_constant=_refuse_constant)
 
 
 def array_entries(text: TextIO) -> Iterator[list[str]]:
-    """The ids of each response of a JSON array, one response at a time. Raises Unreadable, or what `text` raises.
+    """Yield the ids of each response of a JSON array. Raises Unreadable, or what `text` raises.
 
-    White space, the order of keys and escapes are as free as JSON has them. Holds one response, and twice
-    STEP_CHARACTERS.
+    White space, order of keys and escapes may be any. Memory: one response, and twice STEP_CHARACTERS.
     """
     window = _Window(text)
     if window.peek() != "[":
@@ -71,7 +70,7 @@ def array_entries(text: TextIO) -> Iterator[list[str]]:
 
 
 class _Window:
-    """The part of the text that is held, and the place in it up to which it was read."""
+    """The part of the text in memory, and the position up to which it was read."""
 
     def __init__(self, text: TextIO) -> None:
         self._text = text
@@ -79,7 +78,7 @@ class _Window:
         self.place = 0
 
     def peek(self) -> str:
-        """The next character that is not white space, which is passed over; empty at the end."""
+        """Return the next character after white space; empty at the end."""
         while True:
             space = _SPACE.match(self.held, self.place)
             self.place = space.end() if space else self.place
@@ -87,7 +86,7 @@ class _Window:
                 return self.held[self.place : self.place + 1]
 
     def entry(self) -> list[str]:
-        """The ids of the response that begins here."""
+        """Return the ids of the response that begins here."""
         ids = self._quick_entry()
         if ids is None and len(self.held) - self.place < STEP_CHARACTERS and self._read(STEP_CHARACTERS):
             ids = self._quick_entry()
@@ -99,10 +98,9 @@ class _Window:
         return bool(more)
 
     def _quick_entry(self) -> list[str] | None:
-        """The ids of the response, where the next one's kind is in sight.
+        """Return the ids of the response, if the kind of the next one is in memory.
 
-        It ends before the comma in front of the next. That is a guess until it was parsed: no object is the beginning
-        of a longer one.
+        It ends before the comma in front of the next one. Parsing confirms this: no object is a prefix of another.
         """
         own = self.held.find(_KIND, self.place)
         following = self.held.find(_KIND, own + 1) if own >= 0 else -1
@@ -117,7 +115,7 @@ class _Window:
         return [item.id for item in page.items]
 
     def _any_entry(self) -> list[str]:
-        """The same for every response that Python can read."""
+        """The same for any response that Python can parse."""
         self.peek()
         step = STEP_CHARACTERS
         while True:
@@ -130,7 +128,7 @@ class _Window:
                 cut = error.msg.startswith("Unterminated string") or error.pos > len(self.held) - _LONGEST_TOKEN
                 if not cut or len(self.held) - self.place > MAX_ENTRY_CHARACTERS or not self._read(step):
                     raise
-                # Each try begins anew: twice as much each time, so that all tries together cost twice the last one.
+                # Each attempt starts again with twice as much, so that all attempts cost twice the last one.
                 step *= 2
 
 

@@ -1,4 +1,4 @@
-"""The note beside a published file: what it is, whether it is all, and how to tell that it is whole."""
+"""The manifest of an export: what it holds, whether it is complete, and checksums."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from harvester.model import PartsAsked, Progress, VideoState
 
 SUFFIX = ".manifest.json"
 
-# A manifest may come from anywhere: what is decoded keeps to these.
+# A manifest may come from anywhere, so its values are validated.
 Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
 Sha256: TypeAlias = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
@@ -31,23 +31,23 @@ class Part:
     bytes: Count
     sha256: Sha256
     first_position: Count
-    """Where it begins in the load order."""
+    """The load position at which it begins."""
     last_position: Count | None
-    """Where it ends; None where it has all that is left."""
+    """The last load position; None if it holds all that is left."""
     inputs: str = ""
     """A digest of what it is made of; empty in manifests of earlier versions."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedFrom:
-    """A source whose ids are in the ledger."""
+    """A source that was loaded."""
 
     source: str
     """A local path without its folder."""
     loaded_at: datetime
     rows: Count
     new: Count
-    """Ids that no earlier load had brought, invalid ones included."""
+    """Ids that no earlier load had added, including invalid ones."""
     removed: Count
     finished: bool
     """Whether the source was read to its end."""
@@ -55,10 +55,10 @@ class LoadedFrom:
 
 @dataclass(frozen=True, slots=True)
 class AskedFor:
-    """With which parts stored responses were asked for."""
+    """The parts with which stored responses were asked for."""
 
     parts: tuple[str, ...] | None
-    """None in responses of versions that did not note them."""
+    """None in responses of versions that did not record them."""
     responses: Count
 
 
@@ -66,17 +66,16 @@ class AskedFor:
 class Manifest:
     """What `DEST.manifest.json` says. Keys may be added, never renamed.
 
-    The file appears first and the manifest after it. So for a moment, or for longer where an export was
-    killed between the two, a new file has no manifest, or stands beside the old one: a manifest speaks of
-    the file that has its `sha256`, and of no other.
+    The file appears first, then the manifest. So for a moment, or after an export was killed between the two, a new
+    file has no manifest or the old one: a manifest is only valid for the file with its `sha256`.
     """
 
     file: str
-    """The published file's name, or the folder's, without what it lies in."""
+    """The name of the published file or folder, without its parent."""
     format: str
     compression: str
     complete: bool
-    """There are valid ids, and none was left to ask for: none pending, none claimed."""
+    """There are valid ids, and none is pending or claimed."""
     counts: dict[str, int]
     """Ids by state, and their `total`, when the export began."""
     responses: Count
@@ -96,16 +95,16 @@ class Manifest:
     harvester: str
     """The version that wrote the file."""
     parts: tuple[Part, ...] | None = None
-    """The files of a folder, in load order; not there where a single file was published. Nor are the next two."""
+    """The files of a folder, in load order; absent for a single file, as are the next two."""
     superseded: tuple[Part, ...] = ()
-    """Parts of the manifest before that were kept, for its readers."""
+    """Parts of the previous manifest that are kept for its readers."""
     max_part_bytes: Count | None = None
     loads: tuple[LoadedFrom, ...] = ()
-    """Every load that brought ids, in order; none of ids that earlier versions loaded."""
+    """Every load that added ids, in order, except those of earlier versions."""
     asked_for: tuple[AskedFor, ...] = ()
     """The parts that the calls of the stored responses asked for."""
     made_with: str | None = None
-    """Of a SQLite database and of a folder: the libraries by whose versions the same ledger gives the same bytes."""
+    """Of a SQLite database and of a folder: the libraries whose versions decide the bytes."""
 
 
 def to_json(manifest: Manifest) -> bytes:
@@ -127,12 +126,12 @@ def _in_utf8(value: Any) -> Any:
 
 
 def sum_of(parts: Iterable[Part]) -> str:
-    """The sha256 of a folder: of its parts' sha256 (32 bytes each) in order."""
+    """Return the sha256 of a folder: that of its parts' sha256 (32 bytes each) in order."""
     return hashlib.sha256(b"".join(bytes.fromhex(part.sha256) for part in parts)).hexdigest()
 
 
 def from_json(text: bytes) -> Manifest:
-    """Raises ValueError, with the reason, where the text is no manifest. Unknown keys are passed over."""
+    """Parse a manifest. Raises ValueError, with the reason, if it is none. Unknown keys are ignored."""
     manifest = msgspec.json.decode(text, type=Manifest)
     if manifest.exported_at.tzinfo is None:
         raise ValueError("exported_at names no time zone")
@@ -140,22 +139,22 @@ def from_json(text: bytes) -> Manifest:
 
 
 def counts_of(progress: Progress) -> dict[str, int]:
-    """The names of `harvester status --json`."""
+    """Return the counts by state, with the names of `harvester status --json`."""
     return {"total": progress.total} | {state.label: progress.videos.get(state, 0) for state in VideoState}
 
 
 def left_to_ask(progress: Progress) -> int:
-    """Ids pending or claimed: while there are any, an export is not complete."""
+    """Return how many ids are pending or claimed; with any, an export is not complete."""
     return progress.videos.get(VideoState.PENDING, 0) + progress.videos.get(VideoState.CLAIMED, 0)
 
 
 def is_complete(progress: Progress) -> bool:
-    """Whether a crawl is through: it has ids to ask for, and asked for all of them."""
+    """Whether a crawl is complete: it has valid ids, and none is left."""
     return progress.asked_for > 0 and left_to_ask(progress) == 0
 
 
 def loads_of(loads: Iterable[LoadRecord]) -> tuple[LoadedFrom, ...]:
-    """Those of which ids are left."""
+    """Return the loads of which ids are left."""
     return tuple(
         LoadedFrom(
             source=without_secrets(load.source),
@@ -171,14 +170,14 @@ def loads_of(loads: Iterable[LoadRecord]) -> tuple[LoadedFrom, ...]:
 
 
 def asked_for(asked: Iterable[PartsAsked]) -> tuple[AskedFor, ...]:
-    """The same as the ledger's, with the parts as a list."""
+    """Return the ledger's records for the manifest, with the parts as a list."""
     return tuple(
         AskedFor(None if each.parts is None else tuple(each.parts.split(",")), each.responses) for each in asked
     )
 
 
 def without_secrets(address: str) -> str:
-    """An address that may be shown: no user, password or query, and of a local path the last part alone."""
+    """Return an address without user, password and query; of a local path, its last part."""
     if "://" not in address:
         return PurePosixPath(address.replace("\\", "/")).name
     parts = urlsplit(address)

@@ -1,4 +1,4 @@
-"""The names of parts, and what may lie in a folder of them."""
+"""Names of parts, and which files a folder of parts may hold."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from harvester.model import EVERYTHING, Span
 from harvester.support.sanitize import shown
 
 _PART = re.compile(r"part-[0-9]{12}(-[0-9a-f]{16})?\.(json|jsonl|parquet|csv)(\.gz|\.zst)?")
-"""Those of earlier versions have no digest in their names."""
+"""Parts of earlier versions have no digest in their names."""
 
 
 def last_position(span: Span) -> int | None:
-    """As a manifest says it."""
+    """Return the last position as in a manifest."""
     return span.last if span.last < EVERYTHING.last else None
 
 
 def part_name(span: Span, inputs: str, suffix: str) -> str:
-    """Numbered by the load position that it begins at, and with a digest of what it is made of: a file of that name
-    never changes."""
+    """Return the name of a part: its first load position and a digest of its inputs, so that a file of that name never
+    changes."""
     return f"part-{span.first:012}-{inputs[:16]}{suffix}"
 
 
 def is_part(name: str) -> bool:
-    """Whether a file is named as a part is."""
+    """Whether a name is that of a part."""
     return _PART.fullmatch(name) is not None
 
 
 def refuse_foreign_files(uri: str, names: Iterable[str]) -> None:
-    """Readers take a folder for one table: raises ConfigError where other files lie in it, which would be lost too."""
+    """Raise ConfigError if a folder holds other files: readers take a folder for one table."""
     foreign = next((name for name in names if not is_part(name)), None)
     if foreign is not None:
         raise ConfigError(

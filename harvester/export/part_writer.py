@@ -1,4 +1,4 @@
-"""The parts of an export, from what is ordered to what is written: by this process, or by others that it hands to."""
+"""Write the parts of an export, in this process or by a PartMaker."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from harvester.support.progress import Advance, ProgressCallback, no_progress
 
 @dataclass(frozen=True, slots=True)
 class PartOrder:
-    """A part to be made. Nothing but the ledger has to be added to it: it may be pickled and made anywhere."""
+    """A part to make. It can be pickled, and made wherever the ledger can be read."""
 
     format: str
     compression: str
@@ -26,7 +26,7 @@ class PartOrder:
     inputs: str
     """A digest of what it is made of."""
     most_bytes: int | None
-    """None where it can't be cut any smaller."""
+    """None if it can't be cut any smaller."""
     place: Place
 
     @property
@@ -36,7 +36,7 @@ class PartOrder:
 
 @dataclass(frozen=True, slots=True)
 class PartResult:
-    """A part that is written, and how many responses went into it where whole responses are published."""
+    """A written part, and its number of responses if whole responses are published."""
 
     part: Part
     responses: int
@@ -44,19 +44,18 @@ class PartResult:
 
 
 NextOrder: TypeAlias = Callable[[], PartOrder | None]
-"""None while there is nothing to order. A part that came out too large brings new orders."""
+"""Returns None while there is nothing to order. A part that comes out too large leads to new orders."""
 
 
 class PartMaker(Protocol):
-    """Makes what is ordered, until nothing is ordered any more and all is made; in any order."""
+    """Makes all parts that are ordered, in any order."""
 
     def __call__(
         self, reader: LedgerReader, next_order: NextOrder, watch: ProgressCallback
     ) -> Generator[tuple[PartOrder, PartResult | None], None, None]:
-        """Each order with what was made of it; None where that came out larger than it may be.
+        """Yield each order with its result; None if the part came out too large.
 
-        `watch` hears of the parts that are being made, and after one was taken in. Closing the generator ends all that
-        is under way.
+        `watch` is called with the progress of parts under way. Closing the generator ends them.
         """
         ...
 
@@ -64,13 +63,13 @@ class PartMaker(Protocol):
 def make_here(
     reader: LedgerReader, next_order: NextOrder, watch: ProgressCallback
 ) -> Generator[tuple[PartOrder, PartResult | None], None, None]:
-    """In this process, one after another."""
+    """Make the parts in this process, one after another."""
     while (order := next_order()) is not None:
         yield order, make(reader, order, watch)
 
 
 def make(reader: LedgerReader, order: PartOrder, watch: ProgressCallback = no_progress) -> PartResult | None:
-    """Assemble one part and write it to its place; None where it comes out larger than it may be."""
+    """Write one part to its place. Returns None if it comes out too large."""
     form, counters = format_of(order.format, order.compression), Counters()
     chunks = counted(form.assemble(reader, order.span, counters), counters, watch, order.most_bytes)
     try:
@@ -90,13 +89,13 @@ def make(reader: LedgerReader, order: PartOrder, watch: ProgressCallback = no_pr
 
 
 class _TooLargeError(Exception):
-    """A part came out larger than it may be."""
+    """A part came out too large."""
 
 
 def counted(
     chunks: Iterable[bytes], counters: Counters, watch: ProgressCallback, most_bytes: int | None = None
 ) -> Iterator[bytes]:
-    """The chunks, while `watch` hears of videos and bytes. No more than `most_bytes` of them."""
+    """Yield the chunks, at most `most_bytes`, and call `watch` with videos and bytes."""
     size = 0
     for chunk in chunks:
         size += len(chunk)

@@ -1,4 +1,4 @@
-"""How a large export is cut into parts, and which of them an earlier export has made already."""
+"""Cut a large export into parts, and find those that an earlier export has made already."""
 
 from __future__ import annotations
 
@@ -22,15 +22,14 @@ from harvester.model import EVERYTHING, Span
 
 _LIBRARIES = ("msgspec", "pyarrow", "zstandard")
 MAX_PARTS = 10_000
-"""More are of no use to a reader, and their manifest would be as large as a part."""
+"""With more, the manifest would be as large as a part."""
 
 
 class Cutter:
-    """Cuts the load order into spans, and knows what each of them is made of without reading a body.
+    """Cuts the load order into spans, and digests the inputs of each without reading a body.
 
-    A span is halved until it is expected to fit a part. So where one part ends does not depend on the others: new
-    videos, or old ones that were fetched again, change the parts that hold them and no other. Memory: 48 bytes for each
-    stored response.
+    A span is halved until it is expected to fit a part. So the end of one part does not depend on the others: new or
+    refreshed videos change only the parts that hold them. Memory: 48 bytes for each stored response.
     """
 
     def __init__(self, reader: LedgerReader, form: Format, most_bytes: int) -> None:
@@ -44,7 +43,7 @@ class Cutter:
         self._of_nothing = hashlib.sha256(repr((name, most_bytes, tools())).encode())
 
     def spans(self) -> Iterator[Span]:
-        """In load order; all of it. Raises ConfigError where the parts are so small that it can't be meant."""
+        """Yield the spans of the whole load order. Raises ConfigError if there would be more than MAX_PARTS."""
         room = self._most_bytes - self._empty_bytes()
         for number, span in enumerate(self._cut(EVERYTHING, room)):
             if number == MAX_PARTS:
@@ -52,7 +51,8 @@ class Cutter:
             yield span
 
     def inputs(self, span: Span) -> str:
-        """A digest of what a part of that span is made of: the same digest, the same bytes. Empty where nothing is."""
+        """Return a digest of the inputs of a part of that span: the same digest means the same bytes. Empty without
+        any."""
         if self._form.whole_responses:
             start, end = self._within(span)
             made_of: Iterable[bytes] = [bytes(self._checksums[32 * start : 32 * end])] if end > start else []
@@ -65,11 +65,11 @@ class Cutter:
         return "" if empty else digest.hexdigest()
 
     def inputs_of_nothing(self) -> str:
-        """The digest of the part of an export without any video."""
+        """Return the digest of the part of an export without videos."""
         return self._of_nothing.hexdigest()
 
     def halves(self, span: Span) -> tuple[Span, Span] | None:
-        """The span in two that both hold something; None where a single position holds all of it."""
+        """Halve a span so that both halves hold something; None if a single position holds all of it."""
         first, last = span.first, span.last
         while last > first:
             middle = (first + last) // 2
@@ -91,7 +91,7 @@ class Cutter:
                 yield from self._cut(half, room)
 
     def _within(self, span: Span) -> tuple[int, int]:
-        """Of the responses in load order, which begin there."""
+        """Return the range of responses, in load order, that begin in the span."""
         return bisect_left(self._firsts, span.first), bisect_right(self._firsts, span.last)
 
     def _holds_any(self, span: Span) -> bool:
@@ -99,7 +99,7 @@ class Cutter:
         return end > start or (not self._form.whole_responses and any(self._books.inputs(span)))
 
     def _empty_bytes(self) -> int:
-        """The length of a file that holds no video: a Parquet file's columns alone take some thousands."""
+        """The bytes of a file without videos: a Parquet file's columns alone take some thousands."""
         nothing = Span(EVERYTHING.last, EVERYTHING.last)
         length = sum(map(len, self._form.assemble(self._books, nothing, Counters())))
         if length > self._most_bytes:
@@ -108,7 +108,7 @@ class Cutter:
 
 
 class Reusable:
-    """The parts of an earlier export that stand there as they were made, cut by the same size."""
+    """The unchanged parts of an earlier export that was cut by the same size."""
 
     def __init__(self, parts: Iterable[Part]) -> None:
         self._parts = {(part.first_position, part.inputs): part for part in parts if part.inputs}
@@ -119,7 +119,7 @@ class Reusable:
         self._firsts = list(self._ends)
 
     def of(self, span: Span, cutter: Cutter, inputs: str) -> list[Part] | None:
-        """Those that make up the span; none where it is empty, and None where it is to be made anew."""
+        """Return the parts of the span, none if it is empty; None if it has to be made."""
         if not inputs:
             return []
         if part := self._parts.get((span.first, inputs)):
@@ -135,8 +135,8 @@ class Reusable:
         return found
 
     def _are_smaller(self, span: Span) -> bool:
-        """Whether the parts of that span were smaller than it: it came out too large, and was halved. So halving it
-        gives the same parts again, if nothing in them changed."""
+        """Whether the span came out too large before and was halved. Halving it then gives the same parts again, if
+        nothing in them changed."""
         first = bisect_left(self._firsts, span.first)
         within = self._firsts[first : bisect_right(self._firsts, span.last)]
         if not within or (end := self._ends[within[-1]]) > span.last:
@@ -146,13 +146,13 @@ class Reusable:
 
 @cache
 def tools() -> tuple[tuple[str, str], ...]:
-    """What the bytes of a part depend on, each with its version."""
+    """Return the libraries that decide the bytes of a part, with their versions."""
     libraries = tuple((name, version(name)) for name in _LIBRARIES)
     return ("harvester", __version__), ("zlib", zlib.ZLIB_RUNTIME_VERSION), *libraries
 
 
 def made_with() -> str:
-    """The same, as a manifest says it."""
+    """The same, as in a manifest."""
     return ", ".join(map(" ".join, tools()))
 
 

@@ -1,4 +1,4 @@
-"""Work done ahead in other threads, its results in order: for calls that release Python's lock, as those of zlib do."""
+"""Work done ahead in other threads, with results in order: for calls that release the GIL, such as zlib's."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 DEPTH = 4
-"""Hops under way or waiting to be taken, at most."""
+"""Most calls under way or waiting to be taken."""
 WORKERS = min(DEPTH, os.cpu_count() or 1)
 
 
 def ahead(function: Callable[[T], R], items: Iterable[T], *, at_a_hop: int = 1, depth: int = DEPTH) -> Iterator[R]:
-    """`map`, some items ahead of the reader. The items are taken in the calling thread, since ledgers ask for that.
+    """`map`, some items ahead of the reader. Items are taken in the calling thread, as ledgers require.
 
-    A hop to another thread costs about as much as to unpack a body: `at_a_hop` items share one. `depth` hops are under
-    way at most.
+    A switch of threads costs about as much as decompressing a body, so `at_a_hop` items share one. At most `depth`
+    switches are under way.
     """
     under_way: deque[Future[list[R]]] = deque()
     rest = iter(items)

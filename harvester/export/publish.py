@@ -1,4 +1,4 @@
-"""Export: assemble the stored responses, publish them, then say what was published."""
+"""Export: assemble the stored responses, publish them, then write the manifest."""
 
 from __future__ import annotations
 
@@ -58,19 +58,16 @@ def export(
     force: bool = False,
     datasette_metadata: bool = False,
 ) -> Manifest:
-    """Publish what is stored to `settings.uri`, as one file or as a folder of parts, then the manifest next to it.
+    """Publish the stored responses to `settings.uri`, as a file or a folder of parts, then the manifest next to it.
 
-    A ledger that holds no response gives an empty file of its format. The counts by state are of the same
-    snapshot as the responses, as far as `reader` reads from one. Of `ledger_name` and the loads the
-    manifest keeps what may be shown. `now` is when the export begins. `watch` hears of videos and bytes.
-    `maker` makes the parts of a folder. With `force`, what harvester did not write is replaced too. With
-    `datasette_metadata`, what Datasette shows with a database is written next to it, last of all.
+    A ledger without responses gives an empty file of its format. `now` is when the export begins. `watch` is called
+    with videos and bytes. `maker` makes the parts of a folder. With `force`, files that harvester did not write are
+    replaced too. With `datasette_metadata`, a database's metadata for Datasette are written last.
 
-    Raises DestinationRefused where harvester did not write what stands there; Overtaken where another export is
-    published there meanwhile; ExportIncomplete, before anything is written, where `require_complete` and ids are left
-    to ask for; LedgerDamaged where a stored body is not what was stored; ConfigError, CredentialsError or
-    StorageUnavailable where it can't be put there. In every case what stood there before is as it
-    was, unless it is the manifest that fails: then the error says so.
+    Raises DestinationRefused if harvester did not write what is there; Overtaken if another export is published there
+    meanwhile; ExportIncomplete, before anything is written, if `require_complete` and ids are left; LedgerDamaged if a
+    stored body is damaged; ConfigError, CredentialsError or StorageUnavailable if the destination can't be written.
+    What was there before is then unchanged, unless writing the manifest fails, which the error says.
     """
     if settings.max_part_bytes is None and maker is not make_here:
         raise ConfigError(
@@ -82,7 +79,7 @@ def export(
     begin = partial(
         _begin, reader, settings, ledger_name, now, require_complete=require_complete, watch=watch, maker=maker
     )
-    # What stands there is looked at before the ledger: an export that is published after that has a newer state.
+    # The destination is read before the ledger: an export that is published after that has a newer state.
     if settings.max_part_bytes is None:
         refuse_misleading_name(settings.uri, settings.format, settings.compression)
         target = target_at(settings.uri, settings)
@@ -109,9 +106,9 @@ def write_to(
     require_complete: bool = False,
     watch: ProgressCallback = no_progress,
 ) -> int:
-    """Write what is stored to `stream`, without a manifest. How many videos that were.
+    """Write the stored responses to `stream`, without a manifest. Returns the number of videos.
 
-    Raises ConfigError where `settings` ask for what is no stream; ExportIncomplete and LedgerDamaged as `export` does.
+    Raises ConfigError if the format can't be streamed; ExportIncomplete and LedgerDamaged as `export` does.
     """
     if settings.max_part_bytes is not None:
         raise ConfigError(
@@ -139,7 +136,7 @@ def write_to(
 
 @clients_kept()
 def check_place(settings: ExportSettings) -> None:
-    """Raise what an export would, before it reads the ledger, about the name and what stands there."""
+    """Raise what an export would raise about the destination before it reads the ledger."""
     if settings.uri == STDOUT:
         return
     if settings.max_part_bytes is None:
@@ -162,7 +159,7 @@ def _begin(
     watch: ProgressCallback,
     maker: PartMaker,
 ) -> _Export:
-    """Look at the ledger. From here on its snapshot is what is exported."""
+    """Read the counts of the snapshot that is exported."""
     progress = reader.progress()
     if require_complete:
         _refuse_incomplete(progress)
@@ -198,14 +195,14 @@ class _Export:
     expected_bytes: int
     progress: Progress
     begun: Manifest
-    """As far as it is known before anything is written."""
+    """The manifest, as far as it is known before anything is written."""
     watch: ProgressCallback
     maker: PartMaker
     videos_written: int = 0
-    """In the parts that are whole, as are the bytes."""
+    """Videos of finished parts, as are the bytes."""
     bytes_written: int = 0
     furthest: tuple[int, int] = (0, 0)
-    """Videos and bytes that were told of: a part that is begun anew does not take them back."""
+    """Videos and bytes that were reported: a part that is started again does not reduce them."""
 
     def to_file(self, target: Destination, replacing: ExistingFile | None) -> Manifest:
         form, counters = self.form, Counters()
@@ -252,7 +249,7 @@ class _Export:
 
 
 class _Parts:
-    """The parts of a folder: those that can be used as they stand there, and the others, which are made."""
+    """The parts of a folder: those that are reused, and those that are made."""
 
     def __init__(self, export: _Export, draft: Draft, cutter: Cutter, reusable: Reusable, most_bytes: int) -> None:
         self._export, self._draft, self._cutter, self._reusable = export, draft, cutter, reusable
@@ -261,7 +258,7 @@ class _Parts:
         self._written: list[Part] = []
 
     def written(self) -> list[Part]:
-        """A part a span, or several where it comes out larger than its figures promised; in load order."""
+        """Return the parts in load order: one for each span, or several if it comes out too large."""
         for span in self._cutter.spans():
             self._plan(span)
         unchanged = len(self._written)
@@ -289,7 +286,7 @@ class _Parts:
         def next_order() -> PartOrder | None:
             return self._order(*self._to_make.popleft()) if self._to_make else None
 
-        # Closed at once, whatever happens: what is still being made would be written to a draft that is gone.
+        # Closed in any case: parts under way would be written to a draft that is gone.
         with closing(self._export.maker(self._export.reader, next_order, self._export.watch_part)) as results:
             for order, made in results:
                 if made is None:
@@ -307,7 +304,7 @@ class _Parts:
             self._to_make.append((order.span, order.inputs, None))
 
     def _make_without_videos(self) -> None:
-        """A table without rows still has its columns."""
+        """Make the one part of an export without videos: a table without rows still has its columns."""
         order = self._order(EVERYTHING, self._cutter.inputs_of_nothing(), None)
         made = make(self._export.reader, order)
         assert made is not None

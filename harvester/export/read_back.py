@@ -1,4 +1,4 @@
-"""The ids in a published file, read back as the people downstream would."""
+"""Read the ids of a published file, as its readers would."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class _Item(msgspec.Struct):
 
 
 def ids_in(file: BinaryIO, name: str, compression: str) -> Iterator[str]:
-    """Every video's id, in the order of the file; memory does not grow with it. Raises Unreadable."""
+    """Yield every video's id, in the order of the file, in bounded memory. Raises Unreadable."""
     try:
         yield from _READERS[name](_unpacked(file, compression))
     except (Unreadable, HarvesterError):
         raise
-    except Exception as error:  # zlib's, zstandard's and Arrow's errors have no base in common
+    except Exception as error:  # errors of zlib, zstandard and Arrow have no common base
         raise Unreadable(str(error) or type(error).__name__) from error
 
 
@@ -74,7 +74,7 @@ def _of_csv(file: BinaryIO) -> Iterator[str]:
 
 
 def _of_safe_csv(file: BinaryIO) -> Iterator[str]:
-    """No id begins with an apostrophe of its own."""
+    """Remove the apostrophes of csv-safe: no id begins with one."""
     return (video_id.removeprefix("'") for video_id in _of_csv(file))
 
 

@@ -1,4 +1,4 @@
-"""A stored body as it may be published: what was stored, proved to be so."""
+"""Stored bodies, with their checksums verified."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harvester.support.sanitize import count
 
 
 def plain_body(response: StoredResponse) -> bytes:
-    """The body as the API meant it, decompressed. Raises LedgerDamaged where it is not what was stored."""
+    """Return the decompressed body. Raises LedgerDamaged if it is damaged."""
     body = response.body
     verify_checksum(response)
     try:
@@ -24,7 +24,7 @@ def plain_body(response: StoredResponse) -> bytes:
 
 
 def verify_checksum(response: StoredResponse) -> None:
-    """Raises LedgerDamaged where the body, as it is stored, does not match its checksum."""
+    """Raise LedgerDamaged if the stored body does not match its checksum."""
     body = response.body
     if body.encoding not in ("gzip", "identity"):
         raise damaged(response, f"its encoding {body.encoding!r} is unknown")

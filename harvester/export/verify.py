@@ -1,4 +1,4 @@
-"""Proof of what was published: against its manifest, and against a ledger that has not moved on."""
+"""Verify an export against its manifest, and against a ledger that has not changed since."""
 
 from __future__ import annotations
 
@@ -32,24 +32,22 @@ _MOST_FINDING_CHARS = 1000
 _IDS_AT_ONCE = 5000
 _IDS_LOOKED_UP = 500
 _MOST_LOOKS = 5
-"""Before a place that is published to again and again is left alone."""
+"""Attempts to verify a destination to which others keep publishing."""
 
 
 @clients_kept()
 def check_published(
     uri: str, reader: LedgerReader, settings: ExportSettings, *, watch: ProgressCallback = no_progress
 ) -> list[str]:
-    """What is wrong with the file or folder at `uri`, a sentence each; empty where all is well. Writes nothing.
+    """Return what is wrong with the file or folder at `uri`, a sentence each; empty if nothing is. Writes nothing.
 
-    Every file is read through and must have the length and the sha256 that the manifest states; then it is read as
-    what it is, JSON or Parquet, and must hold as many videos as the manifest says. Then the ledger: it has moved on
-    where a response was fetched after the export began, or where the counts by state are others now; an older
-    export is no fault, and nothing more is asked of it. Where the ledger has not moved, the published ids must
-    be its fetched ids, each once, and assembled once more it must give, byte for byte, the published file
-    (Parquet and what is compressed anew are left out: another version of a library may write other bytes).
+    Every file must have the length and the sha256 of the manifest, be valid, and hold as many videos as the manifest
+    says. If the ledger has not changed (no response was fetched after the export began, and the counts by state are the
+    same), the published ids must be its fetched ids, each once, and assembling it again must give the same bytes,
+    except for Parquet and newly compressed files, whose bytes depend on the version of a library.
 
-    Raises ConfigError where nothing is there; ConfigError, CredentialsError or StorageUnavailable where the place
-    itself can't be read.
+    Raises ConfigError if nothing is there; ConfigError, CredentialsError or StorageUnavailable if the destination can't
+    be read.
     """
     for _ in range(_MOST_LOOKS):
         seen, refusal, findings = _seen(uri, settings), None, []
@@ -57,11 +55,11 @@ def check_published(
             findings = _findings(uri, reader, settings, watch)
         except ConfigError as error:
             refusal = error
-        # Where another export was published meanwhile, its file may have been compared with the manifest of before.
+        # If another export was published meanwhile, its file may have been compared with the previous manifest.
         if not (refusal or findings) or _seen(uri, settings) == seen:
             if refusal:
                 raise refusal
-            # A manifest may come from anywhere: what it says is quoted, and shown.
+            # A manifest may come from anywhere: what it contains is sanitised when shown.
             return [shown(finding, _MOST_FINDING_CHARS) for finding in findings]
         log.info("another export was published at %s meanwhile: it is looked at anew", shown(uri))
     raise StorageUnavailable(
@@ -72,7 +70,7 @@ def check_published(
 
 
 def _seen(uri: str, settings: ExportSettings) -> tuple[object, ...]:
-    """What stands there between two exports, and its manifest: another one leaves something else."""
+    """Return the versions of the files and the manifest: another export changes them."""
     with suppress(HarvesterError, OSError):
         folder = folder_at(uri, settings)
         beside = folder.beside(SUFFIX)
@@ -129,7 +127,7 @@ def _read_manifest(place: Destination) -> tuple[Manifest | None, list[str]]:
 
 
 def _refuse_nothing(uri: str, folder: Folder, manifest: Manifest | None, settings: ExportSettings) -> None:
-    """Raises ConfigError where no file or folder has that name: most likely another was meant."""
+    """Raise ConfigError if there is no file or folder of that name."""
     if _is_there(uri, folder, settings):
         return
     place = folder.beside(SUFFIX).uri
@@ -152,7 +150,7 @@ def _is_there(uri: str, folder: Folder, settings: ExportSettings) -> bool:
 
 
 def _misfit(uri: str, folder: Folder, manifest: Manifest) -> str:
-    """What is wrong where the manifest can't be of what stands there, whatever is in it; empty where nothing is."""
+    """Return why the manifest can't be that of what is there; empty if it can."""
     if manifest.parts is None:
         return f"{uri} is a folder, its manifest speaks of one file." if Path(uri).is_dir() else ""
     if Path(uri).is_file():
@@ -164,7 +162,7 @@ def _misfit(uri: str, folder: Folder, manifest: Manifest) -> str:
 
 
 def _files(uri: str, folder: Folder, manifest: Manifest, settings: ExportSettings) -> list[tuple[Destination, Part]]:
-    """Every published file, with what the manifest says of it."""
+    """Return every published file with its manifest entry."""
     if manifest.parts is not None:
         return [(folder.file(part.file), part) for part in manifest.parts]
     whole = Part(manifest.file, manifest.videos, manifest.bytes, manifest.sha256, EVERYTHING.first, None)
@@ -172,10 +170,10 @@ def _files(uri: str, folder: Folder, manifest: Manifest, settings: ExportSetting
 
 
 def _against_manifest(folder: Folder, manifest: Manifest) -> Iterator[str]:
-    """What contradicts itself, or lies in the folder without being spoken of."""
+    """Yield contradictions of the manifest, and files of the folder that it does not name."""
     counts = manifest.counts
     through = counts.get("pending", 0) + counts.get("claimed", 0) == 0
-    # Earlier versions called a crawl without one valid id complete.
+    # Earlier versions called a crawl without a valid id complete.
     if manifest.complete != through and counts.get("total", 0) > counts.get("invalid", 0):
         yield "The manifest's `complete` contradicts its own counts."
     if manifest.parts is None:
@@ -242,8 +240,8 @@ def _against_ledger(
 
 
 def _foreign(reader: LedgerReader, manifest: Manifest, ids: _Ids) -> list[str]:
-    """A sentence where the export is of another ledger: one forgets no id that a call was paid for."""
-    # No id has other characters, and not every database could be asked for them.
+    """Return a sentence if the export is of another ledger: a ledger forgets no id that a call was paid for."""
+    # No id has other characters, and not every database accepts them.
     odd = [video_id for video_id in ids.first if not (video_id.isascii() and video_id.isprintable())]
     unknown = odd or reader.unknown(ids.first)
     if not unknown:
@@ -272,7 +270,7 @@ def _assembled_again(reader: LedgerReader, manifest: Manifest, form: Format, way
 
 
 def _made_of_others(reader: LedgerReader, manifest: Manifest, form: Format) -> list[str]:
-    """A sentence where a part was made of other responses than the ledger holds, as far as this version can tell."""
+    """Return a sentence if a part was made of other responses than the ledger holds, as far as this version knows."""
     if manifest.parts is None or manifest.max_part_bytes is None or manifest.made_with != made_with():
         return []
     cutter = Cutter(reader, form, manifest.max_part_bytes)
@@ -284,7 +282,7 @@ def _made_of_others(reader: LedgerReader, manifest: Manifest, form: Format) -> l
 
 
 class _Way:
-    """How far the proof is. What was published is gone through several times: each is an equal share of the way."""
+    """The progress of a verification. The export is read several times: each is an equal share."""
 
     def __init__(self, watch: ProgressCallback, manifest: Manifest, times: int) -> None:
         self._watch = watch
@@ -313,12 +311,12 @@ class _Way:
 
 
 class _Ids:
-    """Ids by number and by a sum of their hashes: whichever order they come in, the same ids come to the same."""
+    """Ids by number and by a sum of their hashes, which do not depend on their order."""
 
     def __init__(self) -> None:
         self.number = 0
         self.first: list[str] = []
-        """Of those that came first, as many as are looked up in a ledger."""
+        """The first ids, as many as are looked up in a ledger."""
         self._sum = 0
 
     def count(self, ids: Iterable[str]) -> None:

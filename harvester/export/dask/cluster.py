@@ -1,4 +1,4 @@
-"""A client of a Dask cluster: of one that runs already, or of one that is started here and ends with the client."""
+"""A client of a Dask cluster, which is running already, or is started here and ends with the client."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 LOCAL = "local"
 ANSWER_SECONDS = 30.0
-"""How long the scheduler may take to answer. Dask gives up a connection that is dead after as long."""
+"""Seconds for an answer of the scheduler. Dask gives up a dead connection after the same time."""
 KEPT = "What stood there before is as it was; the ledger was only read."
 PRELOAD = "harvester.export.dask.preload"
 _TO_STOP = (signal.SIGINT, signal.SIGTERM)
@@ -25,9 +25,9 @@ _TO_STOP = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def connected(address: str) -> Iterator[Client]:
-    """A client of the cluster; what is still under way when it is left is given up."""
+    """Yield a client of the cluster. Work under way at the end is cancelled."""
     if address == LOCAL:
-        _start_fork_server()  # it imports at the same time as this process
+        _start_fork_server()  # it imports while this process goes on
     _import_dask()
     with _client_here() if address == LOCAL else _client_of(address) as client:
         yield client
@@ -35,7 +35,7 @@ def connected(address: str) -> Iterator[Client]:
 
 @contextmanager
 def scheduler_asked() -> Iterator[None]:
-    """Whatever Dask says of a scheduler that is gone, in a sentence. TimeoutError stays."""
+    """Translate Dask's errors about a missing scheduler. TimeoutError is not translated."""
     from concurrent.futures import CancelledError
 
     from distributed.client import ClosedClientError
@@ -57,7 +57,7 @@ def _import_dask() -> None:
         import cryptography  # noqa: F401 (what makes the certificates of a local cluster)
         import dask
 
-        # Its log lines go the way of all other libraries', not to handlers of its own.
+        # Its log lines go to harvester's handlers, not to its own.
         dask.config.set({"logging": {"version": 1, "disable_existing_loggers": False}})
         import distributed  # noqa: F401
     except ImportError as error:
@@ -70,11 +70,11 @@ def _import_dask() -> None:
 
 
 def _start_fork_server() -> None:
-    """Where workers are forked from, none has to import anything: that would take each a second. They inherit neither
-    what threads of this process hold nor Dask's setting of malloc, by which they had twice as many page faults."""
+    """Start the server from which workers are forked, so that none has to spend a second on imports. They inherit
+    neither locks of this process's threads nor Dask's setting of malloc, which doubles page faults."""
     from multiprocessing import forkserver, resource_tracker
 
-    # Its start would let signals through again.
+    # Its start would unblock signals.
     resource_tracker.ensure_running()
     with _signals_held():
         forkserver.set_forkserver_preload([PRELOAD])
@@ -83,21 +83,21 @@ def _start_fork_server() -> None:
 
 @contextmanager
 def _client_here() -> Iterator[Client]:
-    """Of a cluster of this machine's processors, which ends with it, even where this process is killed."""
+    """Yield a client of a cluster of this machine's processors, which ends with it, even if this process is killed."""
     import dask
     from distributed import Client
     from distributed.security import Security
 
-    # Without certificates, anyone with an account on this machine could have the workers do anything.
+    # Without certificates, every user of this machine could run code on the workers.
     security = Security.temporary()
-    # Nor does anybody see the pages that schedulers and workers serve, or the profiles that workers take of themselves.
+    # Nobody sees the dashboards of scheduler and workers, or their profiles.
     settings: dict[str, object] = {f"distributed.{who}.http.routes": [] for who in ("scheduler", "worker")}
     settings["distributed.worker.profile.enabled"] = False
-    # Fifty times a second each of them would see how it is, and ten times how much memory it takes: a twentieth of the
-    # time of two processors.
+    # Each of them would monitor itself fifty times a second, and its memory ten times: a twentieth of the time of two
+    # processors.
     settings["distributed.admin.tick.interval"] = settings["distributed.worker.memory.monitor-interval"] = "1s"
     settings["distributed.worker.multiprocessing-method"] = "forkserver"
-    # On a busy machine a worker that died is not back in Dask's 15 seconds, and would be written off.
+    # On a busy machine a worker that died may need more than Dask's 15 seconds to restart.
     settings["distributed.deploy.lost-worker-timeout"] = "5 minutes"
     with (
         dask.config.set(settings),
@@ -116,8 +116,8 @@ def _cluster_here(security: Security) -> LocalCluster:
 
 @contextmanager
 def _signals_held() -> Iterator[None]:
-    """Ctrl-C, and systemd, tell all processes of a group to stop: the workers are ended by this one, in good order.
-    Threads and processes that are started meanwhile inherit what is blocked."""
+    """Block signals while threads and processes are started, which inherit that. Ctrl-C and systemd signal all
+    processes of a group; the workers are ended by this one."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _TO_STOP)
     try:
         yield
@@ -146,7 +146,7 @@ def _client_of(address: str) -> Client:
 
 
 def _see_that_it_answers(address: str) -> None:
-    """A Client would wait for ever where a connection is taken and nothing is said."""
+    """Raise if the scheduler does not answer: a Client would wait for ever if the connection is accepted."""
     from distributed.core import connect
     from distributed.security import Security
     from distributed.utils import LoopRunner, sync

@@ -1,8 +1,7 @@
-"""Parts made by the workers of a Dask cluster. Each worker reads the ledger and writes to the place of the part itself.
+"""Make parts on the workers of a Dask cluster. Each worker reads the ledger and writes its part itself.
 
-What travels is the order of a part and, back, what the manifest says of it. Credentials are the workers' own. The parts
-go into the draft that this process holds: nothing is seen before all are there, and a worker that dies is made up for
-by Dask, which has the part made anew by another.
+Only the order of a part and its manifest entry are sent. Credentials are the workers' own. The parts belong to the
+draft of this process: nothing is visible before all are there. If a worker dies, Dask has another one make its part.
 """
 
 from __future__ import annotations
@@ -35,23 +34,23 @@ if TYPE_CHECKING:
     from distributed import Client, Future
 
 NO_WORKER_SECONDS = 300.0
-"""How long a cluster may be without any worker: those that grow with their work need a while."""
+"""Seconds that a cluster may be without workers: adaptive ones need a while."""
 LOOK_SECONDS = 1.0
-"""How often a worker says how far its part is, and this process looks how many of them there are."""
+"""Seconds between two reports of a worker's progress, and between two counts of the workers."""
 _TOPIC = "harvester-export"
 _OTHER_ENVIRONMENT = "Install the same youtube-harvester[dask] for the scheduler and every worker, from one lock file."
 
 Asked: TypeAlias = "concurrent.futures.Future[PartResult | None]"
-"""What is to be had of a part."""
+"""The result of a part."""
 OpenReader = Callable[[], AbstractContextManager[LedgerReader]]
 
 
 @dataclass(frozen=True, slots=True)
 class OnDask:
-    """A PartMaker: see there."""
+    """A PartMaker that uses a Dask cluster."""
 
     address: str
-    """Of the scheduler; `local` starts a cluster of this machine's processors."""
+    """The scheduler's address; `local` starts a cluster of this machine's processors."""
     open_reader: OpenReader
     """How a worker opens the ledger. It is pickled."""
 
@@ -67,23 +66,23 @@ class OnDask:
 def maker_for(
     dask: str | None, open_reader: Callable[..., AbstractContextManager[LedgerReader]], *ledger: object
 ) -> PartMaker:
-    """Who makes the parts of a folder: workers that open that ledger, of the scheduler at the address `dask` or of a
-    cluster of this machine where it is `local`; this process where it is None."""
+    """Return the maker of the parts of a folder: workers of the scheduler at `dask`, which open `ledger`; of a new
+    cluster of this machine if it is `local`; this process if it is None."""
     return make_here if dask is None else OnDask(dask, partial(open_reader, *ledger))
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a worker does with an order."""
+    """The work of a worker."""
 
     open_reader: OpenReader
     progress: Progress
-    """Of the snapshot that is exported."""
+    """The counts of the exported snapshot."""
     tools: tuple[tuple[str, str], ...]
     export: str
-    """A name that no other export has."""
+    """A unique name of the export."""
     tell_seconds: float
-    """How often it says how far it is."""
+    """Seconds between two reports of its progress."""
 
     def __call__(self, order: PartOrder) -> PartResult | None:
         tune_gc()
@@ -118,8 +117,8 @@ class Task:
             )
 
     def _see_that_nobody_wrote(self, reader: LedgerReader) -> None:
-        """Where the database can't share its snapshot, each part is read from one of its own: they are one moment's
-        only while nothing is written. Where it can, this holds anyhow."""
+        """Raise if the ledger has changed since the export began: in SQLite each part is read from a snapshot of its
+        own."""
         if reader.progress() != self.progress:
             raise LedgerUnavailable(
                 "The ledger is not as it was when the export began: it was written to meanwhile, or is another copy.",
@@ -135,7 +134,7 @@ def _this_worker() -> str:
 
 
 class _Telling:
-    """A progress callback on a worker: the exporting process hears of it through the scheduler, now and then."""
+    """A progress callback on a worker, which reports to the exporting process through the scheduler."""
 
     def __init__(self, export: str, part: str, seconds: float) -> None:
         self._export, self._part, self._seconds = export, part, seconds
@@ -150,8 +149,7 @@ class _Telling:
 
 
 class _Parts:
-    """What workers have in hand. All that is ordered is handed over at once: which worker takes what, and how many
-    there are, is Dask's affair."""
+    """The orders under way. All of them are submitted at once; Dask assigns them to workers."""
 
     def __init__(self, client: Client, task: Task, watch: ProgressCallback) -> None:
         self._client, self._task, self._watch = client, task, watch
@@ -160,10 +158,10 @@ class _Parts:
         self._ended: SimpleQueue[Asked] = SimpleQueue()
         self._done = 0
         self._so_far: dict[str, tuple[int, int]] = {}
-        """Videos and bytes of parts that are being made, as far as was heard."""
+        """Videos and bytes of parts under way, as last reported."""
         self._workers = 0
         self._seen, self._looked = time.monotonic(), -math.inf
-        """When there was a worker, and when that was asked."""
+        """When a worker was last seen, and when workers were last counted."""
         with scheduler_asked():
             client.subscribe_topic(_TOPIC, self._hear)
 
@@ -183,13 +181,13 @@ class _Parts:
             self._tell()
 
     def _hand_over(self, next_order: NextOrder) -> bool:
-        """All that is ordered now. Whether anything is under way."""
+        """Submit all orders. Returns whether any is under way."""
         while (order := next_order()) is not None:
             with scheduler_asked():
                 key = f"{self._task.export}-{next(self._numbers)}"
                 future = self._client.submit(self._task, order, key=key, pure=False)
-            # Without a limit of time: Dask 2026.8's client would answer no more once it has given up an answer.
-            # Where a worker dies before it is asked, the part is being made anew.
+            # Without a timeout: Dask 2026.8's client stops working after one. If a worker dies before it is asked, the
+            # part is being made again.
             answer = self._client.gather(future, asynchronous=True)
             asked = asyncio.run_coroutine_threadsafe(answer, self._client.loop.asyncio_loop)
             self._under_way[asked] = order, future
@@ -212,7 +210,7 @@ class _Parts:
         self._tell()
 
     def _hear(self, event: tuple[float, tuple[str, str, int, int]]) -> None:
-        """In another thread."""
+        """Called in another thread."""
         export, part, videos, size = event[1]
         if export == self._task.export:
             self._so_far[part] = videos, size
@@ -242,7 +240,7 @@ def _workers_of(client: Client) -> int:
 
 
 def _result(future: Future, asked: Asked) -> PartResult | None:
-    """Of a part that has ended."""
+    """Return the result of a finished part."""
     if future.status == "error" and (error := asked.exception()) is not None:
         raise _failure(error)
     with scheduler_asked():
@@ -250,7 +248,7 @@ def _result(future: Future, asked: Asked) -> PartResult | None:
 
 
 def _failure(error: BaseException) -> BaseException:
-    """What to raise for what a part ended with."""
+    """Return the error to raise for that of a part."""
     from distributed.scheduler import KilledWorker
 
     if isinstance(error, KilledWorker):

@@ -1,10 +1,10 @@
-"""What the workers of a local cluster have in memory when they begin: imported once, where they are all forked from."""
+"""Modules that the workers of a local cluster inherit: imported once, in the server from which they are forked."""
 
 from __future__ import annotations
 
 import dask
 
-# What fails on a worker is said by the exporting process.
+# The exporting process reports the failures of workers.
 dask.config.set({"logging": {"distributed": "critical"}})
 
 import distributed.nanny  # noqa: E402, F401
