@@ -153,8 +153,8 @@ def copy(server: PostgresServer) -> None:
             with _timed(name):
                 ledger_copy.copy(here, new)
         for name, url in (("verify on PostgreSQL", there), ("verify on SQLite", back)):
-            with _timed(name), open_reader(url) as books:
-                assert books.findings() == []
+            with _timed(name), open_reader(url) as reader:
+                assert reader.findings() == []
 
 
 @contextmanager

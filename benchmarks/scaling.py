@@ -160,8 +160,8 @@ def of_responses(path: Path, count: int) -> dict[str, object]:
         argv = [sys.executable, "-m", "benchmarks.children.our_export", path, export["uri"], "json", "gzip"]
         measured = run_process(argv, env=sink.env)
     began = time.perf_counter()
-    with Harvester(config).reader() as books:
-        for _ in books.sizes():
+    with Harvester(config).reader() as reader:
+        for _ in reader.sizes():
             pass
     survey = time.perf_counter() - began
     return {

@@ -67,7 +67,7 @@ class ChildCrawl:
         status: dict[str, Any] = json.loads(self.ok("status", "--json"))
         return status
 
-    def books(self) -> LedgerReader:
+    def reader(self) -> LedgerReader:
         """The reading side, in this process; for use as a context manager."""
         return ledger_open.open_reader(self.url)
 
@@ -76,10 +76,10 @@ class ChildCrawl:
         ask(self.url, "UPDATE responses SET fetched_at = '2020-01-01T00:00:00.000000Z'")
 
     def assert_sound(self) -> None:
-        """The books balance, and what is settled is in the state that the simulated API made it for."""
-        with self.books() as books:
-            states = dict(books.states())
-            assert books.findings() == []
+        """The ledger is consistent, and what is settled is in the state that the simulated API made it for."""
+        with self.reader() as reader:
+            states = dict(reader.states())
+            assert reader.findings() == []
         assert list(states) == self.ids
         share = self.simulator.settings.missing_share
         settled = {video_id: state.label for video_id, state in states.items() if state > VideoState.CLAIMED}
@@ -88,8 +88,8 @@ class ChildCrawl:
     def assert_finished(self) -> None:
         """The same, and every id is settled."""
         self.assert_sound()
-        with self.books() as books:
-            progress = books.progress()
+        with self.reader() as reader:
+            progress = reader.progress()
         assert progress.settled == len(self.ids)
 
 

@@ -149,7 +149,7 @@ def test_offline_leaves_out_the_network_alone(healthy: Setup, closed_port: int) 
     assert "What needs the network was left out." in healthy.cli.ok("doctor", "--offline")
 
 
-def test_a_unit_is_spent_only_when_it_is_asked_for_and_in_the_books(
+def test_a_unit_is_spent_only_when_it_is_asked_for_and_in_the_ledger(
     healthy: Setup, simulator: SimulatorProcess
 ) -> None:
     calls = simulator.report()["calls"]

@@ -229,7 +229,7 @@ def test_a_source_that_cannot_be_reached(cli: CommandLine, closed_port: int) -> 
     assert_says(cli("load", f"http://127.0.0.1:{closed_port}/songs.csv"), 4, "cannot be read now")
 
 
-# --- 5: the books
+# --- 5: an inconsistent ledger
 
 
 DAMAGES = {
@@ -245,7 +245,7 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_books_that_do_not_balance(cli: CommandLine, api: Api, damage: str) -> None:
+def test_a_ledger_that_is_not_consistent(cli: CommandLine, api: Api, damage: str) -> None:
     cli.load(120)
     cli.ok("-q", "run")
     cli.ok("verify")

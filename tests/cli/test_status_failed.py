@@ -101,10 +101,10 @@ def test_they_are_streamed(tmp_path: Path) -> None:
     given_up_ledger(tmp_path / "harvest.db", ["backendError"])
     many = 60_000
     _fail(tmp_path / "harvest.db", many)
-    with SqliteReader(tmp_path / "harvest.db") as books:
-        next(iter(books.failed()))
+    with SqliteReader(tmp_path / "harvest.db") as reader:
+        next(iter(reader.failed()))
         tracemalloc.start()
-        number = sum(1 for _ in books.failed())
+        number = sum(1 for _ in reader.failed())
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert number == many + 2

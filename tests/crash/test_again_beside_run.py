@@ -18,8 +18,8 @@ def test_ids_are_put_back_under_a_run_which_fetches_them(prepare_crawl: PrepareC
     )
     crawl.ok("run", "--max-calls", "30")
     crawl.age()
-    with crawl.books() as books:
-        before = books.progress()
+    with crawl.reader() as reader:
+        before = reader.progress()
     run = crawl.start_and_reach(4)
     pruned, put_back = crawl.ok("prune", "--older-than", "30d"), crawl.ok("retry", "--missing")
     assert run.process.poll() is None, "they ended first"
@@ -27,12 +27,12 @@ def test_ids_are_put_back_under_a_run_which_fetches_them(prepare_crawl: PrepareC
     assert int(put_back.split()[1]) > 0
     assert run.wait() == 0, run.stderr
     crawl.ok("verify")
-    with crawl.books() as books:
-        progress = books.progress()
+    with crawl.reader() as reader:
+        progress = reader.progress()
         videos = progress.videos
         assert videos[VideoState.FETCHED] + videos[VideoState.MISSING] == VIDEOS
         assert progress.pruned.responses == 30
-        assert books.older(datetime(2021, 1, 1, tzinfo=UTC)).responses == 0
+        assert reader.older(datetime(2021, 1, 1, tzinfo=UTC)).responses == 0
         good = sum(day.ok for day in progress.days)
     assert good == crawl.calls
     # 60 for all, 24 to 30 for what was put back of the first 30, and some for what the run itself missed meanwhile.

@@ -10,10 +10,10 @@ REFRESH = ("refresh", "--older-than", "25d")
 
 
 def stored(crawl: ChildCrawl) -> int:
-    """Videos in the stored responses, in books that balance."""
+    """Videos in the stored responses, in a consistent ledger."""
     crawl.assert_sound()
-    with crawl.books() as books:
-        return sum(response.body.item_count for response in books.responses())
+    with crawl.reader() as reader:
+        return sum(response.body.item_count for response in reader.responses())
 
 
 @on_both

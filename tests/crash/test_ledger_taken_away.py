@@ -65,8 +65,8 @@ def assert_said(stderr: str) -> None:
 def assert_whole(crawl: ChildCrawl, kept: Path) -> None:
     """Every call that the API has seen was paid for in the file that was taken away; nothing of it lies in a WAL."""
     alone = kept.rename(kept.with_name("alone.db"))
-    with ledger_open.open_reader(f"sqlite:///{alone}") as books:
-        assert books.findings() == []
+    with ledger_open.open_reader(f"sqlite:///{alone}") as reader:
+        assert reader.findings() == []
     with closing(sqlite3.connect(alone)) as db:
         assert db.execute("SELECT sum(units_reserved) FROM quota_days").fetchone() == (crawl.calls * UNITS,)
 

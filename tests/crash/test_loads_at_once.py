@@ -17,8 +17,8 @@ def test_two_loads_at_once_bring_every_id_once(harvester: Program, ledger_url: s
         (harvester.folder / name).write_text("\n".join(part), encoding="ascii")
     loads = [harvester.start("load", name) for name in ("one.txt", "two.txt")]
     assert [load.wait() for load in loads] == [0, 0], [load.stderr for load in loads]
-    with open_reader(ledger_url) as books:
-        loaded = [video_id for video_id, _ in books.states()]
+    with open_reader(ledger_url) as reader:
+        loaded = [video_id for video_id, _ in reader.states()]
         assert len(loaded) == 60_000
         assert set(loaded) == set(ids)
-        assert books.findings() == []
+        assert reader.findings() == []

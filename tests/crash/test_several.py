@@ -66,8 +66,8 @@ def test_one_of_them_killed_in_the_middle_costs_its_calls_under_way_only(
     crawl.assert_finished()
     for run in others:
         assert_quiet(run)
-    with crawl.books() as books:
-        runs, days = books.runs(3), books.progress().days
+    with crawl.reader() as reader:
+        runs, days = reader.runs(3), reader.progress().days
     assert sorted(run.reason or "" for run in runs) == ["died", "nothing left", "nothing left"]
     assert {str(day.day) for day in days} == set(report["days"])
     if "here" not in hosts:

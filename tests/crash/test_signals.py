@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT: the first drains, the second ends at once; both leave the books in order and exit with 0."""
+"""SIGTERM and SIGINT: the first drains, the second ends at once; both leave a consistent ledger and exit with 0."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_one_signal_lets_the_calls_under_way_come_home(prepare_crawl: PrepareCra
 
 
 @signals
-def test_a_second_signal_ends_at_once_and_the_books_balance(
+def test_a_second_signal_ends_at_once_and_the_ledger_is_consistent(
     prepare_crawl: PrepareCrawl, number: signal.Signals
 ) -> None:
     # No call would come home by itself.

@@ -169,18 +169,18 @@ class CrawlSetup:
 
     @property
     def progress(self) -> Progress:
-        with SqliteReader(self.path) as books:
-            return books.progress()
+        with SqliteReader(self.path) as reader:
+            return reader.progress()
 
     @property
     def states(self) -> dict[str, str]:
-        with SqliteReader(self.path) as books:
-            return {video_id: state.label for video_id, state in books.states()}
+        with SqliteReader(self.path) as reader:
+            return {video_id: state.label for video_id, state in reader.states()}
 
     @property
     def findings(self) -> list[str]:
-        with SqliteReader(self.path) as books:
-            return books.findings()
+        with SqliteReader(self.path) as reader:
+            return reader.findings()
 
     @property
     def units(self) -> int:
@@ -205,7 +205,7 @@ SetUp = Callable[..., Awaitable[CrawlSetup]]
 
 
 def assert_all_true(setup: CrawlSetup) -> None:
-    """Every id is in its true state, and the books balance, here and with the API's."""
+    """Every id is in its true state, and the ledger is consistent, in itself and with the API's counts."""
     assert setup.untrue() == {}
     assert setup.findings == []
     report = setup.simulator.report()
@@ -216,7 +216,7 @@ def assert_all_true(setup: CrawlSetup) -> None:
 
 
 def assert_handed_back(setup: CrawlSetup) -> None:
-    """Every id is pending again, and the books balance."""
+    """Every id is pending again, and the ledger is consistent."""
     assert set(setup.states.values()) == {"pending"}
     assert setup.findings == []
 

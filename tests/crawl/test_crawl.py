@@ -31,8 +31,8 @@ async def test_every_id_is_asked_for_once_in_full_batches(set_up: SetUp, videos:
 async def test_bodies_are_stored_as_they_came_compressed(set_up: SetUp) -> None:
     setup = await set_up(200)
     await setup.run()
-    with SqliteReader(setup.path) as books:
-        bodies = [response.body for response in books.responses()]
+    with SqliteReader(setup.path) as reader:
+        bodies = [response.body for response in reader.responses()]
     assert {body.encoding for body in bodies} == {"gzip"}
     assert all(len(body.data) < body.raw_bytes / 2 for body in bodies)
 

@@ -105,8 +105,8 @@ async def test_a_text_is_read_as_load_reads_it(api: SimulatorProcess) -> None:
 async def test_a_list_without_an_id_is_not_kept(api: SimulatorProcess, caplog: pytest.LogCaptureFixture) -> None:
     assert await fetch_all(["title", "artist"]) == []
     assert "2 of the 2 texts are no video ids" in caplog.text
-    with SqliteReader(Path("harvest.db")) as books:
-        assert books.progress().total == 0
+    with SqliteReader(Path("harvest.db")) as reader:
+        assert reader.progress().total == 0
 
 
 @pytest.mark.parametrize(
@@ -223,8 +223,8 @@ async def test_without_a_key_it_says_so_and_keeps_the_ids(
     monkeypatch.delenv("YOUTUBE_API_KEY")
     with pytest.raises(CredentialsError, match="There is no API key"):
         await fetch_all(IDS)
-    with SqliteReader(tmp_path / "harvest.db") as books:
-        assert books.progress().videos[VideoState.PENDING] == 120
+    with SqliteReader(tmp_path / "harvest.db") as reader:
+        assert reader.progress().videos[VideoState.PENDING] == 120
 
 
 async def test_it_reads_the_settings_that_it_is_given(api: SimulatorProcess, tmp_path: Path) -> None:

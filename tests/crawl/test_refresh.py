@@ -37,13 +37,13 @@ async def refresh(setup: CrawlSetup, stop: Stop | None = None, **how: Any) -> Ru
 
 
 def old(setup: CrawlSetup) -> int:
-    """Responses past their age. All that was fetched is stored, each id in one response, in books that balance."""
+    """Responses past their age. All that was fetched is stored, each id in one response, in a consistent ledger."""
     assert setup.untrue() == {}
-    with SqliteReader(setup.path) as books:
-        assert books.findings() == []
-        stored = sum(response.body.item_count for response in books.responses())
-        assert stored == sum(len(rows) for rows in books.fetched(EVERYTHING, 1000)) == setup.count_of("fetched")
-        return books.older(setup.clock.now() - AGE).responses
+    with SqliteReader(setup.path) as reader:
+        assert reader.findings() == []
+        stored = sum(response.body.item_count for response in reader.responses())
+        assert stored == sum(len(rows) for rows in reader.fetched(EVERYTHING, 1000)) == setup.count_of("fetched")
+        return reader.older(setup.clock.now() - AGE).responses
 
 
 async def test_all_that_is_old_is_fetched_again_in_as_many_calls(set_up: SetUp) -> None:

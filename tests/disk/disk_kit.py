@@ -130,8 +130,8 @@ def load(folder: Path, ids: Iterable[str]) -> None:
 
 
 def assert_sound(ledger: Path) -> None:
-    with SqliteReader(ledger) as books:
-        assert books.findings() == []
+    with SqliteReader(ledger) as reader:
+        assert reader.findings() == []
 
 
 def fingerprints(folder: Path) -> dict[str, str]:

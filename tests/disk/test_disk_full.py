@@ -65,9 +65,9 @@ class TightSpot:
 
     def assert_finished(self) -> None:
         """No id is lost, none was paid for in secret, and the ledger is consistent."""
-        with SqliteReader(self.ledger) as books:
-            states = {video_id: state.label for video_id, state in books.states()}
-            (day,) = books.progress().days
+        with SqliteReader(self.ledger) as reader:
+            states = {video_id: state.label for video_id, state in reader.states()}
+            (day,) = reader.progress().days
         assert list(states) == list(make_ids(0, IDS))
         assert all(state == truth(video_id, 0) for video_id, state in states.items())
         (counted,) = self.simulator.report()["days"].values()
@@ -184,8 +184,8 @@ def test_a_disk_that_fills_up_in_a_load(tmp_path: Path, where: str) -> None:
         if disk is not None:
             disk.resize("64m")
         ok(folder, "load", str(source))
-        with SqliteReader(folder / "harvest.db") as books:
-            assert [video_id for video_id, _ in books.states()] == ids
+        with SqliteReader(folder / "harvest.db") as reader:
+            assert [video_id for video_id, _ in reader.states()] == ids
         ok(folder, "verify")
 
 

@@ -18,7 +18,7 @@ from disk_kit import (
 from rights import without_rights_of_root
 
 from harvester.errors import LedgerUnavailable
-from harvester.ledger.sqlite import reader as books_module
+from harvester.ledger.sqlite import reader as reader_module
 from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.simulator import make_ids
 
@@ -110,20 +110,20 @@ def test_where_commits_stand_in_a_wal_it_is_not_read_without_them(tmp_path: Path
         for command in READING:
             done = harvester(tmp_path, *command, before=without_rights_of_root)
             assert_says(done, 3, "cannot be opened", "writable by this user")
-    with SqliteReader(tmp_path / "harvest.db") as books:
-        assert books.progress().total == 1_001
+    with SqliteReader(tmp_path / "harvest.db") as reader:
+        assert reader.progress().total == 1_001
 
 
 def test_what_was_read_without_locks_while_somebody_wrote_is_void(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(tmp_path)
-    monkeypatch.setattr(books_module, "is_read_unlocked", lambda _: True)
-    with SqliteReader(tmp_path / "harvest.db") as books:
-        assert books.progress().total == 1_000
+    monkeypatch.setattr(reader_module, "is_read_unlocked", lambda _: True)
+    with SqliteReader(tmp_path / "harvest.db") as reader:
+        assert reader.progress().total == 1_000
         load(tmp_path, make_ids(1, 1_200))
         with pytest.raises(LedgerUnavailable, match="was written to while it was read") as caught:
-            books.progress()
+            reader.progress()
         assert (caught.value.exit_code, caught.value.worth_retrying) == (4, True)
         with pytest.raises(LedgerUnavailable):
-            list(books.states())
+            list(reader.states())

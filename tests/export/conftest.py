@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 from hostile import hostile_videos
-from memory_books import MemoryReader
+from memory_reader import MemoryReader
 from outside_data import is_there
-from published import books_of, pages_of
+from published import pages_of, reader_of
 from sent import RECORDED, recorded_videos, synthetic_videos
 
 
@@ -24,8 +24,8 @@ def pages(videos: list[bytes]) -> list[bytes]:
 
 
 @pytest.fixture
-def books(pages: list[bytes]) -> MemoryReader:
-    return books_of(pages)
+def reader(pages: list[bytes]) -> MemoryReader:
+    return reader_of(pages)
 
 
 @pytest.fixture

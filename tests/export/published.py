@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import zstandard
-from memory_books import MemoryReader
+from memory_reader import MemoryReader
 
 from harvester.config import ExportSettings
 from harvester.export import export
@@ -31,7 +31,7 @@ def page_of(videos: Sequence[bytes]) -> bytes:
     return head + b", ".join(videos) + b'], "pageInfo": {"totalResults": %d}}' % len(videos)
 
 
-def books_of(pages: Sequence[bytes]) -> MemoryReader:
+def reader_of(pages: Sequence[bytes]) -> MemoryReader:
     """Every third response lies uncompressed, the others as gzip."""
     responses, position = [], 1
     for number, raw in enumerate(pages, 1):
@@ -49,18 +49,23 @@ def pages_of(videos: Sequence[bytes], per_page: int = PER_PAGE) -> list[bytes]:
 
 
 def publish(
-    books: Any, folder: Path, name: str, packing: str = "none", part_bytes: int | None = None, place: Path | None = None
+    reader: Any,
+    folder: Path,
+    name: str,
+    packing: str = "none",
+    part_bytes: int | None = None,
+    place: Path | None = None,
 ) -> Path:
     """The file, or where `part_bytes` is given the folder of parts."""
     place = place or folder / (f"songs-{name}-{packing}" if part_bytes else f"songs.{name}{SUFFIX[packing]}")
     chosen = ExportSettings(uri=str(place), format=name, compression=packing, max_part_bytes=part_bytes)  # type: ignore[arg-type]
-    export(books, chosen, ledger_name="harvest.db", now=NOW)
+    export(reader, chosen, ledger_name="harvest.db", now=NOW)
     return place
 
 
-def some_parts(books: MemoryReader, name: str, packing: str = "none") -> int:
+def some_parts(reader: MemoryReader, name: str, packing: str = "none") -> int:
     """Bytes for a part, so that there are a few parts."""
-    bodies = [response.body for response in books.stored]
+    bodies = [response.body for response in reader.stored]
     if name == "parquet":
         # Its columns alone take some tens of thousands in every file.
         return max(60_000, sum(len(body.data) for body in bodies) // 3)

@@ -12,8 +12,8 @@ from threading import Event
 from typing import Any
 
 import pytest
-from memory_books import MemoryReader
-from published import books_of, pages_of
+from memory_reader import MemoryReader
+from published import pages_of, reader_of
 from waiting import wait_until
 
 from harvester.config import ExportSettings
@@ -30,13 +30,13 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to another u
 PLANTED = ".songs.0123456789ab.harvester-draft"
 
 
-def books(videos: int = 3) -> MemoryReader:
-    return books_of(pages_of([b'{"id": "%011d"}' % n for n in range(videos)]))
+def reader(videos: int = 3) -> MemoryReader:
+    return reader_of(pages_of([b'{"id": "%011d"}' % n for n in range(videos)]))
 
 
 def go(place: Path, of: MemoryReader | None = None, **settings: Any) -> None:
     chosen = ExportSettings(uri=str(place), **settings)
-    export(of or books(), chosen, ledger_name="harvest.db", now=NOW)  # type: ignore[arg-type]
+    export(of or reader(), chosen, ledger_name="harvest.db", now=NOW)  # type: ignore[arg-type]
 
 
 def parts(place: Path, of: MemoryReader | None = None) -> None:
@@ -58,7 +58,7 @@ class Interrupted(MemoryReader):
     """Something happens while its responses are read."""
 
     def __init__(self, happens: Any) -> None:
-        super().__init__(books(4).stored)  # of which no part stands there already
+        super().__init__(reader(4).stored)  # of which no part stands there already
         self._happens = happens
 
     def responses(self, span: Span = EVERYTHING) -> Iterator[StoredResponse]:
@@ -71,7 +71,7 @@ class Interrupted(MemoryReader):
 @pytest.mark.parametrize("name", EXPORTS)
 class TestTwoAtOnce:
     def test_the_one_that_is_overtaken_says_so(self, tmp_path: Path, name: str) -> None:
-        place, newer = tmp_path / name, books(5)
+        place, newer = tmp_path / name, reader(5)
         with pytest.raises(Overtaken) as caught:
             EXPORTS[name](place, Interrupted(lambda: EXPORTS[name](place, newer)))
         assert caught.value.exit_code == 4
@@ -79,7 +79,7 @@ class TestTwoAtOnce:
         assert seen(tmp_path) == [name, f"{name}.manifest.json"]
 
     def test_over_an_older_one_too(self, tmp_path: Path, name: str) -> None:
-        place, newer = tmp_path / name, books(5)
+        place, newer = tmp_path / name, reader(5)
         EXPORTS[name](place)
         with pytest.raises(Overtaken):
             EXPORTS[name](place, Interrupted(lambda: EXPORTS[name](place, newer)))
@@ -106,7 +106,7 @@ class TestTwoAtOnce:
 
         def slowly(*arguments: Any) -> None:
             monkeypatch.setattr(first, "replace_manifest", put)
-            following.append(pool.submit(EXPORTS[name], place, books(7)))
+            following.append(pool.submit(EXPORTS[name], place, reader(7)))
             wait_until(lambda: waits.is_set() or following[0].done())
             put(*arguments)
 
@@ -114,9 +114,9 @@ class TestTwoAtOnce:
         monkeypatch.setattr(first, "replace_manifest", slowly)
         following: list[Future[None]] = []
         with ThreadPoolExecutor(1) as pool:
-            EXPORTS[name](place, books(5))
+            EXPORTS[name](place, reader(5))
         following[0].result()
-        assert findings(place, books(7)) == []
+        assert findings(place, reader(7)) == []
 
     def test_a_lock_on_the_folder_that_never_ends(
         self, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
@@ -125,10 +125,10 @@ class TestTwoAtOnce:
         before = (tmp_path / f"{name}.manifest.json").read_bytes()
         monkeypatch.setattr("harvester.export.storage.local_draft.LOCK_SECONDS", 0.1)
         with alone_in(tmp_path), pytest.raises(HarvesterError, match="holds a lock") as caught:
-            EXPORTS[name](tmp_path / name, books(5))
+            EXPORTS[name](tmp_path / name, reader(5))
         assert caught.value.exit_code == 4
         assert (tmp_path / f"{name}.manifest.json").read_bytes() == before
-        assert findings(tmp_path / name, books()) == []
+        assert findings(tmp_path / name, reader()) == []
 
 
 class TestDraftsOfLongerNames:
@@ -142,7 +142,7 @@ class TestDraftsOfLongerNames:
         go(tmp_path / "songs.json")
         assert (draft / "old").is_dir()
         parts(tmp_path / "songs.parquet")
-        assert findings(tmp_path / "songs.parquet", books()) == []
+        assert findings(tmp_path / "songs.parquet", reader()) == []
         assert not draft.exists()
 
     @pytest.mark.parametrize("name", [".songs.json.part.0123456789ab.harvester-draft", ".songs.json.x.harvester-draft"])
@@ -172,7 +172,7 @@ class TestPlantedFolders:
         (planted / "old" / "part-000000000001.json").write_bytes(b"[]")
         (planted / "old").chmod(0o777)
         parts(planted.parent / "songs")
-        assert findings(planted.parent / "songs", books()) == []
+        assert findings(planted.parent / "songs", reader()) == []
         assert (planted.parent / "songs").stat().st_mode & 0o022 == 0
         assert (planted / "old").is_dir()
 
@@ -196,7 +196,7 @@ class TestPlantedFolders:
         first = Interrupted(swap)
         parts(shared / "songs", first)
         assert seen(elsewhere / "new") == []
-        assert findings(shared / "songs", books(4)) == []
+        assert findings(shared / "songs", reader(4)) == []
 
 
 class TestPlantedFiles:
@@ -263,7 +263,7 @@ def test_a_proof_looks_anew_where_another_export_was_published_meanwhile(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """Between the manifest and the file that it speaks of, where two names can't be read at once."""
-    place, newer = tmp_path / name, books(4)
+    place, newer = tmp_path / name, reader(4)
     EXPORTS[name](place)
     read, times = verify._read_manifest, []
 
@@ -285,9 +285,9 @@ def test_a_proof_gives_up_where_exports_never_end(tmp_path: Path, monkeypatch: p
 
     def overtaken(target: Any) -> Any:
         manifest = read(target)
-        go(place, books(next(numbers)))
+        go(place, reader(next(numbers)))
         return manifest
 
     monkeypatch.setattr(verify, "_read_manifest", overtaken)
     with pytest.raises(StorageUnavailable, match="One export after another"):
-        findings(place, books())
+        findings(place, reader())

@@ -60,9 +60,9 @@ class Watched:
         self.tried = 0
 
     def __call__(
-        self, books: LedgerReader, next_order: NextOrder, watch: ProgressCallback
+        self, reader: LedgerReader, next_order: NextOrder, watch: ProgressCallback
     ) -> Generator[tuple[PartOrder, PartResult | None], None, None]:
-        for order, made in make_here(books, next_order, watch):
+        for order, made in make_here(reader, next_order, watch):
             self.tried += 1
             self.names += [order.name] if made else []
             yield order, made
@@ -72,9 +72,9 @@ def go(ledger: Path, folder: Path, kind: tuple[str, str] = JSONL, **options: Any
     """The manifest, and what was made for it."""
     maker = options.pop("maker", None) or Watched()
     settings = {"format": kind[0], "compression": kind[1], "max_part_bytes": MOST[kind[0]]} | options.pop("say", {})
-    with SqliteReader(ledger) as books:
+    with SqliteReader(ledger) as reader:
         chosen = ExportSettings(uri=str(folder), **settings)
-        return export(books, chosen, ledger_name="l", now=NOW, maker=maker, **options), maker.names
+        return export(reader, chosen, ledger_name="l", now=NOW, maker=maker, **options), maker.names
 
 
 def files(folder: Path) -> Files:
@@ -82,8 +82,8 @@ def files(folder: Path) -> Files:
 
 
 def findings(ledger: Path, folder: Path) -> list[str]:
-    with SqliteReader(ledger) as books:
-        return check_published(str(folder), books, ExportSettings())
+    with SqliteReader(ledger) as reader:
+        return check_published(str(folder), reader, ExportSettings())
 
 
 def inodes(folder: Path) -> dict[str, int]:

@@ -14,8 +14,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from memory_books import MemoryReader
-from published import books_of, files_of, page_of, publish, some_parts, unpacked
+from memory_reader import MemoryReader
+from published import files_of, page_of, publish, reader_of, some_parts, unpacked
 
 from harvester.config import ExportSettings
 from harvester.export import check_published
@@ -48,8 +48,8 @@ TEXTS = [
 ]
 
 
-def rows_of_parquet(books: MemoryReader, folder: Path) -> list[dict[str, Any]]:
-    table = pa.concat_tables(pq.read_table(file) for file in files_of(publish(books, folder, "parquet")))
+def rows_of_parquet(reader: MemoryReader, folder: Path) -> list[dict[str, Any]]:
+    table = pa.concat_tables(pq.read_table(file) for file in files_of(publish(reader, folder, "parquet")))
     return [{name: row[name] for name in KINDS} for row in table.to_pylist()]
 
 
@@ -79,19 +79,19 @@ def video(number: int, title: str) -> bytes:
 
 @pytest.mark.parametrize("packing", ["none", "gzip", "zstd"])
 @pytest.mark.parametrize("in_parts", [False, True], ids=["file", "parts"])
-def test_every_cell_is_that_of_parquet(books: MemoryReader, tmp_path: Path, packing: str, in_parts: bool) -> None:
-    place = publish(books, tmp_path, "csv", packing, some_parts(books, "csv", packing) if in_parts else None)
+def test_every_cell_is_that_of_parquet(reader: MemoryReader, tmp_path: Path, packing: str, in_parts: bool) -> None:
+    place = publish(reader, tmp_path, "csv", packing, some_parts(reader, "csv", packing) if in_parts else None)
     found = [{name: meant(row[name], kind) for name, kind in KINDS.items()} for row in cells_of(place)]
-    wanted = rows_of_parquet(books, tmp_path)
+    wanted = rows_of_parquet(reader, tmp_path)
     assert len(found) == len(wanted)
     for row, other in zip(found, wanted, strict=True):
         assert row == {name: None if value == "" else value for name, value in other.items()}
     assert list(cells_of(place)[0]) == list(KINDS)
-    assert check_published(str(place), books, ExportSettings()) == []  # type: ignore[arg-type]
+    assert check_published(str(place), reader, ExportSettings()) == []  # type: ignore[arg-type]
 
 
-def test_duckdb_and_pandas_read_the_same(books: MemoryReader, tmp_path: Path) -> None:
-    place, wanted = publish(books, tmp_path, "csv"), rows_of_parquet(books, tmp_path)
+def test_duckdb_and_pandas_read_the_same(reader: MemoryReader, tmp_path: Path) -> None:
+    place, wanted = publish(reader, tmp_path, "csv"), rows_of_parquet(reader, tmp_path)
     read = f"read_csv('{place}', all_varchar=true, header=true, allow_quoted_nulls=false, max_line_size=100000000)"
     with duckdb.connect() as db:
         # It tells an empty text from none: one is quoted.
@@ -107,9 +107,9 @@ def test_duckdb_and_pandas_read_the_same(books: MemoryReader, tmp_path: Path) ->
 @pytest.mark.parametrize("name", ["csv", "csv-safe"])
 def test_no_cell_of_a_safe_file_begins_as_a_formula(tmp_path: Path, name: str) -> None:
     titles = [*FORMULAS, *TEXTS]
-    books = books_of([page_of([video(number, title) for number, title in enumerate(titles)])])
+    reader = reader_of([page_of([video(number, title) for number, title in enumerate(titles)])])
     place = tmp_path / "songs.csv"
-    publish(books, tmp_path, name, place=place)
+    publish(reader, tmp_path, name, place=place)
     guard = "'" if name == "csv-safe" else ""
     rows = cells_of(place)
     for row, title in zip(rows, titles, strict=True):
@@ -117,15 +117,15 @@ def test_no_cell_of_a_safe_file_begins_as_a_formula(tmp_path: Path, name: str) -
         assert json.loads(row["snippet_tags"]) == [title, "b"]
     begins = {cell[0] for row in rows for cell in row.values() if cell}
     assert bool(begins & set("=+-@\t\r\n")) is (name == "csv")
-    assert check_published(str(place), books, ExportSettings()) == []  # type: ignore[arg-type]
+    assert check_published(str(place), reader, ExportSettings()) == []  # type: ignore[arg-type]
 
 
 def test_a_guarded_id_is_still_the_ledgers(tmp_path: Path) -> None:
-    books = books_of([page_of([b'{"id": "-0123456789"}', b'{"id": "=123456789A"}'])])
+    reader = reader_of([page_of([b'{"id": "-0123456789"}', b'{"id": "=123456789A"}'])])
     place = tmp_path / "songs.csv"
-    publish(books, tmp_path, "csv-safe", place=place)
+    publish(reader, tmp_path, "csv-safe", place=place)
     assert [row["id"] for row in cells_of(place)] == ["'-0123456789", "'=123456789A"]
-    assert check_published(str(place), books, ExportSettings()) == []  # type: ignore[arg-type]
+    assert check_published(str(place), reader, ExportSettings()) == []  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

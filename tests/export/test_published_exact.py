@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from memory_books import MemoryReader
-from published import EVERY_FORMAT, FETCHED_AT, books_of, files_of, page_of, pages_of, publish, some_parts, unpacked
+from memory_reader import MemoryReader
+from published import EVERY_FORMAT, FETCHED_AT, files_of, page_of, pages_of, publish, reader_of, some_parts, unpacked
 from reference import FIELDS, expected, parsed, plain_row, restored, typed, types
 
 from harvester.config import ExportSettings
@@ -38,23 +38,23 @@ def split_row(row: Row) -> tuple[Row, Row]:
 class TestParquet:
     @IN_PARTS
     def test_every_column_of_every_video(
-        self, books: MemoryReader, videos: list[bytes], tmp_path: Path, in_parts: bool
+        self, reader: MemoryReader, videos: list[bytes], tmp_path: Path, in_parts: bool
     ) -> None:
         rows = rows_of(
-            publish(books, tmp_path, "parquet", part_bytes=some_parts(books, "parquet") if in_parts else None)
+            publish(reader, tmp_path, "parquet", part_bytes=some_parts(reader, "parquet") if in_parts else None)
         )
         assert len(rows) == len(videos)
         for raw, row in zip(videos, rows, strict=True):
             assert split_row(row) == expected(raw), raw[:300]
 
     def test_columns_and_leftovers_put_together_are_the_video(
-        self, books: MemoryReader, videos: list[bytes], tmp_path: Path
+        self, reader: MemoryReader, videos: list[bytes], tmp_path: Path
     ) -> None:
-        for raw, row in zip(videos, rows_of(publish(books, tmp_path, "parquet")), strict=True):
+        for raw, row in zip(videos, rows_of(publish(reader, tmp_path, "parquet")), strict=True):
             assert typed(restored(*split_row(row))) == typed(parsed(raw)), raw[:300]
 
-    def test_the_types(self, books: MemoryReader, tmp_path: Path) -> None:
-        schema = pq.read_schema(publish(books, tmp_path, "parquet"))
+    def test_the_types(self, reader: MemoryReader, tmp_path: Path) -> None:
+        schema = pq.read_schema(publish(reader, tmp_path, "parquet"))
         found = {field.name: field.type for field in schema}
         assert found.pop("contentDetails_duration") == pa.int64()
         assert found.pop("contentDetails_duration_iso") == pa.string()
@@ -65,14 +65,14 @@ class TestParquet:
         assert found == wanted
 
     def test_every_part_has_the_same_columns(self, real_videos: list[bytes], tmp_path: Path) -> None:
-        books = books_of(pages_of(real_videos))
-        files = files_of(publish(books, tmp_path, "parquet", part_bytes=some_parts(books, "parquet")))
+        reader = reader_of(pages_of(real_videos))
+        files = files_of(publish(reader, tmp_path, "parquet", part_bytes=some_parts(reader, "parquet")))
         assert len(files) > 1
         assert len({pq.read_schema(file).to_string() for file in files}) == 1
 
     def test_leftovers_are_as_they_were_sent(self, tmp_path: Path) -> None:
         odd = b'{"a" :1.10, "b": [ 1E5,-0 ,"\\u00e9\\/"]}'
-        rows = rows_of(publish(books_of([page_of([b'{"id": "x", "odd": %s}' % odd])]), tmp_path, "parquet"))
+        rows = rows_of(publish(reader_of([page_of([b'{"id": "x", "odd": %s}' % odd])]), tmp_path, "parquet"))
         assert rows[0]["other_json"].encode() == b'{"odd":%s}' % odd
 
     def test_depth_is_no_matter(self, tmp_path: Path) -> None:
@@ -82,35 +82,35 @@ class TestParquet:
             b"[" * 400,
             b"]" * 400,
         )
-        books = books_of([page_of([deep])])
-        [row] = rows_of(publish(books, tmp_path, "parquet"))
+        reader = reader_of([page_of([deep])])
+        [row] = rows_of(publish(reader, tmp_path, "parquet"))
         assert split_row(row) == expected(deep)
-        assert publish(books, tmp_path, "jsonl").read_bytes() == deep + b"\n"
+        assert publish(reader, tmp_path, "jsonl").read_bytes() == deep + b"\n"
 
 
 class TestJson:
     @pytest.mark.parametrize("packing", ["none", "gzip", "zstd"])
     @IN_PARTS
     def test_lines_are_the_resources_byte_for_byte(
-        self, books: MemoryReader, videos: list[bytes], tmp_path: Path, packing: str, in_parts: bool
+        self, reader: MemoryReader, videos: list[bytes], tmp_path: Path, packing: str, in_parts: bool
     ) -> None:
-        place = publish(books, tmp_path, "jsonl", packing, some_parts(books, "jsonl", packing) if in_parts else None)
+        place = publish(reader, tmp_path, "jsonl", packing, some_parts(reader, "jsonl", packing) if in_parts else None)
         assert b"".join(map(unpacked, files_of(place))) == b"".join(video + b"\n" for video in videos)
 
     @pytest.mark.parametrize("packing", ["none", "gzip", "zstd"])
     def test_the_array_holds_the_bodies_verbatim(
-        self, books: MemoryReader, pages: list[bytes], tmp_path: Path, packing: str
+        self, reader: MemoryReader, pages: list[bytes], tmp_path: Path, packing: str
     ) -> None:
-        [file] = files_of(publish(books, tmp_path, "json", packing))
+        [file] = files_of(publish(reader, tmp_path, "json", packing))
         assert unpacked(file) == b"[" + b",".join(pages) + b"]\n"
 
     @pytest.mark.parametrize("packing", ["none", "gzip", "zstd"])
     def test_parts_are_arrays_of_the_bodies(
-        self, books: MemoryReader, pages: list[bytes], tmp_path: Path, packing: str
+        self, reader: MemoryReader, pages: list[bytes], tmp_path: Path, packing: str
     ) -> None:
         bodies = [
             unpacked(file)
-            for file in files_of(publish(books, tmp_path, "json", packing, some_parts(books, "json", packing)))
+            for file in files_of(publish(reader, tmp_path, "json", packing, some_parts(reader, "json", packing)))
         ]
         assert len(bodies) > 1
         assert all(body[:1] == b"[" and body[-2:] == b"]\n" for body in bodies)
@@ -121,7 +121,7 @@ class TestJson:
         # Python would write 1E400 as Infinity.
         some = [video for video in videos if b"1E400" not in video and b"1e400" not in video][:100]
         broken = [json.dumps(json.loads(raw), indent=2, ensure_ascii=False).replace("\n", breaks) for raw in some]
-        place = publish(books_of(pages_of([text.encode() for text in broken])), tmp_path, "jsonl")
+        place = publish(reader_of(pages_of([text.encode() for text in broken])), tmp_path, "jsonl")
         lines = place.read_bytes().split(b"\n")
         assert lines.pop() == b""
         for line, raw in zip(lines, some, strict=True):
@@ -133,11 +133,11 @@ class TestJson:
 def test_exports_repeat_byte_for_byte(
     real_videos: list[bytes], tmp_path: Path, name: str, packing: str, in_parts: bool
 ) -> None:
-    books = books_of(pages_of(real_videos[:400]))
+    reader = reader_of(pages_of(real_videos[:400]))
     exports = []
     for folder in (tmp_path / "first", tmp_path / "second"):
         folder.mkdir()
-        publish(books, folder, name, packing, some_parts(books, name, packing) if in_parts else None)
+        publish(reader, folder, name, packing, some_parts(reader, name, packing) if in_parts else None)
         exports.append(
             {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*.*") if file.is_file()}
         )
@@ -151,9 +151,9 @@ def test_half_a_character_is_as_it_came_or_a_replacement(tmp_path: Path, odd: by
     video = b'{"id": "y", "etag": "%b", "snippet": {"title": "%b"}, "new": ["%b"]}' % (odd, odd, odd)
     neighbour = rb'{"id": "x", "snippet": {"title": "caf\u00e9 \\ud83d \ud83d\ude00"}}'
     page = page_of([neighbour, video])
-    books = books_of([page_of([b'{"id": "w"}']), page])
-    place = publish(books, tmp_path, name, packing)
-    assert check_published(str(place), books, ExportSettings()) == []  # type: ignore[arg-type]
+    reader = reader_of([page_of([b'{"id": "w"}']), page])
+    place = publish(reader, tmp_path, name, packing)
+    assert check_published(str(place), reader, ExportSettings()) == []  # type: ignore[arg-type]
     title = json.loads(b'"%b"' % odd).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if name == "json":
         assert page in unpacked(place)
@@ -214,7 +214,7 @@ def test_nothing_is_lost_of_any_json_at_any_place(tmp_path: Path, wild: list[Any
             _placed(video, path, value)
         video["id"] = f"wild{number}"
         sources.append(json.dumps(video).encode())
-    for raw, row in zip(sources, rows_of(publish(books_of([page_of(sources)]), tmp_path, "parquet")), strict=True):
+    for raw, row in zip(sources, rows_of(publish(reader_of([page_of(sources)]), tmp_path, "parquet")), strict=True):
         columns, rest = split_row(row)
         assert (columns, rest) == expected(raw)
         assert typed(restored(columns, rest)) == typed(parsed(raw))

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from crawled_ledger import Calls, crawled_ledger, in_order, scattered
-from memory_books import MemoryReader
-from published import books_of, page_of, publish
+from memory_reader import MemoryReader
+from published import page_of, publish, reader_of
 from sent import synthetic_videos
 
 from harvester.ledger.sqlite.reader import SqliteReader
@@ -38,7 +38,7 @@ class Refetched(MemoryReader):
     """The videos in this load order, each in the newest of the responses that hold it."""
 
     def __init__(self, pages: Sequence[bytes], order: Sequence[str]) -> None:
-        super().__init__(books_of(pages).stored)
+        super().__init__(reader_of(pages).stored)
         newest = {video_id: call_id for rows in super().fetched(EVERYTHING, 10**6) for video_id, call_id in rows}
         self._rows = [(video_id, newest[video_id]) for video_id in order]
 
@@ -54,9 +54,9 @@ def test_ledgers_that_asked_otherwise_publish_the_same(tmp_path: Path, other: Ca
         folder = tmp_path / name
         folder.mkdir()
         ids = crawled_ledger(folder / "harvest.db", VIDEOS, calls)
-        with SqliteReader(folder / "harvest.db") as books:
-            lines.append(publish(books, folder, "jsonl").read_bytes())
-            tables.append(table_of(publish(books, folder, "parquet")))
+        with SqliteReader(folder / "harvest.db") as reader:
+            lines.append(publish(reader, folder, "jsonl").read_bytes())
+            tables.append(table_of(publish(reader, folder, "parquet")))
         fetched = tables[-1]["id"].to_pylist()
         assert fetched == [video_id for video_id in ids if video_id in set(fetched)]
         assert len(fetched) > VIDEOS * 0.8

@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 from figures import CHANNEL, VIEWS, ByChannel, by_channel, nulls, same_figures
 from hostile import hostile_videos
-from memory_books import MemoryReader
-from published import EVERY_FORMAT, FETCHED_AT, books_of, files_of, pages_of, publish, some_parts, videos_in
+from memory_reader import MemoryReader
+from published import EVERY_FORMAT, FETCHED_AT, files_of, pages_of, publish, reader_of, some_parts, videos_in
 from reference import expected, micros, moments, parsed, plain_row
 
 JSON_FORMATS = [entry for entry in EVERY_FORMAT if entry[0] in ("json", "jsonl")]
@@ -24,29 +24,31 @@ IN_PARTS = pytest.mark.parametrize("in_parts", [False, True], ids=["file", "part
 
 
 @pytest.fixture
-def real_books(real_videos: list[bytes]) -> MemoryReader:
-    return books_of(pages_of(real_videos))
+def real_reader(real_videos: list[bytes]) -> MemoryReader:
+    return reader_of(pages_of(real_videos))
 
 
-def published(books: MemoryReader, folder: Path, name: str, packing: str, in_parts: bool) -> Path:
-    return publish(books, folder, name, packing, some_parts(books, name, packing) if in_parts else None)
+def published(reader: MemoryReader, folder: Path, name: str, packing: str, in_parts: bool) -> Path:
+    return publish(reader, folder, name, packing, some_parts(reader, name, packing) if in_parts else None)
 
 
 @pytest.mark.parametrize(("name", "packing"), JSON_FORMATS)
 def test_python_reads_every_video(
-    books: MemoryReader, videos: list[bytes], tmp_path: Path, name: str, packing: str
+    reader: MemoryReader, videos: list[bytes], tmp_path: Path, name: str, packing: str
 ) -> None:
-    found = list(videos_in(publish(books, tmp_path, name, packing)))
+    found = list(videos_in(publish(reader, tmp_path, name, packing)))
     assert found == [json.loads(video) for video in videos]
 
 
 class TestJq:
     @pytest.mark.parametrize(("name", "query"), [("json", ".[].items[]"), ("jsonl", ".")])
-    def test_every_video(self, books: MemoryReader, videos: list[bytes], tmp_path: Path, name: str, query: str) -> None:
+    def test_every_video(
+        self, reader: MemoryReader, videos: list[bytes], tmp_path: Path, name: str, query: str
+    ) -> None:
         if not (jq := shutil.which("jq")):
             pytest.skip("jq is not installed")
         picked = f"{query} | [.id, .snippet.title?, .statistics.commentCount?]"
-        line = [jq, "--compact-output", picked, str(publish(books, tmp_path, name))]
+        line = [jq, "--compact-output", picked, str(publish(reader, tmp_path, name))]
         said = subprocess.run(line, capture_output=True, check=True).stdout
         rows = [json.loads(row) for row in said.decode().split("\n") if row]
         assert rows == [[video["id"], *_picked(video)] for video in map(json.loads, videos)]
@@ -54,8 +56,8 @@ class TestJq:
 
 class TestPandas:
     @IN_PARTS
-    def test_parquet(self, real_books: MemoryReader, real_videos: list[bytes], tmp_path: Path, in_parts: bool) -> None:
-        songs = pd.read_parquet(published(real_books, tmp_path, "parquet", "none", in_parts))
+    def test_parquet(self, real_reader: MemoryReader, real_videos: list[bytes], tmp_path: Path, in_parts: bool) -> None:
+        songs = pd.read_parquet(published(real_reader, tmp_path, "parquet", "none", in_parts))
         assert list(songs["id"]) == [json.loads(video)["id"] for video in real_videos]
         assert str(songs["snippet_publishedAt"].dtype) == "datetime64[us, UTC]"
         views = songs.groupby(CHANNEL, dropna=False)[VIEWS].agg(["sum", "mean", "min", "max", "std", "count"])
@@ -64,24 +66,24 @@ class TestPandas:
         assert songs[columns].isna().sum().to_dict() == nulls(real_videos, columns)
 
     @pytest.mark.parametrize("packing", ["none", "gzip", "zstd"])
-    def test_jsonl(self, real_books: MemoryReader, real_videos: list[bytes], tmp_path: Path, packing: str) -> None:
-        songs = pd.read_json(publish(real_books, tmp_path, "jsonl", packing), lines=True, dtype=False)
+    def test_jsonl(self, real_reader: MemoryReader, real_videos: list[bytes], tmp_path: Path, packing: str) -> None:
+        songs = pd.read_json(publish(real_reader, tmp_path, "jsonl", packing), lines=True, dtype=False)
         assert songs["id"].tolist() == [json.loads(video)["id"] for video in real_videos]
         flat = pd.json_normalize(songs["statistics"].tolist())
         wanted = [json.loads(video).get("statistics", {}).get("viewCount") for video in real_videos]
         assert flat["viewCount"].astype(object).where(flat["viewCount"].notna(), None).tolist() == wanted
 
     @pytest.mark.parametrize("packing", ["none", "gzip", "zstd"])
-    def test_json(self, real_books: MemoryReader, real_videos: list[bytes], tmp_path: Path, packing: str) -> None:
-        responses = pd.read_json(publish(real_books, tmp_path, "json", packing))
+    def test_json(self, real_reader: MemoryReader, real_videos: list[bytes], tmp_path: Path, packing: str) -> None:
+        responses = pd.read_json(publish(real_reader, tmp_path, "json", packing))
         found = [video for items in responses["items"] for video in items]
         assert found == [json.loads(video) for video in real_videos]
 
 
 class TestDuckDB:
     @IN_PARTS
-    def test_parquet(self, real_books: MemoryReader, real_videos: list[bytes], tmp_path: Path, in_parts: bool) -> None:
-        files = [str(file) for file in files_of(published(real_books, tmp_path, "parquet", "none", in_parts))]
+    def test_parquet(self, real_reader: MemoryReader, real_videos: list[bytes], tmp_path: Path, in_parts: bool) -> None:
+        files = [str(file) for file in files_of(published(real_reader, tmp_path, "parquet", "none", in_parts))]
         with duckdb.connect() as db:
             songs = db.read_parquet(files)
             songs.create_view("songs")
@@ -94,7 +96,7 @@ class TestDuckDB:
 
     def test_every_column_of_hostile_videos(self, tmp_path: Path) -> None:
         videos = hostile_videos()
-        file = publish(books_of(pages_of(videos)), tmp_path, "parquet")
+        file = publish(reader_of(pages_of(videos)), tmp_path, "parquet")
         with duckdb.connect() as db:
             db.execute("SET TimeZone = 'Asia/Kathmandu'")
             names = db.read_parquet(str(file)).columns
@@ -112,9 +114,9 @@ class TestDuckDB:
         ("packing", "in_parts"), [("none", False), ("none", True), ("gzip", True), ("zstd", False)]
     )
     def test_jsonl(
-        self, real_books: MemoryReader, real_videos: list[bytes], tmp_path: Path, packing: str, in_parts: bool
+        self, real_reader: MemoryReader, real_videos: list[bytes], tmp_path: Path, packing: str, in_parts: bool
     ) -> None:
-        files = [str(file) for file in files_of(published(real_books, tmp_path, "jsonl", packing, in_parts))]
+        files = [str(file) for file in files_of(published(real_reader, tmp_path, "jsonl", packing, in_parts))]
         with duckdb.connect() as db:
             db.read_json(files, sample_size=-1).create_view("songs")
             found = _by_channel(db, "songs", "snippet.channelTitle", "CAST(statistics.viewCount AS BIGINT)")
@@ -124,9 +126,9 @@ class TestDuckDB:
 class TestPyarrow:
     @IN_PARTS
     def test_a_dataset(
-        self, real_books: MemoryReader, real_videos: list[bytes], tmp_path: Path, in_parts: bool
+        self, real_reader: MemoryReader, real_videos: list[bytes], tmp_path: Path, in_parts: bool
     ) -> None:
-        place = published(real_books, tmp_path, "parquet", "none", in_parts)
+        place = published(real_reader, tmp_path, "parquet", "none", in_parts)
         table = ds.dataset(place, format="parquet").to_table()
         assert table.num_rows == len(real_videos)
         for raw, row in zip(real_videos, table.to_pylist(), strict=True):
@@ -135,9 +137,9 @@ class TestPyarrow:
             assert plain_row(row) == expected(raw)[0]
 
     def test_a_few_columns_of_many_files(
-        self, real_books: MemoryReader, real_videos: list[bytes], tmp_path: Path
+        self, real_reader: MemoryReader, real_videos: list[bytes], tmp_path: Path
     ) -> None:
-        place = published(real_books, tmp_path, "parquet", "none", in_parts=True)
+        place = published(real_reader, tmp_path, "parquet", "none", in_parts=True)
         table = pq.read_table(place, columns=[VIEWS], filters=[(VIEWS, ">=", 1_000_000)])
         wanted = [views for raw in real_videos if (views := expected(raw)[0].get(VIEWS, 0)) >= 1_000_000]
         assert table[VIEWS].to_pylist() == wanted

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from figures import CHANNEL, VIEWS, ByChannel, by_channel, nulls, same_figures
 from hostile import hostile_videos
-from published import books_of, pages_of, publish, some_parts
+from published import pages_of, publish, reader_of, some_parts
 from reference import expected, micros, moments, parsed, plain_row
 from waiting import LIMIT_SECONDS
 
@@ -81,8 +81,8 @@ def nulls_of(frame: DataFrame) -> dict[str, int]:
 
 @pytest.mark.parametrize("in_parts", [False, True], ids=["file", "parts"])
 def test_the_notebook_on_parquet(spark: SparkSession, real_videos: list[bytes], tmp_path: Path, in_parts: bool) -> None:
-    books = books_of(pages_of(real_videos))
-    place = publish(books, tmp_path, "parquet", part_bytes=some_parts(books, "parquet") if in_parts else None)
+    reader = reader_of(pages_of(real_videos))
+    place = publish(reader, tmp_path, "parquet", part_bytes=some_parts(reader, "parquet") if in_parts else None)
     songs = spark.read.parquet(str(place))
     assert same_figures(figures_of(songs, CHANNEL, VIEWS), by_channel(real_videos))
     columns = [name for name in songs.columns if name not in ("other_json", "fetched_at")]
@@ -98,8 +98,8 @@ def test_the_notebook_on_json(
 ) -> None:
     from pyspark.sql import functions as F  # noqa: N812
 
-    books = books_of(pages_of(real_videos))
-    place = publish(books, tmp_path, name, packing, some_parts(books, name, packing) if in_parts else None)
+    reader = reader_of(pages_of(real_videos))
+    place = publish(reader, tmp_path, name, packing, some_parts(reader, name, packing) if in_parts else None)
     songs = spark.read.json(str(place), multiLine=name == "json")
     if name == "json":
         songs = songs.select(F.explode("items").alias("song")).select("song.*")
@@ -113,7 +113,7 @@ def test_the_notebook_on_json(
 
 def test_every_column_of_hostile_videos(spark: SparkSession, tmp_path: Path) -> None:
     videos = hostile_videos()
-    songs = spark.read.parquet(str(publish(books_of(pages_of(videos)), tmp_path, "parquet")))
+    songs = spark.read.parquet(str(publish(reader_of(pages_of(videos)), tmp_path, "parquet")))
     whole = songs.selectExpr(
         *(f"unix_micros({name}) AS {name}" if name in moments() else name for name in songs.columns)
     )
@@ -127,7 +127,7 @@ def test_every_column_of_hostile_videos(spark: SparkSession, tmp_path: Path) -> 
 
 
 def test_types_are_sparks_own(spark: SparkSession, real_videos: list[bytes], tmp_path: Path) -> None:
-    songs = spark.read.parquet(str(publish(books_of(pages_of(real_videos)), tmp_path, "parquet")))
+    songs = spark.read.parquet(str(publish(reader_of(pages_of(real_videos)), tmp_path, "parquet")))
     types = dict(songs.dtypes)
     assert types["statistics_viewCount"] == types["contentDetails_duration"] == "bigint"
     assert types["snippet_publishedAt"] == types["fetched_at"] == "timestamp"
@@ -146,8 +146,8 @@ def test_the_notebook_as_it_is_documented(
     text = (Path(__file__).parents[2] / "docs" / "export.md").read_text(encoding="utf-8")
     code = re.search(r"```python\n(.*?)```", text[text.index("**Spark** reads a folder") :], re.DOTALL)
     assert code is not None
-    books = books_of(pages_of(real_videos))
-    place = publish(books, tmp_path, "parquet", part_bytes=some_parts(books, "parquet"))
+    reader = reader_of(pages_of(real_videos))
+    place = publish(reader, tmp_path, "parquet", part_bytes=some_parts(reader, "parquet"))
     exec(code[1].replace("s3a://bucket/youtube/songs/", str(place)), {"spark": spark})
     shown = capfd.readouterr().out
     assert "sum(statistics_viewCount)" in shown

@@ -13,8 +13,8 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from memory_books import MemoryReader
-from published import FETCHED_AT, NOW, books_of, pages_of, publish
+from memory_reader import MemoryReader
+from published import FETCHED_AT, NOW, pages_of, publish, reader_of
 from reference import expected, parsed, types
 
 from harvester.config import ExportSettings
@@ -36,8 +36,8 @@ def rows_of(db: sqlite3.Connection, table: str) -> list[Row]:
     return [dict(row) for row in db.execute(f"SELECT * FROM {table} ORDER BY rowid")]
 
 
-def findings(place: Path, books: MemoryReader) -> list[str]:
-    return check_published(str(place), books, ExportSettings())  # type: ignore[arg-type]
+def findings(place: Path, reader: MemoryReader) -> list[str]:
+    return check_published(str(place), reader, ExportSettings())  # type: ignore[arg-type]
 
 
 def as_stored(value: Any) -> Any:
@@ -50,8 +50,8 @@ def as_stored(value: Any) -> Any:
 
 
 @pytest.fixture
-def place(books: MemoryReader, tmp_path: Path) -> Path:
-    return publish(books, tmp_path, "sqlite")
+def place(reader: MemoryReader, tmp_path: Path) -> Path:
+    return publish(reader, tmp_path, "sqlite")
 
 
 class TestRows:
@@ -99,7 +99,7 @@ class TestRows:
     def test_a_fraction_of_a_second_is_kept(self, tmp_path: Path) -> None:
         moments = ["2010-05-01T12:00:00Z", "2010-05-01T12:00:00.25Z", "2010-05-01T12:00:00+02:00"]
         videos = [b'{"id": "%d", "snippet": {"publishedAt": "%s"}}' % (n, m.encode()) for n, m in enumerate(moments)]
-        with closing(database(publish(books_of(pages_of(videos)), tmp_path, "sqlite"))) as db:
+        with closing(database(publish(reader_of(pages_of(videos)), tmp_path, "sqlite"))) as db:
             found = [row["snippet_publishedAt"] for row in rows_of(db, "videos")]
             assert found == ["2010-05-01T12:00:00Z", "2010-05-01T12:00:00.250000Z", "2010-05-01T10:00:00Z"]
             (days,) = db.execute(
@@ -108,11 +108,11 @@ class TestRows:
             assert days[0] == pytest.approx(0.5, abs=1e-4)
 
     def test_nothing_stored_is_a_database_without_rows(self, tmp_path: Path) -> None:
-        books = MemoryReader([])
-        place = publish(books, tmp_path, "sqlite")
+        reader = MemoryReader([])
+        place = publish(reader, tmp_path, "sqlite")
         with closing(database(place)) as db:
             assert [rows_of(db, table) for table in ("videos", *TABLES)] == [[], [], []]
-        assert findings(place, books) == []
+        assert findings(place, reader) == []
 
 
 class TestUse:
@@ -135,7 +135,7 @@ class TestUse:
             json.dumps({"id": str(n), "snippet": {"title": title, "description": "the End"}}).encode()
             for n, title in enumerate(titles)
         ]
-        with closing(database(publish(books_of(pages_of(videos)), tmp_path, "sqlite"))) as db:
+        with closing(database(publish(reader_of(pages_of(videos)), tmp_path, "sqlite"))) as db:
 
             def found(words: str) -> list[str]:
                 search = (
@@ -173,8 +173,8 @@ class TestBytes:
         contents = set()
         for number, per_page in enumerate((50, 50, 7)):
             (tmp_path / str(number)).mkdir()
-            books = books_of(pages_of(real_videos, per_page))
-            contents.add(publish(books, tmp_path / str(number), "sqlite").read_bytes())
+            reader = reader_of(pages_of(real_videos, per_page))
+            contents.add(publish(reader, tmp_path / str(number), "sqlite").read_bytes())
         assert len(contents) == 1
 
     def test_the_manifest_names_the_version_of_sqlite(self, place: Path) -> None:
@@ -184,9 +184,9 @@ class TestBytes:
             sqlite3.sqlite_version_info[1] * 1000 + sqlite3.sqlite_version_info[2]
         )
 
-    def test_it_is_replaced_by_the_next_one_alone(self, books: MemoryReader, tmp_path: Path) -> None:
+    def test_it_is_replaced_by_the_next_one_alone(self, reader: MemoryReader, tmp_path: Path) -> None:
         for _ in range(2):
-            publish(books, tmp_path, "sqlite")
+            publish(reader, tmp_path, "sqlite")
         assert sorted(path.name for path in tmp_path.iterdir()) == ["songs.sqlite", "songs.sqlite.manifest.json"]
 
 
@@ -198,29 +198,29 @@ CHANGES = {
 
 
 class TestProof:
-    def test_of_what_was_published(self, place: Path, books: MemoryReader) -> None:
-        assert findings(place, books) == []
+    def test_of_what_was_published(self, place: Path, reader: MemoryReader) -> None:
+        assert findings(place, reader) == []
 
     @pytest.mark.parametrize("table", CHANGES)
     def test_a_row_that_is_another_is_found_though_the_manifest_fits(
         self, real_videos: list[bytes], tmp_path: Path, table: str
     ) -> None:
-        books = books_of(pages_of(real_videos))
-        place = publish(books, tmp_path, "sqlite")
+        reader = reader_of(pages_of(real_videos))
+        place = publish(reader, tmp_path, "sqlite")
         with closing(sqlite3.connect(place)) as db:
             db.execute(CHANGES[table])
             db.commit()
         fit_manifest(place)
-        [told] = findings(place, books)
+        [told] = findings(place, reader)
         assert f"table {table} " in told
         assert "the video " in told
 
-    def test_damage_is_found_by_sqlite(self, place: Path, books: MemoryReader) -> None:
+    def test_damage_is_found_by_sqlite(self, place: Path, reader: MemoryReader) -> None:
         content = bytearray(place.read_bytes())
         content[4096 * 3 : 4096 * 3 + 200] = bytes(200)
         place.write_bytes(content)
         fit_manifest(place)
-        [told] = findings(place, books)
+        [told] = findings(place, reader)
         assert "can't be read as sqlite" in told
 
 
@@ -239,20 +239,20 @@ class TestRefusals:
 
     @pytest.mark.parametrize("suffix", ["-wal", "-journal"])
     def test_a_database_that_another_program_writes_to(
-        self, books: MemoryReader, place: Path, tmp_path: Path, suffix: str
+        self, reader: MemoryReader, place: Path, tmp_path: Path, suffix: str
     ) -> None:
         """SQLite would apply what lies there to the new file, and damage it."""
         before = place.read_bytes()
         beside = place.with_name(place.name + suffix)
         beside.write_bytes(b"not empty")
         with pytest.raises(ConfigError, match=f"songs.sqlite{suffix}"):
-            publish(books, tmp_path, "sqlite")
+            publish(reader, tmp_path, "sqlite")
         assert place.read_bytes() == before
         beside.write_bytes(b"")
-        publish(books, tmp_path, "sqlite")
+        publish(reader, tmp_path, "sqlite")
 
     def test_one_that_was_changed_is_replaced_with_force(
-        self, books: MemoryReader, place: Path, tmp_path: Path
+        self, reader: MemoryReader, place: Path, tmp_path: Path
     ) -> None:
         """Ledgers, which are databases too, are not."""
         before = place.read_bytes()
@@ -260,8 +260,8 @@ class TestRefusals:
             db.execute("CREATE TABLE mine AS SELECT * FROM videos")
         wanted = ExportSettings(uri=str(place), format="sqlite")
         with pytest.raises(DestinationRefused, match="add --force"):
-            export(books, wanted, ledger_name="l", now=NOW)  # type: ignore[arg-type]
-        export(books, wanted, ledger_name="l", now=NOW, force=True)  # type: ignore[arg-type]
+            export(reader, wanted, ledger_name="l", now=NOW)  # type: ignore[arg-type]
+        export(reader, wanted, ledger_name="l", now=NOW, force=True)  # type: ignore[arg-type]
         assert place.read_bytes() == before
 
     @pytest.fixture
@@ -276,9 +276,9 @@ class TestRefusals:
         yield folder
         assert list(folder.iterdir()) == []
 
-    def test_a_full_disk(self, books: MemoryReader, tmp_path: Path, full: Path) -> None:
+    def test_a_full_disk(self, reader: MemoryReader, tmp_path: Path, full: Path) -> None:
         wanted = ExportSettings(uri=str(tmp_path / "songs.db"), format="sqlite")
         with pytest.raises(StorageUnavailable, match="database or disk is full") as caught:
-            export(books, wanted, ledger_name="l", now=NOW)  # type: ignore[arg-type]
+            export(reader, wanted, ledger_name="l", now=NOW)  # type: ignore[arg-type]
         assert str(full) in str(caught.value)
         assert [path.name for path in tmp_path.iterdir()] == ["temporary"]

@@ -212,8 +212,8 @@ class FuzzCrawl:
             said = self.api.refused[closed] or (plan.clock_sets and max(self.api.refused) > closed)
             expect(said, f"{day} was closed, and the API has never said so")
         self._judge_calls()
-        with closing(self.database.books()) as books:
-            findings = books.findings()
+        with closing(self.database.reader()) as reader:
+            findings = reader.findings()
         expect(not findings, f"the ledger is not consistent: {findings}")
 
     def _judge_units(self) -> None:

@@ -110,7 +110,7 @@ class InlineSqliteConnector(SqliteConnector):
         self._pooled = self._connect()
 
     async def read(self, *queries: ledger_queries.AnyQuery) -> list[Sequence[ledger_queries.AnyRow]]:
-        db = self._database.reader()
+        db = self._database.connection()
         with db.begin():
             return [db.execute(query).all() for query in queries]
 
@@ -118,7 +118,7 @@ class InlineSqliteConnector(SqliteConnector):
         self._disconnect()
 
 
-class KeptEngineBooks(SqliteReader):
+class KeptEngineReader(SqliteReader):
     """With an engine that has compiled the queries before."""
 
     def __init__(self, path: Path, engine: Engine) -> None:
@@ -172,7 +172,7 @@ class SqliteDatabase:
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
         shutil.copyfile(self._prepared, self.path)
 
-    def reader(self) -> Connection:
+    def connection(self) -> Connection:
         """One connection a crawl."""
         if self._reader is None:
             self._reader = self.reading.connect()
@@ -182,12 +182,12 @@ class SqliteDatabase:
         return InlineLedger(InlineSqliteConnector(self, death), alive)
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
-        driver: Any = self.reader().connection.driver_connection
+        driver: Any = self.connection().connection.driver_connection
         rows: list[tuple[Any, ...]] = driver.execute(query).fetchall()
         return rows
 
-    def books(self) -> KeptEngineBooks:
-        return KeptEngineBooks(self.path, self.reading)
+    def reader(self) -> KeptEngineReader:
+        return KeptEngineReader(self.path, self.reading)
 
     def close(self) -> None:
         self._hang_up()
@@ -218,7 +218,7 @@ class PostgresDatabase:
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         return self._db.execute(query.encode()).fetchall()
 
-    def books(self) -> Any:
+    def reader(self) -> Any:
         from harvester.ledger.postgres.reader import PostgresReader
 
         return PostgresReader(self.url)

@@ -53,7 +53,7 @@ async def run(ledger: Ledger) -> int:
 
 
 @pytest.fixture
-def books(database: Database) -> Iterator[LedgerReader]:
+def reader(database: Database) -> Iterator[LedgerReader]:
     """A snapshot that begins with the first question."""
-    with closing(database.books()) as opened:
+    with closing(database.reader()) as opened:
         yield opened

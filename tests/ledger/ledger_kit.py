@@ -37,7 +37,7 @@ class Database(Protocol):
     url: str
 
     def ledger(self, alive: Alive) -> Ledger: ...
-    def books(self) -> LedgerReader: ...
+    def reader(self) -> LedgerReader: ...
 
     def dump(self) -> Dump:
         """Every row of every table."""
@@ -61,7 +61,7 @@ class SqliteDatabase:
     def ledger(self, alive: Alive) -> Ledger:
         return Ledger(SqliteConnector(self.path), alive)
 
-    def books(self) -> SqliteReader:
+    def reader(self) -> SqliteReader:
         return SqliteReader(self.path)
 
     def dump(self) -> Dump:
@@ -139,8 +139,8 @@ async def states(ledger: Ledger, ids: Sequence[str]) -> list[VideoState]:
 
 
 def read(path: Path) -> None:
-    with SqliteReader(path) as books:
-        books.progress()
+    with SqliteReader(path) as reader:
+        reader.progress()
 
 
 def write(path: Path) -> None:

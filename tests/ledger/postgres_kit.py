@@ -26,7 +26,7 @@ class PostgresDatabase:
     def ledger(self, alive: Alive) -> Ledger:
         return Ledger(PostgresConnector(self.url), alive)
 
-    def books(self) -> PostgresReader:
+    def reader(self) -> PostgresReader:
         return PostgresReader(self.url)
 
     def dump(self) -> Dump:

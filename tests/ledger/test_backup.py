@@ -90,9 +90,9 @@ def test_while_runs_go_on_each_is_consistent_and_a_restored_one_goes_on(
     assert child.wait() == 0
     fetched = []
     for number in (1, 2, 3):
-        with SqliteReader(folder / f"{number}.db") as books:
-            assert books.findings() == []
-            progress = books.progress()
+        with SqliteReader(folder / f"{number}.db") as reader:
+            assert reader.findings() == []
+            progress = reader.progress()
             assert progress.total == 4_000
             fetched.append(progress.settled)
     assert fetched == sorted(fetched)

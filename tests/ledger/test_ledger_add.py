@@ -42,7 +42,7 @@ async def test_an_empty_ledger_has_no_position(ledger: Ledger) -> None:
 
 
 async def test_invalid_texts_take_their_place_and_are_never_asked_for(
-    ledger: Ledger, run: int, books: LedgerReader
+    ledger: Ledger, run: int, reader: LedgerReader
 ) -> None:
     a, b = video_ids(2)
     strange = ["", "https://youtu.be/x", "'; DROP TABLE videos; --", "🎵" * 20, '"\\']
@@ -51,7 +51,7 @@ async def test_invalid_texts_take_their_place_and_are_never_asked_for(
     assert await counts(ledger) == {"pending": 2, "invalid": 5}
     assert (await a_batch(ledger, run)).ids == (a, b)
     assert set(await states(ledger, strange)) == {VideoState.INVALID}
-    assert books.findings() == []
+    assert reader.findings() == []
 
 
 async def test_ids_that_differ_only_by_case_are_different(ledger: Ledger, run: int) -> None:
@@ -70,7 +70,7 @@ async def test_ids_that_look_like_numbers_stay_texts(ledger: Ledger) -> None:
     assert [places[text].position for text in ids] == list(range(1, 8))
 
 
-async def test_a_nul_does_not_end_a_text(ledger: Ledger, books: LedgerReader) -> None:
+async def test_a_nul_does_not_end_a_text(ledger: Ledger, reader: LedgerReader) -> None:
     """Or else an invalid text would take the place of an id that begins like it, and the id would be lost."""
     (a,) = video_ids(1)
     strange = [a + "\0", a + "\0x", "\0", "\0\0", "\U000f0000"]
@@ -79,7 +79,7 @@ async def test_a_nul_does_not_end_a_text(ledger: Ledger, books: LedgerReader) ->
     assert [places[text].state for text in [*strange, a]] == [VideoState.INVALID] * 5 + [VideoState.PENDING]
     again = await ledger.add([*strange, a], strange, 6)
     assert again == Addition(0, 0, [(1, True), (2, True), (3, True), (4, True), (5, True), (6, False)])
-    assert books.findings() == []
+    assert reader.findings() == []
 
 
 async def test_what_is_no_unicode_is_refused_before_anything_is_stored(ledger: Ledger, database: Database) -> None:

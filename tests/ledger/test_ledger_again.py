@@ -1,4 +1,4 @@
-"""Ids that are put back to pending, and responses deleted for their age: the books balance, and claims find the ids."""
+"""Ids put back to pending, and responses deleted for their age: the ledger stays consistent, and claims find the ids."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ async def settled(ledger: Ledger, run: int) -> list[Batch]:
 
 
 def findings(database: Database) -> list[str]:
-    books = database.books()
+    reader = database.reader()
     try:
-        return books.findings()
+        return reader.findings()
     finally:
-        books.close()
+        reader.close()
 
 
 def rows(database: Database, table: str) -> list[tuple[Any, ...]]:
@@ -63,9 +63,9 @@ async def test_those_that_are_named_are_pending_again(
     moved: dict[VideoState, int],
 ) -> None:
     before = await counts(ledger)
-    books = database.books()
-    assert books.requeueable(wanted, reasons) == moved  # a dry run says the same
-    books.close()
+    reader = database.reader()
+    assert reader.requeueable(wanted, reasons) == moved  # a dry run says the same
+    reader.close()
     assert await ledger.requeue(EVERYTHING, wanted, reasons) == moved
     after = {state.label: before[state.label] - number for state, number in moved.items()}
     after = before | after | {"pending": 20 + sum(moved.values())}
@@ -119,9 +119,9 @@ async def test_what_is_older_is_deleted_and_its_videos_are_pending(ledger: Ledge
     cutoff = NOW + timedelta(seconds=1)
     stored = {row[0]: Stored(1, 48, row[2], row[3]) for row in rows(database, "responses")}
     calls, days = rows(database, "calls"), rows(database, "quota_days")
-    books = database.books()
-    assert books.older(cutoff) == stored[1]
-    books.close()
+    reader = database.reader()
+    assert reader.older(cutoff) == stored[1]
+    reader.close()
     assert await ledger.prune([1, 2, 4], cutoff, LATER) == stored[1]
     assert await counts(ledger) == {"pending": 68, "missing": 2, "failed": 100, "fetched": 50, "invalid": 1}
     assert [row[0] for row in rows(database, "responses")] == [4]

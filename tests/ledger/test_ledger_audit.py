@@ -1,4 +1,4 @@
-"""`verify` finds each way in which the books can be wrong, and says it in a sentence; in good books it finds none."""
+"""`verify` finds each way in which a ledger can be inconsistent, in a sentence each; otherwise it finds nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ IDS = video_ids(310)
 
 
 @pytest.fixture(autouse=True)
-async def good_books(ledger: Ledger, run: int, database: Database) -> None:
+async def good_reader(ledger: Ledger, run: int, database: Database) -> None:
     await ledger.add([*IDS, "bad"], ["bad"], 0)
     settled, failed, released, _held = [await a_batch(ledger, run) for _ in range(4)]
     await ledger.settle(settled, good(settled, missing=IDS[:2]), NOW)
@@ -29,11 +29,11 @@ async def good_books(ledger: Ledger, run: int, database: Database) -> None:
 
 
 def found(database: Database) -> list[str]:
-    books = database.books()
+    reader = database.reader()
     try:
-        return books.findings()
+        return reader.findings()
     finally:
-        books.close()
+        reader.close()
 
 
 def put_body(database: Database, data: bytes, *, raw_bytes: int | None = None, items: int = 48) -> None:
@@ -45,7 +45,7 @@ def put_body(database: Database, data: bytes, *, raw_bytes: int | None = None, i
     )
 
 
-def test_good_books_have_no_findings(database: Database) -> None:
+def test_a_consistent_ledger_has_no_findings(database: Database) -> None:
     assert found(database) == []
 
 

@@ -148,10 +148,10 @@ def filled(database: SqliteDatabase) -> SqliteDatabase:
 
 
 def everything(path: Path) -> None:
-    with SqliteReader(path) as books:
-        list(books.states())
-        list(books.pending(50))
-        list(books.responses())
+    with SqliteReader(path) as reader:
+        list(reader.states())
+        list(reader.pending(50))
+        list(reader.responses())
 
 
 def overwrite_the_middle(path: Path) -> None:
@@ -177,8 +177,8 @@ def test_a_damaged_file_is_told_from_an_unusable_one(filled: SqliteDatabase, dam
 def test_verify_finds_damaged_pages(filled: SqliteDatabase, damage: Callable[[Path], None]) -> None:
     damage(filled.path)
     try:
-        with SqliteReader(filled.path) as books:
-            found = books.findings()
+        with SqliteReader(filled.path) as reader:
+            found = reader.findings()
     except LedgerDamaged as error:
         found = [error.what]
     assert "damaged" in found[0]
@@ -224,9 +224,9 @@ def test_a_full_disk_is_worth_another_try_and_costs_nothing(database: SqliteData
     *added, full, after = done.stdout.splitlines()
     assert full.startswith("LedgerUnavailable 4 The ledger harvest.db could not be written")
     assert after == f"{(len(added) + 1) * 500} ids"
-    with SqliteReader(database.path) as books:
-        assert books.findings() == []
-        assert books.progress().total == (len(added) + 1) * 500
+    with SqliteReader(database.path) as reader:
+        assert reader.findings() == []
+        assert reader.progress().total == (len(added) + 1) * 500
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ def chunk(ids: Sequence[str]) -> IdChunk:
     return IdChunk(len(ids), list(dict.fromkeys(ids)), frozenset(i for i in ids if not is_video_id(i)), ())
 
 
-async def test_a_load_is_entered_with_what_it_brought(ledger: Ledger, database: Database, books: LedgerReader) -> None:
+async def test_a_load_is_entered_with_what_it_brought(ledger: Ledger, database: Database, reader: LedgerReader) -> None:
     ids = video_ids(6)
     first = [chunk([*ids[:3], "bad", ids[0]]), chunk([ids[0], ids[3]])]
     await load(ledger, first, source="first.csv", now=lambda: NOW)
@@ -40,7 +40,7 @@ async def test_a_load_is_entered_with_what_it_brought(ledger: Ledger, database: 
         (ids[4], 2),
         ("worse", 2),
     ]
-    assert books.findings() == []
+    assert reader.findings() == []
 
 
 async def test_a_load_that_was_cut_off_counts_what_it_brought_and_has_no_end(
@@ -97,16 +97,18 @@ async def test_no_more_is_read_ahead_than_may_wait(monkeypatch: pytest.MonkeyPat
     assert [video_id for ids in added for video_id in ids] == read
 
 
-async def test_ids_of_earlier_versions_have_no_load(ledger: Ledger, database: Database, books: LedgerReader) -> None:
+async def test_ids_of_earlier_versions_have_no_load(ledger: Ledger, database: Database, reader: LedgerReader) -> None:
     await ledger.add(video_ids(2), [], 0)
     assert [row[-1] for row in database.dump()["videos"]] == [None, None]
-    assert books.findings() == []
+    assert reader.findings() == []
 
 
-async def test_a_load_whose_ids_do_not_add_up_is_found(ledger: Ledger, database: Database, books: LedgerReader) -> None:
+async def test_a_load_whose_ids_do_not_add_up_is_found(
+    ledger: Ledger, database: Database, reader: LedgerReader
+) -> None:
     await load(ledger, [chunk(video_ids(4))], source="ids.csv", now=lambda: NOW)
     database.damage("UPDATE loads SET new = 5")
-    assert books.findings() == ["Load 1 brought 5 ids of which 0 were removed, but 4 are there."]
+    assert reader.findings() == ["Load 1 brought 5 ids of which 0 were removed, but 4 are there."]
 
 
 @pytest.mark.parametrize(

@@ -70,8 +70,8 @@ class LedgerMachine(RuleBasedStateMachine):
         self.add(420, 0, 7)
 
     def teardown(self) -> None:
-        with closing(self.database.books()) as books:
-            assert books.findings() == []
+        with closing(self.database.reader()) as reader:
+            assert reader.findings() == []
         self.do(self.ledger.close())
         self.database.close()
         self.runner.close()
@@ -221,7 +221,7 @@ class LedgerMachine(RuleBasedStateMachine):
     # --- what always holds
 
     @invariant()
-    def the_books_are_the_models(self) -> None:
+    def the_ledger_is_as_the_model(self) -> None:
         dump = self.database.dump()
         self.every_id_is_where_the_model_has_it(dump)
         self.the_counts_are_right(dump)

@@ -33,15 +33,15 @@ async def test_each_call_notes_its_parts_and_what_is_of_others_is_found(
     third = await claimed(ledger, run, NEW)
     await ledger.settle(third, good(third), NOW)
     assert [row[13] for row in database.dump()["calls"]] == [None, "snippet", "snippet", "snippet,statistics"]
-    books = database.books()
-    asked = sorted(books.parts_asked(), key=str)
+    reader = database.reader()
+    asked = sorted(reader.parts_asked(), key=str)
     assert asked == [PartsAsked("snippet", 1), PartsAsked("snippet,statistics", 1), PartsAsked(None, 1)]
     # What earlier versions asked for is not known, and is left alone.
-    assert books.other_parts("snippet,statistics") == 1
-    old = books.older(LATER, "snippet,statistics")
+    assert reader.other_parts("snippet,statistics") == 1
+    old = reader.older(LATER, "snippet,statistics")
     assert (old.responses, old.videos) == (1, 50)
-    assert books.calls_to_refresh(LATER, "snippet,statistics") == 1
-    books.close()
+    assert reader.calls_to_refresh(LATER, "snippet,statistics") == 1
+    reader.close()
     (response,) = await ledger.old_responses(LATER, 0, 10, "snippet,statistics")
     assert response.call_id == second.call_id
 
@@ -56,11 +56,11 @@ async def test_what_is_fetched_again_is_of_other_parts_no_more(ledger: Ledger, d
     again = await ledger.claim_old(run, NEW, LATER, first.call_id, LATER)
     assert isinstance(again, Batch)
     assert await ledger.settle(again, good(again), LATER)
-    books = database.books()
-    assert books.parts_asked() == [PartsAsked("snippet", 1), PartsAsked("snippet,statistics", 1)]
-    assert books.older(LATER + timedelta(hours=1), "snippet") == Stored(1, 50, *_sizes(database, again.call_id))
-    assert books.findings() == []
-    books.close()
+    reader = database.reader()
+    assert reader.parts_asked() == [PartsAsked("snippet", 1), PartsAsked("snippet,statistics", 1)]
+    assert reader.older(LATER + timedelta(hours=1), "snippet") == Stored(1, 50, *_sizes(database, again.call_id))
+    assert reader.findings() == []
+    reader.close()
 
 
 def _sizes(database: Database, call_id: int) -> tuple[int, int]:

@@ -62,8 +62,8 @@ def kill(child: Popen[str]) -> None:
 
 
 def findings(database: Database) -> list[str]:
-    with closing(database.books()) as books:
-        return books.findings()
+    with closing(database.reader()) as reader:
+        return reader.findings()
 
 
 # On a server, tests/soak/company.py has them.
@@ -135,7 +135,7 @@ async def test_a_load_that_was_killed_and_repeated_is_as_if_uncut(
     assert [row[1] for row in uncut.dump()["videos"]] == distinct
 
 
-async def test_killed_in_mid_commit_the_books_balance_and_what_was_settled_stays(
+async def test_killed_in_mid_commit_the_ledger_is_consistent_and_what_was_settled_stays(
     database: Database, start: Start
 ) -> None:
     rng = random.Random(5)
@@ -148,9 +148,9 @@ async def test_killed_in_mid_commit_the_books_balance_and_what_was_settled_stays
         lines += [line.strip() for line in child.communicate()[0].splitlines(keepends=True) if line.endswith("\n")]
         settled |= {int(line) for line in lines}
         assert findings(database) == []
-        with closing(database.books()) as books:
-            responses = {response.call_id for response in books.responses()}
-            assert sum(day.ok for day in books.progress().days) == len(responses)
+        with closing(database.reader()) as reader:
+            responses = {response.call_id for response in reader.responses()}
+            assert sum(day.ok for day in reader.progress().days) == len(responses)
         assert settled <= responses
     async with open_ledger(database.url) as ledger:
         assert await ledger.recover(this_process(), NOW) > 0

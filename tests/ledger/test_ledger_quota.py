@@ -21,9 +21,9 @@ async def test_what_others_spent_no_claim_spends(ledger: Ledger, run: int, datab
     assert await ledger.claim(run, budget, NOW) is Denied.BUDGET_SPENT
     (day,) = (await ledger.progress()).days
     assert (day.units, day.calls, day.elsewhere) == (44, 4, 1_000)
-    books = database.books()
-    assert books.findings() == []
-    books.close()
+    reader = database.reader()
+    assert reader.findings() == []
+    reader.close()
 
 
 async def test_a_day_that_was_closed_is_open_again(ledger: Ledger, run: int) -> None:
@@ -56,9 +56,9 @@ async def test_the_quota_of_the_statistics_has_days_of_its_own(ledger: Ledger, r
     assert not await ledger.reopen_day(DAY)
     assert await ledger.reopen_day(DAY, "statistics")
     assert isinstance(await claim(2), Batch)
-    books = database.books()
-    (day,) = books.days("statistics")
+    reader = database.reader()
+    (day,) = reader.days("statistics")
     assert (day.units, day.calls, day.elsewhere) == (2, 2, 0)
-    assert books.day("statistics", DAY).remaining(10) == 8
-    assert [day.units for day in books.days("default")] == [22]
-    books.close()
+    assert reader.day("statistics", DAY).remaining(10) == 8
+    assert [day.units for day in reader.days("default")] == [22]
+    reader.close()

@@ -68,11 +68,11 @@ async def test_bodies_come_by_call_and_only_those_asked_for(ledger: Ledger, run:
     assert await ledger.bodies([]) == {}
 
 
-async def test_progress_is_the_same_from_both_sides(ledger: Ledger, run: int, books: LedgerReader) -> None:
+async def test_progress_is_the_same_from_both_sides(ledger: Ledger, run: int, reader: LedgerReader) -> None:
     await settled(ledger, run, 120)
     await ledger.close_day(DAY + timedelta(days=1), NOW)
     progress = await ledger.progress()
-    assert books.progress() == progress
+    assert reader.progress() == progress
     assert (progress.total, progress.settled, progress.calls) == (120, 50, 1)
     assert [day.closed_by_server_at for day in progress.days] == [None, NOW]
 
@@ -95,33 +95,33 @@ async def test_progress_is_one_snapshot(ledger: Ledger, run: int, database: Data
     assert await ledger.progress() != before
 
 
-async def test_progress_names_every_state_of_an_empty_ledger(ledger: Ledger, books: LedgerReader) -> None:
-    assert await ledger.progress() == books.progress() == Progress(dict.fromkeys(VideoState, 0), ())
+async def test_progress_names_every_state_of_an_empty_ledger(ledger: Ledger, reader: LedgerReader) -> None:
+    assert await ledger.progress() == reader.progress() == Progress(dict.fromkeys(VideoState, 0), ())
 
 
 async def test_responses_come_in_load_order_whatever_the_order_of_the_calls(
-    ledger: Ledger, run: int, books: LedgerReader
+    ledger: Ledger, run: int, reader: LedgerReader
 ) -> None:
     await ledger.add(video_ids(2000), [], 0)
     starts = [1501, 1, 801, 51, 1951]
     for start in starts:
         batch = await a_batch(ledger, run, among=range(start, start + 50))
         await ledger.settle(batch, good(batch), NOW)
-    assert [stored.first_position for stored in books.responses()] == sorted(starts)
-    assert [stored.call_id for stored in books.responses()] == [2, 4, 3, 1, 5]
+    assert [stored.first_position for stored in reader.responses()] == sorted(starts)
+    assert [stored.call_id for stored in reader.responses()] == [2, 4, 3, 1, 5]
 
 
-async def test_many_responses_come_in_load_order(ledger: Ledger, run: int, books: LedgerReader) -> None:
+async def test_many_responses_come_in_load_order(ledger: Ledger, run: int, reader: LedgerReader) -> None:
     """More of them than are read in one go."""
     await ledger.add(video_ids(60), [], 0)
     for position in reversed(range(1, 61)):
         batch = await a_batch(ledger, run, among=[position])
         await ledger.settle(batch, good(batch), NOW)
-    assert [stored.first_position for stored in books.responses()] == list(range(1, 61))
+    assert [stored.first_position for stored in reader.responses()] == list(range(1, 61))
 
 
 async def test_responses_come_in_load_order_after_retries_and_splits(
-    ledger: Ledger, run: int, books: LedgerReader
+    ledger: Ledger, run: int, reader: LedgerReader
 ) -> None:
     await ledger.add(video_ids(150), [], 0)
     first, second = await a_batch(ledger, run), await a_batch(ledger, run)
@@ -130,7 +130,7 @@ async def test_responses_come_in_load_order_after_retries_and_splits(
     halves = [await a_batch(ledger, run) for _ in range(2)]
     for half in reversed(halves):
         await ledger.settle(half, good(half), NOW)
-    order = [video_id for stored in books.responses() for video_id in ids_of(stored.body.raw())]
+    order = [video_id for stored in reader.responses() for video_id in ids_of(stored.body.raw())]
     assert order == video_ids(100)
 
 
@@ -138,7 +138,7 @@ def ids_of(raw: bytes) -> list[str]:
     return [part.split(b'"')[0].decode() for part in raw.split(b'"id": "')[1:]]
 
 
-async def test_responses_are_streamed(ledger: Ledger, run: int, books: LedgerReader) -> None:
+async def test_responses_are_streamed(ledger: Ledger, run: int, reader: LedgerReader) -> None:
     """Sixteen bodies in memory, not all sixty."""
     size = 100_000
     await ledger.add(video_ids(60), [], 0)
@@ -149,22 +149,22 @@ async def test_responses_are_streamed(ledger: Ledger, run: int, books: LedgerRea
         await ledger.settle(batch, type(outcome)(outcome.verdict, "ok", 200, body=body, found=outcome.found), NOW)
     tracemalloc.start()
     try:
-        assert sum(len(stored.body.data) > size for stored in books.responses()) == 60
+        assert sum(len(stored.body.data) > size for stored in reader.responses()) == 60
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert peak < 40 * size
 
 
-async def test_pending_ids_come_as_a_run_would_claim_them(ledger: Ledger, run: int, books: LedgerReader) -> None:
+async def test_pending_ids_come_as_a_run_would_claim_them(ledger: Ledger, run: int, reader: LedgerReader) -> None:
     await ledger.add(video_ids(180), [], 0)
     refused, released = await a_batch(ledger, run), await a_batch(ledger, run)
     await ledger.give_back(released, a_fault(), GiveBack.RELEASE, NOW)
     await ledger.give_back(refused, a_fault(), GiveBack.SPLIT, NOW)
-    expected = list(books.pending(50))
+    expected = list(reader.pending(50))
     assert [len(ids) for ids in expected] == [25, 25, 50, 50, 30]
     assert [(await a_batch(ledger, run)).ids for _ in expected] == expected
-    with_less = list(books.pending(20))
+    with_less = list(reader.pending(20))
     assert [len(ids) for ids in with_less] == [20, 5, 20, 5, 20, 20, 20, 20, 20, 20, 10]
     assert sum(with_less, ()) == sum(expected, ())
 
@@ -174,38 +174,38 @@ async def test_states_come_in_load_order(ledger: Ledger, run: int, database: Dat
     await ledger.add(ids, ["bad"], 0)
     batch = await a_batch(ledger, run)
     await ledger.settle(batch, good(batch, missing=[ids[7]]), NOW)
-    books = database.books()
-    assert isinstance(books, LedgerReader)
-    with books:
-        found = list(books.states())
+    reader = database.reader()
+    assert isinstance(reader, LedgerReader)
+    with reader:
+        found = list(reader.states())
     expected = [VideoState.FETCHED] * 50 + [VideoState.PENDING] * 5 + [VideoState.INVALID]
     expected[7] = VideoState.MISSING
     assert found == list(zip(ids, expected, strict=True))
 
 
-async def test_runs_come_newest_first(ledger: Ledger, books: LedgerReader) -> None:
+async def test_runs_come_newest_first(ledger: Ledger, reader: LedgerReader) -> None:
     runs = [await a_run(ledger, a_process(pid)) for pid in (1, 2, 3)]
     await ledger.close_run(runs[0], NOW, "stopped")
-    assert [run.id for run in books.runs(2)] == [runs[2], runs[1]]
+    assert [run.id for run in reader.runs(2)] == [runs[2], runs[1]]
 
 
-async def test_books_see_one_snapshot_while_a_writer_goes_on(
-    ledger: Ledger, run: int, books: LedgerReader, database: Database
+async def test_a_reader_sees_one_snapshot_while_a_writer_goes_on(
+    ledger: Ledger, run: int, reader: LedgerReader, database: Database
 ) -> None:
     await settled(ledger, run, 200)
-    before = books.progress()
-    responses = books.responses()
-    pending = books.pending(50)
+    before = reader.progress()
+    responses = reader.responses()
+    pending = reader.pending(50)
     first = next(pending)
     for _ in range(2):
         batch = await a_batch(ledger, run)
         await ledger.settle(batch, good(batch), NOW)
     await ledger.add(video_ids(50, start=500), [], 0)
-    assert books.progress() == before
+    assert reader.progress() == before
     assert len(list(responses)) == 1
     assert sum(map(len, pending), len(first)) == 150
-    assert books.findings() == []
-    later = database.books()
+    assert reader.findings() == []
+    later = database.reader()
     assert (later.progress().total, len(list(later.responses()))) == (250, 3)
     later.close()
     assert await counts(ledger) == {"pending": 100, "fetched": 150}
@@ -227,13 +227,13 @@ async def test_reading_changes_no_byte(database: Database) -> None:
 
 def read_all(database: Database, files: list[Path]) -> None:
     before = [(file.read_bytes(), file.stat().st_mtime_ns) for file in files]
-    books = database.books()
-    assert isinstance(books, SqliteReader)
-    with books:
-        assert books.progress().total == 120
-        assert len(list(books.responses())) == 1
-        assert sum(map(len, books.pending(50))) == 70
-        assert len(list(books.states())) == 120
-        assert len(books.runs(3)) == 1
-        assert books.findings() == []
+    reader = database.reader()
+    assert isinstance(reader, SqliteReader)
+    with reader:
+        assert reader.progress().total == 120
+        assert len(list(reader.responses())) == 1
+        assert sum(map(len, reader.pending(50))) == 70
+        assert len(list(reader.states())) == 120
+        assert len(reader.runs(3)) == 1
+        assert reader.findings() == []
     assert [(file.read_bytes(), file.stat().st_mtime_ns) for file in files] == before

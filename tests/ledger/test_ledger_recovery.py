@@ -35,7 +35,7 @@ AFTER_LEASE = NOW + LEASE + timedelta(seconds=1)
 TWO_DAYS = timedelta(days=2)
 
 
-async def test_closing_a_run_gives_back_all_it_holds(ledger: Ledger, run: int, books: LedgerReader) -> None:
+async def test_closing_a_run_gives_back_all_it_holds(ledger: Ledger, run: int, reader: LedgerReader) -> None:
     await ledger.add(video_ids(200), [], 0)
     settled, *held = [await a_batch(ledger, run) for _ in range(3)]
     await ledger.settle(settled, good(settled), NOW)
@@ -46,19 +46,19 @@ async def test_closing_a_run_gives_back_all_it_holds(ledger: Ledger, run: int, b
     day = (await ledger.progress()).day(DAY)
     assert day is not None
     assert (day.units, day.calls, day.ok, day.abandoned) == (4 * PRICE, 4, 1, 2)
-    assert books.runs(1)[0].ended_at is None
-    assert books.runs(2)[1] == RunRecord(run, "here", 1, NOW, NOW + LEASE, LATER, "stopped")
-    assert books.findings() == []
+    assert reader.runs(1)[0].ended_at is None
+    assert reader.runs(2)[1] == RunRecord(run, "here", 1, NOW, NOW + LEASE, LATER, "stopped")
+    assert reader.findings() == []
     assert [(await a_batch(ledger, other)).positions for _ in held] == [batch.positions for batch in held]
 
 
 async def test_a_run_that_is_at_work_is_told_however_many_came_after_it(
-    ledger: Ledger, run: int, books: LedgerReader
+    ledger: Ledger, run: int, reader: LedgerReader
 ) -> None:
     later = [await a_run(ledger, ME) for _ in range(3)]
     for number in later:
         await ledger.close_run(number, LATER, "stopped")
-    assert [record.id for record in books.runs(2)] == [later[2], later[1], run]
+    assert [record.id for record in reader.runs(2)] == [later[2], later[1], run]
 
 
 async def test_closing_a_run_twice_changes_nothing(ledger: Ledger, run: int, database: Database) -> None:
@@ -69,7 +69,7 @@ async def test_closing_a_run_twice_changes_nothing(ledger: Ledger, run: int, dat
 
 
 async def test_a_dead_process_of_this_host_is_recovered_at_once(
-    ledger: Ledger, run: int, living: set[ProcessIdentity], books: LedgerReader
+    ledger: Ledger, run: int, living: set[ProcessIdentity], reader: LedgerReader
 ) -> None:
     await ledger.add(video_ids(200), [], 0)
     for _ in range(3):
@@ -80,9 +80,9 @@ async def test_a_dead_process_of_this_host_is_recovered_at_once(
     day = (await ledger.progress()).day(DAY)
     assert day is not None
     assert (day.units, day.abandoned) == (3 * PRICE, 3)
-    (record,) = books.runs(5)
+    (record,) = reader.runs(5)
     assert (record.ended_at, record.reason) == (NOW, "died")
-    assert books.findings() == []
+    assert reader.findings() == []
 
 
 async def test_a_living_process_of_this_host_keeps_its_claims_however_old_its_lease(
@@ -157,17 +157,17 @@ async def test_a_host_whose_clock_is_days_ahead_holds_its_claims_no_longer_than_
 
 
 async def test_a_run_of_another_clock_is_shown_as_under_way(
-    ledger: Ledger, books: LedgerReader, database: Database, monkeypatch: pytest.MonkeyPatch
+    ledger: Ledger, reader: LedgerReader, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a server. In a file its lease is over by the clock of this host, the only one that is known here."""
     run = await a_run(ledger, a_process(host="elsewhere"), NOW)
     await ledger.renew_lease(run, NOW + LEASE)
     if database.url.startswith("postgresql"):
         monkeypatch.setattr(postgres_reader, "datetime", TwoDaysAhead)
-        assert under_way(books.runs(1)[0], NOW + TWO_DAYS)
-        assert not under_way(books.runs(1)[0], NOW + TWO_DAYS + 2 * LEASE)
+        assert under_way(reader.runs(1)[0], NOW + TWO_DAYS)
+        assert not under_way(reader.runs(1)[0], NOW + TWO_DAYS + 2 * LEASE)
     else:
-        assert not under_way(books.runs(1)[0], NOW + TWO_DAYS)
+        assert not under_way(reader.runs(1)[0], NOW + TWO_DAYS)
 
 
 async def test_recovery_is_done_once(
@@ -183,7 +183,7 @@ async def test_recovery_is_done_once(
 
 
 async def test_recovery_leaves_settled_ids_and_other_runs_alone(
-    ledger: Ledger, run: int, living: set[ProcessIdentity], books: LedgerReader
+    ledger: Ledger, run: int, living: set[ProcessIdentity], reader: LedgerReader
 ) -> None:
     await ledger.add(video_ids(200), [], 0)
     settled, refused, _held = [await a_batch(ledger, run) for _ in range(3)]
@@ -194,11 +194,11 @@ async def test_recovery_leaves_settled_ids_and_other_runs_alone(
     living.remove(a_process(1))
     assert await ledger.recover(ME, NOW) == 1
     assert await counts(ledger) == {"pending": 125, "claimed": 25, "fetched": 48, "missing": 2}
-    assert books.findings() == []
+    assert reader.findings() == []
 
 
 async def test_recovery_releases_ids_that_lie_far_apart_and_only_those(
-    ledger: Ledger, run: int, living: set[ProcessIdentity], books: LedgerReader
+    ledger: Ledger, run: int, living: set[ProcessIdentity], reader: LedgerReader
 ) -> None:
     await ledger.add(video_ids(3000), [], 0)
     await a_batch(ledger, run, among=[1, 1500, 3000])
@@ -207,11 +207,11 @@ async def test_recovery_releases_ids_that_lie_far_apart_and_only_those(
     assert await ledger.recover(ME, NOW) == 1
     assert await counts(ledger) == {"pending": 2950, "claimed": 50}
     assert await ledger.settle(mine, good(mine), NOW)
-    assert books.findings() == []
+    assert reader.findings() == []
 
 
 async def test_a_run_that_was_taken_for_dead_and_then_dies_leaves_nothing_claimed(
-    ledger: Ledger, books: LedgerReader
+    ledger: Ledger, reader: LedgerReader
 ) -> None:
     """A machine that slept through its lease still claims when it wakes; its end must not strand those ids."""
     await ledger.add(video_ids(100), [], 0)
@@ -222,11 +222,11 @@ async def test_a_run_that_was_taken_for_dead_and_then_dies_leaves_nothing_claime
     await a_batch(ledger, sleeper)
     assert await ledger.recover(ME, AFTER_LEASE + timedelta(days=1)) == 1
     assert await counts(ledger) == {"pending": 100}
-    assert books.findings() == []
+    assert reader.findings() == []
 
 
 async def test_a_run_that_was_taken_for_dead_lives_again_when_it_renews_its_lease(
-    ledger: Ledger, books: LedgerReader
+    ledger: Ledger, reader: LedgerReader
 ) -> None:
     await ledger.add(video_ids(100), [], 0)
     sleeper = await a_run(ledger, a_process(host="elsewhere"))
@@ -235,7 +235,7 @@ async def test_a_run_that_was_taken_for_dead_lives_again_when_it_renews_its_leas
     batch = await a_batch(ledger, sleeper)
     assert await ledger.recover(ME, AFTER_LEASE + timedelta(seconds=1)) == 0
     assert await ledger.settle(batch, good(batch), AFTER_LEASE)
-    assert books.runs(1)[0].ended_at is None
+    assert reader.runs(1)[0].ended_at is None
 
 
 async def test_two_processes_that_recover_at_once_share_the_work(

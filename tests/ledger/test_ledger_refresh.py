@@ -1,4 +1,4 @@
-"""Old responses that are fetched again: each stays until the new one takes its place, and the books balance."""
+"""Old responses that are fetched again: each stays until the new one takes its place, and the ledger is consistent."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ async def old_batch(ledger: Ledger, run_id: int, old_call: int = 1, before: date
 
 
 def findings(database: Database) -> list[str]:
-    books = database.books()
+    reader = database.reader()
     try:
-        return books.findings()
+        return reader.findings()
     finally:
-        books.close()
+        reader.close()
 
 
 def rows(database: Database, table: str) -> list[tuple[Any, ...]]:

@@ -31,11 +31,11 @@ PENDING, INVALID = VideoState.PENDING, VideoState.INVALID
 
 
 def findings(database: Database) -> list[str]:
-    books = database.books()
+    reader = database.reader()
     try:
-        return books.findings()
+        return reader.findings()
     finally:
-        books.close()
+        reader.close()
 
 
 def config_of(database: Database):  # type: ignore[no-untyped-def]

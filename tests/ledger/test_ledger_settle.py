@@ -38,7 +38,7 @@ async def today(ledger: Ledger) -> QuotaDay:
     return day
 
 
-async def test_a_good_answer_settles_every_id_of_its_batch(ledger: Ledger, run: int, books: LedgerReader) -> None:
+async def test_a_good_answer_settles_every_id_of_its_batch(ledger: Ledger, run: int, reader: LedgerReader) -> None:
     ids = video_ids(60)
     await ledger.add(ids, [], 0)
     batch = await a_batch(ledger, run)
@@ -49,18 +49,18 @@ async def test_a_good_answer_settles_every_id_of_its_batch(ledger: Ledger, run: 
     assert await states(ledger, batch.ids) == expected
     assert await counts(ledger) == {"pending": 10, "fetched": 47, "missing": 3}
     assert await ledger.bodies([batch.call_id]) == {batch.call_id: outcome.body}
-    assert books.findings() == []
+    assert reader.findings() == []
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "identity"])
 async def test_the_stored_body_is_what_the_api_sent(
-    ledger: Ledger, run: int, books: LedgerReader, encoding: str
+    ledger: Ledger, run: int, reader: LedgerReader, encoding: str
 ) -> None:
     await ledger.add(video_ids(2), [], 0)
     batch = await a_batch(ledger, run)
     body = a_body(batch.ids, encoding=encoding)
     await ledger.settle(batch, replace(good(batch), body=body), LATER)
-    (stored,) = books.responses()
+    (stored,) = reader.responses()
     assert stored.body == body
     assert stored.body.raw() == a_body(batch.ids, encoding="identity").data
     assert (stored.call_id, stored.first_position, stored.fetched_at) == (batch.call_id, 1, LATER)
@@ -86,7 +86,7 @@ async def test_an_answer_without_any_of_the_ids_makes_all_of_them_missing(ledger
 
 
 async def test_ids_that_lie_far_apart_are_settled_and_their_neighbours_are_not(
-    ledger: Ledger, run: int, books: LedgerReader
+    ledger: Ledger, run: int, reader: LedgerReader
 ) -> None:
     await ledger.add(video_ids(3000), [], 0)
     scattered = await a_batch(ledger, run, among=[1, 2, 1500, 3000])
@@ -94,7 +94,7 @@ async def test_ids_that_lie_far_apart_are_settled_and_their_neighbours_are_not(
     await ledger.settle(scattered, good(scattered, missing=[scattered.ids[1]]), NOW)
     assert await counts(ledger) == {"pending": 2946, "claimed": 50, "fetched": 3, "missing": 1}
     await ledger.give_back(between, a_fault(), GiveBack.RELEASE, NOW)
-    assert books.findings() == []
+    assert reader.findings() == []
 
 
 ACTIONS: dict[str, tuple[Callable[[Ledger, Batch], Awaitable[object]], dict[str, int]]] = {
@@ -109,7 +109,7 @@ ACTIONS: dict[str, tuple[Callable[[Ledger, Batch], Awaitable[object]], dict[str,
 
 @pytest.mark.parametrize("action", ACTIONS)
 async def test_what_becomes_of_a_batch_leaves_the_ids_between_its_own_alone(
-    ledger: Ledger, run: int, books: LedgerReader, action: str
+    ledger: Ledger, run: int, reader: LedgerReader, action: str
 ) -> None:
     """One call has the odd positions, another the even ones."""
     await ledger.add(video_ids(100), [], 0)
@@ -121,7 +121,7 @@ async def test_what_becomes_of_a_batch_leaves_the_ids_between_its_own_alone(
     assert {place.call_id for place in (await ledger.find(even.ids)).values()} == {even.call_id}
     assert await ledger.settle(even, good(even), LATER)
     assert await counts(ledger) == left | {"fetched": 50 + left.get("fetched", 0)}
-    assert books.findings() == []
+    assert reader.findings() == []
 
 
 async def test_the_day_adds_up_what_its_calls_did(ledger: Ledger, run: int) -> None:
@@ -157,14 +157,14 @@ async def test_a_batch_given_back_keeps_every_id(
 
 
 @pytest.mark.parametrize("how", GiveBack)
-async def test_what_was_never_sent_is_refunded(ledger: Ledger, run: int, books: LedgerReader, how: GiveBack) -> None:
+async def test_what_was_never_sent_is_refunded(ledger: Ledger, run: int, reader: LedgerReader, how: GiveBack) -> None:
     await ledger.add(video_ids(100), [], 0)
     sent, unsent = await a_batch(ledger, run), await a_batch(ledger, run)
     await ledger.give_back(sent, a_fault(sent=True), how, NOW)
     assert (await today(ledger)).units == 2 * PRICE
     await ledger.give_back(unsent, a_fault(sent=False), how, NOW)
     assert (await today(ledger)).units == PRICE
-    assert books.findings() == []
+    assert reader.findings() == []
 
 
 async def test_a_refund_can_be_spent_again(ledger: Ledger, run: int) -> None:
@@ -220,7 +220,7 @@ async def test_a_batch_was_asked_for_as_often_as_any_of_its_ids(ledger: Ledger, 
 
 @pytest.mark.parametrize("closed", [False, True])
 async def test_a_retry_that_the_day_cannot_pay_gives_the_ids_back(
-    ledger: Ledger, run: int, books: LedgerReader, closed: bool
+    ledger: Ledger, run: int, reader: LedgerReader, closed: bool
 ) -> None:
     await ledger.add(video_ids(60), [], 0)
     batch = await a_batch(ledger, run)
@@ -231,10 +231,10 @@ async def test_a_retry_that_the_day_cannot_pay_gives_the_ids_back(
     assert await counts(ledger) == {"pending": 60}
     day = await today(ledger)
     assert (day.units, day.calls, day.failed) == (PRICE, 1, 1)
-    assert books.findings() == []
+    assert reader.findings() == []
 
 
-async def test_a_retry_on_the_next_day_is_paid_on_that_day(ledger: Ledger, run: int, books: LedgerReader) -> None:
+async def test_a_retry_on_the_next_day_is_paid_on_that_day(ledger: Ledger, run: int, reader: LedgerReader) -> None:
     await ledger.add(video_ids(50), [], 0)
     batch = await a_batch(ledger, run)
     tomorrow = DAY + timedelta(days=1)
@@ -243,7 +243,7 @@ async def test_a_retry_on_the_next_day_is_paid_on_that_day(ledger: Ledger, run: 
     await ledger.settle(again, good(again), NOW)
     days = {day.day: (day.units, day.failed, day.ok, day.fetched) for day in (await ledger.progress()).days}
     assert days == {DAY: (PRICE, 1, 0, 0), tomorrow: (PRICE, 0, 1, 50)}
-    assert books.findings() == []
+    assert reader.findings() == []
 
 
 # --- looking for the id at fault
@@ -275,7 +275,7 @@ async def test_a_half_stays_apart_through_release_and_retry_and_the_end_of_its_r
 
 
 async def test_six_halvings_find_the_id_at_fault_and_fetch_the_49_others(
-    ledger: Ledger, run: int, books: LedgerReader, database: Database
+    ledger: Ledger, run: int, reader: LedgerReader, database: Database
 ) -> None:
     poison = video_ids(50)[31]
     await ledger.add(video_ids(50), [], 0)
@@ -292,7 +292,7 @@ async def test_six_halvings_find_the_id_at_fault_and_fetch_the_49_others(
     assert calls <= 1 + 2 * 6
     # Nobody is a suspect any more: an id that is put back to pending later is asked with all others.
     assert {row[5] for row in database.dump()["videos"]} == {None}
-    assert books.findings() == []
+    assert reader.findings() == []
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])

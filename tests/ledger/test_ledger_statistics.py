@@ -72,8 +72,8 @@ def an_answer(ids: Collection[str]) -> Outcome:
 
 
 def findings(database: Database) -> list[str]:
-    with closing(database.books()) as books:
-        return books.findings()
+    with closing(database.reader()) as reader:
+        return reader.findings()
 
 
 async def test_they_hang_on_their_response_and_the_crawl_knows_nothing_of_it(
@@ -90,14 +90,14 @@ async def test_they_hang_on_their_response_and_the_crawl_knows_nothing_of_it(
     (day,) = rows_of_statistics(database, "quota_days")
     body = a_body(IDS[2:40])
     assert day == ("2026-11-25", 10_000, 1, 1, 1, 0, 0, 0, 0, body.raw_bytes, len(body.data), None, 0, "statistics")
-    with closing(database.books()) as books:
-        assert [(each.call_id, each.fetched_at, each.body) for each in books.statistics([1, 2])] == [
+    with closing(database.reader()) as reader:
+        assert [(each.call_id, each.fetched_at, each.body) for each in reader.statistics([1, 2])] == [
             (1, LATER, a_body(IDS[2:40]))
         ]
-        assert books.has_statistics()
-        assert books.newest_response() == LATER
-        assert books.day("statistics", BUDGET.day).remaining(10_000) == 9_999
-        assert (books.older_statistics(CUTOFF), books.older_statistics(LATER + timedelta(1))) == (
+        assert reader.has_statistics()
+        assert reader.newest_response() == LATER
+        assert reader.day("statistics", BUDGET.day).remaining(10_000) == 9_999
+        assert (reader.older_statistics(CUTOFF), reader.older_statistics(LATER + timedelta(1))) == (
             Stored(),
             Stored(1, 48),
         )
@@ -108,8 +108,8 @@ async def test_they_hang_on_their_response_and_the_crawl_knows_nothing_of_it(
 async def test_newer_ones_take_their_place(ledger: Ledger, run: int, database: Database) -> None:
     await ledger.settle(await claimed(ledger, run), an_answer(IDS[2:40]), NOW)
     await ledger.settle(await claimed(ledger, run), an_answer(IDS[2:50]), LATER)
-    with closing(database.books()) as books:
-        assert [each.body for each in books.statistics([1])] == [a_body(IDS[2:50])]
+    with closing(database.reader()) as reader:
+        assert [each.body for each in reader.statistics([1])] == [a_body(IDS[2:50])]
     assert findings(database) == []
 
 
@@ -125,8 +125,8 @@ async def test_units_are_never_more_than_the_day_s(ledger: Ledger, run: int, dat
     await ledger.close_day(DAY, LATER, "statistics")
     assert await claim(ledger, run, budget) is Denied.DAY_CLOSED
     assert await a_batch(ledger, run)  # the crawl's day is another
-    with closing(database.books()) as books:
-        assert books.day("statistics", DAY).remaining(10_000) == 0
+    with closing(database.reader()) as reader:
+        assert reader.day("statistics", DAY).remaining(10_000) == 0
     assert findings(database) == []
 
 

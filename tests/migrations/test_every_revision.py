@@ -53,18 +53,18 @@ async def test_it_is_upgraded_with_all_that_is_in_it_and_goes_on(place: Place, r
     ledger_open.prepare(url)
     ledger_open.check(url)
     assert differences(engine()) == []
-    with ledger_open.open_reader(url) as books:
-        assert books.findings() == []
-        assert books.progress().videos == dict(zip(VideoState, (2, 2, 2, 1, 1, 0), strict=True))
-        assert [response.body.raw() for response in books.responses()] == [raw(IDS[:2]), raw([])]
-        (day,) = books.days("default")
+    with ledger_open.open_reader(url) as reader:
+        assert reader.findings() == []
+        assert reader.progress().videos == dict(zip(VideoState, (2, 2, 2, 1, 1, 0), strict=True))
+        assert [response.body.raw() for response in reader.responses()] == [raw(IDS[:2]), raw([])]
+        (day,) = reader.days("default")
         assert (day.units, day.calls, day.elsewhere) == (
             11 * day.calls,
             day.ok + 2 + (revision >= "0004"),
             of(revision),
         )
         if revision >= "0005":
-            (day,) = books.days("statistics")
+            (day,) = reader.days("statistics")
             assert (str(day.day), day.units, day.calls, day.ok, day.failed, day.elsewhere) == (
                 DAY,
                 3,
@@ -77,11 +77,11 @@ async def test_it_is_upgraded_with_all_that_is_in_it_and_goes_on(place: Place, r
                 len(a_body(IDS[:1])["body"]),
                 datetime.fromisoformat(THEN),
             )
-            assert [(each.call_id, each.body.raw()) for each in books.statistics([1])] == [(1, raw(IDS[:1]))]
+            assert [(each.call_id, each.body.raw()) for each in reader.statistics([1])] == [(1, raw(IDS[:1]))]
     async with ledger_open.open_ledger(url) as ledger:
         await go_on(ledger, under_way=1 + (revision >= "0004") + (revision >= "0005"))
-    with ledger_open.open_reader(url) as books:
-        assert books.findings() == []
+    with ledger_open.open_reader(url) as reader:
+        assert reader.findings() == []
 
 
 async def go_on(ledger: Ledger, under_way: int) -> None:

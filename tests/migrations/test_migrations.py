@@ -288,9 +288,9 @@ def test_claims_go_on_where_the_index_of_pending_ids_had_them_look(
     assert "ix_videos_pending" not in schema(path)
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("SELECT first_position FROM video_states WHERE code = 0").fetchone() == (place,)
-    with SqliteReader(path) as books:
-        assert sum(len(ids) for ids in books.pending(50)) == 120 - settled
-        assert books.findings() == []
+    with SqliteReader(path) as reader:
+        assert sum(len(ids) for ids in reader.pending(50)) == 120 - settled
+        assert reader.findings() == []
 
 
 # --- killed, and at once

@@ -150,9 +150,9 @@ async def test_each_transaction_happens_once_whenever_its_connection_breaks(
     assert doubts[True]
     assert told_by(url) == crawl.told
     assert len(crawl.settled) == len(set(crawl.settled)) == 50 * crawl.told["ok"]
-    with PostgresReader(url) as books:
-        assert books.findings() == []
-        assert books.progress().days[0].units == 11 * crawl.told["claims"]
+    with PostgresReader(url) as reader:
+        assert reader.findings() == []
+        assert reader.progress().days[0].units == 11 * crawl.told["claims"]
 
 
 def counted(doubts: Counter[bool], answer: bool) -> bool:

@@ -72,8 +72,8 @@ async def recovered(ledger: Ledger) -> int:
 
 
 def findings(url: str) -> list[str]:
-    with PostgresReader(url) as books:
-        return books.findings()
+    with PostgresReader(url) as reader:
+        return reader.findings()
 
 
 class Cut:

@@ -68,8 +68,8 @@ async def test_there_and_back_nothing_has_changed(source: Path, server: Postgres
     assert copy.copy(f"sqlite:///{source}", there) == copy.copy(there, f"sqlite:///{back}")
     assert source.read_bytes() == before
     assert rows(back) == rows(source)
-    with ledger_open.open_reader(there) as books:
-        assert books.findings() == []
+    with ledger_open.open_reader(there) as reader:
+        assert reader.findings() == []
     # It is a ledger to work with: new runs, calls and prunings get numbers of their own.
     async with ledger_open.open_ledger(there) as ledger:
         me = ProcessIdentity("here", "boot", 2, "2")

@@ -20,8 +20,8 @@ async def test_a_server_s_ledger_is_backed_up_while_it_is_written_and_restored_t
     crawled_ledger_in_thread(tmp_path / "source.db")
     url, other = (server.url(server.empty_database()) for _ in range(2))
     copy.copy(f"sqlite:///{tmp_path / 'source.db'}", url)
-    with open_reader(url) as books:
-        before, runs = books.progress(), books.runs(9)
+    with open_reader(url) as reader:
+        before, runs = reader.progress(), reader.runs(9)
 
     target = tmp_path / "backup.db"
     seen: list[Advance] = []
@@ -39,9 +39,9 @@ async def test_a_server_s_ledger_is_backed_up_while_it_is_written_and_restored_t
     assert [path.name for path in tmp_path.glob("backup*")] == ["backup.db"]
 
     copy.copy(f"sqlite:///{target}", other)
-    with open_reader(other) as books:
-        assert books.findings() == []
-        assert books.progress() == before
+    with open_reader(other) as reader:
+        assert reader.findings() == []
+        assert reader.progress() == before
     async with open_ledger(other) as ledger:
         assert (await ledger.progress()).total == 600
 

@@ -67,23 +67,23 @@ class TestCommands:
         crawl.assert_finished()
 
 
-def ended(books: PostgresReader) -> None:
+def ended(reader: PostgresReader) -> None:
     """Once the server has ended the session."""
-    pid = books._driver.info.backend_pid
-    with psycopg.connect(books._url, autocommit=True) as db:
+    pid = reader._driver.info.backend_pid
+    with psycopg.connect(reader._url, autocommit=True) as db:
         wait_until(lambda: not db.execute("SELECT 1 FROM pg_stat_activity WHERE pid = %s", [pid]).fetchone())
 
 
-def terminate(books: PostgresReader) -> None:
-    with psycopg.connect(books._url, autocommit=True) as db:
-        db.execute("SELECT pg_terminate_backend(%s)", [books._driver.info.backend_pid])
-    ended(books)
+def terminate(reader: PostgresReader) -> None:
+    with psycopg.connect(reader._url, autocommit=True) as db:
+        db.execute("SELECT pg_terminate_backend(%s)", [reader._driver.info.backend_pid])
+    ended(reader)
 
 
 def limit(name: str) -> Callable[[PostgresReader], None]:
-    def apply(books: PostgresReader) -> None:
-        books._db.exec_driver_sql(f"SET {name} = '1ms'")
-        ended(books)
+    def apply(reader: PostgresReader) -> None:
+        reader._db.exec_driver_sql(f"SET {name} = '1ms'")
+        ended(reader)
 
     return apply
 
@@ -97,10 +97,10 @@ END = {
 
 @pytest.mark.parametrize("end", END.values(), ids=END)
 def test_a_session_that_was_ended_says_so_and_can_be_closed(url: str, end: Callable[[PostgresReader], None]) -> None:
-    with PostgresReader(url) as books:
-        assert isinstance(books.progress(), Progress)
-        end(books)
-        for read in (books.progress, lambda: list(books.states()), books.findings, lambda: list(books.bodies([1]))):
+    with PostgresReader(url) as reader:
+        assert isinstance(reader.progress(), Progress)
+        end(reader)
+        for read in (reader.progress, lambda: list(reader.states()), reader.findings, lambda: list(reader.bodies([1]))):
             with pytest.raises(LedgerUnavailable, match="cannot be used now") as caught:
                 read()
             assert caught.value.exit_code == 4
@@ -110,9 +110,9 @@ def test_a_session_that_was_ended_says_so_and_can_be_closed(url: str, end: Calla
 def test_a_session_that_was_ended_after_the_last_read_is_closed_without_a_word(
     url: str, end: Callable[[PostgresReader], None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    with PostgresReader(url) as books:
-        books.progress()
-        end(books)
+    with PostgresReader(url) as reader:
+        reader.progress()
+        end(reader)
     assert caplog.records == []
 
 
@@ -121,10 +121,10 @@ def test_a_stream_whose_session_is_ended_says_so(url: str) -> None:
         db.execute(
             "INSERT INTO videos (position, video_id, state) SELECT i, i::text, 0 FROM generate_series(1, 20000) i"
         )
-    with PostgresReader(url) as books:
-        states = books.states()
+    with PostgresReader(url) as reader:
+        states = reader.states()
         next(states)
-        terminate(books)
+        terminate(reader)
         with pytest.raises(LedgerUnavailable):
             list(states)
 

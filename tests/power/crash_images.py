@@ -136,14 +136,14 @@ def next_boot() -> ProcessIdentity:
 
 
 def assert_wakes_up_sound(image: Image) -> None:
-    """It opens, what was under way is taken back, the books balance, and all that was reported stands in it."""
+    """It opens, what was under way is taken back, the ledger is consistent, and all that was reported stands in it."""
 
     async def recover() -> None:
         async with Ledger(SqliteConnector(image.path)) as ledger:
             await ledger.recover(next_boot(), datetime.now(UTC) + timedelta(days=1))
 
     asyncio.run(recover())
-    with SqliteReader(image.path) as books:
-        assert books.findings() == []
-        assert books.progress().videos[VideoState.CLAIMED] == 0
+    with SqliteReader(image.path) as reader:
+        assert reader.findings() == []
+        assert reader.progress().videos[VideoState.CLAIMED] == 0
     assert image.reported - image.stored() == set()

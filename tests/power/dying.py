@@ -43,5 +43,5 @@ def names(found: list[tuple[str]]) -> list[str]:
 
 
 def assert_sound(path: Path) -> None:
-    with SqliteReader(path) as books:
-        assert books.findings() == []
+    with SqliteReader(path) as reader:
+        assert reader.findings() == []

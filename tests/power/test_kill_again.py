@@ -37,7 +37,7 @@ def path(harvester: Program, template: Path) -> Path:
 
 
 def pending(path: Path) -> list[int]:
-    """The positions that are, in books that balance."""
+    """The positions that are, in a consistent ledger."""
     assert_sound(path)
     with closing(sqlite3.connect(path)) as db:
         return [row[0] for row in db.execute("SELECT position FROM videos WHERE state = 0 ORDER BY position")]
@@ -55,8 +55,8 @@ def pending(path: Path) -> list[int]:
 def test_killed_in_the_middle_it_goes_on_when_it_is_repeated(
     harvester: Program, path: Path, command: str, point: str
 ) -> None:
-    with SqliteReader(path) as books:
-        videos = books.progress().videos
+    with SqliteReader(path) as reader:
+        videos = reader.progress().videos
     moved, stays = VideoState.MISSING, VideoState.FETCHED
     if command == "prune":
         moved, stays = stays, moved
@@ -68,9 +68,9 @@ def test_killed_in_the_middle_it_goes_on_when_it_is_repeated(
     assert rest.returncode == 0, rest.stderr
     assert f"{videos[moved] - len(done):,}  pending again" in rest.stdout
     assert len(pending(path)) == videos[moved]
-    with SqliteReader(path) as books:
-        progress = books.progress()
+    with SqliteReader(path) as reader:
+        progress = reader.progress()
         assert progress.videos[stays] == videos[stays]
-        assert (progress.pruned.videos, len(list(books.sizes()))) == (
+        assert (progress.pruned.videos, len(list(reader.sizes()))) == (
             (videos[moved], 0) if command == "prune" else (0, VIDEOS // 50)
         )

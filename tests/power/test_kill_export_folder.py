@@ -50,8 +50,8 @@ class Exported:
         return [path.name for path in self.folder.iterdir() if path.name.startswith(".")]
 
     def findings(self) -> str:
-        with SqliteReader(self.folder / "harvest.db") as books:
-            return "\n".join(check_published(str(self.folder / "songs"), books, ExportSettings()))
+        with SqliteReader(self.folder / "harvest.db") as reader:
+            return "\n".join(check_published(str(self.folder / "songs"), reader, ExportSettings()))
 
 
 def content(folder: Path) -> Files:

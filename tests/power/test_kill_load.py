@@ -57,7 +57,7 @@ def loaded_rows(path: Path) -> Rows:
 
 
 def assert_whole_chunks(path: Path, uncut: Rows) -> int:
-    """What is there is a beginning of the uncut ledger, and the books balance."""
+    """What is there is a beginning of the uncut ledger, and the ledger is consistent."""
     assert_sound(path)
     loaded = loaded_rows(path)["videos"]
     assert loaded == uncut["videos"][: len(loaded)]

@@ -116,9 +116,9 @@ def test_every_image_opens_balances_and_holds_what_was_reported(crawled: Crawled
 def test_the_crawl_that_was_held_up_so_often_ends_as_if_it_had_not_been(crawled: Crawled) -> None:
     assert (crawled.exit_code, crawled.answered_twice) == (0, 0)
     assert len(crawled.reported) == VIDEOS / 50
-    with SqliteReader(crawled.ledger) as books:
-        assert books.findings() == []
-        assert all(state.label == truth(video_id, 0) for video_id, state in books.states())
+    with SqliteReader(crawled.ledger) as reader:
+        assert reader.findings() == []
+        assert all(state.label == truth(video_id, 0) for video_id, state in reader.states())
 
 
 # --- the tail of the WAL that was not waited for

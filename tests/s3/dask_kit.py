@@ -42,8 +42,8 @@ def go(
 ) -> Manifest:
     chosen: dict[str, Any] = dict(zip(("format", "compression", "max_part_bytes"), kind, strict=True))
     settings = ExportSettings(uri=uri, region="eu-west-3", **chosen)
-    with SqliteReader(ledger) if isinstance(ledger, Path) else nullcontext(ledger) as books:
-        return export(books, settings, ledger_name="l", now=NOW, maker=maker, watch=watch)
+    with SqliteReader(ledger) if isinstance(ledger, Path) else nullcontext(ledger) as reader:
+        return export(reader, settings, ledger_name="l", now=NOW, maker=maker, watch=watch)
 
 
 def on(cluster: str, ledger: Path) -> OnDask:
@@ -76,7 +76,7 @@ class _Held(LedgerReader):
             yield rows
 
 
-class HeldBooks(_Held, SqliteReader):
+class HeldReader(_Held, SqliteReader):
     def __init__(self, folder: Path, path: Path, after: int = 0) -> None:
         super().__init__(path)
         self.folder, self.after = folder, after

@@ -1,4 +1,4 @@
-"""What the tests of exports to S3 share: books of bodies, an export, and what must hold after it."""
+"""What the tests of exports to S3 share: a reader of bodies, an export, and what must hold after it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from memory_books import MemoryReader
+from memory_reader import MemoryReader
 
 from harvester.config import ExportSettings
 from harvester.export import Manifest, check_published, export
@@ -38,12 +38,12 @@ def stored(number: int, raw: bytes) -> StoredResponse:
     return StoredResponse(number, number, body, FETCHED)
 
 
-def small_books() -> MemoryReader:
+def small_reader() -> MemoryReader:
     return MemoryReader([stored(n + 1, b'{"items": [{"id": "%d"}]}' % n) for n in range(3)])
 
 
 @cache
-def large_books(seed: int) -> MemoryReader:
+def large_reader(seed: int) -> MemoryReader:
     """Eleven MiB: two full parts of five, and a rest."""
     text = random.Random(seed).randbytes(MIB // 2).hex().encode()
     return MemoryReader([_identity(n + 1, b'{"items": [{"id": "%d", "text": "%s"}]}' % (n, text)) for n in range(11)])
@@ -53,13 +53,13 @@ def _identity(number: int, raw: bytes) -> StoredResponse:
     return StoredResponse(number, number, Body(raw, "identity", len(raw), hashlib.sha256(raw).digest(), 1), FETCHED)
 
 
-def go(s3: S3, books: MemoryReader, key: str = KEY, **settings: Any) -> Manifest:
+def go(s3: S3, reader: MemoryReader, key: str = KEY, **settings: Any) -> Manifest:
     chosen = ExportSettings(**({"uri": f"s3://{s3.bucket}/{key}", "region": "eu-west-3"} | settings))
-    return export(books, chosen, ledger_name="harvest.db", now=NOW)  # type: ignore[arg-type]
+    return export(reader, chosen, ledger_name="harvest.db", now=NOW)  # type: ignore[arg-type]
 
 
-def findings(s3: S3, books: MemoryReader, key: str = KEY) -> list[str]:
-    return check_published(f"s3://{s3.bucket}/{key}", books, ExportSettings(region="eu-west-3"))  # type: ignore[arg-type]
+def findings(s3: S3, reader: MemoryReader, key: str = KEY) -> list[str]:
+    return check_published(f"s3://{s3.bucket}/{key}", reader, ExportSettings(region="eu-west-3"))  # type: ignore[arg-type]
 
 
 def target(s3: S3, key: str = "songs.json", **options: Any) -> S3Target:

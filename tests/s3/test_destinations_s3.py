@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from children import Program
 from faulty_s3 import refuse
-from s3_kit import KEY, NOW, findings, go, on_both, pair, parts, small_books
+from s3_kit import KEY, NOW, findings, go, on_both, pair, parts, small_reader
 
 from harvester.config import ExportSettings
 from harvester.errors import DestinationRefused
@@ -32,7 +32,7 @@ def keys(s3: S3) -> list[str]:
 
 def forced(s3: S3, key: str, **settings: Any) -> None:
     chosen = ExportSettings(uri=f"s3://{s3.bucket}/{key}", region="eu-west-3", **settings)
-    export(small_books(), chosen, ledger_name="harvest.db", now=NOW, force=True)  # type: ignore[arg-type]
+    export(small_reader(), chosen, ledger_name="harvest.db", now=NOW, force=True)  # type: ignore[arg-type]
 
 
 @on_both
@@ -40,39 +40,39 @@ class TestObjects:
     def test_one_of_somebody_else(self, s3: S3) -> None:
         put(s3, KEY)
         with pytest.raises(DestinationRefused, match="there is no manifest next to it") as caught:
-            go(s3, small_books())
+            go(s3, small_reader())
         assert (caught.value.exit_code, s3.content(KEY), keys(s3)) == (3, MINE, [KEY])
         forced(s3, KEY)
         pair(s3)
-        go(s3, small_books())
+        go(s3, small_reader())
 
     def test_a_manifest_that_is_none(self, s3: S3) -> None:
         put(s3, f"{KEY}.manifest.json")
         with pytest.raises(DestinationRefused, match="it is no manifest"):
-            go(s3, small_books())
+            go(s3, small_reader())
         assert keys(s3) == [f"{KEY}.manifest.json"]
 
     def test_ours_whose_manifest_is_of_the_export_before(self, s3: S3) -> None:
         """As a kill leaves them."""
-        go(s3, small_books())
+        go(s3, small_reader())
         manifest = s3.content(f"{KEY}.manifest.json")
         put(s3, f"{KEY}.manifest.json", manifest.replace(b'"bytes": ', b'"bytes": 1'))
-        go(s3, small_books())
-        assert findings(s3, small_books()) == []
+        go(s3, small_reader())
+        assert findings(s3, small_reader()) == []
 
 
 def test_ours_that_has_no_manifest_says_so_itself(s3: S3) -> None:
-    go(s3, small_books())
+    go(s3, small_reader())
     s3.client.delete_object(Bucket=s3.bucket, Key=f"{KEY}.manifest.json")
-    go(s3, small_books())
+    go(s3, small_reader())
     pair(s3)
 
 
 def test_a_copy_under_another_name_is_not_ours(s3: S3) -> None:
-    go(s3, small_books())
+    go(s3, small_reader())
     s3.client.copy_object(Bucket=s3.bucket, Key="mine.json", CopySource=f"{s3.bucket}/{KEY}")
     with pytest.raises(DestinationRefused):
-        go(s3, small_books(), "mine.json")
+        go(s3, small_reader(), "mine.json")
 
 
 def test_where_the_account_may_not_look_it_is_replaced_and_that_is_said(
@@ -82,7 +82,7 @@ def test_where_the_account_may_not_look_it_is_replaced_and_that_is_said(
     for operation in ("get", "head"):
         faulty.on(operation, refuse(403, "AccessDenied"))
     with caplog.at_level(logging.WARNING):
-        go(s3, small_books())
+        go(s3, small_reader())
     pair(s3)
     (message,) = [record.message for record in caplog.records if record.levelno == logging.WARNING]
     assert "may not read it" in message
@@ -93,19 +93,19 @@ class TestFolders:
     def test_parts_of_somebody_else(self, s3: S3) -> None:
         put(s3, f"{FOLDER}/part-000000000001.json")
         with pytest.raises(DestinationRefused, match="there is no manifest next to it"):
-            go(s3, small_books(), FOLDER, max_part_bytes=100_000)
+            go(s3, small_reader(), FOLDER, max_part_bytes=100_000)
         assert keys(s3) == [f"{FOLDER}/part-000000000001.json"]
         forced(s3, FOLDER, max_part_bytes=100_000)
-        go(s3, small_books(), FOLDER, max_part_bytes=100_000)
+        go(s3, small_reader(), FOLDER, max_part_bytes=100_000)
         assert keys(s3) == [f"{FOLDER}.manifest.json", *parts(s3, FOLDER)]
         assert len(keys(s3)) == 2
-        assert findings(s3, small_books(), FOLDER) == []
+        assert findings(s3, small_reader(), FOLDER) == []
 
     def test_a_part_that_was_put_beside_ours(self, s3: S3) -> None:
-        go(s3, small_books(), FOLDER, max_part_bytes=100_000)
+        go(s3, small_reader(), FOLDER, max_part_bytes=100_000)
         put(s3, f"{FOLDER}/part-000000000009.json")
         with pytest.raises(DestinationRefused, match="part-000000000009"):
-            go(s3, small_books(), FOLDER, max_part_bytes=100_000)
+            go(s3, small_reader(), FOLDER, max_part_bytes=100_000)
 
 
 class TestCommands:

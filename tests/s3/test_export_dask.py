@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from crawled_ledger import crawl, crawled_ledger, in_order
-from dask_kit import PARQUET, HeldBooks, HeldPostgresReader, Kind, attempts, files, go, on, published
+from dask_kit import PARQUET, HeldPostgresReader, HeldReader, Kind, attempts, files, go, on, published
 from faulty_s3 import FaultyS3
 from postgres_server import PostgresServer
 from s3_kit import on_both
@@ -69,8 +69,8 @@ def test_it_is_byte_for_byte_what_one_machine_writes(cluster: str, ledger: Path,
     assert {advance.note.split()[0] for advance in seen} >= {str(number) for number in range(1, parts + 1)}
     assert (done[-1], seen[-1].total, seen[-1].bytes) == (manifest.videos, manifest.videos, manifest.bytes)
     if kind == HALVED:
-        with SqliteReader(ledger) as books:
-            assert parts > len(list(Cutter(books, FORMATS["jsonl", "none"], kind[2]).spans()))
+        with SqliteReader(ledger) as reader:
+            assert parts > len(list(Cutter(reader, FORMATS["jsonl", "none"], kind[2]).spans()))
 
 
 def test_parts_workers_and_how_far_a_part_is_are_seen(
@@ -80,7 +80,7 @@ def test_parts_workers_and_how_far_a_part_is_are_seen(
     held = tmp_path / "held"
     held.mkdir()
     seen: list[Advance] = []
-    maker = OnDask(cluster, partial(HeldBooks, held, ledger, after=1))
+    maker = OnDask(cluster, partial(HeldReader, held, ledger, after=1))
     with ThreadPoolExecutor(1) as pool:
         exporting = pool.submit(go, ledger, str(tmp_path / "songs"), ("jsonl", "none", 10 << 20), maker, seen.append)
         wait_until(lambda: seen and seen[-1].done)

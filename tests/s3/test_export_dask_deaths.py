@@ -19,7 +19,7 @@ import pytest
 from children import Program
 from dask_kit import (
     PARQUET,
-    HeldBooks,
+    HeldReader,
     attempts,
     files,
     give_one_processor,
@@ -72,7 +72,7 @@ def test_a_worker_that_is_killed_in_mid_upload_is_made_up_for(
     (held / "go").touch()
     sent = Caught()
     workers_s3.on("part", sent, times=1)
-    maker = OnDask(cluster, partial(HeldBooks, held, ledger))
+    maker = OnDask(cluster, partial(HeldReader, held, ledger))
     with ThreadPoolExecutor(1) as pool:
         exporting = pool.submit(go, ledger, f"s3://{s3.bucket}/songs", PARQUET, maker)
         wait_until(sent.arrived.is_set)
@@ -93,9 +93,9 @@ def test_parts_whose_worker_dies_before_they_are_taken_in_are_made_anew(
     ready = on(cluster, ledger)
 
     def maker(
-        books: LedgerReader, next_order: NextOrder, watch: ProgressCallback
+        reader: LedgerReader, next_order: NextOrder, watch: ProgressCallback
     ) -> Generator[tuple[PartOrder, PartResult | None], None, None]:
-        results = ready(books, next_order, watch)
+        results = ready(reader, next_order, watch)
         yield next(results)
         tasks = dask_cluster.scheduler.tasks
         wait_until(lambda: {task.state for task in tasks.values()} == {"memory"})
@@ -113,7 +113,7 @@ def given_up(
     ledger: Path, uri: str, held: Path, cluster: str, workers: int, deed: Callable[[], object]
 ) -> ClusterUnavailable:
     """What an export ends with, where that is done while so many workers stay in the middle of a part."""
-    maker = OnDask(cluster, partial(HeldBooks, held, ledger))
+    maker = OnDask(cluster, partial(HeldReader, held, ledger))
     other_parts = (*PARQUET[:2], PARQUET[2] - 1)  # of which none stands there already
     with ThreadPoolExecutor(1) as pool:
         exporting = pool.submit(go, ledger, uri, other_parts, maker)

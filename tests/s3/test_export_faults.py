@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from faulty_s3 import Action, FaultyS3, Hold, error_in_200, lose_answer, refuse, reset, slow
-from memory_books import MemoryReader
-from s3_kit import KEY, PART, findings, go, large_books, on_both, pair, small_books, target
+from memory_reader import MemoryReader
+from s3_kit import KEY, PART, findings, go, large_reader, on_both, pair, small_reader, target
 from waiting import LIMIT_SECONDS
 
 from harvester.errors import ConfigError, CredentialsError, HarvesterError, StorageUnavailable
@@ -67,14 +67,14 @@ def small_parts_and_short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def old(s3: S3) -> tuple[bytes, bytes]:
     """An object and its manifest that stand there already."""
-    go(s3, small_books())
+    go(s3, small_reader())
     return pair(s3)
 
 
-def assert_the_next_export_succeeds(s3: S3, faulty: FaultyS3, books: MemoryReader) -> None:
+def assert_the_next_export_succeeds(s3: S3, faulty: FaultyS3, reader: MemoryReader) -> None:
     faulty.heal()
-    go(s3, books)
-    assert findings(s3, books) == []
+    go(s3, reader)
+    assert findings(s3, reader) == []
     assert s3.uploads() == []
 
 
@@ -83,9 +83,9 @@ def test_a_passing_fault_is_healed(
     s3: S3, faulty: FaultyS3, old: tuple[bytes, bytes], operation: str, action: Action
 ) -> None:
     faulty.on(operation, action, times=1)
-    books = large_books(1)
-    go(s3, books)
-    assert findings(s3, books) == []
+    reader = large_reader(1)
+    go(s3, reader)
+    assert findings(s3, reader) == []
     assert s3.uploads() == []
 
 
@@ -99,13 +99,13 @@ def test_a_lasting_fault_changes_nothing(
     kind: type[HarvesterError],
 ) -> None:
     faulty.on(operation, action)
-    books = small_books() if operation == "put" else large_books(1)
+    reader = small_reader() if operation == "put" else large_reader(1)
     with pytest.raises(kind) as caught:
-        go(s3, books)
+        go(s3, reader)
     assert caught.value.exit_code == (4 if kind is StorageUnavailable else 3)
     assert pair(s3) == old
     assert s3.uploads() == []
-    assert_the_next_export_succeeds(s3, faulty, books)
+    assert_the_next_export_succeeds(s3, faulty, reader)
 
 
 @on_both
@@ -115,21 +115,21 @@ def test_where_not_even_the_abort_gets_through_the_next_export_sweeps(
     for operation in ("part", "abort", "list"):
         faulty.on(operation, refuse(403, "ExpiredToken"))
     with pytest.raises(CredentialsError, match="ExpiredToken"):
-        go(s3, large_books(1))
+        go(s3, large_reader(1))
     assert pair(s3) == old
     assert s3.uploads() == [KEY]
-    assert_the_next_export_succeeds(s3, faulty, small_books())
+    assert_the_next_export_succeeds(s3, faulty, small_reader())
 
 
 @on_both
 def test_a_manifest_that_fails_is_owned_up_to(s3: S3, faulty: FaultyS3, old: tuple[bytes, bytes]) -> None:
     faulty.on("put", refuse(503, "SlowDown"))
     with pytest.raises(StorageUnavailable) as caught:
-        go(s3, large_books(1))
+        go(s3, large_reader(1))
     assert "its manifest is not" in caught.value.state
     assert s3.content(KEY) != old[0]
-    assert "not the file that its manifest speaks of" in "".join(findings(s3, large_books(1)))
-    assert_the_next_export_succeeds(s3, faulty, large_books(2))
+    assert "not the file that its manifest speaks of" in "".join(findings(s3, large_reader(1)))
+    assert_the_next_export_succeeds(s3, faulty, large_reader(2))
 
 
 @on_both
@@ -137,24 +137,24 @@ class TestUploadsOfOthers:
     def test_only_those_to_the_very_key_are_swept(self, s3: S3, old: tuple[bytes, bytes]) -> None:
         for key in (KEY, f"{KEY}.bak", f"{KEY}/deeper", "deep/song"):
             s3.client.create_multipart_upload(Bucket=s3.bucket, Key=key)
-        go(s3, small_books())
+        go(s3, small_reader())
         assert sorted(s3.uploads()) == sorted([f"{KEY}.bak", f"{KEY}/deeper", "deep/song"])
 
     def test_a_failed_export_sweeps_nothing(self, s3: S3, faulty: FaultyS3, old: tuple[bytes, bytes]) -> None:
         s3.client.create_multipart_upload(Bucket=s3.bucket, Key=KEY)
         faulty.on("part", refuse(500, "InternalError"))
         with pytest.raises(StorageUnavailable):
-            go(s3, large_books(1))
+            go(s3, large_reader(1))
         assert s3.uploads() == [KEY]
-        assert_the_next_export_succeeds(s3, faulty, large_books(1))
+        assert_the_next_export_succeeds(s3, faulty, large_reader(1))
 
     def test_an_account_that_may_not_list_them_exports_all_the_same(
         self, s3: S3, faulty: FaultyS3, old: tuple[bytes, bytes], caplog: pytest.LogCaptureFixture
     ) -> None:
         faulty.on("list", refuse(403, "AccessDenied"))
         with caplog.at_level(logging.DEBUG, logger="harvester.export"):
-            go(s3, large_books(1))
-        assert findings(s3, large_books(1)) == []
+            go(s3, large_reader(1))
+        assert findings(s3, large_reader(1)) == []
         assert any("AccessDenied" in message for message in caplog.messages)
         assert all(record.levelno <= logging.INFO for record in caplog.records)
 
@@ -162,9 +162,9 @@ class TestUploadsOfOthers:
     def test_one_that_cannot_be_aborted_does_no_harm(self, s3: S3, faulty: FaultyS3, code: str) -> None:
         s3.client.create_multipart_upload(Bucket=s3.bucket, Key=KEY)
         faulty.on("abort", refuse(403 if code == "AccessDenied" else 404, code))
-        go(s3, large_books(1))
-        assert findings(s3, large_books(1)) == []
-        assert_the_next_export_succeeds(s3, faulty, large_books(1))
+        go(s3, large_reader(1))
+        assert findings(s3, large_reader(1)) == []
+        assert_the_next_export_succeeds(s3, faulty, large_reader(1))
 
 
 @on_both

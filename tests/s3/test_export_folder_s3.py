@@ -16,8 +16,8 @@ import pytest
 from children import Program
 from crawled_ledger import crawled_ledger, in_order
 from faulty_s3 import FaultyS3, Hold, lose_answer, refuse
-from memory_books import MemoryReader
-from s3_kit import NOW, findings, go, large_books, on_both, parts, small_books, stored
+from memory_reader import MemoryReader
+from s3_kit import NOW, findings, go, large_reader, on_both, parts, small_reader, stored
 from waiting import wait_until
 
 from harvester.config import ExportSettings
@@ -63,18 +63,18 @@ def older(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqliteReader]:
     """The same crawl, half way."""
     path = tmp_path_factory.mktemp("older") / "harvest.db"
     crawled_ledger(path, 200, in_order(100))
-    with SqliteReader(path) as books:
-        yield books
+    with SqliteReader(path) as reader:
+        yield reader
 
 
 @pytest.fixture
-def books() -> MemoryReader:
-    return small_books()
+def reader() -> MemoryReader:
+    return small_reader()
 
 
-def publish(s3: S3, books: MemoryReader, most: int = 40) -> None:
+def publish(s3: S3, reader: MemoryReader, most: int = 40) -> None:
     """A response a part, unless more is let in."""
-    go(s3, books, FOLDER, max_part_bytes=most)
+    go(s3, reader, FOLDER, max_part_bytes=most)
 
 
 def everything(s3: S3) -> dict[str, bytes]:
@@ -83,13 +83,13 @@ def everything(s3: S3) -> dict[str, bytes]:
 
 
 @on_both
-def test_the_parts_and_the_manifest_beside_them(s3: S3, books: MemoryReader) -> None:
-    publish(s3, books)
+def test_the_parts_and_the_manifest_beside_them(s3: S3, reader: MemoryReader) -> None:
+    publish(s3, reader)
     keys = parts(s3, FOLDER)
     assert [match and int(match[1]) for match in map(NAME.fullmatch, keys)] == [1, 2, 3]
     assert sorted(everything(s3)) == sorted([*keys, MANIFEST])
     responses = [response for key in keys for response in json.loads(s3.content(key))]
-    assert responses == [json.loads(gzip.decompress(response.body.data)) for response in books.stored]
+    assert responses == [json.loads(gzip.decompress(response.body.data)) for response in reader.stored]
     manifest = json.loads(s3.content(MANIFEST))
     assert (manifest["file"], [part["file"] for part in manifest["parts"]]) == (
         "songs",
@@ -98,85 +98,85 @@ def test_the_parts_and_the_manifest_beside_them(s3: S3, books: MemoryReader) -> 
     assert [part["sha256"] for part in manifest["parts"]] == [
         hashlib.sha256(s3.content(key)).hexdigest() for key in keys
     ]
-    assert findings(s3, books, FOLDER) == findings(s3, books, f"{FOLDER}/") == []
+    assert findings(s3, reader, FOLDER) == findings(s3, reader, f"{FOLDER}/") == []
     assert s3.uploads() == []
 
 
 @on_both
-def test_fewer_parts_leave_no_old_one_behind(s3: S3, books: MemoryReader) -> None:
-    publish(s3, books)
+def test_fewer_parts_leave_no_old_one_behind(s3: S3, reader: MemoryReader) -> None:
+    publish(s3, reader)
     first = parts(s3, FOLDER)[0]
-    fewer = MemoryReader(books.stored[:1])
+    fewer = MemoryReader(reader.stored[:1])
     publish(s3, fewer)
     assert sorted(everything(s3)) == sorted([first, MANIFEST])
     assert findings(s3, fewer, FOLDER) == []
 
 
 def test_parts_that_are_sent_in_several_requests(s3: S3) -> None:
-    books = large_books(3)
-    publish(s3, books, 10 << 20)
-    assert findings(s3, books, FOLDER) == []
+    reader = large_reader(3)
+    publish(s3, reader, 10 << 20)
+    assert findings(s3, reader, FOLDER) == []
     assert s3.uploads() == []
 
 
 @pytest.mark.parametrize("foreign", ["notes.txt", "deeper/part-000000000001.json"])
-def test_files_of_others_are_refused_and_untouched(s3: S3, books: MemoryReader, foreign: str) -> None:
+def test_files_of_others_are_refused_and_untouched(s3: S3, reader: MemoryReader, foreign: str) -> None:
     s3.client.put_object(Bucket=s3.bucket, Key=f"{FOLDER}/{foreign}", Body=b"dear to somebody")
     before = everything(s3)
     with pytest.raises(ConfigError, match="no part of an export") as caught:
-        publish(s3, books)
+        publish(s3, reader)
     assert caught.value.exit_code == 3
     assert everything(s3) == before
 
 
-def test_neighbours_with_a_longer_name_are_no_foreigns(s3: S3, books: MemoryReader) -> None:
+def test_neighbours_with_a_longer_name_are_no_foreigns(s3: S3, reader: MemoryReader) -> None:
     s3.client.put_object(Bucket=s3.bucket, Key=f"{FOLDER}-of-2025/notes.txt", Body=b"x")
-    publish(s3, books)
-    assert findings(s3, books, FOLDER) == []
+    publish(s3, reader)
+    assert findings(s3, reader, FOLDER) == []
 
 
 @on_both
-def test_verify_tells_what_was_done_to_a_part(s3: S3, books: MemoryReader) -> None:
-    publish(s3, books)
+def test_verify_tells_what_was_done_to_a_part(s3: S3, reader: MemoryReader) -> None:
+    publish(s3, reader)
     keys = parts(s3, FOLDER)
     first, second = s3.content(keys[0]), s3.content(keys[1])
     s3.client.put_object(Bucket=s3.bucket, Key=keys[0], Body=second)
-    assert "is not the file that its manifest speaks of" in "".join(findings(s3, books, FOLDER))
+    assert "is not the file that its manifest speaks of" in "".join(findings(s3, reader, FOLDER))
     s3.client.put_object(Bucket=s3.bucket, Key=keys[0], Body=first)
     s3.client.delete_object(Bucket=s3.bucket, Key=keys[2])
-    assert "no file at" in "".join(findings(s3, books, FOLDER))
-    publish(s3, books)
+    assert "no file at" in "".join(findings(s3, reader, FOLDER))
+    publish(s3, reader)
     s3.client.put_object(Bucket=s3.bucket, Key=f"{FOLDER}/part-000000000009.json", Body=first)
-    assert "of which its manifest does not speak" in "".join(findings(s3, books, FOLDER))
+    assert "of which its manifest does not speak" in "".join(findings(s3, reader, FOLDER))
 
 
 @on_both
-def test_damage_in_the_last_part_publishes_none_of_them(s3: S3, books: MemoryReader) -> None:
-    publish(s3, books)
+def test_damage_in_the_last_part_publishes_none_of_them(s3: S3, reader: MemoryReader) -> None:
+    publish(s3, reader)
     before = everything(s3)
     bad = stored(7, b'{"items": []}')
-    books.stored = [stored(1, b'{"items": [{"id": "new"}]}'), *books.stored[1:]]
-    books.stored.append(StoredResponse(7, 7, Body(bad.body.data, "gzip", 13, bytes(32), 0), bad.fetched_at))
+    reader.stored = [stored(1, b'{"items": [{"id": "new"}]}'), *reader.stored[1:]]
+    reader.stored.append(StoredResponse(7, 7, Body(bad.body.data, "gzip", 13, bytes(32), 0), bad.fetched_at))
     with pytest.raises(LedgerDamaged, match="call 7"):
-        publish(s3, books)
+        publish(s3, reader)
     assert everything(s3) == before
     assert s3.uploads() == []
 
 
 def test_an_incomplete_crawl(s3: S3) -> None:
-    books = MemoryReader(small_books().stored, pending=2)
+    reader = MemoryReader(small_reader().stored, pending=2)
     chosen = ExportSettings(uri=f"s3://{s3.bucket}/{FOLDER}", max_part_bytes=40)
     with pytest.raises(ExportIncomplete) as caught:
-        export(books, chosen, ledger_name="l", now=NOW, require_complete=True)  # type: ignore[arg-type]
+        export(reader, chosen, ledger_name="l", now=NOW, require_complete=True)  # type: ignore[arg-type]
     assert caught.value.exit_code == 5
     assert everything(s3) == {}
-    publish(s3, books)
+    publish(s3, reader)
     assert json.loads(s3.content(MANIFEST))["complete"] is False
 
 
 @on_both
 class TestUploadsOfOthers:
-    def test_only_those_of_parts_are_swept(self, s3: S3, books: MemoryReader) -> None:
+    def test_only_those_of_parts_are_swept(self, s3: S3, reader: MemoryReader) -> None:
         others = [
             f"{FOLDER}/video.mp4",
             f"{FOLDER}/deeper/part-000000000001.json",
@@ -184,64 +184,64 @@ class TestUploadsOfOthers:
         ]
         for key in (f"{FOLDER}/part-000000000777.json.gz", f"{FOLDER}/part-000000000001-{16 * 'a'}.json", *others):
             s3.client.create_multipart_upload(Bucket=s3.bucket, Key=key)
-        publish(s3, books)
+        publish(s3, reader)
         assert sorted(s3.uploads()) == sorted(others)
 
 
 class TestFaults:
-    def test_a_part_that_is_refused_changes_nothing(self, s3: S3, faulty: FaultyS3, books: MemoryReader) -> None:
-        publish(s3, books)
+    def test_a_part_that_is_refused_changes_nothing(self, s3: S3, faulty: FaultyS3, reader: MemoryReader) -> None:
+        publish(s3, reader)
         before = everything(s3)
-        books.stored[0] = stored(1, b'{"items": [{"id": "new"}]}')
+        reader.stored[0] = stored(1, b'{"items": [{"id": "new"}]}')
         faulty.on("part", refuse(403, "ExpiredToken"))
         with pytest.raises(CredentialsError):
-            publish(s3, books)
+            publish(s3, reader)
         assert everything(s3) == before
         assert s3.uploads() == []
 
     def test_a_manifest_that_may_not_be_removed_changes_nothing(
-        self, s3: S3, faulty: FaultyS3, books: MemoryReader
+        self, s3: S3, faulty: FaultyS3, reader: MemoryReader
     ) -> None:
-        publish(s3, books)
+        publish(s3, reader)
         before = everything(s3)
-        books.stored[0] = stored(1, b'{"items": [{"id": "new"}]}')
+        reader.stored[0] = stored(1, b'{"items": [{"id": "new"}]}')
         faulty.on("delete", refuse(403, "AccessDenied"))
         with pytest.raises(CredentialsError, match="DeleteObject") as caught:
-            publish(s3, books)
+            publish(s3, reader)
         assert "s3:DeleteObject" in caught.value.next_step
         assert everything(s3) == before
         assert s3.uploads() == []
 
     @on_both
-    def test_a_completion_that_fails_changes_nothing(self, s3: S3, faulty: FaultyS3, books: MemoryReader) -> None:
-        publish(s3, books)
+    def test_a_completion_that_fails_changes_nothing(self, s3: S3, faulty: FaultyS3, reader: MemoryReader) -> None:
+        publish(s3, reader)
         before = everything(s3)
-        books.stored[0] = stored(1, b'{"items": [{"id": "new"}]}')
+        reader.stored[0] = stored(1, b'{"items": [{"id": "new"}]}')
         faulty.on("complete", refuse(403, "AccessDenied"), times=1)
         with pytest.raises(CredentialsError, match="as it was"):
-            publish(s3, books)
+            publish(s3, reader)
         assert everything(s3) == before
         assert s3.uploads() == []
-        publish(s3, books)
-        assert findings(s3, books, FOLDER) == []
+        publish(s3, reader)
+        assert findings(s3, reader, FOLDER) == []
 
     @on_both
-    def test_a_completion_whose_answer_is_lost(self, s3: S3, faulty: FaultyS3, books: MemoryReader) -> None:
+    def test_a_completion_whose_answer_is_lost(self, s3: S3, faulty: FaultyS3, reader: MemoryReader) -> None:
         faulty.on("complete", lose_answer, times=1)
-        publish(s3, books)
-        assert findings(s3, books, FOLDER) == []
+        publish(s3, reader)
+        assert findings(s3, reader, FOLDER) == []
 
-    def test_an_account_that_may_not_list_the_folder(self, s3: S3, faulty: FaultyS3, books: MemoryReader) -> None:
+    def test_an_account_that_may_not_list_the_folder(self, s3: S3, faulty: FaultyS3, reader: MemoryReader) -> None:
         faulty.on("get", refuse(403, "AccessDenied"))
         with pytest.raises(CredentialsError, match="ListObjectsV2") as caught:
-            publish(s3, books)
+            publish(s3, reader)
         assert "s3:ListBucket" in caught.value.next_step
         assert everything(s3) == {}
 
-    def test_a_faltering_store(self, s3: S3, faulty: FaultyS3, books: MemoryReader) -> None:
+    def test_a_faltering_store(self, s3: S3, faulty: FaultyS3, reader: MemoryReader) -> None:
         faulty.on("complete", refuse(503, "SlowDown"))
         with pytest.raises(StorageUnavailable) as caught:
-            publish(s3, books)
+            publish(s3, reader)
         assert caught.value.exit_code == 4
         assert s3.uploads() == []
 
@@ -250,8 +250,8 @@ class TestProcesses:
     @pytest.fixture
     def crawled(self, harvester: Program, ledger: Path) -> Iterator[SqliteReader]:
         shutil.copy(ledger, harvester.folder / "harvest.db")
-        with SqliteReader(ledger) as books:
-            yield books
+        with SqliteReader(ledger) as reader:
+            yield reader
 
     @pytest.mark.parametrize(
         ("s3", "number"),
@@ -324,7 +324,7 @@ class Later:
 
 
 def test_an_upload_whose_beginning_was_interrupted_is_taken_back(
-    s3: S3, books: MemoryReader, monkeypatch: pytest.MonkeyPatch
+    s3: S3, reader: MemoryReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By Ctrl-C, before the answer with its id was read."""
     begin = S3Target.begin
@@ -335,5 +335,5 @@ def test_an_upload_whose_beginning_was_interrupted_is_taken_back(
 
     monkeypatch.setattr(S3Target, "begin", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        publish(s3, books)
+        publish(s3, reader)
     assert not s3.uploads()

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from faulty_s3 import FaultyS3, Request, refuse
-from memory_books import MemoryReader
-from s3_kit import KEY, PART, findings, go, large_books, on_both, pair, parts, small_books, target
+from memory_reader import MemoryReader
+from s3_kit import KEY, PART, findings, go, large_reader, on_both, pair, parts, small_reader, target
 from waiting import LIMIT_SECONDS
 
 from harvester._version import __version__
@@ -39,9 +39,9 @@ def small_parts_and_short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 def published(s3: S3, size: str, **settings: Any) -> dict[str, Any]:
     """What the server says of what was published so; of the first part of a folder."""
     if size == "folder":
-        go(s3, small_books(), "deep/songs", max_part_bytes=40, **settings)
+        go(s3, small_reader(), "deep/songs", max_part_bytes=40, **settings)
         return head(s3, parts(s3, "deep/songs")[0])
-    go(s3, large_books(1) if size == "multipart" else small_books(), **settings)
+    go(s3, large_reader(1) if size == "multipart" else small_reader(), **settings)
     return head(s3, KEY)
 
 
@@ -72,9 +72,9 @@ def test_metadata_lead_to_the_manifest_and_the_version(s3: S3, size: str) -> Non
 
 @on_both
 def test_metadata_are_ascii_whatever_the_name(s3: S3) -> None:
-    go(s3, small_books(), "é à/chansons ñ.json")
+    go(s3, small_reader(), "é à/chansons ñ.json")
     assert metadata(head(s3, "é à/chansons ñ.json"))["harvester-manifest"] == "chansons%20%C3%B1.json.manifest.json"
-    assert findings(s3, small_books(), "é à/chansons ñ.json") == []
+    assert findings(s3, small_reader(), "é à/chansons ñ.json") == []
 
 
 @at_every_size
@@ -98,7 +98,7 @@ def test_storage_class(s3: S3, size: str) -> None:
 
 def test_a_storage_class_that_is_none_names_the_setting(s3: S3) -> None:
     with pytest.raises(ConfigError, match="InvalidStorageClass") as caught:
-        go(s3, small_books(), storage_class="CHEAP")
+        go(s3, small_reader(), storage_class="CHEAP")
     assert "export.storage_class" in caught.value.next_step
     assert caught.value.exit_code == 3
 
@@ -144,12 +144,12 @@ def noting(seen: list[set[str]]) -> Any:
     ],
 )
 def test_content_types(s3: S3, form: str, compression: str, content_type: str) -> None:
-    go(s3, small_books(), "songs", format=form, compression=compression)
+    go(s3, small_reader(), "songs", format=form, compression=compression)
     found = head(s3, "songs")
     assert found["ContentType"] == content_type
     assert not found.get("ContentEncoding")
     assert head(s3, "songs.manifest.json")["ContentType"] == "application/json"
-    assert findings(s3, small_books(), "songs") == []
+    assert findings(s3, small_reader(), "songs") == []
 
 
 def test_the_region_is_what_requests_are_signed_for(s3: S3, faulty: FaultyS3) -> None:
@@ -160,7 +160,7 @@ def test_the_region_is_what_requests_are_signed_for(s3: S3, faulty: FaultyS3) ->
         request.forward()
 
     faulty.on("put", note)
-    go(s3, small_books(), region="ap-south-1")
+    go(s3, small_reader(), region="ap-south-1")
     assert set(signed) == {"ap-south-1"}
 
 
@@ -179,11 +179,11 @@ class TestChecksums:
         assert all("x-amz-checksum-crc32" in names for names in seen)
 
     def test_a_part_that_was_stored_as_something_else_is_not_published(self, s3: S3, faulty: FaultyS3) -> None:
-        go(s3, small_books())
+        go(s3, small_reader())
         before = pair(s3)
         faulty.on("part", wrong_answer, number=2)
         with pytest.raises(StorageUnavailable, match="stored something else than was sent") as caught:
-            go(s3, large_books(1))
+            go(s3, large_reader(1))
         assert caught.value.exit_code == 4
         assert pair(s3) == before
         assert s3.uploads() == []
@@ -191,7 +191,7 @@ class TestChecksums:
     def test_in_a_folder_too(self, s3: S3, faulty: FaultyS3) -> None:
         faulty.on("part", wrong_answer)
         with pytest.raises(StorageUnavailable, match="stored something else than was sent"):
-            go(s3, small_books(), "deep/songs", max_part_bytes=40)
+            go(s3, small_reader(), "deep/songs", max_part_bytes=40)
         assert "Contents" not in s3.client.list_objects_v2(Bucket=s3.bucket)
         assert s3.uploads() == []
 
@@ -211,23 +211,23 @@ class TestAccounts:
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             monkeypatch.delenv(name)
         with pytest.raises(CredentialsError):
-            go(s3, small_books())
+            go(s3, small_reader())
         variable = {"credentials": "AWS_SHARED_CREDENTIALS_FILE", "config": "AWS_CONFIG_FILE"}[place]
         heading = {"credentials": "exporter", "config": "profile exporter"}[place]
         text = f"[{heading}]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n"
         Path(os.environ[variable]).write_text(text, encoding="ascii")
         monkeypatch.setenv("AWS_PROFILE", "exporter")
-        go(s3, small_books())
-        assert findings(s3, small_books()) == []
+        go(s3, small_reader())
+        assert findings(s3, small_reader()) == []
 
     def test_a_profile_that_is_not_there(self, s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AWS_PROFILE", "nobody")
         with pytest.raises(ConfigError, match="nobody") as caught:
-            go(s3, small_books())
+            go(s3, small_reader())
         assert caught.value.exit_code == 3
 
     def test_who_may_not_read_back(self, s3: S3, faulty: FaultyS3) -> None:
-        go(s3, small_books())
+        go(s3, small_reader())
         faulty.on("get", refuse(403, "AccessDenied"))
         with pytest.raises(CredentialsError) as caught:
             check_published(f"s3://{s3.bucket}/{KEY}", MemoryReader([]), ExportSettings())  # type: ignore[arg-type]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from children import Program
 from faulty_s3 import lose_answer
-from memory_books import MemoryReader
-from s3_kit import KEY, findings, go, large_books, on_both, pair, small_books, stored
+from memory_reader import MemoryReader
+from s3_kit import KEY, findings, go, large_reader, on_both, pair, small_reader, stored
 
 from harvester.errors import Overtaken, StorageUnavailable
 from harvester.model import EVERYTHING, Span, StoredResponse
@@ -25,8 +25,8 @@ PARTS = {"max_part_bytes": 100_000}
 class Interrupted(MemoryReader):
     """Something happens once its responses are read."""
 
-    def __init__(self, books: MemoryReader, happens: Callable[[], object]) -> None:
-        super().__init__(books.stored)
+    def __init__(self, reader: MemoryReader, happens: Callable[[], object]) -> None:
+        super().__init__(reader.stored)
         self._happens: Callable[[], object] | None = happens
 
     def responses(self, span: Span = EVERYTHING) -> Iterator[StoredResponse]:
@@ -45,10 +45,10 @@ def newer() -> MemoryReader:
 @pytest.mark.parametrize("size", ["small", "large"])
 def test_a_file(s3: S3, before: bool, size: str) -> None:
     if before:
-        go(s3, small_books())
-    books = small_books() if size == "small" else large_books(1)
+        go(s3, small_reader())
+    reader = small_reader() if size == "small" else large_reader(1)
     with pytest.raises(Overtaken) as caught:
-        go(s3, Interrupted(books, lambda: go(s3, newer())))
+        go(s3, Interrupted(reader, lambda: go(s3, newer())))
     assert caught.value.exit_code == 4
     assert findings(s3, newer()) == []
     assert s3.uploads() == []
@@ -58,10 +58,10 @@ def test_a_file(s3: S3, before: bool, size: str) -> None:
 @pytest.mark.parametrize("before", [False, True], ids=["nothing there", "one before"])
 def test_a_folder(s3: S3, before: bool) -> None:
     if before:
-        go(s3, MemoryReader(small_books().stored[:1]), FOLDER, **PARTS)
+        go(s3, MemoryReader(small_reader().stored[:1]), FOLDER, **PARTS)
     # The other one has taken back its uploads: NoSuchUpload, for which moto's server says 500.
     with pytest.raises(StorageUnavailable) as caught:
-        go(s3, Interrupted(small_books(), lambda: go(s3, newer(), FOLDER, **PARTS)), FOLDER, **PARTS)
+        go(s3, Interrupted(small_reader(), lambda: go(s3, newer(), FOLDER, **PARTS)), FOLDER, **PARTS)
     assert caught.value.exit_code == 4
     assert findings(s3, newer(), FOLDER) == []
     assert s3.uploads() == []
@@ -84,16 +84,16 @@ class At:
 @pytest.mark.parametrize("number", [1, 2])
 def test_between_the_last_look_and_the_write(s3: S3, faulty: FaultyS3, number: int) -> None:
     """Of the object (the first PUT) and of the manifest (the second): there the store itself says no."""
-    go(s3, small_books())
+    go(s3, small_reader())
     faulty.on("put", At(number, lambda: go(s3, newer())))
     with pytest.raises(Overtaken):
-        go(s3, small_books())
+        go(s3, small_reader())
     assert findings(s3, newer()) == []
 
 
 def test_of_two_manifests_that_of_the_newer_object_stays(s3: S3, faulty: FaultyS3) -> None:
     """An older export's manifest gets in between a newer one's look and its write: the newer one looks again."""
-    go(s3, small_books())
+    go(s3, small_reader())
     manifest = s3.content(f"{KEY}.manifest.json")
     other = {"Bucket": s3.bucket, "Key": f"{KEY}.manifest.json", "Body": manifest.replace(b"\n", b"\n\n", 1)}
     faulty.on("put", At(2, lambda: s3.client.put_object(**other)))
@@ -113,8 +113,8 @@ def test_an_answer_that_is_lost_is_no_other_export(
         lose_answer(request) if left[0] == 0 else request.forward()
 
     faulty.on("put", lose)
-    go(s3, small_books())
-    assert findings(s3, small_books()) == []
+    go(s3, small_reader())
+    assert findings(s3, small_reader()) == []
 
 
 def test_a_store_that_knows_no_conditions_is_asked_without(s3: S3, faulty: FaultyS3) -> None:
@@ -129,7 +129,7 @@ def test_a_store_that_knows_no_conditions_is_asked_without(s3: S3, faulty: Fault
 
     faulty.on("put", knows_none)
     for _ in range(2):
-        go(s3, small_books())
+        go(s3, small_reader())
         pair(s3)
 
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from memory_books import MemoryReader
-from s3_kit import findings, go, large_books, on_both, small_books, stored, target
+from memory_reader import MemoryReader
+from s3_kit import findings, go, large_reader, on_both, small_reader, stored, target
 from urllib3.util import connection
 
 from harvester.config import ExportSettings
@@ -25,8 +25,8 @@ PUBLIC = "http://acs.amazonaws.com/groups/global/AllUsers"
 
 
 @pytest.fixture
-def books() -> MemoryReader:
-    return small_books()
+def reader() -> MemoryReader:
+    return small_reader()
 
 
 @pytest.fixture
@@ -42,8 +42,8 @@ def grantees(s3: Any, key: str) -> set[str | None]:
 
 class TestExport:
     @on_both
-    def test_the_object_and_its_manifest(self, s3: Any, books: MemoryReader) -> None:
-        manifest = go(s3, books)
+    def test_the_object_and_its_manifest(self, s3: Any, reader: MemoryReader) -> None:
+        manifest = go(s3, reader)
         data = s3.content("deep/songs.json")
         assert json.loads(data)[2]["items"][0]["id"] == "2"
         assert hashlib.sha256(data).hexdigest() == manifest.sha256
@@ -51,9 +51,9 @@ class TestExport:
         assert (beside["sha256"], beside["bytes"], beside["file"]) == (manifest.sha256, len(data), "songs.json")
 
     @on_both
-    def test_what_the_server_says_it_is(self, s3: Any, books: MemoryReader) -> None:
-        go(s3, books, "songs.json")
-        go(s3, books, "songs.json.gz", compression="gzip")
+    def test_what_the_server_says_it_is(self, s3: Any, reader: MemoryReader) -> None:
+        go(s3, reader, "songs.json")
+        go(s3, reader, "songs.json.gz", compression="gzip")
         plain = s3.client.head_object(Bucket=s3.bucket, Key="songs.json")
         packed = s3.client.head_object(Bucket=s3.bucket, Key="songs.json.gz")
         assert plain["ContentType"] == "application/json"
@@ -62,51 +62,51 @@ class TestExport:
         assert "ContentEncoding" not in packed
         assert gzip.decompress(s3.content("songs.json.gz")) == s3.content("songs.json")
 
-    def test_pandas_reads_both_by_their_names(self, s3: Any, books: MemoryReader) -> None:
+    def test_pandas_reads_both_by_their_names(self, s3: Any, reader: MemoryReader) -> None:
         import pandas as pd
 
         options = {"client_kwargs": {"region_name": "eu-west-3"}}
         for key, compression in (("songs.json", "none"), ("songs.json.gz", "gzip")):
-            go(s3, books, key, compression=compression)
+            go(s3, reader, key, compression=compression)
             assert len(pd.read_json(f"s3://{s3.bucket}/{key}", storage_options=options)) == 3
 
     @pytest.mark.parametrize(("acl", "public"), [("private", False), ("public-read", True)])
     def test_the_acl_is_of_the_object_and_of_its_manifest(
-        self, s3: Any, books: MemoryReader, acl: str, public: bool
+        self, s3: Any, reader: MemoryReader, acl: str, public: bool
     ) -> None:
-        go(s3, books, "songs.json", acl=acl)
+        go(s3, reader, "songs.json", acl=acl)
         assert (PUBLIC in grantees(s3, "songs.json")) is public
         assert (PUBLIC in grantees(s3, "songs.json.manifest.json")) is public
 
     @on_both
-    def test_check_reads_it_back(self, s3: Any, books: MemoryReader) -> None:
-        go(s3, books)
-        assert findings(s3, books) == []
+    def test_check_reads_it_back(self, s3: Any, reader: MemoryReader) -> None:
+        go(s3, reader)
+        assert findings(s3, reader) == []
         s3.client.put_object(Bucket=s3.bucket, Key="deep/songs.json", Body=b"[]\n")
-        assert len(findings(s3, books)) == 2
+        assert len(findings(s3, reader)) == 2
 
     @on_both
     def test_a_newer_export_takes_the_place_of_the_old_one(self, s3: Any) -> None:
         for seed in (1, 2):
-            large = large_books(seed)
+            large = large_reader(seed)
             go(s3, large)
             assert findings(s3, large) == []
         assert not s3.uploads()
 
     @on_both
-    def test_check_of_what_is_not_there(self, s3: Any, books: MemoryReader) -> None:
+    def test_check_of_what_is_not_there(self, s3: Any, reader: MemoryReader) -> None:
         with pytest.raises(ConfigError, match="no file at s3://") as caught:
-            findings(s3, books, "none.json")
+            findings(s3, reader, "none.json")
         assert "no manifest" in caught.value.state
 
     @on_both
-    def test_a_damaged_ledger_publishes_nothing(self, s3: Any, books: MemoryReader) -> None:
-        go(s3, books)
+    def test_a_damaged_ledger_publishes_nothing(self, s3: Any, reader: MemoryReader) -> None:
+        go(s3, reader)
         before = s3.content("deep/songs.json"), s3.content("deep/songs.json.manifest.json")
         bad = stored(7, b"{}")
-        books.stored.append(StoredResponse(7, 7, Body(bad.body.data, "gzip", 2, bytes(32), 1), bad.fetched_at))
+        reader.stored.append(StoredResponse(7, 7, Body(bad.body.data, "gzip", 2, bytes(32), 1), bad.fetched_at))
         with pytest.raises(LedgerDamaged, match="call 7"):
-            go(s3, books)
+            go(s3, reader)
         assert (s3.content("deep/songs.json"), s3.content("deep/songs.json.manifest.json")) == before
 
 
@@ -190,25 +190,25 @@ class TestMultipart:
 
 class TestRefusals:
     @on_both
-    def test_no_bucket(self, s3: Any, books: MemoryReader) -> None:
+    def test_no_bucket(self, s3: Any, reader: MemoryReader) -> None:
         with pytest.raises(ConfigError, match="NoSuchBucket") as caught:
-            go(s3, books, uri="s3://no-such-bucket-here/songs.json")
+            go(s3, reader, uri="s3://no-such-bucket-here/songs.json")
         assert caught.value.exit_code == 3
         with pytest.raises(ConfigError, match="NoSuchBucket"):
-            check_published("s3://no-such-bucket-here/songs.json", books, ExportSettings())  # type: ignore[arg-type]
+            check_published("s3://no-such-bucket-here/songs.json", reader, ExportSettings())  # type: ignore[arg-type]
 
-    def test_a_name_that_no_bucket_has(self, s3: Any, books: MemoryReader) -> None:
+    def test_a_name_that_no_bucket_has(self, s3: Any, reader: MemoryReader) -> None:
         with pytest.raises(ConfigError):
-            go(s3, books, uri="s3://No_Bucket!/songs.json")
+            go(s3, reader, uri="s3://No_Bucket!/songs.json")
 
-    def test_no_credentials(self, s3: Any, books: MemoryReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_no_credentials(self, s3: Any, reader: MemoryReader, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("AWS_ACCESS_KEY_ID")
         monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
         with pytest.raises(CredentialsError, match="no AWS credentials") as caught:
-            go(s3, books)
+            go(s3, reader)
         assert caught.value.exit_code == 3
 
-    def test_no_server(self, s3: Any, books: MemoryReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_no_server(self, s3: Any, reader: MemoryReader, monkeypatch: pytest.MonkeyPatch) -> None:
         with socket.socket() as closed:
             closed.bind(("127.0.0.1", 0))
             monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{closed.getsockname()[1]}")
@@ -220,14 +220,14 @@ class TestRefusals:
 
             monkeypatch.setattr(connection, "create_connection", counted)
             with pytest.raises(StorageUnavailable, match="can't be reached") as caught:
-                go(s3, books)
+                go(s3, reader)
         assert caught.value.exit_code == 4
         assert len(tries) == s3_client._ATTEMPTS
 
     def test_an_endpoint_that_is_no_address(
-        self, s3: Any, books: MemoryReader, monkeypatch: pytest.MonkeyPatch
+        self, s3: Any, reader: MemoryReader, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("AWS_ENDPOINT_URL", "me:word@nowhere")
         with pytest.raises(ConfigError) as caught:
-            go(s3, books)
+            go(s3, reader)
         assert "word" not in str(caught.value)

@@ -45,8 +45,8 @@ Files = dict[str, bytes]
 
 
 def publish(s3: S3, ledger: Path, folder: str = FOLDER, most: int = MOST) -> None:
-    with SqliteReader(ledger) as books:
-        go(s3, books, folder, format="jsonl", max_part_bytes=most)  # type: ignore[arg-type]
+    with SqliteReader(ledger) as reader:
+        go(s3, reader, folder, format="jsonl", max_part_bytes=most)  # type: ignore[arg-type]
 
 
 def fetch_a_day(ledger: Path, day: int) -> None:
@@ -140,8 +140,8 @@ def test_fourteen_days_send_a_days_data_each(s3: S3, faulty: FaultyS3, tmp_path:
     assert seen[-1] == sets[-1]
     publish(s3, ledger, "fresh", most=MOST_OF_DAYS)
     assert files(s3, "fresh") == sets[-1]
-    with SqliteReader(ledger) as books:
-        assert findings(s3, books, FOLDER) == []  # type: ignore[arg-type]
+    with SqliteReader(ledger) as reader:
+        assert findings(s3, reader, FOLDER) == []  # type: ignore[arg-type]
     assert s3.uploads() == []
 
 
@@ -159,9 +159,9 @@ def whole(states: list[Path], tmp_path_factory: pytest.TempPathFactory) -> list[
     """What an export of each to an empty folder gives, which is the same on a disk."""
     folders = [tmp_path_factory.mktemp("whole") / "songs" for _ in states]
     for ledger, folder in zip(states, folders, strict=True):
-        with SqliteReader(ledger) as books:
+        with SqliteReader(ledger) as reader:
             export(
-                books,
+                reader,
                 ExportSettings(uri=str(folder), format="jsonl", max_part_bytes=MOST),
                 ledger_name="harvest.db",
                 now=NOW,

@@ -1,4 +1,4 @@
-"""The API over HTTP: what it takes, what it refuses, what it costs, and what its books say."""
+"""The API over HTTP: what it takes, what it refuses, what it costs, and what its report says."""
 
 import asyncio
 import json
@@ -159,7 +159,7 @@ async def test_a_minute_s_calls_end_too():
         assert (await client.ask(IDS)).status == 200
 
 
-async def test_the_books_say_what_was_asked_and_delivered():
+async def test_the_report_says_what_was_asked_and_delivered():
     other = list(make_ids(1, 50, start=50))
     async with simulated(seed=1) as client:
         for ids in (IDS, other, IDS[:10]):

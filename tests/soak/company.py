@@ -149,22 +149,22 @@ class Company:
             raise SystemExit(f"seed {self._seed}: a run ended with {code} instead of {expected}")
 
     def _read(self) -> LedgerReader:
-        with open_reader(self._place.url) as books:
-            states = dict(books.states())
+        with open_reader(self._place.url) as reader:
+            states = dict(reader.states())
             spans = select(calls.c.first_position, calls.c.last_position).where(calls.c.state == CallState.ABANDONED)
-            lost = {video_id for first, last in books._db.execute(spans) for video_id in self._ids[first - 1 : last]}
-            return LedgerReader(books.progress(), books.findings(), states, lost)
+            lost = {video_id for first, last in reader._db.execute(spans) for video_id in self._ids[first - 1 : last]}
+            return LedgerReader(reader.progress(), reader.findings(), states, lost)
 
     def _checks(self, report: dict[str, Any], twice: set[str]) -> list[Check]:
         """`twice` are the ids that the API delivered more than once, or the first thousand of them."""
-        books = self._read()
-        (day,) = books.progress.days
+        reader = self._read()
+        (day,) = reader.progress.days
         (units,) = (counted["units"] for counted in report["days"].values())
-        ids, videos = report["ids"], books.progress.videos
-        settled = {video_id: state for video_id, state in books.states.items() if state != VideoState.PENDING}
+        ids, videos = report["ids"], reader.progress.videos
+        settled = {video_id: state for video_id, state in reader.states.items() if state != VideoState.PENDING}
         untrue = sum(state.label != truth(video_id, self._seed) for video_id, state in settled.items())
         never_sent = day.calls - report["calls"]
-        unheard = report["good"] - books.ok + report["gone"]
+        unheard = report["good"] - reader.ok + report["gone"]
         under_way = self.killed * self._concurrency
         return [
             Check(
@@ -174,29 +174,29 @@ class Company:
             ),
             Check(
                 "the API's calls + those paid and never sent = the ledger's",
-                units == report["calls"] * UNITS and books.abandoned == unheard + never_sent and never_sent >= 0,
+                units == report["calls"] * UNITS and reader.abandoned == unheard + never_sent and never_sent >= 0,
                 f"{report['calls']:,} + {never_sent} = {day.calls:,}; {unheard} sent and their answers lost",
             ),
             Check(
                 "kills cost the calls under way",
-                books.abandoned <= under_way and books.ok + books.abandoned == day.calls,
-                f"{books.abandoned} calls abandoned, at most {under_way}",
+                reader.abandoned <= under_way and reader.ok + reader.abandoned == day.calls,
+                f"{reader.abandoned} calls abandoned, at most {under_way}",
             ),
             Check(
                 "0 ids lost",
-                list(books.states) == self._ids
-                and len(settled) == 50 * books.ok
+                list(reader.states) == self._ids
+                and len(settled) == 50 * reader.ok
                 and videos[VideoState.CLAIMED] == 0
                 and ids["delivered_once"] + ids["delivered_more"] >= len(settled),
                 f"{len(settled):,} settled, {videos[VideoState.PENDING]:,} pending, {len(self._ids):,} loaded",
             ),
             Check(
                 "0 delivered twice but what was under way in the killed",
-                twice <= books.lost and ids["delivered_more"] <= len(books.lost),
-                f"{ids['delivered_once']:,} once, {ids['delivered_more']:,} more often, {len(books.lost):,} under way",
+                twice <= reader.lost and ids["delivered_more"] <= len(reader.lost),
+                f"{ids['delivered_once']:,} once, {ids['delivered_more']:,} more often, {len(reader.lost):,} under way",
             ),
             Check("every id in its true state", untrue == 0, f"{untrue} untrue"),
-            Check("the books balance", not books.findings, "; ".join(books.findings)),
+            Check("the ledger is consistent", not reader.findings, "; ".join(reader.findings)),
         ]
 
 

@@ -40,7 +40,7 @@ from harvester.simulator import FaultPlan, SimulatorProcess, SimulatorSettings, 
 FAULTS = "hostile"
 RUN_SECONDS_MOST = 120.0
 PROVE_EVERY = 20
-"""Kills between two proofs of the books."""
+"""Kills between two proofs of the ledger."""
 UNITS = 11
 CRON_DELAY = timedelta(minutes=15)
 """After the reset. A clock that is off by less than ten minutes is taken for right."""
@@ -177,23 +177,23 @@ class Soak:
             time.sleep(0.002)
 
     def _unsettled(self) -> int:
-        with open_reader(self._place.url) as books:
-            progress = books.progress()
+        with open_reader(self._place.url) as reader:
+            progress = reader.progress()
         return progress.asked_for - progress.settled
 
     def _prove(self) -> None:
         self.tally.proofs += 1
-        with open_reader(self._place.url) as books:
-            if findings := books.findings():
+        with open_reader(self._place.url) as reader:
+            if findings := reader.findings():
                 raise SystemExit(f"seed {self._seed}: after {self.tally.killed} kills: {findings}")
 
     def _checks(self, report: dict) -> list[Check]:  # type: ignore[type-arg]
         plan = FaultPlan(FAULTS, self._seed)
         poison = sum(plan.is_poison(video_id) for video_id in make_ids(self._seed, self._videos))
-        with open_reader(self._place.url) as books:
-            findings = books.findings()
-            untrue = sum(state.label != truth(video_id, self._seed, FAULTS) for video_id, state in books.states())
-            days = books.progress().days
+        with open_reader(self._place.url) as reader:
+            findings = reader.findings()
+            untrue = sum(state.label != truth(video_id, self._seed, FAULTS) for video_id, state in reader.states())
+            days = reader.progress().days
         in_flight = self.tally.killed * self._concurrency
         ids = report["ids"]
         answered = ids["delivered_once"] + ids["delivered_more"]
@@ -231,7 +231,9 @@ class Soak:
                 f"{abandoned} abandoned, at most {in_flight}; {report['good']:,} good calls for {needed:,} needed",
             ),
             Check("every id in its true state", untrue == 0, f"{untrue} untrue"),
-            Check("the books balance", not findings, "; ".join(findings) or f"proved {self.tally.proofs + 1} times"),
+            Check(
+                "the ledger is consistent", not findings, "; ".join(findings) or f"proved {self.tally.proofs + 1} times"
+            ),
         ]
 
     def _unused(self, units: dict[date, int]) -> list[date]:

@@ -1,4 +1,4 @@
-"""Export and its proof, over books held in memory."""
+"""Export and its proof, over a ledger held in memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from memory_books import MemoryReader
+from memory_reader import MemoryReader
 
 from harvester._version import __version__
 from harvester.config import ExportSettings
@@ -50,7 +50,7 @@ def damaged(response: StoredResponse, **changes: Any) -> StoredResponse:
 
 
 @pytest.fixture
-def books() -> MemoryReader:
+def reader() -> MemoryReader:
     responses = [stored(1), stored(2, encoding="identity"), stored(3, videos=0), stored(4)]
     return MemoryReader(responses, missing=3, invalid=1)
 
@@ -59,8 +59,8 @@ def settings_for(path: Path, compression: Any = "none") -> ExportSettings:
     return ExportSettings(uri=str(path), compression=compression)
 
 
-def go(books: MemoryReader, path: Path, compression: str = "none", **options: Any) -> Manifest:
-    return export(books, settings_for(path, compression), ledger_name="harvest.db", now=NOW, **options)  # type: ignore[arg-type]
+def go(reader: MemoryReader, path: Path, compression: str = "none", **options: Any) -> Manifest:
+    return export(reader, settings_for(path, compression), ledger_name="harvest.db", now=NOW, **options)  # type: ignore[arg-type]
 
 
 def manifest_of(path: Path) -> Path:
@@ -68,13 +68,13 @@ def manifest_of(path: Path) -> Path:
 
 
 class TestJson:
-    def test_it_opens_as_the_list_that_the_course_worked_with(self, books: MemoryReader, tmp_path: Path) -> None:
-        go(books, tmp_path / "songs.json")
+    def test_it_opens_as_the_list_that_the_course_worked_with(self, reader: MemoryReader, tmp_path: Path) -> None:
+        go(reader, tmp_path / "songs.json")
         with (tmp_path / "songs.json").open(encoding="utf-8") as file:
             assert json.load(file)[0]["items"][0]["id"] == "video001-0"
 
-    def test_bodies_are_verbatim_and_in_load_order(self, books: MemoryReader, tmp_path: Path) -> None:
-        go(books, tmp_path / "songs.json")
+    def test_bodies_are_verbatim_and_in_load_order(self, reader: MemoryReader, tmp_path: Path) -> None:
+        go(reader, tmp_path / "songs.json")
         expected = b"[" + b",".join((body_text(1), body_text(2), body_text(3, 0), body_text(4))) + b"]\n"
         assert (tmp_path / "songs.json").read_bytes() == expected
 
@@ -90,38 +90,38 @@ class TestJson:
         assert gzip.decompress(b"".join(json_array_gzip([response]))) == b"[" + raw + b"]\n"
 
     @pytest.mark.parametrize("compression", ["none", "gzip"])
-    def test_the_same_books_give_the_same_bytes(self, books: MemoryReader, tmp_path: Path, compression: str) -> None:
-        first = go(books, tmp_path / "first.json", compression)
-        second = go(books, tmp_path / "second.json", compression)
+    def test_the_same_ledger_gives_the_same_bytes(self, reader: MemoryReader, tmp_path: Path, compression: str) -> None:
+        first = go(reader, tmp_path / "first.json", compression)
+        second = go(reader, tmp_path / "second.json", compression)
         assert (tmp_path / "first.json").read_bytes() == (tmp_path / "second.json").read_bytes()
         assert first.sha256 == second.sha256
 
 
 class TestGzip:
     @pytest.fixture
-    def published(self, books: MemoryReader, tmp_path: Path) -> Path:
-        go(books, tmp_path / "songs.json.gz", "gzip")
+    def published(self, reader: MemoryReader, tmp_path: Path) -> Path:
+        go(reader, tmp_path / "songs.json.gz", "gzip")
         return tmp_path / "songs.json.gz"
 
-    def test_it_holds_the_bytes_of_the_plain_export(self, books: MemoryReader, published: Path) -> None:
+    def test_it_holds_the_bytes_of_the_plain_export(self, reader: MemoryReader, published: Path) -> None:
         with gzip.open(published) as file:
-            assert file.read() == b"".join(json_array(books.stored))
+            assert file.read() == b"".join(json_array(reader.stored))
 
-    def test_bodies_are_copied_and_not_compressed_again(self, books: MemoryReader, published: Path) -> None:
+    def test_bodies_are_copied_and_not_compressed_again(self, reader: MemoryReader, published: Path) -> None:
         content = published.read_bytes()
-        assert all(r.body.data in content for r in books.stored if r.body.encoding == "gzip")
+        assert all(r.body.data in content for r in reader.stored if r.body.encoding == "gzip")
 
-    def test_zcat_reads_all_members(self, books: MemoryReader, published: Path) -> None:
+    def test_zcat_reads_all_members(self, reader: MemoryReader, published: Path) -> None:
         plain = subprocess.run(["zcat", str(published)], capture_output=True, check=True).stdout
-        assert plain == b"".join(json_array(books.stored))
+        assert plain == b"".join(json_array(reader.stored))
 
     def test_pandas_reads_it_by_its_name(self, published: Path) -> None:
         frame = pd.read_json(published)
         assert len(frame) == 4
         assert frame["items"][0][0]["id"] == "video001-0"
 
-    def test_pandas_reads_it_under_another_name_when_told(self, books: MemoryReader, tmp_path: Path) -> None:
-        go(books, tmp_path / "songs.json", "gzip")
+    def test_pandas_reads_it_under_another_name_when_told(self, reader: MemoryReader, tmp_path: Path) -> None:
+        go(reader, tmp_path / "songs.json", "gzip")
         assert len(pd.read_json(tmp_path / "songs.json", compression="gzip")) == 4
 
     def test_its_own_members_are_the_same_on_every_machine(self) -> None:
@@ -162,26 +162,26 @@ class TestDamage:
 
     @pytest.mark.parametrize("compression", ["none", "gzip"])
     def test_nothing_is_published_and_the_old_export_stays(
-        self, books: MemoryReader, tmp_path: Path, compression: str
+        self, reader: MemoryReader, tmp_path: Path, compression: str
     ) -> None:
         path = tmp_path / "songs.json"
-        go(books, path, compression)
+        go(reader, path, compression)
         before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
-        books.stored.append(damaged(stored(9), sha256=bytes(32)))
+        reader.stored.append(damaged(stored(9), sha256=bytes(32)))
         with pytest.raises(LedgerDamaged, match="call 9"):
-            go(books, path, compression)
+            go(reader, path, compression)
         assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
 
 
 class TestManifest:
-    def test_it_says_what_was_published(self, books: MemoryReader, tmp_path: Path) -> None:
-        books.videos[VideoState.PENDING] = 5
+    def test_it_says_what_was_published(self, reader: MemoryReader, tmp_path: Path) -> None:
+        reader.videos[VideoState.PENDING] = 5
         at = datetime(2026, 11, 20, 9, tzinfo=UTC)
-        books.loaded = [
+        reader.loaded = [
             LoadRecord(1, "s3://bucket/ids.csv", at, 20, 15, 1, 2, at),
             LoadRecord(2, "/data/none new.csv", at, 9, 0, 0, 0, at),
         ]
-        manifest = go(books, tmp_path / "songs.json")
+        manifest = go(reader, tmp_path / "songs.json")
         content = (tmp_path / "songs.json").read_bytes()
         assert json.loads(manifest_of(tmp_path / "songs.json").read_bytes()) == {
             "file": "songs.json",
@@ -238,7 +238,7 @@ class TestManifest:
     def test_addresses_lose_what_is_not_for_others(self, address: str, shown: str) -> None:
         assert without_secrets(address) == shown
 
-    def test_it_comes_last(self, books: MemoryReader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_it_comes_last(self, reader: MemoryReader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         seen = []
         replace_target = FileDraft.replace_target
 
@@ -247,18 +247,18 @@ class TestManifest:
             replace_target(self)
 
         monkeypatch.setattr(FileDraft, "replace_target", watched)
-        go(books, tmp_path / "songs.json")
+        go(reader, tmp_path / "songs.json")
         assert seen == [[], ["songs.json"]]
         assert visible(tmp_path) == ["songs.json", "songs.json.manifest.json"]
 
-    def test_where_none_can_be_put_nothing_is_published(self, books: MemoryReader, tmp_path: Path) -> None:
+    def test_where_none_can_be_put_nothing_is_published(self, reader: MemoryReader, tmp_path: Path) -> None:
         manifest_of(tmp_path / "songs.json").mkdir()
         with pytest.raises(ConfigError, match="not a file"):
-            go(books, tmp_path / "songs.json")
+            go(reader, tmp_path / "songs.json")
         assert not (tmp_path / "songs.json").exists()
 
     def test_one_that_fails_at_the_last_moment_says_that_the_data_is_there(
-        self, books: MemoryReader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, reader: MemoryReader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         replace_target = FileDraft.replace_target
 
@@ -269,7 +269,7 @@ class TestManifest:
 
         monkeypatch.setattr(FileDraft, "replace_target", failing)
         with pytest.raises(StorageUnavailable) as caught:
-            go(books, tmp_path / "songs.json")
+            go(reader, tmp_path / "songs.json")
         assert "The data is published" in str(caught.value)
         assert visible(tmp_path) == ["songs.json"]
 
@@ -286,115 +286,117 @@ class TestRefusals:
         assert caught.value.exit_code == 5
         assert not list(tmp_path.iterdir())
 
-    def test_require_complete_lets_a_complete_ledger_pass(self, books: MemoryReader, tmp_path: Path) -> None:
-        assert go(books, tmp_path / "songs.json", require_complete=True).complete
+    def test_require_complete_lets_a_complete_ledger_pass(self, reader: MemoryReader, tmp_path: Path) -> None:
+        assert go(reader, tmp_path / "songs.json", require_complete=True).complete
 
-    def test_a_name_that_would_mislead_readers(self, books: MemoryReader, tmp_path: Path) -> None:
+    def test_a_name_that_would_mislead_readers(self, reader: MemoryReader, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match=r"export\.compression"):
-            go(books, tmp_path / "songs.json.gz", "none")
+            go(reader, tmp_path / "songs.json.gz", "none")
         assert not list(tmp_path.iterdir())
 
     @pytest.mark.parametrize("uri", ["-", "", "ftp://host/songs.json", "s3://bucket", "s3://bucket/", "s3://b/f/"])
-    def test_places_that_are_none(self, books: MemoryReader, uri: str) -> None:
+    def test_places_that_are_none(self, reader: MemoryReader, uri: str) -> None:
         with pytest.raises(ConfigError):
-            export(books, ExportSettings(uri=uri), ledger_name="harvest.db", now=NOW)  # type: ignore[arg-type]
+            export(reader, ExportSettings(uri=uri), ledger_name="harvest.db", now=NOW)  # type: ignore[arg-type]
 
 
 class TestCheck:
     @pytest.fixture
-    def path(self, books: MemoryReader, tmp_path: Path) -> Path:
-        go(books, tmp_path / "songs.json")
+    def path(self, reader: MemoryReader, tmp_path: Path) -> Path:
+        go(reader, tmp_path / "songs.json")
         return tmp_path / "songs.json"
 
     @pytest.mark.parametrize("compression", ["none", "gzip"])
-    def test_a_fresh_export_is_fine(self, books: MemoryReader, tmp_path: Path, compression: str) -> None:
-        go(books, tmp_path / "songs.json", compression)
-        assert check_published(str(tmp_path / "songs.json"), books, ExportSettings()) == []  # type: ignore[arg-type]
+    def test_a_fresh_export_is_fine(self, reader: MemoryReader, tmp_path: Path, compression: str) -> None:
+        go(reader, tmp_path / "songs.json", compression)
+        assert check_published(str(tmp_path / "songs.json"), reader, ExportSettings()) == []  # type: ignore[arg-type]
 
-    def check(self, path: Path, books: MemoryReader) -> str:
-        return "\n".join(check_published(str(path), books, ExportSettings()))  # type: ignore[arg-type]
+    def check(self, path: Path, reader: MemoryReader) -> str:
+        return "\n".join(check_published(str(path), reader, ExportSettings()))  # type: ignore[arg-type]
 
-    def test_it_writes_nothing(self, path: Path, books: MemoryReader) -> None:
+    def test_it_writes_nothing(self, path: Path, reader: MemoryReader) -> None:
         before = {file.name: file.stat().st_mtime_ns for file in path.parent.iterdir()}
-        self.check(path, books)
+        self.check(path, reader)
         assert {file.name: file.stat().st_mtime_ns for file in path.parent.iterdir()} == before
 
-    def test_no_manifest(self, path: Path, books: MemoryReader) -> None:
+    def test_no_manifest(self, path: Path, reader: MemoryReader) -> None:
         manifest_of(path).unlink()
-        assert "There is no manifest" in self.check(path, books)
+        assert "There is no manifest" in self.check(path, reader)
 
-    def test_no_file(self, path: Path, books: MemoryReader) -> None:
+    def test_no_file(self, path: Path, reader: MemoryReader) -> None:
         path.unlink()
         with pytest.raises(ConfigError, match="no file"):
-            self.check(path, books)
+            self.check(path, reader)
 
     @pytest.mark.parametrize("text", [b"", b"{}", b"[1]", b'{"file": 3}', b"\xff", b" " * (1 << 21)])
-    def test_a_manifest_that_is_none(self, path: Path, books: MemoryReader, text: bytes) -> None:
+    def test_a_manifest_that_is_none(self, path: Path, reader: MemoryReader, text: bytes) -> None:
         manifest_of(path).write_bytes(text)
-        assert "manifest" in self.check(path, books)
+        assert "manifest" in self.check(path, reader)
 
-    def test_a_manifest_without_a_time_zone(self, path: Path, books: MemoryReader) -> None:
+    def test_a_manifest_without_a_time_zone(self, path: Path, reader: MemoryReader) -> None:
         manifest_of(path).write_bytes(manifest_of(path).read_bytes().replace(b":00Z", b":00"))
-        assert "time zone" in self.check(path, books)
+        assert "time zone" in self.check(path, reader)
 
-    def test_a_cut_file(self, path: Path, books: MemoryReader) -> None:
+    def test_a_cut_file(self, path: Path, reader: MemoryReader) -> None:
         path.write_bytes(path.read_bytes()[:-1])
-        assert "bytes, its manifest says" in self.check(path, books)
+        assert "bytes, its manifest says" in self.check(path, reader)
 
-    def test_a_changed_byte(self, path: Path, books: MemoryReader) -> None:
+    def test_a_changed_byte(self, path: Path, reader: MemoryReader) -> None:
         path.write_bytes(path.read_bytes().replace(b"video001", b"video009"))
-        assert "is not the file that its manifest speaks of" in self.check(path, books)
+        assert "is not the file that its manifest speaks of" in self.check(path, reader)
 
-    def test_a_new_file_beside_the_manifest_of_the_one_before(self, path: Path, books: MemoryReader) -> None:
+    def test_a_new_file_beside_the_manifest_of_the_one_before(self, path: Path, reader: MemoryReader) -> None:
         old = manifest_of(path).read_bytes()
-        books.stored.append(stored(5))
-        go(books, path)
+        reader.stored.append(stored(5))
+        go(reader, path)
         manifest_of(path).write_bytes(old)
-        assert "cut off before its manifest" in self.check(path, books)
+        assert "cut off before its manifest" in self.check(path, reader)
 
-    def test_a_format_that_this_version_does_not_know(self, path: Path, books: MemoryReader) -> None:
+    def test_a_format_that_this_version_does_not_know(self, path: Path, reader: MemoryReader) -> None:
         manifest = replace(from_json(manifest_of(path).read_bytes()), format="avro")
         manifest_of(path).write_bytes(to_json(manifest))
-        assert "avro" in self.check(path, books)
+        assert "avro" in self.check(path, reader)
 
-    def test_complete_that_contradicts_the_counts(self, path: Path, books: MemoryReader) -> None:
+    def test_complete_that_contradicts_the_counts(self, path: Path, reader: MemoryReader) -> None:
         manifest_of(path).write_bytes(manifest_of(path).read_bytes().replace(b"true", b"false"))
-        assert "contradicts" in self.check(path, books)
+        assert "contradicts" in self.check(path, reader)
 
-    def test_a_ledger_that_lost_a_response(self, path: Path, books: MemoryReader) -> None:
-        books.stored.pop()
-        assert "made of 4 responses, the ledger holds 3" in self.check(path, books)
+    def test_a_ledger_that_lost_a_response(self, path: Path, reader: MemoryReader) -> None:
+        reader.stored.pop()
+        assert "made of 4 responses, the ledger holds 3" in self.check(path, reader)
 
-    def test_a_ledger_whose_bodies_were_changed(self, path: Path, books: MemoryReader) -> None:
-        books.stored[0] = stored(1, body_text(1).replace(b"title", b"other"))
-        assert "gives other bytes" in self.check(path, books)
+    def test_a_ledger_whose_bodies_were_changed(self, path: Path, reader: MemoryReader) -> None:
+        reader.stored[0] = stored(1, body_text(1).replace(b"title", b"other"))
+        assert "gives other bytes" in self.check(path, reader)
 
-    def test_a_ledger_that_fetched_other_ids(self, path: Path, books: MemoryReader) -> None:
-        books.stored[0] = stored(1, body_text(1).replace(b"001", b"009"))
-        assert "published ids are not the ledger's fetched ids" in self.check(path, books)
+    def test_a_ledger_that_fetched_other_ids(self, path: Path, reader: MemoryReader) -> None:
+        reader.stored[0] = stored(1, body_text(1).replace(b"001", b"009"))
+        assert "published ids are not the ledger's fetched ids" in self.check(path, reader)
 
-    def test_a_ledger_that_is_damaged(self, path: Path, books: MemoryReader) -> None:
-        books.stored[0] = damaged(books.stored[0], sha256=bytes(32))
-        assert "call 1 is damaged" in self.check(path, books)
+    def test_a_ledger_that_is_damaged(self, path: Path, reader: MemoryReader) -> None:
+        reader.stored[0] = damaged(reader.stored[0], sha256=bytes(32))
+        assert "call 1 is damaged" in self.check(path, reader)
 
-    def test_a_ledger_that_moved_on_is_no_fault(self, path: Path, books: MemoryReader) -> None:
-        books.stored.append(stored(5))
-        books.videos[VideoState.FETCHED] += 2
-        assert self.check(path, books) == ""
+    def test_a_ledger_that_moved_on_is_no_fault(self, path: Path, reader: MemoryReader) -> None:
+        reader.stored.append(stored(5))
+        reader.videos[VideoState.FETCHED] += 2
+        assert self.check(path, reader) == ""
 
-    def test_a_refreshed_response_is_no_fault(self, path: Path, books: MemoryReader) -> None:
+    def test_a_refreshed_response_is_no_fault(self, path: Path, reader: MemoryReader) -> None:
         fresh = stored(9, body_text(1).replace(b"001", b"002"))
-        books.stored[0] = fresh._replace(fetched_at=NOW + timedelta(days=25))
-        assert self.check(path, books) == ""
+        reader.stored[0] = fresh._replace(fetched_at=NOW + timedelta(days=25))
+        assert self.check(path, reader) == ""
 
-    def test_a_moved_ledger_does_not_excuse_the_file(self, path: Path, books: MemoryReader) -> None:
-        books.videos[VideoState.FETCHED] += 2
+    def test_a_moved_ledger_does_not_excuse_the_file(self, path: Path, reader: MemoryReader) -> None:
+        reader.videos[VideoState.FETCHED] += 2
         path.write_bytes(b"[]\n")
-        assert "is not the file" in self.check(path, books)
+        assert "is not the file" in self.check(path, reader)
 
 
-def test_a_full_disk_is_worth_another_try(books: MemoryReader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    go(books, tmp_path / "songs.json")
+def test_a_full_disk_is_worth_another_try(
+    reader: MemoryReader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go(reader, tmp_path / "songs.json")
     before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
 
     class FullDisk(io.FileIO):
@@ -403,6 +405,6 @@ def test_a_full_disk_is_worth_another_try(books: MemoryReader, tmp_path: Path, m
 
     monkeypatch.setattr("harvester.export.storage.local_draft.os.fdopen", lambda fd, *_, **__: FullDisk(fd, "wb"))
     with pytest.raises(StorageUnavailable, match="No space left") as caught:
-        go(books, tmp_path / "songs.json")
+        go(reader, tmp_path / "songs.json")
     assert caught.value.exit_code == 4
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before

@@ -39,10 +39,10 @@ parquet.BATCH_ROWS = parquet.ROW_GROUP_ROWS = 250
 def peak_kib(ledger, settings):
     said, say = os.pipe()
     if not os.fork():
-        with SqliteReader(Path(ledger)) as books:
-            export(books, settings, ledger_name="l", now=datetime(2026, 11, 23, 12, tzinfo=UTC))
+        with SqliteReader(Path(ledger)) as reader:
+            export(reader, settings, ledger_name="l", now=datetime(2026, 11, 23, 12, tzinfo=UTC))
             if verify:
-                assert check_published(settings.uri, books, ExportSettings()) == []
+                assert check_published(settings.uri, reader, ExportSettings()) == []
         os.write(say, b"%d" % resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
         os._exit(0)
     os.close(say)

@@ -59,23 +59,23 @@ def ledgers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Sqli
     crawled_ledger(folder / "half", 200, in_order(100))
     crawled_ledger(folder / "few in order", 40, in_order(40, 10))
     crawled_ledger(folder / "few scattered", 40, scattered(40, 10))
-    books = {path.name: SqliteReader(path) for path in folder.iterdir() if "-" not in path.name}
-    yield books
-    for opened in books.values():
+    reader = {path.name: SqliteReader(path) for path in folder.iterdir() if "-" not in path.name}
+    yield reader
+    for opened in reader.values():
         opened.close()
 
 
-def go(books: SqliteReader, folder: Path, kind: tuple[str, str], most: int, **options: Any) -> Manifest:
+def go(reader: SqliteReader, folder: Path, kind: tuple[str, str], most: int, **options: Any) -> Manifest:
     chosen: dict[str, Any] = {"format": kind[0], "compression": kind[1], "max_part_bytes": most}
-    return export(books, ExportSettings(uri=str(folder), **chosen), ledger_name="l", now=NOW, **options)
+    return export(reader, ExportSettings(uri=str(folder), **chosen), ledger_name="l", now=NOW, **options)
 
 
-def check(books: SqliteReader, folder: Path) -> list[str]:
-    return check_published(str(folder), books, ExportSettings())
+def check(reader: SqliteReader, folder: Path) -> list[str]:
+    return check_published(str(folder), reader, ExportSettings())
 
 
-def whole(books: SqliteReader, form: Format, span: Span = EVERYTHING) -> bytes:
-    return b"".join(form.assemble(books, span, Counters()))
+def whole(reader: SqliteReader, form: Format, span: Span = EVERYTHING) -> bytes:
+    return b"".join(form.assemble(reader, span, Counters()))
 
 
 def content(data: bytes, kind: tuple[str, str]) -> Any:
@@ -107,29 +107,29 @@ class TestTheParts:
     def test_none_is_too_large_and_together_they_are_the_whole(
         self, ledgers: dict[str, SqliteReader], tmp_path: Path, kind: tuple[str, str], layout: str
     ) -> None:
-        books = ledgers[layout]
-        single = whole(books, FORMATS[kind])
+        reader = ledgers[layout]
+        single = whole(reader, FORMATS[kind])
         most = max(len(single) // 3, 70_000)
-        manifest = go(books, tmp_path / "songs", kind, most)
+        manifest = go(reader, tmp_path / "songs", kind, most)
         written = files(tmp_path / "songs")
         assert len(written) > 1
         assert [path.name for path in written] == [part.file for part in manifest.parts or ()]
         assert max(path.stat().st_size for path in written) <= most
         assert joined([content(path.read_bytes(), kind) for path in written]) == content(single, kind)
-        assert check(books, tmp_path / "songs") == []
+        assert check(reader, tmp_path / "songs") == []
 
     @every_format
     def test_each_can_be_made_alone(
         self, ledgers: dict[str, SqliteReader], tmp_path: Path, kind: tuple[str, str]
     ) -> None:
-        books = ledgers["overlapping"]
-        manifest = go(books, tmp_path / "songs", kind, 100_000)
+        reader = ledgers["overlapping"]
+        manifest = go(reader, tmp_path / "songs", kind, 100_000)
         assert manifest.parts
-        cutter = Cutter(books, FORMATS[kind], 100_000)
+        cutter = Cutter(reader, FORMATS[kind], 100_000)
         for part in reversed(manifest.parts):
             span = Span(part.first_position, part.last_position or EVERYTHING.last)
             assert part.file == part_name(span, cutter.inputs(span), FORMATS[kind].suffix)
-            assert whole(books, FORMATS[kind], span) == (tmp_path / "songs" / part.file).read_bytes()
+            assert whole(reader, FORMATS[kind], span) == (tmp_path / "songs" / part.file).read_bytes()
 
     @settings(max_examples=20, deadline=None)
     @given(cuts=st.sets(st.integers(2, VIDEOS), max_size=6), layout=st.sampled_from(sorted(LAYOUTS)))
@@ -149,13 +149,13 @@ class TestTheParts:
     def test_a_video_that_is_larger_has_a_part_of_its_own(
         self, ledgers: dict[str, SqliteReader], tmp_path: Path, layout: str
     ) -> None:
-        books = ledgers[layout]
-        manifest = go(books, tmp_path / "songs", ("jsonl", "none"), 5000)
-        single = whole(books, FORMATS["jsonl", "none"])
+        reader = ledgers[layout]
+        manifest = go(reader, tmp_path / "songs", ("jsonl", "none"), 5000)
+        single = whole(reader, FORMATS["jsonl", "none"])
         assert max(map(len, single.splitlines())) > 5000
         assert b"".join(path.read_bytes() for path in files(tmp_path / "songs")) == single
         assert all(part.videos == 1 for part in manifest.parts or () if part.bytes > 5000)
-        assert check(books, tmp_path / "songs") == []
+        assert check(reader, tmp_path / "songs") == []
 
     def test_a_response_that_is_larger_has_a_part_of_its_own(
         self, ledgers: dict[str, SqliteReader], tmp_path: Path
@@ -210,11 +210,11 @@ class TestTheParts:
         """As one is that came out too large, or whose worker died."""
 
         def anew(
-            books: LedgerReader, next_order: NextOrder, watch: ProgressCallback
+            reader: LedgerReader, next_order: NextOrder, watch: ProgressCallback
         ) -> Generator[tuple[PartOrder, PartResult | None], None, None]:
             for far in (700, 0):
                 watch(Advance(far, bytes=10 * far))
-            yield from make_here(books, next_order, watch)
+            yield from make_here(reader, next_order, watch)
 
         seen: list[Advance] = []
         go(ledgers["scattered"], tmp_path / "songs", ("jsonl", "none"), 50_000, watch=seen.append, maker=anew)

@@ -30,7 +30,7 @@ raw = b'{"items":["' + os.urandom(1 << 18).hex().encode() + b'"]}'
 data = gzip.compress(raw, 1)
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
-class Books:
+class Reader:
     def progress(self):
         return Progress({state: 0 for state in VideoState}, ())
     def loads(self):
@@ -46,11 +46,11 @@ class Books:
             yield StoredResponse(number, number, body, NOW)
 
 def go(compression="none"):
-    return export(Books(), ExportSettings(uri=uri, compression=compression), ledger_name="l", now=NOW, force=True)
+    return export(Reader(), ExportSettings(uri=uri, compression=compression), ledger_name="l", now=NOW, force=True)
 """
 
 KILLED = """
-class Books(Books):
+class Reader(Reader):
     def responses(self, span=EVERYTHING):
         for number, response in enumerate(super().responses()):
             if number == responses // 2:

@@ -34,13 +34,13 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def books(ledger: Path) -> Iterator[SqliteReader]:
-    with SqliteReader(ledger) as books:
-        yield books
+def reader(ledger: Path) -> Iterator[SqliteReader]:
+    with SqliteReader(ledger) as reader:
+        yield reader
 
 
 @pytest.fixture(scope="module")
-def published(tmp_path_factory: pytest.TempPathFactory, books: SqliteReader) -> Path:
+def published(tmp_path_factory: pytest.TempPathFactory, reader: SqliteReader) -> Path:
     """A folder `jsonl`, `json`, `parquet` and `jsonl.gz` each with its manifest."""
     folder = tmp_path_factory.mktemp("published")
     for name, form, compression in (
@@ -52,7 +52,7 @@ def published(tmp_path_factory: pytest.TempPathFactory, books: SqliteReader) -> 
         chosen: dict[str, Any] = {"format": form, "compression": compression, "max_part_bytes": MOST[form]}
         if compression == "gzip":
             chosen["max_part_bytes"] = 8000
-        export(books, ExportSettings(uri=str(folder / name), **chosen), ledger_name="l", now=NOW)
+        export(reader, ExportSettings(uri=str(folder / name), **chosen), ledger_name="l", now=NOW)
     return folder
 
 
@@ -101,13 +101,13 @@ def folder(published: Path, tmp_path: Path, request: pytest.FixtureRequest) -> F
 every_kind = pytest.mark.parametrize("folder", ["json", "jsonl", "parquet", "jsonl.gz"], indirect=True)
 
 
-def check(folder: Folder, books: SqliteReader) -> str:
-    return "\n".join(check_published(str(folder.path), books, ExportSettings()))
+def check(folder: Folder, reader: SqliteReader) -> str:
+    return "\n".join(check_published(str(folder.path), reader, ExportSettings()))
 
 
 @every_kind
-def test_as_it_was_published(folder: Folder, books: SqliteReader) -> None:
-    assert check(folder, books) == ""
+def test_as_it_was_published(folder: Folder, reader: SqliteReader) -> None:
+    assert check(folder, reader) == ""
 
 
 def lose(folder: Folder) -> None:
@@ -148,10 +148,10 @@ SPOILT: list[tuple[Callable[[Folder], None], str]] = [
 @every_kind
 @pytest.mark.parametrize(("spoil", "sentence"), SPOILT, ids=[spoil.__name__ for spoil, _ in SPOILT])
 def test_a_part_that_is_not_what_was_published(
-    folder: Folder, books: SqliteReader, spoil: Callable[[Folder], None], sentence: str
+    folder: Folder, reader: SqliteReader, spoil: Callable[[Folder], None], sentence: str
 ) -> None:
     spoil(folder)
-    assert sentence in check(folder, books)
+    assert sentence in check(folder, reader)
 
 
 @pytest.mark.parametrize(
@@ -176,10 +176,10 @@ def test_a_part_that_is_not_what_was_published(
     ids=str,
 )
 def test_a_manifest_that_was_edited(
-    folder: Folder, books: SqliteReader, changes: dict[str, Any], sentence: str
+    folder: Folder, reader: SqliteReader, changes: dict[str, Any], sentence: str
 ) -> None:
     folder.say(**changes)
-    assert sentence in check(folder, books)
+    assert sentence in check(folder, reader)
 
 
 @pytest.mark.parametrize(
@@ -197,52 +197,52 @@ def test_a_manifest_that_was_edited(
     ids=str,
 )
 def test_a_part_of_the_manifest_that_was_edited(
-    folder: Folder, books: SqliteReader, changes: dict[str, Any], sentence: str
+    folder: Folder, reader: SqliteReader, changes: dict[str, Any], sentence: str
 ) -> None:
     parts = folder.said()["parts"]
     parts[1] |= changes
     folder.say(parts=parts)
-    assert sentence in check(folder, books)
+    assert sentence in check(folder, reader)
 
 
 class TestForgedWithItsManifest:
-    def test_a_video_published_twice(self, folder: Folder, books: SqliteReader) -> None:
+    def test_a_video_published_twice(self, folder: Folder, reader: SqliteReader) -> None:
         lines = folder.files[0].read_bytes().splitlines(keepends=True)
         lines[1] = lines[0]
         folder.forge(0, b"".join(lines))
-        assert "not the ledger's fetched ids" in check(folder, books)
+        assert "not the ledger's fetched ids" in check(folder, reader)
 
-    def test_a_video_left_out(self, folder: Folder, books: SqliteReader) -> None:
+    def test_a_video_left_out(self, folder: Folder, reader: SqliteReader) -> None:
         lines = folder.files[0].read_bytes().splitlines(keepends=True)[1:]
         folder.forge(0, b"".join(lines), videos=len(lines))
-        assert "not the ledger's fetched ids" in check(folder, books)
+        assert "not the ledger's fetched ids" in check(folder, reader)
 
-    def test_a_video_left_out_and_still_counted(self, folder: Folder, books: SqliteReader) -> None:
+    def test_a_video_left_out_and_still_counted(self, folder: Folder, reader: SqliteReader) -> None:
         folder.forge(0, b"".join(folder.files[0].read_bytes().splitlines(keepends=True)[1:]))
-        assert "videos, its manifest says" in check(folder, books)
+        assert "videos, its manifest says" in check(folder, reader)
 
-    def test_a_part_left_out(self, folder: Folder, books: SqliteReader) -> None:
+    def test_a_part_left_out(self, folder: Folder, reader: SqliteReader) -> None:
         parts = folder.said()["parts"]
         folder.files[-1].unlink()
         folder.say_parts(parts[:-1])
-        assert "not the ledger's fetched ids" in check(folder, books)
+        assert "not the ledger's fetched ids" in check(folder, reader)
 
     @pytest.mark.parametrize("folder", ["jsonl.gz"], indirect=True)
-    def test_in_a_compressed_part(self, folder: Folder, books: SqliteReader) -> None:
+    def test_in_a_compressed_part(self, folder: Folder, reader: SqliteReader) -> None:
         lines = gzip.decompress(folder.files[0].read_bytes()).splitlines(keepends=True)
         folder.forge(0, gzip.compress(b"".join([*lines[1:], lines[1]])))
-        assert "not the ledger's fetched ids" in check(folder, books)
+        assert "not the ledger's fetched ids" in check(folder, reader)
 
     @pytest.mark.parametrize("folder", ["parquet"], indirect=True)
-    def test_in_a_table(self, folder: Folder, books: SqliteReader) -> None:
+    def test_in_a_table(self, folder: Folder, reader: SqliteReader) -> None:
         table = pq.read_table(folder.files[0])
         pq.write_table(pa.concat_tables([table.slice(1), table.slice(1, 1)]), folder.files[0])
         folder.forge(0, folder.files[0].read_bytes())
-        assert "not the ledger's fetched ids" in check(folder, books)
+        assert "not the ledger's fetched ids" in check(folder, reader)
 
-    def test_a_title(self, folder: Folder, books: SqliteReader) -> None:
+    def test_a_title(self, folder: Folder, reader: SqliteReader) -> None:
         folder.forge(0, folder.files[0].read_bytes().replace(b'"title":"', b'"title":"not ', 1))
-        assert "gives other bytes" in check(folder, books)
+        assert "gives other bytes" in check(folder, reader)
 
     @pytest.mark.parametrize(
         "data",
@@ -257,9 +257,9 @@ class TestForgedWithItsManifest:
         ],
         ids=lambda data: repr(data[:20]),
     )
-    def test_what_is_no_jsonl(self, folder: Folder, books: SqliteReader, data: bytes) -> None:
+    def test_what_is_no_jsonl(self, folder: Folder, reader: SqliteReader, data: bytes) -> None:
         folder.forge(1, data)
-        assert "can't be read as jsonl" in check(folder, books)
+        assert "can't be read as jsonl" in check(folder, reader)
 
     @pytest.mark.parametrize("folder", ["json"], indirect=True)
     @pytest.mark.parametrize(
@@ -279,14 +279,14 @@ class TestForgedWithItsManifest:
         ],
         ids=lambda data: repr(data[:30]),
     )
-    def test_what_is_no_json(self, folder: Folder, books: SqliteReader, data: bytes) -> None:
+    def test_what_is_no_json(self, folder: Folder, reader: SqliteReader, data: bytes) -> None:
         folder.forge(1, data)
-        assert "can't be read as json" in check(folder, books)
+        assert "can't be read as json" in check(folder, reader)
 
     @pytest.mark.parametrize("folder", ["json"], indirect=True)
-    def test_an_id_that_no_encoding_can_spell(self, folder: Folder, books: SqliteReader) -> None:
+    def test_an_id_that_no_encoding_can_spell(self, folder: Folder, reader: SqliteReader) -> None:
         folder.forge(1, b'[{"items": [{"id": "\\ud800"}]}]', videos=1)
-        assert "not the ledger's fetched ids" in check(folder, books)
+        assert "not the ledger's fetched ids" in check(folder, reader)
 
     @pytest.mark.parametrize("folder", ["jsonl.gz"], indirect=True)
     @pytest.mark.parametrize(
@@ -299,9 +299,9 @@ class TestForgedWithItsManifest:
         ],
         ids=["cut", "no deflate", "other checksum", "no gzip"],
     )
-    def test_what_is_no_gzip(self, folder: Folder, books: SqliteReader, spoil: Callable[[bytes], bytes]) -> None:
+    def test_what_is_no_gzip(self, folder: Folder, reader: SqliteReader, spoil: Callable[[bytes], bytes]) -> None:
         folder.forge(1, spoil(folder.files[1].read_bytes()))
-        assert "can't be read as jsonl" in check(folder, books)
+        assert "can't be read as jsonl" in check(folder, reader)
 
     @pytest.mark.parametrize("folder", ["parquet"], indirect=True)
     @pytest.mark.parametrize(
@@ -314,40 +314,40 @@ class TestForgedWithItsManifest:
         ],
         ids=["no ids", "numbers", "null", "lists"],
     )
-    def test_a_table_without_ids(self, folder: Folder, books: SqliteReader, table: pa.Table) -> None:
+    def test_a_table_without_ids(self, folder: Folder, reader: SqliteReader, table: pa.Table) -> None:
         pq.write_table(table, folder.files[1])
         folder.forge(1, folder.files[1].read_bytes())
-        assert "can't be read as parquet" in check(folder, books)
+        assert "can't be read as parquet" in check(folder, reader)
 
     @pytest.mark.parametrize("folder", ["parquet"], indirect=True)
-    def test_what_is_no_parquet(self, folder: Folder, books: SqliteReader) -> None:
+    def test_what_is_no_parquet(self, folder: Folder, reader: SqliteReader) -> None:
         for data in (b"", b"PAR1", folder.files[1].read_bytes()[:-5000] + bytes(5000)):
             folder.forge(1, data)
-            assert "can't be read as parquet" in check(folder, books)
+            assert "can't be read as parquet" in check(folder, reader)
 
 
-def test_one_file_where_the_manifest_speaks_of_a_folder(folder: Folder, books: SqliteReader) -> None:
+def test_one_file_where_the_manifest_speaks_of_a_folder(folder: Folder, reader: SqliteReader) -> None:
     shutil.rmtree(folder.path)
     folder.path.write_bytes(b"")
-    assert "is one file, its manifest speaks of a folder" in check(folder, books)
+    assert "is one file, its manifest speaks of a folder" in check(folder, reader)
 
 
-def test_no_folder_at_all(folder: Folder, books: SqliteReader) -> None:
+def test_no_folder_at_all(folder: Folder, reader: SqliteReader) -> None:
     shutil.rmtree(folder.path)
     with pytest.raises(ConfigError, match="no file at") as caught:
-        check(folder, books)
+        check(folder, reader)
     assert "manifest.json is there" in caught.value.state
 
 
-def test_no_manifest(folder: Folder, books: SqliteReader) -> None:
+def test_no_manifest(folder: Folder, reader: SqliteReader) -> None:
     folder.manifest.unlink()
-    assert "There is no manifest" in check(folder, books)
+    assert "There is no manifest" in check(folder, reader)
 
 
 @every_kind
-def test_it_says_how_far_it_is(folder: Folder, books: SqliteReader) -> None:
+def test_it_says_how_far_it_is(folder: Folder, reader: SqliteReader) -> None:
     seen: list[Advance] = []
-    assert check_published(str(folder.path), books, ExportSettings(), watch=seen.append) == []
+    assert check_published(str(folder.path), reader, ExportSettings(), watch=seen.append) == []
     done, said = [advance.done for advance in seen], folder.said()
     assert done == sorted(done)
     assert done[0] < done[len(done) // 2] <= done[-1] == said["videos"]
@@ -366,9 +366,9 @@ def test_the_command_ends_with_5(folder: Folder, ledger: Path, monkeypatch: pyte
     assert "Traceback" not in result.stderr
 
 
-def test_the_folder_one_stands_in(folder: Folder, books: SqliteReader, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_folder_one_stands_in(folder: Folder, reader: SqliteReader, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder.path)
-    assert check_published(".", books, ExportSettings()) == []
+    assert check_published(".", reader, ExportSettings()) == []
 
 
 @pytest.mark.parametrize("name", ["jsonl", "songs.json", "no/such/folder/songs.json"])
@@ -387,8 +387,8 @@ class TestOfAnotherLedger:
     @pytest.fixture
     def other(self, tmp_path: Path) -> Iterator[SqliteReader]:
         crawled_ledger(tmp_path / "other.db", 60, in_order(60, 10), skip=60)
-        with SqliteReader(tmp_path / "other.db") as books:
-            yield books
+        with SqliteReader(tmp_path / "other.db") as reader:
+            yield reader
 
     @every_kind
     def test_that_stands_where_it_stood(self, folder: Folder, other: SqliteReader) -> None:
@@ -396,8 +396,8 @@ class TestOfAnotherLedger:
 
     def test_that_moved_on(self, folder: Folder, tmp_path: Path) -> None:
         crawled_ledger(tmp_path / "larger.db", 80, in_order(80, 10), skip=60)
-        with SqliteReader(tmp_path / "larger.db") as books:
-            assert "exported from another ledger, 'l'" in check(folder, books)
+        with SqliteReader(tmp_path / "larger.db") as reader:
+            assert "exported from another ledger, 'l'" in check(folder, reader)
         crawled_ledger(tmp_path / "later.db", 80, in_order(80, 10))
-        with SqliteReader(tmp_path / "later.db") as books:
-            assert check(folder, books) == ""
+        with SqliteReader(tmp_path / "later.db") as reader:
+            assert check(folder, reader) == ""

@@ -95,39 +95,42 @@ def plain(raw: bytes) -> Body:
     return Body(data, "gzip", len(raw), hashlib.sha256(data).digest(), 1)
 
 
-class TestTheBooks:
+class TestTheLedger:
     def test_count_faults_by_reason(self, tmp_path: Path) -> None:
         failed_ledger(tmp_path / "harvest.db")
         end = NOW + timedelta(seconds=SECONDS)
-        with SqliteReader(tmp_path / "harvest.db") as books:
-            assert books.faults(5) == [FaultCount("backendError", 4, 44, end)]
-            assert books.faults(0) == []
-            assert books.faults(5, among_newest=3) == [FaultCount("backendError", 3, 33, end)]
-            assert books.good_call_seconds(100) == []
-            assert list(books.newest_responses(3)) == []
+        with SqliteReader(tmp_path / "harvest.db") as reader:
+            assert reader.faults(5) == [FaultCount("backendError", 4, 44, end)]
+            assert reader.faults(0) == []
+            assert reader.faults(5, among_newest=3) == [FaultCount("backendError", 3, 33, end)]
+            assert reader.good_call_seconds(100) == []
+            assert list(reader.newest_responses(3)) == []
 
     def test_tell_an_abandoned_call_without_a_reason(self, tmp_path: Path) -> None:
         failed_ledger(tmp_path / "harvest.db")
         with closing(sqlite3.connect(tmp_path / "harvest.db")) as db, db:
             db.execute("UPDATE calls SET state = 'abandoned', reason = NULL WHERE id = 1")
-        with SqliteReader(tmp_path / "harvest.db") as books:
-            assert [(fault.reason, fault.calls) for fault in books.faults(5)] == [("backendError", 3), ("abandoned", 1)]
+        with SqliteReader(tmp_path / "harvest.db") as reader:
+            assert [(fault.reason, fault.calls) for fault in reader.faults(5)] == [
+                ("backendError", 3),
+                ("abandoned", 1),
+            ]
 
     def test_time_good_calls_alone_and_none_below_nothing(self, tmp_path: Path) -> None:
         hostile_ledger(tmp_path / "harvest.db")
         with closing(sqlite3.connect(tmp_path / "harvest.db")) as db, db:
             db.execute("UPDATE calls SET started_at = '2027-01-01T00:00:00.000000Z' WHERE id = 5")
-        with SqliteReader(tmp_path / "harvest.db") as books:
-            assert sorted(books.good_call_seconds(100)) == [0.0, SECONDS, SECONDS]
-            assert sorted(books.good_call_seconds(2)) == [0.0, SECONDS]
+        with SqliteReader(tmp_path / "harvest.db") as reader:
+            assert sorted(reader.good_call_seconds(100)) == [0.0, SECONDS, SECONDS]
+            assert sorted(reader.good_call_seconds(2)) == [0.0, SECONDS]
 
     def test_give_the_newest_responses_that_hold_a_video(self, tmp_path: Path) -> None:
         hostile_ledger(tmp_path / "harvest.db")
         with closing(sqlite3.connect(tmp_path / "harvest.db")) as db, db:
             db.execute("UPDATE responses SET item_count = 0 WHERE call_id = 4")
-        with SqliteReader(tmp_path / "harvest.db") as books:
-            assert [response.call_id for response in books.newest_responses(5)] == [5, 3]
-            assert [response.call_id for response in books.newest_responses(1)] == [5]
+        with SqliteReader(tmp_path / "harvest.db") as reader:
+            assert [response.call_id for response in reader.newest_responses(5)] == [5, 3]
+            assert [response.call_id for response in reader.newest_responses(1)] == [5]
 
 
 def test_percentiles_are_of_calls_that_were_made(tmp_path: Path) -> None:

@@ -45,11 +45,11 @@ def _in_paris(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def screen(path: Path, now: datetime = NOW, *, bar: bool = True) -> Screen:
-    with SqliteReader(path) as books:
-        summary = summarize(books.progress(), QuotaSettings(), now)
+    with SqliteReader(path) as reader:
+        summary = summarize(reader.progress(), QuotaSettings(), now)
         # How well gzip packs is not the screen's concern.
         summary = replace(summary, stored_bytes=38_000 * summary.calls_ok, raw_bytes=190_000 * summary.calls_ok)
-        return Screen(Overview(summary, books.runs(RUNS), now, books.faults(REASONS)), bar)
+        return Screen(Overview(summary, reader.runs(RUNS), now, reader.faults(REASONS)), bar)
 
 
 def text_of(drawn: Screen, width: int) -> str:
