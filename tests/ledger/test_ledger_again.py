@@ -1,4 +1,4 @@
-"""Ids put back to pending, and responses deleted for their age: the ledger stays consistent, and claims find the ids."""
+"""Ids put back to pending, and responses deleted for their age: the ledger is consistent, claims find the ids."""
 
 from __future__ import annotations
 
