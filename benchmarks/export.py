@@ -61,8 +61,8 @@ def _commands(ledger: Path, folder: Path) -> dict[str, tuple[str | Path, ...]]:
 def _against_others(found: Rounds) -> list[Figure]:
     cpu = {name: [each.cpu_seconds for each in measured] for name, measured in found.items()}
     wall = {name: [each.seconds for each in measured] for name, measured in found.items()}
-    told = _told(found)
-    faster = {name: ratios(told["course"], told[name]) for name in ("json", "gzip")}
+    reported = _reported(found)
+    faster = {name: ratios(reported["course"], reported[name]) for name in ("json", "gzip")}
     parquet = ratios(cpu["parquet"], cpu["bare parquet"])
     return [
         Figure("export json: times as fast as the course's way", faster["json"], must=8, least=True),
@@ -89,7 +89,7 @@ def _alone(found: Rounds) -> list[Figure]:
     limits = {"json": 150, "gzip": 150, "jsonl": 150, "csv": 150, "parquet": 400}
     return [
         *(Figure(f"export {name}: peak memory", peaks[name], "MB", must=must) for name, must in limits.items()),
-        *(Figure(f"export {name}", seconds, "s") for name, seconds in _told(found).items()),
+        *(Figure(f"export {name}", seconds, "s") for name, seconds in _reported(found).items()),
         *(
             Figure(f"{name}: CPU time", [each.cpu_seconds for each in found[name]], "s")
             for name in ("parquet", "bare parquet", "jsonl", "gunzip", "csv", "duckdb", "verify", "gunzip and sha256")
@@ -98,7 +98,7 @@ def _alone(found: Rounds) -> list[Figure]:
     ]
 
 
-def _told(found: Rounds) -> dict[str, list[float]]:
+def _reported(found: Rounds) -> dict[str, list[float]]:
     """Seconds of the publication alone, where the process tells them."""
     return {name: [float(each.stdout) for each in measured] for name, measured in found.items() if measured[0].stdout}
 

@@ -81,6 +81,6 @@ def _days(ledger: Path, songs: Path, most_bytes: int, calls: int) -> Iterator[tu
                 for statement in _GROW:
                     db.execute(statement, (day * calls // DAYS + 1, (day + 1) * calls // DAYS))
             _export(ledger, songs, most_bytes)
-            said = json.loads(manifest.read_bytes())
-            yield said["bytes"] - size, sum(part["bytes"] for part in said["parts"] if part["file"] not in before)
-            before, size = {part["file"] for part in said["parts"]}, said["bytes"]
+            output = json.loads(manifest.read_bytes())
+            yield output["bytes"] - size, sum(part["bytes"] for part in output["parts"] if part["file"] not in before)
+            before, size = {part["file"] for part in output["parts"]}, output["bytes"]

@@ -47,7 +47,7 @@ class Result:
 
     name: str
     calls: int
-    told: dict[str, Any] = field(default_factory=dict)
+    reported: dict[str, Any] = field(default_factory=dict)
     crawl_seconds: list[float] = field(default_factory=list)
     process_seconds: list[float] = field(default_factory=list)
     cpu_seconds: list[float] = field(default_factory=list)
@@ -64,11 +64,11 @@ class Result:
         """Calls a second of the whole process."""
         return [self.calls / seconds for seconds in self.process_seconds]
 
-    def add(self, measured: Measured, told: dict[str, Any]) -> None:
-        if told["ok"] != self.calls:
-            raise RuntimeError(f"{told['ok']} of {self.calls} calls were good")
-        self.told = {name: told[name] for name in ("tool", "version", "kept", "durable")}
-        self.crawl_seconds.append(told["seconds"])
+    def add(self, measured: Measured, reported: dict[str, Any]) -> None:
+        if reported["ok"] != self.calls:
+            raise RuntimeError(f"{reported['ok']} of {self.calls} calls were good")
+        self.reported = {name: reported[name] for name in ("tool", "version", "kept", "durable")}
+        self.crawl_seconds.append(reported["seconds"])
         self.process_seconds.append(measured.seconds)
         self.cpu_seconds.append(measured.cpu_seconds)
         self.peak_bytes.append(measured.peak_bytes)
@@ -114,10 +114,10 @@ def _script(
     given.write_text("\n".join(ids), encoding="ascii")
     out.mkdir()
     measured = run_process([python, SCRIPTS / f"{name}.py", base_url, given, out, str(concurrency)], cwd=folder)
-    told: dict[str, Any] = json.loads(measured.stdout.splitlines()[-1])
-    if "skipped" in told:
-        raise RuntimeError(f"skipped: {told['skipped']}")
-    return measured, told
+    reported: dict[str, Any] = json.loads(measured.stdout.splitlines()[-1])
+    if "skipped" in reported:
+        raise RuntimeError(f"skipped: {reported['skipped']}")
+    return measured, reported
 
 
 def _ours(
@@ -138,8 +138,8 @@ def _ours(
         good = "SELECT count(*), min(started_at), max(finished_at) FROM calls WHERE state = 'ok'"
         ok, first, last = ledger.execute(good).fetchone()
     seconds = (datetime.fromisoformat(last) - datetime.fromisoformat(first)).total_seconds()
-    told = {"tool": name, "version": __version__, "ok": ok, "seconds": seconds}
-    return measured, told | {"kept": "sqlite", "durable": "every answer settled; the next run continues at once"}
+    reported = {"tool": name, "version": __version__, "ok": ok, "seconds": seconds}
+    return measured, reported | {"kept": "sqlite", "durable": "every answer settled; the next run continues at once"}
 
 
 def table(results: Sequence[Result]) -> str:
@@ -155,10 +155,10 @@ def table(results: Sequence[Result]) -> str:
 def _line(result: Result, ours: Result) -> tuple[str, ...]:
     if result.failure:
         return (result.name, "", "", "failed", *("",) * (len(_TITLES) - 5), result.failure)
-    told = result.told
+    reported = result.reported
     return (
-        result.name if result.name == told["tool"] else f"{result.name} ({told['tool']})",
-        told["version"],
+        result.name if result.name == reported["tool"] else f"{result.name} ({reported['tool']})",
+        reported["version"],
         f"{result.calls:,}",
         _spread(result.rates),
         _ratio(ours.rates, result.rates),
@@ -167,8 +167,8 @@ def _line(result: Result, ours: Result) -> tuple[str, ...]:
         _ratio(ours.process_rates, result.process_rates) if result.calls == ours.calls else "",
         f"{statistics.median(result.cpu_seconds) / result.calls * 1000:.2f}",
         f"{statistics.median(result.peak_bytes) / 1e6:,.0f}",
-        told["kept"],
-        told["durable"],
+        reported["kept"],
+        reported["durable"],
     )
 
 

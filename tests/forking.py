@@ -70,7 +70,7 @@ def forked(requests: socket.socket) -> Request:
         if os.fork() == 0:
             requests.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            *streams, told = descriptors
+            *streams, reported = descriptors
             if (pid := os.fork()) == 0:
                 os.setsid()
                 for number, stream in enumerate(streams):
@@ -78,9 +78,9 @@ def forked(requests: socket.socket) -> Request:
                 for descriptor in descriptors:
                     os.close(descriptor)
                 return Request(**json.loads(message))
-            os.closerange(0, told)
-            os.write(told, f"{pid}\n".encode())
-            os.write(told, f"{os.waitpid(pid, 0)[1]}\n".encode())
+            os.closerange(0, reported)
+            os.write(reported, f"{pid}\n".encode())
+            os.write(reported, f"{os.waitpid(pid, 0)[1]}\n".encode())
             os._exit(0)
         for descriptor in descriptors:
             os.close(descriptor)

@@ -85,8 +85,8 @@ def run(
             code = process.wait(timeout)
         finally:
             process.kill()
-        said = [stream.seek(0) or stream.read().decode() for stream in (out, err)]
-    return subprocess.CompletedProcess([str(program), *arguments], code, *said)
+        output = [stream.seek(0) or stream.read().decode() for stream in (out, err)]
+    return subprocess.CompletedProcess([str(program), *arguments], code, *output)
 
 
 def _ends(stream: Stream, number: int) -> tuple[int, IO[bytes] | None]:
@@ -117,7 +117,7 @@ class ForkedProcess:
         self.returncode: int | None = None
         kind = "file" if isinstance(program, Path) else "module"
         request = {kind: str(program), "arguments": list(arguments), "folder": str(folder), "env": dict(env)}
-        self._told, telling = os.pipe()
+        self._reported, telling = os.pipe()
         (reading, self.stdin), (writing, self.stdout), (complaining, self.stderr) = (
             _ends(stream, number) for number, stream in enumerate((stdin, stdout, stderr))
         )
@@ -130,13 +130,13 @@ class ForkedProcess:
         self.pid = self._line()
 
     def poll(self) -> int | None:
-        if self.returncode is None and select.select([self._told], [], [], 0)[0]:
+        if self.returncode is None and select.select([self._reported], [], [], 0)[0]:
             self._end()
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
         if self.returncode is None:
-            if not select.select([self._told], [], [], timeout)[0]:
+            if not select.select([self._reported], [], [], timeout)[0]:
                 raise subprocess.TimeoutExpired(self.args, timeout or 0)
             self._end()
         assert self.returncode is not None
@@ -154,12 +154,12 @@ class ForkedProcess:
 
     def _end(self) -> None:
         self.returncode = os.waitstatus_to_exitcode(self._line())
-        os.close(self._told)
+        os.close(self._reported)
 
     def _line(self) -> int:
         line = b""
         while not line.endswith(b"\n"):
-            got = os.read(self._told, 1)
+            got = os.read(self._reported, 1)
             assert got, "the process that forks is gone"
             line += got
         return int(line)

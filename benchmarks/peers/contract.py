@@ -41,8 +41,8 @@ def read_job() -> Job:
 
 def tell(job: Job, package: str, *, ok: int, seconds: float, kept: str, durable: str) -> None:
     """One JSON line. `ok` are the calls whose 50 videos were kept, `durable` what outlives a kill -9."""
-    told = {"tool": package, "version": version(package), "calls": len(job.batches), "ok": ok, "seconds": seconds}
-    print(json.dumps(told | {"kept": kept, "durable": durable}), flush=True)
+    reported = {"tool": package, "version": version(package), "calls": len(job.batches), "ok": ok, "seconds": seconds}
+    print(json.dumps(reported | {"kept": kept, "durable": durable}), flush=True)
 
 
 def full(answer: object) -> bool:

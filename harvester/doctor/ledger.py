@@ -41,8 +41,8 @@ def ledger(config: Config) -> tuple[Finding, int | None]:
         return warning(
             "ledger", f"{name}: {risk}.", "A power cut may lose what was paid for: set it to on."
         ), summary.unasked
-    if told := no_valid_ids(summary.total, summary.videos):
-        return misconfigured("ledger", told, OTHER_IDS), 0
+    if all_invalid := no_valid_ids(summary.total, summary.videos):
+        return misconfigured("ledger", all_invalid, OTHER_IDS), 0
     if not summary.total:
         return warning("ledger", f"{name} holds no ids yet.", "Run harvester load SOURCE."), 0
     proof = "" if whole else " It is large, so not all of it was read: harvester verify reads all."

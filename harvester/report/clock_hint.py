@@ -23,8 +23,8 @@ def clock_hint(newest_day: date | None, runs: Sequence[RunRecord], now: datetime
     ended = [(run, run.ended_at) for run in runs if run.ended_at is not None and run.reason != "died"]
     for _, ended_at in ended:
         if ended_at - now > RESET_GRACE:
-            said = f"{ended_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-            return f"The ledger has a run that ended at {said}, later than now by this machine's clock. {_DOUBT}"
+            at = f"{ended_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+            return f"The ledger has a run that ended at {at}, later than now by this machine's clock. {_DOUBT}"
     for run, ended_at in ended[:1]:
         ahead = run.started_at - ended_at
         # Before it "began", the clock must have been set since.

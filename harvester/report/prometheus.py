@@ -77,11 +77,11 @@ def _last_run(runs: Sequence[RunRecord]) -> Iterator[tuple[str, str, float]]:
         return
     alive = runs[0].ended_at or runs[0].lease_until
     yield "last_run_started_timestamp_seconds", "When the newest run began.", runs[0].started_at.timestamp()
-    said = "Until when the newest run is known to live: its end, or its lease while it is under way."
-    yield "last_run_alive_timestamp_seconds", said, alive.timestamp()
+    help_text = "Until when the newest run is known to live: its end, or its lease while it is under way."
+    yield "last_run_alive_timestamp_seconds", help_text, alive.timestamp()
     if (ended := _newest_ended(runs)) and ended.ended_at:
-        said = "When the newest of the runs that are over ended."
-        yield "last_run_ended_timestamp_seconds", said, ended.ended_at.timestamp()
+        help_text = "When the newest of the runs that are over ended."
+        yield "last_run_ended_timestamp_seconds", help_text, ended.ended_at.timestamp()
 
 
 def _newest_ended(runs: Sequence[RunRecord]) -> RunRecord | None:

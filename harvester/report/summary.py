@@ -184,5 +184,5 @@ def no_valid_ids(total: int, videos: Mapping[VideoState, int]) -> str:
 
 def refuse_without_ids(summary: Summary) -> None:
     """Raise ConfigError if texts were loaded and none of them is a video id."""
-    if told := no_valid_ids(summary.total, summary.videos):
-        raise ConfigError(told, state="Nothing was sent.", next_step=OTHER_IDS)
+    if all_invalid := no_valid_ids(summary.total, summary.videos):
+        raise ConfigError(all_invalid, state="Nothing was sent.", next_step=OTHER_IDS)

@@ -70,14 +70,14 @@ def crontab(job: Job, zone: ZoneInfo, since: date) -> str:
     lines = [f"{minute} {','.join(map(str, at))} * * * {command}" for minute, at in hours.items()]
     if any(len(line) > MAX_LINE_CHARS for line in lines):
         raise Unprintable("the paths are too long for cron, whose commands end at a thousand characters")
-    told = _CRON_NOTES.substitute(
+    notes = _CRON_NOTES.substitute(
         starts=" or ".join(f"{start:%H:%M}" for start in starts),
         number=f"{len(starts)} starts" if len(starts) > 1 else "one start",
         zone=zone.key,
         env_file=job.env_file,
         log=job.folder / LOG_NAME,
     )
-    return told + "\n".join(lines) + "\n"
+    return notes + "\n".join(lines) + "\n"
 
 
 def units(job: Job) -> Mapping[str, str]:

@@ -139,8 +139,8 @@ def _explain(error: Exception, uri: str, anonymous: bool) -> HarvesterError:
 def _refused(error: botocore.ClientError, uri: str) -> HarvesterError | None:
     """Explain S3's error code; None if the type of s3fs' exception says as much."""
     refusal = refusal_of(error)
-    said = f" ({refusal.message.rstrip('.')})" if refusal.message and refusal.message != refusal.code else ""
-    what = f"S3 refuses to let {uri} be read: {refusal.code}{said}."
+    message = f" ({refusal.message.rstrip('.')})" if refusal.message and refusal.message != refusal.code else ""
+    what = f"S3 refuses to let {uri} be read: {refusal.code}{message}."
     if refusal.code in SESSION_OVER:
         return CredentialsError(what, next_step="The session is over: sign in again, and load again.")
     if refusal.code in WRONG_REGION and (refusal.region or refusal.code != "AuthorizationHeaderMalformed"):

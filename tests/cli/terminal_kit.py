@@ -30,15 +30,15 @@ class Terminal:
         self.raw = ""
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         """Without what moves and colours."""
         return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", self.raw)
 
     def until(self, text: str) -> None:
         """Read on until the program has written it, after what was read before."""
-        seen = len(self.said)
-        while text not in self.said[seen:]:
-            assert self._read(), f"ended without {text!r}: {self.said}"
+        seen = len(self.output)
+        while text not in self.output[seen:]:
+            assert self._read(), f"ended without {text!r}: {self.output}"
 
     def type(self, text: str) -> None:
         os.write(self._ours, text.encode())
@@ -59,7 +59,7 @@ class Terminal:
 
     def _read(self) -> bool:
         ready, _, _ = select.select([self._ours], [], [], LIMIT_SECONDS)
-        assert ready, f"silent for {LIMIT_SECONDS:.0f} s after: {self.said}"
+        assert ready, f"silent for {LIMIT_SECONDS:.0f} s after: {self.output}"
         try:
             block = os.read(self._ours, 65536)
         except OSError:  # the other side is closed

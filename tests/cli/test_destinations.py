@@ -108,8 +108,8 @@ class TestExports:
         parts.mkdir()
         (crawl.folder / "songs.csv").rename(parts / "part-000000000001.json")
         crawl.write("config.toml", '[source]\nuri = "parts/part-000000000001.json"\n')
-        told = refused(crawl, "export", "parts", "--max-part-bytes", "100000", *force)
-        assert "holds the source" in told
+        reported = refused(crawl, "export", "parts", "--max-part-bytes", "100000", *force)
+        assert "holds the source" in reported
 
     def test_the_ledger_of_another_crawl(self, crawl: CommandLine, force: list[str]) -> None:
         other = crawl.folder / "other.db"
@@ -205,9 +205,9 @@ class TestPageOfTheSettings:
     ) -> None:
         crawl.write("mine.html", "<title>mine</title>")
         monkeypatch.setenv("HARVESTER_REPORT__HTML", name)
-        told = refused(crawl, "run")
-        assert "report.html" in told
-        assert "no unit was spent" in told
+        reported = refused(crawl, "run")
+        assert "report.html" in reported
+        assert "no unit was spent" in reported
         assert api.calls == 0
 
     def test_what_came_there_during_the_run_is_a_warning(

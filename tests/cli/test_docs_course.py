@@ -75,13 +75,13 @@ def test_every_cell_runs(notebook: Any, bucket: str, api: Api, tmp_path: Path, m
         notebook, timeout=int(LIMIT_SECONDS), resources={"metadata": {"path": str(tmp_path)}}
     ).execute()
     texts = ["".join(texts_of(cell)) for cell in ran.cells]
-    said = "\n".join(texts)
-    assert "youtube#videoListResponse" in said
+    output = "\n".join(texts)
+    assert "youtube#videoListResponse" in output
     assert [text for text in texts if text.endswith("\nTrue")], "asked again, it was not the same"
     assert api.calls == 2
-    assert "new            3" in said
-    assert "Nothing left: 1 call" in said
-    assert f"s3://{bucket}/songs.parquet is what its manifest says." in said
+    assert "new            3" in output
+    assert "Nothing left: 1 call" in output
+    assert f"s3://{bucket}/songs.parquet is what its manifest says." in output
 
     songs = pd.read_parquet(f"s3://{bucket}/songs.parquet", dtype_backend="pyarrow")
     assert 3 <= len(songs) <= 6

@@ -47,17 +47,17 @@ def as_far_as_possible(script: str) -> str:
 
 
 def test_the_snippets_run_as_written(crawl: CommandLine) -> None:
-    said = run_as_written(as_far_as_possible(snippet("sh")), crawl.folder).stdout
-    assert "songs is what its manifest says." in said
+    output = run_as_written(as_far_as_possible(snippet("sh")), crawl.folder).stdout
+    assert "songs is what its manifest says." in output
     names: dict[str, Any] = {}
     exec(snippet("python"), names)
 
     videos = crawl.status()["videos"]["fetched"]
     responses = json.loads((crawl.folder / "songs.json").read_bytes())
     if shutil.which("jq"):
-        assert responses[0]["items"][0]["snippet"]["title"] in said
+        assert responses[0]["items"][0]["snippet"]["title"] in output
         with gzip.open(crawl.folder / "songs.jsonl.gz") as file:
-            assert json.loads(said[said.index("{") :]) == json.loads(file.readline())["statistics"]
+            assert json.loads(output[output.index("{") :]) == json.loads(file.readline())["statistics"]
     assert len(names["responses"]) == len(responses) == 5
     ids = list(names["lines"]["id"])
     assert len(ids) == videos
@@ -98,27 +98,27 @@ def test_the_sql_runs_as_written(crawl: CommandLine) -> None:
 
 
 def test_the_formats_are_those_that_there_are() -> None:
-    told = {}
+    documented = {}
     for name, packings, suffixes, _, stable in table(PAGE, "format"):
         each = zip(*(cell.split(", ") for cell in (packings, suffixes, stable)), strict=True)
-        told |= {(name, packing): (suffix, same) for packing, suffix, same in each}
-    assert told == {key: (form.suffix, "yes" if form.stable else "no") for key, form in FORMATS.items()}
+        documented |= {(name, packing): (suffix, same) for packing, suffix, same in each}
+    assert documented == {key: (form.suffix, "yes" if form.stable else "no") for key, form in FORMATS.items()}
 
 
 def test_a_count_that_no_column_holds_is_kept_as_it_is_told() -> None:
-    told = re.search(r'`(\{"statistics".*?\})`', TEXT)
-    assert told is not None
-    too_many = json.loads(told[1])["statistics"]["viewCount"]
+    documented = re.search(r'`(\{"statistics".*?\})`', TEXT)
+    assert documented is not None
+    too_many = json.loads(documented[1])["statistics"]["viewCount"]
     assert int(too_many) == MAX_COUNT + 1
     assert f"{MAX_COUNT:,}" in TEXT
     video, rest = decode_video(b'{"id":"x","statistics":{"viewCount":"%s"}}' % too_many.encode())
-    assert (video.statistics.viewCount, rest) == (None, told[1])
+    assert (video.statistics.viewCount, rest) == (None, documented[1])
 
 
 def test_durations_are_as_they_are_told() -> None:
-    told = re.search(r"`(PT\w+)` is (\d+)\.", TEXT)
-    assert told is not None
-    assert seconds(told[1]) == int(told[2])
+    documented = re.search(r"`(PT\w+)` is (\d+)\.", TEXT)
+    assert documented is not None
+    assert seconds(documented[1]) == int(documented[2])
     assert seconds("P1M") is None
 
 

@@ -23,14 +23,14 @@ def test_the_commands_run_as_written(tmp_path: Path, api: Api, monkeypatch: pyte
     (folder / "songs.csv").write_text("\n".join(["song", *make_ids(0, 120), ""]), encoding="utf-8")
     scripts = snippets(PAGE)
     assert len(scripts) == 6
-    said = run_as_written("\n".join(scripts), tmp_path, HOME=str(tmp_path), typed="key-of-the-first-day\n").stdout
-    assert "key-of-the-first-day" not in said
+    output = run_as_written("\n".join(scripts), tmp_path, HOME=str(tmp_path), typed="key-of-the-first-day\n").stdout
+    assert "key-of-the-first-day" not in output
     assert (folder / "youtube.key").stat().st_mode & 0o777 == 0o600
     assert api.calls == 1
-    assert "Call limit reached: 1 call, 11 units" in said
-    assert "Would send 2 calls for 70 ids and spend 2 of" in said
-    assert re.search(r"^\d+ videos came$", said, re.MULTILINE)
-    assert "The ledger is consistent: 120 ids, 1 call" in said
+    assert "Call limit reached: 1 call, 11 units" in output
+    assert "Would send 2 calls for 70 ids and spend 2 of" in output
+    assert re.search(r"^\d+ videos came$", output, re.MULTILINE)
+    assert "The ledger is consistent: 120 ids, 1 call" in output
 
 
 def test_the_figures_are_those_of_the_plan(cli: CommandLine) -> None:
@@ -39,8 +39,8 @@ def test_the_figures_are_those_of_the_plan(cli: CommandLine) -> None:
     cli.ok("init")
     for price, calls, ids, days in rows:
         plan = cli.ok("plan", "--videos", "631348", "--units-per-call", price)
-        for name, told in (("calls a day", calls), ("videos a day", ids), ("days", days)):
-            assert re.search(rf"^{name} +{told}(?: |$)", plan, re.MULTILINE), plan
+        for name, documented in (("calls a day", calls), ("videos a day", ids), ("days", days)):
+            assert re.search(rf"^{name} +{documented}(?: |$)", plan, re.MULTILINE), plan
 
 
 def test_a_price_told_too_high_leaves_units_unspent(cli: CommandLine, simulate: Simulate) -> None:

@@ -56,8 +56,8 @@ def test_the_alerts_that_are_wanted_are_there() -> None:
 
 
 def test_good_endings_are_those_of_the_code() -> None:
-    (told,) = (match[1].split("|") for rule in rules() if (match := re.search(r'ending!~"(.*?)"', rule["expr"])))
-    assert set(told) == set(Ending)
+    (documented,) = (match[1].split("|") for rule in rules() if (match := re.search(r'ending!~"(.*?)"', rule["expr"])))
+    assert set(documented) == set(Ending)
     assert all(f"`{ending}`" in TEXT for ending in Ending)
 
 

@@ -21,7 +21,7 @@ def lines_of(name: str) -> list[str]:
     return [name, *examples]
 
 
-def said_by(cli: CommandLine, *words: str) -> str:
+def output_of(cli: CommandLine, *words: str) -> str:
     """All that it says; it may fail, but by no bug."""
     result = cli(*words)
     assert result.exit_code != 1, result.stderr
@@ -53,7 +53,7 @@ def test_in_an_empty_folder(cli: CommandLine, name: str) -> None:
 )
 def test_without_ids_and_key(cli: CommandLine, line: str, next_step: str) -> None:
     cli.ok("init")
-    assert next_step in said_by(cli, *line.split())
+    assert next_step in output_of(cli, *line.split())
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_without_ids_and_key(cli: CommandLine, line: str, next_step: str) -> Non
 def test_with_ids_and_without_a_key(cli: CommandLine, line: str, next_step: str) -> None:
     cli.ok("init")
     cli.load(60)
-    assert next_step in said_by(cli, *line.split())
+    assert next_step in output_of(cli, *line.split())
 
 
 def test_without_ids_but_with_a_key(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,4 +85,4 @@ def test_with_a_key_that_can_be_none(
 ) -> None:
     monkeypatch.setenv(variable, value)
     cli.load(60)
-    assert "hold the key alone" in said_by(cli, "run")
+    assert "hold the key alone" in output_of(cli, "run")

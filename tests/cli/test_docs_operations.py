@@ -31,11 +31,11 @@ def test_the_commands_run_as_written(cli: CommandLine, api: Api) -> None:
 
 
 def test_each_exit_code_is_explained() -> None:
-    told = {int(code) for code in re.findall(r"^\| (\d) \|", TEXT, re.MULTILINE)}
+    documented = {int(code) for code in re.findall(r"^\| (\d) \|", TEXT, re.MULTILINE)}
     kinds = [
         kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.HarvesterError)
     ]
-    assert told == {0, 2} | {kind.exit_code for kind in kinds}
+    assert documented == {0, 2} | {kind.exit_code for kind in kinds}
 
 
 def test_the_monitor_s_patience_is_as_it_is_told() -> None:

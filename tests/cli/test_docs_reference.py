@@ -31,13 +31,13 @@ def test_the_page_is_what_is_generated(generator: dict[str, Any]) -> None:
 
 
 def test_each_setting_is_there_and_the_template_explains_it(generator: dict[str, Any]) -> None:
-    told = generator["template_comments"]()
+    documented = generator["template_comments"]()
     names = [
         (section, name)
         for section, field in Config.model_fields.items()
         for name in field.annotation.model_fields  # type: ignore[union-attr]
     ]
-    assert {key for key in names if not told.get(key)} == set()
+    assert {key for key in names if not documented.get(key)} == set()
     assert [key for key in names if f"`HARVESTER_{key[0].upper()}__{key[1].upper()}`" not in TEXT] == []
 
 
@@ -52,9 +52,9 @@ def test_each_command_is_there_with_each_option() -> None:
 
 
 def test_the_columns_are_those_of_the_schema() -> None:
-    told = [(name, words) for names, words in table(PAGE, "columns") for name in names.split(", ")]
+    documented = [(name, words) for names, words in table(PAGE, "columns") for name in names.split(", ")]
     actual = [(field.name, in_words(field.type)) for field in schema()]
-    assert [(name, words.replace("\\", "")) for name, words in told] == actual
+    assert [(name, words.replace("\\", "")) for name, words in documented] == actual
 
 
 def in_words(kind: pa.DataType) -> str:
@@ -67,9 +67,9 @@ def in_words(kind: pa.DataType) -> str:
 
 
 def test_the_manifests_keys_are_all_explained() -> None:
-    told = {key: says for keys, says in table(PAGE, "key") for key in keys.split(", ")}
-    assert list(told) == [field.name for field in fields(Manifest)]
-    assert set(re.findall(r"`(\w+)`", told["parts"])) == {field.name for field in fields(Part)}
+    documented = {key: says for keys, says in table(PAGE, "key") for key in keys.split(", ")}
+    assert list(documented) == [field.name for field in fields(Manifest)]
+    assert set(re.findall(r"`(\w+)`", documented["parts"])) == {field.name for field in fields(Part)}
 
 
 def test_links_lead_somewhere() -> None:

@@ -79,11 +79,11 @@ def doctor(healthy: Setup, *options: str) -> tuple[int, dict[str, dict[str, Any]
     done = healthy.cli("doctor", "--json", *options)
     assert done.stderr == ""
     assert_key_is_not_shown(done.stdout)
-    told = json.loads(done.stdout)
-    assert told["exit_code"] == done.exit_code
-    assert told["offline"] == ("--offline" in options)
-    findings = {finding["check"]: finding for finding in told["findings"]}
-    assert len(findings) == len(told["findings"])
+    reported = json.loads(done.stdout)
+    assert reported["exit_code"] == done.exit_code
+    assert reported["offline"] == ("--offline" in options)
+    findings = {finding["check"]: finding for finding in reported["findings"]}
+    assert len(findings) == len(reported["findings"])
     for finding in findings.values():
         assert finding["what"]
         assert bool(finding["next_step"]) == (finding["level"] != "ok"), finding
@@ -91,9 +91,9 @@ def doctor(healthy: Setup, *options: str) -> tuple[int, dict[str, dict[str, Any]
     return done.exit_code, findings
 
 
-def assert_key_is_not_shown(said: str) -> None:
-    assert KEY[:12] not in said
-    without_sizes = re.sub(r"[\d.,]+ [kMGT]?i?B\b", "", said)
+def assert_key_is_not_shown(output: str) -> None:
+    assert KEY[:12] not in output
+    without_sizes = re.sub(r"[\d.,]+ [kMGT]?i?B\b", "", output)
     assert not re.search(rf"\b{len(KEY)}\b", without_sizes)
 
 

@@ -27,12 +27,12 @@ def calls_in_ledger(crawl: CommandLine) -> dict[int, tuple[int, str, int, int]]:
 def test_each_call_has_its_fields_as_the_ledger_has_them(cli: CommandLine, api: Api) -> None:
     cli.load(120)
     api.simulator.script("503", "503")
-    told = [line for line in lines_of(cli, "run") if "call_id" in line]
-    assert all(set(line) >= CALL_FIELDS for line in told)
+    reported = [line for line in lines_of(cli, "run") if "call_id" in line]
+    assert all(set(line) >= CALL_FIELDS for line in reported)
     assert {
-        line["call_id"]: (line["run_id"], line["quota_day"], line["units"], line["attempt"]) for line in told
+        line["call_id"]: (line["run_id"], line["quota_day"], line["units"], line["attempt"]) for line in reported
     } == calls_in_ledger(cli)
-    reasons = sorted((line["reason"], line["attempt"]) for line in told)
+    reasons = sorted((line["reason"], line["attempt"]) for line in reported)
     assert [reason for reason, _ in reasons] == ["backendError"] * 2 + ["ok"] * 3
     assert sorted(attempt for reason, attempt in reasons if reason == "ok") == [1, 2, 2]
 

@@ -29,10 +29,10 @@ def paths(monitor: Monitor) -> list[str]:
 
 def test_a_run_that_ends_well_is_told_of(cli: CommandLine, api: Api, monitor: Monitor) -> None:
     cli.load(120)
-    said = cli.ok("-v", "run")
+    output = cli.ok("-v", "run")
     assert paths(monitor) == ["/ping/TOKEN/start", "/ping/TOKEN"]
-    assert [*monitor.posts[1][1].splitlines(), said.splitlines()[-1]] == said.splitlines()
-    assert said.startswith("Nothing left: 3 calls, 33 units")
+    assert [*monitor.posts[1][1].splitlines(), output.splitlines()[-1]] == output.splitlines()
+    assert output.startswith("Nothing left: 3 calls, 33 units")
     assert monitor.agents == {"harvester"}
     assert monitor.content_types == {"text/plain; charset=utf-8"}
 
@@ -127,8 +127,8 @@ def test_an_answer_that_is_none_is_asked_for_once_more_and_then_a_warning(
     assert result.exit_code == 3
     assert len(monitor.posts) == posts
     assert not any("elsewhere" in path for path in paths(monitor))
-    told = [line for line in result.stderr.splitlines() if "notify.url" in line]
-    assert [line.partition("run's ")[2] for line in told] == warnings
+    reported = [line for line in result.stderr.splitlines() if "notify.url" in line]
+    assert [line.partition("run's ")[2] for line in reported] == warnings
     assert TOKEN not in result.output
 
 
@@ -196,7 +196,7 @@ def test_the_address_is_in_nothing_that_is_said(cli: CommandLine, api: Api, moni
     """Also not where a bug shows everything that it knows."""
     cli.write("config.toml", f'[notify]\nurl = "{monitor.url}"\n')
     cli.load(50)
-    said = "".join(cli("-v", *line.split()).output for line in ("run", "status", "plan", "schedule", "verify"))
-    assert TOKEN not in said
+    output = "".join(cli("-v", *line.split()).output for line in ("run", "status", "plan", "schedule", "verify"))
+    assert TOKEN not in output
     assert monitor.posts
     assert b"a-token-that" not in b"".join(path.read_bytes() for path in cli.folder.glob("harvest.db*"))

@@ -129,9 +129,9 @@ def test_a_narrow_terminal_breaks_lines_between_words(session: CommandLine, line
     session.ok("run")
     (session.folder / "harvest.db").rename("h.db")
     short = {"HARVESTER_LEDGER__URL": "sqlite:///h.db", "COLUMNS": "50", "NO_COLOR": "1"}
-    said = on_a_terminal(session.folder, line, **short).replace("\r", "")
-    said = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", said)
-    too_long = [text for text in said.splitlines() if len(text) > 50]
+    output = on_a_terminal(session.folder, line, **short).replace("\r", "")
+    output = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", output)
+    too_long = [text for text in output.splitlines() if len(text) > 50]
     # A path is left whole: who copies it gets it all.
     assert [text for text in too_long if not any(len(word) > 30 for word in text.split())] == []
 

@@ -70,9 +70,9 @@ class TestRun:
     def test_a_stop_is_told_above_the_line(self, crawl: Path) -> None:
         out, bar = on_a_terminal(crawl, "run", stop_at=" calls, ")
         assert out.startswith("Stopped: ")
-        told = [line for line in lines_of(bar) if "stopping" in line]
-        assert len(told) == 1
-        assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ INFO +stopping: waiting for the calls under way", told[0])
+        reported = [line for line in lines_of(bar) if "stopping" in line]
+        assert len(reported) == 1
+        assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ INFO +stopping: waiting for the calls under way", reported[0])
 
     def test_a_narrow_terminal_without_colours_gets_what_fits(self, crawl: Path) -> None:
         env = {"COLUMNS": "40", "NO_COLOR": "1", "HARVESTER_LOG__LEVEL": "WARNING"}
@@ -104,11 +104,11 @@ class TestRehearse:
     ids=["json", "dumb", "quiet"],
 )
 def test_where_no_line_can_be_drawn_or_is_wanted_none_is(crawl: Path, options: list[str], env: dict[str, str]) -> None:
-    _, told = on_a_terminal(crawl, *options, "run", raw=True, **env)
-    assert "\x1b" not in told
+    _, reported = on_a_terminal(crawl, *options, "run", raw=True, **env)
+    assert "\x1b" not in reported
     if "-q" in options:
-        assert told == ""
+        assert reported == ""
     else:
-        assert "of 5,000 ids" in told
+        assert "of 5,000 ids" in reported
     if env.get("TERM") != "dumb":
-        assert [json.loads(line)["level"] for line in told.splitlines()] == ["INFO"] * len(told.splitlines())
+        assert [json.loads(line)["level"] for line in reported.splitlines()] == ["INFO"] * len(reported.splitlines())

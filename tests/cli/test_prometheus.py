@@ -38,30 +38,30 @@ def test_it_says_what_status_says(cli: CommandLine, api: Api) -> None:
     api.simulator.script("503")
     cli.ok("-q", "run", "--max-calls", "4")
     assert cli.ok("status", "--prometheus", "crawl.prom") == ""
-    told, status = samples(cli.folder / "crawl.prom"), cli.status()
+    reported, status = samples(cli.folder / "crawl.prom"), cli.status()
     for state in ("pending", "claimed", "fetched", "missing", "failed", "invalid"):
-        assert told["harvester_videos", state] == status["videos"][state]
+        assert reported["harvester_videos", state] == status["videos"][state]
     for outcome in ("ok", "failed", "abandoned"):
-        assert told["harvester_calls_total", outcome] == status["calls"][outcome]
-    assert told["harvester_calls_total", "failed"] == 1
-    assert told["harvester_calls_open", ""] == status["calls"]["open"]
+        assert reported["harvester_calls_total", outcome] == status["calls"][outcome]
+    assert reported["harvester_calls_total", "failed"] == 1
+    assert reported["harvester_calls_open", ""] == status["calls"]["open"]
     for name, key in {"units_limit": "daily_units", "units_spent": "spent", "units_remaining": "remaining"}.items():
-        assert told[f"harvester_quota_{name}", ""] == status["quota"][key]
-    assert told["harvester_quota_units_per_call", ""] == 11
-    assert told["harvester_quota_closed", ""] == 0
+        assert reported[f"harvester_quota_{name}", ""] == status["quota"][key]
+    assert reported["harvester_quota_units_per_call", ""] == 11
+    assert reported["harvester_quota_closed", ""] == 0
     resets_at = datetime.fromisoformat(status["quota"]["resets_at"])
-    assert told["harvester_quota_reset_timestamp_seconds", ""] == resets_at.timestamp()
-    assert told["harvester_responses", ""] == status["responses"]["count"] > 0
-    assert told["harvester_responses_raw_bytes", ""] == status["responses"]["raw_bytes"] > 0
-    assert told["harvester_responses_stored_bytes", ""] == status["responses"]["stored_bytes"] > 0
-    assert round(100 * told["harvester_progress_ratio", ""], 1) == status["progress"]["percent"] > 0
-    assert told["harvester_days_left", ""] == status["progress"]["days_left"]
-    assert told["harvester_days_run", ""] == 1
+    assert reported["harvester_quota_reset_timestamp_seconds", ""] == resets_at.timestamp()
+    assert reported["harvester_responses", ""] == status["responses"]["count"] > 0
+    assert reported["harvester_responses_raw_bytes", ""] == status["responses"]["raw_bytes"] > 0
+    assert reported["harvester_responses_stored_bytes", ""] == status["responses"]["stored_bytes"] > 0
+    assert round(100 * reported["harvester_progress_ratio", ""], 1) == status["progress"]["percent"] > 0
+    assert reported["harvester_days_left", ""] == status["progress"]["days_left"]
+    assert reported["harvester_days_run", ""] == 1
     started, alive, ended = (
-        told[f"harvester_last_run_{it}_timestamp_seconds", ""] for it in ("started", "alive", "ended")
+        reported[f"harvester_last_run_{it}_timestamp_seconds", ""] for it in ("started", "alive", "ended")
     )
     assert started < ended == alive
-    assert told["harvester_last_run_ending", "call limit reached"] == 1
+    assert reported["harvester_last_run_ending", "call limit reached"] == 1
 
 
 def test_a_day_that_the_api_closed(cli: CommandLine, api: Api) -> None:
@@ -75,9 +75,9 @@ def test_a_day_that_the_api_closed(cli: CommandLine, api: Api) -> None:
 
     asyncio.run(close_the_day())
     cli.ok("status", "--prometheus", "crawl.prom")
-    told = samples(cli.folder / "crawl.prom")
-    assert (told["harvester_quota_closed", ""], told["harvester_quota_units_remaining", ""]) == (1, 0)
-    assert told["harvester_quota_units_spent", ""] == 11
+    reported = samples(cli.folder / "crawl.prom")
+    assert (reported["harvester_quota_closed", ""], reported["harvester_quota_units_remaining", ""]) == (1, 0)
+    assert reported["harvester_quota_units_spent", ""] == 11
 
 
 def test_what_the_ledger_says_breaks_no_line(cli: CommandLine, api: Api) -> None:

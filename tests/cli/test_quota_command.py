@@ -78,12 +78,12 @@ def test_parts_that_were_changed_are_told_and_fetched_again(
     monkeypatch.setenv("HARVESTER_YOUTUBE__PARTS", '["statistics", "snippet"]')
     cli.load(120)
     cli.ok("-q", "run", "--max-calls", "2")
-    told = "2 stored responses were asked for with other parts: harvester refresh --changed-parts"
+    reported = "2 stored responses were asked for with other parts: harvester refresh --changed-parts"
     assert "other parts" not in cli.ok("status") + cli.ok("verify")
     monkeypatch.setenv("HARVESTER_YOUTUBE__PARTS", '["snippet", "contentDetails"]')
-    assert told in cli.ok("status")
-    assert told in cli.ok("verify")
-    assert told in cli("run").stderr
+    assert reported in cli.ok("status")
+    assert reported in cli.ok("verify")
+    assert reported in cli("run").stderr
     cli.ok("-q", "export", "songs.json")
     manifest = json.loads((cli.folder / "songs.json.manifest.json").read_text(encoding="utf-8"))
     assert sorted(manifest["asked_for"], key=str) == [
@@ -109,7 +109,7 @@ def test_prune_asks_on_a_terminal(cli: CommandLine, api: Api, answer: str, left:
     change(cli, "UPDATE responses SET fetched_at = '2020-01-01T00:00:00.000000Z'")
     with Terminal(cli.folder, "prune", "--older-than", "30d", columns=120) as terminal:
         terminal.until("Delete them? [y/N]:")
-        assert "again costs 1 call and 11 units, at 11 a call." in terminal.said
+        assert "again costs 1 call and 11 units, at 11 a call." in terminal.output
         terminal.type(answer)
         assert terminal.ended() == 0
     assert cli.status()["responses"]["count"] == left

@@ -41,7 +41,7 @@ def test_the_badges_are_those_of_the_project_and_load_nothing_from_elsewhere() -
     pictures = CHECKOUT / "docs/pictures"
     assert {path.name: path.read_text(encoding="utf-8") for path in pictures.glob("badge-*.svg")} == made
     images = re.findall(r"!\[([^]]*)\]\(([^)]*)\)", README)
-    shown = {name.removeprefix("docs/pictures/"): told for told, name in images if "badge" in name}
+    shown = {name.removeprefix("docs/pictures/"): documented for documented, name in images if "badge" in name}
     assert shown == {name: ElementTree.fromstring(svg).attrib["aria-label"] for name, svg in made.items()}
     assert all(name.startswith("docs/pictures/") for _, name in images)
 
@@ -49,11 +49,11 @@ def test_the_badges_are_those_of_the_project_and_load_nothing_from_elsewhere() -
 @pytest.mark.parametrize("tool", ["the course's code", "Scrapy", "crawlee", "minet", "dlt", "Airbyte", "harvester"])
 def test_the_figures_of_other_tools_are_those_that_were_measured(tool: str) -> None:
     (row,) = re.findall(rf"^\|(?: \*\*| \[| ){tool}\b.*$", README, re.MULTILINE)
-    told = re.search(r"\| \**([\d,]+)\**, (\d+ MB) \|$", row)
+    documented = re.search(r"\| \**([\d,]+)\**, (\d+ MB) \|$", row)
     measured = (CHECKOUT / "docs/performance.md").read_text(encoding="utf-8")
     name = "the course's way" if tool == "the course's code" else tool
     bench = re.search(rf"^\| {name}\b[^|]*\| ([\d,]+) [^|]*\|[^|]*\| (\d+ MB) \|", measured, re.MULTILINE)
-    assert (told and told.groups()) == (bench and bench.groups())
+    assert (documented and documented.groups()) == (bench and bench.groups())
     assert bench or row.endswith("| not measured |")
 
 

@@ -36,9 +36,9 @@ def test_the_loads_are_listed_and_one_is_removed_by_its_number(loaded: CommandLi
         (1, "songs.csv", 70),
         (2, "wrong.csv", 40),
     ]
-    said = loaded.ok("remove", "--load", "2", "--yes")
-    assert said.startswith("10 pending ids and 30 invalid ids that load 2 brought (wrong.csv, 20")
-    assert said.endswith("would be removed.\nremoved         40\n")
+    output = loaded.ok("remove", "--load", "2", "--yes")
+    assert output.startswith("10 pending ids and 30 invalid ids that load 2 brought (wrong.csv, 20")
+    assert output.endswith("would be removed.\nremoved         40\n")
     videos = loaded.status()["videos"]
     assert (videos["total"], videos["pending"], videos["invalid"]) == (70, 70, 0)
     assert loaded.status()["loads"][1]["removed"] == 40
@@ -66,15 +66,15 @@ def test_on_a_terminal_it_asks(loaded: CommandLine, answer: str, left: int) -> N
         terminal.until("Remove them? [y/N]:")
         terminal.type(answer)
         assert terminal.ended() == 0
-        assert "30 invalid ids would be removed." in terminal.said
-        assert ("Nothing was removed." in terminal.said) is (left > 0)
+        assert "30 invalid ids would be removed." in terminal.output
+        assert ("Nothing was removed." in terminal.output) is (left > 0)
     assert loaded.status()["videos"]["invalid"] == left
 
 
 def test_what_was_asked_for_stays(loaded: CommandLine, api: Api) -> None:
     loaded.ok("-q", "run", "--max-calls", "1")
-    said = loaded.ok("remove", "--load", "1", "--yes")
-    assert "50 other ids of it stay: calls have asked for them." in said
+    output = loaded.ok("remove", "--load", "1", "--yes")
+    assert "50 other ids of it stay: calls have asked for them." in output
     assert loaded.ok("remove", "--pending", "--yes").startswith("10 pending ids would be removed.")
     assert loaded.status()["videos"]["pending"] == 0
     loaded.ok("verify")

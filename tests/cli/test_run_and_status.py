@@ -221,7 +221,7 @@ class SetClock(datetime):
 
 
 @pytest.mark.parametrize(
-    ("at_the_run", "when_asked", "told"),
+    ("at_the_run", "when_asked", "message"),
     [
         (timedelta(days=2), timedelta(days=2), "minutes or more ahead of the API's"),
         (timedelta(days=2), timedelta(), ""),
@@ -236,7 +236,7 @@ def test_a_wrong_clock_is_told_where_the_ledger_knows_better(
     monkeypatch: pytest.MonkeyPatch,
     at_the_run: timedelta,
     when_asked: timedelta,
-    told: str,
+    message: str,
 ) -> None:
     monkeypatch.setattr(clock, "datetime", SetClock)
     cli.load(100)
@@ -245,10 +245,10 @@ def test_a_wrong_clock_is_told_where_the_ledger_knows_better(
     assert api.calls == 1
     monkeypatch.setattr(SetClock, "ahead", when_asked)
     before = (cli.folder / "harvest.db").read_bytes()
-    assert told in (cli.status()["quota"]["clock_hint"] or "")
+    assert message in (cli.status()["quota"]["clock_hint"] or "")
     for command in ("status", "plan", "quota", "doctor --offline"):
         done = cli(*command.split())
-        said = " ".join((done.stdout + done.stderr).split())
-        assert told in said
-        assert ("a wrong day" in said) is bool(told)
+        output = " ".join((done.stdout + done.stderr).split())
+        assert message in output
+        assert ("a wrong day" in output) is bool(message)
     assert (cli.folder / "harvest.db").read_bytes() == before

@@ -82,10 +82,10 @@ def test_a_key_file_that_is_not_there_is_worth_a_mail(crawl: CommandLine) -> Non
 def test_systemd_takes_the_units(crawl: CommandLine) -> None:
     folder = crawl.folder / "units"
     (crawl.folder / "deeper").mkdir()
-    said = crawl.ok("--config", "deeper/../config.toml", "schedule", "--systemd", "--out", str(folder))
+    output = crawl.ok("--config", "deeper/../config.toml", "schedule", "--systemd", "--out", str(folder))
     assert "/../" not in (folder / "harvester.service").read_text()
     names = ["harvester.timer", "harvester.service", "harvester-notice.service"]
-    assert said.splitlines() == [f"wrote {folder / name}" for name in names]
+    assert output.splitlines() == [f"wrote {folder / name}" for name in names]
     verified = subprocess.run(
         ["systemd-analyze", "verify", *(folder / name for name in names)], capture_output=True, text=True, check=False
     )

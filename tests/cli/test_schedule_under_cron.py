@@ -75,13 +75,13 @@ def cron_with(folder: Path, crontab: str) -> Iterator[Cron]:
     shutil.copy(CRON, folder / "sbin")
     (folder / "sbin/sendmail").write_text(SENDMAIL.format(folder=folder), encoding="utf-8")
     (folder / "sbin/sendmail").chmod(0o755)
-    with (folder / "said").open("wb") as said:
+    with (folder / "said").open("wb") as output:
         unshare = subprocess.Popen(
             [*NAMESPACES, "sh", "-c", SET_UP],
             cwd=folder,
             stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=said,
+            stdout=output,
+            stderr=output,
             preexec_fn=die_with_the_tests,
         )
     try:
@@ -125,14 +125,14 @@ def test_a_run_that_fails_is_mailed_and_a_good_one_is_not(tmp_path: Path, simula
         wait_until(lambda: all(log.exists() for log in logs))
         wait_until(cron.is_idle)
         mails = cron.mails()
-    said = (good.folder / "run.log").read_text(encoding="utf-8")
-    assert "Nothing left: 3 calls, 33 units, " in said
-    assert said.endswith("\nEvery id is settled.\n")
+    output = (good.folder / "run.log").read_text(encoding="utf-8")
+    assert "Nothing left: 3 calls, 33 units, " in output
+    assert output.endswith("\nEvery id is settled.\n")
     (mail,) = mails
     headers, _, body = mail.partition("\n\n")
     assert "\nTo: root\n" in headers
     assert f"cd {refused.folder} " in headers
     assert "API_KEY_INVALID" in body
     assert (refused.folder / "run.log").read_text(encoding="utf-8").endswith(body)
-    assert KEY not in mail + said
+    assert KEY not in mail + output
     assert WRONG_KEY not in mail

@@ -62,7 +62,7 @@ def test_a_terminal_gets_a_heading_and_the_sum(cli: CommandLine) -> None:
     given_up_ledger(cli.folder / "harvest.db", [HOSTILE])
     with Terminal(cli.folder, "status", "--failed") as terminal:
         assert terminal.ended() == 0
-    lines = terminal.said.splitlines()
+    lines = terminal.output.splitlines()
     assert lines[0].split() == ["id", "reason", "when", "attempts"]
     assert "evil [2J\\u202e other" in lines[1]
     assert lines[3] == "2 failed."

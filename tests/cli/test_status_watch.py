@@ -17,7 +17,7 @@ def test_it_sees_what_is_done_meanwhile_and_ends_by_ctrl_c(cli: CommandLine, api
     cli.load(200)
     with Terminal(cli.folder, "status", "--watch", "--interval", "0.1") as terminal:
         terminal.until("every 0.1 s, Ctrl-C ends")
-        assert "0.0% of 200 ids" in terminal.said
+        assert "0.0% of 200 ids" in terminal.output
         cli.ok("run", "--max-calls", "1")
         terminal.until("25.0% of 200 ids")
         cli.ok("run")
@@ -29,7 +29,7 @@ def test_it_sees_what_is_done_meanwhile_and_ends_by_ctrl_c(cli: CommandLine, api
     assert "100.0% of 200 ids" in after, "the last look stays"
     assert "Every id is settled. Next: harvester export" in after
     assert "Ctrl-C" not in after
-    assert "Traceback" not in terminal.said
+    assert "Traceback" not in terminal.output
     assert after.count("\n") < 24
 
 
@@ -71,11 +71,11 @@ def test_no_line_is_wider_than_the_terminal(cli: CommandLine, api: Api, columns:
     cli.ok("run", "--max-calls", "1")
     with Terminal(cli.folder, "status", columns=columns) as terminal:
         assert terminal.ended() == 0
-    assert max(map(len, terminal.said.splitlines())) <= columns
+    assert max(map(len, terminal.output.splitlines())) <= columns
 
 
 def test_a_terminal_that_cannot_be_redrawn_is_refused(cli: CommandLine) -> None:
     cli.load(3)
     with Terminal(cli.folder, "status", "--watch", TERM="dumb") as terminal:
         assert terminal.ended() == 2
-    assert "TERM says" in terminal.said
+    assert "TERM says" in terminal.output

@@ -90,8 +90,8 @@ def test_an_encoding_that_lacks_characters(crawl: Program, encoding: str) -> Non
     done = shell(crawl, 'exec "$0" -m harvester init')
     assert done.returncode == 0, done.stderr
     assert "rvest.db" in done.stdout
-    told = shell(crawl, 'exec "$0" -m harvester doctor --offline --json')
-    findings = {finding["check"]: finding for finding in json.loads(told.stdout)["findings"]}
+    reported = shell(crawl, 'exec "$0" -m harvester doctor --offline --json')
+    findings = {finding["check"]: finding for finding in json.loads(reported.stdout)["findings"]}
     assert "ha♫rvest.db" in findings["ledger"]["what"]
     lines = shell(crawl, 'exec "$0" -m harvester --log-format json run')
     assert lines.returncode == 0, lines.stderr

@@ -129,8 +129,8 @@ def test_it_is_tried_twice_and_then_a_warning(
     result = cli("-q", "run")
     assert result.exit_code == 0
     assert len(hook.posts) == 2
-    told = [line for line in result.stderr.splitlines() if "notify.webhook" in line]
-    assert [line.endswith(warning) for line in told] == [True] * bool(warning)
+    reported = [line for line in result.stderr.splitlines() if "notify.webhook" in line]
+    assert [line.endswith(warning) for line in reported] == [True] * bool(warning)
     assert TOKEN not in result.output
 
 
@@ -169,9 +169,9 @@ def test_an_address_that_cannot_be_is_refused_unsaid(cli: CommandLine) -> None:
 
 def test_neither_key_nor_address_is_in_what_is_kept(cli: CommandLine, api: Api, hook: Monitor) -> None:
     cli.load(50)
-    said = cli("-v", "run").output
+    output = cli("-v", "run").output
     kept = b"".join(path.read_bytes() for path in Path(cli.folder).glob("harvest.db*"))
     for secret in (TOKEN, KEY):
-        assert secret not in said
+        assert secret not in output
         assert secret.encode() not in kept
     assert sent(hook)

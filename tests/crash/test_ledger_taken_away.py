@@ -47,7 +47,7 @@ def test_a_run_ends_at_its_next_commit(
     kept = take_away(ledger)
     seen = crawl.calls
     assert run.wait(LIMIT_SECONDS) == 3
-    assert_said(run.stderr)
+    assert_output(run.stderr)
     # Each lane may have claimed its next batch just before.
     assert seen <= crawl.calls <= seen + LANES
     assert_whole(crawl, kept)
@@ -55,7 +55,7 @@ def test_a_run_ends_at_its_next_commit(
         assert_untouched(ledger)
 
 
-def assert_said(stderr: str) -> None:
+def assert_output(stderr: str) -> None:
     assert "The ledger harvest.db was replaced or removed while it was in use." in stderr
     assert "What was committed is in the file that stood there before." in stderr
     assert "Put the right file in its place, then run the command again." in stderr

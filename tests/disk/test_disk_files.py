@@ -59,11 +59,11 @@ def folder(tmp_path: Path, base_url: str, monkeypatch: pytest.MonkeyPatch) -> Pa
 def try_each(folder: Path, commands: list[list[str]]) -> dict[str, CompletedProcess[str]]:
     """What each command said. None of them changed a file."""
     before = fingerprints(folder)
-    said = {}
+    results = {}
     for command in commands:
-        said[" ".join(command)] = here(folder, *command)
+        results[" ".join(command)] = here(folder, *command)
         assert fingerprints(folder) == before, command
-    return said
+    return results
 
 
 # --- what is no ledger
@@ -175,11 +175,11 @@ def test_damage_within_is_told_as_soon_as_it_is_met_and_never_repaired(folder: P
     for start in range(5 * PAGE_BYTES + 300, len(damaged) - 1000, 4 * PAGE_BYTES):
         damaged[start : start + 1000] = b"\xff" * 1000
     (folder / "harvest.db").write_bytes(damaged)
-    said = try_each(folder, READING)
+    results = try_each(folder, READING)
     # verify lists all that it finds.
-    assert said["verify"].returncode == 5
-    assert " is damaged: " in said["verify"].stderr
-    assert_says(said["export out.json"], 5, "damaged")
+    assert results["verify"].returncode == 5
+    assert " is damaged: " in results["verify"].stderr
+    assert_says(results["export out.json"], 5, "damaged")
     assert not (folder / "out.json").exists()
     for command in WRITING:
         done = harvester(folder, *command)
@@ -197,10 +197,10 @@ def test_a_damaged_body_is_found_by_its_checksum(folder: Path, good: bytes) -> N
         (body,) = db.execute("SELECT body FROM responses WHERE call_id = 3").fetchone()
     at = good.index(body[9_000:9_100])
     path.write_bytes(good[:at] + b"?" + good[at + 1 :])
-    said = try_each(folder, READING)
-    assert_says(said["verify"], 5, "call 3", "checksum", "Nothing was changed")
-    assert_says(said["export out.json"], 5, "call 3", "checksum")
-    assert said["status"].returncode == 0
+    results = try_each(folder, READING)
+    assert_says(results["verify"], 5, "call 3", "checksum", "Nothing was changed")
+    assert_says(results["export out.json"], 5, "call 3", "checksum")
+    assert results["status"].returncode == 0
     ok(folder, "run", "--max-calls", "2")
     assert_says(harvester(folder, "verify"), 5, "call 3", "checksum")
 

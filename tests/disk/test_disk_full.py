@@ -162,9 +162,9 @@ def test_a_disk_that_is_full_from_a_point_on(
     under_way = held["total"] - held["ok"] - held["failed"] - held["abandoned"]
     # Not every lane may have begun by then, and one that can't settle may have claimed once more.
     assert 1 <= under_way <= 2 * CONCURRENCY if point == "settle" else under_way == 0
-    said = ok(tmp_path, "run")
+    output = ok(tmp_path, "run")
     if under_way:
-        assert f"Taken back first: {under_way} calls of a run that had died." in said
+        assert f"Taken back first: {under_way} calls of a run that had died." in output
     spot.assert_finished()
 
 

@@ -68,10 +68,10 @@ def number(value: Any) -> float:
 def flag(value: Any) -> bool:
     if isinstance(value, bool):
         return value
-    said = value.lower() if isinstance(value, str) else str(value) if isinstance(value, int) else ""
-    if said not in ("true", "false", "1", "0"):
+    text = value.lower() if isinstance(value, str) else str(value) if isinstance(value, int) else ""
+    if text not in ("true", "false", "1", "0"):
         raise Unfit
-    return said in ("true", "1")
+    return text in ("true", "1")
 
 
 def moment(value: Any) -> datetime:

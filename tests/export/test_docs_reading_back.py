@@ -68,10 +68,10 @@ def in_athena(kind: pa.DataType) -> str:
 
 
 def test_the_columns_of_athena_are_those_of_parquet() -> None:
-    told = re.findall(r"^  (\w+) (.+?),?$", block("Athena", "sql"), re.MULTILINE)
+    documented = re.findall(r"^  (\w+) (.+?),?$", block("Athena", "sql"), re.MULTILINE)
     columns = {field.name.lower(): in_athena(field.type) for field in schema()}
-    assert len(told) == 12
-    assert [(name, columns[name]) for name, _ in told] == told
+    assert len(documented) == 12
+    assert [(name, columns[name]) for name, _ in documented] == documented
 
 
 class TestDatasette:

@@ -189,24 +189,24 @@ class TestWhatIsWritten:
     def test_a_manifest_that_was_made_of_others_is_found(self, ledger: Path, tmp_path: Path) -> None:
         go(ledger, tmp_path / "songs", ("parquet", "none"))
         place = tmp_path / "songs.manifest.json"
-        said = json.loads(place.read_bytes())
-        said["parts"][1]["inputs"] = "0" * 64
-        place.write_text(json.dumps(said), encoding="utf-8")
+        manifest = json.loads(place.read_bytes())
+        manifest["parts"][1]["inputs"] = "0" * 64
+        place.write_text(json.dumps(manifest), encoding="utf-8")
         assert "was not made of the responses" in findings(ledger, tmp_path / "songs")[0]
 
     def test_a_folder_of_an_earlier_version_is_replaced(self, days: list[Path], tmp_path: Path) -> None:
         """Its parts have no digest in their names, and its manifest knows none."""
         manifest, _ = go(days[0], tmp_path / "songs")
         place = tmp_path / "songs.manifest.json"
-        said = json.loads(place.read_bytes())
+        manifest = json.loads(place.read_bytes())
         for key in ("superseded", "max_part_bytes", "made_with"):
-            del said[key]
-        for part in said["parts"]:
+            del manifest[key]
+        for part in manifest["parts"]:
             earlier = part["file"][:17] + ".jsonl"
             (tmp_path / "songs" / part["file"]).rename(tmp_path / "songs" / earlier)
             part["file"] = earlier
             del part["inputs"]
-        place.write_text(json.dumps(said), encoding="utf-8")
+        place.write_text(json.dumps(manifest), encoding="utf-8")
         assert findings(days[0], tmp_path / "songs") == []
         again, made = go(days[0], tmp_path / "songs")
         assert len(made) == len(manifest.parts or ())
@@ -262,12 +262,12 @@ def reading(folder: Path, sets: list[list[Files]]) -> Iterator[None]:
 def by_manifest(folder: Path) -> Files:
     """As docs/export.md says: a part that is gone means that there is a newer manifest."""
     while True:
-        said = json.loads(folder.with_name(f"{folder.name}.manifest.json").read_bytes())
+        manifest = json.loads(folder.with_name(f"{folder.name}.manifest.json").read_bytes())
         try:
-            found = {part["file"]: (folder / part["file"]).read_bytes() for part in said["parts"]}
+            found = {part["file"]: (folder / part["file"]).read_bytes() for part in manifest["parts"]}
         except FileNotFoundError:
             continue
-        for part in said["parts"]:
+        for part in manifest["parts"]:
             assert hashlib.sha256(found[part["file"]]).hexdigest() == part["sha256"]
         return found
 

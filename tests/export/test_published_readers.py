@@ -49,8 +49,8 @@ class TestJq:
             pytest.skip("jq is not installed")
         picked = f"{query} | [.id, .snippet.title?, .statistics.commentCount?]"
         line = [jq, "--compact-output", picked, str(publish(reader, tmp_path, name))]
-        said = subprocess.run(line, capture_output=True, check=True).stdout
-        rows = [json.loads(row) for row in said.decode().split("\n") if row]
+        output = subprocess.run(line, capture_output=True, check=True).stdout
+        rows = [json.loads(row) for row in output.decode().split("\n") if row]
         assert rows == [[video["id"], *_picked(video)] for video in map(json.loads, videos)]
 
 

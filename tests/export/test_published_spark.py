@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 def java_version() -> int:
     """0 where there is none."""
     java = shutil.which("java")
-    said = subprocess.run([java, "-version"], capture_output=True, text=True).stderr if java else ""
-    found = re.search(r'version "([0-9]+)', said)
+    output = subprocess.run([java, "-version"], capture_output=True, text=True).stderr if java else ""
+    found = re.search(r'version "([0-9]+)', output)
     return int(found[1]) if found else 0
 
 

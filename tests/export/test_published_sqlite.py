@@ -211,17 +211,17 @@ class TestProof:
             db.execute(CHANGES[table])
             db.commit()
         fit_manifest(place)
-        [told] = findings(place, reader)
-        assert f"table {table} " in told
-        assert "the video " in told
+        [reported] = findings(place, reader)
+        assert f"table {table} " in reported
+        assert "the video " in reported
 
     def test_damage_is_found_by_sqlite(self, place: Path, reader: MemoryReader) -> None:
         content = bytearray(place.read_bytes())
         content[4096 * 3 : 4096 * 3 + 200] = bytes(200)
         place.write_bytes(content)
         fit_manifest(place)
-        [told] = findings(place, reader)
-        assert "can't be read as sqlite" in told
+        [reported] = findings(place, reader)
+        assert "can't be read as sqlite" in reported
 
 
 def fit_manifest(place: Path) -> None:

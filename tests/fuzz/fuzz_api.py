@@ -146,12 +146,12 @@ class Heard:
         return outcome
 
     async def time(self) -> datetime | None:
-        told = await self._api.time()
-        self._hear(told)
-        return told
+        api_time = await self._api.time()
+        self._hear(api_time)
+        return api_time
 
-    def _hear(self, told: datetime | None) -> None:
-        if told is not None and self._heard_at is None:
+    def _hear(self, api_time: datetime | None) -> None:
+        if api_time is not None and self._heard_at is None:
             self._heard_at = self._api.clock.monotonic()
 
 

@@ -209,8 +209,8 @@ class FuzzCrawl:
         for (day,) in self.database.rows("SELECT day FROM quota_days WHERE closed_by_server_at IS NOT NULL"):
             closed = date.fromisoformat(str(day))
             # A clock that was behind names a day that is over.
-            said = self.api.refused[closed] or (plan.clock_sets and max(self.api.refused) > closed)
-            expect(said, f"{day} was closed, and the API has never said so")
+            closed_by_api = self.api.refused[closed] or (plan.clock_sets and max(self.api.refused) > closed)
+            expect(closed_by_api, f"{day} was closed, and the API has never said so")
         self._judge_calls()
         with closing(self.database.reader()) as reader:
             findings = reader.findings()

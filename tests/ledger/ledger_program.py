@@ -74,14 +74,14 @@ def chunks() -> list[IdChunk]:
 
 
 async def load_all(ledger: Ledger) -> None:
-    def told() -> list[IdChunk]:
+    def reported() -> list[IdChunk]:
         for number, chunk in enumerate(chunks()):
             if number == KILLED_BY:
                 wait_for_a_word()
             say("chunk", number)
             yield chunk
 
-    await load(ledger, told())  # type: ignore[arg-type]
+    await load(ledger, reported())  # type: ignore[arg-type]
 
 
 async def churn(ledger: Ledger, seed: str) -> None:

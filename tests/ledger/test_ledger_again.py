@@ -180,7 +180,7 @@ async def test_a_transaction_takes_no_more_than_it_can_reach(
 
 
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("damage", "messages"),
     [
         (
             "DELETE FROM pruned_responses",
@@ -201,11 +201,11 @@ async def test_a_transaction_takes_no_more_than_it_can_reach(
     ],
 )
 async def test_verify_finds_what_was_not_deleted_by_the_rules(
-    ledger: Ledger, database: Database, damage: str, said: list[str] | None
+    ledger: Ledger, database: Database, damage: str, messages: list[str] | None
 ) -> None:
     await ledger.prune([1], LATER, LATER)
     database.damage(damage)
-    expected = said or [
+    expected = messages or [
         "The response of call 4 is marked as deleted, but it is stored.",
         "Pruning 1 counts 1 response, but 2 are marked.",
     ]

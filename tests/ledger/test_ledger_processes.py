@@ -50,7 +50,7 @@ async def ledger(database: Database) -> Ledger:
         yield opened  # type: ignore[misc]
 
 
-def said(child: Popen[str]) -> str:
+def next_line(child: Popen[str]) -> str:
     assert child.stdout is not None
     return child.stdout.readline().strip()
 
@@ -74,7 +74,7 @@ async def test_eight_processes_claim_nothing_twice_and_spend_to_the_unit(
     affordable = 110
     await ledger.add(video_ids(6000), [], 0)
     children = [start("crawl", affordable * PRICE + PRICE - 1) for _ in range(8)]
-    assert [said(child) for child in children] == ["ready"] * 8
+    assert [next_line(child) for child in children] == ["ready"] * 8
     results = [child.communicate("go\n")[0] for child in reversed(children)]
     claimed = [video_id for result in results for video_id in json.loads(result)]
     assert len(claimed) == affordable * 50
@@ -91,7 +91,7 @@ async def test_the_claims_of_a_killed_process_are_taken_back_at_once(
 ) -> None:
     await ledger.add(video_ids(200), [], 0)
     child = start("hold", 3)
-    assert said(child) == "ready"
+    assert next_line(child) == "ready"
     assert await ledger.recover(this_process(), NOW) == 0
     os.kill(child.pid, signal.SIGSTOP)
     assert await ledger.recover(this_process(), NOW) == 0
@@ -104,7 +104,7 @@ async def test_the_claims_of_a_killed_process_are_taken_back_at_once(
 async def test_a_process_that_is_killed_and_reaped_is_dead_too(ledger: Ledger, start: Start) -> None:
     await ledger.add(video_ids(50), [], 0)
     child = start("hold", 1)
-    assert said(child) == "ready"
+    assert next_line(child) == "ready"
     child.kill()
     child.wait()
     assert await ledger.recover(this_process(), NOW) == 1
@@ -116,7 +116,7 @@ async def test_a_load_that_was_killed_and_repeated_is_as_if_uncut(
     for chunks in (20, 70):
         child = start("load")
         for _ in range(chunks):
-            said(child)
+            next_line(child)
         kill(child)
         assert findings(database) == []
     # A server may still be at what a killed process had asked of it last: that is waited for.
@@ -142,7 +142,7 @@ async def test_killed_in_mid_commit_the_ledger_is_consistent_and_what_was_settle
     settled: set[int] = set()
     for kills in range(4):
         child = start("churn", kills)
-        lines = [said(child) for _ in range(rng.randint(1, 25))]
+        lines = [next_line(child) for _ in range(rng.randint(1, 25))]
         kill(child)
         # A line that the kill cut has no end, and is not a call.
         lines += [line.strip() for line in child.communicate()[0].splitlines(keepends=True) if line.endswith("\n")]

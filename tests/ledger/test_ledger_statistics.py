@@ -166,7 +166,7 @@ async def test_they_go_with_their_response(ledger: Ledger, run: int, database: D
 
 
 @pytest.mark.parametrize(
-    "damage_and_said",
+    "damage_and_messages",
     [
         (
             "UPDATE quota_days SET units_reserved = 5 WHERE bucket = 'statistics'",
@@ -189,12 +189,12 @@ async def test_they_go_with_their_response(ledger: Ledger, run: int, database: D
     ],
 )
 async def test_verify_finds_what_is_not_so(
-    ledger: Ledger, run: int, database: Database, damage_and_said: tuple[str, ...]
+    ledger: Ledger, run: int, database: Database, damage_and_messages: tuple[str, ...]
 ) -> None:
-    damage, *said = damage_and_said
+    damage, *messages = damage_and_messages
     await ledger.settle(await claimed(ledger, run), an_answer(IDS[2:50]), LATER)
     database.damage(damage)
-    assert findings(database) == said
+    assert findings(database) == messages
 
 
 async def test_verify_finds_an_unexpected_id(ledger: Ledger, run: int, database: Database) -> None:

@@ -101,21 +101,21 @@ class Proxy:
             answers.join()
 
     def _forward(self, client: socket.socket, server: socket.socket, lost: threading.Event) -> None:
-        while said := client.recv(1 << 20):
+        while output := client.recv(1 << 20):
             if not self._armed.is_set():
-                server.sendall(said)
+                server.sendall(output)
                 continue
             self._armed.clear()
             lost.set()
             delay = self._rng.uniform(0, MOST_SECONDS)
             how = self._rng.choice(("never said", "said, no answer", "said late"))
             if how == "said, no answer":
-                server.sendall(said)
+                server.sendall(output)
                 time.sleep(delay)  # pause: the answer may come first
             client.shutdown(socket.SHUT_RDWR)
             if how == "said late":
                 time.sleep(10 * delay)  # pause: it is late
-                server.sendall(said)
+                server.sendall(output)
             return
 
     def _answer(self, client: socket.socket, server: socket.socket, lost: threading.Event) -> None:

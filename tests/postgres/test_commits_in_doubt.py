@@ -45,27 +45,27 @@ class Crawler:
         self._ledger = ledger
         self._rng = rng
         self.stopped = False
-        self.told: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()
         self.settled: list[int] = []
 
     async def lane(self) -> None:
         while not self.stopped:
             run = await self._ledger.open_run(ME, NOW, NOW + timedelta(minutes=5))
-            self.told["runs"] += 1
+            self.counts["runs"] += 1
             for _ in range(8):
                 batch = await self._ledger.claim(run, BUDGET, NOW)
                 assert isinstance(batch, Batch)
-                self.told["claims"] += 1
+                self.counts["claims"] += 1
                 await self._end(batch)
             await self._ledger.close_run(run, NOW, "done")
 
     async def _end(self, batch: Batch) -> None:
         if self._rng.random() < 0.9:
             assert await self._ledger.give_back(batch, FAULT, GiveBack.RELEASE, NOW)
-            self.told["failed"] += 1
+            self.counts["failed"] += 1
         else:
             assert await self._ledger.settle(batch, good(batch), NOW)
-            self.told["ok"] += 1
+            self.counts["ok"] += 1
             self.settled += batch.positions
 
 
@@ -118,8 +118,8 @@ class Breaking:
             self._crawl.stopped = True
 
     def _wait_for_progress(self) -> None:
-        enough = self._crawl.told.total() + self._rng.randint(1, 3 * LANES)
-        wait_until(lambda: self._crawl.told.total() >= enough)
+        enough = self._crawl.counts.total() + self._rng.randint(1, 3 * LANES)
+        wait_until(lambda: self._crawl.counts.total() >= enough)
 
 
 @pytest.mark.parametrize("way", FEW)
@@ -146,13 +146,13 @@ async def test_each_transaction_happens_once_whenever_its_connection_breaks(
         finally:
             crawl.stopped = True
             breaker.close()
-    print(f"{times} breaks; {crawl.told}; commits in doubt, by whether they were made: {dict(doubts)}")
+    print(f"{times} breaks; {crawl.counts}; commits in doubt, by whether they were made: {dict(doubts)}")
     assert doubts[True]
-    assert told_by(url) == crawl.told
-    assert len(crawl.settled) == len(set(crawl.settled)) == 50 * crawl.told["ok"]
+    assert counts_by(url) == crawl.counts
+    assert len(crawl.settled) == len(set(crawl.settled)) == 50 * crawl.counts["ok"]
     with PostgresReader(url) as reader:
         assert reader.findings() == []
-        assert reader.progress().days[0].units == 11 * crawl.told["claims"]
+        assert reader.progress().days[0].units == 11 * crawl.counts["claims"]
 
 
 def counted(doubts: Counter[bool], answer: bool) -> bool:
@@ -160,7 +160,7 @@ def counted(doubts: Counter[bool], answer: bool) -> bool:
     return answer
 
 
-def told_by(url: str) -> Counter[str]:
+def counts_by(url: str) -> Counter[str]:
     """What the ledger says was done."""
     with psycopg.connect(url) as db:
         runs, done = db.execute("SELECT count(*), count(*) FILTER (WHERE reason = 'done') FROM runs").fetchone() or ()

@@ -146,15 +146,15 @@ def expected(code: str) -> int:
 
 def test_every_error_of_the_server_has_a_sentence_and_an_exit_code() -> None:
     for code, error in CODES.items():
-        told = connection.explain(error("what it says\nand a value"), "postgresql://me:secret@host/db")
+        reported = connection.explain(error("what it says\nand a value"), "postgresql://me:secret@host/db")
         if issubclass(error, psycopg.OperationalError):
-            assert isinstance(told, LedgerUnusable if code.startswith("28") else LedgerUnavailable), code
+            assert isinstance(reported, LedgerUnusable if code.startswith("28") else LedgerUnavailable), code
         else:
-            assert told.exit_code == expected(code), code
-        assert "what it says" in told.what
-        assert "value" not in str(told)
-        assert "secret" not in str(told)
-        assert told.state
+            assert reported.exit_code == expected(code), code
+        assert "what it says" in reported.what
+        assert "value" not in str(reported)
+        assert "secret" not in str(reported)
+        assert reported.state
 
 
 @pytest.mark.parametrize(

@@ -91,15 +91,15 @@ class Crawling:
     def __init__(self, process: subprocess.Popen[bytes], ledger: Path) -> None:
         self._process = process
         self._ledger = ledger
-        self._told = b""
+        self._reported = b""
         assert process.stdout is not None
         os.set_blocking(process.stdout.fileno(), False)
 
     def reported(self) -> frozenset[int]:
         assert self._process.stdout is not None
         while more := self._process.stdout.read():
-            self._told += more
-        return frozenset(map(int, self._told.split()))
+            self._reported += more
+        return frozenset(map(int, self._reported.split()))
 
     def take_image(self, folder: Path) -> Image | None:
         """None where the crawl has ended."""

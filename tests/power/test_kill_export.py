@@ -99,8 +99,8 @@ def test_killed_before_the_manifest_the_new_file_stands_and_verify_tells(
     assert (exported.file.read_bytes(), exported.manifest.read_bytes()) == (exported.new, exported.old_manifest)
     assert json.loads(exported.file.read_bytes())
     assert len(exported.drafts()) == 1
-    told = exported.harvester.here("verify", "--export", "songs.json")
-    assert (told.returncode, "manifest" in told.stderr) == (5, True), told.stderr
+    reported = exported.harvester.here("verify", "--export", "songs.json")
+    assert (reported.returncode, "manifest" in reported.stderr) == (5, True), reported.stderr
     assert_next_export_is_right(exported)
 
 
@@ -121,8 +121,8 @@ def test_what_came_after_a_kill_is_not_taken_for_ours(exported: Exported) -> Non
     dies(exported.folder, {"point": "before the manifest"}, *EXPORT)
     mine = bytes(len(exported.new))
     exported.file.write_bytes(mine)
-    told = exported.harvester.here(*EXPORT)
-    assert (told.returncode, "did not write" in told.stderr) == (3, True), told.stderr
+    reported = exported.harvester.here(*EXPORT)
+    assert (reported.returncode, "did not write" in reported.stderr) == (3, True), reported.stderr
     assert (exported.file.read_bytes(), exported.manifest.exists()) == (mine, False)
 
 

@@ -91,13 +91,13 @@ def _serving(*arguments: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def _address_in(log: Path, server: subprocess.Popen[bytes]) -> str:
-    def told() -> str | None:
+    def reported() -> str | None:
         assert server.poll() is None, f"the S3 server did not start: {log.read_text()}"
         found = re.search(r"http://127\.0\.0\.1:[1-9][0-9]*\b(?=[\s/\]])", log.read_text())
         return found[0] if found else None
 
-    wait_until(told)
-    return str(told())
+    wait_until(reported)
+    return str(reported())
 
 
 @pytest.fixture(scope="session")

@@ -96,5 +96,5 @@ def test_damage_on_s3_is_found(s3: S3, crawled: Program, tmp_path: Path) -> None
         db.execute("UPDATE videos SET statistics_viewCount = 0 WHERE rowid = 3")
         db.commit()
     s3.client.put_object(Bucket=s3.bucket, Key=KEY, Body=changed.read_bytes())
-    told = crawled.here("verify", "--export", uri(s3))
-    assert (told.returncode, "sha256" in told.stderr) == (5, True), told.stderr
+    reported = crawled.here("verify", "--export", uri(s3))
+    assert (reported.returncode, "sha256" in reported.stderr) == (5, True), reported.stderr

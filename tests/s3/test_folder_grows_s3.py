@@ -62,12 +62,12 @@ def files(s3: S3, folder: str = FOLDER) -> Files:
 def by_manifest(s3: S3, folder: str = FOLDER) -> Files:
     """As docs/export.md says: a part that is gone means that there is a newer manifest."""
     while True:
-        said = json.loads(s3.content(f"{folder}.manifest.json"))
+        manifest = json.loads(s3.content(f"{folder}.manifest.json"))
         try:
-            found = {part["file"]: s3.content(f"{folder}/{part['file']}") for part in said["parts"]}
+            found = {part["file"]: s3.content(f"{folder}/{part['file']}") for part in manifest["parts"]}
         except s3.client.exceptions.NoSuchKey:
             continue
-        for part in said["parts"]:
+        for part in manifest["parts"]:
             assert hashlib.sha256(found[part["file"]]).hexdigest() == part["sha256"]
         return found
 
@@ -265,14 +265,14 @@ def test_one_that_finds_another_at_work_waits_and_is_overtaken(
     """It begins in the middle of the other's commit, and may not take that one for dead."""
     folder = s3_folder.S3Folder(s3.bucket, FOLDER)
     second: list[Thread] = []
-    told: list[str] = []
+    reported: list[str] = []
     switch = s3_folder._Draft._switch
 
     def export_too() -> None:
         try:
             publish(s3, states[0])
         except StorageUnavailable as error:
-            told.append(str(error))
+            reported.append(str(error))
 
     def meanwhile(draft: Any, manifest: bytes) -> None:
         if not second:
@@ -293,6 +293,6 @@ def test_one_that_finds_another_at_work_waits_and_is_overtaken(
     monkeypatch.setattr(s3_folder._Draft, "_switch", meanwhile)
     publish(s3, states[1])
     second[0].join()
-    assert "Another export was published" in told[0]
+    assert "Another export was published" in reported[0]
     assert files(s3) == wanted[1]
     assert folder.changing() is None

@@ -37,16 +37,16 @@ class Store:
 
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    told = Store()
+    reported = Store()
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            told.asked += 1
+            reported.asked += 1
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            status, body, headers = told.status, told.body, told.headers
-            if not told.only(self):
+            status, body, headers = reported.status, reported.body, reported.headers
+            if not reported.only(self):
                 status, body, headers = 200, b"", {"ETag": '"0"'}
             self.send_response(status)
             for name, value in headers.items():
@@ -74,7 +74,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
         }.items():
             monkeypatch.setenv(name, value)
         monkeypatch.setattr(s3_source, "ATTEMPTS", 1)
-        yield told
+        yield reported
         server.shutdown()
         thread.join()
 

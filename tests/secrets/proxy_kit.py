@@ -91,8 +91,8 @@ class Proxy(BaseHTTPRequestHandler):
 @contextmanager
 def proxying(*, login: str | None = None, refusal: int | None = None) -> Iterator[type[Proxy]]:
     """A proxy on 127.0.0.1, at `port`; it wants `login`, or refuses all with that status."""
-    told = {"asked": [], "seen": bytearray(), "login": login, "refusal": refusal}
-    handler: type[Proxy] = type("Told", (Proxy,), told)
+    reported = {"asked": [], "seen": bytearray(), "login": login, "refusal": refusal}
+    handler: type[Proxy] = type("Told", (Proxy,), reported)
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.daemon_threads = True
         server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a client that hangs up

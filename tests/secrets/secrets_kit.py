@@ -100,9 +100,11 @@ def serving(answer: Server, tls: SSLContext | None = None) -> Iterator[str]:
             thread.join()
 
 
-def google_error(status: int, message: str, *, reason: str = "forbidden", said: str = "PERMISSION_DENIED") -> Answer:
+def google_error(
+    status: int, message: str, *, reason: str = "forbidden", rpc_status: str = "PERMISSION_DENIED"
+) -> Answer:
     """An error of Google's, with the message in every place where one may stand."""
     entry = {"message": message, "domain": "global", "reason": reason}
     detail = {"@type": "ErrorInfo", "reason": "CONSUMER_SUSPENDED", "metadata": {"consumer": message}}
-    error = {"code": status, "message": message, "errors": [entry], "status": said, "details": [detail]}
+    error = {"code": status, "message": message, "errors": [entry], "status": rpc_status, "details": [detail]}
     return status, "application/json", json.dumps({"error": error}).encode()

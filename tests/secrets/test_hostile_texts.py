@@ -194,10 +194,10 @@ main()
             logging.lastResort.handle(record)
         finally:
             logging.lastResort.setFormatter(before)
-        said = capsys.readouterr().err
-        assert said.count("\n") == 1
-        assert acting_in(said) == []
-        assert "evil" in said
+        output = capsys.readouterr().err
+        assert output.count("\n") == 1
+        assert acting_in(output) == []
+        assert "evil" in output
 
     def test_lines_and_indentation_that_are_meant_stay(self) -> None:
         assert shown_lines("Traceback:\n  File x\n    call(\t1)\n") == "Traceback:\n  File x\n    call( 1)\n"

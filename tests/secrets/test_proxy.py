@@ -75,12 +75,12 @@ def test_a_proxy_that_wants_a_password_gets_it_and_nobody_else(crawl: Guarded, k
     login = f"{USER}:{quote(PASSWORD, safe='')}@"
     with proxying(login=LOGIN) as proxy:
         crawl.env |= both(address_of(proxy, login))
-        done, told = crawl.run("run"), crawl.run("doctor")
+        done, doctor = crawl.run("run"), crawl.run("doctor")
     assert done.returncode == 0, done.stderr
     assert keys[0] == API_KEY
-    assert f"through the proxy {address_of(proxy)}, which HTTP" in told.stdout
-    assert "answers, and agrees about what time it is" in told.stdout
-    for text in (done.stdout, done.stderr, told.stdout, told.stderr):
+    assert f"through the proxy {address_of(proxy)}, which HTTP" in doctor.stdout
+    assert "answers, and agrees about what time it is" in doctor.stdout
+    for text in (done.stdout, done.stderr, doctor.stdout, doctor.stderr):
         assert quote(PASSWORD, safe="") not in text
         assert USER not in text
 
@@ -90,13 +90,13 @@ def test_a_proxy_that_refuses_ends_the_run_at_once(crawl: Guarded, keys: list[st
     crawl.env["HARVESTER_RUN__PATIENCE_SECONDS"] = "600"
     with proxying(refusal=refusal) as proxy:
         crawl.env |= both(address_of(proxy))
-        done, told = crawl.run("run"), crawl.run("doctor")
+        done, doctor = crawl.run("run"), crawl.run("doctor")
     assert done.returncode == 3, done.stderr
     assert "again later" not in done.stderr
     if refusal == 407:
         assert "HTTPS_PROXY" in done.stderr
-        assert told.returncode == 3
-        assert "user and password" in told.stdout
+        assert doctor.returncode == 3
+        assert "user and password" in doctor.stdout
     assert keys == []
     status = crawl.run("status", "--json").stdout
     assert '"pending": 10' in status
@@ -128,9 +128,9 @@ def test_a_proxy_that_is_not_there_is_named(crawl: Guarded) -> None:
 
 def test_what_is_no_proxy_is_said(crawl: Guarded) -> None:
     crawl.env |= both("socks5://127.0.0.1:1080")
-    done, told = crawl.run("run"), crawl.run("doctor")
-    assert (done.returncode, told.returncode) == (3, 3)
-    for text in (done.stderr, told.stdout):
+    done, doctor = crawl.run("run"), crawl.run("doctor")
+    assert (done.returncode, doctor.returncode) == (3, 3)
+    for text in (done.stderr, doctor.stdout):
         assert "_PROXY names no proxy that harvester can use" in text
 
 

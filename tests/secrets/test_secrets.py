@@ -152,8 +152,8 @@ class TestTheSettings:
 
 
 def echoing_s3(asked: Handler) -> Answer:
-    said = f"{asked.headers['Authorization']} {AWS['AWS_ACCESS_KEY_ID']} {asked.headers['X-Amz-Security-Token']}"
-    body = f"<Error><Code>InvalidAccessKeyId</Code><Message>What is {said}?</Message></Error>"
+    output = f"{asked.headers['Authorization']} {AWS['AWS_ACCESS_KEY_ID']} {asked.headers['X-Amz-Security-Token']}"
+    body = f"<Error><Code>InvalidAccessKeyId</Code><Message>What is {output}?</Message></Error>"
     return 403, "application/xml", body.encode()
 
 
@@ -227,8 +227,8 @@ class TestAGoodCrawl:
             processes = [psutil.Process(child.process.pid), psutil.Process(simulator.pid)]
             processes += processes[0].children(recursive=True)
             for process in processes:
-                said = " ".join([*process.cmdline(), process.name()]).encode()
-                assert leaks_in(said + Path(f"/proc/{process.pid}/cmdline").read_bytes()) == []
+                output = " ".join([*process.cmdline(), process.name()]).encode()
+                assert leaks_in(output + Path(f"/proc/{process.pid}/cmdline").read_bytes()) == []
             child.kill()
         assert leaks_in(child.stderr.encode()) == []
 

@@ -82,9 +82,9 @@ def test_a_run_says_so(guarded: Guarded, untrusted: str, heard: list[str]) -> No
     assert "tls_failed): no trusted TLS connection" in done.stderr
     assert "SSL_CERT_FILE" in done.stderr
     assert "again later" not in done.stderr
-    told = guarded.run("doctor")
-    assert told.returncode == 3
-    assert "SSL_CERT_FILE" in told.stdout
+    doctor = guarded.run("doctor")
+    assert doctor.returncode == 3
+    assert "SSL_CERT_FILE" in doctor.stdout
     assert heard == []
     assert leaks_of(done, guarded.folder) == {}
 

@@ -15,7 +15,7 @@ from harvester.simulator.templates import PARTS
 
 GZIP = {"Accept-Encoding": "gzip", "User-Agent": "tests (gzip)"}
 PLAIN = {"Accept-Encoding": "identity", "User-Agent": "tests"}
-UNTIL_TOLD_SECONDS = 3_600.0
+UNTIL_REPORTED_SECONDS = 3_600.0
 """The latency of an API whose calls the test ends itself."""
 
 
@@ -65,13 +65,13 @@ class Client:
     async def reports(self, **expected: Any) -> Any:
         """Wait until the report says so."""
 
-        async def said() -> bool:
+        async def finished() -> bool:
             nonlocal report
             report = await self.control("report")
             return bool(report.items() >= expected.items())
 
         report: Any = {}
-        await until(said)
+        await until(finished)
         return report
 
 

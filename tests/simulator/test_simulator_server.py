@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
-from simulator_client import GZIP, PLAIN, UNTIL_TOLD_SECONDS, Client, outcomes, simulated
+from simulator_client import GZIP, PLAIN, UNTIL_REPORTED_SECONDS, Client, outcomes, simulated
 from waiting import until
 
 from harvester.simulator import make_ids
@@ -177,7 +177,7 @@ async def test_the_report_says_what_was_asked_and_delivered():
 
 
 async def test_calls_under_way_are_counted():
-    async with simulated(latency_seconds=UNTIL_TOLD_SECONDS) as client:
+    async with simulated(latency_seconds=UNTIL_REPORTED_SECONDS) as client:
         asked = [asyncio.create_task(client.ask([video_id])) for video_id in IDS[:7]]
         await client.reports(in_flight=7)
         for call in asked:
@@ -193,7 +193,7 @@ async def test_calls_that_have_ended_are_not_under_way():
 
 
 async def test_a_client_that_goes_away_was_given_nothing():
-    async with simulated(latency_seconds=UNTIL_TOLD_SECONDS) as client:
+    async with simulated(latency_seconds=UNTIL_REPORTED_SECONDS) as client:
         asked = asyncio.create_task(client.ask(IDS))
         await client.reports(in_flight=1)
         asked.cancel()

@@ -26,10 +26,10 @@ def play(module: str, arguments: str, promises: int = 7) -> str:
 @pytest.mark.parametrize(("database", "downs"), [("sqlite", 0), ("postgres", 2)])
 def test_days_of_runs_that_are_killed_at_each_point(database: str, downs: int) -> None:
     scale = "--seed 3 --videos 8000 --days 3 --kills 18 --daily-units 1100 --concurrency 4"
-    said = play("soak", f"{scale} --database {database} --downs {downs}", promises=8)
-    assert "the clock set" in said
-    assert all(point in said for point in POINTS)
-    assert ("the server let down" in said) == bool(downs)
+    output = play("soak", f"{scale} --database {database} --downs {downs}", promises=8)
+    assert "the clock set" in output
+    assert all(point in output for point in POINTS)
+    assert ("the server let down" in output) == bool(downs)
 
 
 def test_eight_runs_one_killed_each_second_spend_the_day_to_the_unit_and_lose_nothing() -> None:

@@ -120,7 +120,7 @@ def test_what_cannot_work_is_refused_with_the_name_of_the_key(tmp_path: Path, te
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "told"),
+    ("name", "value", "message"),
     [
         ("HARVESTER_RUN__CONCURRENCY", "many", "run.concurrency (HARVESTER_RUN__CONCURRENCY): Input"),
         ("HARVESTER_RUN__CONCURENCY", "5", "run.concurency (HARVESTER_RUN__CONCURENCY): there is no such setting. Did"),
@@ -130,12 +130,12 @@ def test_what_cannot_work_is_refused_with_the_name_of_the_key(tmp_path: Path, te
     ],
 )
 def test_a_variable_that_cannot_work_is_refused_by_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, message: str
 ) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(ConfigError) as refusal:
         load_config(write(tmp_path, ""))
-    assert told in refusal.value.what
+    assert message in refusal.value.what
     assert refusal.value.state
     assert refusal.value.next_step
 

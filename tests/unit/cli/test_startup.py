@@ -60,8 +60,8 @@ def imported(program: Program, *arguments: str) -> set[str]:
     program.env["PYTHONPROFILEIMPORTTIME"] = "1"
     done = program.run(*arguments)
     assert done.returncode == 0, done.stderr
-    told = (line for line in done.stderr.splitlines() if line.startswith("import time:"))
-    return {line.rpartition("|")[2].strip() for line in told}
+    reported = (line for line in done.stderr.splitlines() if line.startswith("import time:"))
+    return {line.rpartition("|")[2].strip() for line in reported}
 
 
 def of_others(modules: Iterable[str]) -> set[str]:

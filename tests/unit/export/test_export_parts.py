@@ -218,9 +218,9 @@ class TestTheParts:
 
         seen: list[Advance] = []
         go(ledgers["scattered"], tmp_path / "songs", ("jsonl", "none"), 50_000, watch=seen.append, maker=anew)
-        for told in ([advance.done for advance in seen], [advance.bytes for advance in seen]):
-            assert told == sorted(told)
-            assert told[-1] > 0
+        for reported in ([advance.done for advance in seen], [advance.bytes for advance in seen]):
+            assert reported == sorted(reported)
+            assert reported[-1] > 0
 
 
 class TestReaders:

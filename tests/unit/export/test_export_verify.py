@@ -67,17 +67,17 @@ class Folder:
     def files(self) -> list[Path]:
         return sorted(self.path.iterdir())
 
-    def said(self) -> dict[str, Any]:
-        said: dict[str, Any] = json.loads(self.manifest.read_bytes())
-        return said
+    def contents(self) -> dict[str, Any]:
+        contents: dict[str, Any] = json.loads(self.manifest.read_bytes())
+        return contents
 
     def say(self, **changes: Any) -> None:
-        self.manifest.write_text(json.dumps(self.said() | changes))
+        self.manifest.write_text(json.dumps(self.contents() | changes))
 
     def forge(self, number: int, data: bytes, videos: int | None = None) -> None:
         """Replace a part, and let the manifest agree with it in all sums."""
         self.files[number].write_bytes(data)
-        parts = self.said()["parts"]
+        parts = self.contents()["parts"]
         parts[number] |= {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
         if videos is not None:
             parts[number]["videos"] = videos
@@ -199,7 +199,7 @@ def test_a_manifest_that_was_edited(
 def test_a_part_of_the_manifest_that_was_edited(
     folder: Folder, reader: SqliteReader, changes: dict[str, Any], sentence: str
 ) -> None:
-    parts = folder.said()["parts"]
+    parts = folder.contents()["parts"]
     parts[1] |= changes
     folder.say(parts=parts)
     assert sentence in check(folder, reader)
@@ -222,7 +222,7 @@ class TestForgedWithItsManifest:
         assert "videos, its manifest says" in check(folder, reader)
 
     def test_a_part_left_out(self, folder: Folder, reader: SqliteReader) -> None:
-        parts = folder.said()["parts"]
+        parts = folder.contents()["parts"]
         folder.files[-1].unlink()
         folder.say_parts(parts[:-1])
         assert "not the ledger's fetched ids" in check(folder, reader)
@@ -348,11 +348,11 @@ def test_no_manifest(folder: Folder, reader: SqliteReader) -> None:
 def test_it_says_how_far_it_is(folder: Folder, reader: SqliteReader) -> None:
     seen: list[Advance] = []
     assert check_published(str(folder.path), reader, ExportSettings(), watch=seen.append) == []
-    done, said = [advance.done for advance in seen], folder.said()
+    done, contents = [advance.done for advance in seen], folder.contents()
     assert done == sorted(done)
-    assert done[0] < done[len(done) // 2] <= done[-1] == said["videos"]
-    assert {advance.total for advance in seen} == {said["videos"]}
-    assert seen[-1].bytes >= 2 * said["bytes"] - len(seen)
+    assert done[0] < done[len(done) // 2] <= done[-1] == contents["videos"]
+    assert {advance.total for advance in seen} == {contents["videos"]}
+    assert seen[-1].bytes >= 2 * contents["bytes"] - len(seen)
 
 
 def test_the_command_ends_with_5(folder: Folder, ledger: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ def a_run(began: datetime, ended: datetime | None, reason: str | None = "budget 
 
 
 @pytest.mark.parametrize(
-    ("newest_day", "run", "told"),
+    ("newest_day", "run", "message"),
     [
         (TODAY + DAY, a_run(NOON - HOUR, NOON - HOUR), "calls of 2026-06-03, a day to come"),
         (TODAY, a_run(NOON - HOUR, NOON + HOUR), "ended at 2026-06-02 20:00 UTC, later than now"),
@@ -34,7 +34,7 @@ def a_run(began: datetime, ended: datetime | None, reason: str | None = "budget 
     ],
     ids=str,
 )
-def test_what_contradicts_the_clock_is_told(newest_day: date | None, run: RunRecord | None, told: str) -> None:
+def test_what_contradicts_the_clock_is_told(newest_day: date | None, run: RunRecord | None, message: str) -> None:
     hint = clock_hint(newest_day, [run] if run else [], NOON)
-    assert told in hint
-    assert bool(hint) is bool(told)
+    assert message in hint
+    assert bool(hint) is bool(message)

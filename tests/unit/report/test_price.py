@@ -20,7 +20,7 @@ def a_day(good: int, price: int, *, closed: bool, refused: int = 0, elsewhere: i
 
 
 @pytest.mark.parametrize(
-    ("day", "price", "told"),
+    ("day", "price", "message"),
     [
         (a_day(909, 1, closed=True), 1, "set quota.units_per_call = 11"),
         (a_day(905, 1, closed=True), 1, "set quota.units_per_call = 11"),
@@ -45,10 +45,10 @@ def a_day(good: int, price: int, *, closed: bool, refused: int = 0, elsewhere: i
     ],
     ids=str,
 )
-def test_which_price_fits(day: QuotaDay, price: int, told: str) -> None:
+def test_which_price_fits(day: QuotaDay, price: int, message: str) -> None:
     hint = price_hint([day], QuotaSettings(units_per_call=price))
-    assert hint.endswith(told) or told in hint
-    assert bool(hint) is bool(told)
+    assert hint.endswith(message) or message in hint
+    assert bool(hint) is bool(message)
 
 
 def test_days_of_long_ago_say_nothing() -> None:

@@ -164,15 +164,15 @@ def test_a_run_whose_lease_is_over_is_not_under_way() -> None:
 # --- runs
 
 
-@pytest.mark.parametrize(("at_work", "told"), [(2, 3), (8, 8), (20, 12)])
-def test_runs_under_way_are_told_with_the_newest_runs(tmp_path: Path, at_work: int, told: int) -> None:
+@pytest.mark.parametrize(("at_work", "shown"), [(2, 3), (8, 8), (20, 12)])
+def test_runs_under_way_are_told_with_the_newest_runs(tmp_path: Path, at_work: int, shown: int) -> None:
     drawn = screen_of_mid(tmp_path)
     lease = NOW + timedelta(minutes=5)
     ended = RunRecord(1, "worker-0", 100, NOW, lease, NOW, "budget spent")
     runs = [RunRecord(number, f"worker-{number}", 100, NOW, lease, None, None) for number in range(at_work + 1, 1, -1)]
     text = text_of(replace(drawn, overview=replace(drawn.overview, runs=[*runs, ended])), 80)
-    assert text.count("worker-") == told
-    assert text.count("under way  ") == min(at_work, told)
+    assert text.count("worker-") == shown
+    assert text.count("under way  ") == min(at_work, shown)
     assert ("and 8 more under way" in text) == (at_work == 20)
 
 

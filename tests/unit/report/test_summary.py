@@ -116,8 +116,8 @@ def shown(renderable: object, width: int = 100) -> str:
 
 def test_status_says_how_far_what_today_and_what_next() -> None:
     text = shown(Screen(Overview(summary(), [], NOW), bar=True))
-    for said in ("7.2% of 631,348 ids", "585,898", "9,999 of 10,000 units", "2026-11-24 08:00 UTC", "13 days left"):
-        assert said in text
+    for output in ("7.2% of 631,348 ids", "585,898", "9,999 of 10,000 units", "2026-11-24 08:00 UTC", "13 days left"):
+        assert output in text
     assert "Nothing to do until the quota is reset" in text
 
 

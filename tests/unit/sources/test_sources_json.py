@@ -63,7 +63,7 @@ def test_an_id_that_looks_like_a_number_or_a_date_stays_as_it_is(path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ('{"video": "dQw4w9WgXcQ"}\n', r"no column 'id'. Its columns: video"),
         ('{\n  "items": [{"id": "dQw4w9WgXcQ"}]\n}\n', "JSON that cannot be read: after row 0"),
@@ -73,9 +73,9 @@ def test_an_id_that_looks_like_a_number_or_a_date_stays_as_it_is(path: Path) -> 
         ('[{"id": {"videoId": "dQw4w9WgXcQ"}}]', "Its only row holds no video id"),
     ],
 )
-def test_other_json_is_refused(path: Path, content: str, said: str) -> None:
+def test_other_json_is_refused(path: Path, content: str, message: str) -> None:
     path.write_text(content)
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(ConfigError, match=message):
         load(path)
 
 

@@ -70,10 +70,10 @@ def in_blocks(content: bytes, size: int) -> Iterator[bytes]:
     return (content[start : start + size] for start in range(0, len(content), size))
 
 
-Said = tuple[int, list[str], frozenset[str]] | str
+Result = tuple[int, list[str], frozenset[str]] | str
 
 
-def said(read: Iterator[Texts]) -> Said:
+def read_all(read: Iterator[Texts]) -> Result:
     """Rows, distinct ids in first-seen order and the invalid ones, or the error; by one rule from either reader."""
     earlier = Earlier()
     try:
@@ -102,10 +102,10 @@ def test_numpy_and_the_reader_of_all_else_agree(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(line_blocks, "PIECE_BYTES", piece_bytes)
         blocks = in_blocks(content, block_bytes)
-        ours = said(csv_fast.plain_texts(blocks, header, "it", chunk_rows, every_row=every_row))
+        ours = read_all(csv_fast.plain_texts(blocks, header, "it", chunk_rows, every_row=every_row))
         patch.undo()
         patch.setattr(csv_fast, "find_column", lambda *_: None)
-        theirs = said(csv_fast.plain_texts(iter([content]), header, "it", chunk_rows, every_row=True))
+        theirs = read_all(csv_fast.plain_texts(iter([content]), header, "it", chunk_rows, every_row=True))
     assert ours == theirs
 
 

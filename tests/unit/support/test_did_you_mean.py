@@ -6,7 +6,7 @@ from harvester.support.did_you_mean import did_you_mean
 
 
 @pytest.mark.parametrize(
-    ("wrong", "known", "told"),
+    ("wrong", "known", "message"),
     [
         ("sng", ["user", "song"], " Did you mean 'song'?"),
         ("SONG", ["Song"], " Did you mean 'Song'?"),
@@ -15,5 +15,5 @@ from harvester.support.did_you_mean import did_you_mean
         ("song", [], ""),
     ],
 )
-def test_the_nearest_name_or_nothing(wrong: str, known: list[str], told: str) -> None:
-    assert did_you_mean(wrong, known) == told
+def test_the_nearest_name_or_nothing(wrong: str, known: list[str], message: str) -> None:
+    assert did_you_mean(wrong, known) == message

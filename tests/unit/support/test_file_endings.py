@@ -19,7 +19,7 @@ def settings(folder: Path, text: str = "", **options: Any) -> ExportSettings:
     return load_config(folder / "config.toml", {"export": options}).export
 
 
-def told(wanted: ExportSettings) -> tuple[str, str]:
+def reported(wanted: ExportSettings) -> tuple[str, str]:
     return wanted.format, wanted.compression
 
 
@@ -40,8 +40,8 @@ def told(wanted: ExportSettings) -> tuple[str, str]:
     ],
 )
 def test_a_name_tells_format_and_compression(tmp_path: Path, place: str, name: str, what: tuple[str, str]) -> None:
-    assert told(settings(tmp_path, uri=place + name)) == what
-    assert told(settings(tmp_path, f'uri = "{place + name}"')) == what
+    assert reported(settings(tmp_path, uri=place + name)) == what
+    assert reported(settings(tmp_path, f'uri = "{place + name}"')) == what
 
 
 def test_every_ending_of_a_format_is_told(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_every_ending_of_a_format_is_told(tmp_path: Path) -> None:
     assert by_option == {"csv-safe"}
     for key, form in FORMATS.items():
         if key[0] not in by_option:
-            assert told(settings(tmp_path, uri=f"songs{form.suffix}")) == key
+            assert reported(settings(tmp_path, uri=f"songs{form.suffix}")) == key
     assert set(file_endings.FORMATS.values()) == {name for name, _ in FORMATS} - by_option
 
 
@@ -58,31 +58,34 @@ class TestOrder:
     OTHERS = 'format = "parquet"\nmax_part_bytes = 1_000_000'
 
     def test_a_name_that_was_typed_is_over_the_settings(self, tmp_path: Path) -> None:
-        assert told(settings(tmp_path, self.OTHERS, uri="songs.jsonl.gz")) == ("jsonl", "gzip")
-        assert told(settings(tmp_path, 'format = "json"\ncompression = "gzip"', uri="songs.jsonl")) == ("jsonl", "none")
+        assert reported(settings(tmp_path, self.OTHERS, uri="songs.jsonl.gz")) == ("jsonl", "gzip")
+        assert reported(settings(tmp_path, 'format = "json"\ncompression = "gzip"', uri="songs.jsonl")) == (
+            "jsonl",
+            "none",
+        )
 
     def test_and_over_the_environment(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HARVESTER_EXPORT__FORMAT", "parquet")
-        assert told(settings(tmp_path, uri="songs.jsonl")) == ("jsonl", "none")
+        assert reported(settings(tmp_path, uri="songs.jsonl")) == ("jsonl", "none")
 
     def test_where_it_tells_nothing_the_settings_do(self, tmp_path: Path) -> None:
-        assert told(settings(tmp_path, self.OTHERS, uri="songs")) == ("parquet", "none")
-        assert told(settings(tmp_path, 'format = "jsonl"\ncompression = "gzip"', uri="songs")) == ("jsonl", "gzip")
+        assert reported(settings(tmp_path, self.OTHERS, uri="songs")) == ("parquet", "none")
+        assert reported(settings(tmp_path, 'format = "jsonl"\ncompression = "gzip"', uri="songs")) == ("jsonl", "gzip")
 
     def test_settings_are_over_a_name_among_them(self, tmp_path: Path) -> None:
-        assert told(settings(tmp_path, 'uri = "songs.json"\ncompression = "gzip"')) == ("json", "gzip")
+        assert reported(settings(tmp_path, 'uri = "songs.json"\ncompression = "gzip"')) == ("json", "gzip")
 
     def test_options_are_over_both(self, tmp_path: Path) -> None:
         chosen = settings(tmp_path, self.OTHERS, uri="songs.json", compression="zstd")
-        assert told(chosen) == ("json", "zstd")
+        assert reported(chosen) == ("json", "zstd")
 
     def test_a_database_is_no_folder(self, tmp_path: Path) -> None:
         chosen = settings(tmp_path, self.OTHERS, uri="songs.db")
-        assert (told(chosen), chosen.max_part_bytes) == (("sqlite", "none"), None)
+        assert (reported(chosen), chosen.max_part_bytes) == (("sqlite", "none"), None)
 
     def test_standard_output_is_no_folder(self, tmp_path: Path) -> None:
         chosen = settings(tmp_path, self.OTHERS, uri="-")
-        assert (told(chosen), chosen.max_part_bytes) == (("parquet", "none"), None)
+        assert (reported(chosen), chosen.max_part_bytes) == (("parquet", "none"), None)
 
 
 @pytest.mark.parametrize(
@@ -103,10 +106,10 @@ def test_a_contradiction_is_refused_with_what_to_type(
     tmp_path: Path, uri: str, options: dict[str, str], typed: str
 ) -> None:
     def check() -> None:
-        refuse_misleading_name(uri, *told(settings(tmp_path, uri=uri, **options)))
+        refuse_misleading_name(uri, *reported(settings(tmp_path, uri=uri, **options)))
 
     with pytest.raises(ConfigError) as caught:
         check()
     assert caught.value.next_step.endswith(f"harvester export {typed}")
     wanted = settings(tmp_path, uri=typed)
-    refuse_misleading_name(typed, *told(wanted))
+    refuse_misleading_name(typed, *reported(wanted))

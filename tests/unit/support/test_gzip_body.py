@@ -33,9 +33,9 @@ def test_what_was_unpacked_before_is_unpacked_again(pieces: list[bytes]) -> None
 def test_a_trailer_that_lies_is_not_believed() -> None:
     raw = b'{"items": []}' * 20
     data = gzip.compress(raw)
-    for told in (0, len(raw) - 1, len(raw) + 1, 2**32 - 1):
+    for reported in (0, len(raw) - 1, len(raw) + 1, 2**32 - 1):
         with pytest.raises(BodyError):
-            decompress(data[:-4] + told.to_bytes(4, "little"), "gzip", 10_000)
+            decompress(data[:-4] + reported.to_bytes(4, "little"), "gzip", 10_000)
 
 
 def test_two_members_of_one_length_are_both_read() -> None:
