@@ -67,9 +67,5 @@ class Loaded:
             invalid_rows=self.invalid_rows + other.invalid_rows,
         )
 
-    @property
-    def duplicates(self) -> int:
-        return self.rows - self.distinct
-
 
 NOTHING_LOADED = Loaded(0, 0, 0, 0, 0)

@@ -29,13 +29,9 @@ def _ordinary(seed: int, index: int) -> str:
     # 64 bits are exactly ten characters and the sixteen that YouTube ends an id with, so a bijection
     # of the counter never repeats; mixing again steps over the number-like ids and keeps it one.
     value = _mix(index, seed)
-    while _NUMBER_LIKE.fullmatch(encoded := _encode(value)):
+    while _NUMBER_LIKE.fullmatch(encoded := base64.urlsafe_b64encode(value.to_bytes(8, "big"))[:11]):
         value = _mix(value, seed)
     return encoded.decode()
-
-
-def _encode(value: int) -> bytes:
-    return base64.urlsafe_b64encode(value.to_bytes(8, "big"))[:11]
 
 
 def _mix(value: int, seed: int) -> int:

@@ -39,7 +39,7 @@ class Table:
         self._header = header
         self._shown = shown
         self._lines: list[str] = []
-        self._blank = " \t".replace(header.delimiter, "")
+        self._blank = " \t\r\n".replace(header.delimiter, "")
         # The default refuses quoted texts of 128 KiB.
         csv.field_size_limit(max(csv.field_size_limit(), 1 << 30))
 
@@ -81,7 +81,7 @@ class Table:
         texts = []
         at, end = 0, len(lines)
         while at < end:
-            if self._is_blank(self._lines[at]):
+            if not self._lines[at].strip(self._blank):
                 taken = 1
             else:
                 taken, text = self._row(at)
@@ -179,9 +179,6 @@ class Table:
         """Whether it may be a whole row with an id."""
         fields = self._split(line)
         return len(fields) >= self._header.width and _holds_id(self._text(fields))
-
-    def _is_blank(self, line: str) -> bool:
-        return not line.strip(self._blank + "\r\n")
 
     def _broken(self, how: str) -> ConfigError:
         return ConfigError(

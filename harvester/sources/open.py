@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,7 +23,8 @@ def open_source(uri: str, *, anonymous: bool, stdin: BinaryIO | None) -> Abstrac
     if uri == "-":
         if stdin is None and sys.stdin is None:
             raise ConfigError("Standard input is closed: there is nothing to read.", next_step=NAME_IT)
-        return nullcontext(_standard_input(stdin or sys.stdin.buffer))
+        explain = partial(_explain, shown=STANDARD_INPUT)
+        return nullcontext(Source(STANDARD_INPUT, "", Guarded(stdin or sys.stdin.buffer, FAILURES, explain)))
     if scheme == "s3":
         # s3fs takes half a second to import
         from harvester.sources.s3 import open_s3
@@ -38,10 +40,6 @@ def open_source(uri: str, *, anonymous: bool, stdin: BinaryIO | None) -> Abstrac
         f"A source cannot be read from {scheme}://.",
         next_step="Name a local path, s3://, https://, or - for standard input.",
     )
-
-
-def _standard_input(file: BinaryIO) -> Source:
-    return Source(STANDARD_INPUT, "", Guarded(file, FAILURES, lambda error: _explain(error, STANDARD_INPUT)))
 
 
 @contextmanager

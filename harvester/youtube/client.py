@@ -81,7 +81,9 @@ class YouTubeClient:
         self._small_bytes = max(MIN_LARGE_BYTES, min(MAX_SMALL_BYTES, share))
         self._large = asyncio.Semaphore(max(1, MEMORY_BYTES // max_wire_bytes))
         self._session: aiohttp.ClientSession | None = None
-        self._classify = BatchingThread("answers", _classify_all, ANSWERS_AT_ONCE)
+        self._classify: BatchingThread[tuple[Answer, Sequence[str], datetime, str], Outcome] = BatchingThread(
+            "answers", lambda calls: [Done(classify(*call)) for call in calls], ANSWERS_AT_ONCE
+        )
 
     def __repr__(self) -> str:
         return f"YouTubeClient({self._base_url!r}, concurrency={self._concurrency})"
@@ -180,7 +182,3 @@ class YouTubeClient:
         for length in range(len(key) - 1, KEY_BEGINNING - 1, -1):
             message = message.replace(f"{key[:length]}…", "[hidden]…")
         return replace(outcome, message=message, reason=outcome.reason.replace(key, "hidden"))
-
-
-def _classify_all(answers: Sequence[tuple[Answer, Sequence[str], datetime, str]]) -> list[Done[Outcome]]:
-    return [Done(classify(*each)) for each in answers]

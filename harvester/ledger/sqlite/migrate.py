@@ -167,8 +167,14 @@ def known_revision(
     """The version of a ledger with these tables, which this program knows or can upgrade. Raises for any other."""
     if revision is None:
         raise damaged("it does not say its version")
-    _refuse_half_a_copy(revision, name)
-    if revision != REVISION and revision not in _known_revisions():
+    if revision.startswith(COPYING):
+        raise LedgerUnusable(
+            f"{name} is a copy that was cut off.",
+            state="It was left as it is.",
+            next_step="Run harvester ledger copy again, with the same two places: it continues where it stopped.",
+        )
+    known = {file.name[:4] for file in (migrations_folder() / "versions").glob("[0-9]*.py")}
+    if revision != REVISION and revision not in known:
         by = "by a newer harvester" if revision > REVISION else "by another harvester"
         raise LedgerUnusable(
             f"The ledger {name} was written {by} (version {revision}; this one knows {REVISION}).",
@@ -187,20 +193,6 @@ def refuse_older(revision: str, name: str) -> None:
             state="It was left as it is.",
             next_step="Run harvester init to bring it up to date.",
         )
-
-
-def _refuse_half_a_copy(revision: str, name: str) -> None:
-    if revision.startswith(COPYING):
-        raise LedgerUnusable(
-            f"{name} is a copy that was cut off.",
-            state="It was left as it is.",
-            next_step="Run harvester ledger copy again, with the same two places: it continues where it stopped.",
-        )
-
-
-def _known_revisions() -> set[str]:
-    """The revisions that this program can upgrade."""
-    return {file.name[:4] for file in (migrations_folder() / "versions").glob("[0-9]*.py")}
 
 
 def _refuse_where_only_the_wal_is_left(path: Path) -> None:

@@ -19,7 +19,9 @@ def prune(tx: Transaction, call_ids: Sequence[int], before: datetime, now: datet
     if not old:
         return NOTHING_STORED
     calls = [call_id for call_id, *_ in old]
-    _abandon_refreshes(tx, calls, now)
+    # Refreshes under way are abandoned: the responses are deleted all the same, since their age counts.
+    for bucket, day in tx.rows(tx.sql.ABANDON_REFRESHES, calls=calls, now=instant(now)):
+        tx.count_day(bucket, day, abandoned=1)
     videos = tx.move(tx.sql.UNFETCH, [(first, last, call_id) for call_id, first, last in old])
     if videos:
         tx.rewind_scan_position(min(first for _, first, _ in old))
@@ -41,9 +43,3 @@ def delete_statistics(tx: Transaction, calls: list[int]) -> None:
     """Delete the statistics of the responses of these calls."""
     if found := [call_id for (call_id,) in tx.rows(tx.sql.PICK_STATISTICS, calls=calls)]:
         tx.delete_of(tx.sql.DELETE_RESPONSES, found)
-
-
-def _abandon_refreshes(tx: Transaction, old_calls: list[int], now: datetime) -> None:
-    """Abandon refreshes of these responses, which are deleted all the same: their age counts."""
-    for bucket, day in tx.rows(tx.sql.ABANDON_REFRESHES, calls=old_calls, now=instant(now)):
-        tx.count_day(bucket, day, abandoned=1)
