@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 import click
 
 from harvester._version import __version__
-from harvester.cli.shared.state import State
+from harvester.cli.shared.global_options import GlobalOptions
 from harvester.cli.shared.streams import set_up_streams
 from harvester.cli.shared.unexpected_errors import explain
 from harvester.errors import HarvesterError
@@ -72,9 +72,9 @@ class Program(click.Group):
         from harvester.cli.shared.console import coloured, fold
         from harvester.cli.shared.logs import error_line, for_programs, safe
 
-        state = ctx.find_object(State)
-        trace = traceback.format_exc() if state is not None and state.verbosity > 0 else ""
-        if for_programs() or (state is not None and state.log_format == "json"):
+        options = ctx.find_object(GlobalOptions)
+        trace = traceback.format_exc() if options is not None and options.verbosity > 0 else ""
+        if for_programs() or (options is not None and options.log_format == "json"):
             click.echo(error_line(message, trace), err=True)
             return
         click.echo(safe(trace), err=True, nl=False)
@@ -109,7 +109,7 @@ def main(ctx: click.Context, config: Path | None, verbose: int, quiet: int, log_
     A local ledger holds every id, its state and every response, so a crawl of many days can be stopped, killed and
     resumed without losing or paying for anything twice.
     """
-    ctx.obj = State(config, verbose - quiet, log_format)
+    ctx.obj = GlobalOptions(config, verbose - quiet, log_format)
 
 
 COMMANDS = (
@@ -122,10 +122,10 @@ def _given_late(ctx: click.Context, option: click.Parameter, value: Any) -> None
     """Apply a global option that is given after the command."""
     if not value or ctx.resilient_parsing:
         return
-    state = ctx.obj.with_option(str(option.name), value)
+    options = ctx.obj.with_option(str(option.name), value)
     at: click.Context | None = ctx
     while at is not None:  # the outermost group shows errors
-        at.obj, at = state, at.parent
+        at.obj, at = options, at.parent
 
 
 def _accept_global_options(command: click.Command) -> None:

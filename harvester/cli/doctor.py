@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harvester.cli.shared.console import coloured, fold
-from harvester.cli.shared.state import State
+from harvester.cli.shared.global_options import GlobalOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,9 +40,9 @@ def doctor(ctx: click.Context, offline: bool, as_json: bool, spend_unit: bool) -
 
     if offline and spend_unit:
         raise click.UsageError("--spend-unit needs the network, which --offline leaves out.")
-    state: State = ctx.obj
+    options: GlobalOptions = ctx.obj
     findings = []
-    for finding in examine(find_config(state.config_path), state.config, offline=offline, spend_unit=spend_unit):
+    for finding in examine(find_config(options.config_path), options.config, offline=offline, spend_unit=spend_unit):
         findings.append(finding)
         if not as_json:
             _show(finding)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harvester.cli.shared.console import on_terminal, show, show_next
+from harvester.cli.shared.global_options import GlobalOptions
 from harvester.cli.shared.parameters import complete_path
-from harvester.cli.shared.state import State
 
 if TYPE_CHECKING:
     from harvester.app import Harvester
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 @click.option("--require-complete", is_flag=True, help="Publish nothing, with exit code 5, while ids are left.")
 @click.pass_obj
 def export(
-    state: State,
+    options: GlobalOptions,
     /,
     dest: str | None,
     csv_safe: bool,
@@ -76,15 +76,15 @@ def export(
     if csv_safe:
         settings["format"] = _safe_csv(settings["format"])
     uri = dest if dest in (None, "-") or "://" in dest else str(Path(dest).absolute())
-    harvester = state.harvester(export={"uri": uri, **settings})
+    harvester = options.harvester(export={"uri": uri, **settings})
     tune_gc()
     if harvester.config.export.uri == "-":
         if dask or settings["max_part_bytes"] or datasette_metadata:
             raise click.UsageError("--dask, --max-part-bytes and --datasette-metadata need a place: name one, not -.")
-        _to_stdout(harvester, require_complete, state.verbosity)
+        _to_stdout(harvester, require_complete, options.verbosity)
         return
     began = time.monotonic()
-    with progress("export", "video", state.verbosity) as callback:
+    with progress("export", "video", options.verbosity) as callback:
         manifest = harvester.export(
             require_complete=require_complete,
             dask=dask,
@@ -94,7 +94,7 @@ def export(
         )
     show(terminal.exported(manifest, harvester.config.export.uri))
     place = shlex.quote(shown(dest or harvester.config.export.uri, 4096))
-    show_next(f"Next: harvester verify --export {place}" if manifest.responses else "", state.verbosity, began)
+    show_next(f"Next: harvester verify --export {place}" if manifest.responses else "", options.verbosity, began)
 
 
 def _safe_csv(chosen: str | None) -> str:

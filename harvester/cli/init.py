@@ -5,12 +5,12 @@ from __future__ import annotations
 import click
 
 from harvester.cli.shared.console import show_next
-from harvester.cli.shared.state import State
+from harvester.cli.shared.global_options import GlobalOptions
 
 
 @click.command(epilog="Example: harvester init")
 @click.pass_obj
-def init(state: State) -> None:
+def init(options: GlobalOptions) -> None:
     """Write config.toml, and create or upgrade the ledger.
 
     An existing config.toml is kept, and everything in the ledger: safe to repeat. Next: set source.uri in it, then
@@ -21,13 +21,13 @@ def init(state: State) -> None:
     from harvester.report.next_steps import next_step
     from harvester.support.sanitize import shown
 
-    path = find_config(state.config_path)
+    path = find_config(options.config_path)
     if path is None or not path.exists():
         click.echo(f"wrote {shown(str(write_config(path)), 4096)}")
     else:
         click.echo(f"kept  {shown(str(path), 4096)}")
-    harvester = state.harvester()
+    harvester = options.harvester()
     harvester.init()
     where = harvester.config.ledger
     click.echo(f"ready {shown(str(where.path or where.name), 4096)}")
-    show_next(next_step(harvester.overview(1).summary), state.verbosity)
+    show_next(next_step(harvester.overview(1).summary), options.verbosity)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from harvester.cli.shared.state import State
+from harvester.cli.shared.global_options import GlobalOptions
 
 
 @click.group(epilog="Example: harvester ledger backup backup.db")
@@ -18,7 +18,7 @@ def ledger() -> None:
 @click.argument("source", metavar="SRC")
 @click.argument("target", metavar="DST")
 @click.pass_obj
-def copy(state: State, source: str, target: str) -> None:
+def copy(options: GlobalOptions, source: str, target: str) -> None:
     """Copy the ledger SRC to DST, and compare the two.
 
     From a file to a server or back; SRC is only read. Both are URLs as in ledger.url; put a password into PGPASSWORD or
@@ -30,12 +30,12 @@ def copy(state: State, source: str, target: str) -> None:
     from harvester.support.ledger_url import is_known, name_of
     from harvester.support.sanitize import count
 
-    state.config()
+    options.config()
     if not (is_known(source) and is_known(target)) or source == target:
         raise click.UsageError(
             "SRC and DST must be two addresses: sqlite:///harvest.db, postgresql://user@host/database."
         )
-    with progress("copy", "row", state.verbosity) as callback:
+    with progress("copy", "row", options.verbosity) as callback:
         rows = copy(source, target, callback)
     click.echo(f"{name_of(target)} is what {name_of(source)} is: {count(rows, 'row')}.")
 
@@ -43,7 +43,7 @@ def copy(state: State, source: str, target: str) -> None:
 @ledger.command(epilog="Example: harvester ledger backup backup.db")
 @click.argument("target", metavar="DEST", type=click.Path(path_type=Path))
 @click.pass_obj
-def backup(state: State, target: Path) -> None:
+def backup(options: GlobalOptions, target: Path) -> None:
     """Back the ledger up to the SQLite file DEST.
 
     May be used during a run. The backup is verified before it appears as DEST; it replaces an earlier backup and
@@ -56,10 +56,10 @@ def backup(state: State, target: Path) -> None:
     from harvester.report.terminal import size
     from harvester.support.sanitize import count, shown
 
-    harvester = state.harvester()
+    harvester = options.harvester()
     harvester.protected().refuse(str(target))
     noun = "row" if harvester.config.ledger.path is None else "page"
-    with progress("backup", noun, state.verbosity) as callback, explained(target):
+    with progress("backup", noun, options.verbosity) as callback, explained(target):
         backed_up = backup(harvester.config.ledger.url, target, callback)
         written = target.stat().st_size
     responses = sum(day.ok for day in backed_up.days) - backed_up.pruned.responses

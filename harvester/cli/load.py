@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from harvester.cli.shared.console import show, show_next
+from harvester.cli.shared.global_options import GlobalOptions
 from harvester.cli.shared.parameters import complete_path
-from harvester.cli.shared.state import State
 
 
 def _delimiter(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
@@ -33,7 +33,7 @@ def _delimiter(_context: click.Context, _parameter: click.Parameter, value: str 
 @click.option("--delimiter", metavar="C", callback=_delimiter, help="What separates the fields. [default: found out]")
 @click.option("--encoding", metavar="E", help="The encoding of text, such as utf-16. [default: UTF-8]")
 @click.pass_obj
-def load(state: State, /, sources: tuple[str, ...], **options: Any) -> None:
+def load(options: GlobalOptions, /, sources: tuple[str, ...], **how: Any) -> None:
     """Add the new video ids of each SOURCE to the ledger.
 
     SOURCE is CSV, Parquet, JSON or one id a line, plain, gzip or zstd: a path, s3://, https://, or - for standard
@@ -49,14 +49,14 @@ def load(state: State, /, sources: tuple[str, ...], **options: Any) -> None:
     from harvester.report import terminal
     from harvester.report.next_steps import next_step
 
-    harvester = state.harvester()
+    harvester = options.harvester()
     stdin = sys.stdin.buffer if "-" in sources and sys.stdin is not None else None
     began = time.monotonic()
-    with progress("load", "row", state.verbosity) as callback:
-        loaded = asyncio.run(harvester.load(*sources, **options, stdin=stdin, progress=callback))
+    with progress("load", "row", options.verbosity) as callback:
+        loaded = asyncio.run(harvester.load(*sources, **how, stdin=stdin, progress=callback))
     show(terminal.loaded(loaded))
     if warning := terminal.load_warning(loaded):
         logging.getLogger(__name__).warning(warning)
     summary = harvester.overview(1).summary
     step = "" if warning else "Next: harvester plan" if summary.unasked else next_step(summary)
-    show_next(step, state.verbosity, began)
+    show_next(step, options.verbosity, began)

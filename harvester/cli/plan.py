@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from harvester.cli.shared.console import show, show_next, warn_of_clock
-from harvester.cli.shared.state import State
+from harvester.cli.shared.global_options import GlobalOptions
 
 
 @click.command(epilog="Example: harvester plan --videos 631348 --units-per-call 11")
@@ -14,18 +14,18 @@ from harvester.cli.shared.state import State
     "--units-per-call", type=click.IntRange(min=1), help="The price of a call. [default: quota.units_per_call]"
 )
 @click.pass_obj
-def plan(state: State, videos: int | None, units_per_call: int | None) -> None:
+def plan(options: GlobalOptions, videos: int | None, units_per_call: int | None) -> None:
     """Calculate calls, units and days before a unit is spent.
 
     Also hours and storage. Needs no key and no network. Next: harvester run --dry-run, then harvester run.
     """
     from harvester.report import terminal
 
-    harvester = state.harvester()
+    harvester = options.harvester()
     planned = harvester.plan(videos, units_per_call)
     at_one_unit = None if planned.units_per_call == 1 else harvester.plan(videos, 1)
     show(terminal.plan(planned, at_one_unit))
     if videos is None:
         warn_of_clock(harvester)
         if planned.videos:
-            show_next("Next: harvester run --dry-run, then harvester run", state.verbosity)
+            show_next("Next: harvester run --dry-run, then harvester run", options.verbosity)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from harvester.cli.shared.console import can_ask, fold
+from harvester.cli.shared.global_options import GlobalOptions
 from harvester.cli.shared.parameters import parse_age
-from harvester.cli.shared.state import State
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Say how much it would be; delete nothing.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @click.pass_obj
-def prune(state: State, older_than: timedelta, dry_run: bool, yes: bool) -> None:
+def prune(options: GlobalOptions, older_than: timedelta, dry_run: bool, yes: bool) -> None:
     """Delete stored responses past the age that you name.
 
     YouTube's terms allow 30 days. Spends no unit by itself. The deleted videos are pending again: harvester run fetches
@@ -34,7 +34,7 @@ def prune(state: State, older_than: timedelta, dry_run: bool, yes: bool) -> None
     import asyncio
     import shlex
 
-    harvester = state.harvester()
+    harvester = options.harvester()
     if not (yes or dry_run) and can_ask():
         old = asyncio.run(harvester.prune(older_than, dry_run=True))
         _show_pruned(harvester, old, "would be ")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harvester.cli.shared.console import on_terminal, show_rows, warn_of_clock
-from harvester.cli.shared.state import State
+from harvester.cli.shared.global_options import GlobalOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +39,7 @@ def _day(_ctx: click.Context, _param: click.Parameter, value: str | None) -> dat
 )
 @click.option("--statistics", is_flag=True, help="Of the quota of the statistics, which is one apart.")
 @click.pass_obj
-def quota(state: State, reopen: date | None, spent: int | None, statistics: bool) -> None:
+def quota(options: GlobalOptions, reopen: date | None, spent: int | None, statistics: bool) -> None:
     """Show the quota days, reopen one, or enter what others spent.
 
     A day ends at midnight Pacific time. Runs leave to others what they spent. A day is closed once the API said that it
@@ -53,7 +53,7 @@ def quota(state: State, reopen: date | None, spent: int | None, statistics: bool
 
     if statistics and reopen is None and spent is None:
         raise click.UsageError("--statistics goes with --reopen or --spent: both quotas are shown without.")
-    config, clock = state.config(), SystemClock()
+    config, clock = options.config(), SystemClock()
     bucket: Bucket = "statistics" if statistics else "default"
     if reopen is not None:
         asyncio.run(maintenance.reopen(config, reopen, bucket))
@@ -63,7 +63,7 @@ def quota(state: State, reopen: date | None, spent: int | None, statistics: bool
         click.echo(f"On {day}, others spent {count(spent, 'unit')}.")
     if reopen is None and spent is None:
         _show(maintenance.buckets(config, clock))
-        warn_of_clock(state.harvester())
+        warn_of_clock(options.harvester())
 
 
 HEADINGS = ("quota", "day (Pacific)", "calls", "spent", "by others", "of", "left", "closed by the API (UTC)")

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harvester.cli.shared.global_options import GlobalOptions
 from harvester.cli.shared.parameters import parse_age
-from harvester.cli.shared.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Say how much it would be: send, spend and change nothing.")
 @click.pass_obj
 def refresh(
-    state: State,
+    options: GlobalOptions,
     older_than: timedelta | None,
     changed_parts: bool,
     statistics_only: bool,
@@ -54,7 +54,7 @@ def refresh(
         if not statistics_only:
             raise click.UsageError("--older-than says what is old: YouTube's terms allow 30 days, so 25d leaves some.")
         older_than = timedelta(days=1)
-    harvester = state.harvester()
+    harvester = options.harvester()
     due = harvester.due(older_than, max_calls, statistics_only=statistics_only)
     what = terminal.STATISTICS if statistics_only else terminal.RESPONSES
     if dry_run or not due.old.responses:
@@ -64,7 +64,7 @@ def refresh(
     how = {"statistics_only": statistics_only, "max_calls": max_calls}
     with stopped_by_signals() as stop_by_signals:
         left = asyncio.run(
-            _refresh(harvester, report, older_than, due.old.videos, state.verbosity, stop_by_signals, **how)
+            _refresh(harvester, report, older_than, due.old.videos, options.verbosity, stop_by_signals, **how)
         )
     show(terminal.refreshed(report, left, older_than, what))
 

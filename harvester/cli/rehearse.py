@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from harvester.cli.shared.console import result_columns, show, show_next
+from harvester.cli.shared.global_options import GlobalOptions
 from harvester.cli.shared.parameters import FAULTS, FAULTS_HELP
-from harvester.cli.shared.state import State
 
 if TYPE_CHECKING:
     from harvester.report.results import Check, DayReport
@@ -31,7 +31,7 @@ REHEARSED_VIDEOS = 91_234
     help="The folder that it works in; recreated each time.",
 )
 @click.pass_obj
-def rehearse(state: State, videos: int, seed: int, faults: str, out: Path) -> None:
+def rehearse(options: GlobalOptions, videos: int, seed: int, faults: str, out: Path) -> None:
     """Do a whole crawl, day by day, against the simulated API.
 
     The clock is simulated too; the code is the real one, with a ledger in its own folder. No key, no network, no unit.
@@ -50,7 +50,9 @@ def rehearse(state: State, videos: int, seed: int, faults: str, out: Path) -> No
     from harvester.support.sanitize import shown
 
     # The days are shown as they end; besides them only problems are logged.
-    set_up_logging(LogSettings(level="ERROR", format="json" if state.log_format == "json" else "text"), state.verbosity)
+    set_up_logging(
+        LogSettings(level="ERROR", format="json" if options.log_format == "json" else "text"), options.verbosity
+    )
     columns = result_columns()
     click.echo(terminal.rehearsed_heading(columns))
     rehearsal = Rehearsal(out, videos=videos, seed=seed, faults=faults)
@@ -60,7 +62,7 @@ def rehearse(state: State, videos: int, seed: int, faults: str, out: Path) -> No
         click.echo(terminal.rehearsed_day(day, videos, columns), file=sys.stdout)
 
     async def play() -> list[Check]:
-        with progress("rehearse", "video", state.verbosity) as callback:
+        with progress("rehearse", "video", options.verbosity) as callback:
             async with report_progress(callback, rehearsal.progress):
                 return await rehearsal.play(day_ended, callback)
 
@@ -69,7 +71,7 @@ def rehearse(state: State, videos: int, seed: int, faults: str, out: Path) -> No
     show_next(
         f"\nThe ledger, the export and their settings are in {shown(str(out))}. Look around there:\n"
         f"  cd {shlex.quote(shown(str(out)))}\n  harvester status\n  harvester export songs.parquet",
-        state.verbosity,
+        options.verbosity,
     )
     if not all(check.kept for check in checks):
         raise InconsistentLedger("The rehearsal broke a promise.", state=f"Its ledger and export are in {out}.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harvester.cli.shared.console import can_ask, fold
-from harvester.cli.shared.state import State
+from harvester.cli.shared.global_options import GlobalOptions
 
 if TYPE_CHECKING:
     from harvester.maintenance import Removable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 )
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @click.pass_obj
-def remove(state: State, invalid: bool, pending: bool, load_id: int | None, yes: bool) -> None:
+def remove(options: GlobalOptions, invalid: bool, pending: bool, load_id: int | None, yes: bool) -> None:
     """Take out of the ledger what a wrong load brought.
 
     Only ids that no call has asked for: what was paid for stays. Says what it would do, and asks for confirmation.
@@ -43,7 +43,7 @@ def remove(state: State, invalid: bool, pending: bool, load_id: int | None, yes:
         raise click.UsageError("Name one of --invalid, --pending and --load N.")
     chosen = VideoState.INVALID if invalid else VideoState.PENDING if pending else None
     which = Removal(chosen, load_id)
-    config = state.config()
+    config = options.config()
     found = removable(config, which)
     click.echo(fold(_description(found), sys.stdout))
     if not found.total:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from harvester.cli.shared.console import show_next
-from harvester.cli.shared.state import State
+from harvester.cli.shared.global_options import GlobalOptions
 
 
 @click.command(epilog="Example: harvester retry --failed --missing")
@@ -20,7 +20,7 @@ from harvester.cli.shared.state import State
 )
 @click.option("--dry-run", is_flag=True, help="Say how many it would be; change nothing.")
 @click.pass_obj
-def retry(state: State, failed: bool, missing: bool, reasons: tuple[str, ...], dry_run: bool) -> None:
+def retry(options: GlobalOptions, failed: bool, missing: bool, reasons: tuple[str, ...], dry_run: bool) -> None:
     """Put failed or missing ids back to pending.
 
     Spends no unit by itself, and may be used during a run. Next: harvester run,
@@ -34,8 +34,8 @@ def retry(state: State, failed: bool, missing: bool, reasons: tuple[str, ...], d
         raise click.UsageError("--reason is of failed ids; a missing one comes of a good answer and has none.")
     states = [VideoState.FAILED] if failed or not missing else []
     states += [VideoState.MISSING] if missing else []
-    moved = asyncio.run(state.harvester().requeue(states, reasons, dry_run=dry_run))
+    moved = asyncio.run(options.harvester().requeue(states, reasons, dry_run=dry_run))
     for each in states:
         click.echo(f"{each.label:7}  {moved[each]:>9,}  {'would be ' if dry_run else ''}pending again")
     if any(moved.values()) and not dry_run:
-        show_next("Next: harvester run", state.verbosity)
+        show_next("Next: harvester run", options.verbosity)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harvester.cli.shared.console import show, show_next
-from harvester.cli.shared.state import State
+from harvester.cli.shared.global_options import GlobalOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.option("--until-done", is_flag=True, help="Sleep through each quota reset instead of ending.")
 @click.option("--dry-run", is_flag=True, help="Show what would be done: send, spend and change nothing.")
 @click.pass_obj
-def run(state: State, max_calls: int | None, until_done: bool, dry_run: bool) -> None:
+def run(options: GlobalOptions, max_calls: int | None, until_done: bool, dry_run: bool) -> None:
     """Fetch until the day's units are spent or nothing is left.
 
     The daily job; harvester schedule prints how to start it each day. A call asks for up to 50 ids and spends
@@ -39,7 +39,7 @@ def run(state: State, max_calls: int | None, until_done: bool, dry_run: bool) ->
     from harvester.crawl.run_report import RunReport
     from harvester.report import terminal
 
-    harvester = state.harvester()
+    harvester = options.harvester()
     if dry_run:
         show(terminal.dry_run(harvester.dry_run(max_calls)))
         return
@@ -53,7 +53,7 @@ def run(state: State, max_calls: int | None, until_done: bool, dry_run: bool) ->
     began = time.monotonic()
     try:
         with stopped_by_signals() as stop_by_signals:
-            progress = asyncio.run(_run(harvester, report, max_calls, until_done, state.verbosity, stop_by_signals))
+            progress = asyncio.run(_run(harvester, report, max_calls, until_done, options.verbosity, stop_by_signals))
     except Exception as error:
         hooks.failed(_sentence(error))
         raise
@@ -62,7 +62,7 @@ def run(state: State, max_calls: int | None, until_done: bool, dry_run: bool) ->
     result = terminal.run(report, progress)
     hooks.succeeded(result.plain)
     show(result)
-    show_next(_next(harvester, report), state.verbosity, began)
+    show_next(_next(harvester, report), options.verbosity, began)
 
 
 def _check_page(harvester: Harvester) -> None:

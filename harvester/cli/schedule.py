@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harvester.cli.shared.state import State
+from harvester.cli.shared.global_options import GlobalOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +35,13 @@ if TYPE_CHECKING:
 @click.option("--force", is_flag=True, help="Replace files there though harvester did not write them.")
 @click.pass_obj
 def schedule(
-    state: State, cron: bool, systemd: bool, zone: str | None, env_file: Path | None, out: Path | None, force: bool
+    options: GlobalOptions,
+    cron: bool,
+    systemd: bool,
+    zone: str | None,
+    env_file: Path | None,
+    out: Path | None,
+    force: bool,
 ) -> None:
     """Print the lines of cron or systemd for a daily run.
 
@@ -55,14 +61,14 @@ def schedule(
         raise click.UsageError("--out is for --systemd.")
     if force and not out:
         raise click.UsageError("--force is for --out.")
-    job = _job(state, env_file)
+    job = _job(options, env_file)
     try:
         if systemd:
             if out is None:
                 files = (f"# /etc/systemd/system/{name}\n{text}" for name, text in units(job).items())
                 click.echo("\n".join(files), nl=False)
             else:
-                _write_units(units(job), out, protected_by(state.config()), force=force)
+                _write_units(units(job), out, protected_by(options.config()), force=force)
         else:
             click.echo(crontab(job, _zone(zone), datetime.now(UTC).date()), nl=False)
     except Unprintable as error:
@@ -71,18 +77,18 @@ def schedule(
         ) from None
 
 
-def _job(state: State, env_file: Path | None) -> Job:
+def _job(options: GlobalOptions, env_file: Path | None) -> Job:
     from harvester.config import find_config
     from harvester.errors import ConfigError
     from harvester.scheduling.daily_job import ENV_NAME, Job
 
-    found = find_config(state.config_path)
+    found = find_config(options.config_path)
     if found is None:
         raise ConfigError(
             "There are no settings here to run with.", next_step="Run harvester init to write a config.toml."
         )
     config = _absolute(found)
-    settings = state.config()
+    settings = options.config()
     return Job(
         program=_program(),
         config=config,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from harvester.cli.shared.console import on_terminal, show
+from harvester.cli.shared.global_options import GlobalOptions
 from harvester.cli.shared.parameters import complete_path
-from harvester.cli.shared.state import State
 
 if TYPE_CHECKING:
     from harvester.app import Harvester
@@ -47,7 +47,7 @@ INTERVAL_SECONDS = 2.0
 @click.option("--force", is_flag=True, help="Replace PATH or DEST even if harvester did not write it.")
 @click.pass_obj
 def status(
-    state: State,
+    options: GlobalOptions,
     as_json: bool,
     failed: bool,
     loads: bool,
@@ -65,7 +65,7 @@ def status(
     if force and not written:
         raise click.UsageError("--force is for --html and --prometheus.")
     _refuse_contradictions(as_json=as_json, failed=failed, loads=loads, watch=watch, interval=interval, written=written)
-    harvester = state.harvester()
+    harvester = options.harvester()
     if written:
         _write(harvester, prometheus, html, force=force)
     if failed:

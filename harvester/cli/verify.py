@@ -7,8 +7,8 @@ import sys
 import click
 
 from harvester.cli.shared.console import fold
+from harvester.cli.shared.global_options import GlobalOptions
 from harvester.cli.shared.parameters import complete_path
-from harvester.cli.shared.state import State
 
 
 @click.command(epilog="Example: harvester verify --export songs.json")
@@ -16,7 +16,7 @@ from harvester.cli.shared.state import State
     "--export", "published", metavar="DEST", shell_complete=complete_path, help="Check this published file too."
 )
 @click.pass_obj
-def verify(state: State, published: str | None) -> None:
+def verify(options: GlobalOptions, published: str | None) -> None:
     """Check that ids, calls, units and stored responses agree.
 
     Reads only, and spends no unit. Exit code 5 if they don't agree: then start no run, and keep the ledger as it is.
@@ -25,8 +25,8 @@ def verify(state: State, published: str | None) -> None:
     from harvester.report.next_steps import changed_parts
     from harvester.support.sanitize import count, shown
 
-    harvester = state.harvester()
-    with progress("verify", "video", state.verbosity) as callback:
+    harvester = options.harvester()
+    with progress("verify", "video", options.verbosity) as callback:
         checked = harvester.verify(published, progress=callback)
     responses = sum(day.ok for day in checked.days) - checked.pruned.responses
     proved = (

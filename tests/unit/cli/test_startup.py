@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from children import Program
 
-from harvester.cli.shared.state import State
+from harvester.cli.shared.global_options import GlobalOptions
 from harvester.errors import ConfigError
 
 # Slow to import, and not needed to say how far a crawl is.
@@ -124,8 +124,8 @@ def test_what_is_kept_out_exists() -> None:
 
 
 def test_garbage_is_collected_again_once_the_settings_were_read(tmp_path: Path) -> None:
-    State(None, 0, None).harvester()
+    GlobalOptions(None, 0, None).harvester()
     assert gc.isenabled()
     with pytest.raises(ConfigError, match="There is no configuration"):
-        State(tmp_path / "nowhere.toml", 0, None).harvester()
+        GlobalOptions(tmp_path / "nowhere.toml", 0, None).harvester()
     assert gc.isenabled()

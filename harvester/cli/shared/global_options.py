@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class State:
+class GlobalOptions:
     config_path: Path | None
     verbosity: int
     """Above 0: more log lines; below 0: only warnings."""
     log_format: str | None
 
-    def with_option(self, name: str, value: Any) -> State:
-        """Return this state with the global option `name` set."""
+    def with_option(self, name: str, value: Any) -> GlobalOptions:
+        """Return these options with the option `name` set."""
         if name in ("verbose", "quiet"):
             return replace(self, verbosity=self.verbosity + (value if name == "verbose" else -value))
         return replace(self, **{"config_path" if name == "config" else name: value})
