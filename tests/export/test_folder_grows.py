@@ -198,15 +198,15 @@ class TestWhatIsWritten:
         """Its parts have no digest in their names, and its manifest knows none."""
         manifest, _ = go(days[0], tmp_path / "songs")
         place = tmp_path / "songs.manifest.json"
-        manifest = json.loads(place.read_bytes())
+        contents = json.loads(place.read_bytes())
         for key in ("superseded", "max_part_bytes", "made_with"):
-            del manifest[key]
-        for part in manifest["parts"]:
+            del contents[key]
+        for part in contents["parts"]:
             earlier = part["file"][:17] + ".jsonl"
             (tmp_path / "songs" / part["file"]).rename(tmp_path / "songs" / earlier)
             part["file"] = earlier
             del part["inputs"]
-        place.write_text(json.dumps(manifest), encoding="utf-8")
+        place.write_text(json.dumps(contents), encoding="utf-8")
         assert findings(days[0], tmp_path / "songs") == []
         again, made = go(days[0], tmp_path / "songs")
         assert len(made) == len(manifest.parts or ())
