@@ -1,4 +1,4 @@
-"""What a place of publication must be able to do, whatever holds the bytes."""
+"""The interfaces of destinations: files and folders, local or on S3."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from harvester.support.sanitize import shown
 
 @dataclass(frozen=True, slots=True)
 class PublishedFile:
-    """What now stands at `uri`. `sha256` is hex, of the very bytes there."""
+    """What was published at `uri`. `sha256` is in hex."""
 
     uri: str
     bytes: int
     sha256: str
     version: Hashable = field(default=None, compare=False)
-    """As of ExistingFile, where it is known."""
+    """As in ExistingFile, if known."""
 
 
 @dataclass(frozen=True, slots=True)
 class DraftFile:
-    """A file of a draft: what it will be once it is seen, and what its draft needs to let it be seen."""
+    """A written file of a draft, with what the draft needs to publish it."""
 
     published: PublishedFile
     receipt: Any = None
@@ -34,19 +34,19 @@ class DraftFile:
 
 @dataclass(frozen=True, slots=True)
 class ExistingFile:
-    """What stands at a target now. Another file there is another version."""
+    """What is at a destination now. Another file there has another version."""
 
     version: Hashable
-    """None where this account may not look."""
+    """None if this account may not read it."""
     bytes: int
     metadata: Mapping[str, str] = field(default_factory=dict, compare=False)
-    """What an object on S3 says of itself."""
+    """The metadata of an object on S3."""
     changed_at: float = field(default=0.0, compare=False)
-    """Seconds since 1970, by the clock of where it stands."""
+    """Seconds since 1970, by the clock of the store."""
 
 
 class Meter:
-    """Counts and hashes the bytes that flow by."""
+    """Counts and hashes bytes."""
 
     def __init__(self) -> None:
         self.bytes = 0
@@ -74,22 +74,22 @@ class Meter:
 
 
 class Destination(Protocol):
-    """One name that holds a whole file or the file before it, never a part of one."""
+    """A name that always holds a whole file: the new one or the previous one."""
 
     @property
     def uri(self) -> str: ...
 
     @property
     def name(self) -> str:
-        """The last part of the address: no folder, no bucket."""
+        """The last part of the address, without folder or bucket."""
         ...
 
     def publish(self, chunks: Iterable[bytes], *, content_type: str, expected_bytes: int = 0) -> PublishedFile:
-        """Put the chunks in place of what was there, all of them or none.
+        """Replace what is there by the chunks, all or nothing.
 
-        The chunks are taken in the calling thread; what they raise comes out as it is. `expected_bytes` is
-        a rough upper estimate. Raises ConfigError or CredentialsError where this place can't be written to,
-        StorageUnavailable where it can't for now.
+        The chunks are taken in the calling thread, and their exceptions are passed on. `expected_bytes` is a rough
+        upper estimate. Raises ConfigError or CredentialsError if the destination can't be written, StorageUnavailable
+        if it can't be for now.
         """
         ...
 
@@ -102,84 +102,84 @@ class Destination(Protocol):
         replacing: ExistingFile | None,
         expected_bytes: int = 0,
     ) -> PublishedFile:
-        """Publish the chunks as `publish` does, and then beside them their manifest, as `manifest_of` gives it.
+        """Publish the chunks as `publish` does, then the manifest that `manifest_of` returns.
 
-        Raises Overtaken, and lets the other one stand, where what is to be replaced is no longer `replacing`.
+        Raises Overtaken, and changes nothing, if what is there is no longer `replacing`.
         """
         ...
 
     def standing(self) -> ExistingFile | None:
-        """What stands here; None where nothing does."""
+        """Return what is there; None if nothing is."""
         ...
 
     def finish_interrupted(self) -> bool:
-        """Where an export was killed between the file and its manifest: put the manifest in place.
+        """Complete an export that was killed between the file and its manifest.
 
-        Whether that is always possible, so that a file and its manifest fit each other from now on.
+        Returns whether that is always possible here, so that file and manifest match from now on.
         """
         ...
 
     def undisturbed(self) -> AbstractContextManager[None]:
-        """Let no other export change the file or its manifest meanwhile, where this place can. For an instant only."""
+        """Keep other exports from changing the file or its manifest, if possible here. For a moment only."""
         ...
 
     def read(self) -> Iterator[bytes]:
-        """What is published, in chunks. Raises FileNotFoundError where nothing is."""
+        """Yield what is published. Raises FileNotFoundError if nothing is."""
         ...
 
     def open(self) -> BinaryIO:
-        """What is published, to be read at any place."""
+        """Open what is published, as a seekable file."""
         ...
 
     def remove(self) -> None:
-        """Take away what is published here, if anything is."""
+        """Remove what is published, if anything is."""
         ...
 
     def beside(self, suffix: str) -> Destination:
-        """The place next to this one whose name is longer by `suffix`."""
+        """Return the destination with `suffix` appended to the name."""
         ...
 
 
 class Place(Protocol):
-    """Where one file of a draft is written, by whichever process it is handed to. It can be pickled, and holds no
-    credentials: they are that process's own."""
+    """Where a file of a draft is written, by any process. It can be pickled, and holds no credentials: a process uses
+    its own."""
 
     def write(self, chunks: Iterable[bytes], *, expected_bytes: int) -> DraftFile:
-        """Write it whole. Written twice, even at the same time, it is the same file."""
+        """Write the file. It may be written twice, even at the same time, with the same result."""
         ...
 
 
 class Draft(Protocol):
-    """The files of a folder while they are written: nothing is seen of them before `commit`."""
+    """The files of a folder while they are written, invisible before `commit`."""
 
     def unchanged(self) -> Iterator[Part]:
-        """The parts of the manifest before that stand there as it says."""
+        """Yield the unchanged parts of the previous manifest."""
         ...
 
     def place(self, name: str, *, content_type: str) -> Place:
-        """Begin one file. It belongs to the draft once it is kept."""
+        """Begin a file. It belongs to the draft once it is kept."""
         ...
 
     def keep(self, name: str, written: DraftFile) -> None:
-        """Take in a file that was written at its place. Raises StorageUnavailable where it is not there."""
+        """Add a file that was written at its place. Raises StorageUnavailable if it is missing."""
         ...
 
     def drop(self, name: str) -> None:
-        """Forget a file that was begun, whatever was written of it."""
+        """Discard a file that was begun."""
         ...
 
     def commit(self, manifest: bytes, names: Collection[str]) -> None:
-        """Let the files of the draft appear, then put `manifest` in place of the one before, at once, and at last
-        remove all files but those named.
+        """Publish the files of the draft, then replace the manifest in one step, then remove all files except those
+        named.
 
-        Raises Overtaken where the folder or its manifest are no longer what they were when the draft was begun.
+        Raises Overtaken if the folder or its manifest have changed since the draft was begun.
         """
         ...
 
 
 class Folder(Protocol):
-    """A folder that holds nothing but the parts of an export. A part never changes: the manifest says which are valid,
-    and is replaced as a whole."""
+    """A folder with the parts of an export. Parts never change; the manifest says which are valid, and is replaced at
+    once."""
 
     @property
     def uri(self) -> str: ...
@@ -188,27 +188,28 @@ class Folder(Protocol):
     def name(self) -> str: ...
 
     def draft(self, *, force: bool = False) -> AbstractContextManager[Draft]:
-        """Begin to change what is in the folder; whatever is not committed at the end is discarded.
+        """Begin a draft; what is not committed at the end is discarded.
 
-        Raises ConfigError where the folder holds files that are no parts of an export, and DestinationRefused where
-        harvester did not write those parts, unless `force`.
+        Raises ConfigError if the folder holds other files than parts, and DestinationRefused if harvester did not write
+        the parts, unless `force`.
         """
         ...
 
     def names(self) -> list[str]:
-        """Of the files in the folder, in order; hidden ones are passed over."""
+        """The names of the files in the folder, sorted, without hidden ones."""
         ...
 
     def file(self, name: str) -> Destination:
-        """One file of the folder."""
+        """Return the destination of a file in the folder."""
         ...
 
     def beside(self, suffix: str) -> Destination:
-        """The place next to the folder whose name is longer by `suffix`."""
+        """Return the destination next to the folder, with `suffix` appended to its name."""
         ...
 
 
 def overtaken(uri: str) -> Overtaken:
+    """Return the error for a destination that another export replaced."""
     return Overtaken(
         f"Another export was published at {shown(uri)} after this one began.",
         state="That one stands there, whole and with its manifest; the ledger was only read.",

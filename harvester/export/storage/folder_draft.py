@@ -1,8 +1,8 @@
-"""How a folder of parts is changed, wherever it is: in which order, so that its readers never see a mixture.
+"""The order in which a folder of parts is changed, so that its readers never see a mixture.
 
-A part never changes: its name holds a digest of what it is made of. New parts appear first, then one manifest takes the
-place of the one before, at once, and then the parts that it does not name are removed. Whoever is killed in between
-leaves the old set or the new one, by the manifest that stands there, and the next export removes what belongs to none.
+A part never changes: its name holds a digest of what it is made of. New parts appear first, then the manifest is
+replaced in one step, then the parts that it does not name are removed. After a kill in between, the manifest describes
+the old or the new parts, and the next export removes all others.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from harvester.export.storage.ownership import Found
 
 
 class FolderDraft(ABC):
-    """See Draft. What is left to do differs from place to place."""
+    """The common part of drafts: see Draft."""
 
     def __init__(self, uri: str, look: Callable[[], Found], found: Found) -> None:
         self._uri = uri
@@ -26,7 +26,7 @@ class FolderDraft(ABC):
         self._found = found
         self._kept: dict[str, DraftFile] = {}
         self._leaves_any = False
-        """Whether parts may be there that no manifest names: the next export has to be told."""
+        """Whether parts may be left that no manifest names, which the next export has to remove."""
 
     def unchanged(self) -> Iterator[Part]:
         """See Draft."""
@@ -41,7 +41,7 @@ class FolderDraft(ABC):
             try:
                 self._appear()
             except Overtaken:
-                raise  # by one whose parts may have the same names
+                raise  # by another export, whose parts may have the same names
             except BaseException:
                 with suppress(HarvesterError):
                     self._remove(self._kept.keys() - self._found.files.keys())
@@ -57,16 +57,16 @@ class FolderDraft(ABC):
 
     @abstractmethod
     def _alone(self) -> AbstractContextManager[None]:
-        """Let no other export change the folder meanwhile."""
+        """Keep other exports from changing the folder."""
 
     @abstractmethod
     def _appear(self) -> None:
-        """Give the parts that were kept their names."""
+        """Give the kept parts their names."""
 
     @abstractmethod
     def _switch(self, manifest: bytes) -> None:
-        """Put it in place of the one that was found. Raises Overtaken where that is no longer there."""
+        """Replace the manifest that was found. Raises Overtaken if that is no longer there."""
 
     @abstractmethod
     def _remove(self, names: Iterable[str]) -> None:
-        """Those that are there."""
+        """Remove those that exist."""

@@ -1,4 +1,4 @@
-"""Local files that appear by rename: at any instant the name holds all of the old file or all of the new."""
+"""Local files that are replaced by rename: at any moment the name holds the whole old or new file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 class LocalTarget:
-    """A file on this machine. Where `path` is a symbolic link, the file that it leads to is replaced."""
+    """A file on this machine. Of a symbolic link, the target is replaced."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -128,7 +128,7 @@ class LocalTarget:
         return LocalTarget(self.path.with_name(self.path.name + suffix))
 
     def _place(self) -> Path:
-        """Where a link leads. Raises ConfigError where nothing can be put there."""
+        """Resolve links. Raises ConfigError if the path can't be written."""
         with explained(self.path):
             place = followed(self.path)
             _check_place(place)
@@ -148,7 +148,7 @@ def as_standing(about: os.stat_result) -> ExistingFile:
 
 
 def replace_manifest(note: FileDraft, path: Path) -> None:
-    """The last step of an export; its draft has been on disk since before the first."""
+    """Replace the manifest: the last step of an export. Its draft was on disk before the first step."""
     try:
         with explained(path):
             note.replace_target()
@@ -158,7 +158,7 @@ def replace_manifest(note: FileDraft, path: Path) -> None:
 
 
 def refuse_missing_folder(place: Path) -> None:
-    """Raise ConfigError where there is no folder that `place` could be put into."""
+    """Raise ConfigError if the folder of `place` does not exist."""
     if not place.parent.is_dir():
         raise ConfigError(
             f"Can't export to {shown(str(place))}: there is no folder {shown(str(place.parent))}.",

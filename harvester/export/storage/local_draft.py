@@ -1,7 +1,7 @@
-"""Drafts of local files: hidden beside the place that they are to take, and locked while their writer lives.
+"""Drafts of local files: hidden next to their destination, and locked while their writer lives.
 
-Others may be able to write to the folder too. So every name is opened within the folder's descriptor and without
-following links, new names are random, and a draft that another user made is neither read nor removed.
+Others may write to the folder too. So files are opened relative to the folder's descriptor and without following links,
+new names are random, and drafts of other users are neither read nor removed.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ from harvester.support.sanitize import shown
 
 DRAFT_SUFFIX = ".harvester-draft"
 _WRITE_BUFFER_BYTES = 1 << 16
-"""Smaller than a body: those go straight to the file, which is three times as fast as through a large buffer."""
+"""Smaller than a body: bodies are then written directly, which is three times as fast as through a large buffer."""
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP)
-"""What time does not heal."""
+"""Errors that retrying does not change."""
 LOCK_SECONDS = 30.0
-"""How long to wait for other exports that rename their files in the same folder, which each does in an instant."""
+"""Seconds to wait for other exports that rename files in the same folder, which takes each a moment."""
 _LOOK_SECONDS = 0.02
 KEPT = "What stood there before is as it was; the ledger was only read."
 
 
 def draft_name(name: str) -> str:
-    """A new name for a draft of the file or folder `name`, that nobody can foresee."""
+    """Return a new, unpredictable name for a draft of `name`."""
     return f".{name}.{secrets.token_hex(6)}{DRAFT_SUFFIX}"
 
 
 def is_draft_of(name: str, draft: str) -> bool:
-    """Whether `draft` is a name as `draft_name(name)` gives it, and of no longer name."""
+    """Whether `draft` is a name that `draft_name(name)` can return."""
     return re.fullmatch(re.escape(f".{name}.") + "[0-9a-f]{12}" + re.escape(DRAFT_SUFFIX), draft) is not None
 
 
 class FileDraft:
-    """A new file, readable by this user alone until it takes its place."""
+    """A new file, readable only by this user until it is renamed."""
 
     def __init__(self, place: Path) -> None:
         self._place = place.name
@@ -60,17 +60,17 @@ class FileDraft:
         self._file.write(chunk)
 
     def finish(self) -> None:
-        """Put all of it on disk, and its hidden name too."""
+        """Sync the file and its hidden name to disk."""
         self._file.flush()
         os.fchmod(self._file.fileno(), self._mode)
         os.fsync(self._file.fileno())
 
     def sync_folder(self) -> None:
-        """Put on disk which names its folder holds."""
+        """Sync the folder's entries to disk."""
         os.fsync(self._folder)
 
     def replace_target(self) -> None:
-        """Rename it to the name that it is for, durably. After `finish`."""
+        """Rename the draft to its target, durably. Call it after `finish`."""
         if not still_named(self._name, self._file.fileno(), self._folder):
             raise OSError(errno.ESTALE, "another program took the draft away")
         os.replace(self._name, self._place, src_dir_fd=self._folder, dst_dir_fd=self._folder)
@@ -78,13 +78,13 @@ class FileDraft:
         self._name = ""
 
     def close(self) -> None:
-        """Remove it where it has not taken its place. Safe to repeat."""
+        """Remove the draft unless it was renamed. Safe to repeat."""
         if self._name:
             with suppress(OSError):
                 os.unlink(self._name, dir_fd=self._folder)
             self._name = ""
         with suppress(OSError):
-            self._file.close()  # flushes what is left, which fails again on a full disk
+            self._file.close()  # flushes the rest, which fails again on a full disk
         if self._folder >= 0:
             os.close(self._folder)
             self._folder = -1
@@ -92,7 +92,7 @@ class FileDraft:
 
 @contextmanager
 def drafted(place: Path, shown_as: Path) -> Iterator[FileDraft]:
-    """A draft for that place, which is closed at the end. Drafts that killed exports left are removed first."""
+    """Yield a draft for `place`, closed at the end. Drafts of killed exports are removed first."""
     with explained(shown_as):
         for abandoned in abandoned_drafts(place):
             abandoned.remove()
@@ -105,7 +105,7 @@ def drafted(place: Path, shown_as: Path) -> Iterator[FileDraft]:
 
 @dataclass(frozen=True, slots=True)
 class AbandonedDraft:
-    """A draft of this user whose writer is gone. It is locked here, until the next one is asked for."""
+    """A draft of this user whose writer is gone, locked until the next one is yielded."""
 
     name: str
     file: int
@@ -124,10 +124,9 @@ class AbandonedDraft:
 
 
 def abandoned_drafts(place: Path) -> Iterator[AbandonedDraft]:
-    """Drafts of that very file, one after another.
+    """Yield the abandoned drafts of that file.
 
-    The lock goes with the process, however that ends; so a draft that can be locked is nobody's, on any machine that
-    shares the folder.
+    A lock ends with its process, so a draft that can be locked is abandoned, on any machine that shares the folder.
     """
     folder = open_folder(place.parent)
     try:
@@ -142,7 +141,7 @@ def abandoned_drafts(place: Path) -> Iterator[AbandonedDraft]:
 
 
 def _own_unlocked(name: str, folder: int) -> int | None:
-    """The locked descriptor of a regular file of this user; None where it is anything else, or somebody writes it."""
+    """Open and lock a regular file of this user; None if it is anything else, or is being written."""
     try:
         file = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     except OSError:
@@ -154,12 +153,12 @@ def _own_unlocked(name: str, folder: int) -> int | None:
 
 
 def _create_locked(folder: int, place: str) -> tuple[str, int, int]:
-    """A new locked draft, readable by this user alone, and the mode of an ordinary new file here."""
+    """Create a locked draft, readable only by this user. Also returns the mode of an ordinary new file."""
     while True:
         name = draft_name(place)
         fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666, dir_fd=folder)
         try:
-            # The umask can't be asked for without changing it, in every thread: a new file shows it.
+            # The umask can't be read without changing it for all threads, but a new file shows it.
             ordinary_mode = stat.S_IMODE(os.fstat(fd).st_mode)
             os.fchmod(fd, 0o600)
             if lock(fd, unsupported=True) and still_named(name, fd, folder):
@@ -168,11 +167,11 @@ def _create_locked(folder: int, place: str) -> tuple[str, int, int]:
             os.close(fd)
             os.unlink(name, dir_fd=folder)
             raise
-        os.close(fd)  # another export took it for abandoned between the two calls
+        os.close(fd)  # another export removed it as abandoned between the two calls
 
 
 def mode_after(name: str, ordinary_mode: int, folder: int) -> int:
-    """The mode of what takes the place of `name`: the old one, but no wider than usual where another user set it."""
+    """Return the mode for the new file `name`: the old one's, but not wider than usual if another user set it."""
     try:
         about = os.stat(name, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:
@@ -182,7 +181,7 @@ def mode_after(name: str, ordinary_mode: int, folder: int) -> int:
 
 
 def open_folder(path: Path | str, dir_fd: int | None = None) -> int:
-    """A descriptor of that folder, whose last name is no link."""
+    """Open a folder, without following a link."""
     return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
 
 
@@ -192,9 +191,9 @@ def names_in(folder: int) -> list[str]:
 
 
 def is_own(fd: int, folder: int, *, private: bool = False) -> bool:
-    """Whether this user made it and, where it is `private`, nobody else could change it.
+    """Whether this user made the file and, if `private`, nobody else could change it.
 
-    True for everything on a file system that keeps no owners, as FAT.
+    True for everything on a file system without owners, such as FAT.
     """
     return _is_own(fd, private=private) or not _keeps_owners(folder)
 
@@ -205,7 +204,7 @@ def _is_own(fd: int, *, private: bool) -> bool:
 
 
 def _keeps_owners(folder: int) -> bool:
-    """As a new file in that folder shows."""
+    """Whether the file system keeps owners, tried by a new file."""
     name = f".{secrets.token_hex(12)}{DRAFT_SUFFIX}"
     fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
     try:
@@ -216,7 +215,7 @@ def _keeps_owners(folder: int) -> bool:
 
 
 def lock(fd: int, *, unsupported: bool) -> bool:
-    """Whether the lock is ours now; `unsupported` is the answer on a file system that has no locks."""
+    """Lock a file. Returns whether that succeeded; `unsupported` on a file system without locks."""
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -227,7 +226,7 @@ def lock(fd: int, *, unsupported: bool) -> bool:
 
 
 def still_named(name: str, fd: int, folder: int) -> bool:
-    """Whether `name` in the folder is the very file or folder that `fd` is open on."""
+    """Whether `name` in the folder is the file or folder that `fd` has open."""
     try:
         return os.path.samestat(os.stat(name, dir_fd=folder, follow_symlinks=False), os.fstat(fd))
     except FileNotFoundError:
@@ -236,9 +235,9 @@ def still_named(name: str, fd: int, folder: int) -> bool:
 
 @contextmanager
 def alone_in(path: Path) -> Iterator[None]:
-    """Let no other export rename anything in that folder meanwhile. For an instant only.
+    """Keep other exports from renaming anything in that folder. For a moment only.
 
-    Where the file system knows no locks on folders (NFS), nothing is held.
+    Does nothing if the file system has no locks on folders (NFS).
     """
     folder = open_folder(path)
     try:
@@ -266,7 +265,7 @@ def explained(path: Path, doing: str = "write") -> Iterator[None]:
 
 
 def explanation(failure: str, error: OSError) -> HarvesterError:
-    """The error for what the operating system refused."""
+    """Return the harvester error for an OSError."""
     what = f"{failure}: {error.strerror}."
     if error.errno in _REFUSED:
         return ConfigError(what, state=KEPT, next_step="Choose a place that this user may use.")

@@ -1,4 +1,4 @@
-"""Folders of parts on this machine: new parts are written in a hidden folder beside, and renamed into their own."""
+"""Local folders of parts: new parts are written to a hidden folder next to it, then renamed."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ from harvester.support.sanitize import shown
 
 _LOCK, _NEW = "lock", "new"
 _APPEARING = "appearing"
-"""In a draft whose parts are given their names: of what no manifest names then, it tells who wrote it."""
+"""Marks a draft whose parts are being renamed: parts without a manifest are then known to be harvester's."""
 
 
 class LocalFolder:
-    """A folder on this machine. Where `path` is a symbolic link, it is the folder that it leads to."""
+    """A folder on this machine. Of a symbolic link, the target."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -63,7 +63,7 @@ class LocalFolder:
             _clear_up(self, place)
             with alone_in(place.parent):
                 found = self.look()
-            # Hidden files too: such a folder is of something else.
+            # Hidden files too: a folder with them belongs to something else.
             refuse_foreign_files(self.uri, found.files)
             admit_folder(self, found, force=force)
             draft = _Draft(self, place, found)
@@ -78,7 +78,7 @@ class LocalFolder:
             return sorted(name for name in _standings(self.path) if not name.startswith((".", "_")))
 
     def look(self) -> Found:
-        """All that is there, and the manifest beside it."""
+        """Return what is in the folder, and the manifest next to it."""
         return Found.beside(self, _standings(self.path))
 
     def file(self, name: str) -> LocalTarget:
@@ -92,13 +92,13 @@ class LocalFolder:
 
 @dataclass(frozen=True, slots=True)
 class LocalPlace:
-    """A name in a draft, for any process that sees that folder. Each attempt writes a new file and renames it."""
+    """A name in a draft, for any process with access to the folder. Each attempt writes a new file and renames it."""
 
     place: Path
-    """The folder that is to be replaced."""
+    """The folder to be changed."""
     draft: Path
     inode: int
-    """Of the draft: another folder of that name is not written to."""
+    """The draft's inode: another folder of that name is not written to."""
     name: str
 
     def write(self, chunks: Iterable[bytes], *, expected_bytes: int) -> DraftFile:
@@ -146,7 +146,7 @@ class LocalPlace:
 
 
 class _Draft(FolderDraft):
-    """A hidden folder beside the one to be changed: this user's alone, and locked while its writer lives."""
+    """A hidden folder next to the one to be changed, private to this user and locked while its writer lives."""
 
     def __init__(self, folder: LocalFolder, place: Path, found: Found) -> None:
         super().__init__(folder.uri, folder.look, found)
@@ -221,14 +221,14 @@ class _Draft(FolderDraft):
 
 
 def _open(path: Path | str, stack: ExitStack, dir_fd: int | None = None) -> int:
-    """A descriptor of that folder, until the stack is closed."""
+    """Open a folder until the stack is closed."""
     folder = open_folder(path, dir_fd)
     stack.callback(os.close, folder)
     return folder
 
 
 def _create_locked(name: str, parent: int, stack: ExitStack) -> tuple[str, int]:
-    """A new hidden folder, open to this user alone: its name, and its descriptor. Locked until the stack is closed."""
+    """Create a private hidden folder, locked until the stack is closed. Returns its name and descriptor."""
     while True:
         draft = draft_name(name)
         os.mkdir(draft, 0o700, dir_fd=parent)
@@ -239,11 +239,11 @@ def _create_locked(name: str, parent: int, stack: ExitStack) -> tuple[str, int]:
                 stack.callback(os.close, fd)
                 if lock(fd, unsupported=True) and still_named(_LOCK, fd, folder):
                     return draft, folder
-        # Another export took it for abandoned before it was locked.
+        # Another export removed it as abandoned before it was locked.
 
 
 def _standings(folder: Path) -> dict[str, ExistingFile]:
-    """The files in it, in order; what is no file has a slash after its name, as no part has."""
+    """Return the files in the folder, sorted; other entries get a slash after the name, unlike any part."""
     try:
         with os.scandir(folder) as entries:
             found = {
@@ -277,7 +277,7 @@ def _check_place(place: Path) -> None:
 
 
 def _clear_up(folder: LocalFolder, place: Path) -> None:
-    """Remove what killed exports of this user left."""
+    """Remove the leftovers of this user's killed exports."""
     with ExitStack() as stack:
         parent = _open(place.parent, stack)
         for name in names_in(parent):
@@ -299,7 +299,7 @@ def _clear_up_draft(draft: str, folder: LocalFolder, place: Path, parent: int, s
 
 
 def _remove_unnamed(folder: LocalFolder, place: Path) -> None:
-    """Parts of an export that was killed before its manifest, or just after."""
+    """Remove the parts of an export that was killed before its manifest, or just after."""
     with alone_in(place.parent):
         found = folder.look()
         if found.manifest is not None or found.manifest_standing is None:

@@ -1,4 +1,4 @@
-"""From an address to the place that it names."""
+"""Turn an address into a destination."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 
 
 def target_at(uri: str, settings: ExportSettings, *, manifest: bool = True) -> Destination:
-    """A local path, or `s3://bucket/key`. Raises ConfigError for anything else. Touches nothing yet.
+    """Return the destination of a local path or `s3://bucket/key`. Raises ConfigError for anything else. Touches
+    nothing.
 
-    `manifest` is whether one will be written next to it, which an object on S3 says of itself.
+    `manifest`: whether one will be written next to it, which is recorded in an object's metadata on S3.
     """
     place = _on_s3(uri)
     if place is None:
@@ -39,7 +40,8 @@ def target_at(uri: str, settings: ExportSettings, *, manifest: bool = True) -> D
 
 
 def folder_at(uri: str, settings: ExportSettings) -> Folder:
-    """A local folder, or `s3://bucket/folder`. Raises ConfigError for anything else. Touches nothing yet."""
+    """Return the folder of a local path or `s3://bucket/folder`. Raises ConfigError for anything else. Touches
+    nothing."""
     place = _on_s3(uri)
     if place is None:
         return LocalFolder(_local(uri))
@@ -51,7 +53,7 @@ def folder_at(uri: str, settings: ExportSettings) -> Folder:
 
 
 def _on_s3(uri: str) -> tuple[str, str] | None:
-    """Bucket and key; None where the address is a local path."""
+    """Return bucket and key; None if the address is a local path."""
     scheme, separator, rest = uri.partition("://")
     if separator and scheme.lower() == "s3":
         bucket, _, key = rest.partition("/")
@@ -68,7 +70,7 @@ def _on_s3(uri: str) -> tuple[str, str] | None:
 
 
 def _local(uri: str) -> Path:
-    """`.` has a name once it is absolute; the root has none, and no manifest can stand next to it."""
+    """Return an absolute path, so that `.` has a name. The root has none, and no place for a manifest next to it."""
     path = Path(uri)
     if not path.name:
         path = path.absolute()

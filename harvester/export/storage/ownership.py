@@ -1,4 +1,4 @@
-"""Whether harvester wrote what stands at a destination: only that is replaced without --force."""
+"""Decide whether harvester wrote what is at a destination: only that is replaced without --force."""
 
 from __future__ import annotations
 
@@ -17,27 +17,26 @@ from harvester.support.sanitize import count, shown
 log = logging.getLogger(__name__)
 
 NAMES_MANIFEST = "harvester-manifest"
-"""The metadata of an object on S3 that names its manifest."""
+"""The metadata key of an object on S3 that names its manifest."""
 SQLITE_MAGIC = b"SQLite format 3\0"
-"""What a file begins with that is a SQLite database, as ledgers are."""
+"""The first bytes of a SQLite database, such as a ledger."""
 SQLITE_BESIDE = ("-journal", "-wal")
-"""What SQLite keeps beside a database while it is changed."""
+"""Files of SQLite next to a database that is being changed."""
 SQLITE_EXPORT_ID = 0x59545648
-"""The application_id of databases that harvester exports, by which they are told from ledgers: YTVH."""
+"""The application_id of exported databases, which distinguishes them from ledgers: YTVH."""
 _SQLITE_ID_AT = slice(68, 72)
 _HEAD_BYTES = 1 << 16
 _MOST_MANIFEST_BYTES = 8 << 20
 
 OwnershipCheck: TypeAlias = Callable[[Destination, ExistingFile], str]
-"""Why harvester did not write what stands there; empty where it did."""
+"""Returns why harvester did not write what is there; empty if it did."""
 
 
 def check_replaceable(target: Destination, judge: OwnershipCheck, *, force: bool) -> ExistingFile | None:
-    """What stands at the target and may be replaced; None where nothing does.
+    """Return what is at the target and may be replaced; None if nothing is there.
 
-    Raises DestinationRefused where harvester did not write it, unless `force`. A database that is no export is never
-    replaced: it may be the ledger of another crawl. Where a store does not let this account look, it can't be told
-    and is replaced, with a warning.
+    Raises DestinationRefused if harvester did not write it, unless `force`. A database that is no export is never
+    replaced: it may be the ledger of another crawl. What this account may not read is replaced, with a warning.
     """
     standing = target.standing()
     if standing is None or standing.bytes == 0:
@@ -61,9 +60,9 @@ def check_replaceable(target: Destination, judge: OwnershipCheck, *, force: bool
 
 
 def admit_file(target: Destination, *, force: bool) -> ExistingFile | None:
-    """The same for a file with a manifest. An export that was cut off between the two is completed first."""
+    """The same for a file with a manifest. An export that was killed between the two is completed first."""
     exact = target.finish_interrupted()
-    # Another export has a moment between the file and its manifest, in which neither would be known as ours.
+    # Between another export's file and its manifest, the file would not be recognised.
     with target.undisturbed():
         standing = check_replaceable(target, by_manifest(exact=exact), force=force)
         if standing is None:
@@ -80,9 +79,9 @@ def foreign_file_error(uri: str, reason: str) -> DestinationRefused:
 
 
 def by_manifest(*, exact: bool) -> OwnershipCheck:
-    """The judge of published files: its manifest names it or, on S3, its metadata name the manifest.
+    """Return the check of published files: by the manifest or, on S3, by metadata that name the manifest.
 
-    Where it is `exact`, the length must be that of the manifest too: otherwise the file was changed since.
+    If `exact`, the length must be that of the manifest too: otherwise the file was changed.
     """
 
     def judge(target: Destination, standing: ExistingFile) -> str:
@@ -102,7 +101,7 @@ def by_manifest(*, exact: bool) -> OwnershipCheck:
 
 
 def owned_by_marker(marks: tuple[bytes, ...]) -> OwnershipCheck:
-    """The judge of what says at its beginning that harvester made it."""
+    """Return the check of files that harvester marks at their beginning."""
 
     def judge(target: Destination, _: ExistingFile) -> str:
         head = _head(target)
@@ -112,9 +111,9 @@ def owned_by_marker(marks: tuple[bytes, ...]) -> OwnershipCheck:
 
 
 def refuse_open_database(target: Destination, name: str) -> None:
-    """Raise ConfigError where another program is writing to a published database, or was killed while it did.
+    """Raise ConfigError if another program is writing to a published database, or was killed while doing so.
 
-    SQLite would apply what it left beside the old file to the new one.
+    SQLite would apply its journal of the old file to the new one.
     """
     if name != "sqlite":
         return
@@ -129,39 +128,39 @@ def refuse_open_database(target: Destination, name: str) -> None:
 
 
 def refuse_foreign_manifest(target: Destination, *, force: bool) -> None:
-    """Raise DestinationRefused where the name of the manifest is taken by a file that is none."""
+    """Raise DestinationRefused if the manifest's name is taken by another file."""
     if not force and target.standing() is not None and read_manifest(target) is None:
         raise foreign_file_error(target.uri, "it is no manifest")
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What was in a folder, and beside it, when an export began."""
+    """What was in a folder and next to it when an export began."""
 
     files: Mapping[str, ExistingFile]
     manifest_standing: ExistingFile | None
     manifest: Manifest | None = field(compare=False)
-    """None where nothing stands there, or something else."""
+    """None if there is none, or another file."""
 
     @classmethod
     def beside(cls, folder: Folder, files: Mapping[str, ExistingFile]) -> Found:
         place = folder.beside(SUFFIX)
-        standing = place.standing()  # before it is read: what is replaced is no newer than what was read
+        standing = place.standing()  # before it is read, so that what is replaced is not newer than what was read
         return cls(files, standing, read_manifest(place) if standing else None)
 
     def known(self) -> dict[str, int]:
-        """Each part that the manifest names, with its length."""
+        """The length of each part that the manifest names."""
         if self.manifest is None:
             return {}
         return {part.file: part.bytes for part in (*(self.manifest.parts or ()), *self.manifest.superseded)}
 
     def unnamed(self) -> list[str]:
-        """The parts of which it does not speak."""
+        """The parts that the manifest does not name."""
         known = self.known()
         return [name for name in self.files if is_part(name) and name not in known]
 
     def unchanged(self) -> Iterator[Part]:
-        """The parts of the manifest that stand there as it says, and were not touched since it was written."""
+        """Yield the parts of the manifest that match it, and were not modified since it was written."""
         if self.manifest is None or self.manifest_standing is None:
             return
         for part in self.manifest.parts or ():
@@ -171,9 +170,9 @@ class Found:
 
 
 def admit_folder(folder: Folder, found: Found, *, force: bool, made: Callable[[str], bool] = lambda _: False) -> None:
-    """Raise DestinationRefused where harvester did not write the parts that were found, unless `force`.
+    """Raise DestinationRefused if harvester did not write the parts that were found, unless `force`.
 
-    Of those that no manifest names, `made` is asked whether harvester made it.
+    `made` says of a part that the manifest does not name whether harvester wrote it.
     """
     if force:
         return
@@ -197,7 +196,7 @@ def admit_folder(folder: Folder, found: Found, *, force: bool, made: Callable[[s
 
 
 def read_manifest(target: Destination) -> Manifest | None:
-    """What it says; None where nothing is there, or something else."""
+    """Read a manifest; None if there is none, or another file."""
     try:
         text = manifest_text(target)
     except FileNotFoundError:
@@ -206,7 +205,7 @@ def read_manifest(target: Destination) -> Manifest | None:
 
 
 def manifest_text(target: Destination) -> bytes | None:
-    """All that stands there; None where it is too long for a manifest. Raises FileNotFoundError where nothing is."""
+    """Read the whole file; None if it is too long for a manifest. Raises FileNotFoundError if there is none."""
     text = bytearray()
     for chunk in target.read():
         text += chunk
@@ -216,7 +215,7 @@ def manifest_text(target: Destination) -> bytes | None:
 
 
 def parse(text: bytes) -> Manifest | None:
-    """The manifest that the text is; None where it is none."""
+    """Parse a manifest; None if the text is none."""
     try:
         return from_json(text)
     except ValueError:
@@ -224,7 +223,7 @@ def parse(text: bytes) -> Manifest | None:
 
 
 def describes_file(text: bytes, target: Destination) -> bool:
-    """Whether it is the manifest of the very bytes that stand there."""
+    """Whether the text is the manifest of the bytes at the target."""
     manifest, standing = parse(text), target.standing()
     if manifest is None or manifest.parts is not None or standing is None:
         return False

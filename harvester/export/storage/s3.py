@@ -1,4 +1,4 @@
-"""S3 objects, streamed in parts: the object appears, or changes, when the upload is completed."""
+"""S3 objects, uploaded in parts: the object appears, or changes, when the upload is completed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 _READ_BYTES = MIB
 _SEEK_BUFFER_BYTES = 4 * MIB
 _MANIFEST_ATTEMPTS = 10
-"""Each time another export has put its own manifest there first, and then this object stood still."""
+"""Attempts to write the manifest while other exports replace theirs."""
 
 
 class S3Target:
@@ -51,7 +51,7 @@ class S3Target:
         return self.key.rpartition("/")[2]
 
     def publish(self, chunks: Iterable[bytes], *, content_type: str, expected_bytes: int = 0) -> PublishedFile:
-        """See Destination. One request where all fits one part, a multipart upload otherwise."""
+        """See Destination. One request if all fits one part, otherwise a multipart upload."""
         return self._publish(chunks, content_type, expected_bytes, ANYTHING, lambda: None)
 
     def publish_with_manifest(
@@ -79,7 +79,7 @@ class S3Target:
     def publish_instead(
         self, chunks: Iterable[bytes], *, content_type: str, replacing: ExistingFile | None, expected_bytes: int = 0
     ) -> PublishedFile:
-        """Publish it in place of `replacing` alone. Raises Overtaken where something else stands there."""
+        """Publish the chunks if `replacing` is still there. Raises Overtaken if something else is."""
 
         def check() -> None:
             if in_place_of(replacing) and self.standing() != replacing:
@@ -88,10 +88,10 @@ class S3Target:
         return self._publish(chunks, content_type, expected_bytes, in_place_of(replacing), check)
 
     def _publish_manifest(self, manifest: bytes, mine: Hashable) -> None:
-        """Put it beside this object, unless another export has put its own here.
+        """Write the manifest next to this object, unless another export has replaced the object.
 
-        The manifest of before is looked at first, then the object, and then the manifest is replaced on condition that
-        it is still the one of before: so a manifest never takes the place of that of a newer object.
+        The old manifest is read first, then the object, and then the manifest is replaced on condition that it is still
+        the old one: so it never replaces that of a newer object.
         """
         beside = self.beside(SUFFIX)
         for _ in range(_MANIFEST_ATTEMPTS):
@@ -100,13 +100,13 @@ class S3Target:
             try:
                 beside._publish([manifest], "application/json", 0, in_place_of(before), lambda: None)
             except Overtaken:
-                continue  # by whom, the next look at the object tells
+                continue  # the next read of the object says by whom
             self._check_still(mine)
             return
         raise overtaken(self.uri)
 
     def _version_of(self, published: PublishedFile) -> Hashable:
-        """As the store shows it now, which some do otherwise than they answered; None where it can't be seen."""
+        """Return the version as the store shows it now, which may differ from its answer; None if it can't be read."""
         standing = self.standing()
         if standing is None or (standing.version and standing.bytes != published.bytes):
             raise overtaken(self.uri)
@@ -158,18 +158,18 @@ class S3Target:
                 if is_absence(error):
                     return None
                 if is_refusal(error):
-                    # Writing may be allowed all the same; where it is not, the answer to that says more.
+                    # Writing may be allowed nevertheless; if not, the answer to that says more.
                     return ExistingFile(None, -1)
                 raise
         changed_at = about["LastModified"].timestamp()
         return ExistingFile(version(about["ETag"]), about["ContentLength"], about.get("Metadata", {}), changed_at)
 
     def finish_interrupted(self) -> bool:
-        """See Destination. It is not: nothing keeps a manifest ahead of its object."""
+        """See Destination. Not possible here: no manifest is kept before its object is published."""
         return False
 
     def undisturbed(self) -> AbstractContextManager[None]:
-        """See Destination. It can't: the metadata of an object name its manifest instead."""
+        """See Destination. Not possible here: the metadata of an object name its manifest instead."""
         return nullcontext()
 
     def read(self) -> Iterator[bytes]:
@@ -210,14 +210,14 @@ class S3Target:
         try:
             answer = conditionally(partial(put, **self.options.headers(content_type), **checksum), condition)
         except Overtaken:
-            # By itself, where the answer was lost and boto3 asked once more.
+            # By this request, if its answer was lost and boto3 retried.
             if not self._stands(published):
                 raise
             return published
         return replace(published, version=version(answer["ETag"]))
 
     def begin(self, client: S3Client, content_type: str) -> Upload:
-        """An upload of which nothing is seen before `finish`."""
+        """Begin an upload, invisible before `finish`."""
         return Upload.begin(client, self.bucket, self.key, self.options.headers(content_type))
 
     def _send(
@@ -233,7 +233,7 @@ class S3Target:
         return DraftFile(meter.published(self.uri), receipt), upload
 
     def finish(self, upload: Upload, written: DraftFile, condition: Condition = ANYTHING) -> None:
-        """Let the object appear."""
+        """Complete the upload: the object appears."""
         try:
             upload.complete(written.receipt, condition)
         except BaseException as error:
@@ -243,7 +243,7 @@ class S3Target:
             log.info("%s: the answer to its completion was lost, but the object stands", self.uri)
 
     def _stands(self, sent: PublishedFile) -> bool:
-        """Whether the object is, byte for byte, what was sent."""
+        """Whether the object has exactly the bytes that were sent."""
         there = Meter()
         try:
             there.drain(self.read())
@@ -253,7 +253,7 @@ class S3Target:
 
 
 class _Ranges(io.RawIOBase):
-    """An object read at any place, by requests for ranges."""
+    """A seekable object, read by range requests."""
 
     def __init__(self, target: S3Target) -> None:
         self._target = target

@@ -1,4 +1,4 @@
-"""A connection to S3, or to what speaks like it."""
+"""Connections to S3 and compatible stores."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ CONNECTIONS = 10
 
 @dataclass(frozen=True, slots=True)
 class S3Options:
-    """How objects are to be stored. What is None is left to the bucket; the region to AWS's usual chain.
+    """Options of stored objects. None leaves an option to the bucket, and the region to AWS's usual chain.
 
-    `private` is what S3 gives an object unasked, so it is not sent as an ACL: a bucket with ACLs switched
-    off, as new buckets are, refuses even that one.
+    `private` is S3's default, so it is not sent as an ACL: a bucket with ACLs disabled, as new ones are, would refuse
+    it.
     """
 
     region: str | None = None
@@ -45,7 +45,7 @@ class S3Options:
     """Sent with the object as `x-amz-meta-…`; ASCII."""
 
     def headers(self, content_type: str) -> dict[str, Any]:
-        """As the operations that begin an object take them."""
+        """Return the arguments for the operations that create an object."""
         wanted: dict[str, Any] = {
             "ContentType": content_type,
             "ACL": None if self.acl == "private" else self.acl,
@@ -62,9 +62,9 @@ _kept: ContextVar[dict[tuple[str | None, bool], S3Client] | None] = ContextVar("
 
 @contextmanager
 def clients_kept() -> Iterator[None]:
-    """Within it `connected` makes one client where it would make many, closed at the end; in other threads as usual.
+    """Within this context `connected` shares one client, closed at the end; other threads are not affected.
 
-    Not longer than one command's work: a client keeps the credentials that it found, a long-lived process must not.
+    Use it for one command at most: a client keeps its credentials, which must not get stale in a long-lived process.
     """
     clients: dict[tuple[str | None, bool], S3Client] = {}
     token = _kept.set(clients)
@@ -78,9 +78,9 @@ def clients_kept() -> Iterator[None]:
 
 @contextmanager
 def connected(uri: str, region: str | None, *, ranges: bool = False) -> Iterator[S3Client]:
-    """A client with short timeouts, whose connections are closed at the end; its errors are harvester's.
+    """Yield a client with short timeouts. Its errors are translated, and its connections closed at the end.
 
-    With `ranges`, answers are not held against a checksum: some stores send that of the whole object with a range.
+    With `ranges`, checksums of answers are ignored: some stores send that of the whole object with a range.
     """
     with explained(uri):
         clients = _kept.get()
@@ -106,11 +106,11 @@ def _client(region: str | None, ranges: bool) -> S3Client:
         response_checksum_validation="when_required" if ranges else None,
     )
     try:
-        # boto3's default session keeps the credentials it found first.
+        # boto3's default session would keep the credentials that it found first.
         session = boto3.session.Session(botocore_session=_session())
         client: S3Client = session.client("s3", region_name=region, config=config, verify=s3_certificates())
     except ValueError:
-        # The address itself is not repeated, nor is the cause, which does: it may hold a password.
+        # Neither the URL nor the cause is shown: they may hold a password.
         raise ConfigError("AWS_ENDPOINT_URL or export.region is not valid.", state="Nothing was written.") from None
     client.meta.events.register_first("needs-retry.s3", _refuse_redirect)
     client.meta.events.register_first("after-call.s3", _refuse_pages)
@@ -131,7 +131,7 @@ _PROOF = {
     "UploadPart": "ETag",
     "CompleteMultipartUpload": "ETag",
 }
-"""What no S3 leaves out of its answer: a web page with status 200, as of a console or a captive portal, has none."""
+"""Fields of every S3 answer. A web page with status 200, as of a console or a captive portal, has none."""
 
 
 def _refuse_pages(http_response: Any, parsed: dict[str, Any], model: Any, **_: object) -> None:
@@ -141,7 +141,7 @@ def _refuse_pages(http_response: Any, parsed: dict[str, Any], model: Any, **_: o
 
 
 def _session() -> Session:
-    """A new session that shares the parsed models of S3's API with earlier ones."""
+    """Return a new session that shares the parsed model of S3's API with earlier ones."""
     from botocore.session import Session
 
     session = Session()
@@ -157,13 +157,13 @@ def _models(path: str | None) -> Loader:
 
 
 def wants_checksums(client: S3Client) -> bool:
-    """Whether checksums are sent: some stores that speak S3 know none, and AWS's own setting switches them off."""
+    """Whether checksums are sent: some stores know none, and AWS's own setting disables them."""
     # The stubs do not know this attribute of botocore's Config.
     return getattr(client.meta.config, "request_checksum_calculation", None) == "when_supported"
 
 
 def crc32(data: bytes | bytearray) -> bytes:
-    # isa-l's is ten times as fast as zlib's.
+    # isa-l's crc32 is ten times as fast as zlib's.
     return isal_zlib.crc32(data).to_bytes(4, "big")
 
 

@@ -1,7 +1,7 @@
-"""Conditional writes: an object is put in place only of what stood there before, or of nothing.
+"""Conditional writes: an object is replaced only if it has not changed.
 
-Stores that know no conditions answer 501, and are asked without; those that take no notice of them can't be told from
-others. So each writer looks before and after it too, which leaves such a store a moment of some milliseconds.
+Stores without conditions answer 501, and get the request without one; those that ignore conditions can't be recognised.
+So each writer also reads before and after it, which leaves a gap of some milliseconds on such a store.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from botocore.exceptions import ClientError
 from harvester.export.storage.destination import ExistingFile, overtaken
 
 Condition: TypeAlias = Mapping[str, Any]
-"""As the operations that make an object appear take it."""
+"""Arguments for the operations that create an object."""
 ANYTHING: Condition = {}
 NOTHING: Condition = {"IfNoneMatch": "*"}
 
 
 def in_place_of(standing: ExistingFile | None) -> Condition:
-    """That this very object, or nothing, stands there; no condition where the account may not look."""
+    """Return the condition that this object, or nothing, is there; no condition if the account may not read."""
     if standing is None:
         return NOTHING
     return ANYTHING if standing.version is None else {"IfMatch": f'"{standing.version}"'}
 
 
 def version(etag: str) -> str:
-    """Of an ETag, which some stores give between quotation marks here and without them there."""
+    """Return an ETag without quotation marks, which some stores add to some answers."""
     return etag.strip('"')
 
 
 def conditionally(send: Callable[..., Any], condition: Condition) -> Any:
-    """What `send` answers with that condition. Raises Overtaken where it does not hold."""
+    """Call `send` with a condition. Raises Overtaken if it does not hold."""
     try:
         return send(**condition)
     except ClientError as error:

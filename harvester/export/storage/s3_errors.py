@@ -1,4 +1,4 @@
-"""What S3 and the network refuse, as harvester's errors: what happened and what to do. Never a secret."""
+"""Translate errors of S3 and the network to harvester's, without secrets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from botocore.exceptions import BotoCoreError, ClientError
 
 _KEPT = "What stood there before is as it was; the ledger was only read."
-# The answer alone may be lost: then the new object is there.
+# Perhaps only the answer was lost: then the new object is there.
 _WHOLE = "What stands there is whole, if perhaps the old one; the ledger was only read."
 
 _IDENTITY = "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the profile that AWS_PROFILE names."
@@ -55,10 +55,10 @@ _PASSING = {
 
 @contextmanager
 def explained(uri: str) -> Iterator[None]:
-    """Turn what botocore raises into harvester's errors. Anything else, as LedgerDamaged, passes as it is.
+    """Translate botocore's exceptions. Others, such as LedgerDamaged, are passed on.
 
-    Their cause is left out: botocore's texts repeat what S3 said, the password in AWS_ENDPOINT_URL, and a session
-    token that no header can hold.
+    Without their cause, because botocore's messages may contain secrets: texts of S3, the password in AWS_ENDPOINT_URL,
+    an invalid session token.
     """
     from botocore.exceptions import BotoCoreError, ClientError
     from botocore.parsers import ResponseParserError
@@ -79,12 +79,12 @@ def explained(uri: str) -> Iterator[None]:
 
 
 def is_absence(error: ClientError) -> bool:
-    """Whether S3 says that there is no such object, in a bucket that is there."""
+    """Whether S3 says that an existing bucket has no such object."""
     return error.response.get("Error", {}).get("Code") in ("NoSuchKey", "404")
 
 
 def is_refusal(error: ClientError) -> bool:
-    """Whether S3 answered that this request is not allowed or not right, which time does not heal."""
+    """Whether S3 refused the request, so that retrying does not help."""
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     return status in (301, 307, 400, 401, 403, 405)
 

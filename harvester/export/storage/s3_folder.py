@@ -1,4 +1,4 @@
-"""Folders of parts on S3: new parts are uploaded first, and completed at the end, just before their manifest."""
+"""Folders of parts on S3: new parts are uploaded first, and completed at the end, before their manifest."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
 _DELETED_AT_ONCE = 1000
 CHANGING = ".harvester-draft"
-"""In the folder while its parts are changed: it keeps other exports from it, and tells who wrote what no manifest
-names."""
+"""An object in the folder while its parts change: it keeps other exports away, and marks parts without a manifest as
+harvester's."""
 DEAD_SECONDS = 10.0
-"""After which an export is dead that changes a folder and leaves no trace there. Between two of them it takes two
-requests."""
+"""Seconds without a change in the folder after which an export that changes it counts as dead. Between two changes it
+makes two requests."""
 _LOOK_SECONDS = 0.2
 
 
@@ -80,14 +80,14 @@ class S3Folder:
         return list(self._objects())
 
     def look(self) -> Found:
-        """All that a reader would see there, and the manifest beside it."""
+        """Return what readers see in the folder, and the manifest next to it."""
         return Found.beside(self, self._objects())
 
     def changing(self) -> ExistingFile | None:
         return self.file(CHANGING).standing()
 
     def _objects(self) -> dict[str, ExistingFile]:
-        """In order; hidden ones are passed over."""
+        """Return the objects, sorted, without hidden ones."""
         with connected(self.uri, self.options.region) as client:
             pages = client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=f"{self.prefix}/")
             entries = [entry for page in pages for entry in page.get("Contents", [])]
@@ -100,12 +100,12 @@ class S3Folder:
         return {name: found[name] for name in sorted(found) if name and not name.startswith((".", "_"))}
 
     def _made(self, name: str) -> bool:
-        """Whether the object says that it is a part of an export to this folder."""
+        """Whether the object's metadata say that it is a part of an export to this folder."""
         standing = self.file(name).standing()
         return standing is not None and standing.metadata.get(NAMES_MANIFEST) == quote(self.name + SUFFIX)
 
     def _open_uploads(self, client: S3Client) -> list[OpenUpload]:
-        """Of parts alone: others may be uploading other things to keys that begin so."""
+        """Return open uploads of parts only: others may upload to other keys with this prefix."""
         found = open_uploads(client, self.bucket, f"{self.prefix}/", folder=True)
         return [upload for upload in found if is_part(upload[0].removeprefix(f"{self.prefix}/"))]
 
@@ -120,19 +120,19 @@ class S3Folder:
 
 @dataclass(frozen=True)
 class S3Place:
-    """An upload that was begun, for the process that sends it. Another process connects by its own environment."""
+    """A begun upload, for the process that sends it. Another process uses credentials of its own environment."""
 
     uri: str
     region: str | None
     which: dict[str, Any]
     client: S3Client | None = None
-    """Of the process that began it; it stays there."""
+    """The client of the process that began the upload; it is not pickled."""
 
     def __reduce__(self) -> tuple[type[S3Place], tuple[str, str | None, dict[str, Any]]]:
         return S3Place, (self.uri, self.region, self.which)
 
     def write(self, chunks: Iterable[bytes], *, expected_bytes: int) -> DraftFile:
-        """See Place. What fails leaves the upload open, for its draft to take back."""
+        """See Place. After a failure the upload stays open, and its draft aborts it."""
         size, meter, buffers = part_size(expected_bytes), Meter(), Buffers()
         with nullcontext(self.client) if self.client else connected(self.uri, self.region) as client:
             receipt = Upload(client, self.which).send(cut(chunks, size, buffers.take), size, meter, buffers)
@@ -140,18 +140,19 @@ class S3Place:
 
 
 class _Draft(FolderDraft):
-    """Uploads that are begun or sent, and not yet completed."""
+    """Uploads that are not yet completed."""
 
     def __init__(self, folder: S3Folder, client: S3Client, found: Found, changing: ExistingFile | None) -> None:
         super().__init__(folder.uri, folder.look, found)
         self._folder = folder
         self._client = client
         self._changing = changing
-        """What another export had put there when this one began: it changes the folder, or was killed while it did."""
+        """The mark of another export, found when this one began: it changes the folder, or was killed while doing
+        so."""
         self._begun = time.monotonic()
         self._uploads: dict[str, Upload] = {}
         self.beginning: set[str] = set()
-        """Keys whose upload may have been begun without its answer having been read, as Ctrl-C has it."""
+        """Keys whose upload may have been begun though its answer was not read, for example because of Ctrl-C."""
 
     def place(self, name: str, *, content_type: str) -> S3Place:
         """See Draft."""
@@ -173,7 +174,7 @@ class _Draft(FolderDraft):
     def _alone(self) -> Iterator[None]:
         with explained(self._uri):
             if self._changing is None:
-                # Nothing is there: a user who may remove nothing is told before anything is changed.
+                # Removes nothing, but fails before anything is changed if the user may not remove.
                 self._folder.file(f"{CHANGING}.{secrets.token_hex(8)}").remove()
             while self._changing and time.monotonic() < self._begun + DEAD_SECONDS:
                 if self._folder.changing() != self._changing:
@@ -188,7 +189,7 @@ class _Draft(FolderDraft):
                     self._folder.file(CHANGING).remove()
 
     def _say_changing(self) -> None:
-        """Raises Overtaken where another export says so."""
+        """Write the mark of a change. Raises Overtaken if another export has one."""
         mine = secrets.token_hex(16).encode()
         put = self._folder.file(CHANGING).publish_instead([mine], content_type="text/plain", replacing=self._changing)
         self._changing = ExistingFile(put.version, put.bytes)
@@ -215,7 +216,7 @@ class _Draft(FolderDraft):
                 answer = self._client.delete_objects(
                     Bucket=self._folder.bucket, Delete={"Objects": batch, "Quiet": True}
                 )
-                # A refusal of one key comes within an answer that is none.
+                # Refusals of single keys are within a successful answer.
                 if refused := answer.get("Errors"):
                     raise CredentialsError(
                         f"S3 refused to delete {shown(refused[0].get('Key', 'a part'))} of the export before: "

@@ -1,10 +1,9 @@
-"""Uploads that were begun and never ended: invisible, but paid for. A killed export leaves one behind.
+"""Abort unfinished uploads of killed exports, which are invisible but charged for.
 
-Nothing in an open upload tells whose it is or whether its sender lives. So the rule asks neither: uploads to the
-very key that is exported, begun before this export and still open when it has published, are aborted. Their
-sender is dead, or it would put an older state of the ledger in place of the newer one that now stands there; a
-living one that is overtaken ends with an error, and nothing is lost. The first to finish is left alone.
-No clock and no note on a disk is needed, and it works from any machine.
+An open upload does not say whose it is, or whether its sender lives. So all uploads to the exported key are aborted
+that were open before this export began and still are when it has published. Their sender is dead, or would replace the
+object by an older state of the ledger; a living one ends with an error, and nothing is lost. This needs neither a clock
+nor a local file, and works from any machine.
 """
 
 from __future__ import annotations
@@ -25,15 +24,15 @@ OpenUpload: TypeAlias = tuple[str, str]
 
 
 def open_uploads(client: S3Client, bucket: str, key: str, *, folder: bool = False) -> list[OpenUpload]:
-    """The uploads to exactly this key that are open now, or to any key that begins so where it is a folder's.
+    """Return the open uploads to exactly this key; with `folder`, to all keys with this prefix.
 
-    None where the account may not list them.
+    Empty if the account may not list them.
     """
     pages = client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=key)
     try:
         found = [(upload["Key"], upload["UploadId"]) for page in pages for upload in page.get("Uploads", [])]
     except ClientError as error:
-        # Not this step's to judge: where the bucket is the problem, publishing says so.
+        # Ignored here: if the bucket is the problem, publishing reports it.
         code = error.response.get("Error", {}).get("Code", "unknown")
         log.debug("open uploads to s3://%s/%s can't be listed (%s): none is swept", bucket, key, code)
         return []
@@ -41,7 +40,7 @@ def open_uploads(client: S3Client, bucket: str, key: str, *, folder: bool = Fals
 
 
 def abort_all(client: S3Client, bucket: str, uploads: Iterable[OpenUpload]) -> None:
-    """Abort those that are still open. Failing is no fault of the export: the next one tries again."""
+    """Abort those that are still open. A failure does not fail the export: the next one tries again."""
     for key, upload in uploads:
         try:
             client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload)
@@ -56,5 +55,5 @@ def abort_all(client: S3Client, bucket: str, uploads: Iterable[OpenUpload]) -> N
 
 
 def is_gone(error: Exception) -> bool:
-    """Whether S3 says that there is no such upload: it was completed, or aborted by somebody else."""
+    """Whether S3 says that there is no such upload: it was completed, or aborted by another process."""
     return isinstance(error, ClientError) and error.response.get("Error", {}).get("Code") == "NoSuchUpload"

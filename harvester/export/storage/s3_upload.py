@@ -1,10 +1,9 @@
-"""One multipart upload: begun, sent part by part, and then completed or taken back. Until then nothing is seen of it.
+"""A multipart upload: begun, sent part by part, then completed or aborted. It is invisible until completed.
 
-The parts are sent by this module and not by boto3's `upload_fileobj`, for three things it does not give: the
-ledger is read in the calling thread alone, a refused part stops the export at once and not at the end of the
-ledger, and whatever ends the export, Ctrl-C and SIGTERM included, aborts the upload. Only a killed process
-leaves parts behind: the next export to that key sweeps them (see s3_sweep), and so does a lifecycle rule
-`AbortIncompleteMultipartUpload` on the bucket.
+boto3's `upload_fileobj` is not used, because it lacks three things: the ledger is read only in the calling thread, a
+refused part stops the export immediately, and whatever ends the export, including Ctrl-C and SIGTERM, aborts the
+upload. Only a killed process leaves parts: the next export to that key removes them (see s3_sweep), as does a lifecycle
+rule `AbortIncompleteMultipartUpload` of the bucket.
 """
 
 from __future__ import annotations
@@ -31,14 +30,14 @@ if TYPE_CHECKING:
 
 MIB = 1 << 20
 PART_BYTES = 12 * MIB
-"""The least size of a part; S3 itself refuses less than 5 MiB for any but the last."""
+"""The smallest size of a part; S3 refuses less than 5 MiB for all but the last."""
 MAX_PARTS = 10_000
 IN_FLIGHT_BYTES = 36 * MIB
-"""Under way at the same time, at most, besides the part being filled; a single part may be larger."""
+"""Most bytes under way, besides the part being filled; a single part may be larger."""
 
 
 class Buffers:
-    """Memory for parts, used again: fresh memory comes page by page, which costs more than to fill it."""
+    """Reusable memory for parts: page faults of new memory cost more than filling it."""
 
     def __init__(self) -> None:
         self._free: list[bytearray] = []
@@ -51,29 +50,29 @@ class Buffers:
 
 
 class Upload:
-    """See the module. Memory: IN_FLIGHT_BYTES, or one part where that is more, and the one being filled.
+    """A multipart upload. Memory: IN_FLIGHT_BYTES, or one part if that is more, and the one being filled.
 
-    Who sends the parts need not be who began the upload, nor who completes it: `which` and the receipt can be handed
-    on. A part that is sent twice takes the place of itself.
+    One process may begin it, another send the parts, and another complete it: `which` and the receipt can be passed on.
+    A part that is sent twice replaces itself.
     """
 
     def __init__(self, client: S3Client, which: dict[str, Any]) -> None:
         self._client = client
         self._checked = wants_checksums(client)
         self.which = which
-        """Its bucket, key and id, as the client wants them."""
+        """Bucket, key and upload id, as arguments for the client."""
 
     @classmethod
     def begin(cls, client: S3Client, bucket: str, key: str, headers: dict[str, Any]) -> Self:
-        # S3 refuses parts whose checksum it was not told to expect.
+        # S3 refuses parts with a checksum that was not announced.
         expected: dict[str, Any] = {"ChecksumAlgorithm": "CRC32"} if wants_checksums(client) else {}
         begun = client.create_multipart_upload(Bucket=bucket, Key=key, **headers, **expected)
         return cls(client, {"Bucket": bucket, "Key": key, "UploadId": begun["UploadId"]})
 
     def send(self, parts: Iterable[bytearray], size: int, meter: Meter, buffers: Buffers) -> Receipt:
-        """Send the parts, of `size` bytes but the last, several at a time; the next one is filled meanwhile.
+        """Send the parts, each of `size` bytes except the last, several at a time, while the next one is filled.
 
-        `meter` sees them in order, in a thread of its own. Each part is given back to `buffers` when it is done with.
+        `meter` gets them in order, in a thread of its own. Each part is returned to `buffers` after use.
         """
         receipt: list[_Sent] = []
         width = min(CONNECTIONS, max(1, IN_FLIGHT_BYTES // size))
@@ -92,18 +91,18 @@ class Upload:
         return receipt
 
     def complete(self, receipt: Receipt, condition: Condition) -> None:
-        """Let the object appear. Raises StorageUnavailable where S3 counts another checksum than was sent."""
+        """Complete the upload. Raises StorageUnavailable if S3's checksum differs from the one sent."""
         parts = [completed for completed, _ in receipt]
         answer = conditionally(
             partial(self._client.complete_multipart_upload, **self.which, MultipartUpload={"Parts": parts}), condition
         )
-        # Of the parts' checksums; some stores answer with that of the whole object, or with none.
+        # The checksum of the parts' checksums; some stores return that of the whole object, or none.
         stored = answer.get("ChecksumCRC32", "")
         if stored.endswith(f"-{len(parts)}") and self._checked:
             _compare(stored.rpartition("-")[0], crc32(b"".join(checksum for _, checksum in receipt)))
 
     def abort(self) -> bool:
-        """Take the upload back. Whether it was gone already: then it may have been completed."""
+        """Abort the upload. Returns whether it was gone already: then it may have been completed."""
         try:
             self._client.abort_multipart_upload(**self.which)
         except Exception as error:  # noqa: BLE001 (what went wrong before is worth more to the user than this)
@@ -113,7 +112,7 @@ class Upload:
     def _send_part(self, number: int, part: bytearray) -> _Sent:
         checksum = crc32(part)
         sent: dict[str, Any] = {"ChecksumCRC32": as_header(checksum)} if self._checked else {}
-        # botocore takes a bytearray, though its stubs don't say so, and sends it whole; bytes it sends in small pieces.
+        # botocore accepts a bytearray, contrary to its stubs, and sends it whole; it sends bytes in small pieces.
         body: Any = part
         answer = self._client.upload_part(**self.which, PartNumber=number, Body=body, **sent)
         completed: CompletedPartTypeDef = {"PartNumber": number, "ETag": answer["ETag"]}
@@ -125,7 +124,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A part under way: being sent, and being counted."""
+    """A part that is being sent and hashed."""
 
     data: bytearray
     sent: Future[_Sent]
@@ -149,25 +148,25 @@ def _compare(stored: str, sent: bytes) -> None:
 
 
 def part_size(expected_bytes: int, least: int = PART_BYTES) -> int:
-    """Bytes to a part, so that half as much again as expected still fits S3's ten thousand parts.
+    """Return the bytes of a part, so that one and a half times the expected size fits S3's ten thousand parts.
 
-    It is chosen once for the whole object: some stores that speak S3 want all parts alike.
+    It is the same for the whole object: some stores want all parts to have the same size.
     """
     needed = -(-expected_bytes * 3 // 2 // MAX_PARTS)
     return max(least, -(-needed // MIB) * MIB)
 
 
 def cut(chunks: Iterable[bytes], size: int, buffer_of: Callable[[int], bytearray] = bytearray) -> Iterator[bytearray]:
-    """The same bytes in pieces of exactly `size`, the last one shorter; one empty piece for nothing.
+    """Yield the bytes in pieces of exactly `size`, the last one shorter; one empty piece if there are none.
 
-    Each piece lies in a buffer that `buffer_of` gave, of `size` bytes.
+    Each piece is in a buffer of `size` bytes from `buffer_of`.
     """
     piece, filled, cuts = buffer_of(size), 0, 0
     for chunk in chunks:
         rest = memoryview(chunk)
         while rest:
             taken = rest[: size - filled]
-            # Through a view, for a bytearray would copy what it is given once more.
+            # Through a view, because a bytearray would copy the bytes once more.
             with memoryview(piece) as view:
                 view[filled : filled + len(taken)] = taken
             filled += len(taken)
