@@ -45,7 +45,7 @@ def rows(lines: Lines, *, safe: bool) -> bytes:
 
 
 def _text(value: str) -> str:
-    return '"' + value.replace('"', '""') + '"'
+    return f'"{value}"' if '"' not in value else '"' + value.replace('"', '""') + '"'
 
 
 def _safe_text(value: str) -> str:
