@@ -1,4 +1,4 @@
-"""Arrow arrays of Python's values, past `pyarrow.array`: that imports pandas, which takes 48 MB and half a second."""
+"""Make Arrow arrays of Python values without `pyarrow.array`, which imports pandas: 48 MB and half a second."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pyarrow as pa
 
 
 def numbers(values: Sequence[int | None], kind: pa.DataType) -> pa.Array:
-    """Of a type that is eight bytes wide."""
+    """Make an array of a type of eight bytes."""
     data = np.array([0 if value is None else value for value in values], np.int64)
     return pa.Array.from_buffers(kind, len(values), [_validity(values), pa.py_buffer(data)])
 
@@ -27,7 +27,7 @@ def texts(values: Sequence[str | None]) -> pa.StringArray:
 def maps(
     like: pa.Array, sizes: npt.NDArray[np.int32], kind: pa.MapType, keys: pa.Array, items: pa.Array
 ) -> pa.MapArray:
-    """Maps of so many entries each, null where `like` is."""
+    """Make maps with `sizes` entries each, null where `like` is."""
     entries = pa.StructArray.from_arrays([keys, items], fields=[kind.key_field, kind.item_field])
     return pa.Array.from_buffers(kind, len(sizes), [like.buffers()[0], _offsets(sizes)], children=[entries])
 

@@ -1,7 +1,7 @@
-"""Lines of JSON to columns by Arrow's own reader, in a third of the time that Python objects take.
+"""Turn lines of JSON into columns by Arrow's JSON reader, in a third of the time of Python objects.
 
-Arrow reads the usual, and refuses what contradicts its types or holds a name twice. A row that holds anything else is
-found and decoded by `unknown_fields`: what has no column goes to `other_json`, and what has one is read again by Arrow.
+Arrow reads usual videos, and refuses wrong types and duplicate names. Other unusual rows are found here. All of these
+are decoded by `unknown_fields`: what has no column goes to `other_json`, the rest is read again by Arrow.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from harvester.export.formats.unknown_fields import Decoded, decode_video
 from harvester.export.formats.video import USUAL_MOMENT_PATTERN, Count, Flag, KnownFields, Moment, Video
 
 PIECE_ROWS = 20
-"""Where Arrow refuses a row, so many are decoded one by one."""
+"""Rows that are decoded one by one where Arrow refuses one of them."""
 
 WINDOW = 1 << 18
-"""Bytes that are looked through twice while the processor holds them."""
+"""Bytes that are searched twice while they are in the processor's cache."""
 _NU = int.from_bytes(b"nu", "little")
 
 _USUAL = {Count: r"^(?:0|[1-9][0-9]{0,17})$", Flag: r"^(?:true|false)$", Moment: USUAL_MOMENT_PATTERN}
-"""Texts of which a column's value is certain."""
-# Of parts that are hardly asked for, or of few videos. No other field has such a name.
+"""Patterns of texts that certainly fit their column."""
+# Fields of parts that are seldom asked for, or of few videos. No other field has such a name.
 _RARE = frozenset(
     {"liveStreamingDetails", "recordingDetails", "paidProductPlacementDetails", "player", "localizations", "publishAt"}
     | {"fhd", "qhd", "uhd", "shortsAspectRatio", "hasCustomThumbnail", "countryRestriction", "failureReason"}
@@ -44,13 +44,13 @@ _YEAR_1900 = (datetime(1900, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(microsecon
 
 
 class ArrowReader:
-    """Makes columns of one export's videos, and remembers what they need; for several threads at once."""
+    """Makes the columns of one export's videos, and remembers their rare fields. Thread-safe."""
 
     def __init__(self) -> None:
         self._schema = _USUAL_FIELDS
 
     def batch(self, lines: Lines) -> pa.RecordBatch:
-        """Videos as one batch of `columns.schema()`. Raises LedgerDamaged where one of them is no video."""
+        """Return videos as a batch of `columns.schema()`. Raises LedgerDamaged if one of them is no video."""
         try:
             videos, decoded = self._read(lines.videos)
         except (ValueError, RecursionError) as error:
@@ -71,7 +71,7 @@ class ArrowReader:
         return pa.RecordBatch.from_arrays(found, schema=columns.schema())
 
     def _read(self, lines: list[bytes]) -> tuple[pa.StructArray, dict[int, Decoded]]:
-        """What Arrow makes of the lines, and those rows that were decoded, for there is more to them."""
+        """Read the lines. Also returns the rows that were decoded, by number."""
         decoded: dict[int, Decoded] = {}
         text = b"\n".join(lines)
         try:
@@ -87,7 +87,7 @@ class ArrowReader:
         return videos, decoded
 
     def _read_usual(self, text: bytes) -> pa.StructArray:
-        """By a schema without rare fields: those too take Arrow time where they are not."""
+        """Read by a schema without rare fields, which take Arrow time even if they are absent."""
         schema = self._schema  # another thread may change it meanwhile
         videos = _read(text, schema)
         if schema is _ALL_FIELDS or not _has_rare(videos, Video):
@@ -99,7 +99,7 @@ class ArrowReader:
 def _read(text: bytes, types: pa.Schema) -> pa.StructArray:
     table = pj.read_json(
         pa.BufferReader(text),
-        # One block, in this thread: a batch is small.
+        # One block, in this thread, because a batch is small.
         read_options=pj.ReadOptions(use_threads=False, block_size=len(text) + 1),
         parse_options=pj.ParseOptions(explicit_schema=types, unexpected_field_behavior="infer"),
     )
@@ -108,17 +108,17 @@ def _read(text: bytes, types: pa.Schema) -> pa.StructArray:
 
 
 def _read_mended(lines: list[bytes], decoded: dict[int, Decoded]) -> pa.StructArray:
-    """With what was decoded in place of what was sent."""
+    """Read the lines, with decoded videos in place of those that were sent."""
     mended = [_as_sent(decoded[row][0]) if row in decoded else line for row, line in enumerate(lines)]
     try:
         return _read(b"\n".join(mended), _ALL_FIELDS)
-    except pa.ArrowInvalid:  # unknown fields of several rows contradict each other
+    except pa.ArrowInvalid:  # unknown fields of several rows have contradictory types
         decoded |= {row: decode_video(line) for row, line in enumerate(lines) if row not in decoded}
         return _read(b"\n".join(_as_sent(decoded[row][0]) for row in range(len(lines))), _ALL_FIELDS)
 
 
 def _refused(lines: list[bytes]) -> Iterator[int]:
-    """Rows of which Arrow refuses one among PIECE_ROWS."""
+    """Yield the rows of each PIECE_ROWS of which Arrow refuses one."""
     for start in range(0, len(lines), PIECE_ROWS):
         piece = lines[start : start + PIECE_ROWS]
         try:
@@ -128,19 +128,19 @@ def _refused(lines: list[bytes]) -> Iterator[int]:
 
 
 def _type_as_sent(kind: Any, rare: frozenset[str] = frozenset()) -> pa.DataType:
-    """The type by which Arrow reads values of that kind."""
+    """Return the type by which Arrow reads values of that kind."""
     if kind in _USUAL:
         return pa.string()
     if is_struct(kind):
         fields = {name: hint for name, hint in fields_of(kind).items() if name not in rare}
         return pa.struct([pa.field(name, _type_as_sent(hint, rare)) for name, hint in fields.items()])
     if is_map(kind):
-        return pa.struct([])  # it has no such type: each name is an unknown field
+        return pa.struct([])  # JSON has no maps: each name is an unknown field
     return pa.list_(pa.string()) if get_origin(kind) is list else arrow_type(kind)
 
 
 def _as_sent(video: Video) -> bytes:
-    """The video as JSON in which Arrow finds every value to be of its type."""
+    """Return the video as JSON with values of the types that Arrow expects."""
     plain = msgspec.to_builtins(video)
     for path, kind in PATHS:
         if kind is Count or kind is Flag:
@@ -154,7 +154,7 @@ def _as_sent(video: Video) -> bytes:
 
 
 def _unfit(array: pa.StructArray, struct: type[KnownFields]) -> Iterator[int]:
-    """Rows with a value of which it is not certain that it fits its column."""
+    """Yield the rows with a value that may not fit its column."""
     for name, kind in fields_of(struct).items():
         values = _field(array, name)
         if values is None or values.null_count == len(values):
@@ -168,7 +168,7 @@ def _unfit(array: pa.StructArray, struct: type[KnownFields]) -> Iterator[int]:
 
 
 def _are_usual(values: pa.StringArray, kind: Any) -> bool:
-    """Whether all are of the API's usual form: in a fraction of the time that a pattern takes."""
+    """Whether all values have the API's usual form, in a fraction of a pattern's time."""
     if kind is Flag:
         return {"true", "false", None}.issuperset(values.unique().to_pylist())
     try:
@@ -186,7 +186,7 @@ def _are_usual(values: pa.StringArray, kind: Any) -> bool:
 
 
 def _unknown(array: pa.StructArray, struct: type[KnownFields] | None) -> Iterator[int]:
-    """Rows with a field that the struct has not; None has none at all."""
+    """Yield the rows with a field that the struct lacks; None has no fields."""
     known = fields_of(struct) if struct else {}
     for field in array.type:
         values = array.field(field.name)
@@ -199,7 +199,7 @@ def _unknown(array: pa.StructArray, struct: type[KnownFields] | None) -> Iterato
 
 
 def _has_rare(array: pa.StructArray, struct: type[KnownFields]) -> bool:
-    """Whether a field was inferred that has a type of its own."""
+    """Whether a rare field was inferred, which needs its own type."""
     for name, kind in fields_of(struct).items():
         values = _field(array, name)
         if values is not None and (name in _RARE or (is_struct(kind) and _has_rare(values, kind))):
@@ -218,14 +218,14 @@ def _rows_where(mask: pa.BooleanArray) -> list[int]:
 
 
 def _with_null(text: bytes) -> Iterator[int]:
-    """Rows in which a null may have been sent, which Arrow does not tell from what was not."""
+    """Yield the rows that may contain a null, which Arrow does not distinguish from an absent field."""
     for place in _places(text):
         if text[max(0, place - 100) : place].rstrip(b" \t\n\r").endswith((b":", b"[", b",")):
             yield text.count(b"\n", 0, place)
 
 
 def _places(text: bytes) -> list[int]:
-    """Where `null` stands: by numpy in a fraction of the time of `bytes.find`."""
+    """Return the positions of `null`, by numpy in a fraction of the time of `bytes.find`."""
     data = np.frombuffer(text, np.uint8)
     found: list[int] = []
     for start in range(0, len(text), WINDOW):
@@ -250,7 +250,7 @@ def _column(videos: pa.StructArray, path: Path, kind: Any, decoded: Mapping[int,
 
 
 def _structs(values: pa.StructArray, kind: type[KnownFields]) -> pa.StructArray:
-    """Without fields that are unknown."""
+    """Return the structs without unknown fields."""
     if values.type == arrow_type(kind):
         return values
     children = []
@@ -262,7 +262,7 @@ def _structs(values: pa.StructArray, kind: type[KnownFields]) -> pa.StructArray:
 
 
 def _maps(values: pa.StructArray, path: Path, kind: Any, decoded: Mapping[int, Decoded]) -> pa.Array:
-    """Empty where none of its names is in sight: rows in which one is were decoded."""
+    """Return the maps; empty except in decoded rows, which are all that have entries."""
     sizes = np.zeros(len(values), np.int32)
     entries: list[tuple[str, Any]] = []
     for row in sorted(decoded):

@@ -1,4 +1,4 @@
-"""The types of the columns in Arrow."""
+"""The Arrow schema of an export."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _SCALARS: dict[Any, pa.DataType] = {
 
 
 def schema() -> pa.Schema:
-    """The table's columns. The same for every export of this version, whatever the crawl asked for."""
+    """Return the columns, the same for every export of this version, whatever the crawl asked for."""
     return _SCHEMA
 
 
 @cache
 def arrow_type(kind: Any) -> pa.DataType:
-    """The type of the column that holds values of that kind."""
+    """Return the type of the column for values of that kind."""
     if kind in _SCALARS:
         return _SCALARS[kind]
     if is_struct(kind):

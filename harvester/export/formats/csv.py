@@ -1,6 +1,6 @@
-"""`csv`: one video a row, as RFC 4180 says; the scalar columns of Parquet, and lists of texts as JSON.
+"""`csv`: one video a row, by RFC 4180; the scalar columns of Parquet, and lists of texts as JSON.
 
-A null is nothing between its commas; every text is quoted, an empty one too.
+A null is an empty field; every text is quoted, also an empty one.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from harvester.model import Span
 END = b"\r\n"
 HEADER = ",".join(name for name, _ in TABLE_COLUMNS).encode() + END
 FORMULA = tuple("=+-@\t\r\n")
-"""What a spreadsheet may take for the beginning of a formula (OWASP, "CSV Injection")."""
+"""Characters that may begin a formula in a spreadsheet (OWASP, "CSV Injection")."""
 GUARD = "'"
 ROWS_IN_A_PIECE = 500
-"""Each piece is a member of a gzip file: of another number its bytes would be others."""
+"""Each piece is a member of a gzip file, so another number would change the bytes."""
 
 
 def csv_file(reader: LedgerReader, span: Span, counters: Counters, *, safe: bool = False) -> Iterator[bytes]:
-    """The fetched videos of the span in load order. Where `safe`, no text begins as a formula does."""
+    """Yield the fetched videos of the span in load order. If `safe`, no text begins like a formula."""
     yield HEADER
     yield from made_of_videos(reader, span, counters, partial(rows, safe=safe), ROWS_IN_A_PIECE)
 
 
 def rows(lines: Lines, *, safe: bool) -> bytes:
-    """The rows of these videos, each with its end."""
+    """Return the rows of these videos, each with its line end."""
     cells = _SAFE_CELLS if safe else _CELLS
     return b"".join(
-        # A row by itself: one emoji has Python hold all that is joined with it in four bytes a character.
+        # Row by row, because an emoji makes Python store the whole joined text in four bytes a character.
         ",".join(["" if value is None else cell(value) for cell, value in zip(cells, row, strict=True)]).encode() + END
         for row in table_rows(lines)
     )
@@ -57,7 +57,7 @@ def _list(value: list[str]) -> str:
 
 
 def _number(value: float) -> str:
-    """As JavaScript and Arrow do: all digits of what is neither very large nor very small."""
+    """Format a number as JavaScript and Arrow do: with all digits unless it is very large or very small."""
     usual = value == 0 or 1e-6 <= abs(value) < 1e10
     return f"{Decimal(repr(value)).normalize():{'f' if usual else 'e'}}"
 

@@ -14,7 +14,7 @@ from harvester.export.formats.video import CountryRestriction, KnownFields, Mome
 Path: TypeAlias = tuple[str, ...]
 
 NESTED = (Thumbnails, RegionRestriction, CountryRestriction)
-"""Objects that stay one column each, as structs: their fields mean something together only."""
+"""Objects that stay one column each, as structs, because their fields only have a meaning together."""
 
 DURATION = "contentDetails_duration"
 # RFC 3339, appendix A, without years and months, whose length in seconds is not known.
@@ -25,7 +25,7 @@ _SECONDS = (604_800, 86_400, 3_600, 60, 1)
 
 @lru_cache(maxsize=100_000)
 def seconds(duration: str | None) -> int | None:
-    """An ISO 8601 duration such as `PT4M13S` or `P0D` in seconds; None where it is none."""
+    """Return an ISO 8601 duration such as `PT4M13S` or `P0D` in seconds; None if it is none."""
     if duration is None or (match := _DURATION.fullmatch(duration)) is None:
         return None
     total = sum(int(number) * unit for number, unit in zip(match.groups("0"), _SECONDS, strict=True))
@@ -34,23 +34,25 @@ def seconds(duration: str | None) -> int | None:
 
 @cache
 def fields_of(struct: type[KnownFields]) -> dict[str, Any]:
-    """The fields of a struct and their types."""
+    """Return the fields of a struct and their types."""
     hints = get_type_hints(struct)
     return {field.name: hints[field.name] for field in msgspec.structs.fields(struct)}
 
 
 @cache
 def is_struct(kind: Any) -> bool:
+    """Whether values of that kind are objects with known fields."""
     return isinstance(kind, type) and issubclass(kind, KnownFields)
 
 
 @cache
 def is_map(kind: Any) -> bool:
+    """Whether values of that kind are maps."""
     return get_origin(kind) is dict
 
 
 def _flattened(struct: type[KnownFields], above: Path = ()) -> Iterator[tuple[Path, Any]]:
-    """Path and type of each column."""
+    """Yield path and type of each column."""
     for name, hint in fields_of(struct).items():
         path = (*above, name)
         if is_struct(hint) and hint not in NESTED:

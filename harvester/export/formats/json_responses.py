@@ -1,4 +1,4 @@
-"""`json`: the responses as one array, a stream in load order, the same for the same ledger."""
+"""`json`: the responses as one array, streamed in load order."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from harvester.export.verified_body import plain_body, verify_checksum
 from harvester.model import StoredResponse
 
 PLAIN_AT_A_HOP, PACKED_AT_A_HOP = 8, 32
-"""Bodies to a hop between threads: one or two megabytes of them."""
+"""Bodies that share a switch of threads: one or two megabytes."""
 
 
 def json_array(responses: Iterable[StoredResponse]) -> Iterator[bytes]:
-    """One UTF-8 JSON array of the bodies as the API sent them, decompressed. Nothing stored is `[]`.
+    """Yield one UTF-8 JSON array of the decompressed bodies; `[]` without any.
 
     Raises LedgerDamaged at the first body that is not what was stored.
     """
@@ -27,13 +27,11 @@ def json_array(responses: Iterable[StoredResponse]) -> Iterator[bytes]:
 
 
 def json_array_gzip(responses: Iterable[StoredResponse]) -> Iterator[bytes]:
-    """The bytes of `json_array` as a gzip file of members put end to end.
+    """Yield `json_array` as a gzip file of concatenated members.
 
-    Bodies that came from the wire as gzip are copied as they are: compressing them again would cost more
-    than all the rest of an export. `gzip`, `zcat`, pandas, Spark and every other reader of gzip *files* goes
-    through all members; a one-shot `zlib.decompressobj`, and curl and some browsers that meet
-    `Content-Encoding: gzip`, stop after the first.
-    Raises LedgerDamaged at the first body that is not what was stored.
+    Bodies that were received as gzip are copied: compressing them again would cost more than the rest of an export. All
+    readers of gzip files read all members; a one-shot `zlib.decompressobj`, and curl and some browsers with
+    `Content-Encoding: gzip`, stop after the first. Raises LedgerDamaged at the first body that is not what was stored.
     """
     opening, comma = gzip_member(b"["), gzip_member(b",")
     empty = True

@@ -11,7 +11,7 @@ from harvester.model import Span
 
 
 def json_lines(reader: LedgerReader, span: Span, counters: Counters) -> Iterator[bytes]:
-    """The fetched videos of the span in load order, some hundreds of lines at a time."""
+    """Yield the fetched videos of the span in load order, some hundred lines at a time."""
     for lines in video_lines(reader, span):
         counters.videos += len(lines.videos)
         yield lines.text()

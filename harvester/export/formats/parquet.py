@@ -1,4 +1,4 @@
-"""`parquet`: one video a row, flattened and typed, as `columns` says."""
+"""`parquet`: one video a row, with the columns of `columns`."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from harvester.ledger.reader import LedgerReader
 from harvester.model import Span
 
 BATCH_ROWS = 1_000
-"""Written at once; of another number the file's pages would be other ones."""
+"""Rows written at once; another number would change the file's pages."""
 ROW_GROUP_ROWS = 10_000
-"""About 40 MB as columns in memory: enough for readers to skip by, and bounded for the writer."""
+"""About 40 MB in memory: large enough for readers to skip, and bounded for the writer."""
 
 
 def parquet_file(reader: LedgerReader, span: Span, counters: Counters) -> Iterator[bytes]:
-    """The fetched videos of the span in load order, as one Parquet file.
+    """Yield the fetched videos of the span in load order, as one Parquet file.
 
     A row group is compressed in a thread of its own while the next one is read.
     """
@@ -56,7 +56,7 @@ def _row_groups(reader: LedgerReader, span: Span, counters: Counters) -> Iterato
 
 
 class _Sink(io.RawIOBase):
-    """A file that hands on what was written to it."""
+    """A file whose written bytes are taken from it."""
 
     def __init__(self) -> None:
         self._held: list[bytes] = []
@@ -73,7 +73,7 @@ class _Sink(io.RawIOBase):
         return held
 
 
-# Texts that hardly repeat are only slowed down by an attempt at a dictionary.
+# Without dictionaries for texts that hardly repeat, which would only cost time.
 _UNIQUE = ("id", "etag", "snippet_title", "snippet_description", "other_json")
 _DICTIONARY = [
     name for name in schema().names if name not in _UNIQUE and not name.startswith(("snippet_localized", "snippet_thu"))

@@ -1,4 +1,4 @@
-"""The one table of what can be published: a format is an entry here."""
+"""The table of all formats."""
 
 from __future__ import annotations
 
@@ -17,36 +17,36 @@ from harvester.support.sanitize import shown
 Assemble: TypeAlias = Callable[[LedgerReader, Span, Counters], Iterator[bytes]]
 
 _FRAME_BYTES = 64
-"""More than brackets, commas and gzip members of their own add to a body."""
+"""An upper limit of what brackets, commas and gzip members add to a body."""
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """How the videos of a span become the bytes of a file, and what a server is to say that they are.
+    """A format: how the videos of a span become the bytes of a file, and its content type.
 
-    `content_type` names the file as it is stored. A gzip file is `application/gzip`, and never JSON with a
-    `Content-Encoding: gzip`: curl and some browsers then decode the first of its many members and drop the
-    rest, while boto3, s3fs, pandas, Spark and Athena go by the name of the file and not by that header.
+    `content_type` is that of the stored file. A gzip file is `application/gzip`, never JSON with `Content-Encoding:
+    gzip`: curl and some browsers would decode only its first member, and boto3, s3fs, pandas, Spark and Athena go by
+    the file's name.
     """
 
     assemble: Assemble
     suffix: str
-    """By which readers know the file; parts of a dataset end with it."""
+    """The ending by which readers recognise the file and parts."""
     content_type: str
     whole_responses: bool = False
-    """Responses as the API sent them, and not videos."""
+    """Whether it holds whole responses, not videos."""
     compressed: bool = True
     stable: bool = True
     """Whether every version of every library gives the same bytes."""
     differences: Callable[[BinaryIO, LedgerReader], Iterator[str]] | None = None
-    """What in such a file is not what the ledger holds, a sentence each; None where its bytes tell."""
+    """Yields the differences between such a file and the ledger; None if its bytes are compared."""
     made_with: Callable[[], str] | None = None
-    """The library whose version changes the bytes, as the manifest names it."""
+    """The library whose version changes the bytes, for the manifest."""
     one_file: bool = False
-    """Neither cut into parts nor written to a stream."""
+    """Whether it can be neither cut into parts nor streamed."""
 
     def expected_bytes(self, responses: int, raw_bytes: int, stored_bytes: int) -> int:
-        """About what so many responses add to a file."""
+        """Estimate the bytes of a file with these responses."""
         return responses * _FRAME_BYTES + (stored_bytes if self.compressed else raw_bytes)
 
 
@@ -140,11 +140,11 @@ FORMATS: dict[tuple[str, str], Format] = {
 FORMATS |= {(name, "none"): Format(each, ".csv", "text/csv", compressed=False) for name, each in _CSV.items()}
 FORMATS |= {(name, "gzip"): Format(_gzipped(each), ".csv.gz", _GZIP, stable=False) for name, each in _CSV.items()}
 FORMATS |= {(name, "zstd"): Format(_in_zstd(each), ".csv.zst", _ZSTD, stable=False) for name, each in _CSV.items()}
-"""By format and compression, as the settings and the manifest name them."""
+"""By format and compression, named as in settings and manifest."""
 
 
 def format_of(name: str, compression: str) -> Format:
-    """Raises ConfigError where there is no such format, or not with that compression."""
+    """Return a format. Raises ConfigError if there is none of that name and compression."""
     try:
         return FORMATS[name, compression]
     except KeyError:

@@ -1,6 +1,6 @@
-"""The fetched videos one by one, in load order, whatever order of calls brought them.
+"""Read the fetched videos one by one in load order, whichever calls brought them.
 
-A stretch of the load order can be read without the others, so a large export can be cut into independent parts.
+A span of the load order can be read without the others, so a large export can be cut into independent parts.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from harvester.support.gzip_body import parse_text
 T = TypeVar("T")
 
 ROWS_AT_ONCE = 250
-"""Five calls' worth. Where every id came by another call, so many responses are held at once."""
+"""Videos of five calls. If each came by another call, this many responses are held at once."""
 PAGES_HELD = 24
 UNDER_WAY = 1
-"""Pieces that are made while the next lines are cut out. With two, 35 MB and a tenth of the CPU time more."""
+"""Pieces that are made while the next lines are cut out. Two would cost 35 MB and a tenth of the CPU time more."""
 HELD_BYTES = 32 << 20
-"""Of decoded responses, counted as plain JSON. Ids that were asked for again lie in a response far from the others'."""
+"""Most bytes of decoded responses, as plain JSON. Refetched ids may be in responses of much later calls."""
 
 
 class _Item(msgspec.Struct):
@@ -48,19 +48,19 @@ class _Raws(msgspec.Struct):
 
 _ids = msgspec.json.Decoder(_Ids)
 _raws = msgspec.json.Decoder(_Raws)
-# How the API begins a video. No other field is looked at, which halves the time.
+# How the API begins a video. Reading the id alone halves the time.
 _USUAL_ID = re.compile(rb'\{"kind":"youtube#video","etag":"[^"\\]*","id":"([^"\\]*)"').match
 
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Videos in load order, each as the API sent it, but for line breaks and lone surrogates."""
+    """Videos in load order, each as the API sent it, except for line breaks and lone surrogates."""
 
     videos: list[bytes]
     fetched_at: list[datetime]
 
     def text(self) -> bytes:
-        """A line each; the last one ends as well."""
+        """The videos, each with a line end."""
         return b"\n".join([*self.videos, b""])
 
 
@@ -71,13 +71,14 @@ class _Page:
     videos: dict[str, msgspec.Raw]
     """By id."""
     unbroken: bool
-    """Whether each of them is on one line."""
+    """Whether none of them contains a line break."""
 
 
 def made_of_videos(
     reader: LedgerReader, span: Span, counters: Counters, make: Callable[[Lines], T], rows: int = ROWS_AT_ONCE
 ) -> Iterator[T]:
-    """What `make` makes of so many videos each, in load order; in another thread, while the next are cut out."""
+    """Yield the results of `make` for groups of `rows` videos, made in another thread while the next ones are cut
+    out."""
 
     def made(lines: Lines) -> tuple[int, T]:
         return len(lines.videos), make(lines)
@@ -99,9 +100,9 @@ def _gathered(chunks: Iterator[Lines], rows: int) -> Iterator[Lines]:
 
 
 def video_lines(reader: LedgerReader, span: Span) -> Iterator[Lines]:
-    """The fetched videos of the span, up to ROWS_AT_ONCE at a time. Memory does not grow with the crawl.
+    """Yield the fetched videos of the span, up to ROWS_AT_ONCE at a time, in bounded memory.
 
-    Raises LedgerDamaged where a stored body is not what was stored, or lacks a video that it is said to hold.
+    Raises LedgerDamaged if a stored body is damaged, or lacks a video that the ledger says it holds.
     """
     held: OrderedDict[int, _Page] = OrderedDict()
     has_statistics = reader.has_statistics()
@@ -112,7 +113,7 @@ def video_lines(reader: LedgerReader, span: Span) -> Iterator[Lines]:
         except KeyError:
             raws = [_any_video(held[call_id], video_id, call_id) for video_id, call_id in ids]
         unbroken = all(page.unbroken for page in pages)
-        # Copied, for each refers to all of its page.
+        # Copied, because each slice keeps its whole response in memory.
         lines = list(map(bytes if unbroken else on_one_line, raws))
         yield Lines(lines, [held[call_id].fetched_at for _, call_id in ids])
         _let_go(held)
@@ -121,11 +122,11 @@ def video_lines(reader: LedgerReader, span: Span) -> Iterator[Lines]:
 def _hold(
     held: OrderedDict[int, _Page], reader: LedgerReader, ids: Sequence[tuple[str, int]], has_statistics: bool
 ) -> list[_Page]:
-    """The responses that hold the ids."""
+    """Return the responses that hold the ids, and keep them in `held`."""
     calls = dict.fromkeys([call_id for _, call_id in ids])
     lacking = [call_id for call_id in calls if call_id not in held]
     newest = {each.call_id: plain_body(each) for each in reader.statistics(lacking)} if has_statistics else {}
-    # In this thread: to have zlib unpack in another takes longer, since reading videos rarely releases Python's lock.
+    # In this thread: decompressing in another takes longer, because reading videos rarely releases the GIL.
     for response in reader.bodies(lacking):
         held[response.call_id] = _page(response, newest.get(response.call_id))
     for call_id in calls:
@@ -146,7 +147,7 @@ def _page(response: StoredResponse, newest: bytes | None) -> _Page:
 
 
 def videos_of(plain: bytes) -> dict[str, msgspec.Raw]:
-    """The video resources of a response by id, each just as it was sent."""
+    """Return the video resources of a response by id, each as it was sent."""
     raws = _raws.decode(plain).items
     videos = {match[1].decode(): raw for raw in raws if (match := _USUAL_ID(raw))}
     if len(videos) == len(raws):
@@ -155,14 +156,14 @@ def videos_of(plain: bytes) -> dict[str, msgspec.Raw]:
 
 
 def _by_any_id(plain: bytes) -> dict[str, msgspec.Raw]:
-    """The same, wherever in a video its id stands."""
+    """The same, wherever the id is in a video."""
     items = _ids.decode(plain).items
     return {item.id: raw for item, raw in zip(items, _raws.decode(plain).items, strict=True)}
 
 
 def _any_video(page: _Page, video_id: str, call_id: int) -> msgspec.Raw:
     if video_id not in page.videos:
-        # Where a name stands twice in an object, the last one counts.
+        # If a name occurs twice in an object, the last one counts.
         page.videos = parse_text(_by_any_id, page.plain)
         if video_id not in page.videos:
             raise _lost(f"The response of call {call_id} does not hold the video {video_id}.")
@@ -170,18 +171,18 @@ def _any_video(page: _Page, video_id: str, call_id: int) -> msgspec.Raw:
 
 
 def _is_unbroken(plain: bytes) -> bool:
-    """Whether there is no line break but at its end."""
+    """Whether there is no line break except at the end."""
     return plain.find(b"\n", 0, -2) < 0 and plain.find(b"\r", 0, -2) < 0
 
 
 def on_one_line(raw: msgspec.Raw) -> bytes:
-    # Line breaks stand only between tokens: within a JSON string they are escaped.
+    # Line breaks are only between tokens: within a JSON string they are escaped.
     plain = bytes(raw)
     return msgspec.json.format(plain, indent=-1) if b"\n" in plain or b"\r" in plain else plain
 
 
 def _let_go(held: OrderedDict[int, _Page]) -> None:
-    """Forget those that were not needed for longest."""
+    """Drop the responses that were not needed for the longest time."""
     size = sum(len(page.plain) for page in held.values())
     while len(held) > PAGES_HELD or (size > HELD_BYTES and len(held) > 1):
         _, page = held.popitem(last=False)
@@ -195,7 +196,7 @@ def _lost(what: str) -> LedgerDamaged:
 
 
 def no_video(error: Exception) -> LedgerDamaged:
-    """What one of the lines is, for `error` says so."""
+    """Return the error for a line that is no video."""
     return LedgerDamaged(
         f"A stored response holds what is no video: {error}.",
         state="The ledger was only read.",

@@ -25,9 +25,9 @@ from harvester.support.sanitize import shown
 SCHEMA_VERSION = 1
 PAGE_BYTES = 4096
 CACHE_KIB = 4 << 10
-"""What a sorted index may take in memory too."""
+"""The cache in KiB, which also limits the memory of sorting an index."""
 SEARCHABLE_ROWS = 2_500
-"""Videos whose words are added to the search at once. With 250 it takes four tenths more time."""
+"""Videos whose words are added to the search index at once. With 250 it takes 40% more time."""
 _READ_BYTES = 1 << 20
 
 _PRAGMAS = f"""
@@ -48,7 +48,7 @@ _TABLES = (
         f"  position INTEGER NOT NULL,\n  {each.entry} TEXT NOT NULL\n)"
         for each in LISTS
     ),
-    # Readers such as Datasette know by `content="videos"` which table it searches.
+    # Readers such as Datasette learn from `content="videos"` which table it searches.
     'CREATE VIRTUAL TABLE videos_fts USING fts5 (snippet_title, snippet_description, content="videos", '
     'tokenize="unicode61 remove_diacritics 2")',
 )
@@ -63,10 +63,10 @@ _INDEXES = (
 
 
 def sqlite_file(reader: LedgerReader, span: Span, counters: Counters) -> Iterator[bytes]:
-    """The fetched videos of the span in load order, as one SQLite database. Empty pieces come while it is made.
+    """Yield the fetched videos of the span in load order, as one SQLite database. Yields empty pieces while it is made.
 
-    It is made as a file without a name, in the folder of SQLite's own temporary files, so that nothing is left of it
-    whatever ends the export. Raises StorageUnavailable where that folder is full.
+    It is made in an unlinked file in SQLite's temporary folder, so that nothing is left of it. Raises
+    StorageUnavailable if that folder is full.
     """
     folder = temporary_folder()
     with _explained(folder), tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
@@ -77,12 +77,12 @@ def sqlite_file(reader: LedgerReader, span: Span, counters: Counters) -> Iterato
 
 
 def made_with() -> str:
-    """What the bytes depend on beside the ledger."""
+    """Return the library that decides the bytes, besides the ledger."""
     return f"SQLite {sqlite3.sqlite_version}"
 
 
 def temporary_folder() -> Path:
-    """Where SQLite puts its own temporary files: in memory, as /tmp is on many machines, there may be no room."""
+    """Return SQLite's folder for temporary files. /tmp may be in memory, and too small."""
     for named in (os.environ.get("SQLITE_TMPDIR"), os.environ.get("TMPDIR"), "/var/tmp"):  # noqa: S108 (as SQLite does)
         if named and os.access(named, os.W_OK | os.X_OK):
             return Path(named)
@@ -90,8 +90,8 @@ def temporary_folder() -> Path:
 
 
 def _begun(path: Path) -> sqlite3.Connection:
-    """The database in a file that loses its name once it holds its header: a kill leaves nothing behind."""
-    # Who reads the bytes may be another thread than the one that began.
+    """Open a database in a file that is unlinked once it has its header, so that a kill leaves nothing."""
+    # Another thread may read the bytes than the one that began.
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
         db.executescript(_PRAGMAS)

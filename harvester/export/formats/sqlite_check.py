@@ -1,4 +1,4 @@
-"""A published SQLite database, read back and compared with the ledger."""
+"""Read back a published SQLite database, and compare it with the ledger."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TABLES = {"videos": [name for name, _ in VIDEO_COLUMNS]} | {
 
 
 def ids_in_database(file: BinaryIO) -> Iterator[str]:
-    """Every video's id in load order. Raises Unreadable where SQLite finds the database to be damaged."""
+    """Yield every video's id in load order. Raises Unreadable if SQLite finds the database damaged."""
     with _opened(file) as db:
         said = [line for (line,) in db.execute("PRAGMA integrity_check(1)")]
         if said != ["ok"]:
@@ -36,10 +36,10 @@ def ids_in_database(file: BinaryIO) -> Iterator[str]:
 
 
 def differences(file: BinaryIO, reader: LedgerReader) -> Iterator[str]:
-    """The first video at which a table is not what the ledger holds, as a sentence; none where all are."""
+    """Yield the first difference between a table and the ledger, as a sentence; nothing if there is none."""
     with _opened(file) as db:
         tables = {
-            # In the order in which they were written: nothing is sorted.
+            # In the order in which they were written, without sorting.
             name: db.execute(f"SELECT {', '.join(columns)} FROM {name} ORDER BY rowid")  # noqa: S608 (of ours)
             for name, columns in _TABLES.items()
         }
@@ -56,7 +56,7 @@ def differences(file: BinaryIO, reader: LedgerReader) -> Iterator[str]:
 
 @contextmanager
 def _opened(file: BinaryIO) -> Iterator[sqlite3.Connection]:
-    """The database, for reading alone; a file that is not on this machine is copied here first, without a name."""
+    """Open the database read-only; a remote file is first copied to an unlinked file."""
     named = getattr(file, "name", None)
     if isinstance(named, str):
         opened = _connect(Path(named))
@@ -71,7 +71,7 @@ def _opened(file: BinaryIO) -> Iterator[sqlite3.Connection]:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    # Immutable: no lock, no journal next to it, and it may lose its name.
+    # Immutable: without locks and journals, so that the file may be unlinked.
     db = sqlite3.connect(f"file:{quote(os.fspath(path))}?mode=ro&immutable=1", uri=True)
     db.execute("SELECT 1 FROM sqlite_schema").fetchone()
     return db

@@ -1,4 +1,4 @@
-"""Videos as rows of the tables of a SQLite database."""
+"""Turn videos into rows of a SQLite database."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harvester.export.formats.video import Count, Flag
 
 @dataclass(frozen=True, slots=True)
 class ListTable:
-    """A list of each video as a table of its own, an entry a row."""
+    """A list of videos that is a table of its own, with a row for each entry."""
 
     name: str
     entry: str
@@ -26,20 +26,20 @@ LISTS = (ListTable("tags", "tag", "snippet_tags"), ListTable("topics", "topic", 
 _INDEX = {name: index for index, (name, _) in enumerate(TABLE_COLUMNS)}
 _LISTS = [(each.name, _INDEX[each.column]) for each in LISTS]
 VIDEO_COLUMNS = tuple((name, kind) for name, kind in TABLE_COLUMNS if name not in {each.column for each in LISTS})
-"""The columns of `videos`: those that hold single values, and lists that have no table of their own, as JSON."""
+"""The columns of `videos`: single values, and lists without a table of their own, as JSON."""
 _of_videos = itemgetter(*(_INDEX[name] for name, _ in VIDEO_COLUMNS))
 _JSON = [_INDEX[name] for name, kind in VIDEO_COLUMNS if is_list(kind)]
 
 
 def sql_type(kind: Any) -> str:
-    """The type of a SQLite column that holds such values."""
+    """Return the SQLite type of a column for such values."""
     if kind in (int, Count, bool, Flag):
         return "INTEGER"
     return "REAL" if kind is float else "TEXT"
 
 
 def database_rows(lines: Lines) -> dict[str, list[Row]]:
-    """The rows of each table. Of a list: id of the video, position from 0 on, and entry, in the order of the videos."""
+    """Return the rows of each table. Of a list: video id, position from 0, and entry, in the order of the videos."""
     rows: dict[str, list[Row]] = {name: [] for name in ("videos", *(each.name for each in LISTS))}
     for row in table_rows(lines):
         for index in _JSON:

@@ -1,4 +1,4 @@
-"""A response with its newest statistics, where those were fetched again by themselves."""
+"""Merge newer statistics into a response."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _id = msgspec.json.Decoder(str)
 
 
 def with_statistics(plain: bytes, newest: bytes) -> bytes:
-    """The videos of the response `plain`, each as it was sent but for those counts that `newest` has.
+    """Return the response `plain`, with the counts of `newest` in its videos.
 
-    Raises ValueError where one of them is no list of videos.
+    Raises ValueError if one of them is no list of videos.
     """
     renewed = {video.id: _object(video.statistics) for video in _statistics.decode(newest).items}
     videos = _videos.decode(plain)
@@ -41,5 +41,5 @@ def with_statistics(plain: bytes, newest: bytes) -> bytes:
 
 
 def _object(raw: msgspec.Raw) -> _Fields:
-    """Its fields; none where it is something else, such as null."""
+    """Return its fields; none if it is no object."""
     return _fields.decode(raw) if bytes(raw).startswith(b"{") else {}

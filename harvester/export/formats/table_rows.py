@@ -1,6 +1,6 @@
-"""The fetched videos as rows of plain values: what CSV and a SQLite database are made of.
+"""Turn videos into rows of plain values, for CSV and SQLite.
 
-msgspec decodes a video by itself in half the time that Arrow takes for columns that would become single values again.
+msgspec decodes a video in half the time of Arrow's columns, which would have to be split into values again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def _is_plain(kind: Any) -> bool:
 
 
 TABLE_COLUMNS = tuple((name, kind) for name, kind in COLUMNS if _is_plain(kind))
-"""Name and kind of those columns that hold single values or lists of texts."""
+"""Name and kind of the columns with single values or lists of texts."""
 _MOMENTS = [index for index, (_, kind) in enumerate(TABLE_COLUMNS) if kind is Moment]
 _SECONDS = next(index for index, (name, _) in enumerate(TABLE_COLUMNS) if name == DURATION)
 _values = attrgetter(
@@ -38,11 +38,13 @@ _values = attrgetter(
 
 
 def is_list(kind: Any) -> bool:
+    """Whether values of that kind are lists."""
     return get_origin(kind) is list
 
 
 def table_rows(lines: Lines) -> Iterator[list[Any]]:
-    """The values of TABLE_COLUMNS of each video; times as text. Raises LedgerDamaged where one of them is no video."""
+    """Yield the values of TABLE_COLUMNS of each video; times as text. Raises LedgerDamaged if one of them is no
+    video."""
     for line, fetched_at in zip(lines.videos, lines.fetched_at, strict=True):
         try:
             video, rest = decode_video(line)
@@ -57,7 +59,7 @@ def table_rows(lines: Lines) -> Iterator[list[Any]]:
 
 
 def moment_as_text(moment: str) -> str:
-    """As the API writes them, `2010-05-01T12:00:00Z`; with six digits of a second where it is no whole one."""
+    """Return a time as the API writes it, `2010-05-01T12:00:00Z`; with six decimals if it is not a whole second."""
     if len(moment) == len("2010-05-01T12:00:00Z"):
         return moment
     return _isoformat(datetime.fromisoformat(moment))

@@ -1,4 +1,4 @@
-"""Videos decoded as far as they are known; the rest is kept, as the API wrote it."""
+"""Decode videos, and keep unknown fields as the API sent them."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from harvester.export.formats.video import KnownFields, Video
 Leftover: TypeAlias = "dict[str, msgspec.Raw | Leftover]"
 Decoded: TypeAlias = tuple[Video, str | None]
 
-# Counts and `caption` come as strings: lax decoding makes of them the numbers and booleans that they mean.
+# Counts and `caption` are strings in the API: lax decoding converts them to numbers and booleans.
 _video = msgspec.json.Decoder(Video, strict=False)
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _UNFIT = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def decode_video(raw: bytes | msgspec.Raw) -> Decoded:
-    """The video, and as JSON whatever of it is unknown to `Video` or does not fit its types; None where nothing is.
+    """Return the video, and as JSON what `Video` does not know or what does not fit its types; None if there is
+    nothing.
 
-    A field that does not fit is absent from the video, and in the rest just as it was sent. Raises DecodeError where
-    `raw` is no JSON object with an `id`.
+    A field that does not fit is absent from the video, and kept as it was sent. Raises DecodeError if `raw` is no JSON
+    object with an `id`.
     """
     try:
         return _video.decode(raw), None
@@ -32,7 +33,7 @@ def decode_video(raw: bytes | msgspec.Raw) -> Decoded:
 
 
 def _sort(raw: bytes | msgspec.Raw, struct: type[KnownFields]) -> tuple[Any, Leftover]:
-    """An object split into the struct that it is and the fields that it has besides."""
+    """Split an object into the struct and the remaining fields."""
     hints = _fields(struct)
     known: dict[str, Any] = {}
     rest: Leftover = {}
@@ -51,7 +52,7 @@ def _sort(raw: bytes | msgspec.Raw, struct: type[KnownFields]) -> tuple[Any, Lef
 
 
 def _fit(value: msgspec.Raw, hint: Any) -> tuple[Any, msgspec.Raw | Leftover | None]:
-    """What of the value is of that type, and what is not."""
+    """Split a value into what is of that type and what is not."""
     try:
         return msgspec.json.decode(value, type=hint, strict=False), None
     except _UNFIT:
