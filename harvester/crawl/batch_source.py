@@ -12,14 +12,14 @@ from harvester.ledger.ledger import Ledger
 from harvester.model import Batch, BatchKind, Budget, Denied
 
 OLD_AT_ONCE = 100
-"""Most old responses looked up by one query."""
+"""Most old responses read by one query."""
 
 
 class BatchSource(Protocol):
     """What a crawl claims from until it is denied. `released_note` and `command` are texts for its errors."""
 
     released_note: str
-    """What becomes of the calls under way when a run ends early."""
+    """What happens to the calls under way if a run ends early."""
     command: str
     """The command that continues the crawl."""
 

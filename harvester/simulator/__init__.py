@@ -1,7 +1,7 @@
 """A simulated YouTube Data API: the same answers for the same seed, with faults on demand.
 
-It stands alone: nothing here knows the harvester. The server is imported when first asked for, so that `make_ids` or
-`SimulatorProcess` do not cost the import of aiohttp.
+It imports nothing else of harvester. The server is imported on first use, so that `make_ids` and `SimulatorProcess` do
+not import aiohttp.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""An answer before it is sent, what a fault makes of a good one, and the counts of all."""
+"""Answers, faulty answers, and their counts."""
 
 import gzip
 import json
@@ -16,7 +16,7 @@ from .errors import ERRORS, HTML_TYPE, JSON_TYPE, SIGN_IN_PAGE, ErrorAnswer
 from .style import Style
 
 Ending = Literal["whole", "cut", "drop", "hang"]
-# good: a whole list of videos. refused: a 4xx that is deserved. quota: the day is spent. Else a fault's name.
+# good: a whole list of videos. refused: a justified 4xx. quota: the day is spent. Otherwise a fault's name.
 GOOD, REFUSED, QUOTA = "good", "refused", "quota"
 
 SLOW_SECONDS = 0.3
@@ -26,7 +26,7 @@ RETRY_AFTER_SECONDS = 1
 
 @dataclass(frozen=True)
 class Answer:
-    """Status, body as it goes over the wire, and how it ends. `outcome` is what it counts as.
+    """Status, body as sent, and how the connection ends. `outcome` is how it is counted.
 
     cut: half the body, then the connection closes. drop: it closes at once. hang: nothing for a minute.
     """
@@ -42,12 +42,12 @@ class Answer:
 
 
 def error_answer(error: ErrorAnswer, outcome: str, *, gzipped: bool) -> Answer:
-    """An error body as the answer, compressed if the client takes that."""
+    """Return an error as an answer, compressed if the client accepts that."""
     return Answer(error.status, gzipped_if(gzipped, error.body), outcome, error.content_type, gzipped)
 
 
 def faulty(name: str, good: Answer, now: datetime, unexpected: dict[str, Any]) -> Answer:
-    """The answer to give instead of `good` under the fault `name`; raises KeyError for an unknown name.
+    """Return the answer in place of `good` for the fault `name`. Raises KeyError for an unknown name.
 
     `unexpected` is a video resource that nobody asked for.
     """
@@ -66,7 +66,7 @@ def faulty(name: str, good: Answer, now: datetime, unexpected: dict[str, Any]) -
     return _damaged(name, good, unexpected)
 
 
-# quota_untrue: a short burst of traffic has been seen to be answered as if the day were spent
+# quota_untrue: short bursts have been answered as if the day were spent
 _ERRORS_WITH_MORE = {
     "503_retry_after": "503",
     "503_retry_after_date": "503",
@@ -113,7 +113,7 @@ def _spoilt_json(name: str, plain: bytes, unexpected: dict[str, Any]) -> bytes:
 
 
 class Counts:
-    """What was asked, what was answered, and which ids went out whole.
+    """Counts of requests and answers, and of ids in complete answers.
 
     Once nothing is under way, calls = good + faulted + refused + refused_by_quota + gone.
     """
@@ -125,29 +125,29 @@ class Counts:
         self._deliveries: dict[str, int] = {}
 
     def begin(self) -> None:
-        """A request has come in."""
+        """Count a request."""
         self.calls += 1
         self.in_flight += 1
         self.max_in_flight = max(self.max_in_flight, self.in_flight)
 
     def asked(self, ids: Sequence[str]) -> None:
-        """These ids were asked for in a call that was taken."""
+        """Count the ids of an accepted call."""
         for video_id in ids:
             self._deliveries.setdefault(video_id, 0)
 
     def settle(self, outcome: str, ids: Sequence[str]) -> None:
-        """An answer with this outcome was written whole, or broken off as meant."""
+        """Count an answer that was written completely, or broken off intentionally."""
         self._outcomes[outcome] += 1
         if outcome == GOOD:
             for video_id in set(ids):
                 self._deliveries[video_id] = self._deliveries.get(video_id, 0) + 1
 
     def delivered_more_than(self, times: int, at_most: int) -> list[str]:
-        """Up to `at_most` ids that went out in more than `times` good answers."""
+        """Return up to `at_most` ids that were in more than `times` good answers."""
         return list(islice((video_id for video_id, count in self._deliveries.items() if count > times), at_most))
 
     def report(self) -> dict[str, Any]:
-        """The counts, ready for JSON."""
+        """Return the counts, for JSON."""
         own = (GOOD, REFUSED, QUOTA)
         times = Counter(min(count, 2) for count in self._deliveries.values())
         return {

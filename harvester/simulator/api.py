@@ -1,4 +1,4 @@
-"""What the API answers to a call: validation, quota, faults and content, without a network."""
+"""The API's answers to calls: validation, quota, faults and content, without a network."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ from .templates import PARTS
 
 IDS_PER_CALL = 50
 STATISTICS_DAILY_UNITS = 10_000
-# Parts that the API knows and that are never filled here.
+# Parts that the API knows, but which are always empty here.
 _OTHER_PARTS = frozenset(
     (
         *("fileDetails", "id", "liveStreamingDetails", "localizations", "monetizationDetails", "player"),
@@ -31,7 +31,7 @@ _STATISTICS_PARTS = frozenset({"contentDetails", "id", "snippet", "statistics"})
 
 @dataclass(frozen=True)
 class Call:
-    """One `videos.list`, or `videos.batchGetStats`, as the client put it."""
+    """A request to `videos.list` or `videos.batchGetStats`."""
 
     ids: list[str]
     parts: list[str]
@@ -55,32 +55,32 @@ class Api:
         self._minute = MinuteLimit(settings.per_minute_calls)
         self._scripted: deque[str] = deque()
         self._attempts: dict[int, int] = {}
-        # from another catalogue, so that nobody has asked for it
+        # from another catalogue, so that nobody asked for it
         other = settings.seed + 1
         self._unexpected = Content(other, missing_share=0).resource(next(make_ids(other, 1))) or {}
 
     def set_level(self, level: FaultLevel) -> None:
-        """Draw faults at another level from now on; raises ValueError for one that does not exist."""
+        """Change the level of faults. Raises ValueError for an unknown one."""
         self.plan = FaultPlan(level, self._settings.seed)
 
     def script(self, names: Iterable[str]) -> None:
-        """Answer the next calls with these faults, in turn; raises ValueError for an unknown one."""
+        """Answer the next calls with these faults, in order. Raises ValueError for an unknown one."""
         names = list(names)
         if unknown := set(names) - FAULT_NAMES:
             raise ValueError(f"no such fault: {', '.join(sorted(unknown))}")
         self._scripted.extend(names)
 
     def spend(self, units: int) -> None:
-        """Take units off today's quota, as another user of the key would."""
+        """Spend units of today's quota, as another user of the key."""
         self.quota.spend(pacific_day(self.clock.now()), units)
 
     def report(self) -> dict[str, Any]:
-        """The clock and what was counted, ready for JSON."""
+        """Return the clock and the counts, for JSON."""
         days = {"days": self.quota.report(), "statistics_days": self.statistics_quota.report()}
         return {"now": self.clock.now().isoformat(), **days, **self.counts.report()}
 
     def answer(self, call: Call) -> Answer:
-        """The answer to `call`, charged to the day if a project could be charged."""
+        """Return the answer to `call`, charged to the day if the project is known."""
         now = self.clock.now()
         if (error := self._key_error(call)) is not None:
             return error_answer(error, REFUSED, gzipped=call.gzipped)
@@ -113,11 +113,11 @@ class Api:
         day = pacific_day(now)
         if (self.statistics_quota if call.statistics else self.quota).charge(day):
             return None
-        # the API has said it in both ways: a client meets the other one the day after
+        # the API uses both forms: a client gets the other one the next day
         return ERRORS["403_quota" if day.toordinal() % 2 else "429_per_day"]
 
     def _fault(self, ids: list[str]) -> tuple[str | None, str]:
-        """The fault of this answer, and what it counts as."""
+        """Return the fault of this answer, and how it is counted."""
         attempt = self._attempt(ids)
         if self._scripted:
             name = self._scripted.popleft()
@@ -131,7 +131,7 @@ class Api:
         return drawn, drawn or GOOD
 
     def _attempt(self, ids: list[str]) -> int:
-        """How often this very batch was asked for before."""
+        """Return how often this batch was asked for before."""
         if self.plan.level == "none":
             return 0
         batch = hash(tuple(ids))

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 
 class SimulatedClock:
-    """Tells start + elapsed x speed + jumps. It never goes backward.
+    """A clock: start + elapsed × speed + jumps. It never goes backward.
 
-    `monotonic` gives real seconds; tests put their own there.
+    `monotonic` returns real seconds; tests replace it.
     """
 
     def __init__(
@@ -27,10 +27,10 @@ class SimulatedClock:
         return self._base + timedelta(seconds=(self._monotonic() - self._since) * self._speed)
 
     def jump_to(self, instant: datetime) -> None:
-        """Move ahead to `instant`; raises ValueError if that is in the past or has no time zone."""
+        """Move ahead to `instant`. Raises ValueError if that is in the past or has no time zone."""
         if instant.tzinfo is None:
             raise ValueError("the instant needs a time zone")
-        # its own time, whatever a clock that is made of it shows
+        # its own time, independent of clocks derived from it
         if instant < (now := SimulatedClock.now(self)):
             raise ValueError(f"the clock never goes backward: it is {now.isoformat()} already")
         self._base, self._since = instant.astimezone(UTC), self._monotonic()

@@ -1,4 +1,4 @@
-"""Which videos exist, and what the API says of them: all of it follows from the seed and the id."""
+"""The simulated videos, determined by seed and id."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ from .templates import ID_MARK, PARTS, POOL_SIZE, Template, build_template
 MISSING_SHARE = 0.07
 
 _TO_URL_SAFE = bytes.maketrans(b"+/", b"-_")
-# whether it exists, which template, which counts; the rest of the 20 bytes only makes the etag
+# whether it exists, which template, which counts; the rest of the 20 bytes is for the etag only
 _DRAW = struct.Struct("<IHH12x")
 _SHARE_OF_VIEWS = {"viewCount": 1.0, "likeCount": 0.027, "favoriteCount": 0.0, "commentCount": 0.0013}
 _COUNT_SETS = 32
@@ -31,8 +31,8 @@ Item = tuple[bytes, bytes, bytes, bytes]
 class Form:
     """A template rendered for some parts.
 
-    tail: what follows the head, split where the id stands; deflated: the same, quoting the id from the head.
-    endings: the statistics, of several sizes, each with the last brace.
+    tail: what follows the head, split at the id; deflated: the same, referring to the id in the head. endings:
+    statistics of several sizes, each with the last brace.
     """
 
     tail: tuple[bytes, ...]
@@ -41,7 +41,7 @@ class Form:
 
 
 class Content:
-    """The simulated catalogue of one seed. `missing_share` of all ids were deleted or never there."""
+    """The simulated catalogue of one seed. A share of `missing_share` of all ids does not exist."""
 
     def __init__(self, seed: int, missing_share: float = MISSING_SHARE) -> None:
         self.style = style_of(seed)
@@ -53,18 +53,18 @@ class Content:
         self._forms: dict[tuple[str, ...], list[Form | None]] = {}
 
     def exists(self, video_id: str) -> bool:
-        """Whether the API would answer with this video; an ill-formed id never exists."""
+        """Whether the video exists; an ill-formed id never does."""
         if not WELL_FORMED.fullmatch(video_id):
             return False
         return int.from_bytes(self._digest(video_id.encode())[:4], "little") >= self._missing_below
 
     def resource(self, video_id: str, parts: Sequence[str] = PARTS) -> dict[str, Any] | None:
-        """The `youtube#video` resource, or None if it does not exist."""
+        """Return the `youtube#video` resource, or None if it does not exist."""
         found = next(self.items([video_id], parts), None)
         return None if found is None else json.loads(found[0] + found[1] + found[3])
 
     def items(self, ids: Sequence[str], parts: Sequence[str] = PARTS) -> Iterator[Item]:
-        """Those of `ids` that exist, rendered with these parts, in the same order."""
+        """Yield those of `ids` that exist, rendered with these parts, in the same order."""
         wanted = tuple(part for part in PARTS if part in parts)
         forms = self._forms.setdefault(wanted, [None] * POOL_SIZE)
         well_formed, missing_below, copy_hash = WELL_FORMED.fullmatch, self._missing_below, self._hash.copy
@@ -85,7 +85,7 @@ class Content:
             yield head, raw.join(form.tail), form.deflated, form.endings[size % _COUNT_SETS]
 
     def etag(self, ids: Sequence[str], parts: Sequence[str]) -> bytes:
-        """The etag of the answer to a whole batch."""
+        """Return the etag of the answer to a batch."""
         return _etag(self._digest(",".join((*ids, *parts)).encode()))
 
     def _digest(self, raw: bytes) -> bytes:
@@ -94,9 +94,9 @@ class Content:
         return hasher.digest()
 
     def _compile(self, parts: tuple[str, ...], index: int) -> Form:
-        # on first use, so that a start costs nothing and a pool is paid for once
+        # on first use, so that starting is fast and a pool is made once
         template = build_template(self._seed, index)
-        # the etag's place is filled with bytes that no text holds, so that no segment quotes it
+        # the etag's place holds bytes that no text has, so that no segment refers to it
         head = self._head % (b"\xf7" * 27, PLACEHOLDER)
         rng = random.Random(f"counts:{self._seed}:{index}")
         tail = _tail(template, parts, self.style)
@@ -113,7 +113,7 @@ TrueState = Literal["fetched", "missing", "failed"]
 
 
 def truth(video_id: str, seed: int = 0, faults: FaultLevel = "none", missing_share: float = MISSING_SHARE) -> TrueState:
-    """The state in which a correct crawl ends `video_id`, whatever faults occur; "failed": a poison video."""
+    """Return the state of `video_id` after a correct crawl, whatever faults occur; "failed": a poison video."""
     if FaultPlan(faults, seed).is_poison(video_id):
         return "failed"
     return "fetched" if Content(seed, missing_share).exists(video_id) else "missing"
@@ -124,7 +124,7 @@ def _etag(digest: bytes) -> bytes:
 
 
 def _tail(template: Template, parts: Sequence[str], style: Style) -> bytes:
-    """From the comma after the id to the end of the last part but the statistics."""
+    """Return the text from the comma after the id to the end of the last part before the statistics."""
     names = [name for name in ("snippet", "contentDetails", "status", "topicDetails") if name in parts]
     fields = [(name, style.spell(template.parts[name])) for name in names if template.parts[name] is not None]
     tail = b"".join(style.comma + style.fields(field) for field in (fields[::-1] if style.reverse else fields))
@@ -139,6 +139,6 @@ def _endings(template: Template, parts: Sequence[str], rng: random.Random, style
 
 
 def _statistics(template: Template, rng: random.Random) -> dict[str, str]:
-    """Counts are strings, and any of them may be absent."""
+    """Return counts as strings; any of them may be absent."""
     views = rng.randrange(template.views_below)
     return {name: str(int(views * share)) for name, share in _SHARE_OF_VIEWS.items() if name in template.counts}

@@ -1,9 +1,8 @@
-"""Gzip by stitching: text deflated once is put together, around a few fresh bytes, into one gzip member.
+"""Join pre-deflated texts, around a few new bytes, into one gzip member.
 
-Deflating 250 KB for each answer would cost more than all the rest. Two things avoid it: a segment ends with
-a full flush, that is on a byte boundary with nothing left open, so stored (uncompressed) blocks and segments
-may follow one another; and a segment may quote what stands before it by distance, so a video id stored
-afresh turns up wherever the segment quotes it.
+Deflating 250 KB for each answer would cost more than the rest. Instead, each segment ends with a full flush, on a byte
+boundary, so that stored (uncompressed) blocks and segments can follow one another. A segment may refer back to bytes
+before it, so a new video id in a stored block appears wherever the segment refers to it.
 """
 
 import gzip
@@ -11,7 +10,7 @@ import zlib
 from collections.abc import Iterable
 from struct import Struct
 
-# Bytes that UTF-8 never holds, so that nothing else can be taken for a part of the id.
+# Bytes that UTF-8 never contains, so that nothing else can be mistaken for a part of the id.
 PLACEHOLDER = b"\xf8\xf9\xfa\xfb\xfc\xfd\xfe\xff\xf9\xfb\xfd"
 
 _HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
@@ -21,10 +20,10 @@ _LONGEST_STORED = 0xFFFF
 
 
 def deflate_segment(text: bytes, before: bytes) -> bytes:
-    """Raw deflate blocks, none final, of `text`, to stand right after `before`.
+    """Return raw deflate blocks of `text`, none of them final, to follow directly after `before`.
 
-    PLACEHOLDER in both stands for an id to come: the segment quotes it from `before`. Raises RuntimeError
-    where this zlib writes it out instead.
+    PLACEHOLDER in both stands for a later id: the segment refers to the one in `before`. Raises RuntimeError if this
+    zlib writes it out instead.
     """
     packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS, zdict=before)
     deflated = packer.compress(text) + packer.flush(zlib.Z_FULL_FLUSH)
@@ -36,14 +35,14 @@ def deflate_segment(text: bytes, before: bytes) -> bytes:
 
 
 def gzipped_if(wanted: bool, body: bytes) -> bytes:
-    """The body compressed, where that is wanted."""
+    """Return the body, compressed if wanted."""
     return gzip.compress(body, 6, mtime=0) if wanted else body
 
 
 def stitch(pieces: Iterable[tuple[bytes, bytes, bytes]], end: bytes) -> bytes:
-    """One gzip member of pieces (plain, text, the same text deflated) and a plain end.
+    """Return a gzip member of pieces (plain, text, the same text deflated) and a plain end.
 
-    What is plain is stored as it is, at most 65,535 bytes at a time.
+    Plain bytes are stored uncompressed, at most 65,535 at a time.
     """
     out = [_HEADER]
     crc = length = 0

@@ -1,4 +1,4 @@
-"""Error bodies, in the structures that Google's front ends send; names begin with the HTTP status."""
+"""Error bodies in the forms of Google's front ends; names begin with the HTTP status."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -43,7 +43,7 @@ _NO_FILTER = "No filter selected. Expected one of: myRating, chart, id"
 
 @dataclass(frozen=True)
 class ErrorAnswer:
-    """An HTTP status with the bytes that come with it."""
+    """An HTTP status and its body."""
 
     status: int
     body: bytes
@@ -59,14 +59,14 @@ def _error(
     status: str | None = None,
     where: dict[str, str] | None = None,
 ) -> ErrorAnswer:
-    """Today's form: code, message, errors, then status and details where the front end has them."""
+    """Today's form: code, message, errors, then status and details if the front end sends them."""
     errors = [{"message": message, "domain": domain, "reason": reason, **(where or {})}]
     more = ({"status": status} if status else {}) | ({"details": list(details)} if details else {})
     return ErrorAnswer(code, PRETTY.document({"error": {"code": code, "message": message, "errors": errors, **more}}))
 
 
 def _legacy(code: int, reason: str, message: str, domain: str = "usageLimits", **more: str) -> ErrorAnswer:
-    """The older form, still met: the list first, no status, no details."""
+    """The older form, still in use: the list first, no status, no details."""
     errors = [{"domain": domain, "reason": reason, "message": message, **more}]
     return ErrorAnswer(code, PRETTY.document({"error": {"errors": errors, "code": code, "message": message}}))
 
@@ -97,7 +97,7 @@ def _exceeded(per: str) -> str:
 
 
 def _limit(per: str, quota_limit: str, unit: str, value: str, **more: str) -> ErrorAnswer:
-    """A 429 of the quota system; only `unit` and the words tell a day from a minute."""
+    """A 429 of the quota system; only `unit` and the message distinguish a day from a minute."""
     info = _info(
         "RATE_LIMIT_EXCEEDED",
         consumer=_PROJECT,
@@ -117,7 +117,7 @@ def unknown_part(name: str) -> ErrorAnswer:
 
 
 def _html(title: str, sentence: str) -> bytes:
-    """A page as a front end makes it when no JSON comes from behind."""
+    """An HTML page of a front end without a JSON answer."""
     return (
         "<!DOCTYPE html>\n<html lang=en>\n  <meta charset=utf-8>\n"
         f"  <title>{title}</title>\n"

@@ -1,4 +1,4 @@
-"""Which fault an answer gets: a pure function of the seed, the ids asked and how often they were."""
+"""The fault of an answer: a pure function of the seed, the ids and the attempt."""
 
 import hashlib
 import zlib
@@ -11,7 +11,7 @@ FaultLevel = Literal["none", "mild", "hostile"]
 Poison = Literal["400_bad_request", "503"]
 LEVELS: tuple[FaultLevel, ...] = get_args(FaultLevel)
 
-# Shares of all answers. A hang is rare because it costs the client a whole timeout of real time.
+# Shares of all answers. Hangs are rare because each costs the client a timeout of real time.
 MILD = {"500": 0.002, "503": 0.005, "502_html": 0.003, "429": 0.004, "slow": 0.004, "drop": 0.002}
 HOSTILE = {
     "500": 0.006,
@@ -41,17 +41,17 @@ HOSTILE = {
 }
 RATES: dict[FaultLevel, dict[str, float]] = {"none": {}, "mild": MILD, "hostile": HOSTILE}
 
-# Every error body can be asked for by its name as well.
+# Every error body can also be requested by its name.
 FAULT_NAMES = frozenset(HOSTILE) | frozenset(ERRORS)
 
-# Every fourth time a batch is asked for it is spared: a client that tries five times gets through.
+# Every fourth attempt of a batch has no fault, so a client that tries five times succeeds.
 SPARED_EVERY = 4
 REFUSED_ONE_IN = 20_000
 UNAVAILABLE_ONE_IN = 40_000
 
 
 class FaultPlan:
-    """Draws faults for batches. The same (level, seed) draws the same, whatever the timing."""
+    """Draws faults for batches, the same for the same level and seed."""
 
     def __init__(self, level: FaultLevel, seed: int) -> None:
         if level not in RATES:
@@ -62,25 +62,25 @@ class FaultPlan:
         self._salt = zlib.crc32(f"poison:{seed}".encode())
 
     def draw(self, ids: Sequence[str], attempt: int) -> str | None:
-        """The fault of the `attempt`-th answer (from 0) to this very batch, or None. Poison is apart."""
+        """Return the fault of the `attempt`-th answer (from 0) to this batch, or None. Without poison videos."""
         if not self._rates or attempt % SPARED_EVERY == SPARED_EVERY - 1:
             return None
         drawn = self._draw_any(ids, attempt)
         if drawn == "quota_untrue" and attempt > 0:
             return None
-        # said once, the lie about the quota is taken back: the next answer is a good one
+        # a wrong quota refusal is followed by a good answer
         if drawn is not None and attempt == 1 and self._draw_any(ids, 0) == "quota_untrue":
             return None
         return drawn
 
     def poison_of(self, video_id: str) -> Poison | None:
-        """How every batch with this id is answered for good, or None for a harmless id."""
+        """Return how every batch with this id is answered, or None for a harmless id."""
         if self.level != "hostile":
             return None
         mark = zlib.crc32(video_id.encode(), self._salt)
         if mark % REFUSED_ONE_IN == 0:
             return "400_bad_request"
-        # a share of its own, apart from the ids refused above
+        # a separate share from the ids refused above
         return "503" if mark % UNAVAILABLE_ONE_IN == 1 else None
 
     def is_poison(self, video_id: str) -> bool:

@@ -1,4 +1,4 @@
-"""Well-formed video ids, as many as asked for, distinct by construction."""
+"""Well-formed, distinct video ids."""
 
 import base64
 import re
@@ -35,7 +35,7 @@ def _ordinary(seed: int, index: int) -> str:
 
 
 def _mix(value: int, seed: int) -> int:
-    """Shuffle 64-bit integers: xor-shifts and odd multiplications, each of which can be undone."""
+    """Shuffle 64-bit integers by xor-shifts and odd multiplications, which are invertible."""
     value = (value + seed * 0x9E3779B97F4A7C15 + 0x632BE59BD9B4E019) & _MASK
     value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
     value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & _MASK

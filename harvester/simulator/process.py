@@ -1,4 +1,4 @@
-"""The simulator as a child process, which ends when asked to or when its parent is gone."""
+"""The simulator as a child process, which also ends when its parent is gone."""
 
 import json
 import os
@@ -31,9 +31,9 @@ class SimulatorProcess:
         return self._child.pid
 
     def start(self) -> None:
-        """Start the child and wait until it serves; raises RuntimeError if it ends instead."""
+        """Start the child and wait until it serves. Raises RuntimeError if it ends instead."""
         given = {name: value for name, value in vars(self.settings).items() if value is not None}
-        # a key, even a simulated one, stays out of the process list
+        # keep the key, even a simulated one, out of the process list
         key = given.pop("valid_key", None)
         environment = {name: value for name, value in os.environ.items() if name != VALID_KEY_VARIABLE}
         environment |= {VALID_KEY_VARIABLE: key} if key else {}
@@ -62,17 +62,17 @@ class SimulatorProcess:
                 pipe.close()
 
     def report(self) -> dict[str, Any]:
-        """What the simulator has counted."""
+        """Return the simulator's counts."""
         report: dict[str, Any] = self._ask("GET", "report")
         return report
 
     def delivered(self, more: int = 0) -> list[str]:
-        """Up to 1,000 ids that went out in more than `more` good answers."""
+        """Return up to 1,000 ids that were in more than `more` good answers."""
         ids: list[str] = self._ask("GET", f"delivered?more={more}")
         return ids
 
     def jump_clock(self, now: datetime) -> None:
-        """Move the simulator's clock ahead; raises ValueError if that would be backward."""
+        """Move the simulator's clock ahead. Raises ValueError if that would be backward."""
         self._ask("POST", "clock", {"now": now.isoformat()})
 
     def spend(self, units: int) -> None:
@@ -80,11 +80,11 @@ class SimulatorProcess:
         self._ask("POST", "quota", {"spend": units})
 
     def script(self, *names: str) -> None:
-        """Answer the next calls with these faults; raises ValueError for an unknown one."""
+        """Answer the next calls with these faults. Raises ValueError for an unknown one."""
         self._ask("POST", "faults", {"next": names})
 
     def set_level(self, level: str) -> None:
-        """Draw faults at another level from now on; raises ValueError for an unknown one."""
+        """Change the level of faults. Raises ValueError for an unknown one."""
         self._ask("POST", "faults", {"level": level})
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:

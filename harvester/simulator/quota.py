@@ -1,4 +1,4 @@
-"""Units by the Pacific day, counted as the provider counts them."""
+"""The provider's count of units by Pacific days."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -9,13 +9,13 @@ PACIFIC = ZoneInfo("America/Los_Angeles")
 
 
 def pacific_day(instant: datetime) -> date:
-    """The quota day of an aware instant: 23, 24 or 25 hours that begin at Pacific midnight."""
+    """Return the quota day of an aware instant: 23, 24 or 25 hours from Pacific midnight."""
     return instant.astimezone(PACIFIC).date()
 
 
 @dataclass
 class DayCount:
-    """One day. `units` are those of the calls taken; `elsewhere` was spent by another user of the key."""
+    """One day. `units` are those of accepted calls; `elsewhere` was spent by another user of the key."""
 
     calls: int = 0
     units: int = 0
@@ -24,7 +24,7 @@ class DayCount:
 
 
 class QuotaBook:
-    """Takes calls until the day's units are spent."""
+    """Accepts calls until the day's units are spent."""
 
     def __init__(self, daily_units: int, units_per_call: int) -> None:
         self.daily_units = daily_units
@@ -32,7 +32,7 @@ class QuotaBook:
         self.days: dict[date, DayCount] = {}
 
     def charge(self, day: date) -> bool:
-        """Charge one call to `day`; False, and no charge, if it would pass the day's units."""
+        """Charge a call to `day`. Returns False, without a charge, if it would exceed the day's units."""
         count = self._of(day)
         if count.units + count.elsewhere + self.units_per_call > self.daily_units:
             count.refused_by_quota += 1
@@ -42,11 +42,11 @@ class QuotaBook:
         return True
 
     def report(self) -> dict[str, Any]:
-        """Each day's count, ready for JSON."""
+        """Return the counts of each day, for JSON."""
         return {day.isoformat(): vars(count).copy() for day, count in sorted(self.days.items())}
 
     def spend(self, day: date, units: int) -> None:
-        """Take units off `day` as another user of the same key would."""
+        """Spend units of `day`, as another user of the key."""
         self._of(day).elsewhere += units
 
     def _of(self, day: date) -> DayCount:
@@ -54,7 +54,7 @@ class QuotaBook:
 
 
 class MinuteLimit:
-    """So many calls in a clock minute, any number when `calls` is None."""
+    """A limit of calls in a clock minute; none if `calls` is None."""
 
     def __init__(self, calls: int | None) -> None:
         self._calls = calls
@@ -62,7 +62,7 @@ class MinuteLimit:
         self._seen = 0
 
     def allows(self, instant: datetime) -> bool:
-        """Count one call; False if its minute is full already."""
+        """Count a call. Returns False if its minute is full."""
         if self._calls is None:
             return True
         minute = int(instant.timestamp() // 60)

@@ -1,4 +1,4 @@
-"""Whole bodies of `videos.list`, stitched fast enough never to slow a client down, and of `videos.batchGetStats`."""
+"""Render the bodies of `videos.list`, fast enough for benchmarks, and of `videos.batchGetStats`."""
 
 import json
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ def render_list(
     gzipped: bool = False,
     pretty: bool = False,
 ) -> bytes:
-    """The body of the answer to `ids`, in an order of its own; the gzipped one holds the same bytes."""
+    """Return the body of the answer to `ids`, in an order of its own; gzipped, it has the same content."""
     pieces, end = _pieces(content, ids, parts)
     if gzipped and not pretty:
         return stitch(pieces, end)
@@ -33,7 +33,7 @@ def render_list(
 def render_statistics(
     content: Content, ids: Sequence[str], parts: Sequence[str], *, gzipped: bool = False, pretty: bool = False
 ) -> bytes:
-    """The body of the answer of `videos.batchGetStats`: each count is one more than `videos.list` says."""
+    """Return the body of `videos.batchGetStats`: each count is one more than in `videos.list`."""
     items = []
     for video_id in answer_order(ids):
         if (resource := content.resource(video_id, ["statistics"])) is not None:
@@ -45,7 +45,7 @@ def render_statistics(
 
 
 def answer_order(ids: Sequence[str]) -> list[str]:
-    """Each id once, in an order that is not the one asked for, and always the same."""
+    """Return each id once, in another order than requested, always the same."""
     once = list(dict.fromkeys(ids))
     third = len(once) // 3
     return (once[third:] + once[:third])[::-1]
@@ -57,7 +57,7 @@ def _pieces(content: Content, ids: Sequence[str], parts: Sequence[str]) -> tuple
     comma = content.style.comma
     pieces: list[_Piece] = []
     for head, tail, deflated, ending in content.items(answer_order(ids), parts):
-        # what is stored afresh after one item and before the next makes one block
+        # new bytes after one item and before the next make one block
         pieces.append((before + head, tail, deflated))
         before = ending + comma
     found = len(pieces)
@@ -65,7 +65,7 @@ def _pieces(content: Content, ids: Sequence[str], parts: Sequence[str]) -> tuple
 
 
 def _around(style: Style) -> tuple[bytes, bytes]:
-    """What stands before the first item and after the last, with room for the etag and for two numbers."""
+    """Return what is before the first item and after the last, with room for the etag and two numbers."""
     first = [] if style.kind_last else [_KIND]
     opening = b"{" + style.fields(*first, ("etag", b'"%b"'), ("items", b"["))
     page_info = b"{" + style.fields(("totalResults", b"%d"), ("resultsPerPage", b"%d")) + b"}"

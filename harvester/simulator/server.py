@@ -25,7 +25,7 @@ _IDS_SHOWN = 1_000
 
 
 class Simulator:
-    """One simulated API: `async with Simulator(settings) as simulator: simulator.base_url`."""
+    """A simulated API: `async with Simulator(settings) as simulator: simulator.base_url`."""
 
     def __init__(self, settings: SimulatorSettings | None = None) -> None:
         self.settings = settings or SimulatorSettings()
@@ -36,30 +36,30 @@ class Simulator:
 
     @property
     def base_url(self) -> str:
-        """What a client takes for `https://youtube.googleapis.com/youtube/v3`."""
+        """The URL in place of `https://youtube.googleapis.com/youtube/v3`."""
         return f"http://{HOST}:{self._port}{BASE_PATH}"
 
     def truth(self, video_id: str) -> TrueState:
-        """The state in which this id must end, at the level of faults that the settings name."""
+        """Return the state in which this id must end, at the settings' level of faults."""
         return truth(video_id, self.settings.seed, self.settings.faults, self.settings.missing_share)
 
     async def start(self) -> None:
-        """Bind and serve; raises OSError if the port is taken."""
+        """Bind and serve. Raises OSError if the port is in use."""
         app = web.Application()
         app.on_response_prepare.append(self._date)
         app.router.add_get(f"{BASE_PATH}/videos", self._videos)
         app.router.add_get(f"{BASE_PATH}/videos:batchGetStats", self._statistics)
-        # google-api-python-client puts the whole path behind an endpoint that has it already
+        # google-api-python-client appends the whole path to an endpoint that has it already
         app.router.add_get(f"{BASE_PATH}{BASE_PATH}/videos", self._videos)
         app.add_routes(control_routes(self.api))
-        # a client that goes away is noticed while its call still waits
+        # notice a client that goes away while its call waits
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.2)
         await self._runner.setup()
         await web.TCPSite(self._runner, HOST, self.settings.port).start()
         self._port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
-        """End every connection and release the port."""
+        """Close all connections and release the port."""
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -72,7 +72,7 @@ class Simulator:
         await self.stop()
 
     async def _date(self, _request: web.Request, response: web.StreamResponse) -> None:
-        """Whatever is asked for, the answer has this clock's time: what Retry-After and quota days go by."""
+        """Set the Date of every answer to this clock's time, which Retry-After and quota days use."""
         response.headers["Date"] = formatdate(self.clock.now().timestamp(), usegmt=True)
 
     async def _videos(self, request: web.Request) -> web.StreamResponse:
@@ -86,7 +86,7 @@ class Simulator:
         counts.begin()
         try:
             counts.keys_in_urls += "key" in request.query
-            # Only whole videos are deliveries.
+            # Only whole videos count as delivered.
             return await self._send(request, self.api.answer(call), [] if call.statistics else call.ids)
         except ConnectionError:
             counts.gone += 1
@@ -106,7 +106,7 @@ class Simulator:
             return await self._send_half(request, answer)
         self.api.counts.settle(answer.outcome, ())
         if answer.ending == "hang":
-            # the client giving up cancels the wait: that is what a hang is for
+            # cancelled when the client gives up: the purpose of a hang
             with suppress(asyncio.CancelledError):
                 await asyncio.sleep(HANG_SECONDS)
         if request.transport is not None:
@@ -116,7 +116,7 @@ class Simulator:
     async def _send_whole(self, request: web.Request, answer: Answer, ids: list[str]) -> web.Response:
         response = web.Response(status=answer.status, body=answer.body, headers=self._headers(answer))
         if request.transport is not None:
-            # writing then ends only when the last byte has been handed to the peer's socket
+            # writing then only ends when the last byte was passed to the peer's socket
             request.transport.set_write_buffer_limits(0)
         await response.prepare(request)
         await response.write_eof()
@@ -150,7 +150,7 @@ class Simulator:
 
 
 def control_routes(api: Api) -> list[web.RouteDef]:
-    """Routes under /_simulator/ that show the counts of `api` and change its clock, quota and faults."""
+    """Return routes under /_simulator/ that show the counts of `api` and change its clock, quota and faults."""
 
     async def report(request: web.Request) -> web.Response:
         return web.json_response(api.report())
@@ -178,7 +178,7 @@ def control_routes(api: Api) -> list[web.RouteDef]:
 
 
 def _changing(api: Api, change: Callable[[dict[str, Any]], None]) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """A handler that applies the JSON it is sent and answers with the report; 400 says what was wrong."""
+    """Return a handler that applies the JSON of a request and answers with the report; 400 says what was wrong."""
 
     async def handler(request: web.Request) -> web.Response:
         try:
@@ -196,21 +196,21 @@ def _read_call(request: web.Request) -> Call:
         ids=_listed(query.getall("id", [])),
         parts=_listed(query.getall("part", [])),
         key=headers.get("X-Goog-Api-Key") or query.get("key"),
-        # Google compresses for those who say so twice
+        # Google compresses for clients that say so in both headers
         gzipped="gzip" in headers.get("Accept-Encoding", "") and "gzip" in headers.get("User-Agent", ""),
         pretty=query.get("prettyPrint", "true").lower() != "false",
     )
 
 
 def _listed(values: list[str]) -> list[str]:
-    """Values may come comma-separated, repeated, or both."""
+    """Split values that are comma-separated, repeated, or both."""
     return [item for value in values for item in value.split(",") if item]
 
 
 def serve(settings: SimulatorSettings | None = None, *, until_stdin_closes: bool = False) -> None:
-    """Serve until SIGINT or SIGTERM; the first line on stdout is the base URL.
+    """Serve until SIGINT or SIGTERM. The first line on stdout is the base URL.
 
-    `until_stdin_closes` ends it as well when the process at the other end of stdin is gone.
+    With `until_stdin_closes`, also end when the process at the other end of stdin is gone.
     """
     asyncio.run(_serve(settings, until_stdin_closes))
 

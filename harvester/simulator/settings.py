@@ -10,8 +10,8 @@ from .faults import LEVELS, FaultLevel
 class SimulatorSettings:
     """One simulator. Latency is in real seconds; days and quotas follow the simulated clock.
 
-    port: 0 takes a free one. faults: "none", "mild" or "hostile". valid_key: any key will do when None.
-    per_minute_calls: no rate limit when None. clock_start: the system's time when None.
+    port: 0 for a free one. faults: "none", "mild" or "hostile". valid_key: any key if None. per_minute_calls: no limit
+    if None. clock_start: the system's time if None.
     """
 
     port: int = 0

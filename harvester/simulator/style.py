@@ -1,4 +1,4 @@
-"""How the answers of a seed are spelled: the same JSON with other white space, escapes and order of keys."""
+"""JSON styles of a seed's answers: white space, escapes and order of keys."""
 
 import json
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Style:
-    """One spelling. All of them are what a JSON reader must take.
+    """One style. A JSON reader must accept all of them.
 
     ascii: other characters as escapes, those beyond U+FFFF as surrogate pairs. slashes: `\\/` for `/`. indent: of the
     parts of a video. gap: white space after the commas and colons between them. before, after: white space around the
@@ -25,7 +25,7 @@ class Style:
     reverse: bool = False
 
     def spell(self, value: Any) -> bytes:
-        """The value as JSON in this spelling, with the characters of HTML escaped, as Google does."""
+        """Return the value as JSON in this style, with HTML's characters escaped, as Google does."""
         separators = ("," + self.gap, ":" + self.gap) if self.indent is None else (",", ": ")
         text = json.dumps(value, ensure_ascii=self.ascii, indent=self.indent, separators=separators)
         text = text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
@@ -35,21 +35,21 @@ class Style:
         return text.replace("\n", self.line_end).encode()
 
     def fields(self, *fields: tuple[str, bytes]) -> bytes:
-        """Fields of an object without its braces; the values are JSON."""
+        """Return fields of an object without its braces; the values are JSON."""
         return self.comma.join(b'"%b":%b%b' % (name.encode(), self.comma[1:], value) for name, value in fields)
 
     def document(self, value: Any) -> bytes:
-        """A whole body."""
+        """Return a whole body."""
         return self.before.encode() + self.spell(value) + self.after.encode()
 
     @property
     def comma(self) -> bytes:
-        """What stands between two values."""
+        """What separates two values."""
         return b"," + self.gap.encode()
 
 
 PRETTY = Style(indent=2, after="\n")
-# the first is the tersest, as Google sends it
+# the first is the most compact, as Google sends it
 STYLES = (
     Style(),
     Style(after="\n"),
@@ -63,5 +63,5 @@ STYLES = (
 
 
 def style_of(seed: int) -> Style:
-    """The spelling of a seed's answers."""
+    """Return the style of a seed's answers."""
     return STYLES[seed % len(STYLES)]

@@ -1,4 +1,4 @@
-"""Templates of video resources: all of a video but its id, its etag and the size of its counts."""
+"""Templates of video resources: everything except id, etag and the size of counts."""
 
 import random
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 from string import ascii_letters, ascii_lowercase, ascii_uppercase, digits
 from typing import Any
 
-# so many fit into a processor's cache together
+# as many as fit into a processor's cache
 POOL_SIZE = 256
 LONGEST_DESCRIPTION_BYTES = 7_082
 PARTS = ("snippet", "contentDetails", "status", "statistics", "topicDetails")
 
-# stands for the id in the addresses of thumbnails
+# the id in the URLs of thumbnails
 ID_MARK = "\ue000id\ue001"
 
 _THUMBNAILS = (
@@ -23,7 +23,7 @@ _THUMBNAILS = (
 )
 _COUNTRIES = tuple(a + b for a in ascii_uppercase for b in ascii_uppercase)[:249]
 _TOPICS = ("Music", "Pop_music", "Film", "Lifestyle_(sociology)", "Video_game_culture", "Sport", "Jazz", "Food")
-# what words are made of, by language
+# letters of words, by language
 _LETTERS = {
     "en": ascii_lowercase,
     "fr": ascii_lowercase + "éèêàçœ",
@@ -35,7 +35,7 @@ _LETTERS = {
 _EMOJI = ("🎵", "🔥", "👍", "👨‍👩‍👧‍👦", "🏳️‍🌈", "❤️", "🇫🇷", "🧑🏽‍🚀", "1️⃣")
 _BIDI_MARKS = ("\u200e", "\u200f", "\u202a", "\u202b", "\u202c", "\u2066", "\u2069")
 
-# One template each in every pool, so that every crawl of some size meets them all.
+# One template each in every pool, so that every larger crawl contains them all.
 _HOSTILE_TITLES = (
     "\x1b[31mRED\x1b[0m alert \x1b]0;owned\x07",
     "\x1b[2J\x1b[1;1H screen wiped",
@@ -58,9 +58,9 @@ _HOSTILE_TITLES = (
 
 @dataclass(frozen=True)
 class Template:
-    """`parts`, None where the video has none, carry ID_MARK for the id; `counts` are the statistics present.
+    """`parts`, None if the video has none, have ID_MARK in place of the id; `counts` are the statistics that it has.
 
-    The views of a video lie below `views_below`.
+    The views of a video are below `views_below`.
     """
 
     parts: dict[str, Any]
@@ -69,7 +69,7 @@ class Template:
 
 
 def build_template(seed: int, index: int) -> Template:
-    """The `index`-th template of the seed's pool."""
+    """Return the `index`-th template of the seed's pool."""
     rng = random.Random(f"template:{seed}:{index}")
     broadcast = rng.choices(("none", "live", "upcoming"), (955, 20, 25))[0]
     counts = (("viewCount", 0.98, 0), ("likeCount", 0.96, 0), ("favoriteCount", 0.99, 0), ("commentCount", 0.95, 0))
@@ -86,7 +86,7 @@ def build_template(seed: int, index: int) -> Template:
 
 
 def _some(rng: random.Random, *fields: tuple[str, float, Any]) -> dict[str, Any]:
-    """Those fields (name, how often it is there, value) that this video has."""
+    """Return the fields of (name, probability, value) that this video has."""
     return {name: value for name, share, value in fields if rng.random() < share}
 
 
@@ -96,7 +96,7 @@ def _words(rng: random.Random, words: list[str], least: int, most: int) -> str:
 
 def _snippet(rng: random.Random, index: int, broadcast: str) -> dict[str, Any]:
     language = rng.choices(tuple(_LETTERS), (55, 20, 7, 7, 5, 6))[0]
-    # few words to a video, said again and again: descriptions compress as well as real ones
+    # few words a video, repeated, so that descriptions compress as well as real ones
     words = ["".join(rng.choices(_LETTERS[language], k=rng.randint(2, 8))) for _ in range(20)]
     title = _HOSTILE_TITLES[index] if index < len(_HOSTILE_TITLES) else _title(rng, words)
     description = _description(rng, words, index)
