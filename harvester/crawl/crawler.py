@@ -285,8 +285,9 @@ class Crawler:
             await self._give_up(batch, fault)
             return None
         exhausted = self._evidence.attempts_exhausted(batch, faults.number)
+        # With fewer batches than may be under way, no number of faults shows that every call has failed.
         patience_exhausted = self._evidence.is_overdue(now) or (
-            exhausted and self._controller.silence(now) >= self._run.patience_seconds
+            (exhausted or call.probe) and self._controller.silence(now) >= self._run.patience_seconds
         )
         self._evidence.probes_failed += call.probe
         if patience_exhausted and self._evidence.probes_exhausted:

@@ -147,6 +147,16 @@ async def test_an_api_that_is_down_is_given_up_after_a_while_and_for_few_units(s
     assert_handed_back(setup)
 
 
+@pytest.mark.parametrize("ids", [1, 2, 120])
+async def test_so_it_is_by_a_run_with_fewer_batches_than_calls_allowed_at_once(set_up: SetUp, ids: int) -> None:
+    setup = await set_up(ids, api=HASTY, settings={"concurrency": 50})
+    setup.simulator.script(*["wrong_kind"] * 1_000)
+    with pytest.raises(ApiUnavailable, match="600 s"):
+        await setup.run()
+    assert_given_up_soon_after(setup, 600, 3)
+    assert_handed_back(setup)
+
+
 async def test_a_crawl_goes_on_where_an_outage_ended_it(set_up: SetUp) -> None:
     setup = await set_up(1_000, settings={"patience_seconds": 30})
     setup.simulator.script(*["503"] * 30)
