@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import sys
 import threading
 import time
-from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from harvester.model import BATCH_SIZE, IdRecord, VideoState
+from harvester.support.progress import Advance
 from harvester.support.sanitize import count, escaped
 
 if TYPE_CHECKING:
+    from harvester.crawl.run_report import RunReport
     from harvester.ledger.ledger import Ledger
 
 log = logging.getLogger(__name__)
@@ -25,6 +29,8 @@ T = TypeVar("T")
 BODIES_AT_ONCE = 32
 EXAMPLES = 5
 EXAMPLE_CHARACTERS = 40
+BAR_CHARACTERS = 30
+REDRAW_SECONDS = 0.2
 UNSETTLED = (VideoState.PENDING, VideoState.CLAIMED)
 
 
@@ -63,7 +69,7 @@ async def fetch_all(
         places = await ledger.find(ids)
         while not dry_run and (wanted := _pending(places)):
             report = RunReport()
-            async with harvester.runner(ledger, report) as runner:
+            async with _bar(report, len(wanted)), harvester.runner(ledger, report) as runner:
                 await runner.run(batches=ChosenIds(ledger, _batches(wanted)))
             places = await ledger.find(ids)
             if report.calls == 0 or len(_pending(places)) == len(wanted):
@@ -106,6 +112,41 @@ def _in_thread(coroutine: Coroutine[Any, Any, T]) -> T:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
+
+
+@asynccontextmanager
+async def _bar(report: RunReport, videos: int) -> AsyncIterator[None]:
+    """Show in a notebook how far the calls are, on a line of the cell's output; elsewhere nothing."""
+    ipython: Any = sys.modules.get("IPython")  # a notebook's kernel has imported it
+    if ipython is None or getattr(ipython.get_ipython(), "kernel", None) is None:
+        yield
+        return
+    from harvester.report.figures import Rate, advanced, duration
+
+    rate = Rate()
+
+    def line() -> dict[str, str]:
+        done = report.fetched + report.missing + report.failed
+        advance = Advance(done, videos, note=count(report.calls, "call"))
+        figures = advanced(advance, "video", rate.at(time.monotonic(), done), 0)
+        drawn = "█" * (BAR_CHARACTERS * done // videos)
+        left = f", {duration(figures.seconds_left)} left" if figures.seconds_left else ""
+        return {"text/plain": f"{drawn:░<{BAR_CHARACTERS}} {', '.join(figures.parts)}{left}"}
+
+    handle = ipython.display.display(line(), raw=True, display_id=True)
+
+    async def redraw() -> None:
+        while True:
+            await asyncio.sleep(REDRAW_SECONDS)
+            handle.update(line(), raw=True)
+
+    task = asyncio.create_task(redraw())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        handle.update(line(), raw=True)
 
 
 async def _all_ended() -> None:
