@@ -206,13 +206,16 @@ class Harvester:
 
         with self.reader() as reader:
             progress = reader.progress()
+            overview = self._overview(reader, progress, PAGE_RUNS, reader.faults(PAGE_FAULTS))
             data = PageData(
-                overview=self._overview(reader, progress, PAGE_RUNS, reader.faults(PAGE_FAULTS)),
-                progress=progress,
-                plan=self.plan(progress.asked_for),
-                seconds=reader.good_call_seconds(PAGE_CALLS),
-                newest=sample(reader.newest_responses(PAGE_RESPONSES), PAGE_VIDEOS),
+                name=self.config.crawl_name,
                 ledger_name=self.config.ledger.name,
+                overview=overview,
+                progress=progress,
+                calls=reader.calls_of_runs([run.id for run in overview.runs]),
+                seconds=reader.good_call_seconds(PAGE_CALLS),
+                failed=list(reader.failed(PAGE_VIDEOS)) if progress.videos[VideoState.FAILED] else [],
+                newest=sample(reader.newest_responses(PAGE_RESPONSES), PAGE_VIDEOS),
             )
         return render(data)
 

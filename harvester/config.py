@@ -184,8 +184,10 @@ class ExportSettings(_Section):
 
 
 class ReportSettings(_Section):
-    """What is written at the end of each run."""
+    """What is told of the crawl: the page of `status --html`, and the summaries of [notify]."""
 
+    name: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    """Of the crawl. None: the name of the folder; see `Config.crawl_name`."""
     html: str | None = None
     """The page of `status --html`: a path, or s3://bucket/key, which is stored as [export] says."""
 
@@ -252,6 +254,12 @@ class Config(_Section):
     def file(self) -> Path | None:
         """The file that the settings were read from, if any."""
         return self._file
+
+    @property
+    def crawl_name(self) -> str:
+        """`report.name`, or the name of the folder of the configuration, else of the ledger; else the ledger's."""
+        place = self._file or self.ledger.path
+        return self.report.name or (place and shown(place.absolute().parent.name, 100)) or self.ledger.name
 
     @model_validator(mode="after")
     def _page_beside_export(self) -> Self:

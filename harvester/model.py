@@ -253,6 +253,13 @@ class RunRecord:
     reason: str | None
 
 
+class RunCalls(NamedTuple):
+    """Calls that a run has made, and their units."""
+
+    calls: int = 0
+    units: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class FaultCount:
     """Calls that brought nothing for one reason, their units, and when the newest of them ended."""

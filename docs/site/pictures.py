@@ -1,7 +1,7 @@
 """The pictures of the documentation, made from a real crawl against the simulated API: `make pictures`.
 
-docs/pictures/terminal.svg is a session on a terminal of 100 columns, docs/pictures/report.png the page of
-`harvester status --html` in the system's Chromium. badges.py makes the README's badges.
+docs/pictures/terminal.svg is a session on a terminal of 100 columns. reports.py takes those of the page of
+`harvester status --html`, badges.py makes the README's badges.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import os
 import pty
 import re
 import shlex
-import shutil
 import struct
 import subprocess
 import sys
@@ -61,11 +60,10 @@ def main(harvester: Path) -> None:
                 console.print(Text("$ ", "bold green") + Text(line, "bold"))
                 console.print(typed(shlex.split(line), folder, env))
             save_svg(console, PICTURES / "terminal.svg")
-            typed(["harvester", "status", "--html", "report.html"], folder, env)
-            screenshot(Path(folder) / "report.html", PICTURES / "report.png")
         finally:
             server.terminate()
             server.wait()
+    subprocess.run([harvester.with_name("python"), Path(__file__).with_name("reports.py"), PICTURES], check=True)
 
 
 def typed(words: list[str], folder: str, env: dict[str, str]) -> Text:
@@ -106,15 +104,6 @@ def save_svg(console: Console, path: Path) -> None:
     svg = console.export_svg(title="harvester", unique_id="terminal")
     svg = re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL)
     path.write_text("\n".join(line.rstrip() for line in svg.splitlines() if line.strip()) + "\n", encoding="utf-8")
-
-
-def screenshot(page: Path, path: Path) -> None:
-    names = ("chromium", "chromium-browser", "google-chrome")
-    browser = next((found for found in map(shutil.which, names) if found), None)
-    if browser is None:
-        raise SystemExit("no Chromium in the path: the picture of the report stays as it was")
-    options = ["--headless", "--no-sandbox", "--hide-scrollbars", "--window-size=1100,900"]
-    subprocess.run([browser, *options, f"--screenshot={path}", page.as_uri()], check=True, stderr=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":

@@ -71,8 +71,8 @@ def _print_json(findings: Sequence[Finding], offline: bool) -> None:
         {key: safe(value) if isinstance(value, str) else value for key, value in as_json(finding).items()}
         for finding in findings
     ]
-    told = {"findings": lines, "exit_code": exit_code(findings), "offline": offline, "versions": found()}
-    click.echo(json.dumps(told, indent=2))
+    result = {"findings": lines, "exit_code": exit_code(findings), "offline": offline, "versions": found()}
+    click.echo(json.dumps(result, indent=2))
 
 
 def _in_all(findings: Sequence[Finding], offline: bool) -> str:

@@ -48,11 +48,11 @@ def prune(options: GlobalOptions, older_than: timedelta, dry_run: bool, yes: boo
     file = harvester.config.ledger.path
     if pruned.responses and not dry_run and file is not None:
         name = shlex.quote(str(file))
-        told = (
+        hint = (
             "The ledger's file does not shrink: what comes next is written over its free pages. To shrink it and wipe "
             "them, while nothing else uses it and with as much room free:"
         )
-        click.echo(f"{fold(told, sys.stdout)}\nsqlite3 {name} VACUUM")
+        click.echo(f"{fold(hint, sys.stdout)}\nsqlite3 {name} VACUUM")
 
 
 def _show_pruned(harvester: Harvester, pruned: Stored, would: str) -> None:

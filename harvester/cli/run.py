@@ -110,10 +110,10 @@ def _warn(harvester: Harvester, already: frozenset[str] = frozenset()) -> frozen
     except HarvesterError:
         return frozenset()  # the run itself reports it
     others = changed_parts(overview.other_parts) if overview.other_parts else ""
-    told = frozenset(filter(None, (others, overview.summary.price_hint)))
-    for warning in told - already:
+    warnings = frozenset(filter(None, (others, overview.summary.price_hint)))
+    for warning in warnings - already:
         logging.getLogger(__name__).warning("%s", warning)
-    return told | already
+    return warnings | already
 
 
 async def _run(

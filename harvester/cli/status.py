@@ -100,12 +100,13 @@ def _as_json(harvester: Harvester) -> str:
     from harvester.report import summary
 
     overview = harvester.overview()
-    said = summary.as_json(overview.summary) | {
+    result = summary.as_json(overview.summary) | {
+        "name": harvester.config.crawl_name,
         "ledger": harvester.config.ledger.name,
         "loads": [status_lists.as_json(load) for load in overview.loads],
     }
-    said["quota"]["clock_hint"] = overview.clock_hint or None
-    return json.dumps(said, indent=2)
+    result["quota"]["clock_hint"] = overview.clock_hint or None
+    return json.dumps(result, indent=2)
 
 
 def _refuse_contradictions(

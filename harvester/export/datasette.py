@@ -45,7 +45,7 @@ def metadata(manifest: Manifest) -> bytes:
         "tags": {"description": "A row is a tag of a video.", "columns": _IN_LIST},
         "topics": {"description": "A row is a topic of a video, as an address of Wikipedia.", "columns": _IN_LIST},
     }
-    said = {
+    about = {
         "title": "YouTube videos",
         "description": f"{count(manifest.videos, 'video')}, exported at {manifest.exported_at:%Y-%m-%dT%H:%M:%SZ}.",
         "source": "YouTube Data API v3",
@@ -54,7 +54,7 @@ def metadata(manifest: Manifest) -> bytes:
         # Datasette names a database by its file, without the extension.
         "databases": {PurePosixPath(manifest.file).stem: {"tables": tables}},
     }
-    return json.dumps(said, indent=2).encode() + b"\n"
+    return json.dumps(about, indent=2).encode() + b"\n"
 
 
 _COLUMNS = {

@@ -108,12 +108,12 @@ class Manifest:
 
 
 def to_json(manifest: Manifest) -> bytes:
-    said = _in_utf8(msgspec.to_builtins(manifest))
+    fields = _in_utf8(msgspec.to_builtins(manifest))
     for key in ("parts", "superseded", "max_part_bytes") if manifest.parts is None else ():
-        del said[key]
+        del fields[key]
     if manifest.made_with is None:
-        del said["made_with"]
-    return msgspec.json.format(msgspec.json.encode(said), indent=2) + b"\n"
+        del fields["made_with"]
+    return msgspec.json.format(msgspec.json.encode(fields), indent=2) + b"\n"
 
 
 def _in_utf8(value: Any) -> Any:

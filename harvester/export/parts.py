@@ -33,7 +33,7 @@ class Cutter:
     """
 
     def __init__(self, reader: LedgerReader, form: Format, most_bytes: int) -> None:
-        self._books, self._form, self._most_bytes = reader, form, most_bytes
+        self._reader, self._form, self._most_bytes = reader, form, most_bytes
         self._firsts, self._sums, self._checksums = array("q"), array("q", [0]), bytearray()
         for size in reader.sizes():
             self._firsts.append(size.first_position)
@@ -57,7 +57,7 @@ class Cutter:
             start, end = self._within(span)
             made_of: Iterable[bytes] = [bytes(self._checksums[32 * start : 32 * end])] if end > start else []
         else:
-            made_of = (repr(row).encode() for row in self._books.inputs(span))
+            made_of = (repr(row).encode() for row in self._reader.inputs(span))
         digest, empty = self._of_nothing.copy(), True
         for row in made_of:
             digest.update(row)
@@ -96,12 +96,12 @@ class Cutter:
 
     def _holds_any(self, span: Span) -> bool:
         start, end = self._within(span)
-        return end > start or (not self._form.whole_responses and any(self._books.inputs(span)))
+        return end > start or (not self._form.whole_responses and any(self._reader.inputs(span)))
 
     def _empty_bytes(self) -> int:
         """The bytes of a file without videos: a Parquet file's columns alone take some thousands."""
         nothing = Span(EVERYTHING.last, EVERYTHING.last)
-        length = sum(map(len, self._form.assemble(self._books, nothing, Counters())))
+        length = sum(map(len, self._form.assemble(self._reader, nothing, Counters())))
         if length > self._most_bytes:
             raise _too_small(self._most_bytes, f"a part without any video has {length:,} bytes")
         return length

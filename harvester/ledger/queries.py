@@ -159,6 +159,12 @@ def newest_runs(count: int) -> AnyQuery:
     return select(runs).where(runs.c.id.in_(newest) | runs.c.ended_at.is_(None)).order_by(runs.c.id.desc())
 
 
+def run_calls(run_ids: Collection[int]) -> AnyQuery:
+    """How many calls each of the runs has made, and their units. Reads all calls."""
+    sums = func.count().label("calls"), cast(func.sum(calls.c.units), BigInteger).label("units")
+    return select(calls.c.run_id, *sums).where(calls.c.run_id.in_(run_ids)).group_by(calls.c.run_id)
+
+
 def faults(limit: int, among_newest: int | None = None) -> AnyQuery:
     """Why calls brought nothing. Reads all calls, or `among_newest` of them, but none of the ids."""
     reason = func.coalesce(calls.c.reason, calls.c.state)

@@ -24,6 +24,7 @@ from harvester.model import (
     Progress,
     QuotaDay,
     ResponseSize,
+    RunCalls,
     RunRecord,
     Span,
     Stored,
@@ -61,6 +62,11 @@ class LedgerReader(ABC):
         with self._reading():
             return [queries.as_record(RunRecord, row) for row in self._db.execute(queries.newest_runs(newest))]
 
+    def calls_of_runs(self, run_ids: Collection[int]) -> dict[int, RunCalls]:
+        """Return the calls of those of the runs that have made any."""
+        with self._reading():
+            return {row.run_id: RunCalls(row.calls, row.units) for row in self._db.execute(queries.run_calls(run_ids))}
+
     def loads(self) -> list[LoadRecord]:
         """Return every source that was read into the ledger, in order."""
         with self._reading():
@@ -84,9 +90,9 @@ class LedgerReader(ABC):
         with self._reading():
             return [queries.as_record(FaultCount, row) for row in self._db.execute(queries.faults(limit, among_newest))]
 
-    def failed(self) -> Iterator[FailedId]:
-        """Yield the ids that were given up, in load order, streamed."""
-        with self._reading(), self._streamed(queries.FAILED) as rows:
+    def failed(self, limit: int | None = None) -> Iterator[FailedId]:
+        """Yield the ids that were given up, or the first of them, in load order, streamed."""
+        with self._reading(), self._streamed(queries.FAILED.limit(limit)) as rows:
             yield from (queries.as_record(FailedId, row) for row in rows)
 
     def good_call_seconds(self, among_newest: int) -> list[float]:

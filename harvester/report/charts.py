@@ -14,6 +14,8 @@ from markupsafe import Markup
 from pygal.etree import etree
 from pygal.style import Style
 
+from harvester.report.axes import ticks
+
 # pygal leaves a finder for its maps' plug-ins behind, of a kind that Python 3.11 warns of and 3.12 no longer asks.
 sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != "pygal"]
 
@@ -38,7 +40,6 @@ _COMMON = {
     "show_legend": False,
     "truncate_label": -1,
     "show_minor_x_labels": False,
-    "max_scale": 5,
     "value_formatter": lambda value: f"{value:,.0f}",
     "style": Style(label_font_size=_FONT_SIZE, major_label_font_size=_FONT_SIZE),
 }
@@ -58,16 +59,22 @@ def chart(
 ) -> Markup:
     """Draw the series as a chart of pygal's `kind`: `Bar`, `StackedBar` or `Line`, which stops where a value is None.
 
-    `limit`: a line at that value, which the bars should stay below. `settings` are pygal's.
+    The axis ends above the highest value. `limit`: a line at that value, which the bars should stay below. `settings`
+    are pygal's.
     """
     drawn = getattr(pygal, kind)(**_COMMON, x_labels=labels, **settings)
     drawn.x_labels_major = labels[:: max(1, -(-len(labels) // most_labels))]
     for label, values in series.items():
         drawn.add(label, values)
+    # Bars that are stacked are as high as their sum.
+    columns = zip(*series.values(), strict=True)
+    heights = [(sum if kind.startswith("Stacked") else max)(value or 0 for value in column) for column in columns]
+    drawn.y_labels = ticks(max(limit or 0, *heights))
+    drawn.range = (0, drawn.y_labels[-1])
     if limit is not None:
-        top = max(limit, *(value or 0 for values in series.values() for value in values))
-        drawn.range, drawn.y_labels_major = (0, top * 1.05), [limit]
-        drawn.y_labels = sorted({0, limit / 2, limit, top})
+        drawn.y_labels_major = [limit]
+        if limit not in drawn.y_labels:
+            drawn.y_labels += [{"value": limit, "label": ""}]
     svg = drawn.render_tree()
     for parent in list(svg.iter()):
         for child in list(parent):

@@ -12,12 +12,14 @@ from harvester.report.summary import Summary, as_json
 from harvester.support.sanitize import agree, count
 
 
-def day_summary(ledger: str, ending: str, overview: Overview | None, error: str | None = None) -> dict[str, Any]:
+def day_summary(
+    name: str, ledger: str, ending: str, overview: Overview | None, error: str | None = None
+) -> dict[str, Any]:
     """Return the body for the webhook, with a `text` of a few lines. `overview` is None if the ledger can't be read.
 
-    `ending` is why the run ended or sleeps; `error` is its error.
+    `name` is the crawl's. `ending` is why the run ended or sleeps; `error` is its error.
     """
-    lines = [f"{ledger}, quota day {overview.summary.day}: {ending}." if overview else f"{ledger}: {ending}."]
+    lines = [f"{name}, quota day {overview.summary.day}: {ending}." if overview else f"{name}: {ending}."]
     lines += [error] if error else []
     if overview is not None:
         summary = overview.summary
@@ -27,6 +29,7 @@ def day_summary(ledger: str, ending: str, overview: Overview | None, error: str 
     return {
         "text": "\n".join(lines),
         "event": "run failed" if error else "day ended",
+        "name": name,
         "ledger": ledger,
         "ending": ending,
         "error": error,
@@ -57,4 +60,4 @@ def _ahead(summary: Summary) -> str:
     total = summary.total - summary.videos[VideoState.INVALID]
     when = f"{count(summary.days_left, 'more day')}, until {summary.finishes_on}"
     left = f"{summary.unasked:,} {agree(summary.unasked, 'is')} left"
-    return f"{summary.percent:.1f}% of {count(total, 'id')} are done, {left}: {when}."
+    return f"{summary.percent_shown:.1f}% of {count(total, 'id')} are done, {left}: {when}."

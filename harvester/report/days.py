@@ -1,23 +1,58 @@
-"""The days of a crawl, and those of its plan. Pure."""
+"""The days of a crawl, its plan, and its pace. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import accumulate
 
+from harvester.ledger.load_records import LoadRecord
 from harvester.model import QuotaDay
-from harvester.quota import Plan
+from harvester.quota import quota_day
 
 MAX_DAYS = 31
 """Days that a chart and its table show."""
 _AHEAD = 7
 """Future days that the chart of a long crawl still shows."""
-
-
+_MAX_PLANNED = 36_500
 PACE_DAYS = 7
 """Days from which the pace is calculated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What full days of the quota settle, from the day on which the ids were there."""
+
+    first: date
+    planned: Sequence[int]
+    """Ids settled by the end of each day from `first` on, until all are."""
+    idle: bool = False
+    """Whether it pauses: ids were loaded after all before them would have been settled."""
+
+    @property
+    def last(self) -> date:
+        return self.first + timedelta(days=len(self.planned) - 1)
+
+    def by(self, day: date) -> int:
+        return self.planned[min((day - self.first).days, len(self.planned) - 1)]
+
+
+def plan_course(loads: Iterable[LoadRecord], first: date, asked_for: int, a_day: int) -> Course:
+    """The plan of `asked_for` ids, `a_day` at most, from `first` on. Ids of no known load were there from the first."""
+    arriving: Counter[date] = Counter()
+    for load in loads:
+        arriving[max(first, quota_day(load.loaded_at))] += max(0, load.new - load.invalid - load.removed)
+    waiting = max(0, asked_for - arriving.total())
+    planned, idle = [0], False
+    while planned[-1] < asked_for and len(planned) <= _MAX_PLANNED:
+        waiting += arriving[first + timedelta(days=len(planned) - 1)]
+        idle = idle or not waiting
+        settled = min(waiting, a_day)
+        waiting -= settled
+        planned.append(min(asked_for, planned[-1] + settled))
+    return Course(first, planned[1:] or planned, idle)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +64,18 @@ class DayLine:
     settled: int | None
     """Ids fetched or missing by its end; None for future days."""
     planned: int
-    """Ids that full days from the first one on would have settled by its end."""
+    """Ids that the plan settles by its end."""
 
 
-def day_lines(days: Sequence[QuotaDay], today: date, asked_for: int, plan: Plan, *, done: bool) -> list[DayLine]:
+def day_lines(days: Sequence[QuotaDay], today: date, course: Course, *, done: bool) -> list[DayLine]:
     """From the first day of the crawl, or today, to the end of the plan or the last day; MAX_DAYS of them at most.
 
-    `plan` is that of the whole crawl. A crawl that is `done` has no later days than the plan's.
+    A crawl that is `done` has no later days than the plan's.
     """
-    first = days[0].day if days else today
+    first = course.first
     newest = days[-1].day if days else today
     reached = newest if done else max(newest, today)
-    last = max(reached, first + timedelta(days=max(0, plan.days - 1)))
-    last = min(last, max(first + timedelta(days=MAX_DAYS - 1), reached + timedelta(days=_AHEAD)))
+    last = min(max(reached, course.last), max(first + timedelta(days=MAX_DAYS - 1), reached + timedelta(days=_AHEAD)))
     start = max(first, last - timedelta(days=MAX_DAYS - 1))
     by_day = {day.day: day for day in days}
     sums = dict(zip(by_day, accumulate(day.fetched + day.missing for day in days), strict=True))
@@ -50,8 +84,7 @@ def day_lines(days: Sequence[QuotaDay], today: date, asked_for: int, plan: Plan,
     for number in range((last - start).days + 1):
         day = start + timedelta(days=number)
         settled = sums.get(day, settled)
-        planned = min(asked_for, ((day - first).days + 1) * plan.videos_a_day)
-        lines.append(DayLine(day, by_day.get(day), settled if day <= reached else None, planned))
+        lines.append(DayLine(day, by_day.get(day), settled if day <= reached else None, course.by(day)))
     return lines
 
 

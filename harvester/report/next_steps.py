@@ -17,9 +17,11 @@ _SHORTLY = {
     "LedgerUnavailable": "ledger unavailable",
 }
 """Other errors are shown by their class name."""
-_ENDINGS_OF_ERRORS = {
+_ERRORS = {
     "CredentialsError": "The API refused the last run's key: set one that it takes.",
     "ApiUnavailable": "The last run ended because the API gave no good answer.",
+}
+_CUT_OFF = {
     "died": "The last run died on its way: nothing that it had stored is lost.",
     "interrupted": "The last run was cut off: nothing that it had stored is lost.",
 }
@@ -31,19 +33,13 @@ REFRESH_AGE = timedelta(days=25)
 
 def steps(overview: Overview) -> list[str]:
     """What to do next: first what the last run needs, then what the crawl needs."""
-    summary, runs, now, oldest = overview.summary, overview.runs, overview.now, overview.oldest
+    summary, runs, now = overview.summary, overview.runs, overview.now
     last = runs[0].reason if runs else None
-    found = [_ENDINGS_OF_ERRORS[last]] if last in _ENDINGS_OF_ERRORS else []
-    if overview.clock_hint:
-        found.append(shown(overview.clock_hint))
+    found = [_CUT_OFF[last]] if last in _CUT_OFF else []
+    found += needs(overview)
     given_up = summary.videos[VideoState.FAILED]
     if given_up:
         found.append(look_at_failed(given_up))
-    if oldest is not None and now - oldest > REFRESH_AGE:
-        age = f"{(now - oldest).days} days old (YouTube's terms allow 30)"
-        found.append(f"Stored data is {age}: harvester refresh --older-than {REFRESH_AGE.days}d")
-    if summary.price_hint:
-        found.append(summary.price_hint)
     if overview.other_parts:
         found.append(changed_parts(overview.other_parts))
     if runs and summary.unasked and under_way(runs[0], now):
@@ -53,6 +49,24 @@ def steps(overview: Overview) -> list[str]:
 
 def look_at_failed(ids: int) -> str:
     return f"{count(ids, 'id')} failed. See why: harvester status --failed. Ask again: harvester retry"
+
+
+def needs(overview: Overview) -> list[str]:
+    """What does not go on without a person: an error, a setting that contradicts the ledger, data that is too old."""
+    summary, runs, age = overview.summary, overview.runs, overview.now - (overview.oldest or overview.now)
+    last = runs[0].reason if runs else None
+    found = []
+    # Of all reasons, those of errors alone are the names of classes.
+    if last is not None and last[:1].isupper():
+        found.append(_ERRORS.get(last) or f"The last run ended by an error ({shown(last)}): its log says more.")
+    if overview.clock_hint:
+        found.append(shown(overview.clock_hint))
+    if age > REFRESH_AGE:
+        old = f"{age.days} days old (YouTube's terms allow 30)"
+        found.append(f"Stored data is {old}: harvester refresh --older-than {REFRESH_AGE.days}d")
+    if summary.price_hint:
+        found.append(summary.price_hint)
+    return found
 
 
 def changed_parts(responses: int) -> str:

@@ -5,7 +5,7 @@ Jinja2 escapes every text; `shown` takes out what acts on a reader even when esc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import inf
@@ -14,20 +14,24 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from harvester._version import __version__
-from harvester.model import Progress, VideoState
-from harvester.quota import Plan
+from harvester.model import FailedId, Progress, RunCalls, VideoState
 from harvester.report.charts import chart
-from harvester.report.days import DayLine, day_lines
+from harvester.report.days import Course, DayLine, day_lines, plan_course
+from harvester.report.markup import marked_up
 from harvester.report.next_steps import ending, steps, utc
 from harvester.report.results import Overview
 from harvester.report.sample import Sampled
-from harvester.report.terminal import MEANINGS, size
+from harvester.report.terminal import MEANINGS, size, took
+from harvester.report.tiles import tiles
+from harvester.report.verdict import Status, verdict
 from harvester.support.sanitize import count, shown
 
 CONTENT_TYPE = "text/html; charset=utf-8"
-MARKS = (b" harvester</title>", b"<h1>Harvest of YouTube metadata</h1>")
+MARKS = (b" harvester</title>", b"Harvest of YouTube metadata</")
 """By which such a page is known, of every version, in its first 64 KiB."""
+SYMBOLS = {Status.NOT_STARTED: "○", Status.ON_TIME: "✓", Status.LATE: "!", Status.DONE: "✓", Status.NEEDS_YOU: "!"}
 _EDGES = (0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+_LEAST_BARS = 7
 _PERCENTILES = (50, 90, 99)
 
 
@@ -35,14 +39,18 @@ _PERCENTILES = (50, 90, 99)
 class PageData:
     """What the page tells, read from the ledger in one snapshot."""
 
+    name: str
+    """Of the crawl."""
+    ledger_name: str
     overview: Overview
     progress: Progress
-    plan: Plan
-    """Of the whole crawl, from its first id."""
+    calls: Mapping[int, RunCalls]
+    """Of each run that made any."""
     seconds: Sequence[float]
     """How long the newest good calls took."""
+    failed: Sequence[FailedId]
+    """Some of the ids that were given up."""
     newest: Sequence[Sampled]
-    ledger_name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,42 +73,66 @@ def render(data: PageData) -> str:
         keep_trailing_newline=True,
     )
     filters: dict[str, Any] = {"number": "{:,}".format, "utc": utc, "shown": shown, "size": size}
-    environment.filters |= filters
-    summary = data.overview.summary
-    days = day_lines(
-        data.progress.days,
-        summary.day,
-        data.progress.asked_for,
-        data.plan,
-        done=data.progress.asked_for > 0 and not summary.unasked,
-    )
+    environment.filters |= filters | {"marked_up": marked_up, "took": took}
+    summary, progress = data.overview.summary, data.progress
+    first = progress.days[0].day if progress.days else summary.day
+    course = plan_course(data.overview.loads, first, progress.asked_for, summary.possible_a_day)
+    judged = verdict(data.overview, course)
+    # The card of a crawl that has not started names its steps.
+    listed = [] if judged.status is Status.NOT_STARTED else steps(data.overview)
+    days = day_lines(progress.days, summary.day, course, done=progress.asked_for > 0 and not summary.unasked)
     buckets = _buckets(data.seconds)
     return environment.get_template("page.html").render(
         data=data,
         overview=data.overview,
         summary=summary,
         version=__version__,
+        verdict=judged,
+        symbol=SYMBOLS[judged.status],
+        headings=_headings(data),
+        tiles=tiles(summary, progress),
         states=[(state, summary.videos[state], MEANINGS[state]) for state in VideoState],
-        bar=_bar(data.progress),
-        steps=steps(data.overview),
+        bar=_bar(progress),
+        steps=[step for step in listed if step != judged.sentence],
         days=days,
-        began=bool(data.progress.days),
-        charts=_charts(data, days, buckets),
+        began=bool(progress.calls),
+        charts=_charts(data, course, days, buckets) if progress.calls else {},
         buckets=buckets,
         percentiles=_percentiles(data.seconds),
+        nothing_called=RunCalls(),
         ending=ending,
         count=count,
     )
 
 
-def _charts(data: PageData, days: Sequence[DayLine], buckets: Sequence[Bucket]) -> dict[str, Any]:
+def _headings(data: PageData) -> dict[str, str]:
+    """Of the sections that have something to show; the navigation has the same words."""
+    began = data.progress.calls
+    sections: dict[str, tuple[str, Any]] = {
+        "setup": ("Set up the crawl", not began),
+        "far": ("How far it is", began),
+        "units": ("Units a day", began),
+        "course": ("Ids settled", began and data.progress.asked_for),
+        "outcomes": ("Calls by outcome", began),
+        "latency": ("How long calls take", data.seconds),
+        "faults": ("Faults", data.overview.faults),
+        "failed": ("Failed ids", data.failed),
+        "runs": ("Newest runs", data.overview.runs),
+        "newest": ("Newest videos", data.newest),
+    }
+    return {name: heading for name, (heading, anything) in sections.items() if anything}
+
+
+def _charts(data: PageData, course: Course, days: Sequence[DayLine], buckets: Sequence[Bucket]) -> dict[str, Any]:
     labels = [f"{line.day:%m-%d}" for line in days]
+    # The bars of a few days would be as wide as the chart.
+    room = [""] * (_LEAST_BARS - len(days))
     units = [line.counts.units if line.counts else 0 for line in days]
     summary = data.overview.summary
     limit = summary.daily_units
     span = f"{days[0].day} to {days[-1].day}"
     # The sums are those of each day's end: a crawl's first day begins at 0.
-    from_nothing = days[0].planned <= data.plan.videos_a_day
+    from_nothing = days[0].day == course.first
     settled = max((line.settled for line in days if line.settled is not None), default=0)
     return {
         "units": chart(
@@ -108,7 +140,7 @@ def _charts(data: PageData, days: Sequence[DayLine], buckets: Sequence[Bucket]) 
             "chart-units",
             "Units a day",
             f"Bars, {span}: at most {max(units):,} units on a day, of {limit:,} allowed.",
-            labels,
+            labels + room,
             {"Units a day": units},
             limit=limit,
         ),
@@ -125,19 +157,20 @@ def _charts(data: PageData, days: Sequence[DayLine], buckets: Sequence[Bucket]) 
             show_dots=False,
             include_x_axis=True,
         ),
-        "calls": chart(
+        "outcomes": chart(
             "StackedBar",
-            "chart-calls",
+            "chart-outcomes",
             "Calls a day, by outcome",
             f"Stacked bars, {span}: {summary.calls_ok:,} good calls in all, {summary.calls_failed:,} failed, "
             f"{summary.calls_abandoned:,} abandoned.",
-            labels,
+            labels + room,
             {
                 name: [getattr(line.counts, name) if line.counts else 0 for line in days]
                 for name in ("ok", "failed", "abandoned")
             },
         ),
-        "latency": chart(
+        "latency": data.seconds
+        and chart(
             "Bar",
             "chart-latency",
             "Good calls by how long they took",

@@ -63,6 +63,12 @@ class Summary:
     """How the days contradict the set price, and what to set; empty if they don't."""
 
     @property
+    def percent_shown(self) -> float:
+        """To one decimal, and 100 only once nothing is left."""
+        rounded = round(self.percent, 1)
+        return min(rounded, 99.9) if self.unasked else rounded
+
+    @property
     def calls_wasted(self) -> int:
         """Calls that brought nothing."""
         return self.calls_failed + self.calls_abandoned
@@ -161,7 +167,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
             "stored_bytes": summary.stored_bytes,
         },
         "progress": {
-            "percent": round(summary.percent, 1),
+            "percent": summary.percent_shown,
             "days_run": summary.days_run,
             "days_left": summary.days_left,
             "finishes_on": summary.finishes_on.isoformat(),

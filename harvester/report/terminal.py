@@ -206,8 +206,8 @@ def exported(manifest: Manifest, uri: str) -> RenderableType:
     invalid = {VideoState.INVALID: manifest.counts["invalid"]}
     if not manifest.counts["total"]:
         lines.append(EMPTY)
-    elif told := no_valid_ids(manifest.counts["total"], invalid):
-        lines.append(f"{told}\n{OTHER_IDS}")
+    elif all_invalid := no_valid_ids(manifest.counts["total"], invalid):
+        lines.append(f"{all_invalid}\n{OTHER_IDS}")
     elif not manifest.responses:
         lines.append("No response is stored yet. Next: harvester run")
     left = manifest.counts["pending"] + manifest.counts["claimed"]

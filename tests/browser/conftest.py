@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from page_ledgers import NOW, failed_ledger, hostile_ledger, long_ledger
+from page_ledgers import NOW, OWNED, failed_ledger, given_up_ledger, hostile_ledger, long_ledger
 
 from harvester.app import Harvester
 from harvester.clock import SystemClock
@@ -51,11 +51,12 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "empty": prepare,
         "hostile": hostile_ledger,
         "failed": failed_ledger,
+        "given-up": given_up_ledger,
         "long": long_ledger,
     }
     for name, make in kinds.items():
         make(folder / f"{name}.db")
-        config = isolated_config({"ledger": {"url": f"sqlite:///{folder / name}.db"}})
+        config = isolated_config({"ledger": {"url": f"sqlite:///{folder / name}.db"}, "report": {"name": OWNED}})
         Harvester(config, At(NOW)).publish_page(str(folder / f"{name}.html"))
     return {name: folder / f"{name}.html" for name in kinds}
 

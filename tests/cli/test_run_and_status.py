@@ -29,9 +29,9 @@ ADDED = {"calls": {"open"}, "quota": {"spent_by_others", "clock_hint"}}
 
 
 def assert_adds_up(status: dict[str, Any]) -> None:
-    assert status["ledger"] == "harvest.db"
+    assert (status["name"], status["ledger"]) == ("crawl", "harvest.db")
     assert {load["source"] for load in status["loads"]} == ({"songs.csv"} if status["videos"]["total"] else set())
-    sections = {section: set(keys) for section, keys in status.items() if section not in ("ledger", "loads")}
+    sections = {section: set(keys) for section, keys in status.items() if section not in ("name", "ledger", "loads")}
     assert sections == {section: keys | ADDED.get(section, set()) for section, keys in KEYS.items()}
     videos, calls, quota = status["videos"], status["calls"], status["quota"]
     assert videos["total"] == sum(count for state, count in videos.items() if state != "total")

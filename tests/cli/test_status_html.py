@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import html
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ def test_it_is_written_whole_and_nothing_is_printed_or_changed(cli: CommandLine,
     page = (cli.folder / "page.html").read_text(encoding="utf-8")
     assert page.startswith("<!doctype html>")
     assert page.endswith("</html>\n")
-    assert "Every id is settled. Next: harvester export" in page
+    assert "Every id is settled. Next: <code>harvester export</code>" in page
     assert hashlib.sha256(ledger.read_bytes()).digest() == before
     assert [path.name for path in cli.folder.iterdir() if path.name.startswith(".")] == []
 
@@ -48,6 +49,16 @@ def test_programs_get_their_json_beside_it(cli: CommandLine) -> None:
     cli.ok("init")
     assert '"total": 0' in cli.ok("status", "--json", "--html", "page.html")
     assert (cli.folder / "page.html").exists()
+
+
+def test_it_is_named_as_its_folder_or_as_the_settings_say(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    cli.ok("init")
+    for name in (cli.folder.name, "Songs <of> the playlog"):
+        cli.ok("status", "--html", "page.html")
+        page = (cli.folder / "page.html").read_text(encoding="utf-8")
+        assert f"<title>Not started · 0.0% · {html.escape(name)} · harvester</title>" in page
+        assert f"<h1>{html.escape(name)}</h1>" in page
+        monkeypatch.setenv("HARVESTER_REPORT__NAME", "Songs <of> the playlog")
 
 
 def test_each_run_ends_with_it(cli: CommandLine, api: Api, page: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,7 +41,7 @@ def test_a_chat_gets_the_day_in_a_few_lines(cli: CommandLine, api: Api, hook: Mo
     assert body.keys() == {"text"}
     day = cli.status()["quota"]["day"]
     first, today, ahead = body["text"].splitlines()
-    assert first == f"harvest.db, quota day {day}: call limit reached."
+    assert first == f"crawl, quota day {day}: call limit reached."
     assert today.startswith("2 calls, 22 of 10,000 units, ")
     assert ahead == f"83.3% of 120 ids are done, 20 are left: 1 more day, until {day}."
     assert (hook.content_types, hook.agents) == ({"application/json"}, {"harvester"})
@@ -55,12 +55,8 @@ def test_a_program_gets_every_figure(
     cli.ok("-q", "run")
     (body,) = sent(hook)
     status = cli.status()
-    assert (body["event"], body["ending"], body["error"], body["ledger"]) == (
-        "day ended",
-        "nothing left",
-        None,
-        "harvest.db",
-    )
+    names = ("event", "ending", "error", "name", "ledger")
+    assert [body[name] for name in names] == ["day ended", "nothing left", None, "crawl", "harvest.db"]
     assert body["day"] == {
         "day": status["quota"]["day"],
         "calls": 3,
@@ -93,7 +89,7 @@ def test_a_failure_is_sent_with_its_sentence_also_without_a_ledger(
     cli.load(50)
     assert cli("run").exit_code == 3
     without, refused = sent(hook)
-    assert without["text"].startswith("harvest.db: the run failed.\nThere is no ledger at ")
+    assert without["text"].startswith("crawl: the run failed.\nThere is no ledger at ")
     assert (refused["event"], refused["ending"]) == ("run failed", "the run failed")
     assert "API_KEY_INVALID" in refused["error"]
     assert refused["error"] in refused["text"]
@@ -152,11 +148,11 @@ def test_it_neither_fails_nor_delays_a_run(
 def test_what_a_chat_would_read_as_markup_is_sent_as_text(
     cli: CommandLine, api: Api, hook: Monitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HARVESTER_LEDGER__URL", "sqlite:///<!channel>&.db")
+    monkeypatch.setenv("HARVESTER_REPORT__NAME", "<!channel>&")
     cli.load(50)
     cli.ok("-q", "run")
     (body,) = sent(hook)
-    assert body["text"].startswith("&lt;!channel&gt;&amp;.db, quota day ")
+    assert body["text"].startswith("&lt;!channel&gt;&amp;, quota day ")
 
 
 def test_an_address_that_cannot_be_is_refused_unsaid(cli: CommandLine) -> None:

@@ -64,6 +64,19 @@ def test_the_environment_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert config.youtube.parts == ("snippet", "statistics")
 
 
+def test_a_crawl_is_named_as_the_settings_say_or_as_its_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "songs"
+    folder.mkdir()
+    assert load_config(write(folder, "")).crawl_name == "songs"
+    assert load_config(write(folder, '[ledger]\nurl = "postgresql://me@host/db"\n')).crawl_name == "songs"
+    assert load_config(write(folder, '[report]\nname = "Playlog"\n')).crawl_name == "Playlog"
+    assert isolated_config({"ledger": {"url": f"sqlite:///{folder}/h.db"}}).crawl_name == "songs"
+    assert isolated_config({"ledger": {"url": "sqlite:////h.db"}}).crawl_name == "h.db"
+    assert isolated_config({"ledger": {"url": "postgresql://me:pw@host/db"}}).crawl_name == "postgresql://host/db"
+    with pytest.raises(ConfigError, match=r"report\.name: "):
+        load_config(write(folder, '[report]\nname = ""\n'))
+
+
 def test_relative_paths_are_relative_to_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "crawl"
     folder.mkdir()

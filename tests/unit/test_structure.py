@@ -43,7 +43,7 @@ ROOMS = {
     "scheduling": LOW,
     "report": LOW | {"crawl.run_report", "export", "ledger.load_records", "protected"},
     "app": LOW | {"crawl", "export", "ledger", "loader", "maintenance", "protected", "report", "sources", "youtube"},
-    "notebook": LOW | {"app", "crawl", "ledger", "sources"},
+    "notebook": LOW | {"app", "crawl", "ledger", "report.figures", "sources"},
     "rehearsal": LOW | {"app", "crawl", "ledger", "report", "simulator"},
     "doctor": LOW | {"app", "crawl.run_report", "export", "ledger", "protected", "report", "sources", "youtube"},
     "cli": LOW

@@ -59,6 +59,8 @@ acl = "private"                  # one of S3's canned ACLs
 # storage_class = "STANDARD_IA"  # one of S3's storage classes
 
 [report]
+# The crawl's name, for the page and the summaries of [notify]. Left out, it is that of this file's folder.
+# name = "songs"
 # The page of harvester status --html, written at the end of each run: a path, or s3://bucket/key.
 # html = "report.html"
 

@@ -92,9 +92,10 @@ class RunHooks:
             except Exception as problem:  # noqa: BLE001 (the run has told of it)
                 log.debug("the day's summary is without the ledger's figures: %s", problem)
                 overview = None
-            name = self._harvester.config.ledger.name
-            summary = day_summary(name, "the run failed" if error else ending, overview, error)
-            asyncio.run(send_summary(self._harvester.config.notify, summary))
+            config = self._harvester.config
+            what = "the run failed" if error else ending
+            summary = day_summary(config.crawl_name, config.ledger.name, what, overview, error)
+            asyncio.run(send_summary(config.notify, summary))
 
         self._summary = _start_daemon("notify-webhook", send)
         return self._summary

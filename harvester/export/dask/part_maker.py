@@ -88,7 +88,7 @@ class Task:
         tune_gc()
         try:
             self._see_that_tools_are_the_same()
-            with self._books() as reader:
+            with self._opened_reader() as reader:
                 self._see_that_nobody_wrote(reader)
                 return make(reader, order, _Telling(self.export, order.name, self.tell_seconds))
         except HarvesterError as error:
@@ -96,7 +96,7 @@ class Task:
             raise
 
     @contextmanager
-    def _books(self) -> Iterator[LedgerReader]:
+    def _opened_reader(self) -> Iterator[LedgerReader]:
         try:
             opened = self.open_reader()
         except LedgerUnusable as error:

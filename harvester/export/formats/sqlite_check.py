@@ -29,9 +29,9 @@ _TABLES = {"videos": [name for name, _ in VIDEO_COLUMNS]} | {
 def ids_in_database(file: BinaryIO) -> Iterator[str]:
     """Yield every video's id in load order. Raises Unreadable if SQLite finds the database damaged."""
     with _opened(file) as db:
-        said = [line for (line,) in db.execute("PRAGMA integrity_check(1)")]
-        if said != ["ok"]:
-            raise Unreadable(f"SQLite's integrity check says: {said[0]}")
+        lines = [line for (line,) in db.execute("PRAGMA integrity_check(1)")]
+        if lines != ["ok"]:
+            raise Unreadable(f"SQLite's integrity check says: {lines[0]}")
         yield from (video_id for (video_id,) in db.execute("SELECT id FROM videos ORDER BY rowid"))
 
 

@@ -187,9 +187,9 @@ def admit_folder(folder: Folder, found: Found, *, force: bool, made: Callable[[s
         return
     if manifest.file != folder.name or manifest.parts is None:
         raise foreign_file_error(folder.uri, "the manifest next to it names something else")
-    said = found.known()
+    lengths = found.known()
     for name, standing in found.files.items():
-        if said.get(name) != standing.bytes and not made(name):
+        if lengths.get(name) != standing.bytes and not made(name):
             raise foreign_file_error(
                 folder.uri, f"its manifest knows no {shown(name, 100)} of {count(standing.bytes, 'byte')}"
             )

@@ -92,8 +92,8 @@ def is_refusal(error: ClientError) -> bool:
 def _refusal(uri: str, error: ClientError) -> HarvesterError:
     refusal = refusal_of(error)
     code, status = refusal.code, refusal.status
-    said = f" ({refusal.message.rstrip('.')})" if refusal.message and refusal.message != code else ""
-    what = f"S3 refused {error.operation_name} for {uri}: {code}{said}."
+    why = f" ({refusal.message.rstrip('.')})" if refusal.message and refusal.message != code else ""
+    what = f"S3 refused {error.operation_name} for {uri}: {code}{why}."
     if code in _CREDENTIALS:
         return CredentialsError(what, state=_KEPT, next_step=refusal.hint + _CREDENTIALS[code])
     if code in _CONFIG:

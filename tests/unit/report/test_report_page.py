@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 import sqlite3
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
@@ -16,8 +17,9 @@ from harvester.app import Harvester
 from harvester.config import isolated_config
 from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.model import Body, FaultCount, QuotaDay, StoredResponse
-from harvester.quota import make_plan
-from harvester.report.days import MAX_DAYS, DayLine, day_lines
+from harvester.report.axes import MAX_TICKS, ticks
+from harvester.report.days import MAX_DAYS, DayLine, day_lines, plan_course
+from harvester.report.markup import marked_up
 from harvester.report.sample import Sampled, sample
 
 MAX_BYTES = 300_000
@@ -32,8 +34,8 @@ def a_day(day: date, settled: int) -> QuotaDay:
 
 
 def lines_of(days: list[QuotaDay], today: date, videos: int = 1000, *, done: bool = False) -> list[DayLine]:
-    plan = make_plan(videos, daily_units=22, units_per_call=11, concurrency=1, now=NOW)
-    return day_lines(days, today, videos, plan, done=done)
+    course = plan_course([], days[0].day if days else today, videos, a_day=100)
+    return day_lines(days, today, course, done=done)
 
 
 class TestThePage:
@@ -47,6 +49,7 @@ class TestThePage:
         page = page_of(tmp_path / "harvest.db")
         assert OWNED not in page
         assert page.count("&lt;script&gt;window.owned") == 7
+        assert page.count("<script") == 0
         assert "\0" not in page
         assert "\u202e" not in page
 
@@ -79,6 +82,51 @@ class TestDays:
         assert lines[-1].day == days[-1].day + timedelta(days=7)
         assert lines[-8].settled == 10_000
         assert lines[0].settled == lines[0].planned == 7_700
+
+
+class TestTheAxis:
+    @pytest.mark.parametrize(
+        ("highest", "expected"),
+        [
+            (0, [0, 1]),
+            (1, [0, 1, 2]),
+            (902, [0, 200, 400, 600, 800, 1000]),
+            (9_999, [0, 2000, 4000, 6000, 8000, 10_000]),
+            (10_000, [0, 2000, 4000, 6000, 8000, 10_000, 12_000]),
+            (631_348, [0, 200_000, 400_000, 600_000, 800_000]),
+        ],
+    )
+    def test_has_round_steps(self, highest: int, expected: list[int]) -> None:
+        assert ticks(highest) == expected
+
+    def test_ends_above_the_highest_value(self) -> None:
+        for highest in (*range(2_000), 12_627, 10**9):
+            found = ticks(highest)
+            assert found[-2] <= highest < found[-1]
+            assert len(found) <= MAX_TICKS
+
+
+@pytest.mark.parametrize(
+    ("sentence", "commands"),
+    [
+        ("Every id is settled. Next: harvester export", ["harvester export"]),
+        (
+            "2 ids failed. See why: harvester status --failed. Ask again: harvester retry",
+            ["harvester status --failed", "harvester retry"],
+        ),
+        ("Stored data is old: harvester refresh --older-than 25d", ["harvester refresh --older-than 25d"]),
+        ("Then load it: harvester load SOURCE --column NAME", ["harvester load SOURCE --column NAME"]),
+        (
+            "set quota.units_per_call = 11; enter what they spent: harvester quota --spent N",
+            ["quota.units_per_call = 11", "harvester quota --spent N"],
+        ),
+        ("harvester doctor compares <the clock>", ["harvester doctor"]),
+    ],
+)
+def test_commands_stand_as_code(sentence: str, commands: list[str]) -> None:
+    html = marked_up(sentence)
+    assert re.findall("<code>(.*?)</code>", html) == commands
+    assert html.striptags() == sentence
 
 
 class TestTheSample:
@@ -136,7 +184,7 @@ class TestTheLedger:
 def test_percentiles_are_of_calls_that_were_made(tmp_path: Path) -> None:
     hostile_ledger(tmp_path / "harvest.db")
     page = page_of(tmp_path / "harvest.db")
-    assert "The newest 3 good calls, from claim to stored: 50% within 0.25 s, 90% within 0.25 s" in page
+    assert "Of the newest good calls (3), from claim to stored: 50% within 0.25 s, 90% within 0.25 s" in page
     assert '<th scope="row" class="when">0.2 to 0.5</th><td class="n">3</td><td class="n">100.0%</td>' in page
 
 

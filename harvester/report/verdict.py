@@ -1,0 +1,72 @@
+"""How a crawl is doing, as one word and one sentence. Pure."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from datetime import timedelta
+
+from harvester.model import VideoState
+from harvester.report.days import PACE_DAYS, Course
+from harvester.report.next_steps import needs
+from harvester.report.results import Overview
+from harvester.report.summary import Summary, no_valid_ids
+from harvester.support.sanitize import count
+
+LATE_AFTER = timedelta(days=1)
+"""How far beyond the plan a crawl may end and is still on time: some calls always fail."""
+SILENT_AFTER = timedelta(hours=26)
+"""Two runs at the quota's reset are 24 hours apart, 25 when the clocks change."""
+
+
+class Status(enum.StrEnum):
+    NOT_STARTED = "not started"
+    ON_TIME = "on time"
+    LATE = "late"
+    DONE = "done"
+    NEEDS_YOU = "needs you"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    status: Status
+    sentence: str
+
+
+def verdict(overview: Overview, course: Course) -> Verdict:
+    """Judge the crawl by its last run, its settings and its plan."""
+    summary = overview.summary
+    if problem := no_valid_ids(summary.total, summary.videos) or next(iter(needs(overview)), ""):
+        return Verdict(Status.NEEDS_YOU, problem)
+    if not summary.total:
+        return Verdict(Status.NOT_STARTED, "The ledger is empty.")
+    if not summary.unasked:
+        states = (VideoState.FETCHED, VideoState.MISSING, VideoState.FAILED)
+        became = ", ".join(f"{summary.videos[state]:,} {state.label}" for state in states if summary.videos[state])
+        return Verdict(Status.DONE, f"{count(summary.total - summary.videos[VideoState.INVALID], 'id')}: {became}.")
+    if not summary.calls:
+        ahead = f"At best, the last of {count(summary.unasked, 'id')} is settled on {summary.finishes_on}."
+        return Verdict(Status.NOT_STARTED, ahead)
+    if silence := _silence(overview):
+        return Verdict(Status.NEEDS_YOU, silence)
+    return _against_the_plan(summary, course)
+
+
+def _silence(overview: Overview) -> str:
+    idle = max((overview.now - (run.ended_at or run.lease_until) for run in overview.runs[:1]), default=timedelta())
+    hours = int(idle.total_seconds() // 3600)
+    return f"No run for {hours:,} hours, though ids are left: look at cron and its mail." if idle > SILENT_AFTER else ""
+
+
+def _against_the_plan(summary: Summary, course: Course) -> Verdict:
+    ends_on, at_pace = summary.finishes_on, summary.finishes_at_pace_on
+    # The pace is no measure on a first day, nor where the days before it had nothing to do.
+    if course.first < summary.day and not course.idle:
+        if at_pace is None:
+            return Verdict(Status.LATE, f"No end is foreseen at the pace of the last {count(PACE_DAYS, 'day')}.")
+        ends_on = at_pace
+    apart = (ends_on - course.last).days
+    plan = f"{count(abs(apart), 'day')} {'after' if apart > 0 else 'before'} the plan" if apart else "as planned"
+    basis = "At the pace of the last days" if ends_on == at_pace else "At best"
+    status = Status.LATE if ends_on - course.last > LATE_AFTER else Status.ON_TIME
+    return Verdict(status, f"{basis}, the last id is settled on {ends_on}, {plan}.")
