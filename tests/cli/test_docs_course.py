@@ -83,14 +83,14 @@ def test_every_cell_runs_and_gives_what_is_stored(
     if os.environ.get("REMAKE_NOTEBOOK"):
         remake(notebook)
     ran = [outputs_of(cell) for cell in notebook.cells]
-    said = "\n".join(text for outputs in ran for text in outputs.values())
+    output = "\n".join(text for outputs in ran for text in outputs.values())
     assert any(outputs.get("text/plain") == "True\n" for outputs in ran), "asked again, it was not the same"
-    assert "5,000 of 5,000 videos, 100 calls" in said
+    assert "5,000 of 5,000 videos, 100 calls" in output
     assert api.calls == 1 + 100 + 2
-    assert re.search(r"new +100\n", said)
-    assert f"s3://{BUCKET}/youtube/songs.parquet is what its manifest says." in said
+    assert re.search(r"new +100\n", output)
+    assert f"s3://{BUCKET}/youtube/songs.parquet is what its manifest says." in output
     songs = pd.read_parquet(f"s3://{BUCKET}/youtube/songs.parquet")
-    assert f"{len(songs):,} videos of 103 responses" in said
+    assert f"{len(songs):,} videos of 103 responses" in output
     assert sum("image/png" in outputs for outputs in ran) == 3
     for cell, before, after in zip(stored.cells, map(outputs_of, stored.cells), ran, strict=True):
         assert {kind: alike(text) for kind, text in before.items()} == {
@@ -125,9 +125,9 @@ def test_the_outputs_are_small_and_tell_nothing_of_the_machine(notebook: Any) ->
     assert len(text) < 400_000
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
-    said = "\n".join(text for cell in code for text in outputs_of(cell).values())
-    assert re.findall(r"(?:^|[\s'\"=(])/(?:\w+/)+\w*|127\.0\.0\.1|localhost", said) == []
-    assert socket.gethostname() not in said or len(socket.gethostname()) < 4
+    output = "\n".join(text for cell in code for text in outputs_of(cell).values())
+    assert re.findall(r"(?:^|[\s'\"=(])/(?:\w+/)+\w*|127\.0\.0\.1|localhost", output) == []
+    assert socket.gethostname() not in output or len(socket.gethostname()) < 4
 
 
 def test_links_lead_somewhere() -> None:
