@@ -46,6 +46,8 @@ class HarvesterError(Exception):
 
 
 class ConfigError(HarvesterError):
+    """Settings that cannot work."""
+
     exit_code = 3
 
 
@@ -64,20 +66,22 @@ class LedgerUnusable(HarvesterError):
 
 
 class OutsideError(HarvesterError):
+    """Something outside harvester failed for now: try again later."""
+
     exit_code = 4
     worth_retrying = True
 
 
 class ApiUnavailable(OutsideError):
-    pass
+    """The YouTube API can't be reached, or does not answer."""
 
 
 class SourceUnavailable(OutsideError):
-    pass
+    """A source can't be read for now."""
 
 
 class StorageUnavailable(OutsideError):
-    pass
+    """The destination of an export can't be used for now."""
 
 
 class Overtaken(StorageUnavailable):
@@ -85,14 +89,16 @@ class Overtaken(StorageUnavailable):
 
 
 class LedgerUnavailable(OutsideError):
-    pass
+    """The ledger can't be used for now: locked, disk full, server away."""
 
 
 class ClusterUnavailable(OutsideError):
-    pass
+    """Dask's scheduler or workers failed."""
 
 
 class InconsistentLedger(HarvesterError):
+    """The ledger is not consistent."""
+
     exit_code = 5
 
     @classmethod
@@ -102,8 +108,8 @@ class InconsistentLedger(HarvesterError):
 
 
 class LedgerDamaged(InconsistentLedger):
-    pass
+    """Stored data can't be read, or does not match its checksum."""
 
 
 class ExportIncomplete(InconsistentLedger):
-    pass
+    """`--require-complete`, and ids are left to ask for."""

@@ -81,6 +81,7 @@ class Removable:
 
     @property
     def total(self) -> int:
+        """All ids that would be removed."""
         return sum(self.videos.values())
 
 

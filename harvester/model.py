@@ -27,6 +27,7 @@ class VideoState(enum.IntEnum):
 
     @property
     def label(self) -> str:
+        """The state's name in lower case, as in JSON and messages."""
         return self.name.lower()
 
 
@@ -317,6 +318,7 @@ class Progress:
 
     @property
     def settled(self) -> int:
+        """Ids that are fetched, missing or failed."""
         states = (VideoState.FETCHED, VideoState.MISSING, VideoState.FAILED)
         return sum(self.videos[state] for state in states)
 
@@ -325,6 +327,7 @@ class Progress:
         return sum(day.calls for day in self.days)
 
     def day(self, day: date) -> QuotaDay | None:
+        """Return the counts of that quota day, if any call was made on it."""
         return next((d for d in self.days if d.day == day), None)
 
 

@@ -20,6 +20,7 @@ TINY = b"harvester doctor wrote this to see that it can, and removes it.\n"
 
 
 def is_remote(uri: str | None) -> bool:
+    """Whether an address is on S3 or the web."""
     return uri is not None and "://" in uri and not uri.lower().startswith("file://")
 
 

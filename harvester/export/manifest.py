@@ -108,6 +108,7 @@ class Manifest:
 
 
 def to_json(manifest: Manifest) -> bytes:
+    """Return the manifest as UTF-8 JSON."""
     fields = _in_utf8(msgspec.to_builtins(manifest))
     for key in ("parts", "superseded", "max_part_bytes") if manifest.parts is None else ():
         del fields[key]

@@ -31,6 +31,7 @@ class PartOrder:
 
     @property
     def name(self) -> str:
+        """The part's file name."""
         return part_name(self.span, self.inputs, format_of(self.format, self.compression).suffix)
 
 

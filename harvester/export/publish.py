@@ -205,6 +205,7 @@ class _Export:
     """Videos and bytes that were reported: a part that is started again does not reduce them."""
 
     def to_file(self, target: Destination, replacing: ExistingFile | None) -> Manifest:
+        """Publish one file and its manifest."""
         form, counters = self.form, Counters()
 
         def manifest_of(published: PublishedFile) -> Manifest:
@@ -221,6 +222,7 @@ class _Export:
         return manifest_of(published)
 
     def to_folder(self, name: str, draft: Draft, most_bytes: int, *, anew: bool, keep: bool) -> Manifest:
+        """Write the parts that changed, then publish parts and manifest."""
         before = tuple(draft.unchanged())
         cutter = Cutter(self.reader, self.form, most_bytes)
         written = _Parts(self, draft, cutter, Reusable(() if anew else before), most_bytes).written()

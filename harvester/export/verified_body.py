@@ -33,6 +33,7 @@ def verify_checksum(response: StoredResponse) -> None:
 
 
 def damaged(response: StoredResponse, how: str) -> LedgerDamaged:
+    """Return the error for a damaged body: `how` says what is wrong."""
     return LedgerDamaged(
         f"The stored body of call {response.call_id} is damaged: {how}.",
         state="The ledger was only read.",

@@ -12,6 +12,7 @@ from harvester.model import ProcessIdentity
 
 
 def this_process() -> ProcessIdentity:
+    """Return the identity of this process."""
     return ProcessIdentity(socket.gethostname(), _boot(), os.getpid(), _started(os.getpid()) or "")
 
 

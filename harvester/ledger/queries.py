@@ -187,6 +187,7 @@ def faults(limit: int, among_newest: int | None = None) -> AnyQuery:
 
 
 def good_call_times(among_newest: int) -> AnyQuery:
+    """Beginning and end of the good calls among the newest ones."""
     newest = select(calls).where(OF_VIDEOS).order_by(calls.c.id.desc()).limit(among_newest).subquery()
     return select(newest.c.started_at, newest.c.finished_at).where(newest.c.state == CallState.OK)
 
@@ -198,16 +199,19 @@ def newest_responses(count: int) -> AnyQuery:
 
 
 def find(ids: Sequence[str]) -> AnyQuery:
+    """Position, state and last call of ids."""
     return select(videos.c.video_id, videos.c.position, videos.c.state, videos.c.call_id).where(
         videos.c.video_id.in_(ids)
     )
 
 
 def bodies(call_ids: Sequence[int]) -> AnyQuery:
+    """The stored responses of calls."""
     return select(responses).where(responses.c.call_id.in_(call_ids))
 
 
 def response_order(span: Span) -> AnyQuery:
+    """The calls of the responses whose first id is in the span, in load order."""
     return (
         select(responses.c.call_id)
         .select_from(_WITH_CALL)
@@ -217,6 +221,7 @@ def response_order(span: Span) -> AnyQuery:
 
 
 def fetched(span: Span) -> AnyQuery:
+    """The fetched ids of the span, each with the call that brought it."""
     return (
         select(videos.c.video_id, videos.c.call_id)
         .where(videos.c.position.between(span.first, span.last), videos.c.state == VideoState.FETCHED)
@@ -255,6 +260,7 @@ def inputs(span: Span) -> AnyQuery:
 
 
 def requeueable(states: Collection[VideoState], reasons: Collection[str] | None) -> AnyQuery:
+    """How many ids of each state a requeue would make pending."""
     query = select(videos.c.state, func.count().label("videos")).where(videos.c.state.in_(states))
     if reasons:
         query = query.join(calls, calls.c.id == videos.c.call_id).where(calls.c.reason.in_(reasons))
@@ -262,6 +268,7 @@ def requeueable(states: Collection[VideoState], reasons: Collection[str] | None)
 
 
 def removable(which: Removal) -> AnyQuery:
+    """How many ids of each state a removal would remove."""
     query = select(videos.c.state, func.count().label("videos")).where(
         videos.c.state.in_((VideoState.PENDING, VideoState.INVALID)),
         videos.c.attempts == 0,
@@ -291,6 +298,7 @@ def _old_statistics(before: datetime) -> ColumnElement[bool]:
 
 
 def old_responses(before: datetime, after_call: int, limit: int, parts: str | None, kind: BatchKind) -> AnyQuery:
+    """The oldest calls, after `after_call`, whose responses a refresh would fetch again."""
     old = _old_statistics(before) if kind is BatchKind.STATISTICS else _old(before, parts)
     return (
         select(calls.c.id, (calls.c.last_position - calls.c.first_position + 1).label("position_span"))
@@ -307,18 +315,22 @@ def older_statistics(before: datetime) -> AnyQuery:
 
 
 def statistics(call_ids: Sequence[int]) -> AnyQuery:
+    """The newest statistics of the responses of calls."""
     return STATISTICS.where(calls.c.of_call.in_(call_ids))
 
 
 def older(before: datetime, parts: str | None = None) -> AnyQuery:
+    """The number and sizes of responses that are older than `before` and, if `parts`, have other parts."""
     return _VIDEO_RESPONSES.where(_old(before, parts))
 
 
 def calls_to_refresh(before: datetime, parts: str | None = None) -> AnyQuery:
+    """How many of those responses hold any video."""
     return older(before, parts).where(responses.c.item_count > 0).with_only_columns(func.count())
 
 
 def as_progress(states: Sequence[AnyRow], days: Sequence[AnyRow], pruned: Sequence[AnyRow]) -> Progress:
+    """Make a Progress of the rows of states, days and pruned responses."""
     return Progress(
         {VideoState(row.code): row.videos for row in states},
         tuple(as_day(row) for row in days),
@@ -327,6 +339,7 @@ def as_progress(states: Sequence[AnyRow], days: Sequence[AnyRow], pruned: Sequen
 
 
 def as_day(row: AnyRow) -> QuotaDay:
+    """Make a QuotaDay of a row."""
     return QuotaDay(
         day=date.fromisoformat(row.day),
         units_limit=row.units_limit,
@@ -352,6 +365,7 @@ def as_record(kind: type[T], row: AnyRow) -> T:
 
 
 def as_body(row: AnyRow) -> Body:
+    """Make a Body of a row."""
     return Body(row.body, row.encoding, row.raw_bytes, row.sha256, row.item_count)
 
 

@@ -103,8 +103,10 @@ def ending(run: RunRecord, now: datetime) -> str:
 
 
 def under_way(run: RunRecord, now: datetime) -> bool:
+    """Whether a run has not ended and its lease is not over."""
     return run.ended_at is None and run.lease_until >= now
 
 
 def utc(moment: datetime) -> str:
+    """Format an instant in UTC, to the minute."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -75,6 +75,7 @@ class Summary:
 
     @property
     def calls_open(self) -> int:
+        """Calls under way, or of a killed run."""
         return self.calls - self.calls_ok - self.calls_failed - self.calls_abandoned
 
     @property

@@ -36,12 +36,15 @@ class HealthCheck:
         self._url = url
 
     async def started(self) -> None:
+        """Ping that a run began."""
         await self._ping("start", "The run begins.")
 
     async def succeeded(self, text: str) -> None:
+        """Ping that a run ended well, with its last lines."""
         await self._ping("", text)
 
     async def failed(self, text: str) -> None:
+        """Ping that a run failed, with its error."""
         await self._ping("fail", text)
 
     async def _ping(self, ending: str, text: str) -> None:

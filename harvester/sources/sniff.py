@@ -179,6 +179,7 @@ def _command(name: str, column: str) -> str:
 
 
 def column_missing(names: Sequence[str], column: str, name: str, hint: str) -> ConfigError:
+    """Return the error for a missing column, with the existing ones."""
     listed = ", ".join(_visible(text) for text in names[:SHOWN_COLUMNS])
     more = f" and {len(names) - SHOWN_COLUMNS} more" if len(names) > SHOWN_COLUMNS else ""
     what = f"{name} has no column {column!r}.{did_you_mean(column, names)} Its columns: {listed}{more}."

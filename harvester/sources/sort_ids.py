@@ -71,9 +71,11 @@ class Earlier:
         self._ids: set[str] = set()
 
     def without(self, texts: Iterable[str]) -> list[str]:
+        """Return the texts that were not remembered."""
         return [text for text in texts if text not in self._ids]
 
     def remember(self, ids: Iterable[str]) -> None:
+        """Remember ids, up to REMEMBERED_IDS."""
         self._ids.update(islice(ids, REMEMBERED_IDS - len(self._ids)))
 
 
@@ -110,6 +112,7 @@ class Limit:
 
     @property
     def reached(self) -> bool:
+        """Whether the limit is reached."""
         return len(self._seen) >= self.most
 
     def cut(self, chunk: IdChunk, texts: Sequence[str]) -> IdChunk:

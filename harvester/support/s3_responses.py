@@ -65,6 +65,7 @@ class Refusal:
 
 
 def refusal_of(error: ClientError) -> Refusal:
+    """Return the refusal that a ClientError of botocore describes."""
     about: Mapping[str, Any] = error.response.get("Error", {})
     answer: Mapping[str, Any] = error.response.get("ResponseMetadata", {})
     status = int(answer.get("HTTPStatusCode", 0))
@@ -85,6 +86,7 @@ def refuse_redirect(status: int, headers: Mapping[str, str]) -> None:
 
 
 def redirected(status: int, location: str) -> ConfigError:
+    """Return the error for an endpoint that redirects."""
     try:
         address = urlsplit(location)
         host = shown(address.netloc.rpartition("@")[2])
@@ -97,4 +99,5 @@ def redirected(status: int, location: str) -> ConfigError:
 
 
 def not_s3(why: str) -> ConfigError:
+    """Return the error for an endpoint that is not S3."""
     return ConfigError(f"What answers at the S3 endpoint is not S3: {why}.", next_step=CHECK_ENDPOINT)

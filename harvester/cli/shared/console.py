@@ -56,6 +56,7 @@ def fold(text: str, stream: TextIO, indent: int = 0) -> str:
 
 
 def on_terminal() -> bool:
+    """Whether stdout is a terminal."""
     return sys.stdout.isatty()
 
 
@@ -108,6 +109,7 @@ def show_next(step: str, verbosity: int, began: float | None = None) -> None:
 
 
 def show(result: RenderableType) -> None:
+    """Print a result, as something that rich can draw, on stdout."""
     from rich.console import Console
 
     if on_terminal():

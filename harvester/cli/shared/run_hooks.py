@@ -38,14 +38,17 @@ class RunHooks:
         self._ended: Callable[[], Coroutine[Any, Any, None]] | None = None
 
     def begin(self) -> None:
+        """Start the health check's ping, and post summaries from now on."""
         self._report.on_day_over = self._summarize
         if self._harvester.config.notify.url is not None:
             self._started = _start_daemon("notify-start", lambda: asyncio.run(self._notifier.started()))
 
     def succeeded(self, text: str) -> None:
+        """Note that the run ended well, with its last lines."""
         self._ended = lambda: self._notifier.succeeded(text)
 
     def failed(self, text: str) -> None:
+        """Note that the run failed, with its error."""
         self._error = text
         self._ended = lambda: self._notifier.failed(text)
 

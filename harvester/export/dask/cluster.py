@@ -27,7 +27,7 @@ _TO_STOP = (signal.SIGINT, signal.SIGTERM)
 def connected(address: str) -> Iterator[Client]:
     """Yield a client of the cluster. Work under way at the end is cancelled."""
     if address == LOCAL:
-        _start_fork_server()  # it imports while this process goes on
+        _start_fork_server()  # it imports in parallel to this process
     _import_dask()
     with _client_here() if address == LOCAL else _client_of(address) as client:
         yield client

@@ -16,6 +16,7 @@ def numbers(values: Sequence[int | None], kind: pa.DataType) -> pa.Array:
 
 
 def texts(values: Sequence[str | None]) -> pa.StringArray:
+    """Make an array of texts."""
     if values.count(None) == len(values):
         return pa.nulls(len(values), pa.string())
     pieces = [b"" if value is None else value.encode() for value in values]

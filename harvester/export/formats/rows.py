@@ -176,6 +176,7 @@ def _is_unbroken(plain: bytes) -> bool:
 
 
 def on_one_line(raw: msgspec.Raw) -> bytes:
+    """Return a video without line breaks."""
     # Line breaks are only between tokens: within a JSON string they are escaped.
     plain = bytes(raw)
     return msgspec.json.format(plain, indent=-1) if b"\n" in plain or b"\r" in plain else plain

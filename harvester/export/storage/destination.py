@@ -53,15 +53,18 @@ class Meter:
         self._hash = hashlib.sha256()
 
     def over(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield the chunks, and count and hash them."""
         for chunk in chunks:
             self.add(chunk)
             yield chunk
 
     def add(self, chunk: bytes | bytearray) -> None:
+        """Count and hash a chunk."""
         self.bytes += len(chunk)
         self._hash.update(chunk)
 
     def drain(self, chunks: Iterable[bytes]) -> None:
+        """Count and hash all chunks."""
         for _ in self.over(chunks):
             pass
 
@@ -70,6 +73,7 @@ class Meter:
         return self._hash.hexdigest()
 
     def published(self, uri: str) -> PublishedFile:
+        """Return what was published at `uri`."""
         return PublishedFile(uri, self.bytes, self.sha256)
 
 

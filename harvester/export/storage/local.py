@@ -143,6 +143,7 @@ class LocalTarget:
 
 
 def as_standing(about: os.stat_result) -> ExistingFile:
+    """Return what is at a destination, by its stat result."""
     version = (about.st_dev, about.st_ino, about.st_mtime_ns)
     return ExistingFile(version, about.st_size, changed_at=about.st_mtime)
 

@@ -71,6 +71,7 @@ def admit_file(target: Destination, *, force: bool) -> ExistingFile | None:
 
 
 def foreign_file_error(uri: str, reason: str) -> DestinationRefused:
+    """Return the error for a destination that harvester did not write, with the `reason`."""
     return DestinationRefused(
         f"Can't write to {shown(uri)}: harvester did not write what stands there ({reason}).",
         state="Nothing was written.",
@@ -144,6 +145,7 @@ class Found:
 
     @classmethod
     def beside(cls, folder: Folder, files: Mapping[str, ExistingFile]) -> Found:
+        """Read the manifest next to a folder with these files."""
         place = folder.beside(SUFFIX)
         standing = place.standing()  # before it is read, so that what is replaced is not newer than what was read
         return cls(files, standing, read_manifest(place) if standing else None)

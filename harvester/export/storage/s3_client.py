@@ -163,9 +163,11 @@ def wants_checksums(client: S3Client) -> bool:
 
 
 def crc32(data: bytes | bytearray) -> bytes:
+    """Return the CRC32 of the data, as four bytes."""
     # isa-l's crc32 is ten times as fast as zlib's.
     return isal_zlib.crc32(data).to_bytes(4, "big")
 
 
 def as_header(checksum: bytes) -> str:
+    """Return a checksum as S3's headers have it, in base64."""
     return base64.b64encode(checksum).decode()

@@ -84,6 +84,7 @@ class S3Folder:
         return Found.beside(self, self._objects())
 
     def changing(self) -> ExistingFile | None:
+        """Return the mark of an export that is changing the folder, if any."""
         return self.file(CHANGING).standing()
 
     def _objects(self) -> dict[str, ExistingFile]:

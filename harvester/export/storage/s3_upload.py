@@ -43,9 +43,11 @@ class Buffers:
         self._free: list[bytearray] = []
 
     def take(self, size: int) -> bytearray:
+        """Return a buffer of `size` bytes."""
         return self._free.pop() if self._free else bytearray(size)
 
     def give_back(self, buffer: bytearray) -> None:
+        """Return a buffer for reuse."""
         self._free.append(buffer)
 
 
@@ -64,6 +66,7 @@ class Upload:
 
     @classmethod
     def begin(cls, client: S3Client, bucket: str, key: str, headers: dict[str, Any]) -> Self:
+        """Begin a multipart upload to a key, with the headers of the object."""
         # S3 refuses parts with a checksum that was not announced.
         expected: dict[str, Any] = {"ChecksumAlgorithm": "CRC32"} if wants_checksums(client) else {}
         begun = client.create_multipart_upload(Bucket=bucket, Key=key, **headers, **expected)

@@ -102,6 +102,7 @@ def connect(url: str, kind: type[psycopg.Connection] = psycopg.Connection) -> ps
 
 
 def connect_for_writing(url: str) -> psycopg.Connection:
+    """Connect, with the session's settings for a writer."""
     db = connect(url)
     with _closed_on_error(db):
         settings = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in _WRITING.items())
@@ -207,6 +208,7 @@ def ends_connection(error: psycopg.Error) -> bool:
 
 
 def damaged(url: str, how: str) -> LedgerDamaged:
+    """Return the error for a damaged ledger: `how` says what is wrong."""
     return LedgerDamaged(
         f"The ledger {name_of(url)} is damaged: {how}.",
         state="Nothing was repaired or thrown away.",

@@ -250,6 +250,7 @@ def replaced(path: Path) -> LedgerUnusable:
 
 
 def damaged(path: Path, how: str) -> LedgerDamaged:
+    """Return the error for a damaged ledger: `how` says what is wrong."""
     return LedgerDamaged(
         f"The ledger {shown(path.name)} is damaged: {how}.",
         state="Nothing was repaired or thrown away.",

@@ -187,6 +187,7 @@ def known_revision(
 
 
 def refuse_older(revision: str, name: str) -> None:
+    """Raise LedgerUnusable if the ledger is of an older version."""
     if revision != REVISION:
         raise LedgerUnusable(
             f"The ledger {name} is of an older version ({revision}; this harvester works with {REVISION}).",

@@ -13,16 +13,19 @@ from harvester.model import Addition, Span, VideoState
 
 
 def last_position(tx: Transaction) -> int:
+    """Return the position of the newest id, 0 in an empty ledger."""
     position: int = tx.value(tx.sql.LAST_POSITION)
     return position
 
 
 def open_load(tx: Transaction, source: str, now: datetime) -> int:
+    """Enter a load. Returns its id."""
     load_id: int = tx.value(tx.sql.OPEN_LOAD, source=source, now=instant(now))
     return load_id
 
 
 def close_load(tx: Transaction, load_id: int, now: datetime) -> None:
+    """Note that the load read its source to the end."""
     tx.later(tx.sql.CLOSE_LOAD, load_id=load_id, now=instant(now))
 
 
@@ -34,6 +37,7 @@ def add(
     load_id: int | None,
     rows: int,
 ) -> Addition:
+    """Append the ids that are new: see `Ledger.add`."""
     # One load at a time: otherwise positions have gaps for a moment, and claims look no further than the last position.
     tx.lock("adding")
     new, new_invalid, first = tx.add(ids, invalid, load_id)
@@ -48,6 +52,7 @@ def add(
 
 
 def remove(tx: Transaction, span: Span, which: Removal) -> dict[VideoState, int]:
+    """Remove ids of the span that no call has asked for. Returns how many of each state."""
     rows = tx.rows(tx.sql.REMOVE, first=span.first, last=span.last, state=which.state, load_id=which.load_id)
     of_state, of_load = Counter[VideoState](), Counter[int]()
     for state, load_id, number in rows:

@@ -31,6 +31,7 @@ def reserve(tx: Transaction, budget: Budget, calls: int) -> tuple[int, Denied]:
 
 
 def close_day(tx: Transaction, bucket: Bucket, day: date, now: datetime) -> None:
+    """Close the day, which the API says is spent."""
     tx.later(tx.sql.CLOSE_DAY, bucket=bucket, day=day.isoformat(), now=instant(now))
 
 
@@ -40,4 +41,5 @@ def reopen_day(tx: Transaction, bucket: Bucket, day: date) -> bool:
 
 
 def spend_elsewhere(tx: Transaction, bucket: Bucket, day: date, units: int) -> None:
+    """Record the units of the day that others have spent."""
     tx.later(tx.sql.SPEND_ELSEWHERE, bucket=bucket, day=day.isoformat(), units=units)

@@ -32,10 +32,12 @@ def open_run(tx: Transaction, process: ProcessIdentity, now: datetime, lease_unt
 
 
 def renew_lease(tx: Transaction, run_id: int, lease_until: datetime) -> None:
+    """Extend the run's lease, and reopen a run that was taken for dead."""
     tx.later(tx.sql.RENEW_LEASE, run_id=run_id, lease_until=instant(lease_until + tx.clock_lead()))
 
 
 def close_run(tx: Transaction, run_id: int, now: datetime, reason: str) -> None:
+    """Abandon the run's open calls, and note why it ended."""
     _abandon(tx, run_id, now, reason)
     tx.later(tx.sql.CLOSE_RUN, run_id=run_id, now=instant(now), reason=reason)
 

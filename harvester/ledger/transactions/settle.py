@@ -112,6 +112,7 @@ def count_good(tx: Transaction, one: Settlement) -> None:
 
 
 def retry(tx: Transaction, run_id: int, batch: Batch, fault: Outcome, budget: Budget, now: datetime) -> Batch | Denied:
+    """Close the call as failed, and open another for the same ids: see `Ledger.retry`."""
     if not _close_failed(tx, batch, fault, now):
         return Denied.CLAIM_LOST
     moves = moves_of(batch.positions, batch.call_id) if batch.kind.claims_ids else []
@@ -127,6 +128,7 @@ def retry(tx: Transaction, run_id: int, batch: Batch, fault: Outcome, budget: Bu
 
 
 def give_back(tx: Transaction, batch: Batch, fault: Outcome, how: GiveBack, now: datetime) -> bool:
+    """Close the call as failed, and release, split or fail its ids: see `Ledger.give_back`."""
     if not _close_failed(tx, batch, fault, now):
         return False
     if not batch.kind.claims_ids:
