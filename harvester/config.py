@@ -259,7 +259,8 @@ class Config(_Section):
     def crawl_name(self) -> str:
         """`report.name`, or the name of the folder of the configuration, else of the ledger; else the ledger's."""
         place = self._file or self.ledger.path
-        return self.report.name or (place and shown(place.absolute().parent.name, 100)) or self.ledger.name
+        name = self.report.name or (place.absolute().parent.name if place else "")
+        return shown(name, 100) or self.ledger.name
 
     @model_validator(mode="after")
     def _page_beside_export(self) -> Self:

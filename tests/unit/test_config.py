@@ -73,6 +73,7 @@ def test_a_crawl_is_named_as_the_settings_say_or_as_its_folder(tmp_path: Path) -
     assert isolated_config({"ledger": {"url": f"sqlite:///{folder}/h.db"}}).crawl_name == "songs"
     assert isolated_config({"ledger": {"url": "sqlite:////h.db"}}).crawl_name == "h.db"
     assert isolated_config({"ledger": {"url": "postgresql://me:pw@host/db"}}).crawl_name == "postgresql://host/db"
+    assert isolated_config({"report": {"name": "a\n\x1b[2Jb"}}).crawl_name == "a [2Jb"
     with pytest.raises(ConfigError, match=r"report\.name: "):
         load_config(write(folder, '[report]\nname = ""\n'))
 
