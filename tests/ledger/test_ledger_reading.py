@@ -100,16 +100,16 @@ async def test_progress_names_every_state_of_an_empty_ledger(ledger: Ledger, rea
 
 
 async def test_runs_are_told_their_calls_and_the_first_failed_ids(
-    ledger: Ledger, run: int, books: LedgerReader
+    ledger: Ledger, run: int, reader: LedgerReader
 ) -> None:
     await ledger.add(video_ids(60), [], 0)
     for position in (3, 1, 2):
         await ledger.give_back(await a_batch(ledger, run, among=[position]), a_fault(), GiveBack.FAIL, NOW)
     batch = await a_batch(ledger, run)
-    assert books.calls_of_runs([run, run + 1]) == {run: RunCalls(4, 3 * batch.units + batch.units)}
-    assert books.calls_of_runs([]) == {}
-    assert [failed.video_id for failed in books.failed(2)] == video_ids(2)
-    assert len(list(books.failed())) == 3
+    assert reader.calls_of_runs([run, run + 1]) == {run: RunCalls(4, 3 * batch.units + batch.units)}
+    assert reader.calls_of_runs([]) == {}
+    assert [failed.video_id for failed in reader.failed(2)] == video_ids(2)
+    assert len(list(reader.failed())) == 3
 
 
 async def test_responses_come_in_load_order_whatever_the_order_of_the_calls(
