@@ -115,13 +115,15 @@ def on_a_terminal(folder: Path, line: str, **more: str) -> str:
 
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*?(3[0-9]|9[0-7])")
+BOLD = re.compile(r"\x1b\[1m")
 
 
-@pytest.mark.parametrize("line", ["status", "--config nowhere.toml status"], ids=["result", "error"])
+@pytest.mark.parametrize("line", ["status", "run", "--config nowhere.toml status"])
 def test_a_terminal_gets_colours_unless_they_are_unwanted(session: CommandLine, line: str) -> None:
     session.ok("run")
-    assert COLOUR.search(on_a_terminal(session.folder, line))
+    assert (COLOUR if "status" in line else BOLD).search(on_a_terminal(session.folder, line))
     assert not COLOUR.search(on_a_terminal(session.folder, line, NO_COLOR="1"))
+    assert "\x1b" not in on_a_terminal(session.folder, line, TERM="dumb")
 
 
 @pytest.mark.parametrize("line", ["doctor --offline", "verify --export nowhere.json", "prune --older-than 30d"])

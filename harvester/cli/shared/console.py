@@ -29,8 +29,14 @@ def warn_of_clock(harvester: Harvester) -> None:
 
 
 def coloured(text: str, rest: str, colour: str, *, err: bool = False) -> None:
-    """Print `text` in a colour and the rest after it. click does not know NO_COLOR."""
-    click.echo(click.style(text, fg=colour) + rest, err=err, color=False if os.environ.get("NO_COLOR") else None)
+    """Print `text` in a colour and the rest after it."""
+    _echo(click.style(text, fg=colour) + rest, err=err)
+
+
+def _echo(text: str, *, err: bool = False) -> None:
+    """Print it. click knows terminals, but neither NO_COLOR nor TERM=dumb."""
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM", "").lower() in ("dumb", "unknown")
+    click.echo(text, err=err, color=False if plain else None)
 
 
 def fold(text: str, stream: TextIO, indent: int = 0) -> str:
@@ -105,7 +111,7 @@ def show_next(step: str, verbosity: int, began: float | None = None) -> None:
     if began is not None:
         step = f"Took {elapsed(time.monotonic() - began)}. {step}".rstrip()
     if verbosity >= 0:
-        click.echo(click.style(fold(step, sys.stdout), bold=True), color=False if os.environ.get("NO_COLOR") else None)
+        _echo(click.style(fold(step, sys.stdout), bold=True))
 
 
 def show(result: RenderableType) -> None:
