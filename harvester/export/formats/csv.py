@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from decimal import Decimal
-from functools import partial
 from typing import Any
 
 import msgspec
 
 from harvester.export.counters import Counters
-from harvester.export.formats.rows import Lines, made_of_videos
+from harvester.export.formats.rows import Lines, gathered, video_lines
 from harvester.export.formats.table_rows import TABLE_COLUMNS, is_list, table_rows
 from harvester.export.formats.video import Flag
 from harvester.ledger.reader import LedgerReader
@@ -31,7 +30,10 @@ ROWS_IN_A_PIECE = 500
 def csv_file(reader: LedgerReader, span: Span, counters: Counters, *, safe: bool = False) -> Iterator[bytes]:
     """Yield the fetched videos of the span in load order. If `safe`, no text begins like a formula."""
     yield HEADER
-    yield from made_of_videos(reader, span, counters, partial(rows, safe=safe), ROWS_IN_A_PIECE)
+    # In this thread: Python's lock is held nearly all the time, and with another one it takes an eighth more.
+    for lines in gathered(video_lines(reader, span), ROWS_IN_A_PIECE):
+        counters.videos += len(lines.videos)
+        yield rows(lines, safe=safe)
 
 
 def rows(lines: Lines, *, safe: bool) -> bytes:

@@ -83,20 +83,21 @@ def made_of_videos(
     def made(lines: Lines) -> tuple[int, T]:
         return len(lines.videos), make(lines)
 
-    for videos, each in ahead(made, _gathered(video_lines(reader, span), rows), depth=UNDER_WAY):
+    for videos, each in ahead(made, gathered(video_lines(reader, span), rows), depth=UNDER_WAY):
         counters.videos += videos
         yield each
 
 
-def _gathered(chunks: Iterator[Lines], rows: int) -> Iterator[Lines]:
-    gathered = Lines([], [])
+def gathered(chunks: Iterator[Lines], rows: int) -> Iterator[Lines]:
+    """The same videos, at least so many at a time."""
+    so_far = Lines([], [])
     for lines in chunks:
-        gathered = Lines(gathered.videos + lines.videos, gathered.fetched_at + lines.fetched_at)
-        if len(gathered.videos) >= rows:
-            yield gathered
-            gathered = Lines([], [])
-    if gathered.videos:
-        yield gathered
+        so_far = Lines(so_far.videos + lines.videos, so_far.fetched_at + lines.fetched_at)
+        if len(so_far.videos) >= rows:
+            yield so_far
+            so_far = Lines([], [])
+    if so_far.videos:
+        yield so_far
 
 
 def video_lines(reader: LedgerReader, span: Span) -> Iterator[Lines]:
