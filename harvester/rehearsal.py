@@ -212,7 +212,7 @@ class Rehearsal:
             Check(
                 "no day over its budget",
                 units <= limit and over == 0,
-                f"at most {units:,} of {limit:,} units a day, {count(over, 'call')} refused for it",
+                f"at most {units:,} of {count(limit, 'unit')} a day, {count(over, 'call')} refused for it",
             ),
             Check(
                 "no id lost",

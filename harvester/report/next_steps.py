@@ -62,7 +62,7 @@ def needs(overview: Overview) -> list[str]:
     if overview.clock_hint:
         found.append(shown(overview.clock_hint))
     if age > REFRESH_AGE:
-        old = f"{age.days} days old (YouTube's terms allow 30)"
+        old = f"{count(age.days, 'day')} old (YouTube's terms allow 30)"
         found.append(f"Stored data is {old}: harvester refresh --older-than {REFRESH_AGE.days}d")
     if summary.price_hint:
         found.append(summary.price_hint)

@@ -139,7 +139,7 @@ def _charts(data: PageData, course: Course, days: Sequence[DayLine], buckets: Se
             "Bar",
             "chart-units",
             "Units a day",
-            f"Bars, {span}: at most {max(units):,} units on a day, of {limit:,} allowed.",
+            f"Bars, {span}: at most {count(max(units), 'unit')} on a day, of {limit:,} allowed.",
             labels + room,
             {"Units a day": units},
             limit=limit,
@@ -148,7 +148,7 @@ def _charts(data: PageData, course: Course, days: Sequence[DayLine], buckets: Se
             "Line",
             "chart-course",
             "Ids settled over time, against the plan",
-            f"Lines, {span}: {settled:,} ids settled, {data.progress.asked_for:,} to settle.",
+            f"Lines, {span}: {count(settled, 'id')} settled, {data.progress.asked_for:,} to settle.",
             ["", *labels] if from_nothing else labels,
             {
                 "settled": [0] * from_nothing + [line.settled for line in days],
@@ -161,7 +161,7 @@ def _charts(data: PageData, course: Course, days: Sequence[DayLine], buckets: Se
             "StackedBar",
             "chart-outcomes",
             "Calls a day, by outcome",
-            f"Stacked bars, {span}: {summary.calls_ok:,} good calls in all, {summary.calls_failed:,} failed, "
+            f"Stacked bars, {span}: {count(summary.calls_ok, 'good call')} in all, {summary.calls_failed:,} failed, "
             f"{summary.calls_abandoned:,} abandoned.",
             labels + room,
             {
@@ -174,7 +174,7 @@ def _charts(data: PageData, course: Course, days: Sequence[DayLine], buckets: Se
             "Bar",
             "chart-latency",
             "Good calls by how long they took",
-            f"Bars of {len(data.seconds):,} calls; each is labelled with the seconds that its calls stayed below.",
+            f"Bars of {count(len(data.seconds), 'call')}; each is labelled with the seconds its calls stayed below.",
             [bucket.below for bucket in buckets],
             {"Good calls by how long they took": [bucket.calls for bucket in buckets]},
             most_labels=len(buckets),

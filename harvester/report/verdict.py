@@ -55,7 +55,8 @@ def verdict(overview: Overview, course: Course) -> Verdict:
 def _silence(overview: Overview) -> str:
     idle = max((overview.now - (run.ended_at or run.lease_until) for run in overview.runs[:1]), default=timedelta())
     hours = int(idle.total_seconds() // 3600)
-    return f"No run for {hours:,} hours, though ids are left: look at cron and its mail." if idle > SILENT_AFTER else ""
+    told = f"No run for {count(hours, 'hour')}, though ids are left: look at cron and its mail."
+    return told if idle > SILENT_AFTER else ""
 
 
 def _against_the_plan(summary: Summary, course: Course) -> Verdict:

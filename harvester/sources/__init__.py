@@ -130,7 +130,9 @@ def _from_first_id(
         where = "" if content.format is Format.LINES else f" in column {wanted.column!r}"
         rows = sum(chunk.rows for chunk in held)
         which = (
-            "Its only row holds no" if rows == 1 else f"Not one of its {'first ' if cut else ''}{rows:,} rows holds a"
+            "Its only row holds no"
+            if rows == 1
+            else f"Not one of its {'first ' if cut else ''}{count(rows, 'row')} holds a"
         )
         raise without_ids(shown, f"{which} video id{where}", examples, content.hint)
     if content.format is not Format.LINES:

@@ -189,7 +189,7 @@ def column_missing(names: Sequence[str], column: str, name: str, hint: str) -> C
 def columns_of_one_name(column: str, numbers: Sequence[int], name: str, hint: str) -> ConfigError:
     """`numbers` are theirs, from 1."""
     places = " and ".join(map(str, numbers))
-    return ConfigError(f"{name} has {len(numbers)} columns {column!r}: numbers {places}.", next_step=hint)
+    return ConfigError(f"{name} has {count(len(numbers), 'column')} {column!r}: numbers {places}.", next_step=hint)
 
 
 def _visible(text: str) -> str:
