@@ -87,11 +87,11 @@ GLOBAL_OPTIONS = (
     click.Option(
         ["--config"],
         type=click.Path(path_type=Path, dir_okay=False),
-        help="The settings. [default: $HARVESTER_CONFIG, then ./config.toml]",
+        help="The settings file. [default: $HARVESTER_CONFIG, then ./config.toml]",
     ),
-    click.Option(["-v", "--verbose"], count=True, help="Say more; show where an error comes from."),
-    click.Option(["-q", "--quiet"], count=True, help="Print only the result and what is wrong."),
-    click.Option(["--log-format"], type=click.Choice(["text", "json"]), help="How log lines are written."),
+    click.Option(["-v", "--verbose"], count=True, help="Log more; show tracebacks of errors."),
+    click.Option(["-q", "--quiet"], count=True, help="Print only results, warnings and errors."),
+    click.Option(["--log-format"], type=click.Choice(["text", "json"]), help="The format of log lines."),
 )
 
 

@@ -19,12 +19,12 @@ COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 
 
 @click.command(epilog="\b\nExample: harvester doctor --offline --json\nExample: harvester doctor --offline")
-@click.option("--offline", is_flag=True, help="Leave out what needs the network.")
+@click.option("--offline", is_flag=True, help="Skip the checks that need the network.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.option(
     "--spend-unit",
     is_flag=True,
-    help="Prove the key by one call of the crawl: its units are reserved in the ledger, its videos kept.",
+    help="Test the key by one call of the crawl: its units are spent, its videos stored.",
 )
 @click.pass_context
 def doctor(ctx: click.Context, offline: bool, as_json: bool, spend_unit: bool) -> None:

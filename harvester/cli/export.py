@@ -29,17 +29,17 @@ if TYPE_CHECKING:
     type=click.Choice(["none", "gzip", "zstd"]),
     help="Of json, jsonl and csv. [default: as DEST ends, then export.compression]",
 )
-@click.option("--csv-safe", is_flag=True, help="CSV in which no cell is taken for a formula by a spreadsheet.")
+@click.option("--csv-safe", is_flag=True, help="Write CSV in which spreadsheets take no cell for a formula.")
 @click.option(
-    "--max-part-bytes", type=click.IntRange(min=1), metavar="N", help="Make DEST a folder of parts, of N bytes at most."
+    "--max-part-bytes", type=click.IntRange(min=1), metavar="N", help="Make DEST a folder of parts of at most N bytes."
 )
 @click.option(
     "--dask",
     metavar="ADDRESS",
-    help="Have the parts made by a Dask cluster: tcp://scheduler:8786, or local for one on this machine.",
+    help="Make the parts on a Dask cluster: tcp://scheduler:8786, or local for one on this machine.",
 )
 @click.option(
-    "--datasette-metadata", is_flag=True, help="Write DEST.metadata.json for Datasette too, next to a database."
+    "--datasette-metadata", is_flag=True, help="Also write DEST.metadata.json for Datasette, next to a database."
 )
 @click.option("--force", is_flag=True, help="Replace DEST even if harvester did not write it.")
 @click.option("--require-complete", is_flag=True, help="Publish nothing, with exit code 5, while ids are left.")

@@ -30,7 +30,7 @@ def _delimiter(_context: click.Context, _parameter: click.Parameter, value: str 
     help="The column that holds the ids; a number, from 1, in a table without header. [default: source.column]",
 )
 @click.option("--limit", metavar="N", type=click.IntRange(min=1), help="Take the first N distinct ids only.")
-@click.option("--delimiter", metavar="C", callback=_delimiter, help="What separates the fields. [default: found out]")
+@click.option("--delimiter", metavar="C", callback=_delimiter, help="What separates the fields. [default: detected]")
 @click.option("--encoding", metavar="E", help="The encoding of text, such as utf-16. [default: UTF-8]")
 @click.pass_obj
 def load(options: GlobalOptions, /, sources: tuple[str, ...], **how: Any) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command(epilog="Example: harvester prune --older-than 30d")
-@click.option("--older-than", callback=parse_age, required=True, metavar="AGE", help="As 30d, 12h or 4w.")
+@click.option("--older-than", callback=parse_age, required=True, metavar="AGE", help="Such as 30d, 12h or 4w.")
 @click.option("--dry-run", is_flag=True, help="Say how much it would be; delete nothing.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @click.pass_obj

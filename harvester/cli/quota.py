@@ -30,14 +30,14 @@ def _day(_ctx: click.Context, _param: click.Parameter, value: str | None) -> dat
 
 
 @click.command(epilog="\b\nExample: harvester quota\nExample: harvester quota --spent 500")
-@click.option("--reopen", callback=_day, metavar="DAY", help="Open this day again, which was closed wrongly.")
+@click.option("--reopen", callback=_day, metavar="DAY", help="Reopen a day that was closed wrongly.")
 @click.option(
     "--spent",
     type=click.IntRange(min=0),
     metavar="N",
-    help="What others spent of the key's units today, N in all; it replaces what was entered before.",
+    help="Units of the key that others spent today, N in all; replaces an earlier entry.",
 )
-@click.option("--statistics", is_flag=True, help="Of the quota of the statistics, which is one apart.")
+@click.option("--statistics", is_flag=True, help="For the separate quota of statistics.")
 @click.pass_obj
 def quota(options: GlobalOptions, reopen: date | None, spent: int | None, statistics: bool) -> None:
     """Show the quota days, reopen one, or enter what others spent.

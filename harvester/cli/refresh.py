@@ -20,11 +20,15 @@ if TYPE_CHECKING:
 
 
 @click.command(epilog="\b\nExample: harvester refresh --older-than 25d\nExample: harvester refresh --statistics-only")
-@click.option("--older-than", callback=parse_age, metavar="AGE", help="As 25d, 12h or 4w. [for statistics: 1d]")
-@click.option("--changed-parts", is_flag=True, help="What was asked for with other parts than youtube.parts.")
-@click.option("--statistics-only", is_flag=True, help="Only views, likes and comments: a unit a call, a quota apart.")
+@click.option("--older-than", callback=parse_age, metavar="AGE", help="Such as 25d, 12h or 4w. [for statistics: 1d]")
+@click.option(
+    "--changed-parts", is_flag=True, help="Responses that were asked for with other parts than youtube.parts."
+)
+@click.option(
+    "--statistics-only", is_flag=True, help="Only views, likes and comments: a unit a call, of a separate quota."
+)
 @click.option("--max-calls", type=click.IntRange(min=1), help="End after this many calls.")
-@click.option("--dry-run", is_flag=True, help="Say how much it would be: send, spend and change nothing.")
+@click.option("--dry-run", is_flag=True, help="Say how much it would be; send, spend and change nothing.")
 @click.pass_obj
 def refresh(
     options: GlobalOptions,

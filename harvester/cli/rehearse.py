@@ -28,7 +28,7 @@ REHEARSED_VIDEOS = 91_234
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("rehearsal"),
     show_default=True,
-    help="The folder that it works in; recreated each time.",
+    help="The folder to work in; recreated each time.",
 )
 @click.pass_obj
 def rehearse(options: GlobalOptions, videos: int, seed: int, faults: str, out: Path) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     "load_id",
     type=click.IntRange(min=1),
     metavar="N",
-    help="What load N brought first, of both kinds; harvester status --loads lists the loads.",
+    help="The ids that load N added, of both kinds; harvester status --loads lists the loads.",
 )
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @click.pass_obj

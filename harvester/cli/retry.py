@@ -9,16 +9,16 @@ from harvester.cli.shared.global_options import GlobalOptions
 
 
 @click.command(epilog="Example: harvester retry --failed --missing")
-@click.option("--failed", is_flag=True, help="Ids that were given up after every attempt. [the default]")
+@click.option("--failed", is_flag=True, help="Failed ids: given up after every attempt. [the default]")
 @click.option("--missing", is_flag=True, help="Ids that the API's answer omitted: some come back.")
 @click.option(
     "--reason",
     "reasons",
     multiple=True,
     metavar="R",
-    help="Only failed ids whose last call ended so, as backendError; may be given again.",
+    help="Only failed ids whose last call ended with R, such as backendError; may be repeated.",
 )
-@click.option("--dry-run", is_flag=True, help="Say how many it would be; change nothing.")
+@click.option("--dry-run", is_flag=True, help="Say how many ids it would be; change nothing.")
 @click.pass_obj
 def retry(options: GlobalOptions, failed: bool, missing: bool, reasons: tuple[str, ...], dry_run: bool) -> None:
     """Put failed or missing ids back to pending.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.command(epilog="Example: harvester run --max-calls 10")
 @click.option("--max-calls", type=click.IntRange(min=1), help="End after this many calls.")
 @click.option("--until-done", is_flag=True, help="Sleep through each quota reset instead of ending.")
-@click.option("--dry-run", is_flag=True, help="Show what would be done: send, spend and change nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what a run would do; send, spend and change nothing.")
 @click.pass_obj
 def run(options: GlobalOptions, max_calls: int | None, until_done: bool, dry_run: bool) -> None:
     """Fetch until the day's units are spent or nothing is left.

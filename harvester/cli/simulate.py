@@ -10,7 +10,7 @@ from harvester.cli.shared.parameters import FAULTS, FAULTS_HELP
 
 
 @click.command(epilog="Example: harvester simulate --port 8080 --faults mild")
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 takes a free one.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 for a free one.")
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same videos and faults.")
 @click.option("--faults", type=FAULTS, default="none", show_default=True, help=FAULTS_HELP)
 @click.option(

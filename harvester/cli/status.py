@@ -22,15 +22,15 @@ INTERVAL_SECONDS = 2.0
     epilog="\b\nExample: harvester status --html crawl.html --prometheus crawl.prom\n"
     "Example: harvester status --json\nExample: harvester status --failed"
 )
-@click.option("--json", "as_json", is_flag=True, help="For programs; with --failed, one object a line.")
-@click.option("--failed", is_flag=True, help="List the ids that were given up, with tabs where a program reads.")
-@click.option("--loads", is_flag=True, help="List what was loaded, by number, with tabs where a program reads.")
-@click.option("--watch", is_flag=True, help="Look again and again, until Ctrl-C. Needs a terminal.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; with --failed, one object a line.")
+@click.option("--failed", is_flag=True, help="List the failed ids; tab-separated unless on a terminal.")
+@click.option("--loads", is_flag=True, help="List the loads by number; tab-separated unless on a terminal.")
+@click.option("--watch", is_flag=True, help="Refresh the screen until Ctrl-C. Needs a terminal.")
 @click.option(
     "--interval",
     type=click.FloatRange(min=0.1, max=86_400),
     metavar="SECONDS",
-    help=f"Between two looks of --watch. [default: {INTERVAL_SECONDS:g}]",
+    help=f"Seconds between two updates of --watch. [default: {INTERVAL_SECONDS:g}]",
 )
 @click.option(
     "--prometheus",
@@ -42,7 +42,7 @@ INTERVAL_SECONDS = 2.0
     "--html",
     metavar="DEST",
     shell_complete=complete_path,
-    help="Write a page to DEST, a path or s3://bucket/key, and print nothing.",
+    help="Write the report to DEST, a path or s3://bucket/key, and print nothing.",
 )
 @click.option("--force", is_flag=True, help="Replace PATH or DEST even if harvester did not write it.")
 @click.pass_obj

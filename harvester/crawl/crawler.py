@@ -41,7 +41,7 @@ EVIDENCE_SECONDS = 30.0
 MAX_REFUSALS = 30
 """Refused batches in a row until a probe tells whether the ids are at fault or the API."""
 
-# Of a lost claim none: there may be more to claim.
+# None after a lost claim: there may be more to claim.
 _ENDING_OF: dict[Denied | None, Ending] = {
     Denied.NOTHING_PENDING: Ending.NOTHING_LEFT,
     Denied.BUDGET_SPENT: Ending.BUDGET_SPENT,
@@ -93,7 +93,7 @@ class Crawler:
         self._report = report
         self._rng = rng
         self._calls_left = max_calls
-        # Where calls are counted off, one worker claims at a time: a claim that is denied is no call.
+        # With `max_calls`, one worker claims at a time, because a denied claim is no call.
         self._turn: AbstractAsyncContextManager[None] = nullcontext() if max_calls is None else asyncio.Lock()
         self._backoff = Backoff()
         self._controller = ConcurrencyController(run.concurrency, rng, clock.monotonic(), self._backoff)
@@ -109,7 +109,7 @@ class Crawler:
         self._good_waiters: list[asyncio.Event] = []
 
     async def go(self) -> Ending:
-        """Run the workers until each of them is denied a batch. Raises what ended the crawl for good."""
+        """Run the workers until each of them is denied a batch. Raises the error that ended the crawl."""
         self._workers_left = self._run.concurrency
         workers = [asyncio.create_task(self._work()) for _ in range(self._workers_left)]
         try:
@@ -170,7 +170,7 @@ class Crawler:
         return self._one_probe if needs_probe else nullcontext()
 
     async def _wait_for_evidence(self, retry: Retry) -> None:
-        """Wait for a good answer to another worker, which tells as much as a probe and costs nothing."""
+        """Wait for a good answer to another worker, which says as much as a probe and costs nothing."""
         until = self._clock.monotonic() + EVIDENCE_SECONDS
         while retry.needs_probe and self._workers_left > 1 and not self._evidence.is_api_known_up(retry):
             self._good_waiters.append(good := asyncio.Event())

@@ -95,7 +95,7 @@ class QuotaDoubt:
         return self._until is not None and self._until <= sent_at < self._until + DOUBT_LASTS_SECONDS
 
     def hear(self, outcome: Outcome, sent_at: float) -> None:
-        """End the doubt where `outcome` is an answer that is not about the quota."""
+        """End the doubt if `outcome` is an answer that is not about the quota."""
         answered = outcome.http_status == 200 or outcome.verdict is Verdict.BATCH_REFUSED
         if answered and self.is_confirmed(sent_at):
             self._until = None

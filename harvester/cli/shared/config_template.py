@@ -37,9 +37,9 @@ statistics_daily_units = 10_000  # what refresh --statistics-only may spend: a q
 
 [run]
 concurrency = 50                 # most calls under way at once; fewer when the API pushes back
-timeout_seconds = 30             # how long one call may take
+timeout_seconds = 30             # seconds that one call may take
 max_attempts = 5                 # per batch, before it is split and tried smaller
-patience_seconds = 600           # how long nothing may succeed before a run ends and says that the API is down
+patience_seconds = 600           # seconds without a good answer after which the API counts as down
 
 [export]
 uri = "songs.json"               # a path, or s3://bucket/key
@@ -48,9 +48,9 @@ uri = "songs.json"               # a path, or s3://bucket/key
 # A DEST that is typed tells its own by its name.
 format = "json"
 compression = "none"             # none, gzip or zstd, for json, jsonl and csv
-# Set, it makes of uri a folder of numbered parts, none of them larger in bytes: for readers that share the work.
+# If set, uri is a folder of parts of at most this many bytes, for readers that work in parallel.
 # max_part_bytes = 256_000_000
-keep_superseded = false          # of such a folder: parts of the export before stay until the next, for slow readers
+keep_superseded = false          # of such a folder: old parts stay until the next export, for slow readers
 # The rest is for S3. What is left out, the bucket and AWS's usual settings decide.
 acl = "private"                  # one of S3's canned ACLs
 # region = "eu-west-3"           # where the bucket is
@@ -65,7 +65,7 @@ acl = "private"                  # one of S3's canned ACLs
 # html = "report.html"
 
 [notify]
-# Called as a run begins (url/start), ends well (url) or fails (url/fail), as healthchecks.io and its like expect it.
+# Called as a run begins (url/start), ends well (url) or fails (url/fail), as healthchecks.io expects it.
 # It may hold a token: HARVESTER_NOTIFY__URL in the environment keeps it out of this file.
 # url = "https://hc-ping.com/your-uuid"
 # Where a summary is posted when a day's run has ended, or failed. A secret like url: HARVESTER_NOTIFY__WEBHOOK.
@@ -73,7 +73,7 @@ acl = "private"                  # one of S3's canned ACLs
 webhook_format = "slack"         # slack: {"text": …}, as Mattermost and others take it too; json: every figure
 
 [log]
-level = "INFO"                   # the least that is logged
+level = "INFO"                   # the lowest level that is logged
 format = "text"                  # text, or json for programs
 """
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 FAULTS = click.Choice(["none", "mild", "hostile"])
-FAULTS_HELP = "How often the API errs, hangs or answers nonsense."
+FAULTS_HELP = "How often the API fails, hangs or sends invalid answers."
 
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 _LONGEST_DAYS = 36_500
