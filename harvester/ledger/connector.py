@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
-from sqlalchemy import Engine
-
-from harvester.errors import LedgerUnavailable
 from harvester.ledger.queries import AnyQuery, AnyRow
 from harvester.ledger.transactions.transaction import Transaction
 from harvester.support.batching_thread import BatchingThread, Done
@@ -23,7 +18,6 @@ T = TypeVar("T")
 
 MAX_AT_ONCE = 64
 """Most transactions that share a commit: they may keep another process from writing for a tenth of a second."""
-_PAUSE_SECONDS = 0.2
 
 Transactions: TypeAlias = Callable[[Transaction, Sequence[Any]], Sequence[Any]]
 """Runs the transaction of each item, and returns their results."""
@@ -47,7 +41,6 @@ class Connector(ABC):
     """Runs of this process that could not be closed, with the reasons why they had ended."""
     return_seconds: float = 0.0
     """How long a run may be without a connection after a restart of the server."""
-    _reader: Engine
 
     def __init__(self) -> None:
         self._waiting_stopped = threading.Event()
@@ -71,21 +64,9 @@ class Connector(ABC):
         """
         return self._batching_thread(Job(transactions, item))
 
+    @abstractmethod
     async def read(self, *queries: AnyQuery) -> list[Sequence[AnyRow]]:
         """The rows of each query, all from one snapshot."""
-        return await asyncio.to_thread(self.read_all, queries)
-
-    def read_all(self, queries: Sequence[AnyQuery]) -> list[Sequence[AnyRow]]:
-        """Read in this thread, and try to reconnect to a server that is gone, as when writing."""
-        give_up_at = time.monotonic() + self.return_seconds
-        while True:
-            try:
-                with self._errors(), self._reader.connect() as connection:
-                    return [connection.execute(query).all() for query in queries]
-            except LedgerUnavailable:
-                if time.monotonic() >= give_up_at:
-                    raise
-                time.sleep(_PAUSE_SECONDS)
 
     def stop_waiting(self) -> None:
         """Stop waiting, from now on, for a server that is away or for a lock of another process."""

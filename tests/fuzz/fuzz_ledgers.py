@@ -100,7 +100,6 @@ class InlineSqliteConnector(SqliteConnector):
     def __init__(self, database: SqliteDatabase, death: Death) -> None:
         self._path = database.path
         self._engine = database.writing
-        self._reader = database.reading
         self.unclosed = {}
         self._database = database
         self._waiting_stopped = threading.Event()

@@ -86,7 +86,7 @@ async def test_progress_is_one_snapshot(ledger: Ledger, run: int, database: Data
         pytest.skip("looks between two statements of this database's")
     before = await ledger.progress()
 
-    @event.listens_for(connector._reader, "after_cursor_execute")
+    @event.listens_for(connector._reader.sync_engine, "after_cursor_execute")
     def write(_connection: object, _cursor: object, statement: str, *_: object) -> None:
         if "video_states" in statement:
             database.damage("UPDATE quota_days SET calls = calls + 1")

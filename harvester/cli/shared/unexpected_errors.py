@@ -16,7 +16,7 @@ _NAMED_WRONGLY = (
 )
 _LIBRARIES = frozenset(
     (
-        *("aiobotocore", "aiohttp", "alembic", "boto3", "botocore", "dask", "distributed", "fsspec"),
+        *("aiobotocore", "aiohttp", "aiosqlite", "alembic", "boto3", "botocore", "dask", "distributed", "fsspec"),
         *("pandas", "psycopg", "pyarrow", "s3fs", "s3transfer", "sqlalchemy", "sqlite3", "urllib3"),
     )
 )

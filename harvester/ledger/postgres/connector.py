@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 import time
@@ -24,6 +25,7 @@ from harvester.ledger.postgres.connection import (
 )
 from harvester.ledger.postgres.texts import escaped, unescaped
 from harvester.ledger.postgres.transaction import PostgresTransaction
+from harvester.ledger.queries import AnyQuery, AnyRow
 from harvester.support.batching_thread import Done
 
 log = logging.getLogger(__name__)
@@ -33,6 +35,7 @@ RETURN_SECONDS = 60.0
 connection does not count as dead."""
 _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 2.0
+_READING_PAUSE_SECONDS = 0.2
 _MAX_COLLISIONS = 5
 
 
@@ -67,6 +70,21 @@ class PostgresConnector(Connector):
         self._given_up = False
         with self._errors():
             self._db = self._batching_thread.in_thread(lambda: connect_for_writing(url))
+
+    async def read(self, *queries: AnyQuery) -> list[Sequence[AnyRow]]:
+        return await asyncio.to_thread(self.read_all, queries)
+
+    def read_all(self, queries: Sequence[AnyQuery]) -> list[Sequence[AnyRow]]:
+        """Read in this thread, and try to reconnect to a server that is gone, as when writing."""
+        give_up_at = time.monotonic() + self.return_seconds
+        while True:
+            try:
+                with self._errors(), self._reader.connect() as connection:
+                    return [connection.execute(query).all() for query in queries]
+            except LedgerUnavailable:
+                if time.monotonic() >= give_up_at:
+                    raise
+                time.sleep(_READING_PAUSE_SECONDS)
 
     async def release_run_lock(self, run_id: int) -> None:
         if run_id in self._runs:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
@@ -19,6 +19,9 @@ from sqlalchemy.pool import NullPool
 
 from harvester.errors import HarvesterError, LedgerDamaged, LedgerUnavailable, LedgerUnusable
 from harvester.support.sanitize import shown
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 BUSY_TIMEOUT_SECONDS = 60.0
 """How long a transaction waits for those of other processes, which take about a millisecond each."""
@@ -61,15 +64,33 @@ def writing_engine(path: Path) -> Engine:
 
 def reading_engine(path: Path, *, unlocked: bool = False) -> Engine:
     """An engine that cannot write. `unlocked`: see `is_read_unlocked`."""
-    query = {"mode": "ro", "uri": "true"} | ({"immutable": "1"} if unlocked else {})
     engine = create_engine(
-        URL.create("sqlite", database=f"file:{quote(os.fsencode(path))}", query=query),
+        _read_only("sqlite", path, unlocked),
         poolclass=NullPool,
         connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
     )
     _prepare_connections(engine, _READING)
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
     return engine
+
+
+def async_reading_engine(path: Path) -> AsyncEngine:
+    """An engine that cannot write, through aiosqlite, for reads beside a running crawl."""
+    from sqlalchemy.ext.asyncio import create_async_engine
+
+    engine = create_async_engine(
+        _read_only("sqlite+aiosqlite", path, False),
+        poolclass=NullPool,
+        connect_args={"timeout": BUSY_TIMEOUT_SECONDS},
+    )
+    _prepare_connections(engine.sync_engine, _READING)
+    event.listen(engine.sync_engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+    return engine
+
+
+def _read_only(driver: str, path: Path, unlocked: bool) -> URL:
+    query = {"mode": "ro", "uri": "true"} | ({"immutable": "1"} if unlocked else {})
+    return URL.create(driver, database=f"file:{quote(os.fsencode(path))}", query=query)
 
 
 @contextmanager

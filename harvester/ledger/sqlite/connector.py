@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from harvester.ledger.connector import Connector
+from harvester.ledger.queries import AnyQuery, AnyRow
 from harvester.ledger.sqlite.connection import (
     LOCK_SECONDS,
+    async_reading_engine,
     begin_writing,
     checkpoint,
     empty_wal,
     file_at,
     ledger_errors,
-    reading_engine,
     replaced,
     wait_for_lock,
     writing_engine,
@@ -43,10 +44,19 @@ class SqliteConnector(Connector):
         self._path = path
         self.unclosed = _UNCLOSED.setdefault(path, {})
         self._engine = writing_engine(path)
-        self._reader = reading_engine(path)
+        self._reader = async_reading_engine(path)
         self._checkpoints = ThreadPoolExecutor(1, thread_name_prefix="ledger-checkpoints")
         self._jobs_since = 0
         self._pooled = self._batching_thread.in_thread(self._connect)
+
+    async def read(self, *queries: AnyQuery) -> list[Sequence[AnyRow]]:
+        with self._errors():
+            async with self._reader.connect() as connection:
+                return [(await connection.execute(query)).all() for query in queries]
+
+    async def close(self) -> None:
+        await super().close()
+        await self._reader.dispose()
 
     def _errors(self) -> AbstractContextManager[None]:
         return ledger_errors(self._path)
@@ -62,7 +72,6 @@ class SqliteConnector(Connector):
     def _disconnect(self) -> None:
         self._checkpoints.shutdown()
         self._pooled.close()
-        self._reader.dispose()
 
     @contextmanager
     def _transaction(self, jobs: int) -> Iterator[SqliteTransaction]:

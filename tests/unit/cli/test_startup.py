@@ -17,6 +17,7 @@ from harvester.errors import ConfigError
 # Slow to import, and not needed to say how far a crawl is.
 NOT_FOR_STATUS = (
     "aiohttp",
+    "aiosqlite",
     "alembic",
     "boto3",
     "botocore",

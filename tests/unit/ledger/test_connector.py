@@ -38,6 +38,9 @@ class Rows(Connector):
         self.go.set()
         self.closed = False
 
+    async def read(self, *queries: Any) -> list[Any]:
+        raise NotImplementedError
+
     def _errors(self) -> AbstractContextManager[None]:
         return nullcontext()
 
