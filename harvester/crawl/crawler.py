@@ -1,7 +1,7 @@
 """The crawl: claim, fetch and settle, in as many workers as calls may be under way.
 
 Each worker has one batch at a time. The ledger's answer to a claim and the verdict on the API's answer decide the next
-step. Every step is one transaction, so that the process may be killed at any time.
+step, such as to split the batch. Every step is one transaction, so that the process may be killed at any time.
 """
 
 from __future__ import annotations

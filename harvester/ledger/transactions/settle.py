@@ -1,5 +1,5 @@
-"""The transactions that close a call: settle its ids, release them or retry them. See `refresh` for batches that claim
-no ids.
+"""The transactions that close a call: settle its ids, retry them, split them, fail them or release them. See `refresh`
+for batches that claim no ids.
 
 All good answers that wait are settled at once, for the same reason as claims: see `claim`.
 """
