@@ -62,7 +62,7 @@ class ChosenIds(PendingIds):
             return Denied.NOTHING_PENDING
         claimed = await self._ledger.claim(run_id, budget, now, among)
         if isinstance(claimed, Batch) and set(among).isdisjoint(claimed.positions):
-            # Half of a refused batch went first.
+            # Half of a batch that was split went first.
             self._requeued.append(among)
         elif claimed in (Denied.BUDGET_SPENT, Denied.DAY_CLOSED):
             self._requeued.appendleft(among)

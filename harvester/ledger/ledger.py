@@ -109,7 +109,7 @@ class Ledger:
     ) -> Coroutine[Any, Any, Batch | Denied]:
         """Claim up to 50 pending ids for one call and reserve its units, together.
 
-        Halves of refused batches come first, then ids in load order. `among`: only ids at these positions. Returns
+        Halves of split batches come first, then ids in load order. `among`: only ids at these positions. Returns
         the batch, of kind HARVEST, or why there is none; then nothing was changed.
         """
         return self._connector.run_together(claiming.claim_all, claiming.Claim(run_id, budget, now, among))

@@ -163,7 +163,7 @@ class LedgerReader(ABC):
     def pending(self, size: int) -> Iterator[tuple[str, ...]]:
         """Yield the ids that are still to be asked for, at most `size` at a time, as a run would claim them.
 
-        Halves of refused batches come first, each by itself; then all others in load order.
+        Halves of split batches come first, each by itself; then all others in load order.
         """
         with self._reading():
             suspects = self._db.execute(queries.SUSPECTS).all()

@@ -199,7 +199,7 @@ videos = Table(
 )
 Index("ux_videos_video_id", videos.c.video_id, unique=True)
 _SUSPECT = videos.c.suspect_batch.is_not(None)
-# Serves: the claim of half of a refused batch.
+# Serves: the claim of half of a batch that was split.
 Index(
     "ix_videos_suspect",
     videos.c.suspect_batch,

@@ -76,7 +76,7 @@ CLOCK = "SELECT clock_timestamp()"
 
 # --- choosing a batch: ids that another transaction is claiming are skipped
 
-# The half of a refused batch to claim next.
+# The half to claim next, of a batch that was split.
 FIRST_SUSPECT_BATCH = """
 SELECT suspect_batch FROM videos WHERE suspect_batch IS NOT NULL AND state = 0 ORDER BY suspect_batch LIMIT 1
 """
@@ -162,7 +162,7 @@ WHERE position BETWEEN %(first)s AND %(last)s AND state = 1 AND call_id = ANY(%(
 """
 # claimed -> pending
 RELEASE = _moving("state = 0", _OF_CALL)
-# claimed -> pending, as half of a refused batch
+# claimed -> pending, as half of a batch that was split
 SUSPECT = _moving("state = 0, suspect_batch = %(suspect_batch)s", _OF_CALL)
 # fetched -> pending
 UNFETCH = _moving("state = 0, attempts = 0", "state = 2 AND call_id = given.call")

@@ -35,7 +35,7 @@ def _as_lists(columns: str, rows: str) -> str:
     return f"SELECT {lists} FROM ({rows})"  # noqa: S608 (the texts are those below)
 
 
-# The half of a refused batch to claim next.
+# The half to claim next, of a batch that was split.
 FIRST_SUSPECT_BATCH = """
 SELECT suspect_batch FROM videos INDEXED BY ix_videos_suspect
 WHERE state = 0 AND suspect_batch IS NOT NULL ORDER BY suspect_batch LIMIT 1
@@ -133,7 +133,7 @@ WHERE position BETWEEN :first AND :last AND state = 1 AND call_id IN (SELECT val
 """
 # claimed -> pending
 RELEASE = _moving("state = 0", _OF_CALL)
-# claimed -> pending, as half of a refused batch
+# claimed -> pending, as half of a batch that was split
 SUSPECT = _moving("state = 0, suspect_batch = :suspect_batch", _OF_CALL)
 
 # All six at once, most of them by nothing: a statement for each would cost more.

@@ -51,7 +51,7 @@ def claim_all(tx: Transaction, claims: Sequence[Claim]) -> list[Batch | Denied]:
 
 
 def _claim_halves(tx: Transaction, claims: Sequence[Claim]) -> list[Batch | Denied]:
-    """Halves of refused batches go before all else, so that ids at fault are found soon."""
+    """Halves of split batches go before all else, so that ids at fault are found soon."""
     halves: list[Batch | Denied] = []
     if tx.row(tx.sql.FIRST_SUSPECT_BATCH) is None:
         return halves
