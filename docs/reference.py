@@ -22,7 +22,7 @@ from pydantic import BaseModel
 from harvester.cli import main
 from harvester.cli.shared.config_template import TEMPLATE
 from harvester.config import ENV_PREFIX, Config
-from harvester.export.formats.columns import schema
+from harvester.export.formats.arrow_schema import schema
 
 PAGE = Path(__file__).with_name("reference.md")
 

@@ -14,7 +14,7 @@ from docs_kit import DOCS, dead_links, table, text_of
 
 from harvester.cli import main
 from harvester.config import Config
-from harvester.export.formats.columns import schema
+from harvester.export.formats.arrow_schema import schema
 from harvester.export.manifest import Manifest, Part
 
 PAGE = "reference.md"

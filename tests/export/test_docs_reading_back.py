@@ -19,7 +19,7 @@ from children import Program
 from crawled_ledger import crawled_ledger, in_order
 from waiting import LIMIT_SECONDS
 
-from harvester.export.formats.columns import schema
+from harvester.export.formats.arrow_schema import schema
 
 TEXT = (Path(__file__).parents[2] / "docs" / "export.md").read_text(encoding="utf-8")
 

@@ -19,7 +19,7 @@ from published import files_of, page_of, publish, reader_of, some_parts, unpacke
 
 from harvester.config import ExportSettings
 from harvester.export import check_published
-from harvester.export.formats.columns import schema
+from harvester.export.formats.arrow_schema import schema
 from harvester.export.read_back import ids_in
 
 KINDS: dict[str, pa.DataType] = {

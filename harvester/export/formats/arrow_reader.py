@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
 
-from harvester.export.formats import arrays, columns
-from harvester.export.formats.columns import TIMESTAMP, arrow_type
+from harvester.export.formats import arrays, arrow_schema
+from harvester.export.formats.arrow_schema import TIMESTAMP, arrow_type
 from harvester.export.formats.fields import DURATION, PATHS, Path, fields_of, is_map, is_struct, seconds
 from harvester.export.formats.rows import Lines, no_video
 from harvester.export.formats.unknown_fields import Decoded, decode_video
@@ -50,7 +50,7 @@ class ArrowReader:
         self._schema = _USUAL_FIELDS
 
     def batch(self, lines: Lines) -> pa.RecordBatch:
-        """Return videos as a batch of `columns.schema()`. Raises LedgerDamaged if one of them is no video."""
+        """Return videos as a batch of `arrow_schema.schema()`. Raises LedgerDamaged if one of them is no video."""
         try:
             videos, decoded = self._read(lines.videos)
         except (ValueError, RecursionError) as error:
@@ -68,7 +68,7 @@ class ArrowReader:
         found.append(
             arrays.numbers([(moment - _EPOCH) // timedelta(microseconds=1) for moment in lines.fetched_at], TIMESTAMP)
         )
-        return pa.RecordBatch.from_arrays(found, schema=columns.schema())
+        return pa.RecordBatch.from_arrays(found, schema=arrow_schema.schema())
 
     def _read(self, lines: list[bytes]) -> tuple[pa.StructArray, dict[int, Decoded]]:
         """Read the lines. Also returns the rows that were decoded, by number."""

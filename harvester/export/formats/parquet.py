@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from harvester.export.counters import Counters
 from harvester.export.formats.arrow_reader import ArrowReader
-from harvester.export.formats.columns import schema
+from harvester.export.formats.arrow_schema import schema
 from harvester.export.formats.rows import made_of_videos
 from harvester.ledger.reader import LedgerReader
 from harvester.model import Span

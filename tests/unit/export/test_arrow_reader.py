@@ -15,7 +15,7 @@ from waiting import LIMIT_SECONDS
 from harvester.errors import LedgerDamaged
 from harvester.export.formats import arrow_reader
 from harvester.export.formats.arrow_reader import ArrowReader
-from harvester.export.formats.columns import schema
+from harvester.export.formats.arrow_schema import schema
 from harvester.export.formats.rows import Lines
 
 NOW = datetime(2026, 11, 22, 9, 0, 0, 123456, tzinfo=UTC)
