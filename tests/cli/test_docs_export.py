@@ -17,7 +17,7 @@ from command_line import Api, CommandLine
 from docs_kit import dead_links, run_as_written, snippets, table, text_of
 
 from harvester.config import ExportSettings
-from harvester.export.formats.fields import seconds
+from harvester.export.formats.columns import seconds
 from harvester.export.formats.registry import FORMATS
 from harvester.export.formats.unknown_fields import decode_video
 from harvester.export.formats.video import MAX_COUNT

@@ -19,7 +19,7 @@ import pyarrow.json as pj
 
 from harvester.export.formats import arrays, arrow_schema
 from harvester.export.formats.arrow_schema import TIMESTAMP, arrow_type
-from harvester.export.formats.fields import DURATION, PATHS, Path, fields_of, is_map, is_struct, seconds
+from harvester.export.formats.columns import DURATION, PATHS, Path, fields_of, is_map, is_struct, seconds
 from harvester.export.formats.rows import Lines, no_video
 from harvester.export.formats.unknown_fields import Decoded, decode_video
 from harvester.export.formats.video import USUAL_MOMENT_PATTERN, Count, Flag, KnownFields, Moment, Video

@@ -7,7 +7,7 @@ from typing import Any, get_args, get_origin
 
 import pyarrow as pa
 
-from harvester.export.formats.fields import COLUMNS, fields_of, is_map, is_struct
+from harvester.export.formats.columns import COLUMNS, fields_of, is_map, is_struct
 from harvester.export.formats.video import Count, Flag, Moment
 
 TIMESTAMP = pa.timestamp("us", tz="UTC")

@@ -11,7 +11,7 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Any, TypeAlias, get_origin
 
-from harvester.export.formats.fields import COLUMNS, DURATION, NESTED, PATHS, is_map, seconds
+from harvester.export.formats.columns import COLUMNS, DURATION, NESTED, PATHS, is_map, seconds
 from harvester.export.formats.rows import Lines, no_video
 from harvester.export.formats.unknown_fields import decode_video
 from harvester.export.formats.video import Moment
