@@ -120,7 +120,7 @@ class Harvester:
             before = summarize(await ledger.progress(), self.config.quota, self._clock.now())
             refuse_without_ids(before)
             units = f"{before.remaining:,} of {count(before.daily_units, 'unit')}"
-            log.info("%s left, %s left today", count(before.unasked, "id"), units)
+            log.info("%s left, %s left today", count(before.unsettled, "id"), units)
             async with self.runner(ledger, report, stop=stop) as runner:
                 await runner.run(until_done=until_done, max_calls=max_calls)
             return await ledger.progress()
@@ -319,7 +319,7 @@ class Harvester:
         units_left_today = None
         if videos is None:
             summary = self.overview().summary
-            videos, units_left_today = summary.unasked, summary.remaining
+            videos, units_left_today = summary.unsettled, summary.remaining
         units_per_call = units_per_call or settings.units_per_call
         if units_per_call > settings.spendable_units:
             what = f"A day's units do not pay for one call of {units_per_call}."

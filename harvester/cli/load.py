@@ -58,5 +58,5 @@ def load(options: GlobalOptions, /, sources: tuple[str, ...], **how: Any) -> Non
     if warning := terminal.load_warning(loaded):
         logging.getLogger(__name__).warning(warning)
     summary = harvester.overview(1).summary
-    step = "" if warning else "Next: harvester plan" if summary.unasked else next_step(summary)
+    step = "" if warning else "Next: harvester plan" if summary.unsettled else next_step(summary)
     show_next(step, options.verbosity, began)

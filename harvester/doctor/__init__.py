@@ -54,11 +54,11 @@ def _of_the_crawl(config: Config, offline: bool) -> Iterator[Finding]:
     from harvester.doctor import ledger as doctor_ledger
     from harvester.doctor import source_and_destination
 
-    ledger, unasked = doctor_ledger.ledger(config)
+    ledger, unsettled = doctor_ledger.ledger(config)
     yield ledger
     if (price := doctor_ledger.price(config)) is not None:
         yield price
-    if (disk := doctor_ledger.disk(config, unasked)) is not None:
+    if (disk := doctor_ledger.disk(config, unsettled)) is not None:
         yield disk
     if not (offline and source_and_destination.is_remote(config.source.uri)):
         yield source_and_destination.source(config)

@@ -36,18 +36,18 @@ def ledger(config: Config) -> tuple[Finding, int | None]:
         return problem("ledger", error), None
     if not writable:
         fix = "Fix the permissions of the file and of its folder." if path is not None else "Grant it the tables."
-        return misconfigured("ledger", f"{name} can be read, but not written by this user.", fix), summary.unasked
+        return misconfigured("ledger", f"{name} can be read, but not written by this user.", fix), summary.unsettled
     if risk is not None:
         return warning(
             "ledger", f"{name}: {risk}.", "A power cut may lose what was paid for: set it to on."
-        ), summary.unasked
+        ), summary.unsettled
     if all_invalid := no_valid_ids(summary.total, summary.videos):
         return misconfigured("ledger", all_invalid, OTHER_IDS), 0
     if not summary.total:
         return warning("ledger", f"{name} holds no ids yet.", "Run harvester load SOURCE."), 0
     proof = "" if whole else " It is large, so not all of it was read: harvester verify reads all."
-    what = f"{name} is sound: {count(summary.total, 'id')}, {summary.unasked:,} left to ask for.{proof}"
-    return ok("ledger", what), summary.unasked
+    what = f"{name} is sound: {count(summary.total, 'id')}, {summary.unsettled:,} left to ask for.{proof}"
+    return ok("ledger", what), summary.unsettled
 
 
 def price(config: Config) -> Finding | None:
@@ -72,7 +72,7 @@ def _overview(config: Config) -> Overview | None:
         return None
 
 
-def disk(config: Config, unasked: int | None) -> Finding | None:
+def disk(config: Config, unsettled: int | None) -> Finding | None:
     """Check the disk space for the rest of the crawl. None if the folder is missing (see `ledger`), or the ledger is on
     a server."""
     if config.ledger.path is None:
@@ -81,10 +81,10 @@ def disk(config: Config, unasked: int | None) -> Finding | None:
         free = shutil.disk_usage(config.ledger.path.parent).free
     except OSError:
         return None
-    if unasked is None:
+    if unsettled is None:
         return ok("disk", f"{size(free)} are free beside the ledger.")
-    whole = Harvester(config).plan(unasked)
-    next_day = Harvester(config).plan(min(unasked, whole.videos_a_day))
+    whole = Harvester(config).plan(unsettled)
+    next_day = Harvester(config).plan(min(unsettled, whole.videos_a_day))
     if free < next_day.stored_bytes:
         needed = size(next_day.stored_bytes)
         room = f"{size(free)} are free beside the ledger, and the next day of the crawl needs {needed}."

@@ -55,9 +55,9 @@ def _today(summary: Summary) -> str:
 
 
 def _ahead(summary: Summary) -> str:
-    if not summary.unasked:
+    if not summary.unsettled:
         return SETTLED
     total = summary.total - summary.videos[VideoState.INVALID]
     when = f"{count(summary.days_left, 'more day')}, until {summary.finishes_on}"
-    left = f"{summary.unasked:,} {agree(summary.unasked, 'is')} left"
+    left = f"{summary.unsettled:,} {agree(summary.unsettled, 'is')} left"
     return f"{summary.percent_shown:.1f}% of {count(total, 'id')} are done, {left}: {when}."

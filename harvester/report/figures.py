@@ -71,7 +71,7 @@ class Outlook:
         self._summary = summary
         self._settled, self._units = _settled(report), report.units
         self._total = summary.total - summary.videos[VideoState.INVALID]
-        self._done = self._total - summary.unasked
+        self._done = self._total - summary.unsettled
 
     def figures(self, report: RunReport, calls_a_second: float) -> Figures:
         """Return ids settled, today's budget and calls. The time left is that of today's budget or of the ids."""

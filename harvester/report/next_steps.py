@@ -42,7 +42,7 @@ def steps(overview: Overview) -> list[str]:
         found.append(look_at_failed(given_up))
     if overview.other_parts:
         found.append(changed_parts(overview.other_parts))
-    if runs and summary.unasked and under_way(runs[0], now):
+    if runs and summary.unsettled and under_way(runs[0], now):
         return [*found, "A run is under way. Follow it: harvester status --watch"]
     return [*found, next_step(summary)]
 
@@ -80,7 +80,7 @@ def next_step(summary: Summary) -> str:
         return EMPTY
     if no_valid_ids(summary.total, summary.videos):
         return f"{no_valid_ids(summary.total, summary.videos)} {OTHER_IDS}"
-    if summary.unasked == 0:
+    if summary.unsettled == 0:
         return SETTLED
     if summary.remaining < summary.units_per_call:
         return f"Nothing to do until the quota is reset at {utc(summary.resets_at)[11:]}. Then: harvester run"

@@ -72,7 +72,7 @@ def _how_far(summary: Summary, ledger: str, *, bar: bool, narrow: bool) -> Itera
     from rich.progress_bar import ProgressBar
 
     drawn = ProgressBar(
-        max(1, asked_for), asked_for - summary.unasked, BAR_COLUMNS, complete_style="cyan", finished_style="green"
+        max(1, asked_for), asked_for - summary.unsettled, BAR_COLUMNS, complete_style="cyan", finished_style="green"
     )
     line = Table.grid(padding=(0, 2))
     if narrow:
@@ -124,7 +124,7 @@ def _facts(summary: Summary, faults: Sequence[FaultCount], now: datetime) -> Tab
 def _pace(summary: Summary) -> Iterable[tuple[str, str]]:
     """What was seen, beside what the quota allows."""
     run = f"{count(summary.days_run, 'day')} run"
-    if not summary.unasked:
+    if not summary.unsettled:
         yield "days", f"{run}, none left"
         return
     seen = f"{count(round(summary.settled_a_day), 'id')} a day seen"

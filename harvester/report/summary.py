@@ -66,7 +66,7 @@ class Summary:
     def percent_shown(self) -> float:
         """To one decimal, and 100 only once nothing is left."""
         rounded = round(self.percent, 1)
-        return min(rounded, 99.9) if self.unasked else rounded
+        return min(rounded, 99.9) if self.unsettled else rounded
 
     @property
     def calls_wasted(self) -> int:
@@ -79,7 +79,7 @@ class Summary:
         return self.calls - self.calls_ok - self.calls_failed - self.calls_abandoned
 
     @property
-    def unasked(self) -> int:
+    def unsettled(self) -> int:
         """Ids that still have to be settled."""
         return self.videos[VideoState.PENDING] + self.videos[VideoState.CLAIMED]
 
@@ -90,10 +90,10 @@ def summarize(progress: Progress, settings: QuotaSettings, now: datetime) -> Sum
     today = progress.day(day) or QuotaDay(day)
     limit = settings.spendable_units
     remaining = today.remaining(limit)
-    unasked = progress.videos[VideoState.PENDING] + progress.videos[VideoState.CLAIMED]
+    unsettled = progress.videos[VideoState.PENDING] + progress.videos[VideoState.CLAIMED]
     calls_left_today = remaining // settings.units_per_call
     calls_a_day = limit // settings.units_per_call
-    days_left = quota.days_to_finish(unasked, calls_left_today=calls_left_today, calls_a_day=calls_a_day)
+    days_left = quota.days_to_finish(unsettled, calls_left_today=calls_left_today, calls_a_day=calls_a_day)
     pace = settled_a_day(progress.days, day)
     # Today counts as a day left only while it has calls left.
     ahead = days_left - (1 if calls_left_today and days_left else 0)
@@ -101,7 +101,7 @@ def summarize(progress: Progress, settings: QuotaSettings, now: datetime) -> Sum
     today_still = max(0.0, min(pace - today.fetched - today.missing, calls_left_today * BATCH_SIZE))
     # A first day that is not over gives no pace.
     whole_day_seen = bool(progress.days) and (progress.days[0].day < day or not calls_left_today)
-    at_pace = _at_pace(unasked, pace, day, today_still) if whole_day_seen else None
+    at_pace = _at_pace(unsettled, pace, day, today_still) if whole_day_seen else None
     return Summary(
         videos=progress.videos,
         total=progress.total,
@@ -134,9 +134,9 @@ def summarize(progress: Progress, settings: QuotaSettings, now: datetime) -> Sum
     )
 
 
-def _at_pace(unasked: int, pace: float, today: date, today_still: float) -> date | None:
+def _at_pace(unsettled: int, pace: float, today: date, today_still: float) -> date | None:
     """The day on which the last of these ids is settled, if today brings `today_still` more of them."""
-    beyond_today = max(0.0, unasked - today_still)
+    beyond_today = max(0.0, unsettled - today_still)
     days = math.ceil(beyond_today / pace) if pace else math.inf
     return today + timedelta(days=int(days)) if days <= MAX_DAYS_AHEAD else None
 

@@ -27,7 +27,7 @@ def tiles(summary: Summary, progress: Progress) -> list[Tile]:
 
 
 def _end(summary: Summary, progress: Progress) -> Tile:
-    if not summary.unasked:
+    if not summary.unsettled:
         last = next((day.day for day in reversed(progress.days) if day.calls), summary.day)
         return Tile("Finished on", str(last), f"{count(summary.days_run, 'day')} run")
     at_best = f"at best on {summary.finishes_on}, {count(summary.days_left, 'day')} left"

@@ -40,12 +40,12 @@ def verdict(overview: Overview, course: Course) -> Verdict:
         return Verdict(Status.NEEDS_YOU, problem)
     if not summary.total:
         return Verdict(Status.NOT_STARTED, "The ledger is empty.")
-    if not summary.unasked:
+    if not summary.unsettled:
         states = (VideoState.FETCHED, VideoState.MISSING, VideoState.FAILED)
         became = ", ".join(f"{summary.videos[state]:,} {state.label}" for state in states if summary.videos[state])
         return Verdict(Status.DONE, f"{count(summary.total - summary.videos[VideoState.INVALID], 'id')}: {became}.")
     if not summary.calls:
-        ahead = f"At best, the last of {count(summary.unasked, 'id')} is settled on {summary.finishes_on}."
+        ahead = f"At best, the last of {count(summary.unsettled, 'id')} is settled on {summary.finishes_on}."
         return Verdict(Status.NOT_STARTED, ahead)
     if silence := _silence(overview):
         return Verdict(Status.NEEDS_YOU, silence)
