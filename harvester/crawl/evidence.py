@@ -74,7 +74,8 @@ DOUBT_LASTS_SECONDS = 180.0
 
 
 class QuotaDoubt:
-    """Whether the API said that the day's quota is spent, and has answered nothing else since the pause that followed.
+    """The suspicion that the day's quota is spent: the API said so, and has answered nothing else since the pause that
+    followed.
 
     Refused batches and unacceptable answers end a doubt too: past its quota the API answers no call at all.
     """
@@ -106,7 +107,10 @@ class QuotaDoubt:
 
 
 class Evidence:
-    """Evidence about batches and the API that a run has collected. Times are the clock's monotonic seconds."""
+    """What a run has seen of batches and of the API, by which it attributes a failure to a batch or to the API.
+
+    Times are the clock's monotonic seconds.
+    """
 
     def __init__(
         self, ledger: Ledger, controller: ConcurrencyController, max_attempts: int, patience_seconds: float
