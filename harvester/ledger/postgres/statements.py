@@ -35,7 +35,7 @@ ON CONFLICT (writer) DO UPDATE SET written_at = excluded.written_at RETURNING to
 DELETE_TOKEN = "DELETE FROM commit_tokens WHERE writer = %(writer)s"  # noqa: S105 (no password)
 _LONG_AGO = _INSTANT.format(" - interval '30 days'")
 # Delete tokens of killed writers. A writer that is alive after all inserts its row again.
-DELETE_OLD_TOKENS = f"DELETE FROM commit_tokens WHERE written_at < {_LONG_AGO}"  # noqa: S608
+DELETE_STALE_TOKENS = f"DELETE FROM commit_tokens WHERE written_at < {_LONG_AGO}"  # noqa: S608
 
 # --- runs
 

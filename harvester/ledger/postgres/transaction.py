@@ -130,8 +130,8 @@ class PostgresTransaction(Transaction):
         servers: datetime = self.value(sql.CLOCK)
         return timedelta(seconds=round((servers - datetime.now(UTC)).total_seconds()))
 
-    def sweep(self) -> None:
-        self.later(sql.DELETE_OLD_TOKENS)
+    def delete_stale_tokens(self) -> None:
+        self.later(sql.DELETE_STALE_TOKENS)
 
     def _ask(self, statement: str, values: Mapping[str, Any]) -> psycopg.Cursor:
         if not self._waiting:

@@ -130,8 +130,8 @@ class SqliteTransaction(Transaction):
     def clock_lead(self) -> timedelta:
         return timedelta(0)
 
-    def sweep(self) -> None:
-        """Do nothing: killed processes leave nothing but claims."""
+    def delete_stale_tokens(self) -> None:
+        """Do nothing: SQLite needs no commit tokens."""
 
     def _execute(self, statement: str, values: dict[str, Any]) -> sqlite3.Cursor:
         for name, value in values.items():

@@ -61,7 +61,7 @@ def recover(tx: Transaction, recovery: Recovery, seen_disconnected: Collection[i
     """
     abandoned, disconnected = 0, []
     now, me = recovery.now, recovery.me
-    tx.sweep()
+    tx.delete_stale_tokens()
     leases_now = now + tx.clock_lead()
     values = {"now": instant(leases_now), "latest": instant(leases_now + MAX_LEASE)}
     runs = tx.rows(tx.sql.OPEN_RUNS, return_seconds=recovery.return_seconds, **values)

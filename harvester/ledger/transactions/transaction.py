@@ -148,8 +148,8 @@ class Transaction(ABC):
         """How far the clock that leases are stored by is ahead of this host's."""
 
     @abstractmethod
-    def sweep(self) -> None:
-        """Delete what killed processes left beside their claims."""
+    def delete_stale_tokens(self) -> None:
+        """Delete the commit tokens of killed processes."""
 
 
 def _add(sums: dict[str, int], changes: Mapping[str, int]) -> None:
