@@ -118,7 +118,7 @@ def test_what_was_read_without_locks_while_somebody_wrote_is_void(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(tmp_path)
-    monkeypatch.setattr(reader_module, "is_read_unlocked", lambda _: True)
+    monkeypatch.setattr(reader_module, "needs_immutable", lambda _: True)
     with SqliteReader(tmp_path / "harvest.db") as reader:
         assert reader.progress().total == 1_000
         load(tmp_path, make_ids(1, 1_200))

@@ -123,7 +123,7 @@ class KeptEngineReader(SqliteReader):
     def __init__(self, path: Path, engine: Engine) -> None:
         self._path = path
         self._footprint = _footprint(path)
-        self._unlocked = False
+        self._immutable = False
         self._engine = engine
         self._db = engine.connect()
         self._db.begin()

@@ -176,7 +176,7 @@ def explain(error: psycopg.Error, url: str) -> HarvesterError:
             next_step="Run harvester init to prepare it, or set ledger.url.",
         )
     if code.startswith(_DAMAGED) and code != "XX000":
-        return damaged(url, what)
+        return damaged_error(url, what)
     if not is_outside(error):
         return HarvesterError(f"The ledger refused a transaction: {what}.", state=_SAFE)
     if code in _FULL:
@@ -207,7 +207,7 @@ def ends_connection(error: psycopg.Error) -> bool:
     return error.diag.severity_nonlocalized in ("FATAL", "PANIC")
 
 
-def damaged(url: str, how: str) -> LedgerDamaged:
+def damaged_error(url: str, how: str) -> LedgerDamaged:
     """Return the error for a damaged ledger: `how` says what is wrong."""
     return LedgerDamaged(
         f"The ledger {name_of(url)} is damaged: {how}.",

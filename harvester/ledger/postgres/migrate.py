@@ -14,7 +14,7 @@ from sqlalchemy import Connection, inspect, text
 
 from harvester.errors import LedgerUnusable
 from harvester.ledger.postgres import statements as sql
-from harvester.ledger.postgres.connection import damaged, ledger_errors, writing_engine
+from harvester.ledger.postgres.connection import damaged_error, ledger_errors, writing_engine
 from harvester.ledger.schema import metadata
 from harvester.ledger.sqlite.migrate import REVISION, known_revision, migrate, refuse_older
 from harvester.support.ledger_url import name_of
@@ -81,4 +81,4 @@ def _found(connection: Connection, url: str) -> str | None:
             next_step="Set ledger.url to another database, or to a schema: ?options=-csearch_path%3Dharvester",
         )
     revision = connection.scalar(text("SELECT version_num FROM alembic_version"))
-    return known_revision(revision, name, there, partial(damaged, url))
+    return known_revision(revision, name, there, partial(damaged_error, url))

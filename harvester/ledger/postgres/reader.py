@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql
 
 from harvester.errors import LedgerUnavailable
 from harvester.ledger import queries
-from harvester.ledger.postgres.connection import damaged, ledger_errors, reading_engine
+from harvester.ledger.postgres.connection import damaged_error, ledger_errors, reading_engine
 from harvester.ledger.reader import LedgerReader
 from harvester.ledger.schema import responses
 from harvester.model import RunRecord, StoredResponse
@@ -85,7 +85,7 @@ class PostgresReader(LedgerReader):
                 yield
         except ValueError as error:
             # A time, a day or a state that no harvester writes.
-            raise damaged(self._url, str(error)) from error
+            raise damaged_error(self._url, str(error)) from error
 
     def _read_responses(self, call_ids: Iterable[int]) -> Iterator[StoredResponse]:
         remaining = iter(call_ids)

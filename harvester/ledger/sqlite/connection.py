@@ -62,10 +62,10 @@ def writing_engine(path: Path) -> Engine:
     return engine
 
 
-def reading_engine(path: Path, *, unlocked: bool = False) -> Engine:
-    """An engine that cannot write. `unlocked`: see `is_read_unlocked`."""
+def reading_engine(path: Path, *, immutable: bool = False) -> Engine:
+    """An engine that cannot write. `immutable`: see `needs_immutable`."""
     engine = create_engine(
-        _read_only("sqlite", path, unlocked),
+        _read_only("sqlite", path, immutable),
         poolclass=NullPool,
         connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
     )
@@ -88,8 +88,8 @@ def async_reading_engine(path: Path) -> AsyncEngine:
     return engine
 
 
-def _read_only(driver: str, path: Path, unlocked: bool) -> URL:
-    query = {"mode": "ro", "uri": "true"} | ({"immutable": "1"} if unlocked else {})
+def _read_only(driver: str, path: Path, immutable: bool) -> URL:
+    query = {"mode": "ro", "uri": "true"} | ({"immutable": "1"} if immutable else {})
     return URL.create(driver, database=f"file:{quote(os.fsencode(path))}", query=query)
 
 
@@ -108,12 +108,12 @@ def driver_connection(engine: Engine) -> Iterator[tuple[Connection, sqlite3.Conn
 @contextmanager
 def reading_connection(path: Path) -> Iterator[sqlite3.Connection]:
     """A connection that cannot write, in a transaction; without locks where there can be none."""
-    with driver_connection(reading_engine(path, unlocked=is_read_unlocked(path))) as (connection, driver):
+    with driver_connection(reading_engine(path, immutable=needs_immutable(path))) as (connection, driver):
         connection.begin()
         yield driver
 
 
-def is_read_unlocked(path: Path) -> bool:
+def needs_immutable(path: Path) -> bool:
     """Whether the file has to be read as one that nobody changes: without locks, and without its WAL.
 
     Even to read a ledger, SQLite makes two files next to it. Where this user may make none, as on a disk that is
@@ -185,10 +185,10 @@ def ledger_errors(path: Path) -> Iterator[None]:
         yield
     except UnicodeDecodeError as error:
         # Where the schema or a text is garbage, so is SQLite's own sentence about it.
-        raise damaged(path, "it contains invalid text") from error
+        raise damaged_error(path, "it contains invalid text") from error
     except MemoryError as error:
         # The length of a row is garbage.
-        raise damaged(path, "a row of it asks for more memory than there is") from error
+        raise damaged_error(path, "a row of it asks for more memory than there is") from error
     except sqlite3.DatabaseError as error:
         raise explain(error, path) from error
     except DBAPIError as error:
@@ -222,7 +222,7 @@ def explain(error: sqlite3.DatabaseError, path: Path) -> HarvesterError:
             next_step="Make room on the disk, then run the command again: it continues where it stopped.",
         )
     if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_TOOBIG) or "Could not decode to UTF-8" in str(error):
-        return damaged(path, str(error))
+        return damaged_error(path, str(error))
     if code == sqlite3.SQLITE_READONLY_ROLLBACK:
         return LedgerUnusable(
             f"A change to {shown(path.name)} was cut off, and has not been undone yet.",
@@ -232,7 +232,7 @@ def explain(error: sqlite3.DatabaseError, path: Path) -> HarvesterError:
     return _unusable(primary, path) or HarvesterError(f"The ledger refused a transaction: {error}.", state=_SAFE)
 
 
-def file_at(path: Path) -> tuple[int, int] | None:
+def file_identity(path: Path) -> tuple[int, int] | None:
     """The device and inode of the file at `path`; None where there is none."""
     try:
         found = path.stat()
@@ -261,7 +261,7 @@ def empty_wal(db: sqlite3.Connection) -> None:
         db.execute("PRAGMA wal_checkpoint = TRUNCATE").fetchone()
 
 
-def replaced(path: Path) -> LedgerUnusable:
+def replaced_error(path: Path) -> LedgerUnusable:
     """The error for a ledger file that was replaced or removed while in use."""
     return LedgerUnusable(
         f"The ledger {shown(path.name)} was replaced or removed while it was in use.",
@@ -270,7 +270,7 @@ def replaced(path: Path) -> LedgerUnusable:
     )
 
 
-def damaged(path: Path, how: str) -> LedgerDamaged:
+def damaged_error(path: Path, how: str) -> LedgerDamaged:
     """Return the error for a damaged ledger: `how` says what is wrong."""
     return LedgerDamaged(
         f"The ledger {shown(path.name)} is damaged: {how}.",

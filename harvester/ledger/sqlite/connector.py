@@ -16,9 +16,9 @@ from harvester.ledger.sqlite.connection import (
     begin_writing,
     checkpoint,
     empty_wal,
-    file_at,
+    file_identity,
     ledger_errors,
-    replaced,
+    replaced_error,
     wait_for_lock,
     writing_engine,
 )
@@ -66,7 +66,7 @@ class SqliteConnector(Connector):
             pooled = self._engine.raw_connection()
             self._db: sqlite3.Connection = pooled.driver_connection  # type: ignore[assignment]
             wait_for_lock(self._db, LOCK_SECONDS)
-        self._file = file_at(self._path)
+        self._file = file_identity(self._path)
         return pooled
 
     def _disconnect(self) -> None:
@@ -79,14 +79,14 @@ class SqliteConnector(Connector):
             begin_writing(self._db, self._waiting_stopped)
             try:
                 yield SqliteTransaction(self._db)
-                if file_at(self._path) != self._file:
-                    raise replaced(self._path)
+                if file_identity(self._path) != self._file:
+                    raise replaced_error(self._path)
                 self._db.execute("COMMIT")
             except BaseException:
                 # A full disk makes SQLite roll back by itself.
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
-                if file_at(self._path) != self._file:
+                if file_identity(self._path) != self._file:
                     empty_wal(self._db)
                 raise
         self._jobs_since += jobs

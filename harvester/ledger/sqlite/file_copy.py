@@ -9,7 +9,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from harvester.ledger.sqlite.connection import damaged, reading_connection
+from harvester.ledger.sqlite.connection import damaged_error, reading_connection
 from harvester.support.progress import Advance, ProgressCallback, no_progress
 
 _PAGES = 4096
@@ -32,7 +32,7 @@ def _copy(source: sqlite3.Connection, path: Path, target: Path, watch: ProgressC
     if free < needed:
         raise OSError(errno.ENOSPC, f"the copy takes {needed / 1e6:,.1f} MB, and {free / 1e6:,.1f} MB are free")
     if (line := source.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-        raise damaged(path, line)
+        raise damaged_error(path, line)
     fd = os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with closing(sqlite3.connect(target)) as copy:

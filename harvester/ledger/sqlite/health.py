@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harvester.ledger.schema import metadata
-from harvester.ledger.sqlite.connection import damaged, ledger_errors, reading_connection
+from harvester.ledger.sqlite.connection import damaged_error, ledger_errors, reading_connection
 
 MAX_SECONDS = 3.0
 _STEPS_BETWEEN_LOOKS_AT_THE_CLOCK = 10_000
@@ -21,7 +21,7 @@ def quick_look(path: Path, max_seconds: float = MAX_SECONDS) -> bool:
     """
     with ledger_errors(path), reading_connection(path) as db:
         for lost in _lost(db):
-            raise damaged(path, lost)
+            raise damaged_error(path, lost)
         return _check_pages(db, path, max_seconds)
 
 
@@ -48,5 +48,5 @@ def _check_pages(db: sqlite3.Connection, path: Path, max_seconds: float) -> bool
     finally:
         db.set_progress_handler(None, 0)
     if first != "ok":
-        raise damaged(path, first.replace("\n", " ").rstrip("."))
+        raise damaged_error(path, first.replace("\n", " ").rstrip("."))
     return True

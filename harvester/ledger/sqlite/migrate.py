@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from harvester.errors import HarvesterError, LedgerDamaged, LedgerUnavailable, LedgerUnusable
 from harvester.ledger.schema import metadata
 from harvester.ledger.sqlite.connection import (
-    damaged,
+    damaged_error,
     driver_connection,
     explain,
     ledger_errors,
@@ -158,15 +158,15 @@ def _revision(db: sqlite3.Connection, path: Path) -> str | None:
             next_step="Set ledger.url to another file.",
         )
     revision = next((version for (version,) in db.execute("SELECT version_num FROM alembic_version")), None)
-    return known_revision(revision, shown(path.name), tables, partial(damaged, path))
+    return known_revision(revision, shown(path.name), tables, partial(damaged_error, path))
 
 
 def known_revision(
-    revision: str | None, name: str, tables: Collection[str], damaged: Callable[[str], LedgerDamaged]
+    revision: str | None, name: str, tables: Collection[str], damaged_error: Callable[[str], LedgerDamaged]
 ) -> str:
     """The version of a ledger with these tables, which this program knows or can upgrade. Raises for any other."""
     if revision is None:
-        raise damaged("it does not say its version")
+        raise damaged_error("it does not say its version")
     if revision.startswith(COPYING):
         raise LedgerUnusable(
             f"{name} is a copy that was cut off.",
@@ -182,7 +182,7 @@ def known_revision(
             next_step="Upgrade harvester.",
         )
     if revision == REVISION and (lost := set(metadata.tables) - set(tables)):
-        raise damaged(f"its table {min(lost)} is not there")
+        raise damaged_error(f"its table {min(lost)} is not there")
     return revision
 
 

@@ -11,7 +11,7 @@ from typing import cast
 from harvester.errors import LedgerDamaged, LedgerUnavailable
 from harvester.ledger import queries
 from harvester.ledger.reader import LedgerReader
-from harvester.ledger.sqlite.connection import damaged, is_read_unlocked, ledger_errors, reading_engine
+from harvester.ledger.sqlite.connection import damaged_error, ledger_errors, needs_immutable, reading_engine
 from harvester.model import StoredResponse
 from harvester.support.sanitize import shown
 
@@ -22,8 +22,8 @@ class SqliteReader(LedgerReader):
     def __init__(self, path: Path) -> None:
         self._path = path
         self._footprint = _footprint(path)
-        self._unlocked = is_read_unlocked(path)
-        self._engine = reading_engine(path, unlocked=self._unlocked)
+        self._immutable = needs_immutable(path)
+        self._engine = reading_engine(path, immutable=self._immutable)
         with self._reading():
             self._db = self._engine.connect()
             self._db.begin()
@@ -40,11 +40,11 @@ class SqliteReader(LedgerReader):
         except ValueError as error:
             self._see_that_nobody_wrote()
             # A time, a day or a state that no harvester writes.
-            raise damaged(self._path, str(error)) from error
+            raise damaged_error(self._path, str(error)) from error
         self._see_that_nobody_wrote()
 
     def _see_that_nobody_wrote(self) -> None:
-        if self._unlocked and _footprint(self._path) != self._footprint:
+        if self._immutable and _footprint(self._path) != self._footprint:
             raise LedgerUnavailable(
                 f"The ledger {shown(self._path.name)} was written to while it was read, where it cannot be locked.",
                 state="Nothing was changed.",
