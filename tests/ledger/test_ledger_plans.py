@@ -57,7 +57,7 @@ USED = {name: index for index, names in PARTIAL.items() for name in names} | {
     "SPENT": "sqlite_autoindex_quota_days_1",
     "COUNT_DAY": "sqlite_autoindex_quota_days_1",
     "NEW_INVALID": ROWS,
-    "KNOWN": "ux_videos_video_id",
+    "KNOWN_IDS": "ux_videos_video_id",
     "COUNT_LOAD": ROWS,
     "CLOSE_LOAD": ROWS,
     "REMOVE": ROWS,
@@ -73,7 +73,7 @@ USED = {name: index for index, names in PARTIAL.items() for name in names} | {
     "LOCK_RESPONSE": ROWS,
 }
 PLAIN_INSERTS = {
-    *("OPEN_RUN", "OPEN_CALLS", "STORE_RESPONSE", "ADD_IDS", "ADD_TEXTS"),
+    *("OPEN_RUN", "OPEN_CALLS", "STORE_RESPONSE", "INSERT_IDS", "INSERT_TEXTS"),
     *("OPEN_LOAD", "ENTER_PRUNING", "MARK_PRUNED", "RESERVE_UNITS", "CLOSE_DAY", "SPEND_ELSEWHERE"),
 }
 # Reads one end of the tree, which the plan calls a search without saying by what.

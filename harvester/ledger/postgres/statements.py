@@ -169,7 +169,7 @@ UNFETCH = _moving("state = 0, attempts = 0", "state = 2 AND call_id = given.call
 
 # --- what transactions change alike, written as their last
 
-# Move the sums of a day.
+# Add to the sums of a day.
 COUNT_DAY = """
 UPDATE quota_days SET calls_ok = calls_ok + %(ok)s, calls_failed = calls_failed + %(failed)s,
     calls_abandoned = calls_abandoned + %(abandoned)s, units_reserved = units_reserved - %(refund)s,
@@ -250,7 +250,7 @@ ON CONFLICT (bucket, day) DO UPDATE SET units_elsewhere = excluded.units_elsewhe
 # The position of the newest id, 0 without any.
 LAST_POSITION = "SELECT coalesce(max(position), 0) FROM videos"
 # Positions stay dense, in load order: what is there already takes none.
-ADD = """
+INSERT_IDS = """
 WITH added AS (
     INSERT INTO videos (position, video_id, state, load_id)
     SELECT (SELECT coalesce(max(position), 0) FROM videos) + row_number() OVER (ORDER BY place), video_id, state,
@@ -263,7 +263,7 @@ WITH added AS (
 SELECT count(*), count(*) FILTER (WHERE state = 5), min(position) FROM added
 """
 # Which of these ids stand up to a position, and whether they are invalid.
-KNOWN = """
+KNOWN_IDS = """
 SELECT position, state = 5 FROM videos
 WHERE video_id = ANY(%(ids)s::text[]) AND position <= %(known_up_to)s ORDER BY position
 """

@@ -108,12 +108,12 @@ class PostgresTransaction(Transaction):
         never = frozenset(invalid)
         distinct = list(dict.fromkeys(ids))
         states = [int(VideoState.INVALID if text in never else VideoState.PENDING) for text in distinct]
-        row = self.row(sql.ADD, ids=[escaped(text) for text in distinct], states=states, load_id=load_id)
+        row = self.row(sql.INSERT_IDS, ids=[escaped(text) for text in distinct], states=states, load_id=load_id)
         assert row is not None, "counts are always given"
         return row[0], row[1], row[2]
 
     def known(self, ids: Sequence[str], up_to: int) -> list[tuple[int, bool]]:
-        rows = self.rows(sql.KNOWN, ids=[escaped(text) for text in ids], known_up_to=up_to)
+        rows = self.rows(sql.KNOWN_IDS, ids=[escaped(text) for text in ids], known_up_to=up_to)
         return [(position, is_invalid) for position, is_invalid in rows]
 
     def lock(self, what: Lock) -> None:

@@ -212,18 +212,18 @@ ON CONFLICT (bucket, day) DO UPDATE SET units_elsewhere = excluded.units_elsewhe
 LAST_POSITION = "SELECT coalesce(max(position), 0) FROM videos"
 # json_each keeps the order of the list, and an ignored row takes no position: positions stay dense, in load order.
 # json_each ends a text at a NUL, so both lists have `:nul` in its place, which is empty where no text has a NUL.
-ADD_TEXTS = """
+INSERT_TEXTS = """
 INSERT OR IGNORE INTO videos (video_id, state, load_id)
 SELECT replace(value, :nul, char(0)), CASE WHEN value IN (SELECT value FROM json_each(:invalid)) THEN 5 ELSE 0 END,
     :load_id
 FROM json_each(:ids)
 """
 # The same where all are ids: a third faster.
-ADD_IDS = "INSERT OR IGNORE INTO videos (video_id, state, load_id) SELECT value, 0, :load_id FROM json_each(:ids)"
+INSERT_IDS = "INSERT OR IGNORE INTO videos (video_id, state, load_id) SELECT value, 0, :load_id FROM json_each(:ids)"
 # How many of the ids behind a position are invalid.
 NEW_INVALID = "SELECT count(*) FROM videos WHERE position > :last_position AND state = 5"
 # Which of these ids stand up to a position, and whether they are invalid.
-KNOWN = """
+KNOWN_IDS = """
 SELECT v.position, v.state = 5
 FROM json_each(:ids) AS given JOIN videos v ON v.video_id = replace(given.value, :nul, char(0))
 WHERE v.position <= :known_up_to

@@ -110,15 +110,15 @@ class SqliteTransaction(Transaction):
         nul = _stand_in_for_nul(ids)
         arguments = {"ids": _listed(ids, nul), "nul": nul, "load_id": load_id}
         if invalid or nul:
-            new = self.change(statements.ADD_TEXTS, invalid=_listed(invalid, nul), **arguments)
+            new = self.change(statements.INSERT_TEXTS, invalid=_listed(invalid, nul), **arguments)
         else:
-            new = self.change(statements.ADD_IDS, **arguments)
+            new = self.change(statements.INSERT_IDS, **arguments)
         new_invalid = self.value(statements.NEW_INVALID, last_position=before) if invalid and new else 0
         return new, new_invalid, before + 1 if new else None
 
     def known(self, ids: Sequence[str], up_to: int) -> list[tuple[int, bool]]:
         nul = _stand_in_for_nul(ids)
-        rows = self.rows(statements.KNOWN, ids=_listed(ids, nul), nul=nul, known_up_to=up_to)
+        rows = self.rows(statements.KNOWN_IDS, ids=_listed(ids, nul), nul=nul, known_up_to=up_to)
         return [(position, bool(is_invalid)) for position, is_invalid in rows]
 
     def lock(self, what: Lock) -> None:
