@@ -22,8 +22,9 @@ SECONDS_PER_CALL = 2.0
 """The course's figure for one call; real ones take 0.1 to 0.5 s."""
 
 STORED_BYTES_PER_CALL = 50_000
-LEDGER_BYTES_PER_VIDEO = 60
 """Measured: 50 videos with five parts are about 250 KB, 50 KB gzipped, as they are stored."""
+LEDGER_BYTES_PER_VIDEO = 60
+"""An id with its index entry; 46 bytes before its crawl (measured: docs/scaling.md)."""
 
 
 def quota_day(now: datetime) -> date:
