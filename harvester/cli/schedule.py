@@ -53,7 +53,7 @@ def schedule(
 
     from harvester.errors import ConfigError
     from harvester.protected import protected_by
-    from harvester.scheduling.daily_job import Unprintable, crontab, units
+    from harvester.scheduling.daily_job import Inexpressible, crontab, units
 
     if cron and systemd:
         raise click.UsageError("--cron or --systemd, not both.")
@@ -71,7 +71,7 @@ def schedule(
                 _write_units(units(job), out, protected_by(options.config()), force=force)
         else:
             click.echo(crontab(job, _zone(zone), datetime.now(UTC).date()), nl=False)
-    except Unprintable as error:
+    except Inexpressible as error:
         raise ConfigError(
             f"No schedule can be printed: {error}.", next_step="Move the crawl to another folder."
         ) from None

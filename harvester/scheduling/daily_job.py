@@ -50,7 +50,7 @@ class Job:
         return self.config.parent
 
 
-class Unprintable(ValueError):
+class Inexpressible(ValueError):
     """A path that the format cannot express; it says why."""
 
 
@@ -69,7 +69,7 @@ def crontab(job: Job, zone: ZoneInfo, since: date) -> str:
     command = _cron_command(job)
     lines = [f"{minute} {','.join(map(str, at))} * * * {command}" for minute, at in hours.items()]
     if any(len(line) > MAX_LINE_CHARS for line in lines):
-        raise Unprintable("the paths are too long for cron, whose commands end at a thousand characters")
+        raise Inexpressible("the paths are too long for cron, whose commands end at a thousand characters")
     notes = _CRON_NOTES.substitute(
         starts=" or ".join(f"{start:%H:%M}" for start in starts),
         number=f"{len(starts)} starts" if len(starts) > 1 else "one start",
@@ -111,7 +111,7 @@ def _beside(path: Path, folder: Path) -> str:
 
 def _printable(text: Path | str) -> str:
     if not str(text).isprintable():
-        raise Unprintable("a path holds characters that a line cannot carry")
+        raise Inexpressible("a path holds characters that a line cannot carry")
     return str(text)
 
 

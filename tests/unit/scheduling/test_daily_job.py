@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from harvester.quota import day_start, quota_day
-from harvester.scheduling.daily_job import Job, Unprintable, crontab, local_starts, units
+from harvester.scheduling.daily_job import Inexpressible, Job, crontab, local_starts, units
 
 SINCE = date(2026, 1, 1)
 DAYS = [SINCE + timedelta(days=n) for n in range(2 * 365)]
@@ -127,9 +127,9 @@ def test_what_systemd_would_read_into_a_path_is_escaped() -> None:
 
 def test_what_no_line_can_carry_is_refused() -> None:
     for bad in (job("/srv/two\nlines"), job("/srv/\x1b[2J")):
-        with pytest.raises(Unprintable, match="characters"):
+        with pytest.raises(Inexpressible, match="characters"):
             crontab(bad, ZoneInfo("UTC"), SINCE)
-        with pytest.raises(Unprintable, match="characters"):
+        with pytest.raises(Inexpressible, match="characters"):
             units(bad)
-    with pytest.raises(Unprintable, match="too long"):
+    with pytest.raises(Inexpressible, match="too long"):
         crontab(job("/srv/" + "deep/" * 250), ZoneInfo("UTC"), SINCE)
