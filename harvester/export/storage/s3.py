@@ -18,7 +18,7 @@ from harvester.export.storage.s3_client import S3Options, as_header, connected, 
 from harvester.export.storage.s3_condition import ANYTHING, Condition, conditionally, in_place_of, version
 from harvester.export.storage.s3_errors import explained, is_absence, is_refusal
 from harvester.export.storage.s3_sweep import abort_all, open_uploads
-from harvester.export.storage.s3_upload import MIB, PART_BYTES, Buffers, Upload, cut, part_size
+from harvester.export.storage.s3_upload import MIB, PART_BYTES, Buffers, Upload, part_size, rechunk
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -130,7 +130,7 @@ class S3Target:
         buffers = Buffers()
         with connected(self.uri, self.options.region) as client:
             begun_before = open_uploads(client, self.bucket, self.key)
-            pieces = cut(chunks, size, buffers.take)
+            pieces = rechunk(chunks, size, buffers.take)
             first = next(pieces)
             if len(first) < size:
                 check()

@@ -22,7 +22,7 @@ from harvester.export.storage.s3_client import CONNECTIONS, S3Options, connected
 from harvester.export.storage.s3_condition import version
 from harvester.export.storage.s3_errors import explained
 from harvester.export.storage.s3_sweep import OpenUpload, abort_all, open_uploads
-from harvester.export.storage.s3_upload import Buffers, Upload, cut, part_size
+from harvester.export.storage.s3_upload import Buffers, Upload, part_size, rechunk
 from harvester.support.sanitize import shown
 
 if TYPE_CHECKING:
@@ -125,18 +125,18 @@ class S3Place:
 
     uri: str
     region: str | None
-    which: dict[str, Any]
+    upload_ref: dict[str, Any]
     client: S3Client | None = None
     """The client of the process that began the upload; it is not pickled."""
 
     def __reduce__(self) -> tuple[type[S3Place], tuple[str, str | None, dict[str, Any]]]:
-        return S3Place, (self.uri, self.region, self.which)
+        return S3Place, (self.uri, self.region, self.upload_ref)
 
     def write(self, chunks: Iterable[bytes], *, expected_bytes: int) -> DraftFile:
         """See Place. After a failure the upload stays open, and its draft aborts it."""
         size, meter, buffers = part_size(expected_bytes), Meter(), Buffers()
         with nullcontext(self.client) if self.client else connected(self.uri, self.region) as client:
-            receipt = Upload(client, self.which).send(cut(chunks, size, buffers.take), size, meter, buffers)
+            receipt = Upload(client, self.upload_ref).send(rechunk(chunks, size, buffers.take), size, meter, buffers)
         return DraftFile(meter.published(self.uri), receipt)
 
 
@@ -161,7 +161,7 @@ class _Draft(FolderDraft):
         self.beginning.add(target.key)
         self._uploads[name] = upload = target.begin(self._client, content_type)
         self.beginning.discard(target.key)
-        return S3Place(target.uri, target.options.region, upload.which, self._client)
+        return S3Place(target.uri, target.options.region, upload.upload_ref, self._client)
 
     def keep(self, name: str, written: DraftFile) -> None:
         """See Draft."""

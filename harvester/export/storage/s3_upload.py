@@ -54,14 +54,14 @@ class Buffers:
 class Upload:
     """A multipart upload. Memory: IN_FLIGHT_BYTES, or one part if that is more, and the one being filled.
 
-    One process may begin it, another send the parts, and another complete it: `which` and the receipt can be passed on.
-    A part that is sent twice replaces itself.
+    One process may begin it, another send the parts, and another complete it: `upload_ref` and the receipt can be
+    passed on. A part that is sent twice replaces itself.
     """
 
-    def __init__(self, client: S3Client, which: dict[str, Any]) -> None:
+    def __init__(self, client: S3Client, upload_ref: dict[str, Any]) -> None:
         self._client = client
         self._checked = wants_checksums(client)
-        self.which = which
+        self.upload_ref = upload_ref
         """Bucket, key and upload id, as arguments for the client."""
 
     @classmethod
@@ -97,7 +97,8 @@ class Upload:
         """Complete the upload. Raises StorageUnavailable if S3's checksum differs from the one sent."""
         parts = [completed for completed, _ in receipt]
         answer = conditionally(
-            partial(self._client.complete_multipart_upload, **self.which, MultipartUpload={"Parts": parts}), condition
+            partial(self._client.complete_multipart_upload, **self.upload_ref, MultipartUpload={"Parts": parts}),
+            condition,
         )
         # The checksum of the parts' checksums; some stores return that of the whole object, or none.
         stored = answer.get("ChecksumCRC32", "")
@@ -107,7 +108,7 @@ class Upload:
     def abort(self) -> bool:
         """Abort the upload. Returns whether it was gone already: then it may have been completed."""
         try:
-            self._client.abort_multipart_upload(**self.which)
+            self._client.abort_multipart_upload(**self.upload_ref)
         except Exception as error:  # noqa: BLE001 (what went wrong before is worth more to the user than this)
             return is_gone(error)
         return False
@@ -117,7 +118,7 @@ class Upload:
         sent: dict[str, Any] = {"ChecksumCRC32": as_header(checksum)} if self._checked else {}
         # botocore accepts a bytearray, contrary to its stubs, and sends it whole; it sends bytes in small pieces.
         body: Any = part
-        answer = self._client.upload_part(**self.which, PartNumber=number, Body=body, **sent)
+        answer = self._client.upload_part(**self.upload_ref, PartNumber=number, Body=body, **sent)
         completed: CompletedPartTypeDef = {"PartNumber": number, "ETag": answer["ETag"]}
         if stored := answer.get("ChecksumCRC32"):
             _compare(stored, checksum)
@@ -159,7 +160,9 @@ def part_size(expected_bytes: int, least: int = PART_BYTES) -> int:
     return max(least, -(-needed // MIB) * MIB)
 
 
-def cut(chunks: Iterable[bytes], size: int, buffer_of: Callable[[int], bytearray] = bytearray) -> Iterator[bytearray]:
+def rechunk(
+    chunks: Iterable[bytes], size: int, buffer_of: Callable[[int], bytearray] = bytearray
+) -> Iterator[bytearray]:
     """Yield the bytes in pieces of exactly `size`, the last one shorter; one empty piece if there are none.
 
     Each piece is in a buffer of `size` bytes from `buffer_of`.

@@ -11,7 +11,7 @@ from harvester.errors import ConfigError, CredentialsError, HarvesterError, Ledg
 from harvester.export.storage.open import target_at
 from harvester.export.storage.s3 import S3Target
 from harvester.export.storage.s3_errors import explained
-from harvester.export.storage.s3_upload import MAX_PARTS, MIB, PART_BYTES, cut, part_size
+from harvester.export.storage.s3_upload import MAX_PARTS, MIB, PART_BYTES, part_size, rechunk
 
 URI = "s3://bucket/songs.json"
 
@@ -114,7 +114,7 @@ def test_an_s3_address_is_a_bucket_and_a_key() -> None:
 
 @pytest.mark.parametrize("chunks", [[], [b""], [b"abc"], [b"abcd"], [b"abcde", b"", b"f"], [b"abcdefghijkl"]])
 def test_parts_are_of_one_size_but_the_last(chunks: list[bytes]) -> None:
-    parts = list(cut(chunks, 4))
+    parts = list(rechunk(chunks, 4))
     assert b"".join(parts) == b"".join(chunks)
     assert all(len(part) == 4 for part in parts[:-1])
     assert len(parts[-1]) <= 4
