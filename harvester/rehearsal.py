@@ -37,7 +37,7 @@ SPEED = 200.0
 """Simulated seconds in a real one: waits are short, and a day is still longer than its calls take."""
 CRON_DELAY = timedelta(minutes=5)
 RERUN_AFTER = timedelta(hours=1)
-"""When a run ended because the API was down."""
+"""How long to wait before the next run, when one ended because the API was down."""
 TIMEOUT_SECONDS = 5.0
 MARKER = ".harvester-rehearsal"
 """Only a folder that holds this file is emptied."""
@@ -85,7 +85,7 @@ class Rehearsal:
         self._split = self._failed = self._probes = 0
         self._run = RunReport()
         self._settled = 0
-        """By the runs before."""
+        """Ids that the runs before the current one settled."""
 
     async def play(self, on_day: Callable[[DayReport], None], on_export: ProgressCallback = no_progress) -> list[Check]:
         """Crawl, export and verify. Returns the promises, each kept or broken. `on_day` is called as each day ends.
