@@ -1,8 +1,11 @@
 """`harvester doctor`: checks whether a crawl would work here, and says what to do if not.
 
-    finding       the result of a check: ok, warning or problem settings      config.toml, the key, the time zone ledger
-    the ledger, and the room on its disk source_and_destination   where the ids come from and where the export goes
-    network       the API and its clock versions      harvester, Python, SQLite, the libraries
+    finding                 the result of a check: ok, warning or problem
+    settings                config.toml, the key, the time zone
+    ledger                  the ledger, and the room on its disk
+    source_and_destination  where the ids come from and where the export goes
+    network                 the API and its clock
+    versions                harvester, Python, SQLite, the libraries
 
 A check uses the code that a command would use later. No check changes the ledger or spends a unit, except the one call
 of --spend-unit. What a check needs is imported when it runs: with a broken time zone, half of harvester can't be
@@ -17,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from harvester.doctor import settings
 from harvester.doctor.finding import Finding, Level, as_json, exit_code, warning
-from harvester.doctor.versions import found, versions
+from harvester.doctor.versions import check_versions, found
 
 if TYPE_CHECKING:
     from harvester.config import Config
@@ -38,12 +41,12 @@ def examine(
 
 
 def _findings(path: Path | None, read_config: Callable[[], Config], offline: bool) -> Iterator[Finding]:
-    finding, config = settings.config(path, read_config)
+    finding, config = settings.check_config(path, read_config)
     yield finding
-    yield settings.key(config)
-    zone = settings.time_zone()
+    yield settings.check_key(config)
+    zone = settings.check_time_zone()
     yield zone
-    yield versions()
+    yield check_versions()
     if config is None or zone.level is Level.PROBLEM:
         yield warning("the rest", "It was not looked at: it needs what is broken above.", "Fix that, and ask again.")
     else:
@@ -54,25 +57,25 @@ def _of_the_crawl(config: Config, offline: bool) -> Iterator[Finding]:
     from harvester.doctor import ledger as doctor_ledger
     from harvester.doctor import source_and_destination
 
-    ledger, unsettled = doctor_ledger.ledger(config)
+    ledger, unsettled = doctor_ledger.check_ledger(config)
     yield ledger
-    if (price := doctor_ledger.price(config)) is not None:
+    if (price := doctor_ledger.check_price(config)) is not None:
         yield price
-    if (disk := doctor_ledger.disk(config, unsettled)) is not None:
+    if (disk := doctor_ledger.check_disk(config, unsettled)) is not None:
         yield disk
     if not (offline and source_and_destination.is_remote(config.source.uri)):
-        yield source_and_destination.source(config)
+        yield source_and_destination.check_source(config)
     if not (offline and source_and_destination.is_remote(config.export.uri)):
-        yield source_and_destination.export(config)
+        yield source_and_destination.check_export(config)
     if offline:
-        if (clock := doctor_ledger.clock(config)) is not None:
+        if (clock := doctor_ledger.check_clock(config)) is not None:
             yield clock
     else:
         from harvester.doctor import network
 
-        if (proxy := network.proxy(config)) is not None:
+        if (proxy := network.check_proxy(config)) is not None:
             yield proxy
-        yield network.clock(config)
+        yield network.check_clock(config)
 
 
 def _one_call(read_config: Callable[[], Config], well: bool) -> Finding:
@@ -80,4 +83,4 @@ def _one_call(read_config: Callable[[], Config], well: bool) -> Finding:
         return warning("call", "No call was made: there are problems.", "Fix them first.")
     from harvester.doctor import network
 
-    return network.one_call(read_config())
+    return network.check_call(read_config())

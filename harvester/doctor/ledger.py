@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from harvester.report.results import Overview
 
 
-def ledger(config: Config) -> tuple[Finding, int | None]:
+def check_ledger(config: Config) -> tuple[Finding, int | None]:
     """Check the ledger. Returns the finding and the number of ids still to be asked for; None if unknown."""
     path = config.ledger.path
     name = shown(str(path)) if path is not None else config.ledger.name
@@ -50,14 +50,14 @@ def ledger(config: Config) -> tuple[Finding, int | None]:
     return ok("ledger", what), summary.unsettled
 
 
-def price(config: Config) -> Finding | None:
+def check_price(config: Config) -> Finding | None:
     """Check whether the ledger's days fit quota.units_per_call. None if they do, or if the ledger can't be read."""
     overview = _overview(config)
     what, _, next_step = overview.summary.price_hint.partition(". ") if overview else ("", "", "")
     return warning("price", f"{what}.", next_step) if what else None
 
 
-def clock(config: Config) -> Finding | None:
+def check_clock(config: Config) -> Finding | None:
     """Check this machine's clock against the ledger. None if nothing contradicts it."""
     overview = _overview(config)
     hint = overview.clock_hint if overview else ""
@@ -72,9 +72,9 @@ def _overview(config: Config) -> Overview | None:
         return None
 
 
-def disk(config: Config, unsettled: int | None) -> Finding | None:
-    """Check the disk space for the rest of the crawl. None if the folder is missing (see `ledger`), or the ledger is on
-    a server."""
+def check_disk(config: Config, unsettled: int | None) -> Finding | None:
+    """Check the disk space for the rest of the crawl. None if the folder is missing (see `check_ledger`), or the ledger
+    is on a server."""
     if config.ledger.path is None:
         return None
     try:

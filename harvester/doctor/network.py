@@ -30,7 +30,7 @@ TOLERATED_SECONDS = 30.0
 """The header has whole seconds, and the request takes some time."""
 
 
-def proxy(config: Config) -> Finding | None:
+def check_proxy(config: Config) -> Finding | None:
     """The proxy through which the API is reached; None without one."""
     try:
         found = proxy_for(config.youtube.base_url)
@@ -45,7 +45,7 @@ def proxy(config: Config) -> Finding | None:
     return ok("proxy", f"{what}; the key goes through it encrypted.")
 
 
-def clock(config: Config) -> Finding:
+def check_clock(config: Config) -> Finding:
     """Compare the clock with that of the API's host, by a request without key and method, which costs nothing."""
     address = urlsplit(config.youtube.base_url)
     host = shown(address.netloc)
@@ -64,7 +64,7 @@ def clock(config: Config) -> Finding:
     return _judged((began + time.time()) / 2 - date.timestamp() - 0.5, host)
 
 
-def one_call(config: Config) -> Finding:
+def check_call(config: Config) -> Finding:
     """Make one call of the crawl: its units are reserved before it is sent, and its answer is stored."""
     from harvester.app import Harvester
     from harvester.crawl.run_report import RunReport

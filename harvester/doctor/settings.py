@@ -26,7 +26,7 @@ _KEY_SHAPES = re.compile(r"AIza[0-9A-Za-z_-]{35}|AQ\.[0-9A-Za-z_-]{20,}")
 _OTHERS_READ = 0o044
 
 
-def config(path: Path | None, read: Callable[[], Config]) -> tuple[Finding, Config | None]:
+def check_config(path: Path | None, read: Callable[[], Config]) -> tuple[Finding, Config | None]:
     """Check the settings that `read` returns; `path` is their file, if any."""
     try:
         settings = read()
@@ -39,7 +39,7 @@ def config(path: Path | None, read: Callable[[], Config]) -> tuple[Finding, Conf
     return ok("config", f"{shown(str(path.absolute()))} works."), settings
 
 
-def key(settings: Config | None) -> Finding:
+def check_key(settings: Config | None) -> Finding:
     """Check whether there is a key that can be sent. Neither it nor its length is shown."""
     from harvester.support.api_key import api_key, api_key_file
 
@@ -61,7 +61,7 @@ def key(settings: Config | None) -> Finding:
     return ok("key", "There is a key, and it looks like one of Google's.")
 
 
-def time_zone() -> Finding:
+def check_time_zone() -> Finding:
     """Check whether this machine knows the zone of the quota's day."""
     fix = "Install the package tzdata, and look at PYTHONTZPATH if it is set."
     try:

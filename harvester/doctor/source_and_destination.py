@@ -24,7 +24,7 @@ def is_remote(uri: str | None) -> bool:
     return uri is not None and "://" in uri and not uri.lower().startswith("file://")
 
 
-def source(config: Config) -> Finding:
+def check_source(config: Config) -> Finding:
     """Check whether the source's first rows can be read, and hold ids."""
     from harvester.sources import read_ids
 
@@ -49,7 +49,7 @@ def source(config: Config) -> Finding:
     return ok("source", f"{name} can be read; its first id is {shown(chunk.ids[0], 40)}.")
 
 
-def export(config: Config) -> Finding:
+def check_export(config: Config) -> Finding:
     """Check whether the destination can be written, by a tiny file or object next to it, which is removed again.
 
     Also check whether an export would replace what is there. That completes an interrupted export, as an export does.

@@ -24,7 +24,7 @@ def found() -> dict[str, str | None]:
     return here | {name: _version(name) for name in LIBRARIES}
 
 
-def versions() -> Finding:
+def check_versions() -> Finding:
     """Check the versions."""
     here = found()
     if lost := [name for name, number in here.items() if number is None]:

@@ -105,7 +105,7 @@ def test_an_endpoint_that_redirects(store: Store, location: dict[str, str], body
     if location:
         assert "to https://localhost:1)" in errors[0].what
     assert store.asked < 10
-    finding = source_and_destination.export(load_config(overrides={"export": {"uri": "s3://bucket/o.json"}}))
+    finding = source_and_destination.check_export(load_config(overrides={"export": {"uri": "s3://bucket/o.json"}}))
     assert finding.exit_code == 3
 
 
