@@ -11,7 +11,9 @@ from harvester.ledger.transactions.transitions import instant, release
 from harvester.model import ProcessIdentity
 
 MAX_LEASE = timedelta(minutes=15)
-"""Three times the length of a lease: the clocks of two hosts may differ by ten minutes."""
+"""The furthest that a lease may end from now: 5 minutes of a lease, and 10 by which another host's clock may be ahead.
+SQLite takes a lease that ends later for one that is over.
+"""
 
 
 def open_run(tx: Transaction, process: ProcessIdentity, now: datetime, lease_until: datetime) -> int:
@@ -44,8 +46,8 @@ def close_run(tx: Transaction, run_id: int, now: datetime, reason: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What a recovery needs. `now` is by this host's clock; for `return_seconds` after a restart of the server, runs
-    may be without a connection."""
+    """What a recovery needs. `now` is by this host's clock. `return_seconds` is the reconnect grace: for so long after
+    a restart of the server, a run without a connection does not count as dead."""
 
     me: ProcessIdentity
     now: datetime
