@@ -1,4 +1,7 @@
-"""Detect the format and the header of a source, by its name and its first bytes."""
+"""Detect the format and the header of a source, by its name and its first bytes.
+
+The column's name comes from `source.column`.
+"""
 
 from __future__ import annotations
 
