@@ -152,7 +152,7 @@ class Runner:
     async def _watch_stop(self, crawler: Crawler, run_log: RunLog) -> Ending:
         """Drain the run at the first request to stop; end the run at once at the second."""
         await self._stop.draining.wait()
-        run_log.run(logging.INFO, "stopping: waiting for the calls under way; told again, it stops at once")
+        run_log.run(logging.INFO, "stopping: waiting for the calls under way; a second signal stops it at once")
         await crawler.close()
         await self._stop.at_once.wait()
         self._ledger.stop_waiting()
