@@ -28,8 +28,8 @@ from harvester.ledger.reader import LedgerReader
 from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.support.progress import ProgressCallback
 
-VIDEOS = 400
-DAYS = (150, 250, 400)
+VIDEOS = 250
+DAYS = (100, 150, 250)
 MOST = {"json": 100_000, "jsonl": 100_000, "parquet": 90_000, "csv": 60_000, "csv-safe": 60_000}
 JSONL = ("jsonl", "none")
 Files = dict[str, bytes]
@@ -71,7 +71,8 @@ class Watched:
 def go(ledger: Path, folder: Path, kind: tuple[str, str] = JSONL, **options: Any) -> tuple[Manifest, list[str]]:
     """The manifest, and what was made for it."""
     maker = options.pop("maker", None) or Watched()
-    settings = {"format": kind[0], "compression": kind[1], "max_part_bytes": MOST[kind[0]]} | options.pop("say", {})
+    most = MOST[kind[0]] if kind[1] == "none" else MOST[kind[0]] // 2
+    settings = {"format": kind[0], "compression": kind[1], "max_part_bytes": most} | options.pop("say", {})
     with SqliteReader(ledger) as reader:
         chosen = ExportSettings(uri=str(folder), **settings)
         return export(reader, chosen, ledger_name="l", now=NOW, maker=maker, **options), maker.names

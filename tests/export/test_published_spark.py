@@ -91,7 +91,7 @@ def test_the_notebook_on_parquet(spark: SparkSession, real_videos: list[bytes], 
 
 @pytest.mark.parametrize(
     ("name", "packing", "in_parts"),
-    [("jsonl", "none", True), ("jsonl", "gzip", False), ("json", "none", False), ("json", "gzip", True)],
+    [("jsonl", "gzip", True), ("json", "none", False)],
 )
 def test_the_notebook_on_json(
     spark: SparkSession, real_videos: list[bytes], tmp_path: Path, name: str, packing: str, in_parts: bool

@@ -209,7 +209,8 @@ def test_a_cluster_of_its_own_ends_with_the_command(
     children["killed"].kill()
     sent.release()
     assert children["stopped"].wait() == 130
-    assert children["stopped"].stderr.startswith("Interrupted.")
+    # It may have had to take back an upload, and says so first.
+    assert children["stopped"].stderr.splitlines()[-1].startswith("Interrupted.")
     wait_until(lambda: gone([*workers["stopped"], *workers["killed"]]))
     assert {upload.partition("/")[0] for upload in s3.uploads()} == {"killed"}
     faulty.heal()
