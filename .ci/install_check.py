@@ -40,7 +40,9 @@ def main() -> int:
         run([*pip, "check"], folder)
         harvester = str(bin_folder / "harvester")
         say(f"install-check: {run([harvester, '--version'], folder).strip()}")
-        say(f"install-check: {run([harvester, *REHEARSAL], folder).strip().splitlines()[-1]}")
+        if "passed" not in run([harvester, *REHEARSAL], folder).splitlines():
+            sys.exit("install-check: the rehearsal did not pass")
+        say("install-check: the rehearsal passed")
     return 0
 
 
