@@ -129,6 +129,8 @@ class CrawlSetup:
     rng: random.Random = field(default_factory=lambda: random.Random(1))
     calls: list[Sent] = field(default_factory=list)
     report: RunReport = field(default_factory=RunReport)
+    started: float = 0.0
+    """When the last run started, by the clock's `monotonic`."""
 
     async def load(self) -> None:
         prepare(self.path)
@@ -139,6 +141,7 @@ class CrawlSetup:
         self, stop: Stop | None = None, batches: Callable[[Ledger], BatchSource] | None = None, **how: Any
     ) -> RunReport:
         """One run to its end; `report` keeps what it did even where it raised."""
+        self.started = self.clock.monotonic()
         run = RunSettings(**{"concurrency": 4, "timeout_seconds": 20} | self.settings)
         api = self.simulator.settings
         quota = QuotaSettings(daily_units=self.daily_units or api.daily_units, units_per_call=api.units_per_call)
