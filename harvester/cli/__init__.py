@@ -1,7 +1,7 @@
 """The command line: the only place that prints, and the one that turns errors into exit codes.
 
-Results go to stdout, logs and progress to stderr. One module a command, named as it; what several need is in
-`shared`. The command modules import only click: what a command needs is imported when it runs, so that `--help` is
+Results go to stdout, logs and progress to stderr. Each command has a module of its name; what several need is
+in `shared`. The command modules import only click: what a command needs is imported when it runs, so that `--help` is
 fast.
 """
 
@@ -23,11 +23,11 @@ from harvester.cli.shared.unexpected_errors import explain
 from harvester.errors import HarvesterError
 
 INTERRUPTED = 130
-"""The exit code of a program that SIGINT ended, as shells report it."""
+"""The exit code that shells report for a program ended by SIGINT."""
 
 
 class Program(click.Group):
-    """Shows errors as a few lines, and ends with their exit code."""
+    """The command group: prints an error as a few lines, and exits with its code."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         # pydantic would search every installed distribution for plugins.
@@ -35,7 +35,7 @@ class Program(click.Group):
         set_up_streams()
         try:
             return super().main(*args, **kwargs)
-        except HarvesterError as error:  # from what click itself prints, such as --help
+        except HarvesterError as error:  # raised while click prints, for example --help
             click.echo(f"Error: {error}", err=True)
             sys.exit(error.exit_code)
 
@@ -55,7 +55,7 @@ class Program(click.Group):
             # The reader closed the pipe, as `head` does: no error.
             sys.stdout = None
             ctx.exit(0)
-        except Exception as error:  # noqa: BLE001 (the last resort: whatever it is, it is said in a sentence)
+        except Exception as error:  # noqa: BLE001 (the last resort: report any bug in a sentence)
             if (explained := explain(error)) is not None:
                 self._fail(ctx, explained)
             what = f"This is a bug in harvester: {type(error).__name__}: {error}"

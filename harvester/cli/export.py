@@ -71,7 +71,7 @@ def export(
     from harvester.support.gc_tuning import tune_gc
     from harvester.support.sanitize import shown
 
-    # When it is told to stop, it aborts uploads that were begun.
+    # Exit by an exception, so that unfinished uploads are aborted.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     if csv_safe:
         settings["format"] = _safe_csv(settings["format"])

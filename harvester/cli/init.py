@@ -1,4 +1,4 @@
-"""init: config.toml and the ledger."""
+"""init: write config.toml and create the ledger."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""rehearse: the whole crawl against the simulated API."""
+"""rehearse: run a whole crawl against the simulated API."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def rehearse(options: GlobalOptions, videos: int, seed: int, faults: str, out: P
     rehearsal = Rehearsal(out, videos=videos, seed=seed, faults=faults)
 
     def day_ended(day: DayReport) -> None:
-        # sys.stdout is read at this moment, which keeps the line clear of the progress bar.
+        # sys.stdout is looked up at each call, since the progress bar replaces it.
         click.echo(terminal.rehearsed_day(day, videos, columns), file=sys.stdout)
 
     async def play() -> list[Check]:

@@ -1,4 +1,4 @@
-"""remove: take out ids that a wrong load brought."""
+"""remove: delete ids that a wrong load added."""
 
 from __future__ import annotations
 

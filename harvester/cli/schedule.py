@@ -1,4 +1,4 @@
-"""schedule: the daily run for cron or systemd."""
+"""schedule: print a daily run for cron or systemd."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def _program() -> list[str]:
 
 
 def _write_units(units: Mapping[str, str], out: Path, protected: Protected, *, force: bool) -> None:
-    """Write all of them, or none if one would replace a file that harvester did not write."""
+    """Write all units, or none if one would replace a file that harvester did not write."""
     from harvester.cli.shared.write_file import check, write_whole
     from harvester.errors import ConfigError
     from harvester.scheduling.daily_job import MARK

@@ -46,13 +46,13 @@ class ApiClock:
         self.hear(await self._ask())
 
     async def is_another_day(self, day: date | None) -> bool:
-        """Whether the quota day is another than `day`. Requests the API's time where no answer has told it yet."""
+        """Whether the quota day is not `day`. Requests the API's time if no answer has given it yet."""
         if self._heard is None:
             await self.ask()
         return day is not None and quota_day(self.now()) != day
 
     async def seconds_to_another_day(self, day: date, margin: timedelta) -> float:
-        """As `quota.seconds_to_another_day`, by the API's time: a suspended machine has counted no seconds."""
+        """As `quota.seconds_to_another_day`, by the API's time, since a suspended machine counts no seconds."""
         await self.ask()
         return seconds_to_another_day(self.now(), day, margin)
 

@@ -12,7 +12,7 @@ from harvester.ledger.ledger import Ledger
 from harvester.model import Batch, BatchKind, Budget, Denied
 
 OLD_AT_ONCE = 100
-"""Most old responses read by one query."""
+"""The most old responses that one query reads."""
 
 
 class BatchSource(Protocol):
@@ -28,7 +28,7 @@ class BatchSource(Protocol):
         ...
 
     def requeue(self, batch: Batch, halves: int = 1) -> None:
-        """Note that the batch was released, in so many `halves` if split: this run is to claim it again."""
+        """Note that the batch was released, as two `halves` if it was split: this run claims it again."""
         ...
 
 
@@ -62,14 +62,14 @@ class ChosenIds(PendingIds):
             return Denied.NOTHING_PENDING
         claimed = await self._ledger.claim(run_id, budget, now, among)
         if isinstance(claimed, Batch) and set(among).isdisjoint(claimed.positions):
-            # Half of a batch that was split went first.
+            # Half of a split batch was claimed instead.
             self._requeued.append(among)
         elif claimed in (Denied.BUDGET_SPENT, Denied.DAY_CLOSED):
             self._requeued.appendleft(among)
         return None if claimed is Denied.NOTHING_PENDING else claimed
 
     def requeue(self, batch: Batch, halves: int = 1) -> None:
-        """Note the positions, which nothing else would bring up again; once for each half."""
+        """Note the positions, once for each half: no other claim would ask for them again."""
         self._requeued += [batch.positions] * halves
 
 

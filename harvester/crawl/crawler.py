@@ -138,7 +138,7 @@ class Crawler:
     # --- one worker
 
     async def _work(self) -> Ending:
-        """Send batch after batch. A good answer is settled beside the next claim, so that both share a commit."""
+        """Send batch after batch. A good answer is settled along with the next claim, so that both share a commit."""
         worker = _Worker()
         try:
             while True:
@@ -170,7 +170,7 @@ class Crawler:
         return self._one_probe if needs_probe else nullcontext()
 
     async def _wait_for_evidence(self, retry: Retry) -> None:
-        """Wait for a good answer to another worker, which says as much as a probe and costs nothing."""
+        """Wait for a good answer to another worker, which proves as much as a probe and costs nothing."""
         until = self._clock.monotonic() + EVIDENCE_SECONDS
         while retry.needs_probe and self._workers_left > 1 and not self._evidence.is_api_known_up(retry):
             self._good_waiters.append(good := asyncio.Event())
@@ -255,7 +255,7 @@ class Crawler:
         self._evidence.good(call.batch, outcome)
         worker.settling = asyncio.create_task(self._settle(call.batch, outcome))
         worker.settling.add_done_callback(lambda _: outcome.done_with())
-        # The settlement begins before the worker's next claim: whatever kills the run, a worker has one call under way.
+        # The settlement begins before the worker's next claim, so that a worker never has two calls under way.
         await asyncio.sleep(0)
         return None
 

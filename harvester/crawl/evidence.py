@@ -18,12 +18,12 @@ PROBE = "probe"
 WELL_KNOWN_ID = "jNQXAC9IVRw"
 """The first video on YouTube, for probes by a run that knows no other id. Any valid answer will do."""
 MAX_UNCONFIRMED_SPLITS = 3
-"""Halves that may be split at their first fault in a row, before the API has to show that it still answers."""
+"""How many halves in a row may be split at their first fault before the API has to give a good answer."""
 
 MAX_FAILED_PROBES = 2
 """Probes that fail in a row until the API counts as down."""
 FAULTS_TO_FAIL = 2
-"""Confirmed faults until a single id fails: after one good answer, an outage may have begun before the fault."""
+"""Confirmed faults until a single id fails. One may be an outage that began after the good answer."""
 
 _LOOKED_AT = 3
 """Stored responses to search for a known id."""
@@ -107,7 +107,7 @@ class QuotaDoubt:
 
 
 class Evidence:
-    """What a run has seen of batches and of the API, by which it attributes a failure to a batch or to the API.
+    """What a run has observed of batches and of the API, to attribute each failure to one of them.
 
     Times are the clock's monotonic seconds.
     """
@@ -187,7 +187,7 @@ class Evidence:
         before = call.faults
         if call.probe:
             return before if before.since is not None else Faults(now)
-        # An id alone has to fail after each good answer anew; of a batch, the first fault is enough to split it.
+        # For a single id, a good answer must follow its newest fault; for a batch, one after its first fault is enough.
         renewed = before.since is None or not before.number or refused or len(call.batch) == 1
         return Faults(
             now if renewed else before.since,
@@ -236,7 +236,7 @@ class Evidence:
         return len(call.batch) > 1 or (call.api_known_up and faults.refused > 1)
 
     async def known_id(self, excluded: Collection[str], now: datetime) -> str:
-        """An id, not among `excluded`, that the API has answered for; without any, the well-known one."""
+        """An id, not among `excluded`, that the API has answered for; if there is none, the well-known one."""
         if self._answered is not None and self._answered not in excluded:
             return self._answered
         stored = await self._ledger.old_responses(now + timedelta(days=1), 0, _LOOKED_AT)

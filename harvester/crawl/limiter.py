@@ -14,7 +14,7 @@ MAX_SLEEP_SECONDS = 1800.0
 
 
 class Limiter:
-    """Where every wait of the crawl happens, and ends early when `closing` is set."""
+    """Limits the calls under way. Every wait of the crawl happens here, and ends early when `closing` is set."""
 
     def __init__(self, controller: ConcurrencyController, clock: Clock, closing: asyncio.Event) -> None:
         self._controller = controller
@@ -25,7 +25,7 @@ class Limiter:
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
-        """Hold one of the slots. A limiter that is closing lets all in: check `closing` before you send."""
+        """Hold one of the slots. Once `closing` is set, all get one: check it before sending."""
         while (wait := await self._enter()) > 0:
             await self.pause(wait)
         try:

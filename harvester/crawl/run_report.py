@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 
 class Ending(enum.StrEnum):
-    """Why a run ended well. Where its workers end differently, the member that stands last here decides."""
+    """Why a run ended well. If its workers end differently, the member that comes last here decides."""
 
     NOTHING_LEFT = "nothing left"
     CLAIMED_BY_OTHERS = "the rest is claimed by other runs"

@@ -119,7 +119,7 @@ class Runner:
         while True:
             ending = await crawler.go()
             if ending is Ending.NOTHING_LEFT and (taken := await self._recover()):
-                # Another run of this ledger died meanwhile: its claims are left to do.
+                # Another run of this ledger has died: its ids are pending again.
                 self.report.recovered += taken
                 continue
             if ending is Ending.NOTHING_LEFT and await self._is_claimed_by_others(batches):

@@ -34,7 +34,7 @@ def coloured(text: str, rest: str, colour: str, *, err: bool = False) -> None:
 
 
 def _echo(text: str, *, err: bool = False) -> None:
-    """Print it. click knows terminals, but neither NO_COLOR nor TERM=dumb."""
+    """Print `text`. click detects terminals, but ignores NO_COLOR and TERM=dumb."""
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM", "").lower() in ("dumb", "unknown")
     click.echo(text, err=err, color=False if plain else None)
 
@@ -53,7 +53,7 @@ def fold(text: str, stream: TextIO, indent: int = 0) -> str:
     lines = []
     for line in text.split("\n"):
         inner = " " * (indent + len(line) - len(line.lstrip(" ")))
-        # On very narrow terminals the terminal breaks lines just as well.
+        # A very narrow terminal breaks the lines itself.
         width = columns if columns - len(inner) >= MIN_COLUMNS else sys.maxsize
         lines += textwrap.wrap(
             line, width, subsequent_indent=inner, break_long_words=False, break_on_hyphens=False
@@ -103,7 +103,7 @@ def show_rows(headings: Sequence[str], rows: Iterable[Sequence[str]], left: Coll
 
 
 def show_next(step: str, verbosity: int, began: float | None = None) -> None:
-    """What to do next, below a result, and how long it took since `began` on the monotonic clock. Not with `-q`."""
+    """Print how long it took since `began` (monotonic seconds), and what to do next. Prints nothing with `-q`."""
     import time
 
     from harvester.report.terminal import elapsed

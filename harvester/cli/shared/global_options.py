@@ -1,4 +1,4 @@
-"""The global options, and the harvester of these options."""
+"""The global options, and the Harvester that they configure."""
 
 from __future__ import annotations
 

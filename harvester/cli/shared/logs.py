@@ -51,7 +51,7 @@ def for_programs() -> bool:
 
 
 def safe(text: str) -> str:
-    """Make several lines safe for stderr, such as a traceback, and remove secrets of the environment.
+    """Make a text of several lines, such as a traceback, safe for stderr; remove the environment's secrets.
 
     harvester's own exceptions hold none; those of libraries may repeat their arguments.
     """

@@ -1,4 +1,4 @@
-"""Progress of a long command: a line at the foot of a terminal, log lines elsewhere.
+"""Progress of a long command: a line at the bottom of a terminal, log lines elsewhere.
 
 The line is drawn on stderr, but not with `-q`, with JSON log lines, or on a terminal that can't erase a line.
 """
@@ -28,10 +28,10 @@ MIN_COLUMNS_FOR_A_BAR = 60
 
 
 class Display(Protocol):
-    """A place that shows figures."""
+    """Where figures are shown."""
 
     seconds: float
-    """Seconds between two of them."""
+    """Seconds between two updates."""
     redraws: bool
     """Whether new figures replace the previous ones."""
 
@@ -40,7 +40,7 @@ class Display(Protocol):
 
 @contextmanager
 def progress(task: str, noun: str, verbosity: int = 0) -> Iterator[ProgressCallback]:
-    """Show on stderr how far `task` is, counted in `noun` (as of one): done of total, bytes, rate and time left."""
+    """Show on stderr how far `task` is, counted in `noun` (singular): done of total, bytes, rate and time left."""
     with display(task, verbosity) as shown_at:
         yield no_progress if shown_at is None else _Throttled(shown_at, noun)
 
@@ -56,7 +56,7 @@ def display(task: str, verbosity: int = 0) -> Iterator[Display | None]:
         from rich.live import Live
 
         line = _Line(task)
-        # Output meanwhile goes above the line; stdout is unchanged if it is no terminal.
+        # Other output is printed above the line; stdout is left alone if it is not a terminal.
         stdout = sys.stdout.isatty()
         with Live(line, console=console, transient=True, redirect_stdout=stdout) as live, _logging_above_it():
             line.redraw = live.refresh
@@ -109,7 +109,7 @@ class _Throttled:
 
 
 class _Lines:
-    """Log lines."""
+    """A display that writes log lines."""
 
     def __init__(self, task: str) -> None:
         self._task, self.seconds, self.redraws = task, LINE_SECONDS, False
@@ -120,7 +120,7 @@ class _Lines:
 
 
 class _Line:
-    """One line of a terminal, with as much as fits. rich redraws it four times a second."""
+    """A display on one line of a terminal, as far as it fits. rich redraws it four times a second."""
 
     def __init__(self, task: str) -> None:
         self._task, self.seconds, self.redraws = task, DRAW_SECONDS, True

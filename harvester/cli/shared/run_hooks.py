@@ -92,7 +92,7 @@ class RunHooks:
 
             try:
                 overview = self._harvester.overview(1)
-            except Exception as problem:  # noqa: BLE001 (the run has told of it)
+            except Exception as problem:  # noqa: BLE001 (the run has reported it)
                 log.debug("the day's summary is without the ledger's figures: %s", problem)
                 overview = None
             config = self._harvester.config

@@ -52,7 +52,7 @@ def stopped_by_signals() -> Iterator[Callable[[], Stop]]:
 
 
 def _end_here() -> None:
-    """End as by a kill: what is committed is safe, and the next run takes back the calls under way."""
+    """End at once, as if killed: what is committed is safe, and the next run takes back the calls under way."""
     log.error("the ledger does not answer: the run ends here; the next one takes back the calls under way")
     if sys.stderr.isatty():
         sys.stderr.write("\x1b[?25h")  # show the cursor, which a progress bar may have hidden

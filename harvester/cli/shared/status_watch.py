@@ -44,8 +44,8 @@ def _stop_signals() -> Iterator[Callable[[float], bool]]:
 
     A drawing under way is finished, and the terminal restored.
     """
-    # A Python handler runs between two bytecodes: one that is due just before the wait would run after it. The wakeup
-    # descriptor is written to by the signal itself.
+    # If a signal arrives just before the wait, its Python handler runs only after it. The wakeup descriptor is written
+    # to at once.
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     woken_before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)

@@ -20,12 +20,12 @@ _LIBRARIES = frozenset(
         *("pandas", "psycopg", "pyarrow", "s3fs", "s3transfer", "sqlalchemy", "sqlite3", "urllib3"),
     )
 )
-"""Libraries of databases, files and the network, whose exceptions are about these."""
+"""Libraries whose exceptions are about a database, files or the network."""
 _SAFE = "What was committed before is safe."
 
 
 def explain(error: Exception) -> HarvesterError | None:
-    """Translate it to a HarvesterError; None for a bug of harvester."""
+    """Translate an exception to a HarvesterError; None for a bug of harvester."""
     if isinstance(error, OSError) and error.errno is not None:
         return _of_the_system(error)
     if isinstance(error, MemoryError) or str(error) == "can't start new thread":
