@@ -1,6 +1,6 @@
-"""The checks of `verify`: count every sum afresh, and read every stored body. Reads only.
+"""The checks of `verify`: recount every sum, and read every stored body. Reads only.
 
-The checks take a pass over the ids and a pass over the stored responses; memory does not grow with either.
+The checks take one pass over the ids and one over the stored responses; memory does not grow with either.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def _database(db: Connection) -> Iterator[str]:
         return
     for (line,) in db.execute(text("PRAGMA integrity_check(5)")):
         if line != "ok":
-            # One line, of what SQLite says in several.
+            # SQLite's message may have several lines.
             yield f"The database file is damaged: {'; '.join(line.splitlines()).rstrip('.')}."
     for table, row, parent, _ in db.execute(text("PRAGMA foreign_key_check")).fetchmany(MAX_EXAMPLES):
         yield f"Row {row} of {table} refers to a row of {parent} that is not there."

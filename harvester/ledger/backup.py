@@ -35,7 +35,7 @@ _HEADER_BYTES = 100
 
 
 def backup(url: str, target: Path, watch: ProgressCallback = no_progress) -> Progress:
-    """Write the present state of the ledger to `target`. Returns its progress. Runs may go on; the ledger is only read.
+    """Write the current state of the ledger to `target`. Returns its progress. Runs may go on; the ledger is only read.
 
     Raises DestinationRefused where `target` is something else, InconsistentLedger where the backup is not consistent, a
     ledger's error, or OSError. `target` is then as it was.

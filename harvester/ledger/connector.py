@@ -17,7 +17,7 @@ S = TypeVar("S")
 T = TypeVar("T")
 
 MAX_AT_ONCE = 64
-"""Most transactions that share a commit: they may keep another process from writing for a tenth of a second."""
+"""The most transactions that share a commit: they may keep another process from writing for a tenth of a second."""
 
 Transactions: TypeAlias = Callable[[Transaction, Sequence[Any]], Sequence[Any]]
 """Runs the transaction of each item, and returns their results."""
@@ -31,7 +31,7 @@ class Job(NamedTuple):
 
 
 class Connector(ABC):
-    """Runs whole transactions, one after another, in a thread of their own, and reads beside them.
+    """Runs whole transactions one after another in one thread, and reads concurrently.
 
     Transactions that wait at the same time share one commit, and so one wait for the disk. Each gets its result after
     the commit; if one of them fails, all are rolled back and each is run again by itself.

@@ -25,16 +25,16 @@ from harvester.support.progress import Advance, ProgressCallback, no_progress
 CHUNK_ROWS = {"responses": 64}
 """Rows copied in one transaction: some megabytes of responses; CHUNK of other tables."""
 CHUNK = 20_000
-# What a server's connections committed last means nothing elsewhere.
+# The commit tokens of a server mean nothing in another database.
 TABLES = [table for table in metadata.sorted_tables if table not in (video_states, commit_tokens)]
-# The rows that every write to a ledger changes one of.
+# Every write to a ledger changes at least one of these tables.
 _TELLING = ("video_states", "quota_days", "runs", "prunings", "loads")
 
 Row: TypeAlias = Sequence[Any]
 
 
 def copy(source_url: str, target_url: str, progress: ProgressCallback = no_progress) -> int:
-    """Copy the present state of the source to the target. Returns how many rows. The source is only read."""
+    """Copy the current state of the source to the target. Returns how many rows. The source is only read."""
     ledger_open.check(source_url)
     with _opened(source_url, writing=False) as source, source.connect() as snapshot, snapshot.begin():
         mark = COPYING + _fingerprint(snapshot)
@@ -135,7 +135,7 @@ def _compare(snapshot: Connection, target: Engine, target_url: str, translate: C
 
 
 def _finish(snapshot: Connection, target: Engine) -> None:
-    """Copy the counts by state last, and with them set the version."""
+    """Copy the counts by state and set the version, in one transaction."""
     with target.begin() as db:
         for row in snapshot.execute(select(video_states)):
             db.execute(

@@ -1,9 +1,9 @@
 """The writing side of a ledger, over either database. The ledger owns no clock: `now` is always an argument.
 
 Every instant (`now`, `before`) is an aware datetime, every `day` a quota day. Every method, and every method of
-`LedgerReader`, raises LedgerUnavailable where the ledger can't be had for now (locked, disk full, server away),
+`LedgerReader`, raises LedgerUnavailable where the ledger can't be used for now (locked, disk full, no server),
 LedgerUnusable where it is no ledger of this version or may not be written, and LedgerDamaged where it can't be read.
-What a method raises besides is said there.
+Each method documents what else it raises.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ _RECONNECTION_SECONDS = 1.0
 
 
 class Ledger:
-    """Each method runs a function of `transactions` or a query. What changes anything is one transaction: it is on disk
-    whole, or not at all."""
+    """Each method runs a function of `transactions` or a query. Each change is one transaction: it is on disk whole,
+    or not at all."""
 
     def __init__(self, connector: Connector, alive: Callable[[ProcessIdentity], bool] | None = None) -> None:
         self._connector = connector
@@ -66,7 +66,7 @@ class Ledger:
         await self.close()
 
     async def open_run(self, process: ProcessIdentity, now: datetime, lease_until: datetime) -> int:
-        """Enter a run of this process, whose claims are its own until `lease_until`. Returns its id."""
+        """Record a run of this process, with a lease until `lease_until`. Returns its id."""
         unclosed = self._connector.unclosed
         for run_id, reason in list(unclosed.items()):
             await self._connector.run(runs.close_run, run_id, now, reason)
@@ -74,7 +74,7 @@ class Ledger:
         return await self._connector.run(runs.open_run, process, now, lease_until)
 
     async def renew_lease(self, run_id: int, lease_until: datetime) -> None:
-        """Keep the run's claims its own until `lease_until`; a run that was taken for dead is alive again."""
+        """Extend the run's lease to `lease_until`, and reopen a run that was taken for dead."""
         await self._connector.run(runs.renew_lease, run_id, lease_until)
 
     def stop_waiting(self) -> None:
@@ -125,7 +125,7 @@ class Ledger:
     ) -> Batch | Denied:
         """Reserve the units of one call for the ids of a stored response: to replace it, or to store their statistics.
 
-        `of_call` is the response's call. It has to be fetched before `before`, or its newest statistics, and no call
+        `of_call` is the response's call. The response or its newest statistics must be older than `before`, and no call
         under way may ask for the same. The ids stay fetched. A refresh deletes a response without any video instead.
         `budget` is of the endpoint that `kind` needs. Returns the batch, of this kind, or why there is none.
         """
@@ -140,7 +140,7 @@ class Ledger:
         return await self._connector.run(settling.retry, run_id, batch, fault, budget, now)
 
     def settle(self, batch: Batch, outcome: Outcome, now: datetime) -> Coroutine[Any, Any, bool]:
-        """Store a good answer and settle its ids, as the batch's kind means it.
+        """Store a good answer and settle its ids, as the batch's kind requires.
 
         HARVEST: they are fetched or missing. REFRESH: likewise, and the old response is deleted and noted as pruned.
         STATISTICS: they stay as they are, and older statistics of the response are deleted. Returns False where the
@@ -165,12 +165,11 @@ class Ledger:
         return await self._connector.run(quota_days.reopen_day, bucket, day)
 
     async def spend_elsewhere(self, day: date, units: int, bucket: Bucket = "default") -> None:
-        """Note that others spent so many of the day's units in all, which no claim spends; it replaces what was noted
-        before."""
+        """Note that others spent `units` of the day in all, which no claim may spend. Replaces an earlier note."""
         await self._connector.run(quota_days.spend_elsewhere, bucket, day, units)
 
     async def open_load(self, source: str, now: datetime) -> int:
-        """Enter a load of `source`, a text for people. Returns its id."""
+        """Record a load of `source`, a text for display. Returns its id."""
         return await self._connector.run(inserts.open_load, source, now)
 
     async def close_load(self, load_id: int, now: datetime) -> None:
@@ -193,7 +192,7 @@ class Ledger:
         return await self._connector.run(inserts.add, ids, invalid, known_up_to, load_id, rows)
 
     async def remove(self, span: Span, which: Removal) -> dict[VideoState, int]:
-        """Take ids of `span` out of the ledger that no call has asked for. Returns how many of each state."""
+        """Remove the ids of `span` that no call has asked for. Returns how many of each state."""
         return await self._connector.run(inserts.remove, span, which)
 
     async def last_position(self) -> int:

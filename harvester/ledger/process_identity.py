@@ -33,9 +33,9 @@ def _started(pid: int) -> str | None:
 
 
 def _ticks(pid: int) -> str | None:
-    """Clock ticks from the boot to the process's start, where the system tells.
+    """Clock ticks from the boot to the process's start; None if unknown.
 
-    Its start as a time of day moves when the clock is set, and a living process would look like another one.
+    A time of day would change when the clock is set, and a living process would look like another one.
     """
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")

@@ -70,7 +70,7 @@ PRUNED = select(
         for name in ("responses", "videos", "raw_bytes", "stored_bytes")
     )
 )
-# Past the responses, which are many times larger than their calls.
+# Without reading the responses, which are many times larger than their calls.
 _STORED_BY = and_(OF_VIDEOS, calls.c.state == CallState.OK, calls.c.id.not_in(select(pruned_responses.c.call_id)))
 PARTS_ASKED = (
     select(calls.c.parts, func.count().label("responses"))
@@ -96,7 +96,7 @@ RESPONSES = (
     .join_from(responses, calls, calls.c.id == responses.c.call_id)
     .order_by(calls.c.first_position, responses.c.call_id)
 )
-# One at a time, and past SQLAlchemy: an export reads all of them, and its rows would take most of the time.
+# One at a time and without SQLAlchemy, whose rows would take most of an export's time.
 RESPONSE = str(
     RESPONSES.where(responses.c.call_id == bindparam("call_id")).order_by(None).compile(dialect=sqlite.dialect())
 )
@@ -134,12 +134,12 @@ RESPONSE_SIZES = (
 _SUMS = [func.coalesce(func.sum(responses.c[name]), 0) for name in ("item_count", "raw_bytes", "stored_bytes")]
 _VIDEO_RESPONSES = select(func.count(), *_SUMS).select_from(_WITH_CALL).where(OF_VIDEOS)
 RESPONSE_TOTALS = _VIDEO_RESPONSES.with_only_columns(func.count(), *_SUMS[1:])
-# By the order of the calls, which is hardly another: the least of all instants would be a pass over all rows.
+# By call, which is nearly the order of time: the minimum of the instants would take a pass over all rows.
 OLDEST_RESPONSE = (
     select(responses.c.fetched_at).select_from(_WITH_CALL).where(OF_VIDEOS).order_by(responses.c.call_id).limit(1)
 )
 NEWEST_RESPONSE = select(func.max(responses.c.fetched_at))
-# In the order of their calls: of two of the same response, the newer is the later.
+# In the order of their calls: of two for the same response, the newer comes later.
 STATISTICS = select(calls.c.of_call, *responses.c).select_from(_WITH_CALL).where(OF_STATISTICS).order_by(calls.c.id)
 HAS_STATISTICS = STATISTICS.with_only_columns(calls.c.id).limit(1)
 _newer, _newer_calls = responses.alias(), calls.alias()
@@ -230,7 +230,7 @@ def fetched(span: Span) -> AnyQuery:
 
 
 def inputs(span: Span) -> AnyQuery:
-    """Which ids a call brought is fixed when it is settled; of those in the span the number and the sum tell."""
+    """By call, number and sum of the fetched positions in the span, which identify them once it is settled."""
     position = videos.c.position
     brought = (
         select(

@@ -46,7 +46,7 @@ class LedgerReader(ABC):
         self.close()
 
     def share(self) -> str | None:
-        """Return a name by which others can read from the very snapshot that is read here, while this is open.
+        """Return a name by which others can read from the same snapshot, while this reader is open.
 
         None where the database can't do that.
         """
@@ -58,7 +58,7 @@ class LedgerReader(ABC):
             return queries.as_progress(*(self._db.execute(query).all() for query in queries.PROGRESS))
 
     def runs(self, newest: int) -> list[RunRecord]:
-        """Return so many of the newest runs, and all that have not ended; newest first."""
+        """Return up to `newest` of the newest runs, and all that have not ended; newest first."""
         with self._reading():
             return [queries.as_record(RunRecord, row) for row in self._db.execute(queries.newest_runs(newest))]
 
@@ -99,7 +99,7 @@ class LedgerReader(ABC):
         """Return how many seconds the good ones of so many of the newest calls took, from claim to settlement."""
         with self._reading():
             times = self._db.execute(queries.good_call_times(among_newest))
-            # A clock that was set back is no call that took less than nothing.
+            # A clock that was set back must not give negative seconds.
             return [max(0.0, (queries.moment(end) - queries.moment(start)).total_seconds()) for start, end in times]
 
     def newest_responses(self, count: int) -> Iterator[StoredResponse]:
@@ -206,7 +206,7 @@ class LedgerReader(ABC):
             return [PartsAsked(row.parts, row.responses) for row in self._db.execute(queries.PARTS_ASKED)]
 
     def older_statistics(self, before: datetime) -> Stored:
-        """Return of how many responses, and videos, the newest statistics were fetched before `before`."""
+        """Return the responses, and their videos, whose newest statistics were fetched before `before`."""
         with self._reading():
             responses, videos = self._db.execute(queries.older_statistics(before)).one()
             return Stored(responses, videos)
@@ -239,7 +239,7 @@ class LedgerReader(ABC):
             return queries.moment(oldest) if oldest else None
 
     def findings(self) -> list[str]:
-        """Return what is not consistent, a sentence each; empty where every promise about the stored data holds."""
+        """Return what is not consistent, a sentence each; empty if the ledger is consistent."""
         from harvester.ledger import audit
 
         with self._reading():

@@ -26,12 +26,12 @@ metadata = MetaData()
 POSTGRES = "postgresql"
 """The key in `info` of the options for PostgreSQL: see `for_postgres`."""
 
-# PostgreSQL's own integers end at two thousand million, and its texts would be compared by a language's rules.
+# PostgreSQL's default integers have 32 bits, and its texts are by default compared by a language's rules.
 LARGE = Integer().with_variant(BigInteger, "postgresql")
 TEXT = Text().with_variant(Text(collation="C"), "postgresql")
 
 # What each state is called and how many ids are in it. The counts are kept by the same transactions that move
-# ids, so that asking for them costs nothing however large the crawl; `verify` counts afresh and compares. Claims
+# ids, so that asking for them costs nothing however large the crawl; `verify` recounts and compares. Claims
 # begin to look for pending ids at the `first_position` of that state: none but suspects lies before it.
 video_states = Table(
     "video_states",
@@ -45,7 +45,7 @@ video_states = Table(
     sqlite_strict=True,
 )
 
-# What was loaded, a row a source. The counts are kept by the transactions that add and remove ids; `finished_at` stays
+# One row for each loaded source. The counts are kept by the transactions that add and remove ids; `finished_at` stays
 # NULL where the load was cut off.
 loads = Table(
     "loads",
@@ -64,8 +64,8 @@ loads = Table(
     sqlite_strict=True,
 )
 
-# PostgreSQL only: the number of the transaction that each writer committed last. It tells whether a commit whose answer
-# was lost was made.
+# PostgreSQL only: the number of the transaction that each writer committed last. It tells whether a commit succeeded
+# whose answer was lost.
 commit_tokens = Table(
     "commit_tokens",
     metadata,
@@ -189,12 +189,12 @@ videos = Table(
     # The load that brought it; NULL in ids of earlier versions. No foreign key: adding one would rebuild this table.
     Column("load_id", Integer),
     CheckConstraint("state BETWEEN 0 AND 5", name="ck_videos_state"),
-    # claimed, fetched, missing and failed are said of a call; invalid ids are never part of one. A list of those states
-    # would take a third of a claim's time in SQLite.
+    # Ids that are claimed, fetched, missing or failed have a call; invalid ids never do. A list of those states would
+    # take a third of a claim's time in SQLite.
     CheckConstraint("state NOT BETWEEN 1 AND 4 OR call_id IS NOT NULL", name="ck_videos_call"),
     CheckConstraint("state <> 5 OR call_id IS NULL", name="ck_videos_invalid"),
     sqlite_strict=True,
-    # Room for the two changes of an id's life, on its own page.
+    # Leaves room on the page for the two updates that an id usually gets.
     info={POSTGRES: {"with": {"fillfactor": 45}}},
 )
 Index("ux_videos_video_id", videos.c.video_id, unique=True)
@@ -205,7 +205,7 @@ Index(
     videos.c.suspect_batch,
     videos.c.position,
     sqlite_where=(videos.c.state == 0) & _SUSPECT,
-    # PostgreSQL changes a row in place where no index looks at what was changed.
+    # `state` is not in it, so that PostgreSQL can update a row without touching its indexes.
     info={POSTGRES: {"where": _SUSPECT}},
 )
 
@@ -245,7 +245,7 @@ prunings = Table(
     sqlite_strict=True,
 )
 
-# The good calls of videos.list whose response is stored no more. Every other one has it.
+# The good calls of videos.list whose response is no longer stored. All others have theirs.
 pruned_responses = Table(
     "pruned_responses",
     metadata,

@@ -17,7 +17,7 @@ from harvester.errors import HarvesterError, LedgerDamaged, LedgerUnavailable, L
 from harvester.support.ledger_url import name_of
 from harvester.support.sanitize import shown
 
-# What the address leaves open: a server that is gone is noticed in a minute, not when TCP gives up.
+# Defaults for what the address does not set: notice within a minute that a server is gone.
 _PATIENCE = {
     "connect_timeout": "10",
     "keepalives_idle": "30",
@@ -27,12 +27,12 @@ _PATIENCE = {
     "application_name": "harvester",
 }
 _WRITING = {
-    # Its hot statements go by an index each. What the planner knows of a table that was just filled would say else.
+    # Each hot statement has its index, which the planner might not choose for a table that was just filled.
     "enable_seqscan": "off",
     "enable_bitmapscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
-    # A run that hangs in the middle of a transaction, as in a machine that was suspended, holds up nobody for longer.
+    # How long a run that hangs in a transaction, for example on a suspended machine, can block others.
     "idle_in_transaction_session_timeout": "30s",
     "lock_timeout": "60s",
     # A host that is gone is noticed by the server, which then releases its advisory locks.
@@ -47,7 +47,7 @@ _NO_LIMITS = "SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 
 # Committed means on disk, whatever the server's default; where that asks for more, as for replicas, it stays so.
 _ON_DISK = "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
 
-# What it warns of are errors that come after one that is raised.
+# Its warnings only repeat what follows from an error that is raised anyway.
 logging.getLogger("psycopg").setLevel(logging.ERROR)
 
 _SAFE = "What was committed before is safe."
@@ -59,7 +59,7 @@ _TIME_LIMITS = ("25P03", "25P04", "57P05")
 _SNAPSHOT_TOO_OLD = "72000"
 _DAMAGED = "XX00"
 _NO_LEDGER = ("42P01", "42703", "3F000")
-# A connection that is refused comes without a code: what the server says in English.
+# A refused connection has no error code, so it is recognised by the server's English message.
 _REFUSALS = (
     "authentication failed",
     "no password supplied",
@@ -84,7 +84,7 @@ class ReadingConnection(psycopg.Connection):
 
 def connect(url: str, kind: type[psycopg.Connection] = psycopg.Connection) -> psycopg.Connection:
     """Connect in autocommit mode: transactions begin with an explicit BEGIN."""
-    # Its own words about an address that it can't read would hold a part of it, which may be the password's.
+    # libpq's message about an address that it can't parse quotes a part of it, perhaps of the password.
     try:
         conninfo = make_conninfo(url)
         conninfo = make_conninfo(url, **{key: value for key, value in _PATIENCE.items() if f"{key}=" not in conninfo})
@@ -131,7 +131,7 @@ def writing_engine(url: str) -> Engine:
 
 
 def _engine(connector: Callable[[], psycopg.Connection], **options: Any) -> Engine:
-    # Types of others' extensions are looked for at each new connection, for nothing.
+    # Without hstore, whose type SQLAlchemy would look up at each new connection.
     return create_engine(
         "postgresql+psycopg://", creator=connector, poolclass=NullPool, use_native_hstore=False, **options
     )
@@ -139,7 +139,7 @@ def _engine(connector: Callable[[], psycopg.Connection], **options: Any) -> Engi
 
 def _connect_for_reading(url: str) -> psycopg.Connection:
     db = connect(url, ReadingConnection)
-    # Not by SQLAlchemy: it would set them back in the end, which fails where the connection was ended.
+    # Not set by SQLAlchemy, which would reset them at the end; that fails once the connection has ended.
     db.autocommit, db.isolation_level, db.read_only = False, psycopg.IsolationLevel.REPEATABLE_READ, True
     return db
 
@@ -198,7 +198,7 @@ def is_outside(error: psycopg.Error) -> bool:
         return True
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         return True
-    # Without a code it is libpq's own about an answer that makes no sense.
+    # Without a code, it is libpq's own error about an invalid answer.
     return not error.sqlstate and isinstance(error, psycopg.InternalError)
 
 

@@ -62,7 +62,7 @@ class PostgresConnector(Connector):
         super().__init__()
         self._url = url
         self.return_seconds = self._return_seconds = return_seconds
-        self.unclosed = {}  # none for others: a run is dead when its connection is
+        self.unclosed = {}  # not shared: a run whose connection is gone counts as dead
         self._reader = reading_engine(url)
         self._runs: set[int] = set()
         self._id = secrets.token_hex(8)

@@ -23,7 +23,7 @@ from harvester.support.ledger_url import name_of
 
 _AT_ONCE = 8
 """Responses fetched in one round trip: some hundred kilobytes."""
-# Past SQLAlchemy, and in binary: an export reads all of them, and texts of bytes are twice as long.
+# Without SQLAlchemy and in binary, for speed: an export reads all responses, and as text bytes are twice as long.
 _RESPONSES = str(
     queries.RESPONSES.where(responses.c.call_id == any_(bindparam("calls", type_=postgresql.ARRAY(BigInteger))))
     .order_by(None)

@@ -7,7 +7,7 @@ State numbers: 0 pending, 1 claimed, 2 fetched, 3 missing, 4 failed, 5 invalid.
 
 # A key for each ledger: a database has one space of lock keys for all schemas and programs.
 _LOCK_KEY = "hashtextextended('harvester ' || current_schema() || ' ' || {}, 0)"
-# What LOCK_UNTIL_COMMIT is taken for by a migration.
+# The value of `what` with which a migration takes LOCK_UNTIL_COMMIT.
 MIGRATING = "migrating"
 # Take a lock until the end of the transaction.
 LOCK_UNTIL_COMMIT = f"SELECT pg_advisory_xact_lock({_LOCK_KEY.format('%(what)s::text')})"
@@ -39,7 +39,7 @@ DELETE_STALE_TOKENS = f"DELETE FROM commit_tokens WHERE written_at < {_LONG_AGO}
 
 # --- runs
 
-# Enter a run and its process.
+# Insert a run and its process.
 OPEN_RUN = """
 INSERT INTO runs (id, host, boot, pid, process_started, started_at, lease_until)
 VALUES (%(run_id)s, %(host)s, %(boot)s, %(pid)s, %(process_started)s, %(now)s, %(lease_until)s)
@@ -119,7 +119,7 @@ SET units_reserved = kept.units_reserved + excluded.units_reserved, units_limit 
 WHERE kept.units_reserved + kept.units_elsewhere + excluded.units_reserved <= excluded.units_limit
     AND kept.closed_by_server_at IS NULL
 """
-# Enter calls for one run and day. Returns their ids, in order.
+# Insert calls for one run and day. Returns their ids, in order.
 OPEN_CALLS = """
 INSERT INTO calls (
     run_id, bucket, quota_day, units, endpoint, parts, of_call, ids, attempt, first_position, last_position, started_at
@@ -267,7 +267,7 @@ KNOWN_IDS = """
 SELECT position, state = 5 FROM videos
 WHERE video_id = ANY(%(ids)s::text[]) AND position <= %(known_up_to)s ORDER BY position
 """
-# Enter a load of a source.
+# Insert a load of a source.
 OPEN_LOAD = "INSERT INTO loads (source, loaded_at) VALUES (%(source)s, %(now)s) RETURNING id"
 # Add a chunk to the sums of its load.
 COUNT_LOAD = """
@@ -321,12 +321,12 @@ WHERE calls.of_call = ANY(%(calls)s::bigint[]) AND calls.endpoint = 'videos.batc
 """
 # Delete these responses.
 DELETE_RESPONSES = "DELETE FROM responses WHERE call_id = ANY(%(calls)s::bigint[])"
-# Enter the sums of what is deleted.
+# Record the sums of what is deleted.
 ENTER_PRUNING = """
 INSERT INTO prunings (pruned_at, fetched_before, responses, videos, raw_bytes, stored_bytes)
 VALUES (%(now)s, %(before)s, %(responses)s, %(videos)s, %(raw_bytes)s, %(stored_bytes)s) RETURNING id
 """
-# Note of which calls the responses are deleted.
+# Record the calls whose responses are deleted.
 MARK_PRUNED = """
 INSERT INTO pruned_responses (call_id, pruning_id) SELECT call, %(pruning)s FROM unnest(%(calls)s::bigint[]) AS call
 """

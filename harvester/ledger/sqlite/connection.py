@@ -33,7 +33,7 @@ _FILES = 4
 _LOCKED_PAUSE_SECONDS = 0.005
 
 _WRITING = (
-    # Of a new file: a body is read and written in half as many steps as with SQLite's own 4096.
+    # For a new file: a body takes half as many pages as with SQLite's default of 4096.
     "PRAGMA page_size = 8192",
     "PRAGMA journal_mode = WAL",
     # Committed means on disk: NORMAL survives a killed process but not a power cut.
@@ -41,8 +41,8 @@ _WRITING = (
     "PRAGMA foreign_keys = ON",
     "PRAGMA cache_size = -8192",
     "PRAGMA temp_store = MEMORY",
-    # 64 MB: most is taken into the file by `checkpoint` before. This is for what is written without pause, since only a
-    # WAL that was taken whole begins anew.
+    # 64 MB: usually `checkpoint` runs before. This is for writing without a pause, since the WAL restarts only after a
+    # complete checkpoint.
     "PRAGMA wal_autocheckpoint = 8000",
 )
 _SAFE = "What was committed before is safe."
@@ -114,11 +114,11 @@ def reading_connection(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def needs_immutable(path: Path) -> bool:
-    """Whether the file has to be read as one that nobody changes: without locks, and without its WAL.
+    """Whether the file has to be read as immutable: without locks, and without its WAL.
 
     Even to read a ledger, SQLite makes two files next to it. Where this user may make none, as on a disk that is
-    mounted read-only, this is the one way left. It is sound while nothing stands in a WAL, since the file then holds
-    every commit, and as long as the file stays the same, which the reader has to see to.
+    mounted read-only, this is the only way. It is safe while the WAL is empty, since the file then holds every
+    commit, and while the file does not change, which the reader has to check.
     """
     real = path.resolve()
     if os.access(real.parent, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
@@ -134,7 +134,7 @@ def needs_immutable(path: Path) -> bool:
 def _prepare_connections(engine: Engine, pragmas: tuple[str, ...]) -> None:
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: object) -> None:
-        # The driver must not open transactions of its own: BEGIN is said where it is meant.
+        # The driver must not open transactions of its own: each BEGIN is explicit.
         connection.isolation_level = None
         cursor = connection.cursor()
         for pragma in pragmas:
@@ -143,7 +143,7 @@ def _prepare_connections(engine: Engine, pragmas: tuple[str, ...]) -> None:
 
 
 def _execute_with_retry(cursor: Any, pragma: str) -> None:
-    """Run a pragma, and again while the file is locked: switching a new file to WAL waits for no other process."""
+    """Run a pragma, and again while the file is locked: switching a new file to WAL does not wait for others."""
     give_up_at = time.monotonic() + BUSY_TIMEOUT_SECONDS
     while True:
         try:
@@ -184,7 +184,7 @@ def ledger_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except UnicodeDecodeError as error:
-        # Where the schema or a text is garbage, so is SQLite's own sentence about it.
+        # If the schema or a text is garbage, so is SQLite's message about it.
         raise damaged_error(path, "it contains invalid text") from error
     except MemoryError as error:
         # The length of a row is garbage.
@@ -242,7 +242,7 @@ def file_identity(path: Path) -> tuple[int, int] | None:
 
 
 def checkpoint(path: Path) -> None:
-    """Take what was committed out of the WAL into the file, as far as nobody reads it, while others write on.
+    """Checkpoint the WAL as far as no reader needs it, while others go on writing.
 
     What fails is left to the next writer.
     """
@@ -251,10 +251,10 @@ def checkpoint(path: Path) -> None:
 
 
 def empty_wal(db: sqlite3.Connection) -> None:
-    """Take what was committed into the file, which has lost the name that its WAL goes by.
+    """Checkpoint all of the WAL, for a file that was renamed or removed.
 
-    SQLite leaves that WAL where it is. The file would be without its last commits, and they would be read as changes
-    to whatever has its name now, which damages it.
+    Its WAL stays behind under the old name. Otherwise the file would lack its last commits, and SQLite would apply
+    them to the file that has that name now, and damage it.
     """
     with suppress(sqlite3.Error):
         wait_for_lock(db, _EMPTY_WAL_SECONDS)

@@ -25,18 +25,18 @@ from harvester.ledger.sqlite.connection import (
 from harvester.ledger.sqlite.transaction import SqliteTransaction
 
 CHECKPOINT_JOBS = 200
-"""After so many transactions, 5 MB of bodies in a fast crawl, the WAL is taken into the file."""
+"""Transactions between two checkpoints: 5 MB of bodies in a fast crawl."""
 
-# Closing a run fails on a full disk, say. Recovery sees its process alive, so nobody else would give its claims back
-# while that lives.
+# Runs whose closing failed, for example on a full disk. While their process lives, recovery does not take back their
+# claims.
 _UNCLOSED: dict[Path, dict[int, str]] = {}
 
 
 class SqliteConnector(Connector):
     """The connection to a ledger in a SQLite file, which must exist and be up to date: see `migrate.prepare`.
 
-    Each transaction has the file's write lock from its beginning to its end. The WAL is taken into the file in a thread
-    of its own, beside the next transactions.
+    Each transaction has the file's write lock from its beginning to its end. Checkpoints run in a thread of their own
+    while the next transactions go on.
     """
 
     def __init__(self, path: Path) -> None:

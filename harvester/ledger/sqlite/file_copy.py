@@ -26,7 +26,7 @@ def copy_file(path: Path, target: Path, watch: ProgressCallback = no_progress) -
 
 
 def _copy(source: sqlite3.Connection, path: Path, target: Path, watch: ProgressCallback) -> None:
-    # The first read takes the snapshot that the whole copy is of: what others commit does not begin it anew.
+    # The first read takes the snapshot of the whole copy: commits of others do not restart it.
     pages, page_bytes = (source.execute(f"PRAGMA {what}").fetchone()[0] for what in ("page_count", "page_size"))
     needed, free = pages * page_bytes, shutil.disk_usage(target.parent).free
     if free < needed:

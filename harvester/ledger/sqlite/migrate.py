@@ -70,13 +70,13 @@ def prepare(path: Path) -> None:
         raise LedgerUnusable(
             f"{shown(str(path))} is not a file.", state="It was left as it is.", next_step="Set ledger.url."
         )
-    # Looked at before it is touched: opening it for writing would change the journal mode of a foreign database.
+    # Checked read-only first: opening it for writing would change the journal mode of a foreign database.
     if path.is_file() and not _was_being_made(path) and _found(path) == REVISION:
         _remove_backup(path)
         return
     _make_file(path)
     with ledger_errors(path), driver_connection(writing_engine(path)) as (connection, driver):
-        # A migration may rebuild a table that others refer to: what refers to what is checked at its end.
+        # A migration may rebuild a table that others refer to: foreign keys are checked at its end.
         driver.execute("PRAGMA foreign_keys = OFF")
         with connection.begin():
             _bring_up_to_date(connection, driver, path)
@@ -234,7 +234,7 @@ def backup_of(path: Path) -> Path:
 
 
 def _back_up(path: Path, found: str) -> None:
-    """Copy the ledger, whole and on disk, or raise and leave no half copy. One from an earlier try gives way to it."""
+    """Copy the ledger, whole and on disk, or raise and leave no half copy. Replaces an earlier copy."""
     backup = backup_of(path)
     draft = _draft_of(backup)
     try:

@@ -1,4 +1,4 @@
-"""Every statement that writes a SQLite ledger. What runs once a call is written for one pass over the rows.
+"""Every statement that writes a SQLite ledger. A statement that runs once a call makes one pass over the rows.
 
 State numbers: 0 pending, 1 claimed, 2 fetched, 3 missing, 4 failed, 5 invalid.
 """
@@ -7,7 +7,7 @@ State numbers: 0 pending, 1 claimed, 2 fetched, 3 missing, 4 failed, 5 invalid.
 
 # The id of the next run.
 NEXT_RUN_ID = "SELECT coalesce(max(id), 0) + 1 FROM runs"
-# Enter a run and its process.
+# Insert a run and its process.
 OPEN_RUN = """
 INSERT INTO runs (id, host, boot, pid, process_started, started_at, lease_until)
 VALUES (:run_id, :host, :boot, :pid, :process_started, :now, :lease_until)
@@ -26,8 +26,8 @@ SELECT id, host, boot, pid, process_started, lease_until NOT BETWEEN :now AND :l
 WHERE id IN (SELECT run_id FROM calls INDEXED BY ix_calls_open WHERE state = 'open')
 """
 
-# --- choosing a batch. Each comes as one row with a JSON list for each column: fifty rows would be fifty turns for
-# Python's lock, and fifty lists.
+# --- choosing a batch. Each returns one row with a JSON list for each column: fifty rows would take the GIL fifty
+# times, and make fifty lists.
 
 
 def _as_lists(columns: str, rows: str) -> str:
@@ -98,8 +98,8 @@ SELECT :run_id, :bucket, :day, :units, :endpoint, :parts, :of_call, json_extract
 FROM json_each(:rows)
 """
 
-# --- moving ids: of each range of positions, those that the other conditions leave. Each range as a list: its first and
-# its last position, and a call.
+# --- moving ids: in each range of positions, those that meet the other conditions. Each range is a list: first
+# position, last position, call.
 
 
 def _moving(change: str, condition: str) -> str:
@@ -136,7 +136,7 @@ RELEASE = _moving("state = 0", _OF_CALL)
 # claimed -> pending, as half of a batch that was split
 SUSPECT = _moving("state = 0, suspect_batch = :suspect_batch", _OF_CALL)
 
-# All six at once, most of them by nothing: a statement for each would cost more.
+# All six states at once, most of them by 0: a statement for each would cost more.
 COUNT_STATES = """
 UPDATE video_states SET videos = videos + CASE code
     WHEN 0 THEN :pending WHEN 1 THEN :claimed WHEN 2 THEN :fetched
@@ -151,7 +151,7 @@ OPEN_AMONG = """
 SELECT json_group_array(calls.id) FROM json_each(:calls) AS given CROSS JOIN calls ON calls.id = given.value
 WHERE +calls.state = 'open'
 """
-# Close a call as good, where it is still open: a quarter of the time that the two around it take.
+# Close one call as good, if still open, in a quarter of the time of OPEN_AMONG and CLOSE_GOOD_CALLS.
 CLOSE_GOOD_CALL = """
 UPDATE calls SET state = 'ok', http_status = :http_status, finished_at = :now WHERE id = :call_id AND state = 'open'
 """
@@ -228,7 +228,7 @@ SELECT v.position, v.state = 5
 FROM json_each(:ids) AS given JOIN videos v ON v.video_id = replace(given.value, :nul, char(0))
 WHERE v.position <= :known_up_to
 """
-# Enter a load of a source.
+# Insert a load of a source.
 OPEN_LOAD = "INSERT INTO loads (source, loaded_at) VALUES (:source, :now) RETURNING id"
 # Add a chunk to the sums of its load.
 COUNT_LOAD = "UPDATE loads SET rows = rows + :rows, new = new + :new, invalid = invalid + :invalid WHERE id = :load_id"
@@ -246,7 +246,7 @@ COUNT_REMOVED = "UPDATE loads SET removed = removed + :removed WHERE id = :load_
 
 # --- requeueing and pruning
 
-# failed | missing -> pending: of each 1 and its position
+# failed | missing -> pending. Returns 1 and the position of each.
 REQUEUE = """
 UPDATE videos SET state = 0, attempts = 0, suspect_batch = NULL
 WHERE position BETWEEN :first AND :last AND state = :state AND (
@@ -278,12 +278,12 @@ WHERE calls.endpoint = 'videos.batchGetStats'
 """
 # Delete a response.
 DELETE_RESPONSES = "DELETE FROM responses WHERE call_id = :call_id"
-# Enter the sums of what is deleted.
+# Record the sums of what is deleted.
 ENTER_PRUNING = """
 INSERT INTO prunings (pruned_at, fetched_before, responses, videos, raw_bytes, stored_bytes)
 VALUES (:now, :before, :responses, :videos, :raw_bytes, :stored_bytes) RETURNING id
 """
-# Note of which calls the responses are deleted.
+# Record the calls whose responses are deleted.
 MARK_PRUNED = "INSERT INTO pruned_responses (call_id, pruning_id) SELECT value, :pruning FROM json_each(:calls)"
 
 # --- refreshing old responses

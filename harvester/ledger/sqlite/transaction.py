@@ -16,11 +16,11 @@ from harvester.ledger.transactions.transaction import Lock, Move, Row, Transacti
 from harvester.model import VideoState
 
 PRIVATE_USE = range(0xF0000, 0xFFFFE)
-"""Code points that stand for nothing: more of them than a chunk has ids."""
+"""Code points without a meaning, to stand in for NUL: more than a chunk has ids."""
 
-# New ids fall all over the index by id. A crawl, which goes by position, needs a quarter of it.
+# Loading changes pages all over the index by id. A crawl, which goes by position, needs a quarter of this cache.
 _MORE_CACHE = "PRAGMA cache_size = -32768"
-# A tenth and half of the time that the standard library's take.
+# They take a tenth and half of the time of the standard library's.
 _as_json = msgspec.json.Encoder().encode
 _read_json = msgspec.json.Decoder().decode
 _NO_CHANGE = {state.label: 0 for state in VideoState}
@@ -66,7 +66,7 @@ class SqliteTransaction(Transaction):
         return range(last - len(rows) + 1, last + 1)  # nobody else inserts meanwhile
 
     def insert_bodies(self, statement: str, rows: Sequence[Row]) -> None:
-        """Insert in powers of two: each statement waits for Python's lock, and the driver keeps the values of each."""
+        """Insert in powers of two: each statement waits for the GIL, and the driver keeps the values of each."""
         start = 0
         while left := len(rows) - start:
             size = 1 << left.bit_length() - 1

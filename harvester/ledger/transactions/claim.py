@@ -1,7 +1,7 @@
 """The transaction that claims: reserves units, opens calls and claims ids, for all waiting workers at once.
 
 Each worker gets the same result as if it had asked alone. One statement of each kind serves all workers: after each,
-the thread has to get Python's lock back from the event loop, or waits for a round trip to the server.
+the thread has to take the GIL back from the event loop, or waits for a round trip to the server.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def claim_all(tx: Transaction, claims: Sequence[Claim]) -> list[Batch | Denied]:
 
 
 def _claim_halves(tx: Transaction, claims: Sequence[Claim]) -> list[Batch | Denied]:
-    """Halves of split batches go before all else, so that ids at fault are found soon."""
+    """Claim halves of split batches before anything else, so that ids at fault are found soon."""
     halves: list[Batch | Denied] = []
     if tx.row(tx.sql.FIRST_SUSPECT_BATCH) is None:
         return halves
@@ -134,7 +134,7 @@ def open_calls(
     calls: Sequence[tuple[Sequence[int], int, datetime]],
     of_call: int | None = None,
 ) -> Sequence[int]:
-    """Enter a call for each of these positions, attempt and beginning. Returns their ids. `of_call`: see `Batch`."""
+    """Open a call for each of these positions, attempt and beginning. Returns their ids. `of_call`: see `Batch`."""
     columns: dict[str, Sequence[int | str]] = {
         "ids": [len(positions) for positions, _, _ in calls],
         "attempts": [attempt for _, attempt, _ in calls],

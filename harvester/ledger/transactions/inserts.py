@@ -19,7 +19,7 @@ def last_position(tx: Transaction) -> int:
 
 
 def open_load(tx: Transaction, source: str, now: datetime) -> int:
-    """Enter a load. Returns its id."""
+    """Record a load. Returns its id."""
     load_id: int = tx.value(tx.sql.OPEN_LOAD, source=source, now=instant(now))
     return load_id
 

@@ -1,4 +1,4 @@
-"""The transactions that delete stored responses, for their age or since newer ones take their place."""
+"""The transactions that delete stored responses, because of their age or because newer ones replace them."""
 
 from __future__ import annotations
 

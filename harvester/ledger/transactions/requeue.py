@@ -11,9 +11,9 @@ from harvester.model import Span, VideoState
 def requeue(
     tx: Transaction, span: Span, states: Collection[VideoState], reasons: Collection[str] | None
 ) -> dict[VideoState, int]:
-    """Make failed or missing ids pending, with no attempts, or the next outage would fail them at once.
+    """Make failed or missing ids pending, and reset their attempts, so that the next outage does not fail them.
 
-    They keep their call, for people who look at the ledger.
+    They keep their call, for inspection.
     """
     moved: dict[VideoState, int] = {}
     reason_list = list(reasons) if reasons else None

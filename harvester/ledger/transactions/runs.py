@@ -11,13 +11,13 @@ from harvester.ledger.transactions.transitions import instant, release
 from harvester.model import ProcessIdentity
 
 MAX_LEASE = timedelta(minutes=15)
-"""The furthest that a lease may end from now: 5 minutes of a lease, and 10 by which another host's clock may be ahead.
-SQLite takes a lease that ends later for one that is over.
+"""How far ahead a lease may end: its 5 minutes, and 10 by which another host's clock may be ahead. In SQLite a lease
+that ends later counts as expired.
 """
 
 
 def open_run(tx: Transaction, process: ProcessIdentity, now: datetime, lease_until: datetime) -> int:
-    """Enter a run. Returns its id."""
+    """Record a run. Returns its id."""
     run_id: int = tx.value(tx.sql.NEXT_RUN_ID)
     tx.lock_run(run_id)  # before other processes see the run
     tx.later(

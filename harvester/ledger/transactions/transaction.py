@@ -1,4 +1,4 @@
-"""The interface of a database to the transactions, which SQLite and PostgreSQL implement."""
+"""The interface through which transactions use a database, implemented for SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Literal
 from harvester.model import Bucket
 
 Move = tuple[int, int, int]
-"""A range of positions whose ids belong, or shall belong, to a call: first, last, call."""
+"""A range of positions whose ids belong, or will belong, to a call: first, last, call."""
 
 Row = tuple[Any, ...]
 
