@@ -1,6 +1,6 @@
-"""Charts as SVG that stands inside a page: no script, no style of their own, no address. Pure.
+"""Charts as SVG to embed in a page, without scripts, styles or addresses. Pure.
 
-pygal draws them; the page's style sheet colours them, so that they follow the reader's light or dark.
+pygal draws them; the page's style sheet colours them, so that they follow its light or dark mode.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from pygal.style import Style
 
 from harvester.report.axes import ticks
 
-# pygal leaves a finder for its maps' plug-ins behind, of a kind that Python 3.11 warns of and 3.12 no longer asks.
+# pygal installs an import finder for map plug-ins, of a kind that Python 3.11 warns about and 3.12 ignores.
 sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != "pygal"]
 
 _WIDTH, _HEIGHT = 440, 240
 _FONT_SIZE = 17
-"""The largest that the style sheet sets, on phones: as much room is left for the labels."""
+"""The largest size in the style sheet (for phones), so that the labels always have room."""
 _MOST_DAYS = 5
-"""Labels of days that have room beside each other."""
+"""The most labels of days that fit side by side."""
 _UNWANTED = ("script", "style", "defs", "desc", "title")
 """desc and title are pygal's tooltips: nothing shows them without its script."""
 
@@ -32,7 +32,7 @@ _COMMON = {
     "width": _WIDTH,
     "height": _HEIGHT,
     "margin": 4,
-    # Half of the last label stands beyond the last point of a line.
+    # Half of the last label extends beyond the last point of a line.
     "margin_right": 26,
     "css": (),
     "js": (),
@@ -78,7 +78,7 @@ def chart(
     svg = drawn.render_tree()
     for parent in list(svg.iter()):
         for child in list(parent):
-            # A comment's tag is no text.
+            # The tag of a comment is not a string.
             if not isinstance(child.tag, str) or child.tag in _UNWANTED:
                 parent.remove(child)
     for place, (tag, text) in enumerate((("title", title), ("desc", description))):

@@ -27,7 +27,7 @@ def clock_hint(newest_day: date | None, runs: Sequence[RunRecord], now: datetime
             return f"The ledger has a run that ended at {at}, later than now by this machine's clock. {_DOUBT}"
     for run, ended_at in ended[:1]:
         ahead = run.started_at - ended_at
-        # Before it "began", the clock must have been set since.
+        # If it is still before that start, the clock was set back since.
         if ahead > RESET_GRACE and now >= run.started_at:
             minutes = f"{ahead.total_seconds() / 60:,.0f} minutes"
             return (

@@ -23,7 +23,7 @@ PACE_DAYS = 7
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What full days of the quota settle, from the day on which the ids were there."""
+    """The plan: what full quota days settle, from the day on which the ids were loaded."""
 
     first: date
     planned: Sequence[int]
@@ -40,7 +40,7 @@ class Course:
 
 
 def plan_course(loads: Iterable[LoadRecord], first: date, asked_for: int, a_day: int) -> Course:
-    """The plan of `asked_for` ids, `a_day` at most, from `first` on. Ids of no known load were there from the first."""
+    """The plan of `asked_for` ids, `a_day` at most, from `first` on. Ids of unknown loads count from `first`."""
     arriving: Counter[date] = Counter()
     for load in loads:
         arriving[max(first, quota_day(load.loaded_at))] += max(0, load.new - load.invalid - load.removed)

@@ -1,4 +1,4 @@
-"""Sentences as HTML: commands as code that a click selects whole, days that no line break cuts. Pure."""
+"""Sentences as HTML: commands as code that a click selects whole, dates that do not wrap. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 from markupsafe import Markup, escape
 
-# Of a command's options, values are placeholders, numbers or ages: any other word goes on with the sentence.
+# An option's value is a placeholder, a number or an age: any other word belongs to the sentence.
 _MARKED = re.compile(
     r"(harvester [a-z]+(?: --?[a-z][a-z-]*(?: (?:[A-Z]+|\d+d?)\b)?| [A-Z]+\b)*|\bquota\.[a-z_]+ = \d+|\d{4}-\d\d-\d\d)"
 )

@@ -1,4 +1,4 @@
-"""What a person makes of a crawl's state: how runs ended, and what to do now. Pure."""
+"""A crawl's state in sentences: how runs ended, and what to do next. Pure."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ def look_at_failed(ids: int) -> str:
 
 
 def needs(overview: Overview) -> list[str]:
-    """What does not go on without a person: an error, a setting that contradicts the ledger, data that is too old."""
+    """What needs a person: an error, a setting that contradicts the ledger, data that is too old."""
     summary, runs, age = overview.summary, overview.runs, overview.now - (overview.oldest or overview.now)
     last = runs[0].reason if runs else None
     found = []
-    # Of all reasons, those of errors alone are the names of classes.
+    # Only the reason of an error is the name of a class.
     if last is not None and last[:1].isupper():
         found.append(_ERRORS.get(last) or f"The last run ended by an error ({shown(last)}): its log says more.")
     if overview.clock_hint:
@@ -70,12 +70,12 @@ def needs(overview: Overview) -> list[str]:
 
 
 def changed_parts(responses: int) -> str:
-    """That so many were asked for with other parts than are set now, and what to do."""
+    """Say how many were asked for with other parts than are set now, and what to do."""
     return f"{count(responses, 'stored response', 'was')} asked for with other parts: harvester refresh --changed-parts"
 
 
 def next_step(summary: Summary) -> str:
-    """What the user would do now."""
+    """What to do next."""
     if summary.total == 0:
         return EMPTY
     if no_valid_ids(summary.total, summary.videos):

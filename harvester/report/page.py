@@ -28,7 +28,7 @@ from harvester.support.sanitize import count, shown
 
 CONTENT_TYPE = "text/html; charset=utf-8"
 MARKS = (b" harvester</title>", b"Harvest of YouTube metadata</")
-"""By which such a page is known, of every version, in its first 64 KiB."""
+"""One of them identifies such a page, of every version, in its first 64 KiB."""
 SYMBOLS = {Status.NOT_STARTED: "○", Status.ON_TIME: "✓", Status.LATE: "!", Status.DONE: "✓", Status.NEEDS_YOU: "!"}
 _EDGES = (0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 _LEAST_BARS = 7
@@ -37,15 +37,15 @@ _PERCENTILES = (50, 90, 99)
 
 @dataclass(frozen=True, slots=True)
 class PageData:
-    """What the page tells, read from the ledger in one snapshot."""
+    """What the page shows, read from the ledger in one snapshot."""
 
     name: str
-    """Of the crawl."""
+    """The crawl's name."""
     ledger_name: str
     overview: Overview
     progress: Progress
     calls: Mapping[int, RunCalls]
-    """Of each run that made any."""
+    """By run, for each that made any."""
     seconds: Sequence[float]
     """How long the newest good calls took."""
     failed: Sequence[FailedId]
@@ -55,7 +55,7 @@ class PageData:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """Calls that took about as long."""
+    """Calls whose durations lie in the same range."""
 
     label: str
     below: str
@@ -106,7 +106,7 @@ def render(data: PageData) -> str:
 
 
 def _headings(data: PageData) -> dict[str, str]:
-    """Of the sections that have something to show; the navigation has the same words."""
+    """The headings of the sections that have something to show, also for the navigation."""
     began = data.progress.calls
     sections: dict[str, tuple[str, Any]] = {
         "setup": ("Set up the crawl", not began),
@@ -183,7 +183,7 @@ def _charts(data: PageData, course: Course, days: Sequence[DayLine], buckets: Se
 
 
 def _bar(progress: Progress) -> list[tuple[str, int]]:
-    """The ids that can be asked for, by what became of them; what is nothing takes no room."""
+    """The ids that can be asked for, by outcome; outcomes without ids are left out."""
     parts = [
         (state.label, progress.videos[state]) for state in (VideoState.FETCHED, VideoState.MISSING, VideoState.FAILED)
     ]
@@ -202,7 +202,7 @@ def _buckets(seconds: Sequence[float]) -> list[Bucket]:
 
 
 def _percentiles(seconds: Sequence[float]) -> list[tuple[str, float]]:
-    """By nearest rank: each is a call that was made."""
+    """By nearest rank, so that each is the duration of a real call."""
     ranked = sorted(seconds)
     found = [(f"{percent}% within", ranked[-(-percent * len(ranked) // 100) - 1]) for percent in _PERCENTILES if ranked]
     return [*found, ("the slowest", ranked[-1])] if ranked else []

@@ -34,7 +34,7 @@ def _closed_early(day: QuotaDay, settings: QuotaSettings) -> str:
     units = settings.daily_units - day.elsewhere
     if day.closed_by_server_at is None or day.units * _MARGIN > units or not day.ok:
         return ""
-    # The first counts refused calls, the second no failed ones that cost: the price is between them.
+    # `calls` includes refused ones, `ok` omits failed ones that cost: the price is between the two quotients.
     least, most = units / day.calls, units / day.ok
     if most < _MARGIN * settings.units_per_call:
         return ""

@@ -1,4 +1,4 @@
-"""`harvester status` for a person who looks once a day: one screen of 80 columns by 24 lines, and right at 40."""
+"""`harvester status` for a person who looks once a day: one screen of 80 columns by 24 lines, and readable at 40."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def _facts(summary: Summary, faults: Sequence[FaultCount], now: datetime) -> Tab
 
 
 def _pace(summary: Summary) -> Iterable[tuple[str, str]]:
-    """What was seen, beside what the quota allows."""
+    """The pace so far, and what the quota allows at best."""
     run = f"{count(summary.days_run, 'day')} run"
     if not summary.unsettled:
         yield "days", f"{run}, none left"
@@ -147,7 +147,7 @@ def _wasted(calls: int, faults: Sequence[FaultCount]) -> str:
 
 
 def _runs(runs: Sequence[RunRecord], now: datetime, columns: int) -> Iterable[RenderableType]:
-    """The newest runs, and others that are at work."""
+    """The newest runs, and others that are under way."""
     seen = [run for place, run in enumerate(runs) if place < RUNS or under_way(run, now)]
     yield _table_of_runs(seen[:RUNS_AT_WORK], now, columns)
     if len(seen) > RUNS_AT_WORK:
@@ -155,7 +155,7 @@ def _runs(runs: Sequence[RunRecord], now: datetime, columns: int) -> Iterable[Re
 
 
 def _table_of_runs(runs: Sequence[RunRecord], now: datetime, columns: int) -> Table:
-    """Texts of the ledger get what the others leave: run, beginning and length are always whole."""
+    """The ledger's texts get the width that is left: run, beginning and duration are never cut."""
     narrow = columns < NARROW
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for heading in ("run", "began (UTC)", "how it ended") if narrow else RUN_HEADINGS:

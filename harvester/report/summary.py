@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 OTHER_IDS = "Take them out: harvester remove --invalid. Then load the right column: harvester load SOURCE --column NAME"
 MAX_DAYS_AHEAD = 36_500
-"""Later dates say nothing, and there is a last one."""
+"""Later dates are meaningless, and Python has none after the year 9999."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Summaries as a person likes to read them. Each function gives something that rich can print."""
+"""Summaries for people. Each function returns something that rich can print."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MEANINGS = {
 
 
 def loaded(result: Loaded) -> RenderableType:
-    """What a load did, and what it met that cannot be an id."""
+    """What a load did, and what it found that cannot be an id."""
     table = _grid()
     for name, number in (
         ("rows read", result.rows),
@@ -53,7 +53,7 @@ def loaded(result: Loaded) -> RenderableType:
 
 
 def load_warning(result: Loaded) -> str:
-    """What must not be overlooked of a load, or nothing."""
+    """The warning about a load; empty if there is none."""
     if result.mostly_valid:
         return ""
     rows = f"{result.invalid_rows:,} of {count(result.rows, 'row')} hold no video id"
@@ -125,7 +125,7 @@ def run(report: RunReport, progress: Progress) -> Text:
 
 
 def _sentence(text: str) -> str:
-    """With a capital letter, and the rest as it is."""
+    """Capitalise the first letter and keep the rest."""
     return text[:1].upper() + text[1:]
 
 
@@ -140,7 +140,7 @@ def _for_nothing(report: RunReport) -> list[str]:
 
 
 class Aged(NamedTuple):
-    """What a refresh renews, as its sentences call it."""
+    """The words for what a refresh renews."""
 
     none: str
     one: str
@@ -217,7 +217,7 @@ def exported(manifest: Manifest, uri: str) -> RenderableType:
 
 
 def rehearsed_heading(columns: int) -> str:
-    """What stands above the days."""
+    """The heading of the days' columns."""
     return _day_line(columns, "day", "calls", "units", "fetched", "missing", "wasted", "done")
 
 
@@ -256,7 +256,7 @@ def size(number: int) -> str:
 
 
 def took(span: timedelta) -> str:
-    """In its two largest units, and never less than nothing: a clock may have been set back."""
+    """Format in the two largest units, and never below zero: a clock may have been set back."""
     seconds = max(0, int(span.total_seconds()))
     for unit, length, smaller, part in (("d", 86_400, "h", 3_600), ("h", 3_600, "min", 60), ("min", 60, "s", 1)):
         if seconds >= length:
@@ -266,7 +266,7 @@ def took(span: timedelta) -> str:
 
 
 def elapsed(seconds: float) -> str:
-    """The same, with tenths of a few seconds."""
+    """As `took`, with tenths below ten seconds."""
     return f"{seconds:.1f} s" if seconds < 9.95 else took(timedelta(seconds=seconds))
 
 
