@@ -18,7 +18,7 @@ _SHORTLY = {
 }
 """Other errors are shown by their class name."""
 _ERRORS = {
-    "CredentialsError": "The API refused the last run's key: set one that it takes.",
+    "CredentialsError": "The API refused the last run's key: set another before the next one.",
     "ApiUnavailable": "The last run ended because the API gave no good answer.",
 }
 _CUT_OFF = {

@@ -85,7 +85,7 @@ def test_a_run_that_fails_ends_with_it_too(
     assert result.exit_code == 3
     assert WARNING not in result.stderr
     text = page.read_text(encoding="utf-8")
-    assert "The API refused the last run&#39;s key: set one that it takes." in text
+    assert "The API refused the last run&#39;s key: set another before the next one." in text
     assert "API_KEY_INVALID" in text
     assert KEY not in text
 

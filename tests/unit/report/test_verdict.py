@@ -83,7 +83,7 @@ def test_all_settled_is_done() -> None:
 @pytest.mark.parametrize(
     ("run", "oldest", "says"),
     [
-        (a_run("CredentialsError"), None, "The API refused the last run's key: set one that it takes."),
+        (a_run("CredentialsError"), None, "The API refused the last run's key: set another before the next one."),
         (a_run("LedgerUnavailable"), None, "The last run ended by an error (LedgerUnavailable): its log says more."),
         (a_run("budget spent"), NOW - timedelta(days=26), "Stored data is 26 days old"),
         (a_run("budget spent", NOW - timedelta(hours=49)), None, "No run for 49 hours, though ids are left"),
