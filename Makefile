@@ -13,9 +13,9 @@ READY := $(VENV)/.ready
 SPARK_LOCK := tests/spark/requirements.lock
 SPARK_READY := $(VENV)/.spark-ready
 JAVA_17 = $(shell java -version 2>&1 | awk -F'[".]' '/ version "/ && $$2 >= 17 { print "yes" }')
-# Four for two processors: some tests wait for a minute's end or a late answer. By halves of the suite at first, so that
+# Three for two processors: some tests wait for a minute's end or a late answer. By halves of the suite at first, so that
 # servers that many tests share are started by one worker, then whoever is done takes over from the others.
-PARALLEL := --numprocesses 4 --dist worksteal
+PARALLEL := --numprocesses 3 --dist worksteal
 # Other tools want other versions of what harvester uses.
 PEERS := .venv-peers
 # Without those that watch a process's memory: a sixth of the time.
