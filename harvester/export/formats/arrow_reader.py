@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
-from typing import Any, get_args, get_origin
+from typing import Any, get_args
 
 import msgspec
 import numpy as np
@@ -19,7 +19,7 @@ import pyarrow.json as pj
 
 from harvester.export.formats import arrays, arrow_schema
 from harvester.export.formats.arrow_schema import TIMESTAMP, arrow_type
-from harvester.export.formats.columns import DURATION, PATHS, Path, fields_of, is_map, is_struct, seconds
+from harvester.export.formats.columns import DURATION, PATHS, Path, fields_of, is_list, is_map, is_struct, seconds
 from harvester.export.formats.rows import Lines, no_video
 from harvester.export.formats.unknown_fields import Decoded, decode_video
 from harvester.export.formats.video import USUAL_MOMENT_PATTERN, Count, Flag, KnownFields, Moment, Video
@@ -136,7 +136,7 @@ def _type_as_sent(kind: Any, rare: frozenset[str] = frozenset()) -> pa.DataType:
         return pa.struct([pa.field(name, _type_as_sent(hint, rare)) for name, hint in fields.items()])
     if is_map(kind):
         return pa.struct([])  # JSON has no maps: each name is an unknown field
-    return pa.list_(pa.string()) if get_origin(kind) is list else arrow_type(kind)
+    return pa.list_(pa.string()) if is_list(kind) else arrow_type(kind)
 
 
 def _as_sent(video: Video) -> bytes:

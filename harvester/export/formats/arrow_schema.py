@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, get_args, get_origin
+from typing import Any, get_args
 
 import pyarrow as pa
 
-from harvester.export.formats.columns import COLUMNS, fields_of, is_map, is_struct
+from harvester.export.formats.columns import COLUMNS, fields_of, is_list, is_map, is_struct
 from harvester.export.formats.video import Count, Flag, Moment
 
 TIMESTAMP = pa.timestamp("us", tz="UTC")
@@ -34,7 +34,7 @@ def arrow_type(kind: Any) -> pa.DataType:
         return _SCALARS[kind]
     if is_struct(kind):
         return pa.struct([pa.field(name, arrow_type(hint)) for name, hint in fields_of(kind).items()])
-    if get_origin(kind) is list:
+    if is_list(kind):
         return pa.list_(arrow_type(get_args(kind)[0]))
     assert is_map(kind), kind
     return pa.map_(pa.string(), arrow_type(get_args(kind)[1]))

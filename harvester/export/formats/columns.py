@@ -45,6 +45,11 @@ def is_struct(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, KnownFields)
 
 
+def is_list(kind: Any) -> bool:
+    """Whether values of that kind are lists."""
+    return get_origin(kind) is list
+
+
 @cache
 def is_map(kind: Any) -> bool:
     """Whether values of that kind are maps."""
@@ -61,15 +66,22 @@ def _flattened(struct: type[KnownFields], above: Path = ()) -> Iterator[tuple[Pa
             yield path, hint
 
 
+def _field_columns() -> Iterator[tuple[Path, str, Any]]:
+    """Yield path, name and kind of each column. A duration has two: its seconds, and the text that was sent."""
+    for path, kind in PATHS:
+        name = "_".join(path)
+        if name == DURATION:
+            yield path, name, int
+            yield path, f"{name}_iso", kind
+        else:
+            yield path, name, kind
+
+
 PATHS = tuple(_flattened(Video))
 """Path and kind of each field that is a column."""
+FIELD_COLUMNS = tuple(_field_columns())
 COLUMNS: tuple[tuple[str, Any], ...] = (
-    *(
-        column
-        for path, kind in PATHS
-        for name in ("_".join(path),)
-        for column in (((DURATION, int), (f"{DURATION}_iso", str)) if name == DURATION else ((name, kind),))
-    ),
+    *((name, kind) for _, name, kind in FIELD_COLUMNS),
     ("other_json", str),
     ("fetched_at", Moment),
 )

@@ -12,8 +12,9 @@ from typing import Any
 import msgspec
 
 from harvester.export.counters import Counters
+from harvester.export.formats.columns import is_list
 from harvester.export.formats.rows import Lines, gathered, video_lines
-from harvester.export.formats.table_rows import TABLE_COLUMNS, is_list, table_rows
+from harvester.export.formats.table_rows import TABLE_COLUMNS, table_rows
 from harvester.export.formats.video import Flag
 from harvester.ledger.reader import LedgerReader
 from harvester.model import Span

@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 
+from harvester.export.formats.columns import is_list
 from harvester.export.formats.rows import Lines
-from harvester.export.formats.table_rows import TABLE_COLUMNS, Row, is_list, table_rows
+from harvester.export.formats.table_rows import TABLE_COLUMNS, Row, table_rows
 from harvester.export.formats.video import Count, Flag
 
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any, TypeAlias, get_origin
+from typing import Any, TypeAlias
 
-from harvester.export.formats.columns import COLUMNS, DURATION, NESTED, PATHS, is_map, seconds
+from harvester.export.formats.columns import COLUMNS, DURATION, FIELD_COLUMNS, NESTED, is_map, seconds
 from harvester.export.formats.rows import Lines, no_video
 from harvester.export.formats.unknown_fields import decode_video
 from harvester.export.formats.video import Moment
@@ -27,19 +27,7 @@ TABLE_COLUMNS = tuple((name, kind) for name, kind in COLUMNS if _is_plain(kind))
 """Name and kind of the columns with single values or lists of texts."""
 _MOMENTS = [index for index, (_, kind) in enumerate(TABLE_COLUMNS) if kind is Moment]
 _SECONDS = next(index for index, (name, _) in enumerate(TABLE_COLUMNS) if name == DURATION)
-_values = attrgetter(
-    *(
-        path
-        for parts, kind in PATHS
-        if _is_plain(kind)
-        for path in [".".join(parts)] * (2 if "_".join(parts) == DURATION else 1)
-    )
-)
-
-
-def is_list(kind: Any) -> bool:
-    """Whether values of that kind are lists."""
-    return get_origin(kind) is list
+_values = attrgetter(*(".".join(path) for path, _, kind in FIELD_COLUMNS if _is_plain(kind)))
 
 
 def table_rows(lines: Lines) -> Iterator[list[Any]]:
