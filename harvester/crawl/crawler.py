@@ -286,9 +286,7 @@ class Crawler:
             return None
         exhausted = self._evidence.attempts_exhausted(batch, faults.number)
         # With fewer batches than may be under way, no number of faults shows that every call has failed.
-        patience_exhausted = self._evidence.is_overdue(now) or (
-            (exhausted or call.probe) and self._controller.silence(now) >= self._run.patience_seconds
-        )
+        patience_exhausted = self._evidence.is_silent(now) and (self._controller.probing or exhausted or call.probe)
         self._evidence.probes_failed += call.probe
         if patience_exhausted and self._evidence.probes_exhausted:
             await self._end_for_outage(batch, fault)
@@ -326,7 +324,7 @@ class Crawler:
         """Slow down and retry; never close a day. Once patience is exhausted, a probe tells whether the API is down:
         where all ids are poison items, nothing else can succeed."""
         now, batch, faults = self._clock.monotonic(), call.batch, call.faults
-        if patience_exhausted := self._controller.silence(now) >= self._run.patience_seconds:
+        if patience_exhausted := self._evidence.is_silent(now):
             self._evidence.probes_failed += call.probe
             faults = faults if faults.since is not None else Faults(now)
         if patience_exhausted and self._evidence.probes_exhausted:

@@ -171,7 +171,11 @@ class Evidence:
 
     def is_overdue(self, now: float) -> bool:
         """Whether every call under way has failed, and none has succeeded for `patience_seconds`."""
-        return self._controller.probing and self._controller.silence(now) >= self._patience_seconds
+        return self._controller.probing and self.is_silent(now)
+
+    def is_silent(self, now: float) -> bool:
+        """Whether no call has succeeded for `patience_seconds`."""
+        return self._controller.silence(now) >= self._patience_seconds
 
     def can_give_up(self, retry: Retry) -> bool:
         """Whether a refresh of an old response can be given up without one more call, since the API answers others."""
