@@ -126,7 +126,7 @@ async def _bar(report: RunReport, videos: int) -> AsyncIterator[None]:
     rate = Rate()
 
     def line() -> dict[str, str]:
-        done = report.fetched + report.missing + report.failed
+        done = report.settled
         advance = Advance(done, videos, note=count(report.calls, "call"))
         figures = advanced(advance, "video", rate.at(time.monotonic(), done), 0)
         drawn = "█" * (BAR_CHARACTERS * done // videos)

@@ -38,3 +38,8 @@ class RunReport:
     """Calls that brought nothing, by reason."""
     on_day_over: Callable[[Ending], object] | None = None
     """Called before a run that continues the next day sleeps until the quota's reset. Must not block or raise."""
+
+    @property
+    def settled(self) -> int:
+        """Ids that are fetched, missing or failed."""
+        return self.fetched + self.missing + self.failed

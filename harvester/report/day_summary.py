@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from harvester.model import VideoState
 from harvester.report.next_steps import SETTLED, steps
 from harvester.report.results import Overview
 from harvester.report.summary import Summary, as_json
@@ -57,7 +56,6 @@ def _today(summary: Summary) -> str:
 def _ahead(summary: Summary) -> str:
     if not summary.unsettled:
         return SETTLED
-    total = summary.total - summary.videos[VideoState.INVALID]
     when = f"{count(summary.days_left, 'more day')}, until {summary.finishes_on}"
     left = f"{summary.unsettled:,} {agree(summary.unsettled, 'is')} left"
-    return f"{summary.percent_shown:.1f}% of {count(total, 'id')} are done, {left}: {when}."
+    return f"{summary.percent_shown:.1f}% of {count(summary.asked_for, 'id')} are done, {left}: {when}."

@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from harvester.crawl.run_report import RunReport
-from harvester.model import BATCH_SIZE, VideoState
+from harvester.model import BATCH_SIZE
 from harvester.report.summary import Summary
 from harvester.support.progress import Advance
 from harvester.support.sanitize import count
@@ -69,14 +69,14 @@ class Outlook:
 
     def __init__(self, summary: Summary, report: RunReport) -> None:
         self._summary = summary
-        self._settled, self._units = _settled(report), report.units
-        self._total = summary.total - summary.videos[VideoState.INVALID]
+        self._settled, self._units = report.settled, report.units
+        self._total = summary.asked_for
         self._done = self._total - summary.unsettled
 
     def figures(self, report: RunReport, calls_a_second: float) -> Figures:
         """Return ids settled, today's budget and calls. The time left is that of today's budget or of the ids."""
         price = self._summary.units_per_call
-        done = min(self._total, self._done + _settled(report) - self._settled)
+        done = min(self._total, self._done + report.settled - self._settled)
         units = max(0, self._summary.remaining - (report.units - self._units))
         calls_left = min(units // price, math.ceil((self._total - done) / BATCH_SIZE))
         wasted = report.wasted.total()
@@ -91,10 +91,6 @@ class Outlook:
         )
         share = done / self._total if self._total else 1.0
         return Figures(parts, share, calls_left / calls_a_second if calls_a_second > 0 and not spent else None)
-
-
-def _settled(report: RunReport) -> int:
-    return report.fetched + report.missing + report.failed
 
 
 def duration(seconds: float) -> str:

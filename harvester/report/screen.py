@@ -63,8 +63,7 @@ class Screen:
 
 
 def _how_far(summary: Summary, ledger: str, *, bar: bool, narrow: bool) -> Iterable[RenderableType]:
-    invalid = summary.videos[VideoState.INVALID]
-    asked_for = summary.total - invalid
+    asked_for = summary.asked_for
     words = Text(f"{summary.percent_shown:.1f}% of {count(asked_for, 'id')}{f' in {shown(ledger)}' if ledger else ''}")
     if not bar:
         yield words

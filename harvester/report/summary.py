@@ -79,6 +79,11 @@ class Summary:
         return self.calls - self.calls_ok - self.calls_failed - self.calls_abandoned
 
     @property
+    def asked_for(self) -> int:
+        """Ids that can be sent to the API: all but the invalid ones."""
+        return self.total - self.videos[VideoState.INVALID]
+
+    @property
     def unsettled(self) -> int:
         """Ids that still have to be settled."""
         return self.videos[VideoState.PENDING] + self.videos[VideoState.CLAIMED]
@@ -90,7 +95,7 @@ def summarize(progress: Progress, settings: QuotaSettings, now: datetime) -> Sum
     today = progress.day(day) or QuotaDay(day)
     limit = settings.spendable_units
     remaining = today.remaining(limit)
-    unsettled = progress.videos[VideoState.PENDING] + progress.videos[VideoState.CLAIMED]
+    unsettled = progress.asked_for - progress.settled
     calls_left_today = remaining // settings.units_per_call
     calls_a_day = limit // settings.units_per_call
     days_left = quota.days_to_finish(unsettled, calls_left_today=calls_left_today, calls_a_day=calls_a_day)

@@ -116,8 +116,7 @@ def run(report: RunReport, progress: Progress) -> Text:
         f"{report.fetched:,} fetched, {report.missing:,} missing, {report.failed:,} failed."
     ]
     lines += _for_nothing(report)
-    left = progress.videos[VideoState.PENDING] + progress.videos[VideoState.CLAIMED]
-    if left:
+    if left := progress.asked_for - progress.settled:
         lines.append(f"{left:,} of {count(progress.asked_for, 'id')} {agree(left, 'is')} left.")
     else:
         lines.append("Every id is settled." if progress.total else EMPTY)

@@ -43,7 +43,7 @@ def verdict(overview: Overview, course: Course) -> Verdict:
     if not summary.unsettled:
         states = (VideoState.FETCHED, VideoState.MISSING, VideoState.FAILED)
         became = ", ".join(f"{summary.videos[state]:,} {state.label}" for state in states if summary.videos[state])
-        return Verdict(Status.DONE, f"{count(summary.total - summary.videos[VideoState.INVALID], 'id')}: {became}.")
+        return Verdict(Status.DONE, f"{count(summary.asked_for, 'id')}: {became}.")
     if not summary.calls:
         ahead = f"At best, the last of {count(summary.unsettled, 'id')} is settled on {summary.finishes_on}."
         return Verdict(Status.NOT_STARTED, ahead)
