@@ -1,8 +1,7 @@
 """Changes to a ledger between runs: requeue, prune, remove, and correct quota days.
 
 Changes of many ids are made in many short transactions, so that a run need not wait long for any of them. An
-interrupted
-change continues when repeated.
+interrupted change continues when repeated.
 """
 
 from __future__ import annotations
@@ -25,9 +24,8 @@ from harvester.model import NOTHING_STORED, Bucket, OldResponse, QuotaDay, Span,
 REQUEUED_POSITIONS = 5_000
 """Positions that one transaction of `requeue` looks at."""
 REMOVED_POSITIONS = 2_000
-"""Positions that one transaction of `remove` looks at: each removed id changes a page of an index, and 2,000 pages
-take a
-tenth of a second."""
+"""Positions that one transaction of `remove` looks at: each removed id changes a page of an index, and 2,000 pages take
+a tenth of a second."""
 PRUNED_RESPONSES = 100
 """Most responses deleted in one transaction."""
 MAX_ROWS_SCANNED = 200_000
