@@ -31,7 +31,7 @@ ROWS_IN_A_PIECE = 500
 def csv_file(reader: LedgerReader, span: Span, counters: Counters, *, safe: bool = False) -> Iterator[bytes]:
     """Yield the fetched videos of the span in load order. If `safe`, no text begins like a formula."""
     yield HEADER
-    # In this thread: Python's lock is held nearly all the time, and with another one it takes an eighth more.
+    # In this thread: the GIL is held nearly all the time, and with another one it takes an eighth more.
     for lines in gathered(video_lines(reader, span), ROWS_IN_A_PIECE):
         counters.videos += len(lines.videos)
         yield rows(lines, safe=safe)
