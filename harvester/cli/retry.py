@@ -29,9 +29,12 @@ def retry(options: GlobalOptions, failed: bool, missing: bool, reasons: tuple[st
     import asyncio
 
     from harvester.model import VideoState
+    from harvester.support.sanitize import is_unicode
 
     if missing and reasons:
         raise click.UsageError("--reason is of failed ids; a missing one comes of a good answer and has none.")
+    if not all(map(is_unicode, reasons)):
+        raise click.UsageError("--reason is not UTF-8, so no reason equals it.")
     states = [VideoState.FAILED] if failed or not missing else []
     states += [VideoState.MISSING] if missing else []
     moved = asyncio.run(options.harvester().requeue(states, reasons, dry_run=dry_run))

@@ -40,7 +40,8 @@ def open_web(url: str) -> Iterator[Source]:
     if not address.hostname:
         raise ConfigError(f"{shown} names no host.", next_step="Fix the address.")
     proxy_for(url)  # raises if it can't be used
-    request = Request(quote(url, safe="%/:=&?~#+!$,;'@()*[]"), headers={"User-Agent": "harvester"})  # noqa: S310
+    quoted = quote(url, safe="%/:=&?~#+!$,;'@()*[]", errors="surrogateescape")
+    request = Request(quoted, headers={"User-Agent": "harvester"})  # noqa: S310
 
     with opened(
         lambda: _Whole(urlopen(request, timeout=SILENCE_SECONDS, context=tls_context())),  # noqa: S310

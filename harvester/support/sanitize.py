@@ -31,6 +31,11 @@ def agree(number: int, verb: str) -> str:
     return verb if number == 1 else _PLURALS[verb]
 
 
+def is_unicode(text: str) -> bool:
+    """Whether the text can be written as UTF-8: a lone surrogate stands for a byte of an argument that could not."""
+    return not any("\ud800" <= char <= "\udfff" for char in text)
+
+
 def shown(text: str, max_chars: int = 300) -> str:
     """Return one line of at most `max_chars` characters without control or direction characters."""
     plain = "".join(_plain(char) for char in text[: 2 * max_chars])

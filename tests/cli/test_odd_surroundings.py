@@ -32,6 +32,23 @@ def test_a_folder_and_files_whose_names_are_no_utf_8(cli: CommandLine, monkeypat
     assert manifest["videos"] == 0
 
 
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "says"),
+    [
+        (["retry", "--failed", "--reason", ODD], 2, "--reason is not UTF-8, so no reason equals it."),
+        (["export", f"s3://bucket/{ODD}"], 3, "s3://bucket/caf\\udce9 names no object."),
+        (["status", "--html", f"s3://bucket/{ODD}"], 3, "s3://bucket/caf\\udce9 names no object."),
+    ],
+)
+def test_an_argument_that_is_no_utf_8_is_refused_where_it_must_be(
+    cli: CommandLine, arguments: list[str], exit_code: int, says: str
+) -> None:
+    cli.load(10)
+    result = cli(*arguments)
+    assert (result.exit_code, result.stdout) == (exit_code, "")
+    assert says in result.stderr
+
+
 def test_marks_of_direction_are_seen(cli: CommandLine) -> None:
     assert "There is no file bi\\u202edi.csv" in cli("load", "bi\u202edi.csv").stderr
     assert shown("a\u2066b\udce9") == "a\\u2066b\\udce9"

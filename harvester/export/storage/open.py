@@ -15,7 +15,7 @@ from harvester.export.storage.destination import Destination, Folder
 from harvester.export.storage.local import LocalTarget
 from harvester.export.storage.local_folder import LocalFolder
 from harvester.export.storage.ownership import NAMES_MANIFEST
-from harvester.support.sanitize import shown
+from harvester.support.sanitize import is_unicode, shown
 
 if TYPE_CHECKING:
     from harvester.export.storage.s3_client import S3Options
@@ -57,7 +57,8 @@ def _on_s3(uri: str) -> tuple[str, str] | None:
     scheme, separator, rest = uri.partition("://")
     if separator and scheme.lower() == "s3":
         bucket, _, key = rest.partition("/")
-        if not bucket or not key.strip("/"):
+        # A name that is no UTF-8 comes with lone surrogates, which no key can have.
+        if not bucket or not key.strip("/") or not is_unicode(key):
             raise _no_object(uri)
         return bucket, key
     if separator or uri in ("", "-"):
