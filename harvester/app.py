@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from harvester.ledger.load_records import Loaded
     from harvester.ledger.postgres.reader import PostgresReader
     from harvester.ledger.sqlite.reader import SqliteReader
+    from harvester.listing import ListingsAdded, Target
     from harvester.youtube.endpoints import Endpoint
 
 log = logging.getLogger(__name__)
@@ -105,6 +106,14 @@ class Harvester:
         sources = ((source_name(uri), read(uri)) for uri in uris)
         return await load_all(self._new_ledger, sources, reading, self._clock.now)
 
+    async def discover(self, targets: Sequence[Target], *, again: bool = False) -> ListingsAdded:
+        """Add channels and playlists, whose videos the next runs find. The ledger is created if missing. Sends nothing.
+
+        `again`: see `Ledger.add_listings`.
+        """
+        async with self._new_ledger() as ledger:
+            return await ledger.add_listings(targets, self._clock.now(), again=again)
+
     def _new_ledger(self) -> AbstractAsyncContextManager[Ledger]:
         self.init()
         return open_ledger(self.config.ledger.url)
@@ -132,21 +141,12 @@ class Harvester:
         """Open a run over an open ledger, with a client of that endpoint. Both end with the context."""
         from harvester.crawl.runner import Runner
         from harvester.ledger.process_identity import this_process
-        from harvester.support.network import proxy_for
         from harvester.support.open_files import affordable
-        from harvester.youtube.client import YouTubeClient
+        from harvester.youtube.client import client_for
 
         run = self.config.run.model_copy(update={"concurrency": affordable(self.config.run.concurrency)})
-        client = YouTubeClient(
-            self.config.youtube,
-            self._key or api_key(),
-            concurrency=run.concurrency,
-            timeout_seconds=run.timeout_seconds,
-            clock=self._clock,
-            endpoint=endpoint,
-            proxy=proxy_for(self.config.youtube.base_url) if self._proxies else None,
-        )
-        async with client:
+        key = self._key or api_key()
+        async with client_for(endpoint, self.config.youtube, run, key, self._clock, proxies=self._proxies) as client:
             yield Runner(
                 ledger,
                 client,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Literal, NamedTuple, TypeAlias
 
+from harvester.listing import Channel, ListingCall, Page
 from harvester.support.gzip_body import BodyError, decompress
 
 BATCH_SIZE = 50
@@ -53,6 +54,8 @@ class BatchKind(enum.Enum):
     """The ids of a stored response, which stay fetched until the answer replaces that response."""
     STATISTICS = "statistics"
     """The ids of a stored response, whose statistics are stored beside that response."""
+    LISTING = "listing"
+    """A channel or a page of a playlist, whose ids are added to the ledger."""
 
     @property
     def claims_ids(self) -> bool:
@@ -77,6 +80,7 @@ class Batch:
     """The quota bucket charged."""
     of_call: int | None = None
     """The call that fetched the ids; None where they are claimed."""
+    listing: ListingCall | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -189,6 +193,7 @@ class Outcome:
     body: Body | None = None
     found: frozenset[str] = frozenset()
     """The ids of a good answer's items."""
+    listed: Channel | Page | None = None
     done_with: Callable[[], None] = field(default=_nothing, compare=False, repr=False)
     """Called once the body is stored or dropped. A large body keeps other large ones waiting until then."""
     answered_on: datetime | None = None
@@ -235,6 +240,8 @@ class QuotaDay:
     closed_by_server_at: datetime | None = None
     elsewhere: int = 0
     """Units spent by others, as far as a person entered them."""
+    listed: int = 0
+    """Good calls for listings, which bring no response."""
 
     def remaining(self, limit: int) -> int:
         """The units of `limit` that may still be spent."""
@@ -329,14 +336,6 @@ class Progress:
     def day(self, day: date) -> QuotaDay | None:
         """Return the counts of that quota day, if any call was made on it."""
         return next((d for d in self.days if d.day == day), None)
-
-
-class PartsAsked(NamedTuple):
-    """How many of the stored responses have these parts."""
-
-    parts: str | None
-    """As `YouTubeSettings.asked`; None in calls of versions that did not note them."""
-    responses: int
 
 
 class OldResponse(NamedTuple):

@@ -6,10 +6,9 @@ import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from harvester.ledger.load_records import LoadRecord
+from harvester.ledger.load_records import LoadRecord, PartsAsked
 from harvester.model import (
     EVERYTHING,
-    PartsAsked,
     Progress,
     ResponseSize,
     Span,

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from harvester.ledger.load_records import LoadRecord
-from harvester.model import PartsAsked, Progress, VideoState
+from harvester.ledger.load_records import LoadRecord, PartsAsked
+from harvester.model import Progress, VideoState
 
 SUFFIX = ".manifest.json"
 

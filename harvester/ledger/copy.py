@@ -28,7 +28,7 @@ CHUNK = 20_000
 # The commit tokens of a server mean nothing in another database.
 TABLES = [table for table in metadata.sorted_tables if table not in (video_states, commit_tokens)]
 # Every write to a ledger changes at least one of these tables.
-_TELLING = ("video_states", "quota_days", "runs", "prunings", "loads")
+_TELLING = ("video_states", "quota_days", "runs", "prunings", "loads", "listings")
 
 Row: TypeAlias = Sequence[Any]
 
@@ -144,7 +144,7 @@ def _finish(snapshot: Connection, target: Engine) -> None:
                 .values(videos=row.videos, first_position=row.first_position)
             )
         if db.dialect.name != "sqlite":
-            for table in map(metadata.tables.__getitem__, ("runs", "calls", "prunings", "loads")):
+            for table in map(metadata.tables.__getitem__, ("runs", "calls", "prunings", "loads", "listings")):
                 following = select(func.coalesce(func.max(table.c.id), 0) + 1).scalar_subquery()
                 db.execute(select(func.setval(f"{table.name}_id_seq", following, False)))
         db.execute(text("UPDATE alembic_version SET version_num = :version"), {"version": REVISION})

@@ -20,8 +20,9 @@ from harvester.ledger.connector import Connector
 from harvester.ledger.load_records import Removal
 from harvester.ledger.process_identity import is_alive
 from harvester.ledger.transactions import claim as claiming
-from harvester.ledger.transactions import inserts, prune, quota_days, refresh, requeue, runs
+from harvester.ledger.transactions import inserts, listings, prune, quota_days, refresh, requeue, runs
 from harvester.ledger.transactions import settle as settling
+from harvester.listing import ListingsAdded, Target
 from harvester.model import (
     Addition,
     Batch,
@@ -190,6 +191,14 @@ class Ledger:
         Returns how many are new, and which of the others stand at positions up to `known_up_to`.
         """
         return await self._connector.run(inserts.add, ids, invalid, known_up_to, load_id, rows)
+
+    async def add_listings(self, targets: Sequence[Target], now: datetime, *, again: bool = False) -> ListingsAdded:
+        """Add channels and playlists whose videos runs shall find. Those of them that failed are pending again.
+
+        `again`: read those of the targets that are done again, or without targets all that are done. Uploads are read
+        from the newest page until one whose ids were all known before, other playlists whole.
+        """
+        return await self._connector.run(listings.add, targets, again, now)
 
     async def remove(self, span: Span, which: Removal) -> dict[VideoState, int]:
         """Remove the ids of `span` that no call has asked for. Returns how many of each state."""

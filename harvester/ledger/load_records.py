@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from harvester.model import VideoState
 
@@ -66,6 +67,14 @@ class Loaded:
             unusual_examples=tuple(dict.fromkeys([*self.unusual_examples, *other.unusual_examples])),
             invalid_rows=self.invalid_rows + other.invalid_rows,
         )
+
+
+class PartsAsked(NamedTuple):
+    """How many of the stored responses have these parts."""
+
+    parts: str | None
+    """As `YouTubeSettings.asked`; None in calls of versions that did not note them."""
+    responses: int
 
 
 NOTHING_LOADED = Loaded(0, 0, 0, 0, 0)

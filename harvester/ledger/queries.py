@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any, TypeAlias, TypeVar
 
@@ -12,6 +13,7 @@ from sqlalchemy.dialects import sqlite
 from harvester.ledger.load_records import Removal
 from harvester.ledger.schema import (
     calls,
+    listings,
     loads,
     pruned_responses,
     prunings,
@@ -22,6 +24,7 @@ from harvester.ledger.schema import (
     videos,
 )
 from harvester.ledger.transactions.transitions import instant
+from harvester.listing import ListingKind, ListingRecord, ListingState
 from harvester.model import (
     BatchKind,
     Body,
@@ -79,6 +82,15 @@ PARTS_ASKED = (
     .order_by(calls.c.parts)
 )
 LOADS = select(loads).order_by(loads.c.id)
+LISTINGS = (
+    select(
+        listings,
+        func.coalesce(loads.c.rows, 0).label("found"),
+        func.coalesce(loads.c.new, 0).label("new"),
+    )
+    .join_from(listings, loads, loads.c.id == listings.c.load_id, isouter=True)
+    .order_by(listings.c.id)
+)
 LAST_POSITION = select(func.coalesce(func.max(videos.c.position), 0))
 PROGRESS = (STATES, days("default"), PRUNED)
 # In load order; the call breaks ties, so that the order is always the same.
@@ -354,6 +366,7 @@ def as_day(row: AnyRow) -> QuotaDay:
         stored_bytes=row.stored_bytes,
         closed_by_server_at=moment(row.closed_by_server_at) if row.closed_by_server_at else None,
         elsewhere=row.units_elsewhere,
+        listed=row.calls_listed,
     )
 
 
@@ -362,6 +375,13 @@ def as_record(kind: type[T], row: AnyRow) -> T:
     values = {name: row._mapping[name] for name in kind.__annotations__}
     instants = {name: moment(value) for name, value in values.items() if value and name.endswith(("_at", "_until"))}
     return kind(**values | instants)
+
+
+def as_listing(row: AnyRow) -> ListingRecord:
+    """Make a ListingRecord of a row of LISTINGS."""
+    record = as_record(ListingRecord, row)
+    kind, state = ListingKind(record.kind), ListingState(record.state)
+    return replace(record, kind=kind, state=state, capped=bool(record.capped))
 
 
 def as_body(row: AnyRow) -> Body:

@@ -14,13 +14,13 @@ from typing import Any, Self
 from sqlalchemy import Connection, CursorResult, Engine
 
 from harvester.ledger import queries
-from harvester.ledger.load_records import LoadRecord, Removal
+from harvester.ledger.load_records import LoadRecord, PartsAsked, Removal
+from harvester.listing import ListingRecord
 from harvester.model import (
     EVERYTHING,
     Bucket,
     FailedId,
     FaultCount,
-    PartsAsked,
     Progress,
     QuotaDay,
     ResponseSize,
@@ -71,6 +71,11 @@ class LedgerReader(ABC):
         """Return every source that was read into the ledger, in order."""
         with self._reading():
             return [queries.as_record(LoadRecord, row) for row in self._db.execute(queries.LOADS)]
+
+    def listings(self) -> list[ListingRecord]:
+        """Return every channel and playlist whose videos are to be found, in order."""
+        with self._reading():
+            return [queries.as_listing(row) for row in self._db.execute(queries.LISTINGS)]
 
     def removable(self, which: Removal) -> dict[VideoState, int]:
         """Return how many ids of each state `Ledger.remove` would take out."""

@@ -126,9 +126,56 @@ quota_days = Table(
         server_default="0",
     ),
     Column("bucket", TEXT, nullable=False, server_default="default"),
+    # Good calls for listings. All other good calls have brought a response.
+    Column("calls_listed", LARGE, nullable=False, server_default="0"),
     PrimaryKeyConstraint("bucket", "day", name="pk_quota_days"),
     CheckConstraint("units_reserved BETWEEN 0 AND units_limit", name="ck_quota_days_within_budget"),
     CheckConstraint("calls >= calls_ok + calls_failed + calls_abandoned", name="ck_quota_days_calls"),
+    sqlite_strict=True,
+)
+
+# Channels and playlists whose videos are found page by page. A page's ids are added in the transaction that stores the
+# token of the next page. A pass is one reading, from the first page on; `pass_pages` and `pass_items` are of the
+# newest.
+listings = Table(
+    "listings",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("kind", TEXT, nullable=False),
+    # The handle or id of the channel, or the id of the playlist.
+    Column("target", TEXT, nullable=False, unique=True),
+    Column("state", TEXT, nullable=False, server_default="pending"),
+    Column("channel_id", TEXT),
+    # The playlist to read: of a channel, that of its uploads, which channels.list names.
+    Column("playlist_id", TEXT),
+    Column("title", TEXT),
+    # The channel as the API sent it, in JSON, and when.
+    Column("resource", TEXT),
+    Column("channel_at", TEXT),
+    Column("next_page_token", TEXT),
+    Column("pages", Integer, nullable=False, server_default="0"),
+    Column("pass_pages", Integer, nullable=False, server_default="0"),
+    Column("pass_items", Integer, nullable=False, server_default="0"),
+    # How often the pass began again, because the API no longer knew a page's token.
+    Column("restarts", Integer, nullable=False, server_default="0"),
+    # Items of the playlist, as the API last said.
+    Column("reported_total", LARGE),
+    # 1 where the playlist has more items than the API gives.
+    Column("capped", Integer, nullable=False, server_default="0"),
+    # The newest position when the uploads were last read to the end. The next pass ends at the first page whose ids all
+    # stand up to there. NULL: a pass reads all pages.
+    Column("known_up_to", LARGE),
+    Column("reason", TEXT),
+    Column("load_id", ForeignKey("loads.id")),
+    Column("added_at", TEXT, nullable=False),
+    Column("finished_at", TEXT),
+    CheckConstraint("kind IN ('channel', 'playlist')", name="ck_listings_kind"),
+    CheckConstraint("state IN ('pending', 'claimed', 'done', 'failed')", name="ck_listings_state"),
+    CheckConstraint("(state IN ('done', 'failed')) = (finished_at IS NOT NULL)", name="ck_listings_finished"),
+    CheckConstraint("(state = 'failed') = (reason IS NOT NULL)", name="ck_listings_reason"),
+    CheckConstraint("kind = 'channel' OR playlist_id IS NOT NULL", name="ck_listings_playlist"),
+    CheckConstraint("pass_pages BETWEEN 0 AND pages", name="ck_listings_pages"),
+    CheckConstraint("capped IN (0, 1)", name="ck_listings_capped"),
     sqlite_strict=True,
 )
 
@@ -156,6 +203,8 @@ calls = Table(
     # The method of the API that it calls.
     Column("endpoint", TEXT, nullable=False, server_default="videos.list"),
     Column("of_call", ForeignKey("calls.id")),
+    # The listing that it reads. Such a call asks for no ids of videos: `ids` is 1, its positions are 0.
+    Column("listing_id", ForeignKey("listings.id")),
     ForeignKeyConstraint(["bucket", "quota_day"], ["quota_days.bucket", "quota_days.day"], name="fk_calls_quota_day"),
     CheckConstraint("state IN ('open', 'ok', 'failed', 'abandoned')", name="ck_calls_state"),
     CheckConstraint("(state = 'open') = (finished_at IS NULL)", name="ck_calls_finished"),
@@ -171,6 +220,9 @@ Index(
     sqlite_where=calls.c.state == "open",
     info={POSTGRES: {"where": calls.c.state == "open"}},
 )
+_LISTING = (calls.c.state == "open") & calls.c.listing_id.is_not(None)
+# A listing is read by one call at a time.
+Index("ux_calls_listing", calls.c.listing_id, unique=True, sqlite_where=_LISTING, info={POSTGRES: {"where": _LISTING}})
 _OF_CALL = calls.c.of_call.is_not(None)
 # Serves: whether a response is asked for again already, and the statistics of a response.
 Index("ix_calls_of_call", calls.c.of_call, sqlite_where=_OF_CALL, info={POSTGRES: {"where": _OF_CALL}})

@@ -15,10 +15,10 @@ from yarl import URL
 
 from harvester._version import __version__
 from harvester.clock import Clock
-from harvester.config import YouTubeSettings
+from harvester.config import RunSettings, YouTubeSettings
 from harvester.model import Answer, Outcome, Verdict
 from harvester.support.batching_thread import BatchingThread, Done
-from harvester.support.network import Proxy, tls_context
+from harvester.support.network import Proxy, proxy_for, tls_context
 from harvester.youtube.classify import classify, date_of
 from harvester.youtube.endpoints import VIDEOS_LIST, Endpoint
 from harvester.youtube.network_errors import NETWORK_FAULTS, outcome_of
@@ -182,3 +182,18 @@ class YouTubeClient:
         for length in range(len(key) - 1, KEY_BEGINNING - 1, -1):
             message = message.replace(f"{key[:length]}…", "[hidden]…")
         return replace(outcome, message=message, reason=outcome.reason.replace(key, "hidden"))
+
+
+def client_for(
+    endpoint: Endpoint, settings: YouTubeSettings, run: RunSettings, key: SecretStr, clock: Clock, *, proxies: bool
+) -> YouTubeClient:
+    """The client of an endpoint, as a run uses it; with `proxies`, through the proxy of the environment, if any."""
+    return YouTubeClient(
+        settings,
+        key,
+        concurrency=run.concurrency,
+        timeout_seconds=run.timeout_seconds,
+        clock=clock,
+        endpoint=endpoint,
+        proxy=proxy_for(settings.base_url) if proxies else None,
+    )

@@ -364,3 +364,20 @@ UPDATE calls SET state = 'abandoned', reason = 'pruned', finished_at = %(now)s
 WHERE of_call = ANY(%(calls)s::bigint[]) AND endpoint = 'videos.list' AND state = 'open'
 RETURNING bucket, quota_day
 """
+
+# --- listings
+
+# Insert a listing, unless there is one of the same target.
+ADD_LISTING = """
+INSERT INTO listings (kind, target, playlist_id, added_at)
+VALUES (%(kind)s, %(target)s, %(playlist_id)s, %(now)s)
+ON CONFLICT (target) DO NOTHING
+"""
+# done | failed -> pending: those of the targets that failed, and if `again`, those that are done; without targets, of
+# all. `capped` stays where only new pages will be read.
+READ_AGAIN = """
+UPDATE listings SET state = 'pending', finished_at = NULL, reason = NULL, next_page_token = NULL, pass_pages = 0,
+    pass_items = 0, restarts = 0, capped = CASE WHEN known_up_to IS NULL THEN 0 ELSE capped END
+WHERE (%(targets)s::text[] IS NULL OR target = ANY(%(targets)s::text[]))
+    AND (state = 'done' AND %(again)s OR state = 'failed' AND %(targets)s::text[] IS NOT NULL)
+"""

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-REVISION = "0007"
+REVISION = "0008"
 """The migration that this program works with; equal to the newest one, by test."""
 
 COPYING = "copying "
