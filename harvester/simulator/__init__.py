@@ -6,6 +6,7 @@ not import aiohttp.
 
 from typing import TYPE_CHECKING, Any
 
+from .catalogue import channel_named, playlist_of_id
 from .clock import SimulatedClock
 from .content import Content, truth
 from .faults import FAULT_NAMES, FaultPlan
@@ -24,7 +25,9 @@ __all__ = [
     "Simulator",
     "SimulatorProcess",
     "SimulatorSettings",
+    "channel_named",
     "make_ids",
+    "playlist_of_id",
     "serve",
     "truth",
 ]

@@ -3,8 +3,8 @@
 import gzip
 import json
 import re
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from email.utils import format_datetime
@@ -28,7 +28,8 @@ RETRY_AFTER_SECONDS = 1
 class Answer:
     """Status, body as sent, and how the connection ends. `outcome` is how it is counted.
 
-    cut: half the body, then the connection closes. drop: it closes at once. hang: nothing for a minute.
+    cut: half the body, then the connection closes. drop: it closes at once. hang: nothing for a minute. `page` names
+    the page of a playlist in it.
     """
 
     status: int
@@ -39,6 +40,7 @@ class Answer:
     retry_after: str | None = None
     delay_seconds: float = 0.0
     ending: Ending = "whole"
+    page: str | None = None
 
 
 def error_answer(error: ErrorAnswer, outcome: str, *, gzipped: bool) -> Answer:
@@ -66,6 +68,7 @@ def faulty(name: str, good: Answer, now: datetime, unexpected: dict[str, Any]) -
     return _damaged(name, good, unexpected)
 
 
+_KIND = re.compile(rb"youtube#(\w+)Response")
 # quota_untrue: short bursts have been answered as if the day were spent
 _ERRORS_WITH_MORE = {
     "503_retry_after": "503",
@@ -100,20 +103,24 @@ def _spoilt_json(name: str, plain: bytes, unexpected: dict[str, Any]) -> bytes:
         case "cut_json" | "cut_gzip" | "bad_gzip":
             return plain[: len(plain) // 2].decode(errors="ignore").encode()
         case "wrong_kind":
-            return re.sub(rb"youtube#(videoList|batchGetStats)Response", b"youtube#channelListResponse", plain, count=1)
+            return _KIND.sub(_other_kind, plain, count=1)
     answer = json.loads(plain)
     match name:
         case "no_items":
-            del answer["items"]
+            answer.pop("items", None)
         case "unexpected_id":
-            answer["items"].append(unexpected)
+            answer.setdefault("items", []).append(unexpected)
         case _:
             raise KeyError(name)
     return Style().spell(answer)
 
 
+def _other_kind(match: re.Match[bytes]) -> bytes:
+    return b"youtube#%bResponse" % (b"videoList" if match[1] == b"channelList" else b"channelList")
+
+
 class Counts:
-    """Counts of requests and answers, and of ids in complete answers.
+    """Counts of requests and answers, and of ids and pages in complete answers.
 
     Once nothing is under way, calls = good + faulted + refused + refused_by_quota + gone.
     """
@@ -123,10 +130,13 @@ class Counts:
         self._outcomes: Counter[str] = Counter()
         # one dict for all ids keeps 631,348 of them in some 60 MB
         self._deliveries: dict[str, int] = {}
+        self._pages: Counter[str] = Counter()
+        self._methods: defaultdict[str, Counter[str]] = defaultdict(Counter)
 
-    def begin(self) -> None:
+    def begin(self, method: str) -> None:
         """Count a request."""
         self.calls += 1
+        self._methods[method]["calls"] += 1
         self.in_flight += 1
         self.max_in_flight = max(self.max_in_flight, self.in_flight)
 
@@ -135,10 +145,17 @@ class Counts:
         for video_id in ids:
             self._deliveries.setdefault(video_id, 0)
 
-    def settle(self, outcome: str, ids: Sequence[str]) -> None:
-        """Count an answer that was written completely, or broken off intentionally."""
-        self._outcomes[outcome] += 1
-        if outcome == GOOD:
+    def charge(self, method: str, units: int) -> None:
+        """Count the units of a call."""
+        self._methods[method]["units"] += units
+
+    def settle(self, answer: Answer, method: str, ids: Sequence[str] = ()) -> None:
+        """Count an answer that was written completely, or broken off intentionally, and the ids or the page in it."""
+        self._outcomes[answer.outcome] += 1
+        if answer.outcome == GOOD:
+            self._methods[method]["good"] += 1
+            if answer.page is not None:
+                self._pages[answer.page] += 1
             for video_id in set(ids):
                 self._deliveries[video_id] = self._deliveries.get(video_id, 0) + 1
 
@@ -149,7 +166,6 @@ class Counts:
     def report(self) -> dict[str, Any]:
         """Return the counts, for JSON."""
         own = (GOOD, REFUSED, QUOTA)
-        times = Counter(min(count, 2) for count in self._deliveries.values())
         return {
             "calls": self.calls,
             "good": self._outcomes[GOOD],
@@ -158,8 +174,18 @@ class Counts:
             "refused": self._outcomes[REFUSED],
             "refused_by_quota": self._outcomes[QUOTA],
             "gone": self.gone,
-            "ids": {"distinct": len(self._deliveries), "delivered_once": times[1], "delivered_more": times[2]},
+            "ids": _times(self._deliveries),
+            "pages": _times(self._pages),
+            "endpoints": {
+                method: {name: count[name] for name in ("calls", "good", "units")}
+                for method, count in sorted(self._methods.items())
+            },
             "in_flight": self.in_flight,
             "max_in_flight": self.max_in_flight,
             "keys_in_urls": self.keys_in_urls,
         }
+
+
+def _times(deliveries: Mapping[str, int]) -> dict[str, int]:
+    times = Counter(min(count, 2) for count in deliveries.values())
+    return {"distinct": len(deliveries), "delivered_once": times[1], "delivered_more": times[2]}

@@ -1,9 +1,9 @@
 """The API's answers to calls: validation, quota, faults and content, without a network."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from .answers import GOOD, QUOTA, REFUSED, Answer, Counts, error_answer, faulty
@@ -12,13 +12,16 @@ from .content import Content
 from .errors import ERRORS, ErrorAnswer, unknown_part
 from .faults import FAULT_NAMES, FaultLevel, FaultPlan
 from .ids import make_ids
+from .listings import Listings, Refusal, page_of
 from .quota import MinuteLimit, QuotaBook, pacific_day
-from .render import render_list, render_statistics
+from .render import render_answer, render_list, render_statistics
 from .settings import SimulatorSettings
 from .templates import PARTS
 
 IDS_PER_CALL = 50
 STATISTICS_DAILY_UNITS = 10_000
+VIDEOS, STATISTICS = "videos.list", "videos.batchGetStats"
+CHANNELS, PLAYLIST_ITEMS = "channels.list", "playlistItems.list"
 # Parts that the API knows, but which are always empty here.
 _OTHER_PARTS = frozenset(
     (
@@ -26,19 +29,36 @@ _OTHER_PARTS = frozenset(
         *("paidProductPlacementDetails", "processingDetails", "projectDetails", "recordingDetails", "suggestions"),
     )
 )
-_STATISTICS_PARTS = frozenset({"contentDetails", "id", "snippet", "statistics"})
+_PARTS = {
+    VIDEOS: _OTHER_PARTS | set(PARTS),
+    STATISTICS: frozenset({"contentDetails", "id", "snippet", "statistics"}),
+    CHANNELS: frozenset(
+        (
+            *("auditDetails", "brandingSettings", "contentDetails", "contentOwnerDetails", "id", "localizations"),
+            *("snippet", "statistics", "status", "topicDetails"),
+        )
+    ),
+    PLAYLIST_ITEMS: frozenset({"contentDetails", "id", "snippet", "status"}),
+}
 
 
 @dataclass(frozen=True)
 class Call:
-    """A request to `videos.list` or `videos.batchGetStats`."""
+    """A request to one method of the API. `query` has its parameters, the last value of each."""
 
+    method: str
     ids: list[str]
     parts: list[str]
+    query: Mapping[str, str]
     key: str | None
     gzipped: bool
     pretty: bool
-    statistics: bool = False
+
+    @property
+    def asks_for(self) -> list[str]:
+        """What distinguishes this call from others of its method."""
+        names = ("forHandle", "forUsername", "playlistId", "pageToken")
+        return self.ids or [self.query.get(name, "") for name in names]
 
 
 class Api:
@@ -52,6 +72,8 @@ class Api:
         self.statistics_quota = QuotaBook(STATISTICS_DAILY_UNITS, units_per_call=1)
         self.counts = Counts()
         self._settings = settings
+        self._first_day = pacific_day(clock.now())
+        self._listings = Listings(self.content, settings.seed, self._first_day, settings.page_token_days)
         self._minute = MinuteLimit(settings.per_minute_calls)
         self._scripted: deque[str] = deque()
         self._attempts: dict[int, int] = {}
@@ -82,25 +104,41 @@ class Api:
     def answer(self, call: Call) -> Answer:
         """Return the answer to `call`, charged to the day if the project is known."""
         now = self.clock.now()
+        day = pacific_day(now)
         if (error := self._key_error(call)) is not None:
             return error_answer(error, REFUSED, gzipped=call.gzipped)
-        if (error := self._quota_error(call, now)) is not None:
+        if (error := self._quota_error(call, day)) is not None:
             return error_answer(error, QUOTA, gzipped=call.gzipped)
-        if (error := _request_error(call)) is not None:
-            return error_answer(error, REFUSED, gzipped=call.gzipped)
-        if not call.statistics:
+        age = (day - self._first_day).days
+        if age != self.content.day:
+            self.content.advance(age)
+        try:
+            _check_request(call)
+            listed = self._listed(call)
+        except Refusal as refusal:
+            return error_answer(refusal.error, REFUSED, gzipped=call.gzipped)
+        if call.method == VIDEOS:
             self.counts.asked(call.ids)
         if not self._minute.allows(now):
             return error_answer(ERRORS["429_per_minute"], "429_per_minute", gzipped=call.gzipped)
-        return self._list(call, now)
+        return self._answer(call, listed, now)
 
-    def _list(self, call: Call, now: datetime) -> Answer:
-        fault, outcome = self._fault(call.ids)
+    def _listed(self, call: Call) -> dict[str, Any] | None:
+        """Return channels or a page of a playlist, None for calls about videos. Raises Refusal."""
+        if call.method == CHANNELS:
+            return self._listings.channels(call.ids, call.query, call.parts, self.content.day)
+        return self._listings.page(call.query, call.parts, self.content.day) if call.method == PLAYLIST_ITEMS else None
+
+    def _answer(self, call: Call, listed: dict[str, Any] | None, now: datetime) -> Answer:
+        fault, outcome = self._fault(call)
         if fault in ERRORS:
             return error_answer(ERRORS[fault], outcome, gzipped=call.gzipped)
-        render = render_statistics if call.statistics else render_list
-        body = render(self.content, call.ids, call.parts, gzipped=call.gzipped, pretty=call.pretty)
-        good = Answer(200, body, GOOD, gzipped=call.gzipped)
+        if listed is not None:
+            body = render_answer(self.content.style, listed, gzipped=call.gzipped, pretty=call.pretty)
+        else:
+            render = render_statistics if call.method == STATISTICS else render_list
+            body = render(self.content, call.ids, call.parts, gzipped=call.gzipped, pretty=call.pretty)
+        good = Answer(200, body, GOOD, gzipped=call.gzipped, page=page_of(listed) if listed else None)
         return good if fault is None else faulty(fault, good, now, self._unexpected)
 
     def _key_error(self, call: Call) -> ErrorAnswer | None:
@@ -109,44 +147,48 @@ class Api:
         valid_key = self._settings.valid_key
         return ERRORS["400_api_key_invalid"] if valid_key not in (None, call.key) else None
 
-    def _quota_error(self, call: Call, now: datetime) -> ErrorAnswer | None:
-        day = pacific_day(now)
-        if (self.statistics_quota if call.statistics else self.quota).charge(day):
+    def _quota_error(self, call: Call, day: date) -> ErrorAnswer | None:
+        quota = self.statistics_quota if call.method == STATISTICS else self.quota
+        units = quota.units_per_call if call.method in (VIDEOS, STATISTICS) else 1
+        if quota.charge(day, units):
+            self.counts.charge(call.method, units)
             return None
         # the API uses both forms: a client gets the other one the next day
         return ERRORS["403_quota" if day.toordinal() % 2 else "429_per_day"]
 
-    def _fault(self, ids: list[str]) -> tuple[str | None, str]:
+    def _fault(self, call: Call) -> tuple[str | None, str]:
         """Return the fault of this answer, and how it is counted."""
-        attempt = self._attempt(ids)
+        asks_for = call.asks_for
+        attempt = self._attempt(asks_for)
         if self._scripted:
             name = self._scripted.popleft()
             return name, name
         if self.plan.level == "hostile":
-            for video_id in ids:
+            for video_id in call.ids if call.method != CHANNELS else ():
                 poison = self.plan.poison_of(video_id)
                 if poison is not None:
                     return poison, REFUSED if poison == "400_bad_request" else "503_poison"
-        drawn = self.plan.draw(ids, attempt)
+        drawn = self.plan.draw(asks_for, attempt)
         return drawn, drawn or GOOD
 
-    def _attempt(self, ids: list[str]) -> int:
-        """Return how often this batch was asked for before."""
+    def _attempt(self, asks_for: list[str]) -> int:
+        """Return how often this was asked for before."""
         if self.plan.level == "none":
             return 0
-        batch = hash(tuple(ids))
+        batch = hash(tuple(asks_for))
         attempt = self._attempts.get(batch, 0)
         self._attempts[batch] = attempt + 1
         return attempt
 
 
-def _request_error(call: Call) -> ErrorAnswer | None:
+def _check_request(call: Call) -> None:
+    """Raise Refusal for unknown parts, and for calls about videos that name none or too many."""
     if not call.parts:
-        return ERRORS["400_missing_part"]
+        raise Refusal(ERRORS["400_missing_part"])
     for part in call.parts:
-        known = part in _STATISTICS_PARTS if call.statistics else part in PARTS or part in _OTHER_PARTS
-        if not known:
-            return unknown_part(part)
-    if not call.ids:
-        return ERRORS["400_missing_parameter"]
-    return ERRORS["400_invalid_filter"] if len(call.ids) > IDS_PER_CALL else None
+        if part not in _PARTS[call.method]:
+            raise Refusal(unknown_part(part))
+    if call.method in (VIDEOS, STATISTICS) and not call.ids:
+        raise Refusal(ERRORS["400_missing_parameter"])
+    if len(call.ids) > IDS_PER_CALL:
+        raise Refusal(ERRORS["400_invalid_filter"])

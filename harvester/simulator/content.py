@@ -6,7 +6,7 @@ import random
 import struct
 from binascii import b2a_base64
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from .deflate import PLACEHOLDER, deflate_segment
@@ -32,16 +32,22 @@ class Form:
     """A template rendered for some parts.
 
     tail: what follows the head, split at the id; deflated: the same, referring to the id in the head. endings:
-    statistics of several sizes, each with the last brace.
+    statistics of several sizes, each with the last brace. counts: the statistics that the videos have. views: of each
+    size, those of the first day and how many each later day adds.
     """
 
     tail: tuple[bytes, ...]
     deflated: bytes
     endings: tuple[bytes, ...]
+    counts: tuple[str, ...]
+    views: tuple[tuple[int, int], ...]
 
 
 class Content:
-    """The simulated catalogue of one seed. A share of `missing_share` of all ids does not exist."""
+    """The simulated videos of one seed. A share of `missing_share` of all ids does not exist.
+
+    Views, likes and comments grow by the day, differently fast; set `day`, from 0, with `advance`.
+    """
 
     def __init__(self, seed: int, missing_share: float = MISSING_SHARE) -> None:
         self.style = style_of(seed)
@@ -51,6 +57,15 @@ class Content:
         self._missing_below = int(missing_share * 2**32)
         self._hash = hashlib.sha1(f"content:{seed}".encode(), usedforsecurity=False)
         self._forms: dict[tuple[str, ...], list[Form | None]] = {}
+        self.day = 0
+
+    def advance(self, day: int) -> None:
+        """Let the statistics be those of the `day`-th day after the first."""
+        self.day = day
+        for parts, forms in self._forms.items():
+            for index, form in enumerate(forms):
+                if form is not None:
+                    forms[index] = replace(form, endings=self._endings(parts, form.counts, form.views))
 
     def exists(self, video_id: str) -> bool:
         """Whether the video exists; an ill-formed id never does."""
@@ -98,15 +113,26 @@ class Content:
         template = build_template(self._seed, index)
         # the etag's place holds bytes that no text has, so that no segment refers to it
         head = self._head % (b"\xf7" * 27, PLACEHOLDER)
-        rng = random.Random(f"counts:{self._seed}:{index}")
+        views = _views(template, f"{self._seed}:{index}")
         tail = _tail(template, parts, self.style)
         form = Form(
             tail=tuple(tail.split(PLACEHOLDER)),
             deflated=deflate_segment(tail, before=head),
-            endings=_endings(template, parts, rng, self.style),
+            endings=self._endings(parts, template.counts, views),
+            counts=template.counts,
+            views=views,
         )
         self._forms[parts][index] = form
         return form
+
+    def _endings(
+        self, parts: Sequence[str], counts: Sequence[str], views: Sequence[tuple[int, int]]
+    ) -> tuple[bytes, ...]:
+        if "statistics" not in parts:
+            return (b"}",) * _COUNT_SETS
+        style = self.style
+        spelled = (style.spell(_statistics(counts, first + self.day * more)) for first, more in views)
+        return tuple(style.comma + style.fields(("statistics", each)) + b"}" for each in spelled)
 
 
 TrueState = Literal["fetched", "missing", "failed"]
@@ -131,14 +157,13 @@ def _tail(template: Template, parts: Sequence[str], style: Style) -> bytes:
     return tail.replace(style.spell(ID_MARK).strip(b'"'), PLACEHOLDER)
 
 
-def _endings(template: Template, parts: Sequence[str], rng: random.Random, style: Style) -> tuple[bytes, ...]:
-    if "statistics" not in parts:
-        return (b"}",) * _COUNT_SETS
-    counts = (style.spell(_statistics(template, rng)) for _ in range(_COUNT_SETS))
-    return tuple(style.comma + style.fields(("statistics", each)) + b"}" for each in counts)
+def _views(template: Template, seed: str) -> tuple[tuple[int, int], ...]:
+    """Return views of the first day, and views a day: one, and from a ten thousandth to a tenth of the first."""
+    first, more = random.Random(f"counts:{seed}"), random.Random(f"growth:{seed}")
+    views = [first.randrange(template.views_below) for _ in range(_COUNT_SETS)]
+    return tuple((each, 1 + int(each * 10 ** more.uniform(-4, -1))) for each in views)
 
 
-def _statistics(template: Template, rng: random.Random) -> dict[str, str]:
+def _statistics(counts: Sequence[str], views: int) -> dict[str, str]:
     """Return counts as strings; any of them may be absent."""
-    views = rng.randrange(template.views_below)
-    return {name: str(int(views * share)) for name, share in _SHARE_OF_VIEWS.items() if name in template.counts}
+    return {name: str(int(views * share)) for name, share in _SHARE_OF_VIEWS.items() if name in counts}

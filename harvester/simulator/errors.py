@@ -15,6 +15,8 @@ _OVERVIEW = f"{_CONSOLE}/{_SERVICE}/overview?project=424242424242"
 _QUOTAS = f"{_CONSOLE}/youtube/quotas?project=424242424242"
 _OF_PARAMETER = {"location": "parameters.", "locationType": "other"}
 _OF_PART = {"location": "part", "locationType": "parameter"}
+_ITEM_DOMAIN = "youtube.playlistItem"
+_OF_PLAYLIST = {"location": "playlistId", "locationType": "parameter"}
 
 _BAD_KEY = "API key not valid. Please pass a valid API key."
 _OLD_KEY = "API key expired. Please renew the API key."
@@ -39,6 +41,8 @@ _DAILY = (
 )
 _EXHAUSTED = "Resource has been exhausted (e.g. check quota)."
 _NO_FILTER = "No filter selected. Expected one of: myRating, chart, id"
+_NO_PLAYLIST = "The playlist identified with the request's <code>playlistId</code> parameter cannot be found."
+_NO_ACCESS = "The request is not properly authorized to retrieve the specified playlist items."
 
 
 @dataclass(frozen=True)
@@ -153,11 +157,15 @@ ERRORS = {
     "403_access_not_configured": _legacy(
         403, "accessNotConfigured", f"Access Not Configured. YouTube Data API {_UNUSED}", extendedHelp=_OVERVIEW
     ),
+    "403_playlist_items_not_accessible": _error(
+        403, "playlistItemsNotAccessible", _NO_ACCESS, _ITEM_DOMAIN, where=_OF_PLAYLIST
+    ),
     "403_quota": _error(403, "quotaExceeded", _SPENT, "youtube.quota"),
     "403_quota_old_order": _legacy(403, "quotaExceeded", _SPENT, "youtube.quota"),
     "403_daily_limit": _legacy(403, "dailyLimitExceeded", _DAILY, extendedHelp=_QUOTAS),
     "403_rate_limit": _error(403, "rateLimitExceeded", _exceeded("minute"), "usageLimits", status="PERMISSION_DENIED"),
     "403_user_rate_limit": _legacy(403, "userRateLimitExceeded", "User Rate Limit Exceeded"),
+    "404_playlist_not_found": _error(404, "playlistNotFound", _NO_PLAYLIST, _ITEM_DOMAIN, where=_OF_PLAYLIST),
     "429": _error(429, "rateLimitExceeded", _EXHAUSTED, status="RESOURCE_EXHAUSTED"),
     "429_per_minute": _limit("minute per user", "defaultPerMinutePerUser", "1/min/{project}/{user}", "1800"),
     "429_per_day": _limit("day", "defaultPerDayPerProject", "1/d/{project}", "10000", window_start_time="1795507200"),
@@ -168,6 +176,13 @@ ERRORS = {
         "The request specifies an invalid filter parameter.",
         "youtube.parameter",
         where=_OF_PARAMETER,
+    ),
+    "400_invalid_page_token": _error(
+        400,
+        "invalidPageToken",
+        "The request specifies an invalid page token.",
+        "youtube.parameter",
+        where={"location": "pageToken", "locationType": "parameter"},
     ),
     "400_missing_parameter": _error(
         400, "missingRequiredParameter", _NO_FILTER, "youtube.parameter", where=_OF_PARAMETER

@@ -31,14 +31,18 @@ class QuotaBook:
         self.units_per_call = units_per_call
         self.days: dict[date, DayCount] = {}
 
-    def charge(self, day: date) -> bool:
-        """Charge a call to `day`. Returns False, without a charge, if it would exceed the day's units."""
+    def charge(self, day: date, units: int | None = None) -> bool:
+        """Charge a call of `units` (by default `units_per_call`) to `day`.
+
+        Returns False, without a charge, if it would exceed the day's units.
+        """
         count = self._of(day)
-        if count.units + count.elsewhere + self.units_per_call > self.daily_units:
+        units = self.units_per_call if units is None else units
+        if count.units + count.elsewhere + units > self.daily_units:
             count.refused_by_quota += 1
             return False
         count.calls += 1
-        count.units += self.units_per_call
+        count.units += units
         return True
 
     def report(self) -> dict[str, Any]:

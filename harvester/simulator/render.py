@@ -1,7 +1,8 @@
-"""Render the bodies of `videos.list`, fast enough for benchmarks, and of `videos.batchGetStats`."""
+"""Render the bodies of `videos.list`, fast enough for benchmarks, and of the other methods."""
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from .content import Content
 from .deflate import gzipped_if, stitch
@@ -42,6 +43,15 @@ def render_statistics(
     etag = content.etag(ids, [*parts, "batchGetStats"]).decode()
     answer = {"kind": "youtube#batchGetStatsResponse", "etag": etag, "items": items}
     return gzipped_if(gzipped, (PRETTY if pretty else content.style).document(answer))
+
+
+def render_answer(style: Style, answer: dict[str, Any], *, gzipped: bool = False, pretty: bool = False) -> bytes:
+    """Return the body of an answer of `channels.list` or `playlistItems.list`, its keys in the style's order."""
+    if style.kind_last:
+        answer = {name: value for name, value in answer.items() if name != "kind"} | {"kind": answer["kind"]}
+    if style.reverse and "items" in answer:
+        answer = answer | {"items": [dict(reversed(item.items())) for item in answer["items"]]}
+    return gzipped_if(gzipped, (PRETTY if pretty else style).document(answer))
 
 
 def answer_order(ids: Sequence[str]) -> list[str]:

@@ -6,21 +6,27 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 from email.utils import formatdate
+from functools import partial
 from typing import Any, Self
 
 from aiohttp import web
 
 from .answers import HANG_SECONDS, Answer
-from .api import Api, Call
+from .api import CHANNELS, PLAYLIST_ITEMS, STATISTICS, VIDEOS, Api, Call
 from .clock import SimulatedClock
 from .content import TrueState, truth
 from .settings import SimulatorSettings
 
 HOST = "127.0.0.1"
 BASE_PATH = "/youtube/v3"
+_METHODS = {
+    "videos": VIDEOS,
+    "videos:batchGetStats": STATISTICS,
+    "channels": CHANNELS,
+    "playlistItems": PLAYLIST_ITEMS,
+}
 _IDS_SHOWN = 1_000
 
 
@@ -47,10 +53,10 @@ class Simulator:
         """Bind and serve. Raises OSError if the port is in use."""
         app = web.Application()
         app.on_response_prepare.append(self._date)
-        app.router.add_get(f"{BASE_PATH}/videos", self._videos)
-        app.router.add_get(f"{BASE_PATH}/videos:batchGetStats", self._statistics)
-        # google-api-python-client appends the whole path to an endpoint that has it already
-        app.router.add_get(f"{BASE_PATH}{BASE_PATH}/videos", self._videos)
+        for path, method in _METHODS.items():
+            # google-api-python-client appends the whole path to an endpoint that has it already
+            for prefix in (BASE_PATH, BASE_PATH * 2):
+                app.router.add_get(f"{prefix}/{path}", partial(self._answer, method))
         app.add_routes(control_routes(self.api))
         # notice a client that goes away while its call waits
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.2)
@@ -75,19 +81,13 @@ class Simulator:
         """Set the Date of every answer to this clock's time, which Retry-After and quota days use."""
         response.headers["Date"] = formatdate(self.clock.now().timestamp(), usegmt=True)
 
-    async def _videos(self, request: web.Request) -> web.StreamResponse:
-        return await self._answer(request, _read_call(request))
-
-    async def _statistics(self, request: web.Request) -> web.StreamResponse:
-        return await self._answer(request, replace(_read_call(request), statistics=True))
-
-    async def _answer(self, request: web.Request, call: Call) -> web.StreamResponse:
+    async def _answer(self, method: str, request: web.Request) -> web.StreamResponse:
         counts = self.api.counts
-        counts.begin()
+        counts.begin(method)
         try:
+            call = _read_call(method, request)
             counts.keys_in_urls += "key" in request.query
-            # Only whole videos count as delivered.
-            return await self._send(request, self.api.answer(call), [] if call.statistics else call.ids)
+            return await self._send(request, self.api.answer(call), call)
         except ConnectionError:
             counts.gone += 1
             return web.Response()
@@ -97,14 +97,14 @@ class Simulator:
         finally:
             counts.in_flight -= 1
 
-    async def _send(self, request: web.Request, answer: Answer, ids: list[str]) -> web.StreamResponse:
+    async def _send(self, request: web.Request, answer: Answer, call: Call) -> web.StreamResponse:
         if delay := self.settings.latency_seconds + answer.delay_seconds:
             await asyncio.sleep(delay)
         if answer.ending == "whole":
-            return await self._send_whole(request, answer, ids)
+            return await self._send_whole(request, answer, call)
         if answer.ending == "cut":
-            return await self._send_half(request, answer)
-        self.api.counts.settle(answer.outcome, ())
+            return await self._send_half(request, answer, call)
+        self.api.counts.settle(answer, call.method)
         if answer.ending == "hang":
             # cancelled when the client gives up: the purpose of a hang
             with suppress(asyncio.CancelledError):
@@ -113,7 +113,7 @@ class Simulator:
             request.transport.abort()
         return web.Response()
 
-    async def _send_whole(self, request: web.Request, answer: Answer, ids: list[str]) -> web.Response:
+    async def _send_whole(self, request: web.Request, answer: Answer, call: Call) -> web.Response:
         response = web.Response(status=answer.status, body=answer.body, headers=self._headers(answer))
         if request.transport is not None:
             # writing then only ends when the last byte was passed to the peer's socket
@@ -122,16 +122,17 @@ class Simulator:
         await response.write_eof()
         if request.transport is None:
             raise ConnectionResetError
-        self.api.counts.settle(answer.outcome, ids)
+        # only whole videos count as delivered
+        self.api.counts.settle(answer, call.method, call.ids if call.method == VIDEOS else ())
         self.api.counts.slow += answer.delay_seconds > 0
         return response
 
-    async def _send_half(self, request: web.Request, answer: Answer) -> web.StreamResponse:
+    async def _send_half(self, request: web.Request, answer: Answer, call: Call) -> web.StreamResponse:
         response = web.StreamResponse(status=answer.status, headers=self._headers(answer))
         response.content_length = len(answer.body)
         await response.prepare(request)
         await response.write(answer.body[: len(answer.body) // 2])
-        self.api.counts.settle(answer.outcome, ())
+        self.api.counts.settle(answer, call.method)
         if request.transport is not None:
             request.transport.close()
         return response
@@ -190,9 +191,11 @@ def _changing(api: Api, change: Callable[[dict[str, Any]], None]) -> Callable[[w
     return handler
 
 
-def _read_call(request: web.Request) -> Call:
+def _read_call(method: str, request: web.Request) -> Call:
     query, headers = request.query, request.headers
     return Call(
+        method=method,
+        query=query,
         ids=_listed(query.getall("id", [])),
         parts=_listed(query.getall("part", [])),
         key=headers.get("X-Goog-Api-Key") or query.get("key"),

@@ -11,7 +11,7 @@ class SimulatorSettings:
     """One simulator. Latency is in real seconds; days and quotas follow the simulated clock.
 
     port: 0 for a free one. faults: "none", "mild" or "hostile". valid_key: any key if None. per_minute_calls: no limit
-    if None. clock_start: the system's time if None.
+    if None. clock_start: the system's time if None. page_token_days: how many days a page token outlives its own.
     """
 
     port: int = 0
@@ -25,6 +25,7 @@ class SimulatorSettings:
     latency_seconds: float = 0.0
     clock_start: datetime | None = None
     clock_speed: float = 1.0
+    page_token_days: int = 1
 
     def __post_init__(self) -> None:
         if self.faults not in LEVELS:
@@ -33,5 +34,5 @@ class SimulatorSettings:
             raise ValueError("clock_start needs a time zone")
         if self.clock_speed <= 0 or self.latency_seconds < 0:
             raise ValueError("clock_speed must be above 0, latency_seconds not below")
-        if self.units_per_call < 1 or self.daily_units < 0:
-            raise ValueError("units_per_call must be at least 1, daily_units not below 0")
+        if self.units_per_call < 1 or self.daily_units < 0 or self.page_token_days < 0:
+            raise ValueError("units_per_call must be at least 1, daily_units and page_token_days not below 0")

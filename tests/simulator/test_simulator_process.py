@@ -13,7 +13,7 @@ import pytest
 from simulator_schema import discovery_document
 from waiting import LIMIT_SECONDS, wait_until
 
-from harvester.simulator import SimulatorProcess, SimulatorSettings, make_ids
+from harvester.simulator import SimulatorProcess, SimulatorSettings, channel_named, make_ids
 
 NOON = datetime(2026, 11, 23, 20, tzinfo=UTC)
 
@@ -47,6 +47,22 @@ def test_google_s_own_client_works_unchanged(endpoint: str):
             with pytest.raises(HttpError, match="503"):
                 youtube.videos().list(part="id", id=ids[0]).execute()
         assert simulator.report()["keys_in_urls"] == 3
+
+
+def test_google_s_own_client_lists_a_channel_unchanged():
+    with SimulatorProcess(SimulatorSettings(seed=5)) as simulator, _google(simulator.base_url) as youtube:
+        [channel] = youtube.channels().list(part="contentDetails", forHandle="@songs-130").execute()["items"]
+        uploads = channel["contentDetails"]["relatedPlaylists"]["uploads"]
+        items = youtube.playlistItems()
+        found = []
+        request = items.list(part="contentDetails", playlistId=uploads, maxResults=50)
+        while request is not None:
+            page = request.execute()
+            found += [item["contentDetails"]["videoId"] for item in page["items"]]
+            request = items.list_next(request, page)
+        assert found == list(channel_named("songs-130").video_ids(5, reversed(range(130))))
+        calls = {name: counts["calls"] for name, counts in simulator.report()["endpoints"].items()}
+        assert calls == {"channels.list": 1, "playlistItems.list": 3}
 
 
 def test_it_starts_is_turned_and_ends():

@@ -1,5 +1,6 @@
 """`videos:batchGetStats`: counts alone, from a quota of its own, under the same faults."""
 
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
@@ -49,3 +50,33 @@ async def test_faults_are_the_same(client):
     assert (await statistics()).json["kind"] == "youtube#channelListResponse"
     assert "items" not in (await statistics()).json
     assert (await statistics()).status == 503
+
+
+def _views(reply):
+    return {
+        video["id"]: int(video["statistics"]["viewCount"])
+        for video in reply.json["items"]
+        if "viewCount" in video.get("statistics", {})
+    }
+
+
+async def test_views_grow_by_the_day_differently_fast():
+    start = datetime(2026, 11, 23, 20, tzinfo=UTC)
+    async with simulated(seed=1, units_per_call=1, clock_start=start) as client:
+        statistics = partial(client.ask, IDS, call="videos:batchGetStats", part="id,statistics")
+        daily = []
+        for hours in (0, 11, 24, 72):
+            await client.control("clock", {"now": (start + timedelta(hours=hours)).isoformat()})
+            daily.append(_views(await client.ask(IDS)))
+            assert _views(await statistics()) == {video_id: views + 1 for video_id, views in daily[-1].items()}
+        first, same_day, second, fourth = daily
+        assert first == same_day == _views(await _fresh(IDS))
+        growth = {video_id: second[video_id] - views for video_id, views in first.items()}
+        assert min(growth.values()) > 0
+        assert len(set(growth.values())) > len(growth) // 2
+        assert all(fourth[video_id] == views + 3 * growth[video_id] for video_id, views in first.items())
+
+
+async def _fresh(ids):
+    async with simulated(seed=1, units_per_call=1) as client:
+        return await client.ask(ids)
