@@ -7,7 +7,7 @@ import math
 import random
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -24,11 +24,12 @@ from harvester.support.api_key import api_key
 from harvester.support.ledger_url import has_password, source_name
 from harvester.support.progress import ProgressCallback, no_progress
 from harvester.support.sanitize import count, shown
-from harvester.youtube.endpoints import VIDEOS_BATCH_GET_STATS, VIDEOS_LIST
+from harvester.youtube.endpoints import VIDEOS_LIST
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
+    from harvester.crawl.refresh import Refresh
     from harvester.crawl.run_report import RunReport
     from harvester.crawl.runner import Runner
     from harvester.crawl.stop import Stop
@@ -45,10 +46,6 @@ log = logging.getLogger(__name__)
 
 STATUS_CALLS = 50_000
 """How many of the newest calls `status` counts reasons of: those of 2.5 million ids, in a few milliseconds."""
-
-PAGE_RUNS, PAGE_FAULTS, PAGE_RESPONSES, PAGE_VIDEOS = 10, 20, 2, 20
-PAGE_CALLS = 10_000
-"""How many of the newest calls the page takes latencies from."""
 
 
 class Harvester:
@@ -121,7 +118,8 @@ class Harvester:
     async def run(
         self, report: RunReport, *, until_done: bool = False, max_calls: int | None = None, stop: Stop | None = None
     ) -> Progress:
-        """Crawl until the day's units are spent, nothing is left, or `stop`. Returns how far the crawl is.
+        """Crawl until the day's units are spent, nothing is left, or `stop`; then refresh the statistics, where
+        statistics.every says so. Returns how far the crawl is.
 
         `report` is updated during the run, so that it is complete even where the run raises.
         """
@@ -132,6 +130,9 @@ class Harvester:
             log.info("%s left, %s left today", count(before.unsettled, "id"), units)
             async with self.runner(ledger, report, stop=stop) as runner:
                 await runner.run(until_done=until_done, max_calls=max_calls)
+            left = None if max_calls is None else max_calls - report.calls
+            if (refresh := self.daily_statistics()) and left != 0 and not (stop and stop.draining.is_set()):
+                await self.refresh(refresh, report.begin_statistics(), max_calls=left, stop=stop)
             return await ledger.progress()
 
     @asynccontextmanager
@@ -201,23 +202,13 @@ class Harvester:
 
     def page(self) -> str:
         """Return the report as one page of HTML. Reads only."""
-        from harvester.report.page import PageData, render
-        from harvester.report.sample import sample
+        from harvester.report.page import render
+        from harvester.report.page_data import FAULTS, RUNS, page_data
 
         with self.reader() as reader:
             progress = reader.progress()
-            overview = self._overview(reader, progress, PAGE_RUNS, reader.faults(PAGE_FAULTS))
-            data = PageData(
-                name=self.config.crawl_name,
-                ledger_name=self.config.ledger.name,
-                overview=overview,
-                progress=progress,
-                calls=reader.calls_of_runs([run.id for run in overview.runs]),
-                seconds=reader.good_call_seconds(PAGE_CALLS),
-                failed=list(reader.failed(PAGE_VIDEOS)) if progress.videos[VideoState.FAILED] else [],
-                newest=sample(reader.newest_responses(PAGE_RESPONSES), PAGE_VIDEOS),
-            )
-        return render(data)
+            overview = self._overview(reader, progress, RUNS, reader.faults(FAULTS))
+            return render(page_data(reader, self.config, overview, progress))
 
     def publish_page(self, uri: str, page: str | None = None, *, force: bool = False) -> None:
         """Write the report to a local path or `s3://bucket/key`. `force` also replaces what is no such report."""
@@ -264,54 +255,63 @@ class Harvester:
         async with open_ledger(self.config.ledger.url) as ledger:
             return await prune(ledger, now - older_than, now)
 
-    def due(self, older_than: timedelta | None, max_calls: int | None = None, *, statistics_only: bool = False) -> Due:
+    def refresh_of(self, older_than: timedelta | None, *, statistics_only: bool = False) -> Refresh:
+        """Return what to fetch again: what was fetched longer ago than `older_than`. None: what was asked for with
+        other parts than are set now."""
+        from harvester.crawl.refresh import Refresh
+
+        now = self._clock.now()
+        if older_than is None:
+            return Refresh(now, self.config.youtube.asked)
+        return Refresh(now - older_than, kind=BatchKind.STATISTICS if statistics_only else BatchKind.REFRESH)
+
+    def daily_statistics(self) -> Refresh | None:
+        """Return the refresh of statistics that a run ends with today; None without statistics.every."""
+        from harvester.crawl.refresh import statistics_of_days
+
+        days = self.config.statistics.every_days
+        return None if days is None else statistics_of_days(days, self._clock.now())
+
+    def due(self, refresh: Refresh, max_calls: int | None = None) -> Due:
         """Return what `refresh` would do now. Reads only."""
-        before, parts = self._old(older_than)
-        endpoint = VIDEOS_BATCH_GET_STATS if statistics_only else VIDEOS_LIST
-        settings = endpoint.quota(self.config.quota)
+        settings, bucket = refresh.endpoint.quota(self.config.quota), refresh.endpoint.bucket
         with self.reader() as reader:
-            if statistics_only:
-                old = reader.older_statistics(before)
-                needed = old.responses
-            else:
-                old, needed = reader.older(before, parts), reader.calls_to_refresh(before, parts)
-            today = reader.day(endpoint.bucket, quota.quota_day(self._clock.now()))
-            units = today.remaining(settings.spendable_units)
+            old, needed = refresh.old(reader), refresh.calls(reader)
+            today = reader.day(bucket, quota.quota_day(self._clock.now()))
+        units = today.remaining(settings.spendable_units)
         affordable = units // settings.units_per_call
         calls = min(needed, affordable if max_calls is None else min(affordable, max_calls))
         return Due(old, calls, calls * settings.units_per_call, units)
 
     async def refresh(
-        self,
-        older_than: timedelta | None,
-        report: RunReport,
-        *,
-        statistics_only: bool = False,
-        max_calls: int | None = None,
-        stop: Stop | None = None,
+        self, refresh: Refresh, report: RunReport, *, max_calls: int | None = None, stop: Stop | None = None
     ) -> Stored:
-        """Fetch again what was fetched longer ago than `older_than`, as a run of its own. Returns what is left.
-        With `older_than` None: what was asked for with other parts than are set now. `report`: see `run`.
+        """Fetch again, as a run of its own. Returns what is left. `report`: see `run`.
 
-        An old response stays until it is replaced, so an export is complete at every moment.
+        An old response stays until it is replaced, so an export is complete at every moment. New statistics are added
+        to those of before; of these, what is past statistics.keep_days is deleted.
         """
-        from harvester.crawl.batch_source import OldResponses
-
-        before, parts = self._old(older_than)
-        kind = BatchKind.STATISTICS if statistics_only else BatchKind.REFRESH
-        endpoint = VIDEOS_BATCH_GET_STATS if statistics_only else VIDEOS_LIST
         async with (
             open_ledger(self.config.ledger.url) as ledger,
-            self.runner(ledger, report, stop=stop, endpoint=endpoint) as runner,
+            self.runner(ledger, report, stop=stop, endpoint=refresh.endpoint) as runner,
         ):
-            await runner.run(max_calls=max_calls, batches=OldResponses(ledger, before, parts, kind))
+            await runner.run(max_calls=max_calls, batches=refresh.batches(ledger))
+        if refresh.kind is BatchKind.STATISTICS:
+            report.pruned = await self.prune_statistics()
         with self.reader() as reader:
-            return reader.older_statistics(before) if statistics_only else reader.older(before, parts)
+            return refresh.old(reader)
 
-    def _old(self, older_than: timedelta | None) -> tuple[datetime, str | None]:
-        """The time before which a response counts as old, and the parts that it must not have been asked for with."""
-        now = self._clock.now()
-        return (now, self.config.youtube.asked) if older_than is None else (now - older_than, None)
+    async def prune_statistics(self, *, dry_run: bool = False) -> int:
+        """Delete the statistics past statistics.keep_days, without the newest of each stored response. Returns how many
+        answers."""
+        from harvester.maintenance import prune_statistics
+
+        before = self._clock.now() - timedelta(days=self.config.statistics.keep_days)
+        if dry_run:
+            with self.reader() as reader:
+                return reader.old_statistics(before)
+        async with open_ledger(self.config.ledger.url) as ledger:
+            return await prune_statistics(ledger, before)
 
     def plan(self, videos: int | None = None, units_per_call: int | None = None) -> quota.Plan:
         """Plan a new crawl of `videos` ids, by default of those that are still to be asked for."""

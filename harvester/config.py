@@ -146,6 +146,19 @@ class QuotaSettings(_Section):
         return self
 
 
+class StatisticsSettings(_Section):
+    """The history of views, likes and comments."""
+
+    every: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,3}[dw]$")] | None = None
+    """How often `harvester run` fetches them again, in quota days or weeks: `1d`. None: it does not."""
+    keep_days: Annotated[int, Field(gt=0, le=36_500)] = 30
+
+    @property
+    def every_days(self) -> int | None:
+        """`every` in quota days."""
+        return int(self.every[:-1]) * (7 if self.every[-1] == "w" else 1) if self.every else None
+
+
 class RunSettings(_Section):
     """Calls: how many at once, how long each may take, how often to try."""
 
@@ -243,6 +256,7 @@ class Config(_Section):
     ledger: LedgerSettings = LedgerSettings()
     youtube: YouTubeSettings = YouTubeSettings()
     quota: QuotaSettings = QuotaSettings()
+    statistics: StatisticsSettings = StatisticsSettings()
     run: RunSettings = RunSettings()
     export: ExportSettings = ExportSettings()
     report: ReportSettings = ReportSettings()

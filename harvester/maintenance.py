@@ -57,6 +57,15 @@ async def prune(ledger: Ledger, before: datetime, now: datetime) -> Stored:
     return total
 
 
+async def prune_statistics(ledger: Ledger, before: datetime) -> int:
+    """Delete the statistics fetched before `before`: see `Ledger.old_statistics`. Returns how many answers."""
+    old = await ledger.old_statistics(before)
+    for start in range(0, len(old), PRUNED_RESPONSES):
+        await ledger.prune_statistics(old[start : start + PRUNED_RESPONSES])
+        await asyncio.sleep(PAUSE_SECONDS)
+    return len(old)
+
+
 def _by_position_span(old: Sequence[OldResponse]) -> Iterator[list[int]]:
     """Yield the calls of these responses in groups that span at most MAX_ROWS_SCANNED positions."""
     calls: list[int] = []

@@ -24,7 +24,7 @@ def plan(options: GlobalOptions, videos: int | None, units_per_call: int | None)
     harvester = options.harvester()
     planned = harvester.plan(videos, units_per_call)
     at_one_unit = None if planned.units_per_call == 1 else harvester.plan(videos, 1)
-    show(terminal.plan(planned, at_one_unit))
+    show(terminal.plan(planned, at_one_unit, harvester.config.statistics.every))
     if videos is None:
         warn_of_clock(harvester)
         if planned.videos:

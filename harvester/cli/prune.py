@@ -18,23 +18,31 @@ if TYPE_CHECKING:
     from harvester.model import Stored
 
 
-@click.command(epilog="Example: harvester prune --older-than 30d")
-@click.option("--older-than", callback=parse_age, required=True, metavar="AGE", help="Such as 30d, 12h or 4w.")
+@click.command(epilog="\b\nExample: harvester prune --older-than 30d\nExample: harvester prune")
+@click.option(
+    "--older-than", callback=parse_age, metavar="AGE", help="Such as 30d, 12h or 4w. [default: only old statistics]"
+)
 @click.option("--dry-run", is_flag=True, help="Say how much it would be; delete nothing.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @click.pass_obj
-def prune(options: GlobalOptions, older_than: timedelta, dry_run: bool, yes: bool) -> None:
-    """Delete stored responses past the age that you name.
+def prune(options: GlobalOptions, older_than: timedelta | None, dry_run: bool, yes: bool) -> None:
+    """Delete stored responses and statistics past their age.
 
     YouTube's terms allow 30 days. Spends no unit by itself. The deleted videos are pending again: harvester run fetches
-    them again, at the usual price; missing ids stay missing. The ledger keeps each call, and a record of what was
-    deleted. Renew published files and backups yourself. harvester refresh fetches again instead, without a gap. On a
-    terminal it asks first; in a script it does not.
+    them again, at the usual price; missing ids stay missing. Statistics past statistics.keep_days are deleted too, and
+    nothing else without --older-than; no call brings them back. The newest of a stored response stay with it. The
+    ledger keeps each call, and a record of deleted responses. Renew published files and backups yourself. harvester
+    refresh fetches again instead, without a gap. On a terminal it asks before it deletes a response; in a script it
+    does not.
     """
     import asyncio
     import shlex
 
     harvester = options.harvester()
+    would = "would be " if dry_run else ""
+    if older_than is None:
+        _show_statistics(harvester, asyncio.run(harvester.prune_statistics(dry_run=dry_run)), would)
+        return
     if not (yes or dry_run) and can_ask():
         old = asyncio.run(harvester.prune(older_than, dry_run=True))
         _show_pruned(harvester, old, "would be ")
@@ -44,7 +52,9 @@ def prune(options: GlobalOptions, older_than: timedelta, dry_run: bool, yes: boo
             click.echo("Nothing was deleted.")
             return
     pruned = asyncio.run(harvester.prune(older_than, dry_run=dry_run))
-    _show_pruned(harvester, pruned, "would be " if dry_run else "")
+    _show_pruned(harvester, pruned, would)
+    if statistics := asyncio.run(harvester.prune_statistics(dry_run=dry_run)):
+        _show_statistics(harvester, statistics, would)
     file = harvester.config.ledger.path
     if pruned.responses and not dry_run and file is not None:
         name = shlex.quote(str(file))
@@ -53,6 +63,12 @@ def prune(options: GlobalOptions, older_than: timedelta, dry_run: bool, yes: boo
             "them, while nothing else uses it and with as much room free:"
         )
         click.echo(f"{fold(hint, sys.stdout)}\nsqlite3 {name} VACUUM")
+
+
+def _show_statistics(harvester: Harvester, answers: int, would: str) -> None:
+    days = harvester.config.statistics.keep_days
+    what = f"answers {would}deleted, older than statistics.keep_days = {days}"
+    click.echo(fold(f"statistics {answers:>9,}  {what}", sys.stdout, indent=22))
 
 
 def _show_pruned(harvester: Harvester, pruned: Stored, would: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from harvester.app import Harvester
+    from harvester.crawl.refresh import Refresh
     from harvester.crawl.run_report import RunReport
     from harvester.crawl.stop import Stop
     from harvester.model import Stored
@@ -59,28 +60,28 @@ def refresh(
             raise click.UsageError("--older-than says what is old: YouTube's terms allow 30 days, so 25d leaves some.")
         older_than = timedelta(days=1)
     harvester = options.harvester()
-    due = harvester.due(older_than, max_calls, statistics_only=statistics_only)
+    refresh = harvester.refresh_of(older_than, statistics_only=statistics_only)
+    due = harvester.due(refresh, max_calls)
     what = terminal.STATISTICS if statistics_only else terminal.RESPONSES
     if dry_run or not due.old.responses:
         show(terminal.due(due, older_than, what))
         return
     report = RunReport()
-    how = {"statistics_only": statistics_only, "max_calls": max_calls}
     with stopped_by_signals() as stop_by_signals:
         left = asyncio.run(
-            _refresh(harvester, report, older_than, due.old.videos, options.verbosity, stop_by_signals, **how)
+            _refresh(harvester, refresh, report, max_calls, due.old.videos, options.verbosity, stop_by_signals)
         )
     show(terminal.refreshed(report, left, older_than, what))
 
 
 async def _refresh(
     harvester: Harvester,
+    refresh: Refresh,
     report: RunReport,
-    older_than: timedelta | None,
+    max_calls: int | None,
     videos: int,
     verbosity: int,
     stop_by_signals: Callable[[], Stop],
-    **how: Any,
 ) -> Stored:
     from harvester.cli.shared.crawl_progress import report_progress
     from harvester.cli.shared.progress import progress
@@ -89,4 +90,4 @@ async def _refresh(
     stop = stop_by_signals()
     with progress("refresh", "video", verbosity) as callback:
         async with report_progress(callback, lambda: Advance(report.fetched + report.missing, videos)):
-            return await harvester.refresh(older_than, report, stop=stop, **how)
+            return await harvester.refresh(refresh, report, max_calls=max_calls, stop=stop)

@@ -27,12 +27,14 @@ def run(options: GlobalOptions, max_calls: int | None, until_done: bool, dry_run
     """Fetch until the day's units are spent or nothing is left.
 
     The daily job; harvester schedule prints how to start it each day. A call asks for up to 50 ids and spends
-    quota.units_per_call units; no day spends more than quota.daily_units. Next: harvester status.
+    quota.units_per_call units; no day spends more than quota.daily_units. With statistics.every, counts that are older
+    than that are then fetched again, from a quota of their own. Next: harvester status.
 
     SIGINT, SIGTERM and SIGHUP let the calls under way finish; a second signal stops at once. Nothing is lost by that.
     """
     import asyncio
     import time
+    from datetime import timedelta
 
     from harvester.cli.shared.run_hooks import RunHooks
     from harvester.cli.shared.signals import stopped_by_signals
@@ -42,6 +44,9 @@ def run(options: GlobalOptions, max_calls: int | None, until_done: bool, dry_run
     harvester = options.harvester()
     if dry_run:
         show(terminal.dry_run(harvester.dry_run(max_calls)))
+        if refresh := harvester.daily_statistics():
+            age = timedelta(days=harvester.config.statistics.every_days or 1)
+            show(terminal.due(harvester.due(refresh, max_calls), age, terminal.STATISTICS))
         return
     _check_page(harvester)
     warned = _warn(harvester)

@@ -36,8 +36,17 @@ class RunReport:
     """Calls of dead runs whose ids were taken back."""
     wasted: Counter[str] = field(default_factory=Counter)
     """Calls that brought nothing, by reason."""
+    statistics: RunReport | None = None
+    """What the refresh of statistics did that follows a run; None if there was none."""
+    pruned: int = 0
+    """Stored statistics that were deleted for their age."""
     on_day_over: Callable[[Ending], object] | None = None
     """Called before a run that continues the next day sleeps until the quota's reset. Must not block or raise."""
+
+    def begin_statistics(self) -> RunReport:
+        """Return the report of the refresh of statistics, which follows."""
+        self.statistics = RunReport()
+        return self.statistics
 
     @property
     def settled(self) -> int:

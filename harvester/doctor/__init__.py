@@ -61,6 +61,8 @@ def _of_the_crawl(config: Config, offline: bool) -> Iterator[Finding]:
     yield ledger
     if (price := doctor_ledger.check_price(config)) is not None:
         yield price
+    if (statistics := doctor_ledger.check_statistics(config)) is not None:
+        yield statistics
     if (disk := doctor_ledger.check_disk(config, unsettled)) is not None:
         yield disk
     if not (offline and source_and_destination.is_remote(config.source.uri)):

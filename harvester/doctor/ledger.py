@@ -57,6 +57,19 @@ def check_price(config: Config) -> Finding | None:
     return warning("price", f"{what}.", next_step) if what else None
 
 
+def check_statistics(config: Config) -> Finding | None:
+    """Check whether the quota of statistics lasts for statistics.every. None without it, or without responses."""
+    days, overview = config.statistics.every_days, _overview(config)
+    if days is None or overview is None or not (calls := overview.summary.responses):
+        return None
+    units = config.quota.statistics_daily_units
+    need = f"Statistics of all videos take {count(calls, 'unit')} each {config.statistics.every}"
+    if calls <= units * days:
+        return ok("statistics", f"{need}, of {units:,} a day.")
+    least = -(-calls // units)
+    return warning("statistics", f"{need}, and a day has {units:,}.", f'Set statistics.every = "{least}d" or more.')
+
+
 def check_clock(config: Config) -> Finding | None:
     """Check this machine's clock against the ledger. None if nothing contradicts it."""
     overview = _overview(config)

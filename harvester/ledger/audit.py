@@ -14,7 +14,7 @@ from operator import attrgetter
 import msgspec
 from sqlalchemy import Connection, and_, func, not_, or_, select, text
 
-from harvester.ledger.queries import OF_VIDEOS, STATISTICS, AnyRow, as_body
+from harvester.ledger.queries import OF_VIDEOS, AnyRow, as_body
 from harvester.ledger.schema import (
     calls,
     loads,
@@ -26,6 +26,7 @@ from harvester.ledger.schema import (
     video_states,
     videos,
 )
+from harvester.ledger.statistics_queries import STATISTICS
 from harvester.model import VideoState
 from harvester.support.gzip_body import BodyError, parse_text
 from harvester.support.sanitize import agree, count
@@ -252,13 +253,24 @@ def _response(row: AnyRow, fetched: set[str], missing: set[str]) -> Iterator[str
 def _statistics(db: Connection) -> Iterator[str]:
     """Check that all stored statistics are intact, and of videos of their response."""
     rows = db.execution_options(yield_per=16).execute(STATISTICS.add_columns(calls.c.state))
-    for row in rows:
-        if row.state != "ok":
-            yield f"The statistics of call {row.of_call} came by a call that is {row.state}."
-        yield from _statistics_body(db, row)
+    for of_call, group in groupby(rows, key=attrgetter("of_call")):
+        ids = _ids_of(db, of_call)
+        for row in group:
+            if row.state != "ok":
+                yield f"The statistics of call {of_call} came by a call that is {row.state}."
+            yield from _statistics_body(row, ids)
 
 
-def _statistics_body(db: Connection, row: AnyRow) -> Iterator[str]:
+def _ids_of(db: Connection, call_id: int) -> set[str]:
+    """The ids that a call fetched; if its response was replaced or pruned since, those that it may have asked for."""
+    within = and_(calls.c.id == call_id, videos.c.position.between(calls.c.first_position, calls.c.last_position))
+    asked = select(videos.c.video_id).join(calls, within)
+    if db.scalar(select(responses.c.call_id).where(responses.c.call_id == call_id)) is not None:
+        asked = asked.where(videos.c.call_id == call_id, videos.c.state == VideoState.FETCHED)
+    return set(db.execute(asked).scalars())
+
+
+def _statistics_body(row: AnyRow, ids: set[str]) -> Iterator[str]:
     body = as_body(row)
     try:
         items = {item.id for item in parse_text(_DECODER.decode, body.raw()).items}
@@ -267,11 +279,5 @@ def _statistics_body(db: Connection, row: AnyRow) -> Iterator[str]:
         return
     if len(body.data) != row.stored_bytes or len(items) != body.item_count:
         yield f"The stored statistics of call {row.of_call} are not of the size that was noted."
-    within = videos.c.position.between(calls.c.first_position, calls.c.last_position)
-    fetched = (
-        select(videos.c.video_id)
-        .join(calls, within)
-        .where(calls.c.id == row.of_call, videos.c.call_id == row.of_call, videos.c.state == VideoState.FETCHED)
-    )
-    for video_id in sorted(items.difference(db.execute(fetched).scalars()))[:MAX_EXAMPLES]:
+    for video_id in sorted(items - ids)[:MAX_EXAMPLES]:
         yield f"{video_id} has statistics of call {row.of_call}, but is not fetched by it."

@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Any, Self
 
 from harvester.errors import HarvesterError
-from harvester.ledger import queries
+from harvester.ledger import queries, statistics_queries
 from harvester.ledger.connector import Connector
 from harvester.ledger.load_records import Removal
 from harvester.ledger.process_identity import is_alive
@@ -144,8 +144,8 @@ class Ledger:
         """Store a good answer and settle its ids, as the batch's kind requires.
 
         HARVEST: they are fetched or missing. REFRESH: likewise, and the old response is deleted and noted as pruned.
-        STATISTICS: they stay as they are, and older statistics of the response are deleted. Returns False where the
-        claim, or the response that the statistics are of, was lost meanwhile: then nothing is stored.
+        STATISTICS: they stay as they are, as do all earlier statistics. Returns False where the claim was lost
+        meanwhile: then nothing is stored.
         """
         return self._connector.run_together(_SETTLE[batch.kind], settling.Settlement(batch, outcome, now))
 
@@ -218,12 +218,24 @@ class Ledger:
         return await self._connector.run(requeue.requeue, span, states, reasons)
 
     async def prune(self, call_ids: Sequence[int], before: datetime, now: datetime) -> Stored:
-        """Delete the responses of those calls that were fetched before `before`, with their statistics, and note it.
+        """Delete the responses of those calls that were fetched before `before`, and note it.
 
         Their fetched ids are pending again, missing ones stay missing; calls under way that would replace one are
         abandoned. Returns what was deleted.
         """
         return await self._connector.run(prune.prune, call_ids, before, now)
+
+    async def old_statistics(self, before: datetime) -> list[int]:
+        """Return the calls whose statistics were fetched before `before`, oldest first.
+
+        Without the newest of each stored response: they stay with it, because its own counts are older still.
+        """
+        (rows,) = await self._connector.read(statistics_queries.old_statistics(before))
+        return [row.id for row in rows]
+
+    async def prune_statistics(self, call_ids: Sequence[int]) -> None:
+        """Delete the statistics that those calls fetched. No id changes state."""
+        await self._connector.run(prune.prune_statistics, list(call_ids))
 
     async def progress(self) -> Progress:
         """Return the counts by state, and the days of the default bucket."""

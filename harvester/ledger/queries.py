@@ -7,7 +7,17 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any, TypeAlias, TypeVar
 
-from sqlalchemy import BigInteger, ColumnElement, Row, Select, and_, bindparam, cast, func, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    cast,
+    func,
+    select,
+)
 from sqlalchemy.dialects import sqlite
 
 from harvester.ledger.load_records import Removal
@@ -23,6 +33,7 @@ from harvester.ledger.schema import (
     video_states,
     videos,
 )
+from harvester.ledger.statistics_queries import NEWER, STATISTICS_AT, WITH_CALL, newest_statistics
 from harvester.ledger.transactions.transitions import instant
 from harvester.listing import ListingKind, ListingRecord, ListingState
 from harvester.model import (
@@ -37,7 +48,7 @@ from harvester.model import (
     StoredResponse,
     VideoState,
 )
-from harvester.youtube.endpoints import VIDEOS_BATCH_GET_STATS, VIDEOS_LIST
+from harvester.youtube.endpoints import VIDEOS_LIST
 
 T = TypeVar("T")
 AnyRow: TypeAlias = Row[*tuple[Any, ...]]
@@ -58,7 +69,6 @@ def moment(text: str) -> datetime:
 
 STATES = select(video_states.c.code, video_states.c.videos)
 OF_VIDEOS = calls.c.endpoint == VIDEOS_LIST.name
-OF_STATISTICS = calls.c.endpoint == VIDEOS_BATCH_GET_STATS.name
 
 
 def days(bucket: Bucket) -> AnyQuery:
@@ -136,33 +146,22 @@ FAILED = (
     .order_by(videos.c.position)
 )
 VIDEO_STATES = select(videos.c.video_id, videos.c.state).order_by(videos.c.position)
-_WITH_CALL = responses.join(calls, calls.c.id == responses.c.call_id)
 RESPONSE_SIZES = (
     select(calls.c.first_position, responses.c.raw_bytes, responses.c.stored_bytes, responses.c.sha256)
-    .select_from(_WITH_CALL)
+    .select_from(WITH_CALL)
     .where(OF_VIDEOS)
     .order_by(calls.c.first_position, responses.c.call_id)
 )
 _SUMS = [func.coalesce(func.sum(responses.c[name]), 0) for name in ("item_count", "raw_bytes", "stored_bytes")]
-_VIDEO_RESPONSES = select(func.count(), *_SUMS).select_from(_WITH_CALL).where(OF_VIDEOS)
+_VIDEO_RESPONSES = select(func.count(), *_SUMS).select_from(WITH_CALL).where(OF_VIDEOS)
 RESPONSE_TOTALS = _VIDEO_RESPONSES.with_only_columns(func.count(), *_SUMS[1:])
 # By call, which is nearly the order of time: the minimum of the instants would take a pass over all rows.
 OLDEST_RESPONSE = (
-    select(responses.c.fetched_at).select_from(_WITH_CALL).where(OF_VIDEOS).order_by(responses.c.call_id).limit(1)
+    select(responses.c.fetched_at).select_from(WITH_CALL).where(OF_VIDEOS).order_by(responses.c.call_id).limit(1)
 )
 NEWEST_RESPONSE = select(func.max(responses.c.fetched_at))
-# In the order of their calls: of two for the same response, the newer comes later.
-STATISTICS = select(calls.c.of_call, *responses.c).select_from(_WITH_CALL).where(OF_STATISTICS).order_by(calls.c.id)
-HAS_STATISTICS = STATISTICS.with_only_columns(calls.c.id).limit(1)
-_newer, _newer_calls = responses.alias(), calls.alias()
-_STATISTICS_AT = func.coalesce(
-    select(func.max(_newer.c.fetched_at))
-    .join_from(_newer_calls, _newer, _newer.c.call_id == _newer_calls.c.id)
-    .where(_newer_calls.c.of_call == responses.c.call_id, _newer_calls.c.endpoint == VIDEOS_BATCH_GET_STATS.name)
-    .correlate(responses)
-    .scalar_subquery(),
-    responses.c.fetched_at,
-)
+# By call, which is the order of time for each video: nothing asks for it twice at once.
+GOOD_CALLS = select(calls.c.id).where(calls.c.state == CallState.OK).order_by(calls.c.id)
 
 
 def newest_runs(count: int) -> AnyQuery:
@@ -206,7 +205,7 @@ def good_call_times(among_newest: int) -> AnyQuery:
 
 def newest_responses(count: int) -> AnyQuery:
     """The calls of the newest responses that hold any video."""
-    query = select(responses.c.call_id).select_from(_WITH_CALL).where(OF_VIDEOS, responses.c.item_count > 0)
+    query = select(responses.c.call_id).select_from(WITH_CALL).where(OF_VIDEOS, responses.c.item_count > 0)
     return query.order_by(responses.c.call_id.desc()).limit(count)
 
 
@@ -226,7 +225,7 @@ def response_order(span: Span) -> AnyQuery:
     """The calls of the responses whose first id is in the span, in load order."""
     return (
         select(responses.c.call_id)
-        .select_from(_WITH_CALL)
+        .select_from(WITH_CALL)
         .where(OF_VIDEOS, calls.c.first_position.between(span.first, span.last))
         .order_by(calls.c.first_position, responses.c.call_id)
     )
@@ -255,17 +254,9 @@ def inputs(span: Span) -> AnyQuery:
         .group_by(videos.c.call_id)
         .subquery()
     )
-    newest_statistics = (
-        select(_newer.c.sha256)
-        .join_from(_newer_calls, _newer, _newer.c.call_id == _newer_calls.c.id)
-        .where(_newer_calls.c.of_call == brought.c.call_id, _newer_calls.c.endpoint == VIDEOS_BATCH_GET_STATS.name)
-        .order_by(_newer_calls.c.id.desc())
-        .limit(1)
-        .correlate(brought)
-        .scalar_subquery()
-    )
+    newest = newest_statistics(brought.c.call_id, NEWER.c.sha256)
     return (
-        select(brought, responses.c.sha256, responses.c.fetched_at, newest_statistics)
+        select(brought, responses.c.sha256, responses.c.fetched_at, newest)
         .join_from(brought, responses, responses.c.call_id == brought.c.call_id, isouter=True)
         .order_by(brought.c.call_id)
     )
@@ -306,7 +297,7 @@ def other_parts(parts: str) -> AnyQuery:
 
 def _old_statistics(before: datetime) -> ColumnElement[bool]:
     """A condition on responses with videos: the newest statistics were fetched before `before`."""
-    return and_(responses.c.item_count > 0, instant(before) > _STATISTICS_AT)
+    return and_(responses.c.item_count > 0, instant(before) > STATISTICS_AT)
 
 
 def old_responses(before: datetime, after_call: int, limit: int, parts: str | None, kind: BatchKind) -> AnyQuery:
@@ -314,7 +305,7 @@ def old_responses(before: datetime, after_call: int, limit: int, parts: str | No
     old = _old_statistics(before) if kind is BatchKind.STATISTICS else _old(before, parts)
     return (
         select(calls.c.id, (calls.c.last_position - calls.c.first_position + 1).label("position_span"))
-        .select_from(_WITH_CALL)
+        .select_from(WITH_CALL)
         .where(OF_VIDEOS, responses.c.call_id > after_call, old)
         .order_by(responses.c.call_id)
         .limit(limit)
@@ -324,11 +315,6 @@ def old_responses(before: datetime, after_call: int, limit: int, parts: str | No
 def older_statistics(before: datetime) -> AnyQuery:
     """The number of responses, and of videos, whose newest statistics are older."""
     return _VIDEO_RESPONSES.where(_old_statistics(before)).with_only_columns(func.count(), _SUMS[0])
-
-
-def statistics(call_ids: Sequence[int]) -> AnyQuery:
-    """The newest statistics of the responses of calls."""
-    return STATISTICS.where(calls.c.of_call.in_(call_ids))
 
 
 def older(before: datetime, parts: str | None = None) -> AnyQuery:

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from sqlalchemy import Connection, CursorResult, Engine
 
-from harvester.ledger import queries
+from harvester.ledger import queries, statistics_queries
 from harvester.ledger.load_records import LoadRecord, PartsAsked, Removal
 from harvester.listing import ListingRecord
 from harvester.model import (
@@ -228,13 +228,25 @@ class LedgerReader(ABC):
     def has_statistics(self) -> bool:
         """Return whether any statistics that were fetched by themselves are stored."""
         with self._reading():
-            return self._db.execute(queries.HAS_STATISTICS).first() is not None
+            return self._db.execute(statistics_queries.HAS_STATISTICS).first() is not None
 
     def statistics(self, call_ids: Sequence[int]) -> Iterator[StoredResponse]:
-        """Yield the statistics that were fetched by themselves for those calls' responses; `call_id` is theirs."""
+        """Yield the newest statistics that were fetched by themselves for each of those calls' responses; `call_id` is
+        theirs."""
         with self._reading():
-            for row in self._db.execute(queries.statistics(call_ids)):
+            for row in self._db.execute(statistics_queries.statistics(call_ids)):
                 yield StoredResponse(row.of_call, 0, queries.as_body(row), queries.moment(row.fetched_at))
+
+    def old_statistics(self, before: datetime) -> int:
+        """Return how many `Ledger.old_statistics` gives."""
+        with self._reading():
+            return len(self._db.execute(statistics_queries.old_statistics(before)).all())
+
+    def history(self) -> Iterator[StoredResponse]:
+        """Yield every stored answer that may hold statistics, oldest call first, streamed: of videos, and of statistics
+        alone."""
+        with self._reading():
+            yield from self._read_responses(array("q", self._db.execute(queries.GOOD_CALLS).scalars()))
 
     def oldest_response(self) -> datetime | None:
         """Return when the response of the earliest call was fetched: later ones are hardly ever older. None: no

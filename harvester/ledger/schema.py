@@ -101,7 +101,7 @@ Index(
 
 # Units are reserved here in the transaction that claims, before the call is sent; each of the API's daily quotas, its
 # buckets, has days of its own. The sums behind the units are of the day's calls; its videos are those that it settled,
-# not those of a refresh, which were settled before.
+# not those of a refresh, which were settled before. In the bucket of statistics they are those that it has counts of.
 quota_days = Table(
     "quota_days",
     metadata,
@@ -261,8 +261,8 @@ Index(
     info={POSTGRES: {"where": _SUSPECT}},
 )
 
-# What the API sent, as received: videos, or statistics of a response, as `calls.endpoint` says. Of those,
-# the newest are kept, and go with their response. `body` stands last so that the rest is read without it.
+# What the API sent, as received: videos, or statistics of a response, as `calls.endpoint` says. Statistics are kept
+# until their age, whatever becomes of their response. `body` stands last so that the rest is read without it.
 responses = Table(
     "responses",
     metadata,

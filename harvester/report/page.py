@@ -5,7 +5,7 @@ Jinja2 escapes every text; `shown` takes out what acts on a reader even when esc
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import inf
@@ -14,13 +14,12 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from harvester._version import __version__
-from harvester.model import FailedId, Progress, RunCalls, VideoState
+from harvester.model import Progress, RunCalls, VideoState
 from harvester.report.charts import chart
 from harvester.report.days import Course, DayLine, day_lines, plan_course
 from harvester.report.markup import marked_up
 from harvester.report.next_steps import ending, steps, utc
-from harvester.report.results import Overview
-from harvester.report.sample import Sampled
+from harvester.report.page_data import PageData
 from harvester.report.terminal import MEANINGS, size, took
 from harvester.report.tiles import tiles
 from harvester.report.verdict import Status, verdict
@@ -33,24 +32,6 @@ SYMBOLS = {Status.NOT_STARTED: "○", Status.ON_TIME: "✓", Status.LATE: "!", S
 _EDGES = (0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 _LEAST_BARS = 7
 _PERCENTILES = (50, 90, 99)
-
-
-@dataclass(frozen=True, slots=True)
-class PageData:
-    """What the page shows, read from the ledger in one snapshot."""
-
-    name: str
-    """The crawl's name."""
-    ledger_name: str
-    overview: Overview
-    progress: Progress
-    calls: Mapping[int, RunCalls]
-    """By run, for each that made any."""
-    seconds: Sequence[float]
-    """How long the newest good calls took."""
-    failed: Sequence[FailedId]
-    """Some of the ids that were given up."""
-    newest: Sequence[Sampled]
 
 
 @dataclass(frozen=True, slots=True)

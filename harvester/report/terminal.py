@@ -64,8 +64,8 @@ def load_warning(result: Loaded) -> str:
     )
 
 
-def plan(result: Plan, at_one_unit: Plan | None = None) -> RenderableType:
-    """The arithmetic of a crawl, and its days at a unit a call."""
+def plan(result: Plan, at_one_unit: Plan | None = None, statistics_every: str | None = None) -> RenderableType:
+    """The arithmetic of a crawl, its days at a unit a call, and what statistics every so often will cost."""
     table = _grid()
     spell = _span(at_one_unit or result)
     one_unit = f"at 1 unit a call, {spell}: set quota.units_per_call = 1 once your console agrees"
@@ -79,6 +79,11 @@ def plan(result: Plan, at_one_unit: Plan | None = None) -> RenderableType:
         *([("days", f"{at_one_unit.days:,}", one_unit)] if at_one_unit and result.days else []),
         ("hours", _hours(result.hours_one_by_one), f"one by one, at {SECONDS_PER_CALL:g} s a call"),
         ("hours", _hours(result.hours_at_concurrency), f"{count(result.concurrency, 'call')} at once"),
+        *(
+            [("statistics", f"{result.calls:,}", f"units each {statistics_every}, of another quota")]
+            if statistics_every
+            else []
+        ),
         ("storage", size(result.stored_bytes), "in the ledger, compressed"),
     )
     for row in rows:
@@ -116,6 +121,11 @@ def run(report: RunReport, progress: Progress) -> Text:
         f"{report.fetched:,} fetched, {report.missing:,} missing, {report.failed:,} failed."
     ]
     lines += _for_nothing(report)
+    if statistics := report.statistics:
+        lines += [f"Statistics of {_renewed(statistics, STATISTICS)}"] if statistics.calls else []
+        lines += _for_nothing(statistics)
+        if statistics.ending is not Ending.NOTHING_LEFT:
+            lines.append(f"{_sentence(statistics.ending)}: the next run goes on with the statistics.")
     if left := progress.asked_for - progress.settled:
         lines.append(f"{left:,} of {count(progress.asked_for, 'id')} {agree(left, 'is')} left.")
     else:
@@ -135,6 +145,8 @@ def _for_nothing(report: RunReport) -> list[str]:
         lines.append(f"{count(report.wasted.total(), 'call')} brought nothing: {reasons}.")
     if report.recovered:
         lines.append(f"Taken back first: {count(report.recovered, 'call')} of a run that had died.")
+    if report.pruned:
+        lines.append(f"Deleted past statistics.keep_days: {count(report.pruned, 'answer')} with statistics.")
     return lines
 
 
@@ -172,17 +184,21 @@ def due(result: Due, older_than: timedelta | None, what: Aged = RESPONSES) -> Te
 
 def refreshed(report: RunReport, left: Stored, older_than: timedelta | None, what: Aged = RESPONSES) -> Text:
     """What a refresh did, and what is left."""
-    videos = count(report.fetched + report.missing, "video")
     ending = "" if report.ending is Ending.NOTHING_LEFT or not left.responses else f"{_sentence(report.ending)}. "
     lines = [
-        f"Refreshed {videos} in {count(report.calls, 'call')} ({count(report.units, 'unit')}): {report.fetched:,} "
-        f"{what.found}, {report.missing:,} {what.gone}.",
+        f"Refreshed {_renewed(report, what)}",
         *_for_nothing(report),
         ending + _older(left.responses, older_than, what, still=True),
     ]
     if left.responses and report.ending in (Ending.BUDGET_SPENT, Ending.DAY_CLOSED):
         lines.append("Run it again after the quota's reset.")
     return Text("\n".join(lines))
+
+
+def _renewed(report: RunReport, what: Aged) -> str:
+    videos, calls = count(report.fetched + report.missing, "video"), count(report.calls, "call")
+    found = f"{report.fetched:,} {what.found}, {report.missing:,} {what.gone}"
+    return f"{videos} in {calls} ({count(report.units, 'unit')}): {found}."
 
 
 def _older(responses: int, than: timedelta | None, what: Aged, *, still: bool = False) -> str:

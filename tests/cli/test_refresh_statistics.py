@@ -97,6 +97,89 @@ def test_an_answer_that_can_not_be_accepted_once_is_asked_for_once_more(crawled:
     crawled.ok("verify")
 
 
+@pytest.fixture
+def daily(crawled: CommandLine, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
+    monkeypatch.setenv("HARVESTER_STATISTICS__EVERY", "1d")
+    return crawled
+
+
+def grow_older(cli: CommandLine, days: int) -> None:
+    """As if everything had been fetched so many days earlier."""
+    with closing(sqlite3.connect(cli.folder / "harvest.db")) as db:
+        for table, column in (("responses", "fetched_at"), ("calls", "finished_at")):
+            at = f"replace(strftime('%Y-%m-%d %H:%M:%f', {column}, '-{days} days'), ' ', 'T') || '000Z'"
+            db.execute(f"UPDATE {table} SET {column} = {at}")
+        db.commit()
+
+
+def stored(cli: CommandLine) -> list[int]:
+    """How many answers each endpoint brought that are stored."""
+    with closing(sqlite3.connect(cli.folder / "harvest.db")) as db:
+        query = "SELECT endpoint, count(*) FROM responses JOIN calls ON id = call_id GROUP BY endpoint ORDER BY 1"
+        return [number for _, number in db.execute(query)]
+
+
+def test_the_daily_run_fetches_them_once_a_day(daily: CommandLine, api: Api) -> None:
+    fetched = daily.status()["videos"]["fetched"]
+    assert "Would send 3 calls now and spend 3 of the 10,000 units left today." in daily.ok("run", "--dry-run")
+    one_call = daily.ok("run", "--max-calls", "1")
+    assert one_call.splitlines()[2] == "Call limit reached: the next run goes on with the statistics."
+    rest = daily.ok("run").splitlines()
+    assert rest[1].startswith("Statistics of ")
+    assert rest[1].endswith(" with those of before.")
+    assert " in 2 calls (2 units): " in rest[1]
+    assert "tatistics" not in daily.ok("run")
+    days = api.simulator.report()["statistics_days"].values()
+    assert [day["units"] for day in days] == [3]
+    grow_older(daily, days=1)
+    assert f"Statistics of {fetched} videos in 3 calls (3 units): " in daily.ok("run")
+    assert stored(daily) == [6, 3]
+    daily.ok("verify")
+
+
+def test_what_was_fetched_today_is_new_enough(cli: CommandLine, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARVESTER_STATISTICS__EVERY", "1d")
+    cli.ok("init")
+    cli.load(VIDEOS)
+    assert "tatistics" not in cli.ok("run")
+    assert api.simulator.report()["statistics_days"] == {}
+
+
+def test_they_are_deleted_after_their_days(daily: CommandLine) -> None:
+    for _ in range(3):
+        daily.ok("-q", "run")
+        grow_older(daily, days=20)
+    assert stored(daily) == [6, 3]  # the third run deleted the first ones
+    before = published(daily)
+    assert daily.ok("prune", "--dry-run") == (
+        "statistics         3  answers would be deleted, older than statistics.keep_days = 30\n"
+    )
+    assert daily.ok("prune") == "statistics         3  answers deleted, older than statistics.keep_days = 30\n"
+    assert published(daily) == before
+    grow_older(daily, days=20)
+    assert daily.ok("prune").split()[:2] == ["statistics", "0"]  # the newest stay with their responses
+    daily.ok("verify")
+    pruned = daily.ok("prune", "--older-than", "30d", "--yes").splitlines()
+    assert [line.split()[:2] for line in pruned[:2]] == [["responses", "3"], ["videos", str(len(before))]]
+    assert any(line.startswith("statistics         3  answers deleted") for line in pruned)
+    assert stored(daily) == []
+    daily.ok("verify")
+
+
+@pytest.mark.parametrize("every", ["12h", "0d", "1", "daily"])
+def test_every_is_a_number_of_whole_days(cli: CommandLine, monkeypatch: pytest.MonkeyPatch, every: str) -> None:
+    monkeypatch.setenv("HARVESTER_STATISTICS__EVERY", every)
+    result = cli("status")
+    assert (result.exit_code, "statistics.every" in result.stderr) == (3, True)
+
+
+def test_doctor_and_plan_reckon_with_them(daily: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "Statistics of all videos take 3 units each 1d, of 10,000 a day." in daily.ok("doctor", "--offline")
+    assert "units each 1d, of another quota" in daily.ok("plan", "--videos", "120")
+    monkeypatch.setenv("HARVESTER_QUOTA__STATISTICS_DAILY_UNITS", "2")
+    assert 'and a day has 2. Set statistics.every = "2d" or more.' in daily.ok("doctor", "--offline")
+
+
 def test_without_an_age_the_rest_is_not_refreshed(crawled: CommandLine) -> None:
     result = crawled("refresh")
     assert (result.exit_code, "--older-than says what is old" in result.stderr) == (2, True)

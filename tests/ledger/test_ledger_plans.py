@@ -29,7 +29,7 @@ from harvester.model import Batch, Budget, GiveBack
 PARTIAL = {
     "ix_runs_open": ("OPEN_RUNS",),
     "ix_calls_open": ("OPEN_RUNS", "ABANDON_CALLS"),
-    "ix_calls_of_call": ("OLD_RESPONSE", "PICK_STATISTICS", "ABANDON_REFRESHES"),
+    "ix_calls_of_call": ("OLD_RESPONSE", "ABANDON_REFRESHES"),
     "ix_videos_suspect": ("FIRST_SUSPECT_BATCH", "PICK_SUSPECTS"),
 }
 """Each partial index, and the statements that it is there for."""

@@ -25,10 +25,23 @@ from ledger_kit import (
 )
 
 from harvester.ledger.ledger import Ledger
-from harvester.model import Batch, BatchKind, Budget, Denied, GiveBack, Outcome, ProcessIdentity, Stored, Verdict
+from harvester.maintenance import prune_statistics
+from harvester.model import (
+    EVERYTHING,
+    Batch,
+    BatchKind,
+    Budget,
+    Denied,
+    GiveBack,
+    Outcome,
+    ProcessIdentity,
+    Stored,
+    Verdict,
+)
 
 IDS = video_ids(70)
 LATER = NOW + timedelta(days=2)
+DAYS = timedelta(days=7)
 CUTOFF = LATER - timedelta(days=1)
 BUDGET = a_statistics_budget(day=DAY + timedelta(days=2))
 STATISTICS = BatchKind.STATISTICS
@@ -89,7 +102,7 @@ async def test_they_hang_on_their_response_and_the_crawl_knows_nothing_of_it(
     assert of_the_crawl(database) == before
     (day,) = rows_of_statistics(database, "quota_days")
     body = a_body(IDS[2:40])
-    assert day == ("2026-11-25", 10_000, 1, 1, 1, 0, 0, 0, 0, body.raw_bytes, len(body.data), None, 0, "statistics")
+    assert day == ("2026-11-25", 10_000, 1, 1, 1, 0, 0, 38, 10, body.raw_bytes, len(body.data), None, 0, "statistics")
     with closing(database.reader()) as reader:
         assert [(each.call_id, each.fetched_at, each.body) for each in reader.statistics([1, 2])] == [
             (1, LATER, a_body(IDS[2:40]))
@@ -105,11 +118,49 @@ async def test_they_hang_on_their_response_and_the_crawl_knows_nothing_of_it(
     assert findings(database) == []
 
 
-async def test_newer_ones_take_their_place(ledger: Ledger, run: int, database: Database) -> None:
-    await ledger.settle(await claimed(ledger, run), an_answer(IDS[2:40]), NOW)
-    await ledger.settle(await claimed(ledger, run), an_answer(IDS[2:50]), LATER)
+async def a_history(ledger: Ledger, run_id: int) -> None:
+    """Calls 2 and 3 bring statistics of call 1."""
+    await ledger.settle(await claimed(ledger, run_id), an_answer(IDS[2:40]), NOW)
+    await ledger.settle(await claimed(ledger, run_id), an_answer(IDS[2:50]), LATER)
+
+
+async def test_newer_ones_are_added_to_those_of_before(ledger: Ledger, run: int, database: Database) -> None:
+    await a_history(ledger, run)
     with closing(database.reader()) as reader:
         assert [each.body for each in reader.statistics([1])] == [a_body(IDS[2:50])]
+        assert [(each.call_id, each.fetched_at) for each in reader.history()] == [(1, NOW), (2, NOW), (3, LATER)]
+    assert findings(database) == []
+
+
+async def test_only_the_newest_ones_are_inputs_of_an_export(ledger: Ledger, run: int, database: Database) -> None:
+    await a_history(ledger, run)
+    with closing(database.reader()) as reader:
+        before = list(reader.inputs(EVERYTHING))
+        assert [row[-1] for row in before] == [a_body(IDS[2:50]).sha256]
+    assert await prune_statistics(ledger, LATER) == 1
+    with closing(database.reader()) as reader:
+        assert list(reader.inputs(EVERYTHING)) == before
+
+
+async def test_they_are_deleted_for_their_age_but_for_the_newest_of_a_response(
+    ledger: Ledger, run: int, database: Database
+) -> None:
+    await a_history(ledger, run)
+    with closing(database.reader()) as reader:
+        assert [reader.old_statistics(NOW), reader.old_statistics(LATER), reader.old_statistics(LATER + DAYS)] == [
+            0,
+            1,
+            1,
+        ]
+    assert await prune_statistics(ledger, LATER + DAYS) == 1
+    with closing(database.reader()) as reader:
+        assert [each.call_id for each in reader.history()] == [1, 3]
+    assert findings(database) == []
+    assert await prune_statistics(ledger, LATER + DAYS) == 0
+    await ledger.prune([1], LATER, LATER)
+    assert await prune_statistics(ledger, LATER) == 0
+    assert await prune_statistics(ledger, LATER + DAYS) == 1
+    assert rows_of_statistics(database, "responses") == []
     assert findings(database) == []
 
 
@@ -150,7 +201,7 @@ async def test_the_calls_of_a_dead_run_are_taken_back(
 
 
 @pytest.mark.parametrize("how", ["pruned", "replaced"])
-async def test_they_go_with_their_response(ledger: Ledger, run: int, database: Database, how: str) -> None:
+async def test_they_outlive_their_response(ledger: Ledger, run: int, database: Database, how: str) -> None:
     await ledger.settle(await claimed(ledger, run), an_answer(IDS[2:50]), NOW)
     late = await claimed(ledger, run)
     if how == "pruned":
@@ -159,10 +210,14 @@ async def test_they_go_with_their_response(ledger: Ledger, run: int, database: D
         batch = await ledger.claim_old(run, a_budget(), LATER, 1, CUTOFF)
         assert isinstance(batch, Batch)
         await ledger.settle(batch, good(batch), LATER)
-    assert not await ledger.settle(late, an_answer(late.ids), LATER)
-    assert rows_of_statistics(database, "responses") == []
-    assert [row[8:11] for row in rows_of_statistics(database, "calls")][1] == ("abandoned", 200, "replaced")
+    assert await ledger.settle(late, an_answer(late.ids), LATER)
+    assert [row[0] for row in rows_of_statistics(database, "responses")] == [2, 3]
+    with closing(database.reader()) as reader:
+        # None is of the response that replaced theirs, whose own counts are newer.
+        assert list(reader.statistics([call_id for _, call_id in next(reader.fetched(EVERYTHING, 1), [("", 0)])])) == []
     assert findings(database) == []
+    database.damage("UPDATE videos SET video_id = 'another_one' WHERE position = 10")
+    assert f"{IDS[9]} has statistics of call 1, but is not fetched by it." in findings(database)
 
 
 @pytest.mark.parametrize(

@@ -39,17 +39,17 @@ ROOMS = {
     "ledger": {"errors", "listing", "model", "support", "youtube.endpoints"},
     "loader": {"errors", "ledger", "model", "sources", "support"},
     "export": LOW | {"ledger.load_records", "ledger.reader"},
-    "crawl": LOW | {"ledger.ledger", "youtube"},
+    "crawl": LOW | {"ledger.ledger", "ledger.reader", "youtube"},
     "maintenance": LOW | {"ledger"},
     "scheduling": LOW,
-    "report": LOW | {"crawl.run_report", "export", "ledger.load_records", "protected"},
+    "report": LOW | {"crawl.run_report", "export", "ledger.load_records", "ledger.reader", "protected"},
     "app": LOW | {"crawl", "export", "ledger", "loader", "maintenance", "protected", "report", "sources", "youtube"},
     "notebook": LOW | {"app", "crawl", "ledger", "report.figures", "sources"},
     "rehearsal": LOW | {"app", "crawl", "ledger", "report", "simulator"},
     "doctor": LOW | {"app", "crawl.run_report", "export", "ledger", "protected", "report", "sources", "youtube"},
     "cli": LOW
-    | {"app", "crawl.run_report", "crawl.stop", "doctor", "ledger", "maintenance", "protected", "rehearsal", "report"}
-    | {"scheduling", "simulator"},
+    | {"app", "crawl.refresh", "crawl.run_report", "crawl.stop", "doctor", "ledger", "maintenance", "protected"}
+    | {"rehearsal", "report", "scheduling", "simulator"},
     "__init__": {"_version", "app", "config", "errors", "notebook"},
     "__main__": {"cli"},
 }

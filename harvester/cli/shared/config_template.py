@@ -35,6 +35,11 @@ units_per_call = 11
 reserve_units = 0                # left for other users of the same key
 statistics_daily_units = 10_000  # what refresh --statistics-only may spend: a quota of its own, at a unit a call
 
+[statistics]
+# If set, harvester run ends by fetching all counts that are older than so many quota days: 1d, 2d, 1w.
+# every = "1d"
+keep_days = 30                   # counts are deleted after so many days: YouTube's terms allow 30
+
 [run]
 concurrency = 50                 # most calls under way at once; fewer when the API pushes back
 timeout_seconds = 30             # seconds that one call may take

@@ -314,11 +314,6 @@ SIZES_OF = """
 SELECT coalesce(sum(raw_bytes), 0), coalesce(sum(stored_bytes), 0) FROM responses
 WHERE call_id = ANY(%(calls)s::bigint[])
 """
-# The calls that fetched the stored statistics of the responses of these calls.
-PICK_STATISTICS = """
-SELECT calls.id FROM calls JOIN responses ON responses.call_id = calls.id
-WHERE calls.of_call = ANY(%(calls)s::bigint[]) AND calls.endpoint = 'videos.batchGetStats'
-"""
 # Delete these responses.
 DELETE_RESPONSES = "DELETE FROM responses WHERE call_id = ANY(%(calls)s::bigint[])"
 # Record the sums of what is deleted.
@@ -342,8 +337,9 @@ OLD_RESPONSE = """
 SELECT item_count FROM responses
 WHERE call_id = %(of_call)s AND %(before)s > coalesce(
     (
-        SELECT max(newer.fetched_at) FROM calls JOIN responses AS newer ON newer.call_id = calls.id
+        SELECT newer.fetched_at FROM calls JOIN responses AS newer ON newer.call_id = calls.id
         WHERE calls.of_call = %(of_call)s AND calls.endpoint = %(endpoint)s
+        ORDER BY calls.id DESC LIMIT 1
     ),
     fetched_at
 )

@@ -269,13 +269,6 @@ SIZES_OF = """
 SELECT coalesce(sum(raw_bytes), 0), coalesce(sum(stored_bytes), 0)
 FROM json_each(:calls) AS given CROSS JOIN responses ON responses.call_id = given.value
 """
-# The calls that fetched the stored statistics of the responses of these calls.
-PICK_STATISTICS = """
-SELECT calls.id
-FROM json_each(:calls) AS given CROSS JOIN calls ON calls.of_call = given.value
-CROSS JOIN responses ON responses.call_id = calls.id
-WHERE calls.endpoint = 'videos.batchGetStats'
-"""
 # Delete a response.
 DELETE_RESPONSES = "DELETE FROM responses WHERE call_id = :call_id"
 # Record the sums of what is deleted.
@@ -296,8 +289,9 @@ OLD_RESPONSE = """
 SELECT item_count FROM responses
 WHERE call_id = :of_call AND :before > coalesce(
     (
-        SELECT max(newer.fetched_at) FROM calls JOIN responses AS newer ON newer.call_id = calls.id
+        SELECT newer.fetched_at FROM calls JOIN responses AS newer ON newer.call_id = calls.id
         WHERE calls.of_call = :of_call AND calls.endpoint = :endpoint
+        ORDER BY calls.id DESC LIMIT 1
     ),
     fetched_at
 )

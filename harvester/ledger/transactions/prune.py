@@ -32,14 +32,12 @@ def prune(tx: Transaction, call_ids: Sequence[int], before: datetime, now: datet
 def delete_responses(tx: Transaction, calls: list[int], videos: int, before: datetime, now: datetime) -> Stored:
     """Delete the responses of these calls, whose `videos` ids have been moved on, and note it in `prunings`."""
     pruned = Stored(len(calls), videos, *(tx.row(tx.sql.SIZES_OF, calls=calls) or ()))
-    delete_statistics(tx, calls)
     tx.delete_of(tx.sql.DELETE_RESPONSES, calls)
     pruning = tx.value(tx.sql.ENTER_PRUNING, now=instant(now), before=instant(before), **pruned._asdict())
     tx.later(tx.sql.MARK_PRUNED, calls=calls, pruning=pruning)
     return pruned
 
 
-def delete_statistics(tx: Transaction, calls: list[int]) -> None:
-    """Delete the statistics of the responses of these calls."""
-    if found := [call_id for (call_id,) in tx.rows(tx.sql.PICK_STATISTICS, calls=calls)]:
-        tx.delete_of(tx.sql.DELETE_RESPONSES, found)
+def prune_statistics(tx: Transaction, calls: list[int]) -> None:
+    """Delete the statistics that these calls fetched. No id changes state."""
+    tx.delete_of(tx.sql.DELETE_RESPONSES, calls)

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from harvester.ledger.transactions.claim import open_calls
-from harvester.ledger.transactions.prune import delete_responses, delete_statistics, prune
+from harvester.ledger.transactions.prune import delete_responses, prune
 from harvester.ledger.transactions.quota_days import reserve
-from harvester.ledger.transactions.settle import Settlement, close_call, close_good, count_good, store
+from harvester.ledger.transactions.settle import Settlement, close_good, count_good, store
 from harvester.ledger.transactions.transaction import Transaction
 from harvester.ledger.transactions.transitions import instant, moves_of, one_by_one
 from harvester.model import Batch, BatchKind, Budget, Denied, VideoState
@@ -54,8 +54,13 @@ def settle(tx: Transaction, settlements: Sequence[Settlement]) -> list[bool]:
 
 
 def settle_statistics(tx: Transaction, settlements: Sequence[Settlement]) -> list[bool]:
-    """Store statistics in place of older ones of the same response."""
-    return [_replace_statistics(tx, one, _of_call(one)) for one in settlements]
+    """Store statistics, and keep those of before. Whether their response is still stored makes no difference."""
+    closed = close_good(tx, settlements)
+    settled = [one for one in settlements if one.batch.call_id in closed]
+    store(tx, settled)
+    for one in settled:
+        count_good(tx, one)
+    return [one.batch.call_id in closed for one in settlements]
 
 
 def _of_call(settlement: Settlement) -> int:
@@ -79,20 +84,4 @@ def _replace_response(tx: Transaction, settlement: Settlement, old_call: int) ->
     tx.count(fetched=-len(missing), missing=len(missing))
     count_good(tx, settlement)
     delete_responses(tx, [old_call], len(batch), before=now, now=now)
-    return True
-
-
-def _replace_statistics(tx: Transaction, settlement: Settlement, of_call: int) -> bool:
-    """Store the statistics, or abandon the call if their response was replaced or pruned meanwhile."""
-    batch = settlement.batch
-    if tx.row(tx.sql.LOCK_RESPONSE, call_id=of_call) is None:
-        status = settlement.outcome.http_status
-        if close_call(tx, batch, "abandoned", "replaced", status, settlement.now, batch.units):
-            tx.count_day(batch.bucket, batch.quota_day, abandoned=1)
-        return False
-    if not close_good(tx, [settlement]):
-        return False
-    delete_statistics(tx, [of_call])
-    store(tx, [settlement])
-    count_good(tx, settlement)
     return True

@@ -15,7 +15,7 @@ from harvester.ledger.transactions.claim import open_calls
 from harvester.ledger.transactions.quota_days import reserve
 from harvester.ledger.transactions.transaction import Transaction
 from harvester.ledger.transactions.transitions import SPARSE, instant, moves_of, one_by_one, release
-from harvester.model import Batch, Body, Budget, Denied, GiveBack, Outcome, VideoState
+from harvester.model import Batch, BatchKind, Body, Budget, Denied, GiveBack, Outcome, VideoState
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +97,15 @@ def _settle_ids(tx: Transaction, settled: Sequence[Settlement]) -> None:
 
 
 def count_good(tx: Transaction, one: Settlement) -> None:
-    """Add an answer to the day's sums; its ids only if they were claimed."""
+    """Add an answer to the day's sums, but not the ids of a refresh, which were settled on another day."""
     fetched = len(one.outcome.found)  # no answer holds what was not asked for
-    claimed = one.batch.kind.claims_ids
+    counted = one.batch.kind is not BatchKind.REFRESH
     tx.count_day(
         one.batch.bucket,
         one.batch.quota_day,
         ok=1,
-        fetched=fetched if claimed else 0,
-        missing=len(one.batch) - fetched if claimed else 0,
+        fetched=fetched if counted else 0,
+        missing=len(one.batch) - fetched if counted else 0,
         raw_bytes=one.body.raw_bytes,
         stored_bytes=len(one.body.data),
     )
