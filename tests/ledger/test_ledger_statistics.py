@@ -102,7 +102,8 @@ async def test_they_hang_on_their_response_and_the_crawl_knows_nothing_of_it(
     assert of_the_crawl(database) == before
     (day,) = rows_of_statistics(database, "quota_days")
     body = a_body(IDS[2:40])
-    assert day == ("2026-11-25", 10_000, 1, 1, 1, 0, 0, 38, 10, body.raw_bytes, len(body.data), None, 0, "statistics")
+    sizes = body.raw_bytes, len(body.data)
+    assert day[:14] == ("2026-11-25", 10_000, 1, 1, 1, 0, 0, 38, 10, *sizes, None, 0, "statistics")
     with closing(database.reader()) as reader:
         assert [(each.call_id, each.fetched_at, each.body) for each in reader.statistics([1, 2])] == [
             (1, LATER, a_body(IDS[2:40]))
@@ -185,7 +186,7 @@ async def test_what_was_never_sent_costs_nothing(ledger: Ledger, run: int, datab
     batch = await claimed(ledger, run)
     assert await ledger.give_back(batch, a_fault(sent=False), GiveBack.RELEASE, LATER)
     (day,) = rows_of_statistics(database, "quota_days")
-    assert (day[0], day[2:7], day[11:]) == ("2026-11-25", (0, 1, 0, 1, 0), (None, 0, "statistics"))
+    assert (day[0], day[2:7], day[11:14]) == ("2026-11-25", (0, 1, 0, 1, 0), (None, 0, "statistics"))
     assert findings(database) == []
 
 
