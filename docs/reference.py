@@ -124,6 +124,9 @@ Of `harvester status --prometheus`.
 | `harvester_build_info{version}` | gauge | Always 1; says harvester's version. |
 | `harvester_videos{state}` | gauge | Ids in the ledger, by state. |
 | `harvester_calls_total{outcome}` | counter | Calls that are over, by outcome. |
+| `harvester_listings{state}` | gauge | Channels and playlists, by state. |
+| `harvester_listing_pages_total` | counter | Pages of playlists that were read. |
+| `harvester_listing_new_total` | counter | Ids that pages added to the ledger. |
 | `harvester_progress_ratio` | gauge | Settled ids among those that can be asked for, 0 to 1. |
 | `harvester_days_run` | gauge | Quota days on which a call was made. |
 | `harvester_days_left` | gauge | Quota days until every id is settled. |
@@ -143,7 +146,8 @@ its end, or its lease while it is under way. |
 | `harvester_last_run_ended_timestamp_seconds` | gauge | When the newest of the runs that are over ended. |
 | `harvester_last_run_ending{ending}` | gauge | Always 1; says how that run ended. |
 
-`state` is `pending`, `claimed`, `fetched`, `missing`, `failed` or `invalid`; `outcome` is `ok`, `failed` or
+`state` is `pending`, `claimed`, `fetched`, `missing`, `failed` or `invalid`, of a listing `pending`, `claimed`, `done`
+or `failed`; `outcome` is `ok`, `failed` or
 `abandoned`; `ending` is one of `nothing left`, `budget spent`, `day closed by the API`, `call limit reached`,
 `the rest is claimed by other runs`, `stopped` after a good end, `interrupted` or the kind of error otherwise. The last
 four metrics exist once a run has begun, and those about its end once one has ended.

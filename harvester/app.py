@@ -165,7 +165,7 @@ class Harvester:
     def dry_run(self, max_calls: int | None = None) -> DryRun:
         """Return the batches that a run would claim now. Reads only."""
         with self.reader() as reader:
-            summary = summarize(reader.progress(), self.config.quota, self._clock.now())
+            summary = summarize(reader.progress(), self.config.quota, self._clock.now(), reader.listings())
             refuse_without_ids(summary)
             affordable = summary.remaining // summary.units_per_call
             most = affordable if max_calls is None else min(affordable, max_calls)
@@ -192,7 +192,8 @@ class Harvester:
         self, reader: SqliteReader | PostgresReader, progress: Progress, newest_runs: int, faults: Sequence[FaultCount]
     ) -> Overview:
         now, asked = self._clock.now(), self.config.youtube.asked
-        summary, runs = summarize(progress, self.config.quota, now), reader.runs(newest_runs)
+        summary = summarize(progress, self.config.quota, now, reader.listings())
+        runs = reader.runs(newest_runs)
         return Overview(summary, runs, now, faults, reader.oldest_response(), reader.loads(), reader.other_parts(asked))
 
     def failed(self) -> Iterator[FailedId]:

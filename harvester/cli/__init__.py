@@ -113,7 +113,7 @@ def main(ctx: click.Context, config: Path | None, verbose: int, quiet: int, log_
 
 
 COMMANDS = (
-    *("init", "load", "verify", "ledger", "remove", "plan", "run", "status", "export", "retry"),
+    *("init", "load", "discover", "verify", "ledger", "remove", "plan", "run", "status", "export", "retry"),
     *("refresh", "prune", "quota", "schedule", "doctor", "rehearse", "simulate"),
 )
 

@@ -25,6 +25,7 @@ INTERVAL_SECONDS = 2.0
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; with --failed, one object a line.")
 @click.option("--failed", is_flag=True, help="List the failed ids; tab-separated unless on a terminal.")
 @click.option("--loads", is_flag=True, help="List the loads by number; tab-separated unless on a terminal.")
+@click.option("--listings", is_flag=True, help="List channels and playlists; tab-separated unless on a terminal.")
 @click.option("--watch", is_flag=True, help="Refresh the screen until Ctrl-C. Needs a terminal.")
 @click.option(
     "--interval",
@@ -51,6 +52,7 @@ def status(
     as_json: bool,
     failed: bool,
     loads: bool,
+    listings: bool,
     watch: bool,
     interval: float | None,
     prometheus: Path | None,
@@ -64,7 +66,10 @@ def status(
     written = html is not None or prometheus is not None
     if force and not written:
         raise click.UsageError("--force is for --html and --prometheus.")
-    _refuse_contradictions(as_json=as_json, failed=failed, loads=loads, watch=watch, interval=interval, written=written)
+    if loads and listings:
+        raise click.UsageError("--loads and --listings are two lists: name one.")
+    lists = "--loads" if loads else "--listings" if listings else ""
+    _refuse_contradictions(as_json=as_json, failed=failed, lists=lists, watch=watch, interval=interval, written=written)
     harvester = options.harvester()
     if written:
         _write(harvester, prometheus, html, force=force)
@@ -76,6 +81,10 @@ def status(
         from harvester.cli.shared.status_lists import list_loads
 
         list_loads(harvester.overview().loads)
+    elif listings:
+        from harvester.cli.shared.status_lists import list_listings
+
+        list_listings(harvester.overview().summary.listings.records)
     elif as_json:
         click.echo(_as_json(harvester))
     elif watch:
@@ -105,15 +114,16 @@ def _as_json(harvester: Harvester) -> str:
         "ledger": harvester.config.ledger.name,
         "loads": [status_lists.as_json(load) for load in overview.loads],
     }
+    result["listings"]["each"] = [status_lists.listing_as_json(each) for each in overview.summary.listings.records]
     result["quota"]["clock_hint"] = overview.clock_hint or None
     return json.dumps(result, indent=2)
 
 
 def _refuse_contradictions(
-    *, as_json: bool, failed: bool, loads: bool, watch: bool, interval: float | None, written: bool
+    *, as_json: bool, failed: bool, lists: str, watch: bool, interval: float | None, written: bool
 ) -> None:
-    if loads and (as_json or failed or watch or written):
-        raise click.UsageError("--loads goes with no other option: status --json lists the loads too.")
+    if lists and (as_json or failed or watch or written):
+        raise click.UsageError(f"{lists} goes with no other option: status --json lists them too.")
     if interval is not None and not watch:
         raise click.UsageError("--interval is for --watch.")
     if watch and (as_json or failed or written):

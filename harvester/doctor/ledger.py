@@ -41,12 +41,16 @@ def check_ledger(config: Config) -> tuple[Finding, int | None]:
         return warning(
             "ledger", f"{name}: {risk}.", "A power cut may lose what was paid for: set it to on."
         ), summary.unsettled
-    if all_invalid := no_valid_ids(summary.total, summary.videos):
+    unread = len(summary.listings.unfinished)
+    if (all_invalid := no_valid_ids(summary.total, summary.videos)) and not unread:
         return misconfigured("ledger", all_invalid, OTHER_IDS), 0
-    if not summary.total:
-        return warning("ledger", f"{name} holds no ids yet.", "Run harvester load SOURCE."), 0
+    if not summary.total and not unread:
+        return warning(
+            "ledger", f"{name} holds no ids yet.", "Run harvester load SOURCE, or harvester discover @handle."
+        ), 0
+    listings = f"; {count(unread, 'listing')} to read" if unread else ""
     proof = "" if whole else " It is large, so not all of it was read: harvester verify reads all."
-    what = f"{name} is sound: {count(summary.total, 'id')}, {summary.unsettled:,} left to ask for.{proof}"
+    what = f"{name} is sound: {count(summary.total, 'id')}, {summary.unsettled:,} left to ask for{listings}.{proof}"
     return ok("ledger", what), summary.unsettled
 
 

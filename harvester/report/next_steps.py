@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from harvester.crawl.run_report import Ending, RunReport
+from harvester.listing import ListingRecord
 from harvester.model import RunRecord, VideoState
+from harvester.report.listings import name_of
 from harvester.report.results import Overview
 from harvester.report.summary import OTHER_IDS, Summary, no_valid_ids
 from harvester.report.terminal import EMPTY
@@ -27,6 +30,7 @@ _CUT_OFF = {
 }
 
 SETTLED = "Every id is settled. Next: harvester export"
+NO_VIDEOS = "No video was found in the channels and playlists. Next: harvester discover CHANNEL"
 REFRESH_AGE = timedelta(days=25)
 """YouTube's terms allow 30 days."""
 
@@ -40,15 +44,23 @@ def steps(overview: Overview) -> list[str]:
     given_up = summary.videos[VideoState.FAILED]
     if given_up:
         found.append(look_at_failed(given_up))
+    if lost := summary.listings.failed:
+        found.append(look_at_listings(lost))
     if overview.other_parts:
         found.append(changed_parts(overview.other_parts))
-    if runs and summary.unsettled and under_way(runs[0], now):
+    if runs and not summary.is_done and under_way(runs[0], now):
         return [*found, "A run is under way. Follow it: harvester status --watch"]
     return [*found, next_step(summary)]
 
 
 def look_at_failed(ids: int) -> str:
     return f"{count(ids, 'id')} failed. See why: harvester status --failed. Ask again: harvester retry"
+
+
+def look_at_listings(failed: Sequence[ListingRecord]) -> str:
+    which = f"{name_of(failed[0])}: {shown(failed[0].reason or '')}"
+    others = f" and {len(failed) - 1:,} more" if len(failed) > 1 else ""
+    return f"Not listed: {which}{others}. See all: harvester status --listings"
 
 
 def needs(overview: Overview) -> list[str]:
@@ -76,13 +88,16 @@ def changed_parts(responses: int) -> str:
 
 def next_step(summary: Summary) -> str:
     """What to do next."""
-    if summary.total == 0:
-        return EMPTY
-    if no_valid_ids(summary.total, summary.videos):
-        return f"{no_valid_ids(summary.total, summary.videos)} {OTHER_IDS}"
-    if summary.unsettled == 0:
+    listings = summary.listings
+    if not listings.unfinished:
+        if summary.total == 0:
+            return NO_VIDEOS if listings.records else EMPTY
+        if no_valid_ids(summary.total, summary.videos):
+            return f"{no_valid_ids(summary.total, summary.videos)} {OTHER_IDS}"
+    if summary.is_done:
         return SETTLED
-    if summary.remaining < summary.units_per_call:
+    price = summary.units_per_call if summary.unsettled else 1
+    if summary.remaining < price:
         return f"Nothing to do until the quota is reset at {utc(summary.resets_at)[11:]}. Then: harvester run"
     return "Next: harvester run"
 
@@ -91,8 +106,9 @@ def after_run(report: RunReport, summary: Summary) -> str:
     """What to do once a run has ended well."""
     if report.ending is Ending.CLAIMED_BY_OTHERS:
         return "Next: harvester status, which names those runs. If one has died, the next run takes its ids back."
-    failed = f"{look_at_failed(summary.videos[VideoState.FAILED])}\n" if report.failed else ""
-    return failed + next_step(summary).removeprefix("Every id is settled. ").replace(EMPTY, "")
+    failed = [look_at_failed(summary.videos[VideoState.FAILED])] if report.failed else []
+    failed += [look_at_listings(summary.listings.failed)] if summary.listings.failed else []
+    return "\n".join([*failed, next_step(summary).removeprefix("Every id is settled. ")])
 
 
 def ending(run: RunRecord, now: datetime) -> str:

@@ -14,9 +14,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from harvester._version import __version__
+from harvester.listing import ListingRecord, Target
 from harvester.model import Progress, RunCalls, VideoState
 from harvester.report.charts import chart
 from harvester.report.days import Course, DayLine, day_lines, plan_course
+from harvester.report.listings import Listings, how_far
 from harvester.report.markup import marked_up
 from harvester.report.next_steps import ending, steps, utc
 from harvester.report.page_data import PageData
@@ -31,6 +33,7 @@ MARKS = (b" harvester</title>", b"Harvest of YouTube metadata</")
 SYMBOLS = {Status.NOT_STARTED: "○", Status.ON_TIME: "✓", Status.LATE: "!", Status.DONE: "✓", Status.NEEDS_YOU: "!"}
 _EDGES = (0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 _LEAST_BARS = 7
+_MOST_LISTINGS = 50
 _PERCENTILES = (50, 90, 99)
 
 
@@ -81,6 +84,9 @@ def render(data: PageData) -> str:
         buckets=buckets,
         percentiles=_percentiles(data.seconds),
         nothing_called=RunCalls(),
+        listings=_shown_listings(summary.listings),
+        how_far=how_far,
+        Target=Target,
         ending=ending,
         count=count,
     )
@@ -98,10 +104,17 @@ def _headings(data: PageData) -> dict[str, str]:
         "latency": ("How long calls take", data.seconds),
         "faults": ("Faults", data.overview.faults),
         "failed": ("Failed ids", data.failed),
+        "listings": ("Channels and playlists", data.overview.summary.listings.records),
         "runs": ("Newest runs", data.overview.runs),
         "newest": ("Newest videos", data.newest),
     }
     return {name: heading for name, (heading, anything) in sections.items() if anything}
+
+
+def _shown_listings(listings: Listings) -> Sequence[ListingRecord]:
+    """Those that are not read to their end first, then the newest."""
+    notable = listings.notable
+    return [*notable, *(record for record in reversed(listings.records) if record not in notable)][:_MOST_LISTINGS]
 
 
 def _charts(data: PageData, course: Course, days: Sequence[DayLine], buckets: Sequence[Bucket]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ docs/reference.md lists the metrics; a test compares that table with what is wri
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -15,7 +16,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from harvester._version import __version__
+from harvester.listing import ListingState
 from harvester.model import RunRecord
+from harvester.report.listings import Listings
 from harvester.report.summary import Summary
 from harvester.support.sanitize import shown
 
@@ -46,6 +49,7 @@ class _Crawl(Collector):
         for outcome in ("ok", "failed", "abandoned"):
             calls.add_metric([outcome], getattr(summary, f"calls_{outcome}"))
         yield calls
+        yield from _listings(summary.listings)
         for name, says, value in chain(_figures(summary), _last_run(runs)):
             yield GaugeMetricFamily(f"harvester_{name}", says, value)
         if ended := _newest_ended(runs):
@@ -69,6 +73,15 @@ def _figures(summary: Summary) -> Iterable[tuple[str, str, float]]:
         ("quota_closed", "1 once the API has said that the day is spent.", int(summary.closed_by_server)),
         ("quota_reset_timestamp_seconds", "When the next quota day begins.", summary.resets_at.timestamp()),
     )
+
+
+def _listings(listings: Listings) -> Iterator[Metric]:
+    counts = Counter(record.state.value for record in listings.records)
+    yield _by_label(
+        "listings", "Channels and playlists, by state.", "state", [(state, counts[state]) for state in ListingState]
+    )
+    for name, says in (("pages", "Pages of playlists that were read."), ("new", "Ids that pages added to the ledger.")):
+        yield CounterMetricFamily(f"harvester_listing_{name}", says, listings.total(name))
 
 
 def _last_run(runs: Sequence[RunRecord]) -> Iterator[tuple[str, str, float]]:

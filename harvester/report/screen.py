@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harvester.model import FaultCount, RunRecord, VideoState
+from harvester.report.listings import Listings, how_far, name_of
 from harvester.report.next_steps import ending, steps, under_way, utc
 from harvester.report.results import Overview
 from harvester.report.summary import Summary
@@ -30,6 +31,7 @@ REASON_CHARS = 24
 RUNS = 3
 RUNS_AT_WORK = 12
 REASONS = 3
+LISTINGS = 3
 
 SHORT_MEANINGS = MEANINGS | {VideoState.MISSING: "the API has none: deleted, private or never there"}
 
@@ -108,6 +110,8 @@ def _facts(summary: Summary, faults: Sequence[FaultCount], now: datetime) -> Tab
     table.add_row("resets", _resets(summary.resets_at, now))
     for row in _pace(summary):
         table.add_row(*row)
+    for row in _listings(summary.listings):
+        table.add_row(*row)
     under_way = f", {summary.calls_open:,} under way" if summary.calls_open else ""
     table.add_row(
         "calls",
@@ -124,7 +128,7 @@ def _pace(summary: Summary) -> Iterable[tuple[str, str]]:
     """The pace so far, and what the quota allows at best."""
     run = f"{count(summary.days_run, 'day')} run"
     if not summary.unsettled:
-        yield "days", f"{run}, none left"
+        yield "days", f"{run}, {'none left' if summary.is_done else 'ids are still to be found'}"
         return
     seen = f"{count(round(summary.settled_a_day), 'id')} a day seen"
     if not summary.settled_a_day:
@@ -135,6 +139,18 @@ def _pace(summary: Summary) -> Iterable[tuple[str, str]]:
         yield "pace", f"{seen}, {run}: done on {summary.finishes_at_pace_on}"
     left = f"{count(summary.days_left, 'day')} left: done on {summary.finishes_on}"
     yield "at best", f"{count(summary.possible_a_day, 'id')} a day, {left}"
+
+
+def _listings(listings: Listings) -> Iterable[tuple[str, str]]:
+    """Channels and playlists in sum, and some that are not read to their end."""
+    if not listings.records:
+        return
+    yield "listings", f"{listings.in_words}; {listings.brought}"
+    notable = listings.notable
+    for record in notable[:LISTINGS]:
+        yield "", f"{shown(name_of(record))} {how_far(record)}"
+    if len(notable) > LISTINGS:
+        yield "", f"and {len(notable) - LISTINGS:,} more: harvester status --listings"
 
 
 def _wasted(calls: int, faults: Sequence[FaultCount]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -12,10 +12,13 @@ from harvester import quota
 from harvester.errors import ConfigError
 from harvester.model import BATCH_SIZE, Progress, QuotaDay, VideoState
 from harvester.report.days import settled_a_day
+from harvester.report.listings import NO_LISTINGS, Listings
+from harvester.report.listings import as_json as listings_as_json
 from harvester.report.price import price_hint
 
 if TYPE_CHECKING:
     from harvester.config import QuotaSettings
+    from harvester.listing import ListingRecord
 
 OTHER_IDS = "Take them out: harvester remove --invalid. Then load the right column: harvester load SOURCE --column NAME"
 MAX_DAYS_AHEAD = 36_500
@@ -61,6 +64,8 @@ class Summary:
     """The ledger's counts of `day`; None before its first call."""
     price_hint: str = ""
     """How the days contradict the set price, and what to set; empty if they don't."""
+    listings: Listings = NO_LISTINGS
+    """The channels and playlists."""
 
     @property
     def percent_shown(self) -> float:
@@ -88,8 +93,15 @@ class Summary:
         """Ids that still have to be settled."""
         return self.videos[VideoState.PENDING] + self.videos[VideoState.CLAIMED]
 
+    @property
+    def is_done(self) -> bool:
+        """Whether no id is left to settle, and no listing to read."""
+        return not self.unsettled and not self.listings.unfinished
 
-def summarize(progress: Progress, settings: QuotaSettings, now: datetime) -> Summary:
+
+def summarize(
+    progress: Progress, settings: QuotaSettings, now: datetime, listings: Sequence[ListingRecord] = ()
+) -> Summary:
     """Sum `progress` up and look ahead from the quota day of `now`."""
     day = quota.quota_day(now)
     today = progress.day(day) or QuotaDay(day)
@@ -136,6 +148,7 @@ def summarize(progress: Progress, settings: QuotaSettings, now: datetime) -> Sum
         newest_day=progress.days[-1].day if progress.days else None,
         today=today,
         price_hint=price_hint(progress.days, settings),
+        listings=Listings(listings),
     )
 
 
@@ -178,6 +191,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
             "days_left": summary.days_left,
             "finishes_on": summary.finishes_on.isoformat(),
         },
+        "listings": listings_as_json(summary.listings),
         "pace": {
             "videos_a_day": round(summary.settled_a_day),
             "possible_a_day": summary.possible_a_day,
@@ -196,5 +210,6 @@ def no_valid_ids(total: int, videos: Mapping[VideoState, int]) -> str:
 
 def refuse_without_ids(summary: Summary) -> None:
     """Raise ConfigError if texts were loaded and none of them is a video id."""
-    if all_invalid := no_valid_ids(summary.total, summary.videos):
+    all_invalid = no_valid_ids(summary.total, summary.videos)
+    if all_invalid and not summary.listings.unfinished:
         raise ConfigError(all_invalid, state="Nothing was sent.", next_step=OTHER_IDS)

@@ -128,8 +128,8 @@ def run(report: RunReport, progress: Progress) -> Text:
             lines.append(f"{_sentence(statistics.ending)}: the next run goes on with the statistics.")
     if left := progress.asked_for - progress.settled:
         lines.append(f"{left:,} of {count(progress.asked_for, 'id')} {agree(left, 'is')} left.")
-    else:
-        lines.append("Every id is settled." if progress.total else EMPTY)
+    elif progress.total:
+        lines.append("Every id is settled.")
     return Text("\n".join(lines))
 
 

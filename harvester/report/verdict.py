@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from harvester.model import VideoState
 from harvester.report.days import PACE_DAYS, Course
-from harvester.report.next_steps import needs
+from harvester.report.next_steps import NO_VIDEOS, needs
 from harvester.report.results import Overview
 from harvester.report.summary import Summary, no_valid_ids
 from harvester.support.sanitize import count
@@ -36,14 +36,21 @@ class Verdict:
 def verdict(overview: Overview, course: Course) -> Verdict:
     """Judge the crawl by its last run, its settings and its plan."""
     summary = overview.summary
-    if problem := no_valid_ids(summary.total, summary.videos) or next(iter(needs(overview)), ""):
+    unread = len(summary.listings.unfinished)
+    all_invalid = "" if unread else no_valid_ids(summary.total, summary.videos)
+    if problem := all_invalid or next(iter(needs(overview)), ""):
         return Verdict(Status.NEEDS_YOU, problem)
-    if not summary.total:
-        return Verdict(Status.NOT_STARTED, "The ledger is empty.")
-    if not summary.unsettled:
+    if not summary.total and not unread:
+        return Verdict(Status.NOT_STARTED, NO_VIDEOS if summary.listings.records else "The ledger is empty.")
+    if summary.is_done:
         states = (VideoState.FETCHED, VideoState.MISSING, VideoState.FAILED)
         became = ", ".join(f"{summary.videos[state]:,} {state.label}" for state in states if summary.videos[state])
         return Verdict(Status.DONE, f"{count(summary.asked_for, 'id')}: {became}.")
+    if not summary.unsettled:
+        status = Status.ON_TIME if summary.calls else Status.NOT_STARTED
+        silence = _silence(overview) if summary.calls else ""
+        to_come = f"The next run looks for videos in {count(unread, 'listing')}."
+        return Verdict(Status.NEEDS_YOU, silence) if silence else Verdict(status, to_come)
     if not summary.calls:
         ahead = f"At best, the last of {count(summary.unsettled, 'id')} is settled on {summary.finishes_on}."
         return Verdict(Status.NOT_STARTED, ahead)

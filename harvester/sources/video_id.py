@@ -33,10 +33,10 @@ INVISIBLE = "".join(chr(code) for first, last in _INVISIBLE_RANGES for code in r
 """White space, control characters, byte order marks, zero-width and direction marks."""
 
 # Excel writes a text that begins with a dash as ="-abc", others as '-abc.
-_WRAPPING = INVISIBLE + "\"'`‘’‚‛“”„‟«»<>="
+WRAPPING = INVISIBLE + "\"'`‘’‚‛“”„‟«»<>="
 
 _ID = rf"({VIDEO_ID.pattern})(?![\w.-])"
-_ADDRESS = re.compile(
+ADDRESS = re.compile(
     r"(?:https?:)?/{0,2}(?:(?:www|m|music)\.)*"
     r"(?:(?P<short>youtu\.be)|youtube(?:-nocookie|kids)?\.com)/+(?P<path>[^?#]*)(?P<query>[^#]*)",
     re.IGNORECASE,
@@ -63,16 +63,17 @@ def read_id(text: str) -> str:
     """
     if VIDEO_ID.fullmatch(text):
         return text
-    bare = text.strip(_WRAPPING)
+    bare = text.strip(WRAPPING)
     if VIDEO_ID.fullmatch(bare):
         return bare
     if match := _ARCHIVE_LINE.fullmatch(bare):
         return match[1]
-    return _id_of_address(bare) or text.strip()
+    return id_of_address(bare) or text.strip()
 
 
-def _id_of_address(text: str) -> str | None:
-    address = _ADDRESS.match(text)
+def id_of_address(text: str) -> str | None:
+    """Return the video id in a YouTube URL, or None."""
+    address = ADDRESS.match(text)
     if not address:
         return None
     path = address["path"]

@@ -22,6 +22,7 @@ KEYS = {
     "quota": {"day", "daily_units", "units_per_call", "spent", "remaining", "closed_by_server", "resets_at"},
     "responses": {"count", "raw_bytes", "stored_bytes"},
     "progress": {"percent", "days_run", "days_left", "finishes_on"},
+    "listings": {"total", "unfinished", "failed", "capped", "pages", "found", "new", "pages_left", "each"},
     "pace": {"videos_a_day", "possible_a_day", "finishes_on"},
 }
 ADDED = {"calls": {"open"}, "quota": {"spent_by_others", "clock_hint"}}

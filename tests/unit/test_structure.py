@@ -34,7 +34,7 @@ ROOMS = {
     "config": {"errors", "support"},
     "protected": {"config", "errors", "support"},
     "simulator": set(),
-    "sources": {"errors", "support"},
+    "sources": {"errors", "listing", "support"},
     "youtube": LOW,
     "ledger": {"errors", "listing", "model", "support", "youtube.endpoints"},
     "loader": {"errors", "ledger", "model", "sources", "support"},
@@ -49,13 +49,13 @@ ROOMS = {
     "doctor": LOW | {"app", "crawl.run_report", "export", "ledger", "protected", "report", "sources", "youtube"},
     "cli": LOW
     | {"app", "crawl.refresh", "crawl.run_report", "crawl.stop", "doctor", "ledger", "maintenance", "protected"}
-    | {"rehearsal", "report", "scheduling", "simulator"},
+    | {"rehearsal", "report", "scheduling", "simulator", "sources.target_list"},
     "__init__": {"_version", "app", "config", "errors", "notebook"},
     "__main__": {"cli"},
 }
 PURE = ["listing", "model", "errors", "_version", "quota", "support/sanitize", "support/gzip_body", "support/progress"]
 PURE += ["support/ledger_url", "crawl/backoff", "crawl/concurrency", "ledger/load_records", "youtube/classify"]
-PURE += ["support/did_you_mean", "youtube/validate"]
+PURE += ["support/did_you_mean", "youtube/validate", "sources/listing_target"]
 FOREIGN_TO_PURE = {"aiohttp", "sqlalchemy", "sqlite3", "click", "os", "asyncio", "boto3", "pandas"}
 
 

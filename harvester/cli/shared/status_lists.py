@@ -11,7 +11,9 @@ from typing import Any
 
 from harvester.cli.shared.console import on_terminal, result_columns, show_rows
 from harvester.ledger.load_records import LoadRecord
+from harvester.listing import ListingRecord
 from harvester.model import FailedId
+from harvester.report.listings import how_far
 from harvester.support.sanitize import shown
 
 _WIDE = "{:<11}  {:<24}  {:<20}  {}"
@@ -80,6 +82,30 @@ def _cells(load: LoadRecord) -> list[str]:
     cut = "" if load.finished_at else " (cut off, or under way)"
     when = f"{load.loaded_at.astimezone(UTC):%Y-%m-%d %H:%M}"
     return [str(load.id), when, *figures, f"{shown(load.source)}{cut}"]
+
+
+LISTING_HEADINGS = ("listing", "channel or playlist", "title", "pages", "found", "new", "how far")
+
+
+def list_listings(listings: Iterable[ListingRecord]) -> None:
+    """Print the channels and playlists, by number."""
+    empty = "No channel and no playlist was named yet. Next: harvester discover @handle"
+    show_rows(LISTING_HEADINGS, map(_listing_cells, listings), ("channel or playlist", "title", "how far"), empty)
+
+
+def listing_as_json(listing: ListingRecord) -> dict[str, Any]:
+    """Return a listing for `status --json`."""
+    return asdict(listing) | {
+        "added_at": _utc(listing.added_at),
+        "finished_at": _utc(listing.finished_at) if listing.finished_at else None,
+    }
+
+
+def _listing_cells(listing: ListingRecord) -> list[str]:
+    figures = [
+        f"{number:,}" if on_terminal() else str(number) for number in (listing.pages, listing.found, listing.new)
+    ]
+    return [str(listing.id), shown(listing.target), shown(listing.title or "", 40), *figures, how_far(listing)]
 
 
 def _utc(moment: datetime) -> str:

@@ -72,6 +72,9 @@ def test_the_documented_example_word_for_word() -> None:
         },
         "responses": {"count": 909, "raw_bytes": 190_000_000, "stored_bytes": 38_000_000},
         "progress": {"percent": 7.2, "days_run": 1, "days_left": 13, "finishes_on": "2026-12-06"},
+        "listings": dict.fromkeys(
+            ("total", "unfinished", "failed", "capped", "pages", "found", "new", "pages_left"), 0
+        ),
         "pace": {"videos_a_day": 45_450, "possible_a_day": 45_450, "finishes_on": "2026-12-06"},
     }
 
