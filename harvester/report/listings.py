@@ -70,6 +70,16 @@ class Listings:
 NO_LISTINGS = Listings()
 
 
+def to_come(listings: Listings) -> str:
+    """Say what runs list before they fetch videos; empty if that is nothing."""
+    if not (unfinished := len(listings.unfinished)):
+        return ""
+    pages = count(listings.pages_left, "page")
+    return (
+        f"First, {count(unfinished, 'listing', 'is')} to be read: at least {pages}, whose videos are not counted here."
+    )
+
+
 def name_of(record: ListingRecord) -> str:
     """Return the handle of a channel, or else its title and id."""
     title = shown(record.title or "", _NAME_CHARACTERS)

@@ -108,7 +108,7 @@ def after_run(report: RunReport, summary: Summary) -> str:
         return "Next: harvester status, which names those runs. If one has died, the next run takes its ids back."
     failed = [look_at_failed(summary.videos[VideoState.FAILED])] if report.failed else []
     failed += [look_at_listings(summary.listings.failed)] if summary.listings.failed else []
-    return "\n".join([*failed, next_step(summary).removeprefix("Every id is settled. ")])
+    return "\n".join([*failed, next_step(summary).removeprefix("Every id is settled. ").replace(EMPTY, "")])
 
 
 def ending(run: RunRecord, now: datetime) -> str:

@@ -14,6 +14,7 @@ from harvester.crawl.run_report import Ending, RunReport
 from harvester.ledger.load_records import Loaded
 from harvester.model import Progress, Stored, VideoState
 from harvester.quota import SECONDS_PER_CALL, Plan
+from harvester.report.listings import to_come
 from harvester.report.summary import OTHER_IDS, no_valid_ids
 from harvester.support.sanitize import agree, count, escaped, shown
 
@@ -64,8 +65,11 @@ def load_warning(result: Loaded) -> str:
     )
 
 
-def plan(result: Plan, at_one_unit: Plan | None = None, statistics_every: str | None = None) -> RenderableType:
-    """The arithmetic of a crawl, its days at a unit a call, and what statistics every so often will cost."""
+def plan(
+    result: Plan, at_one_unit: Plan | None = None, statistics_every: str | None = None, first: str = ""
+) -> RenderableType:
+    """The arithmetic of a crawl, its days at a unit a call, what statistics every so often will cost, and what comes
+    `first`."""
     table = _grid()
     spell = _span(at_one_unit or result)
     one_unit = f"at 1 unit a call, {spell}: set quota.units_per_call = 1 once your console agrees"
@@ -88,8 +92,8 @@ def plan(result: Plan, at_one_unit: Plan | None = None, statistics_every: str | 
     )
     for row in rows:
         table.add_row(*row)
-    if result.videos:
-        return table
+    if result.videos or first:
+        return Group(table, Text(first)) if first else table
     return Group(
         table, Text("No id is pending. Next: harvester load SOURCE; or plan without any: harvester plan --videos N")
     )
@@ -97,11 +101,19 @@ def plan(result: Plan, at_one_unit: Plan | None = None, statistics_every: str | 
 
 def dry_run(result: DryRun) -> RenderableType:
     """What a run would do."""
+    first = to_come(result.summary.listings)
+    told = _dry_run(result)
+    return Group(Text(first), told) if first else told
+
+
+def _dry_run(result: DryRun) -> Text:
     price, left = result.summary.units_per_call, result.summary.remaining
     if not result.calls:
         if result.summary.videos[VideoState.PENDING]:
             cannot_pay = f"a call costs {count(price, 'unit')}, and {left:,} {agree(left, 'is')} left today"
             return Text(f"Nothing would be sent: {cannot_pay}.\nRun it again after the quota's reset.")
+        if result.summary.listings.unfinished:
+            return Text("No id is pending yet. Nothing was sent, spent or changed.")
         return Text("Nothing would be sent: no id is pending.\nNext: harvester load SOURCE")
     first, last = result.first_ids[0], result.first_ids[-1]
     return Text(
@@ -128,8 +140,8 @@ def run(report: RunReport, progress: Progress) -> Text:
             lines.append(f"{_sentence(statistics.ending)}: the next run goes on with the statistics.")
     if left := progress.asked_for - progress.settled:
         lines.append(f"{left:,} of {count(progress.asked_for, 'id')} {agree(left, 'is')} left.")
-    elif progress.total:
-        lines.append("Every id is settled.")
+    elif progress.total or not report.calls:
+        lines.append("Every id is settled." if progress.total else EMPTY)
     return Text("\n".join(lines))
 
 

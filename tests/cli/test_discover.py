@@ -48,6 +48,15 @@ def test_status_shows_what_is_to_be_read(cli: CommandLine) -> None:
     assert "https://www.youtube.com/@three" in page
 
 
+def test_plan_and_dry_run_and_doctor_tell_of_what_comes_first(cli: CommandLine) -> None:
+    cli.ok("discover", "@one", "@two")
+    first = "First, 2 listings are to be read: at least 2 pages, whose videos are not counted here."
+    assert first in cli.ok("plan")
+    assert first not in cli.ok("plan", "--videos", "50")
+    assert f"{first}\nNo id is pending yet." in cli.ok("run", "--dry-run")
+    assert "0 ids, 0 left to ask for; 2 listings to read" in cli("doctor", "--offline").stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

@@ -10,7 +10,7 @@ from command_line import CommandLine
 
 from harvester.cli import main
 
-NEED_NOTHING = {"init", "rehearse", "simulate"}
+NEED_NOTHING = {"discover", "init", "rehearse", "simulate"}
 NEXT_STEP = re.compile(rf"harvester ({'|'.join(main.commands)})\b|YOUTUBE_API_KEY|source\.uri|--[a-z]")
 
 
