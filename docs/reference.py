@@ -21,8 +21,9 @@ from pydantic import BaseModel
 
 from harvester.cli import main
 from harvester.cli.shared.config_template import TEMPLATE
-from harvester.config import ENV_PREFIX, Config
+from harvester.config import Config
 from harvester.export.formats.arrow_schema import schema
+from harvester.support.environment import ENV_PREFIX
 
 PAGE = Path(__file__).with_name("reference.md")
 

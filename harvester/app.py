@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import random
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
@@ -104,10 +104,7 @@ class Harvester:
         return await load_all(self._new_ledger, sources, reading, self._clock.now)
 
     async def discover(self, targets: Sequence[Target], *, again: bool = False) -> ListingsAdded:
-        """Add channels and playlists, whose videos the next runs find. The ledger is created if missing. Sends nothing.
-
-        `again`: see `Ledger.add_listings`.
-        """
+        """Add channels and playlists to the ledger, which is created if missing: see `Ledger.add_listings`."""
         async with self._new_ledger() as ledger:
             return await ledger.add_listings(targets, self._clock.now(), again=again)
 
@@ -124,43 +121,46 @@ class Harvester:
         `report` is updated during the run, so that it is complete even where the run raises.
         """
         async with open_ledger(self.config.ledger.url) as ledger:
+            if self.config.discover.again:
+                await ledger.add_listings((), self._clock.now(), again=True)
             before = summarize(await ledger.progress(), self.config.quota, self._clock.now())
-            refuse_without_ids(before)
+            if not await ledger.has_listings():
+                refuse_without_ids(before)
             units = f"{before.remaining:,} of {count(before.daily_units, 'unit')}"
             log.info("%s left, %s left today", count(before.unsettled, "id"), units)
-            async with self.runner(ledger, report, stop=stop) as runner:
+            async with self.runner(ledger, report, stop=stop, listings=True) as runner:
                 await runner.run(until_done=until_done, max_calls=max_calls)
             left = None if max_calls is None else max_calls - report.calls
             if (refresh := self.daily_statistics()) and left != 0 and not (stop and stop.draining.is_set()):
                 await self.refresh(refresh, report.begin_statistics(), max_calls=left, stop=stop)
             return await ledger.progress()
 
-    @asynccontextmanager
-    async def runner(
-        self, ledger: Ledger, report: RunReport, *, stop: Stop | None = None, endpoint: Endpoint = VIDEOS_LIST
-    ) -> AsyncIterator[Runner]:
-        """Open a run over an open ledger, with a client of that endpoint. Both end with the context."""
-        from harvester.crawl.runner import Runner
+    def runner(
+        self,
+        ledger: Ledger,
+        report: RunReport,
+        *,
+        stop: Stop | None = None,
+        endpoint: Endpoint = VIDEOS_LIST,
+        listings: bool = False,
+    ) -> AbstractAsyncContextManager[Runner]:
+        """A run over an open ledger: see `open_runner`."""
+        from harvester.crawl.open_runner import open_runner
         from harvester.ledger.process_identity import this_process
-        from harvester.support.open_files import affordable
-        from harvester.youtube.client import client_for
 
-        run = self.config.run.model_copy(update={"concurrency": affordable(self.config.run.concurrency)})
-        key = self._key or api_key()
-        async with client_for(endpoint, self.config.youtube, run, key, self._clock, proxies=self._proxies) as client:
-            yield Runner(
-                ledger,
-                client,
-                self._clock,
-                run=run,
-                endpoint=endpoint,
-                quota=endpoint.quota(self.config.quota),
-                process=this_process(),
-                stop=stop,
-                rng=self._rng,
-                report=report,
-                parts=endpoint.asked(self.config.youtube),
-            )
+        return open_runner(
+            self.config,
+            ledger,
+            report,
+            clock=self._clock,
+            key=self._key or api_key(),
+            process=this_process(),
+            stop=stop,
+            rng=self._rng,
+            endpoint=endpoint,
+            listings=listings,
+            proxies=self._proxies,
+        )
 
     def dry_run(self, max_calls: int | None = None) -> DryRun:
         """Return the batches that a run would claim now. Reads only."""

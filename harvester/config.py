@@ -26,12 +26,12 @@ from pydantic import (
 
 from harvester.errors import ConfigError
 from harvester.support.did_you_mean import did_you_mean
+from harvester.support.environment import read_environment, settings_of, variable_of
 from harvester.support.file_endings import COMPRESSED_WITHIN, by_rank
 from harvester.support.ledger_url import WANTED, file_of, is_known, name_of
 from harvester.support.sanitize import shown
 from harvester.support.toml_file import NOTHING_DONE, merged, read_toml
 
-ENV_PREFIX = "HARVESTER_"
 PARTS = frozenset(
     (
         *("contentDetails", "fileDetails", "id", "liveStreamingDetails", "localizations"),
@@ -130,6 +130,10 @@ class QuotaSettings(_Section):
     units_per_call: PositiveInt = 11
     reserve_units: Annotated[int, Field(ge=0)] = 0
     statistics_daily_units: PositiveInt = 10_000
+    units_per_channel: PositiveInt = 1
+    """Of channels.list, which finds the uploads of a channel."""
+    units_per_page: PositiveInt = 1
+    """Of playlistItems.list, which lists 50 videos."""
 
     @property
     def spendable_units(self) -> int:
@@ -138,11 +142,12 @@ class QuotaSettings(_Section):
 
     @model_validator(mode="after")
     def _one_call_fits(self) -> Self:
-        if self.spendable_units < self.units_per_call:
-            raise ValueError(
-                f"quota.daily_units ({self.daily_units}) less quota.reserve_units ({self.reserve_units}) "
-                f"does not pay for one call of quota.units_per_call ({self.units_per_call})"
-            )
+        for name in ("units_per_call", "units_per_channel", "units_per_page"):
+            if self.spendable_units < (price := getattr(self, name)):
+                raise ValueError(
+                    f"quota.daily_units ({self.daily_units}) less quota.reserve_units ({self.reserve_units}) "
+                    f"does not pay for one call of quota.{name} ({price})"
+                )
         return self
 
 
@@ -157,6 +162,13 @@ class StatisticsSettings(_Section):
     def every_days(self) -> int | None:
         """`every` in quota days."""
         return int(self.every[:-1]) * (7 if self.every[-1] == "w" else 1) if self.every else None
+
+
+class DiscoverSettings(_Section):
+    """The channels and playlists of `harvester discover`."""
+
+    again: bool = False
+    """Whether each run looks for new videos in those that are done."""
 
 
 class RunSettings(_Section):
@@ -257,6 +269,7 @@ class Config(_Section):
     youtube: YouTubeSettings = YouTubeSettings()
     quota: QuotaSettings = QuotaSettings()
     statistics: StatisticsSettings = StatisticsSettings()
+    discover: DiscoverSettings = DiscoverSettings()
     run: RunSettings = RunSettings()
     export: ExportSettings = ExportSettings()
     report: ReportSettings = ReportSettings()
@@ -302,7 +315,7 @@ def load_config(path: Path | None = None, overrides: Mapping[str, Mapping[str, A
     try:
         # Strict, so that "50" in the file is no number; in the environment everything is text.
         Config.model_validate(from_file, strict=True)
-        config = Config.model_validate(merged(*by_rank(merged(from_file, _from_environment()), options)))
+        config = Config.model_validate(merged(*by_rank(merged(from_file, read_environment(Config)), options)))
     except UnicodeEncodeError:
         what, step = "A setting in the environment is no UTF-8.", "Name such a place by an option or a relative path."
         raise ConfigError(what, state=NOTHING_DONE, next_step=step) from None
@@ -318,65 +331,14 @@ def isolated_config(values: Mapping[str, Mapping[str, Any]]) -> Config:
     return Config.model_validate(values)
 
 
-def _settings() -> list[str]:
-    """`quota.daily_units` and all others."""
-    sections = {name: field.default for name, field in Config.model_fields.items()}
-    return [f"{name}.{key}" for name, section in sections.items() for key in type(section).model_fields]
-
-
-def _variable(setting: str) -> str:
-    """The variable of `quota.daily_units`: `HARVESTER_QUOTA__DAILY_UNITS`."""
-    return ENV_PREFIX + setting.replace(".", "__").upper()
-
-
-def _from_environment() -> dict[str, Any]:
-    any_set = False
-    for name in os.environ:
-        upper = name.upper()
-        if not upper.startswith(ENV_PREFIX):
-            continue
-        section = upper.removeprefix(ENV_PREFIX).partition("__")[0].lower()
-        if section in Config.model_fields:
-            any_set = True
-        elif "__" in upper:
-            raise _unknown_variable(f"{name}: there is no section [{section}].", upper)
-        elif upper in (variable.replace("__", "_") for variable in map(_variable, _settings())):
-            raise _unknown_variable(f"{name}: there is no such setting.", upper)
-    return _read_variables() if any_set else {}
-
-
-def _unknown_variable(what: str, name: str) -> ConfigError:
-    what += did_you_mean(name, map(_variable, _settings()))
-    return ConfigError(what, state=NOTHING_DONE, next_step="Unset or rename the variable.")
-
-
-def _read_variables() -> dict[str, Any]:
-    # Imported only if there is such a variable.
-    from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, SettingsError
-
-    class _Variables(Config, BaseSettings):
-        """The variables of the environment that are settings."""
-
-        model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, env_nested_delimiter="__", env_ignore_empty=True)
-
-    try:
-        return EnvSettingsSource(_Variables)()
-    except SettingsError as error:
-        raise ConfigError(
-            f"A HARVESTER_ variable cannot be read: {error}.",
-            state=NOTHING_DONE,
-            next_step="Unset the variable, or give it a value as config.toml would hold it.",
-        ) from None
-
-
 def _explain(error: ValidationError, path: Path | None) -> str:
     lines = [f"The settings do not work ({shown(str(path or 'environment and defaults'))}):"]
     for problem in error.errors():
         key = ".".join(str(part) for part in problem["loc"])
         message = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden":
-            message = f"there is no such setting.{did_you_mean(key, [*_settings(), *Config.model_fields])}"
-        variable = next((name for name in os.environ if key and name.upper() == _variable(key)), "")
+            message = f"there is no such setting.{did_you_mean(key, [*settings_of(Config), *Config.model_fields])}"
+        variable = next((name for name in os.environ if key and name.upper() == variable_of(key)), "")
         key = shown(f"{key} ({variable})" if variable else key)
         lines.append(f"  {key}: {message}" if key else f"  {message}")
     return "\n".join(lines)

@@ -11,6 +11,12 @@ PAGE_SIZE = 50
 """Most items of a page of playlistItems.list."""
 MAX_ITEMS = 20_000
 """Most items of a playlist that the API gives, however many the playlist has."""
+MAX_PASS_PAGES = 1_000
+"""Most pages of one reading: 400 full ones are MAX_ITEMS. With more, the tokens lead in a circle."""
+MAX_RESTARTS = 3
+"""How often a reading begins again, since the API no longer knows the token of a page."""
+INVALID_PAGE_TOKEN = "invalidPageToken"  # noqa: S105 (no password)
+"""The API's word for a token that it does not know, or no longer."""
 
 
 class ListingKind(enum.StrEnum):
@@ -43,6 +49,11 @@ class Target(NamedTuple):
             return f"https://www.youtube.com/playlist?list={self.text}"
         return f"https://www.youtube.com/{self.text if self.text.startswith('@') else f'channel/{self.text}'}"
 
+    @property
+    def is_newest_first(self) -> bool:
+        """Whether it is a channel's uploads, which are given newest first. Other playlists have any order."""
+        return self.kind is ListingKind.CHANNEL or self.text.startswith("UU")
+
 
 class ListingCall(NamedTuple):
     """What a call for a listing asks for."""
@@ -68,6 +79,8 @@ class Page(NamedTuple):
 
     ids: tuple[str, ...]
     """The ids of its videos, in order; an id may come twice."""
+    items: int
+    """Its items, those included that name no video."""
     next_token: str | None
     """None on the last page."""
     total: int | None
@@ -117,8 +130,3 @@ class ListingRecord:
     """Ids seen, over all readings; an id that was seen twice is counted twice."""
     new: int = 0
     """Ids that it added to the ledger."""
-
-
-def is_newest_first(kind: ListingKind, target: str) -> bool:
-    """Whether the order of the playlist is that of a channel's uploads: newest first. Others are in any order."""
-    return kind is ListingKind.CHANNEL or target.startswith("UU")

@@ -17,9 +17,9 @@ from harvester.clock import Clock
 from harvester.config import Config
 from harvester.errors import ConfigError
 from harvester.ledger.ledger import Ledger
-from harvester.ledger.load_records import LoadRecord, Removal
+from harvester.ledger.load_records import LoadRecord, OldResponse, Removal
 from harvester.ledger.open import open_ledger, open_reader
-from harvester.model import NOTHING_STORED, Bucket, OldResponse, QuotaDay, Span, Stored, VideoState
+from harvester.model import NOTHING_STORED, Bucket, QuotaDay, Span, Stored, VideoState
 
 REQUEUED_POSITIONS = 5_000
 """Positions that one transaction of `requeue` looks at."""

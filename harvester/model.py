@@ -333,16 +333,14 @@ class Progress:
     def calls(self) -> int:
         return sum(day.calls for day in self.days)
 
+    @property
+    def responses(self) -> int:
+        """Stored responses."""
+        return sum(day.ok - day.listed for day in self.days) - self.pruned.responses
+
     def day(self, day: date) -> QuotaDay | None:
         """Return the counts of that quota day, if any call was made on it."""
         return next((d for d in self.days if d.day == day), None)
-
-
-class OldResponse(NamedTuple):
-    """A stored response found by its age: its call, and how many positions its ids span."""
-
-    call_id: int
-    position_span: int
 
 
 class StoredResponse(NamedTuple):

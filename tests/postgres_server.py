@@ -25,10 +25,11 @@ _MEMORY = "/dev/shm"
 _ROOM_BYTES = 8 << 30
 _EMPTY = """
 DELETE FROM pruned_responses; DELETE FROM prunings; DELETE FROM responses; DELETE FROM videos; DELETE FROM calls;
-DELETE FROM quota_days; DELETE FROM runs; DELETE FROM loads; DELETE FROM commit_tokens;
+DELETE FROM quota_days; DELETE FROM runs; DELETE FROM listings; DELETE FROM loads; DELETE FROM commit_tokens;
 UPDATE video_states SET videos = 0, first_position = 1;
 SELECT setval('calls_id_seq', 1, false), setval('runs_id_seq', 1, false), setval('prunings_id_seq', 1, false),
-    setval('loads_id_seq', 1, false);
+    setval('loads_id_seq', 1, false),
+    setval('listings_id_seq', 1, false);
 """
 
 

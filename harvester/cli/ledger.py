@@ -62,8 +62,7 @@ def backup(options: GlobalOptions, target: Path) -> None:
     with progress("backup", noun, options.verbosity) as callback, explained(target):
         backed_up = backup(harvester.config.ledger.url, target, callback)
         written = target.stat().st_size
-    responses = sum(day.ok for day in backed_up.days) - backed_up.pruned.responses
     click.echo(
         f"{shown(str(target))} is a verified backup of {harvester.config.ledger.name}: {count(backed_up.total, 'id')}, "
-        f"{count(backed_up.calls, 'call')}, {count(responses, 'stored response')}, {size(written)}."
+        f"{count(backed_up.calls, 'call')}, {count(backed_up.responses, 'stored response')}, {size(written)}."
     )

@@ -28,10 +28,9 @@ def verify(options: GlobalOptions, published: str | None) -> None:
     harvester = options.harvester()
     with progress("verify", "video", options.verbosity) as callback:
         checked = harvester.verify(published, progress=callback)
-    responses = sum(day.ok for day in checked.days) - checked.pruned.responses
     proved = (
         f"The ledger is consistent: {count(checked.total, 'id')}, {count(checked.calls, 'call')} on "
-        f"{count(len(checked.days), 'day')}, {count(responses, 'stored response')}."
+        f"{count(len(checked.days), 'day')}, {count(checked.responses, 'stored response')}."
     )
     click.echo(fold(proved, sys.stdout))
     if others := harvester.overview(1).other_parts:

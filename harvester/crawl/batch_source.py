@@ -31,6 +31,9 @@ class BatchSource(Protocol):
         """Note that the batch was released, as two `halves` if it was split: this run claims it again."""
         ...
 
+    def give_up(self, batch: Batch) -> None:
+        """Note that the batch, which claims no ids, was released, and is not to be claimed again by this run."""
+
 
 class PendingIds:
     """Every id that is pending."""
@@ -46,6 +49,9 @@ class PendingIds:
 
     def requeue(self, batch: Batch, halves: int = 1) -> None:
         """Do nothing: the next claims find the ids, which are pending."""
+
+    def give_up(self, batch: Batch) -> None:
+        raise AssertionError("ids are split, or fail")
 
 
 class ChosenIds(PendingIds):
@@ -117,3 +123,29 @@ class OldResponses:
         """Put the response back at the end of the queue."""
         assert batch.of_call is not None, "it was claimed here"
         self._calls.append(batch.of_call)
+
+    def give_up(self, batch: Batch) -> None:
+        """Do nothing: each response is asked for once."""
+
+
+class Listings:
+    """Listings to be read, in order. `channels`: those whose uploads are unknown; else those with a page to be read."""
+
+    released_note = "the channels and playlists under way stay where they were"
+    command = "harvester run"
+
+    def __init__(self, ledger: Ledger, *, channels: bool) -> None:
+        self._ledger = ledger
+        self._channels = channels
+        self._given_up: set[int] = set()
+
+    def claim(self, run_id: int, budget: Budget, now: datetime) -> Coroutine[Any, Any, Batch | Denied | None]:
+        given_up = frozenset(self._given_up)
+        return self._ledger.claim_listing(run_id, budget, now, channels=self._channels, given_up=given_up)
+
+    def requeue(self, batch: Batch, halves: int = 1) -> None:
+        """Do nothing: the next claims find the listing, which is pending."""
+
+    def give_up(self, batch: Batch) -> None:
+        assert batch.listing is not None, "it was claimed here"
+        self._given_up.add(batch.listing.listing_id)

@@ -9,13 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from harvester import quota
-from harvester.clock import Clock
 from harvester.config import RunSettings
 from harvester.crawl.api_clock import ApiClock
 from harvester.crawl.backoff import Backoff
@@ -31,6 +29,7 @@ from harvester.ledger.ledger import Ledger
 from harvester.model import Batch, Budget, Denied, GiveBack, Outcome, Verdict
 from harvester.support.sanitize import count
 from harvester.youtube import Api
+from harvester.youtube.endpoints import VIDEOS_LIST
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +46,7 @@ _ENDING_OF: dict[Denied | None, Ending] = {
     Denied.BUDGET_SPENT: Ending.BUDGET_SPENT,
     Denied.DAY_CLOSED: Ending.DAY_CLOSED,
 }
-_PRECEDENCE = list(Ending)  # by the order of the members
+PRECEDENCE = list(Ending)  # by the order of the members
 
 
 @dataclass(slots=True)
@@ -71,7 +70,7 @@ class Crawler:
         self,
         ledger: Ledger,
         api: Api,
-        clock: Clock,
+        clock: ApiClock,
         batches: BatchSource,
         *,
         run_id: int,
@@ -80,11 +79,12 @@ class Crawler:
         report: RunReport,
         rng: random.Random,
         max_calls: int | None = None,
+        well_known_id: str = VIDEOS_LIST.well_known_id,
     ) -> None:
-        """`budget` applies to each day, whatever its own day. `max_calls`: send no more than these."""
+        """`budget` applies to each day, whatever its own day. `max_calls`: send none once `report` counts so many."""
         self._ledger = ledger
         self._api = api
-        self.clock = self._clock = ApiClock(clock, api.time)
+        self._clock = clock
         self._batches = batches
         self._run_id = run_id
         self._log = RunLog(log, run_id)
@@ -92,7 +92,7 @@ class Crawler:
         self._budget = budget
         self._report = report
         self._rng = rng
-        self._calls_left = max_calls
+        self._max_calls = max_calls
         # With `max_calls`, one worker claims at a time, because a denied claim is no call.
         self._turn: AbstractAsyncContextManager[None] = nullcontext() if max_calls is None else asyncio.Lock()
         self._backoff = Backoff()
@@ -103,7 +103,7 @@ class Crawler:
         self._closed_day: date | None = None
         self.denied_day: date | None = None  # the day that last had no units for a call
         self._doubt = QuotaDoubt()
-        self._evidence = Evidence(ledger, self._controller, run.max_attempts, run.patience_seconds)
+        self._evidence = Evidence(ledger, self._controller, run.max_attempts, run.patience_seconds, well_known_id)
         self._workers_left = 0
         self._one_probe = asyncio.Lock()
         self._good_waiters: list[asyncio.Event] = []
@@ -120,7 +120,7 @@ class Crawler:
             await asyncio.gather(*workers, return_exceptions=True)
         if self._fatal is not None:
             raise self._fatal
-        return max(endings, key=_PRECEDENCE.index)
+        return max(endings, key=PRECEDENCE.index)
 
     async def close(self) -> None:
         """Send nothing more. `go` returns when the calls under way have finished."""
@@ -128,9 +128,12 @@ class Crawler:
         await self._limiter.wake()
 
     async def sleep_until_reset(self, margin: timedelta) -> None:
-        """Wait for another quota day than today, or for `close`; then the backoff state and the evidence are reset."""
+        """Wait for another quota day than today, or for `close`."""
         day = quota.quota_day(self._clock.now())
         await self._limiter.pause_while(lambda: self._clock.seconds_to_another_day(day, margin))
+
+    def begin_anew(self) -> None:
+        """Reset the backoff state and the evidence, after a pause in which others or nobody asked."""
         self._controller.restart(self._clock.monotonic())
         self._doubt.forget()
         self._evidence.forget()
@@ -182,12 +185,12 @@ class Crawler:
         """Release a batch that waits to be sent again, since the run is closing."""
         if retry is not None:
             await self._ledger.give_back(retry.batch, retry.fault, GiveBack.RELEASE, self._clock.now())
-        return Ending.MAX_CALLS if self._calls_left == 0 else Ending.STOPPED
+        return Ending.MAX_CALLS if self._max_calls_made else Ending.STOPPED
 
     async def _next_batch(self, retry: Retry | None) -> Batch | Ending | None:
         """Claim the batch of `retry` again, or else a new one, with its units. None: nothing this time, try again."""
         async with self._turn:
-            if self._calls_left == 0:
+            if self._max_calls_made:
                 await self.close()
                 return await self._leave(retry)
             now = self._clock.now()
@@ -208,15 +211,17 @@ class Crawler:
     def _count_call(self) -> None:
         self._report.calls += 1
         self._report.units += self._budget.units_per_call
-        if self._calls_left is not None:
-            self._calls_left -= 1
+
+    @property
+    def _max_calls_made(self) -> bool:
+        return self._max_calls is not None and self._report.calls >= self._max_calls
 
     # --- one call
 
     async def _ask(self, call: Call, worker: _Worker) -> Retry | None:
         """Send the call and act on its verdict. Returns the batch if it is to be sent again."""
         batch = call.batch
-        outcome = await self._api.fetch(await self._ids_of(call))
+        outcome = await self._fetch(call)
         self._clock.hear(outcome.answered_on)
         self._doubt.hear(outcome, call.sent_at)
         if outcome.verdict is Verdict.GOOD:
@@ -239,9 +244,11 @@ class Crawler:
                 await self._on_key_refused(batch, outcome)
         return None
 
-    async def _ids_of(self, call: Call) -> Sequence[str]:
-        ids = call.batch.ids
-        return (await self._evidence.known_id(ids, self._clock.now()),) if call.probe else ids
+    async def _fetch(self, call: Call) -> Outcome:
+        batch = call.batch
+        if call.probe:
+            return await self._api.fetch((await self._evidence.known_id(batch, self._clock.now()),))
+        return await self._api.fetch(batch.ids, batch.listing.page_token if batch.listing else None)
 
     async def _on_good(self, call: Call, outcome: Outcome, worker: _Worker) -> Retry | None:
         self._controller.good(self._clock.monotonic(), call.sent_at)
@@ -269,12 +276,9 @@ class Crawler:
             message = "call %d was answered after its claim had been taken back: not stored"
             self._log.call(logging.WARNING, batch, "claim_lost", message, batch.call_id)
             return
-        fetched = len(outcome.found)
-        self._report.good += 1
-        self._report.fetched += fetched
-        self._report.missing += len(batch) - fetched
-        counts = batch.call_id, fetched, len(batch) - fetched
-        self._log.call(logging.DEBUG, batch, outcome.reason, "call %d: %d fetched, %d missing", *counts)
+        brought = self._report.count_good(batch, outcome)
+        level = logging.WARNING if batch.listing and outcome.listed is None else logging.DEBUG
+        self._log.call(level, batch, outcome.reason, "call %d: %s", batch.call_id, brought)
 
     async def _on_fault(self, call: Call, fault: Outcome) -> Retry | None:
         """Back off and retry; after the last attempt, find out whether the batch is bad or the API is down."""
@@ -298,8 +302,10 @@ class Crawler:
     async def _give_up(self, batch: Batch, fault: Outcome) -> None:
         """Split a batch that is at fault, or fail the last remaining id. A batch that claims no ids is released."""
         if not batch.kind.claims_ids:
-            message = f"{count(len(batch), 'video')} could not be refreshed: %s %s"
-            self._log.call(logging.WARNING, batch, fault.reason, message, fault.reason, fault.message)
+            what = f"{count(len(batch), 'video')} could not be refreshed"
+            what = f"{batch.ids[0]} could not be listed in this run" if batch.listing else what
+            self._log.call(logging.WARNING, batch, fault.reason, "%s: %s %s", what, fault.reason, fault.message)
+            self._batches.give_up(batch)
             await self._ledger.give_back(batch, fault, GiveBack.RELEASE, self._clock.now())
             return
         how = GiveBack.SPLIT if len(batch) > 1 else GiveBack.FAIL

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from harvester.crawl.concurrency import ConcurrencyController
 from harvester.ledger.ledger import Ledger
-from harvester.model import Batch, Outcome, Verdict
+from harvester.model import Batch, BatchKind, Outcome, Verdict
 from harvester.support.gzip_body import BodyError
+from harvester.youtube.endpoints import VIDEOS_LIST
 
 PROBE = "probe"
 """The reason of a call that asked for an id known to be good, to see whether the API answers at all."""
-WELL_KNOWN_ID = "jNQXAC9IVRw"
-"""The first video on YouTube, for probes by a run that knows no other id. Any valid answer will do."""
 MAX_UNCONFIRMED_SPLITS = 3
 """How many halves in a row may be split at their first fault before the API has to give a good answer."""
 
@@ -113,12 +111,19 @@ class Evidence:
     """
 
     def __init__(
-        self, ledger: Ledger, controller: ConcurrencyController, max_attempts: int, patience_seconds: float
+        self,
+        ledger: Ledger,
+        controller: ConcurrencyController,
+        max_attempts: int,
+        patience_seconds: float,
+        well_known_id: str = VIDEOS_LIST.well_known_id,
     ) -> None:
+        """`well_known_id` is for probes by a run that knows no other id. Any valid answer will do."""
         self._ledger = ledger
         self._controller = controller
         self._max_attempts = max_attempts
         self._patience_seconds = patience_seconds
+        self._well_known_id = well_known_id
         self._suspects: set[int] = set()
         self._answered: str | None = None
         self._count_anew()
@@ -239,14 +244,17 @@ class Evidence:
             return call.api_known_up or self.answers
         return len(call.batch) > 1 or (call.api_known_up and faults.refused > 1)
 
-    async def known_id(self, excluded: Collection[str], now: datetime) -> str:
-        """An id, not among `excluded`, that the API has answered for; if there is none, the well-known one."""
+    async def known_id(self, batch: Batch, now: datetime) -> str:
+        """An id, not of `batch`, that the API has answered for; if there is none, the well-known one."""
+        excluded = batch.ids
         if self._answered is not None and self._answered not in excluded:
             return self._answered
+        if batch.kind is BatchKind.LISTING:
+            return self._well_known_id
         stored = await self._ledger.old_responses(now + timedelta(days=1), 0, _LOOKED_AT)
         for body in (await self._ledger.bodies([response.call_id for response in stored])).values():
             with suppress(BodyError, ValueError, LookupError, TypeError):
                 known = json.loads(body.raw())["items"][0]["id"]
                 if isinstance(known, str) and known not in excluded:
                     return known
-        return WELL_KNOWN_ID
+        return self._well_known_id

@@ -7,6 +7,10 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from harvester.listing import Page
+from harvester.model import Batch, Outcome
+from harvester.support.sanitize import count
+
 
 class Ending(enum.StrEnum):
     """Why a run ended well. If its workers end differently, the member that comes last here decides."""
@@ -30,6 +34,10 @@ class RunReport:
     fetched: int = 0
     missing: int = 0
     failed: int = 0
+    pages: int = 0
+    """Pages of playlists."""
+    listed: int = 0
+    """Ids in those pages, known ones included."""
     split: int = 0
     """Batches split to find an id at fault; each split costs one call more."""
     recovered: int = 0
@@ -47,6 +55,21 @@ class RunReport:
         """Return the report of the refresh of statistics, which follows."""
         self.statistics = RunReport()
         return self.statistics
+
+    def count_good(self, batch: Batch, outcome: Outcome) -> str:
+        """Count a settled call. Returns what it brought, for the log."""
+        self.good += 1
+        match outcome.listed:
+            case Page(ids):
+                self.pages += 1
+                self.listed += len(ids)
+                return f"{count(len(ids), 'id')} of {batch.ids[0]}"
+            case _ if batch.listing is not None:
+                return f"{batch.ids[0]}: {outcome.reason} {outcome.message}".rstrip()
+        fetched = len(outcome.found)
+        self.fetched += fetched
+        self.missing += len(batch) - fetched
+        return f"{fetched} fetched, {len(batch) - fetched} missing"
 
     @property
     def settled(self) -> int:

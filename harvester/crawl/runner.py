@@ -5,21 +5,24 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from datetime import date, timedelta
+from collections.abc import Sequence
+from datetime import timedelta
 
 from harvester import quota
 from harvester.clock import Clock
 from harvester.config import QuotaSettings, RunSettings
+from harvester.crawl.api_clock import ApiClock
 from harvester.crawl.batch_source import BatchSource, PendingIds
 from harvester.crawl.crawler import Crawler
+from harvester.crawl.phases import Phase, Phases
 from harvester.crawl.run_log import RunLog
 from harvester.crawl.run_report import Ending, RunReport
 from harvester.crawl.stop import Stop
 from harvester.errors import HarvesterError
 from harvester.ledger.ledger import Ledger
-from harvester.model import Budget, ProcessIdentity, VideoState
+from harvester.model import ProcessIdentity, VideoState
 from harvester.youtube import Api
-from harvester.youtube.endpoints import VIDEOS_LIST, Endpoint
+from harvester.youtube.endpoints import VIDEOS_LIST, Endpoint, budget_of
 
 log = logging.getLogger(__name__)
 
@@ -47,17 +50,18 @@ class Runner:
         report: RunReport | None = None,
         parts: str | None = None,
         endpoint: Endpoint = VIDEOS_LIST,
+        listings: Sequence[Phase] = (),
     ) -> None:
-        """`parts` is what the calls ask `endpoint` for, as the ledger notes it. `report` is updated during the run, so
-        that its counts are right even where the run raises."""
+        """`listings` are crawled first. `parts` is what the calls ask `endpoint` for, as the ledger notes it.
+        updated during the run, so that its counts are right even where the run raises."""
         self.report = report or RunReport()
         self._ledger = ledger
         self._api = api
         self._clock = clock
         self._run = run
-        self._budget = Budget(
-            date.min, quota.spendable_units, quota.units_per_call, parts, endpoint.name, endpoint.bucket
-        )
+        self._endpoint = endpoint
+        self._listings = listings
+        self._budget = budget_of(endpoint, quota, parts)
         self._process = process
         self._stop = stop or Stop()
         self._rng = rng or random.Random()
@@ -78,24 +82,31 @@ class Runner:
         reason = "interrupted"
         run_log = RunLog(log, run_id)
         batches = batches or PendingIds(self._ledger)
-        crawler = Crawler(
-            self._ledger,
-            self._api,
-            self._clock,
-            batches,
-            run_id=run_id,
-            run=self._run,
-            budget=self._budget,
-            report=self.report,
-            rng=self._rng,
-            max_calls=max_calls,
-        )
+        last_call = None if max_calls is None else self.report.calls + max_calls
+        clock = ApiClock(self._clock, self._api.time)
+
+        def crawler_of(phase: Phase) -> Crawler:
+            return Crawler(
+                self._ledger,
+                phase.api,
+                clock,
+                phase.batches,
+                run_id=run_id,
+                run=self._run,
+                budget=phase.budget,
+                report=self.report,
+                rng=self._rng,
+                max_calls=last_call,
+                well_known_id=phase.endpoint.well_known_id,
+            )
+
+        phases = Phases([*self._listings, Phase(self._endpoint, self._api, batches, self._budget)], crawler_of)
         try:
             self.report.recovered = await self._recover()
             self.report.ending = await _first_to_end(
-                asyncio.create_task(self._crawl_days(crawler, batches, run_log, until_done=until_done)),
+                asyncio.create_task(self._crawl_days(phases, clock, batches, run_log, until_done=until_done)),
                 asyncio.create_task(self._keep_lease(run_id, run_log)),
-                asyncio.create_task(self._watch_stop(crawler, run_log)),
+                asyncio.create_task(self._watch_stop(phases, run_log)),
             )
             # For this run there was nothing left.
             reason = Ending.NOTHING_LEFT if self.report.ending is Ending.CLAIMED_BY_OTHERS else self.report.ending.value
@@ -104,7 +115,7 @@ class Runner:
             raise
         finally:
             # Shielded: a run that is cancelled must not leave its claims behind.
-            await asyncio.shield(self._ledger.close_run(run_id, crawler.clock.now(), reason))
+            await asyncio.shield(self._ledger.close_run(run_id, clock.now(), reason))
 
     async def _is_claimed_by_others(self, batches: BatchSource) -> bool:
         """Whether ids are left that another run has claimed, or has just released."""
@@ -113,11 +124,13 @@ class Runner:
         videos = (await self._ledger.progress()).videos
         return bool(videos[VideoState.CLAIMED] or videos[VideoState.PENDING])
 
-    async def _crawl_days(self, crawler: Crawler, batches: BatchSource, run_log: RunLog, *, until_done: bool) -> Ending:
+    async def _crawl_days(
+        self, phases: Phases, clock: ApiClock, batches: BatchSource, run_log: RunLog, *, until_done: bool
+    ) -> Ending:
         # Before the first claim: with a wrong clock, all calls under way would have the wrong day.
-        await crawler.clock.ask()
+        await clock.ask()
         while True:
-            ending = await crawler.go()
+            ending = await phases.go()
             if ending is Ending.NOTHING_LEFT and (taken := await self._recover()):
                 # Another run of this ledger has died: its ids are pending again.
                 self.report.recovered += taken
@@ -126,16 +139,16 @@ class Runner:
                 return Ending.CLAIMED_BY_OTHERS
             if ending not in (Ending.BUDGET_SPENT, Ending.DAY_CLOSED):
                 return ending
-            if await crawler.clock.is_another_day(crawler.denied_day):
+            if await clock.is_another_day(phases.denied_day):
                 continue  # midnight has passed, or a clock was wrong
             if not until_done:
                 return ending
-            resets_at = quota.resets_at(crawler.clock.now())
+            resets_at = quota.resets_at(clock.now())
             message = "%s: sleeping until the quota is reset, %s UTC"
             run_log.run(logging.INFO, message, ending, f"{resets_at:%Y-%m-%d %H:%M}", reason=ending.value)
             if self.report.on_day_over is not None:
                 self.report.on_day_over(ending)
-            await crawler.sleep_until_reset(RESET_MARGIN)
+            await phases.sleep_until_reset(RESET_MARGIN)
 
     async def _keep_lease(self, run_id: int, run_log: RunLog) -> Ending:
         while True:
@@ -149,11 +162,11 @@ class Runner:
     async def _recover(self) -> int:
         return await self._ledger.recover(self._process, self._clock.now())
 
-    async def _watch_stop(self, crawler: Crawler, run_log: RunLog) -> Ending:
+    async def _watch_stop(self, phases: Phases, run_log: RunLog) -> Ending:
         """Drain the run at the first request to stop; end the run at once at the second."""
         await self._stop.draining.wait()
         run_log.run(logging.INFO, "stopping: waiting for the calls under way; a second signal stops it at once")
-        await crawler.close()
+        await phases.close()
         await self._stop.at_once.wait()
         self._ledger.stop_waiting()
         return Ending.STOPPED

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, and_, func, not_, or_, select, text
 from harvester.ledger.queries import OF_VIDEOS, AnyRow, as_body
 from harvester.ledger.schema import (
     calls,
+    listings,
     loads,
     metadata,
     pruned_responses,
@@ -27,9 +28,11 @@ from harvester.ledger.schema import (
     videos,
 )
 from harvester.ledger.statistics_queries import STATISTICS
+from harvester.listing import ListingState
 from harvester.model import VideoState
 from harvester.support.gzip_body import BodyError, parse_text
 from harvester.support.sanitize import agree, count
+from harvester.youtube.endpoints import PLAYLIST_ITEMS_LIST
 
 MAX_EXAMPLES = 5
 
@@ -50,6 +53,7 @@ def findings(db: Connection) -> Iterator[str]:
     yield from _database(db)
     yield from _states(db)
     yield from _claims(db)
+    yield from _listings(db)
     yield from _refreshes(db)
     yield from _units(db)
     yield from _pruned(db)
@@ -131,6 +135,24 @@ def _claims(db: Connection) -> Iterator[str]:
         yield f"{row.video_id} is {state} by call {row.call_id}, which is {row.call_state or 'not there'}."
 
 
+def _listings(db: Connection) -> Iterator[str]:
+    """Check that a listing counts the pages that its calls brought, and is claimed while one is under way."""
+    page = and_(calls.c.endpoint == PLAYLIST_ITEMS_LIST.name, calls.c.state == "ok", calls.c.http_status == 200)
+    sums = select(
+        calls.c.listing_id,
+        func.count().filter(page).label("read"),
+        func.count().filter(calls.c.state == "open").label("under_way"),
+    )
+    of = sums.where(calls.c.listing_id.is_not(None)).group_by(calls.c.listing_id).subquery()
+    counted = (func.coalesce(of.c[name], 0).label(name) for name in ("read", "under_way"))
+    query = select(listings.c.target, listings.c.state, listings.c.pages, *counted).order_by(listings.c.id)
+    for row in db.execute(query.join_from(listings, of, of.c.listing_id == listings.c.id, isouter=True)):
+        if row.pages != row.read:
+            yield f"{row.target} counts {count(row.pages, 'page')}, but its calls brought {row.read:,}."
+        if (row.state == ListingState.CLAIMED) != (row.under_way == 1):
+            yield f"{row.target} is {row.state}, but {count(row.under_way, 'call', 'is')} under way for it."
+
+
 def _refreshes(db: Connection) -> Iterator[str]:
     """Check that the responses which are being refreshed are stored."""
     old = calls.c.of_call
@@ -151,6 +173,7 @@ def _units(db: Connection) -> Iterator[str]:
         func.count().filter(calls.c.state == "ok").label("ok"),
         func.count().filter(calls.c.state == "failed").label("failed"),
         func.count().filter(calls.c.state == "abandoned").label("abandoned"),
+        func.count().filter(calls.c.state == "ok", calls.c.listing_id.is_not(None)).label("listed"),
     ).group_by(calls.c.bucket, calls.c.quota_day)
     counted = {(row.bucket, row.quota_day): row for row in db.execute(sums)}
     for day in db.execute(select(quota_days)):
@@ -162,6 +185,7 @@ def _units(db: Connection) -> Iterator[str]:
             ("good call", day.calls_ok, call_sums.ok if call_sums else 0),
             ("failed call", day.calls_failed, call_sums.failed if call_sums else 0),
             ("abandoned call", day.calls_abandoned, call_sums.abandoned if call_sums else 0),
+            ("good listing call", day.calls_listed, call_sums.listed if call_sums else 0),
         ]
         for what, kept, found in pairs:
             if kept != found:

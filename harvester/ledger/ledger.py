@@ -17,7 +17,7 @@ from typing import Any, Self
 from harvester.errors import HarvesterError
 from harvester.ledger import queries, statistics_queries
 from harvester.ledger.connector import Connector
-from harvester.ledger.load_records import Removal
+from harvester.ledger.load_records import OldResponse, Removal
 from harvester.ledger.process_identity import is_alive
 from harvester.ledger.transactions import claim as claiming
 from harvester.ledger.transactions import inserts, listings, prune, quota_days, refresh, requeue, runs
@@ -33,7 +33,6 @@ from harvester.model import (
     Denied,
     GiveBack,
     IdRecord,
-    OldResponse,
     Outcome,
     ProcessIdentity,
     Progress,
@@ -46,6 +45,7 @@ _SETTLE = {
     BatchKind.HARVEST: settling.settle_all,
     BatchKind.REFRESH: refresh.settle,
     BatchKind.STATISTICS: refresh.settle_statistics,
+    BatchKind.LISTING: listings.settle,
 }
 """The transaction that settles a batch of each kind."""
 _RECONNECTION_SECONDS = 1.0
@@ -132,6 +132,16 @@ class Ledger:
         """
         return await self._connector.run(refresh.claim, run_id, budget, now, kind, of_call, before)
 
+    async def claim_listing(
+        self, run_id: int, budget: Budget, now: datetime, *, channels: bool, given_up: Collection[int] = ()
+    ) -> Batch | Denied:
+        """Reserve the units of one call for a listing: for a channel whose uploads are unknown, or for a page.
+
+        `given_up`: the ids of listings to leave out. `budget` is of the endpoint that this needs. Returns the batch, of
+        kind LISTING, or why there is none.
+        """
+        return await self._connector.run(listings.claim, run_id, budget, now, channels, given_up)
+
     async def retry(self, run_id: int, batch: Batch, fault: Outcome, budget: Budget, now: datetime) -> Batch | Denied:
         """Close the batch's call as failed, and reserve the units of another call for the same ids.
 
@@ -144,8 +154,9 @@ class Ledger:
         """Store a good answer and settle its ids, as the batch's kind requires.
 
         HARVEST: they are fetched or missing. REFRESH: likewise, and the old response is deleted and noted as pruned.
-        STATISTICS: they stay as they are, as do all earlier statistics. Returns False where the claim was lost
-        meanwhile: then nothing is stored.
+        STATISTICS: they stay as they are, as do all earlier statistics. LISTING: what is learned of the channel is
+        stored, or the ids of the page are added, with the token of the next; an answer that lists nothing fails the
+        listing, for its reason. Returns False where the claim was lost meanwhile: then nothing is stored.
         """
         return self._connector.run_together(_SETTLE[batch.kind], settling.Settlement(batch, outcome, now))
 
@@ -199,6 +210,11 @@ class Ledger:
         from the newest page until one whose ids were all known before, other playlists whole.
         """
         return await self._connector.run(listings.add, targets, again, now)
+
+    async def has_listings(self) -> bool:
+        """Return whether any listing is still to be read."""
+        (rows,) = await self._connector.read(queries.UNREAD_LISTINGS)
+        return bool(rows)
 
     async def remove(self, span: Span, which: Removal) -> dict[VideoState, int]:
         """Remove the ids of `span` that no call has asked for. Returns how many of each state."""

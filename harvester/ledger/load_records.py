@@ -1,4 +1,4 @@
-"""Records of loads, and which ids to remove. Pure."""
+"""Records of loads and of responses, and which ids to remove. Pure."""
 
 from __future__ import annotations
 
@@ -67,6 +67,13 @@ class Loaded:
             unusual_examples=tuple(dict.fromkeys([*self.unusual_examples, *other.unusual_examples])),
             invalid_rows=self.invalid_rows + other.invalid_rows,
         )
+
+
+class OldResponse(NamedTuple):
+    """A stored response found by its age: its call, and how many positions its ids span."""
+
+    call_id: int
+    position_span: int
 
 
 class PartsAsked(NamedTuple):

@@ -101,6 +101,9 @@ LISTINGS = (
     .join_from(listings, loads, loads.c.id == listings.c.load_id, isouter=True)
     .order_by(listings.c.id)
 )
+UNREAD_LISTINGS = (
+    select(listings.c.id).where(listings.c.state.in_((ListingState.PENDING, ListingState.CLAIMED))).limit(1)
+)
 LAST_POSITION = select(func.coalesce(func.max(videos.c.position), 0))
 PROGRESS = (STATES, days("default"), PRUNED)
 # In load order; the call breaks ties, so that the order is always the same.

@@ -31,15 +31,16 @@ def price_hint(days: Sequence[QuotaDay], settings: QuotaSettings) -> str:
 
 def _closed_early(day: QuotaDay, settings: QuotaSettings) -> str:
     """The API closed the day before the price that is set had spent it."""
-    units = settings.daily_units - day.elsewhere
-    if day.closed_by_server_at is None or day.units * _MARGIN > units or not day.ok:
+    units, good = settings.daily_units - day.elsewhere, day.ok - day.listed
+    if day.closed_by_server_at is None or day.units * _MARGIN > units or not good:
         return ""
-    # `calls` includes refused ones, `ok` omits failed ones that cost: the price is between the two quotients.
-    least, most = units / day.calls, units / day.ok
+    # `calls` includes refused ones, `ok` omits failed ones that cost: the price is between the two quotients. The
+    # calls for listings have prices of their own, which matter little here.
+    least, most = units / day.calls, units / good
     if most < _MARGIN * settings.units_per_call:
         return ""
     seen = (
-        f"The API closed {day.day} after {count(day.ok, 'good call')}: {day.ok * settings.units_per_call:,} of "
+        f"The API closed {day.day} after {count(good, 'good call')}: {good * settings.units_per_call:,} of "
         f"{count(settings.daily_units, 'unit')} at quota.units_per_call = {settings.units_per_call}."
     )
     others = "if others use the key, enter what they spent: harvester quota --spent N"
@@ -51,11 +52,12 @@ def _closed_early(day: QuotaDay, settings: QuotaSettings) -> str:
 
 def _went_too_far(day: QuotaDay, settings: QuotaSettings) -> str:
     """More calls were answered than a day has units for, at the price that is set."""
-    units = day.ok * settings.units_per_call
+    good = day.ok - day.listed
+    units = good * settings.units_per_call
     if day.closed_by_server_at is not None or units < _MARGIN * settings.daily_units:
         return ""
     return (
-        f"On {day.day} the API answered {count(day.ok, 'call')}, at quota.units_per_call = {settings.units_per_call} "
+        f"On {day.day} the API answered {count(good, 'call')}, at quota.units_per_call = {settings.units_per_call} "
         f"{units:,} of {count(settings.daily_units, 'unit')}, and did not close the day: a call costs less. Set "
-        f"quota.units_per_call = {max(1, settings.daily_units // day.ok)}"
+        f"quota.units_per_call = {max(1, settings.daily_units // good)}"
     )

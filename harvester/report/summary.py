@@ -134,7 +134,7 @@ def summarize(
         remaining=remaining,
         closed_by_server=today.closed_by_server_at is not None,
         resets_at=quota.resets_at(now),
-        responses=sum(d.ok for d in progress.days) - progress.pruned.responses,
+        responses=progress.responses,
         raw_bytes=sum(d.raw_bytes for d in progress.days) - progress.pruned.raw_bytes,
         stored_bytes=sum(d.stored_bytes for d in progress.days) - progress.pruned.stored_bytes,
         percent=100 * progress.settled / progress.asked_for if progress.asked_for else 0.0,

@@ -12,8 +12,11 @@ from harvester.model import Outcome
 class Api(Protocol):
     """The API, as a worker uses it."""
 
-    async def fetch(self, ids: Sequence[str]) -> Outcome:
-        """Ask once for 1 to 50 ids. A fault is an outcome; an exception is a bug or a cancellation."""
+    async def fetch(self, ids: Sequence[str], page_token: str | None = None) -> Outcome:
+        """Ask once for 1 to 50 ids, or for the page of a playlist that `page_token` names.
+
+        A fault is an outcome; an exception is a bug or a cancellation.
+        """
         ...
 
     async def time(self) -> datetime | None:

@@ -14,8 +14,9 @@ from email.utils import parsedate_to_datetime
 
 from harvester.model import Answer, Outcome, Verdict
 from harvester.support.gzip_body import BodyError
-from harvester.youtube.endpoints import VIDEOS_LIST
+from harvester.youtube.endpoints import CHANNELS_LIST, PLAYLIST_ITEMS_LIST, VIDEOS_LIST, Endpoint
 from harvester.youtube.error_body import ApiError, read_error
+from harvester.youtube.listed import read_channel, read_page
 from harvester.youtube.validate import is_html, read_good
 
 MAX_RETRY_AFTER_SECONDS = 900.0
@@ -53,10 +54,10 @@ _OF_THE_BATCH = frozenset(
 _SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
-def classify(answer: Answer, asked: Collection[str], now: datetime, kind: str = VIDEOS_LIST.answer_kind) -> Outcome:
-    """Classify the answer to a call for the ids `asked`. A good one is of `kind`. `now` (aware) is for a Retry-After
-    that is a date."""
-    outcome = _good_or_fault(answer, asked, kind) if answer.status == 200 else _refusal(answer)
+def classify(answer: Answer, asked: Collection[str], now: datetime, endpoint: Endpoint = VIDEOS_LIST) -> Outcome:
+    """Classify the answer of `endpoint` to a call for the ids `asked`. `now` (aware) is for a Retry-After that is a
+    date."""
+    outcome = _good_or_fault(answer, asked, endpoint) if answer.status == 200 else _refusal(answer, endpoint)
     outcome = replace(outcome, answered_on=date_of(answer.headers.get("date", "")))
     if outcome.verdict is Verdict.GOOD:
         return outcome
@@ -85,17 +86,24 @@ def date_of(value: str) -> datetime | None:
         return None
 
 
-def _good_or_fault(answer: Answer, asked: Collection[str], kind: str) -> Outcome:
+def _good_or_fault(answer: Answer, asked: Collection[str], endpoint: Endpoint) -> Outcome:
     try:
-        body, found = read_good(answer, asked, kind)
+        if endpoint is CHANNELS_LIST:
+            channel = read_channel(answer, asked, endpoint.answer_kind)
+            return Outcome(Verdict.GOOD, "ok" if channel else "channelNotFound", answer.status, listed=channel)
+        if endpoint is PLAYLIST_ITEMS_LIST:
+            return Outcome(Verdict.GOOD, "ok", answer.status, listed=read_page(answer, endpoint.answer_kind))
+        body, found = read_good(answer, asked, endpoint.answer_kind)
     except BodyError as fault:
         verdict = Verdict.UNACCEPTABLE if fault.reason in _OF_THE_BATCH else Verdict.TRY_AGAIN
         return Outcome(verdict, fault.reason, http_status=answer.status, message=str(fault))
     return Outcome(Verdict.GOOD, "ok", http_status=answer.status, body=body, found=found)
 
 
-def _refusal(answer: Answer) -> Outcome:
+def _refusal(answer: Answer, endpoint: Endpoint) -> Outcome:
     error = read_error(answer)
+    if 400 <= answer.status < 500 and error.reason in endpoint.definite:
+        return Outcome(Verdict.GOOD, error.reason, http_status=answer.status, message=error.message)
     verdict, reason = _sort(answer, error)
     return Outcome(verdict, reason, http_status=answer.status, message=error.message)
 

@@ -81,7 +81,7 @@ class YouTubeClient:
         self._small_bytes = max(MIN_LARGE_BYTES, min(MAX_SMALL_BYTES, share))
         self._large = asyncio.Semaphore(max(1, MEMORY_BYTES // max_wire_bytes))
         self._session: aiohttp.ClientSession | None = None
-        self._classify: BatchingThread[tuple[Answer, Sequence[str], datetime, str], Outcome] = BatchingThread(
+        self._classify: BatchingThread[tuple[Answer, Sequence[str], datetime, Endpoint], Outcome] = BatchingThread(
             "answers", lambda calls: [Done(classify(*call)) for call in calls], ANSWERS_AT_ONCE
         )
 
@@ -119,18 +119,18 @@ class YouTubeClient:
             self._session = None
             await self._classify.close()
 
-    async def fetch(self, ids: Sequence[str]) -> Outcome:
-        """Ask once for `ids`, 1 to 50 of them. Network faults are outcomes."""
+    async def fetch(self, ids: Sequence[str], page_token: str | None = None) -> Outcome:
+        """Ask once for `ids`, as many as the endpoint takes. Network faults are outcomes."""
         if not 0 < len(ids) <= self._endpoint.ids_per_call:
             raise ValueError(f"a call is for 1 to {self._endpoint.ids_per_call} ids, not {len(ids)}")
         async with AsyncExitStack() as held:
             try:
-                answer = await self._get(self._url.extend_query(id=",".join(ids)), held)
+                answer = await self._get(self._url.extend_query(self._endpoint.query(ids, page_token)), held)
             except NETWORK_FAULTS as fault:
                 return outcome_of(fault)
             if len(answer.body) > self._max_wire_bytes:
                 return Outcome(Verdict.TRY_AGAIN, "body_too_large", http_status=answer.status)
-            outcome = await self._classify((answer, ids, self._clock.now(), self._endpoint.answer_kind))
+            outcome = await self._classify((answer, ids, self._clock.now(), self._endpoint))
             if outcome.verdict is not Verdict.GOOD:
                 return self._without_key(outcome)
             if len(answer.body) <= self._small_bytes:

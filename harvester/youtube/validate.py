@@ -20,6 +20,7 @@ import hashlib
 import secrets
 import threading
 from collections.abc import Collection
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -89,6 +90,21 @@ def read_good(
     found = _ids(raw, frozenset(asked), kind)
     digest = hashlib.sha256(answer.body).digest()
     return Body(answer.body, encoding, len(raw), digest, len(found)), found
+
+
+def read_text(answer: Answer, kind: str) -> bytes:
+    """Return the JSON of a 200 that is an object of `kind`, whatever its items are. Raises BodyError for any other."""
+    if is_html(answer):
+        raise BodyError("html", "a web page instead of the API's answer")
+    raw = decompress(answer.body, encoding_of(answer), MAX_RAW_BYTES)
+    for text in (raw, without_lone_surrogates(raw)):
+        with suppress(ValueError, TypeError, LookupError, RuntimeError):
+            page = _parsed(text)
+            names = list(page)
+            items = list(page["items"]) if "items" in names else []
+            if page["kind"] == kind and all(len(set(each)) == len(each) for each in (names, *items)):
+                return text
+    raise _fault(text, kind)
 
 
 def is_html(answer: Answer) -> bool:

@@ -96,11 +96,11 @@ class Watched:
     async def time(self) -> datetime | None:
         return await self._client.time()
 
-    async def fetch(self, ids: Sequence[str]) -> Outcome:
+    async def fetch(self, ids: Sequence[str], page_token: str | None = None) -> Outcome:
         self._under_way += 1
         sent_on, sent_at, under_way = self._clock.now(), self._clock.monotonic(), self._under_way
         try:
-            outcome = await self._client.fetch(ids)
+            outcome = await self._client.fetch(ids, page_token)
             if not set(ids).isdisjoint(self._broken):
                 outcome = Outcome(Verdict.TRY_AGAIN, "backendError", 503)
             if outcome.verdict is Verdict.SLOW_DOWN and self._retry_after is not None:

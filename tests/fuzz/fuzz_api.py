@@ -51,7 +51,7 @@ class FuzzApi:
         """Whether an outage (of these kinds) lay within that time."""
         return any(o.start <= end and o.end >= start and (not kinds or o.kind in kinds) for o in self.plan.outages)
 
-    async def fetch(self, ids: Sequence[str]) -> Outcome:
+    async def fetch(self, ids: Sequence[str], page_token: str | None = None) -> Outcome:
         self.calls += 1
         assert self.calls <= MAX_CALLS, "the crawl asks without end"
         assert 0 < len(ids) <= 50
@@ -135,7 +135,7 @@ class Heard:
         self._blind = blind
         self._heard_at: float | None = None
 
-    async def fetch(self, ids: Sequence[str]) -> Outcome:
+    async def fetch(self, ids: Sequence[str], page_token: str | None = None) -> Outcome:
         clock = self._api.clock
         # A claim of the same instant may have been made before; a `Date` has no parts of a second.
         day, earlier = (quota.quota_day(clock.true_now() - timedelta(seconds=back)) for back in (0, 1))

@@ -72,6 +72,12 @@ USED = {name: index for index, names in PARTIAL.items() for name in names} | {
     "REOPEN_DAY": "sqlite_autoindex_quota_days_1",
     "LOCK_RESPONSE": ROWS,
     "READ_AGAIN": "SCAN listings",
+    "PICK_LISTING": "SCAN listings",
+    "SAME_PLAYLIST": "SCAN listings",
+    "MOVE_LISTING": ROWS,
+    "LISTING": ROWS,
+    "SETTLE_LISTING": ROWS,
+    "NOTE_CHANNEL": ROWS,
 }
 PLAIN_INSERTS = {
     *("OPEN_RUN", "OPEN_CALLS", "STORE_RESPONSE", "INSERT_IDS", "INSERT_TEXTS"),

@@ -34,6 +34,11 @@ daily_units = 10_000
 units_per_call = 11
 reserve_units = 0                # left for other users of the same key
 statistics_daily_units = 10_000  # what refresh --statistics-only may spend: a quota of its own, at a unit a call
+units_per_channel = 1            # the price of channels.list, by which discover finds the uploads of a channel
+units_per_page = 1               # the price of playlistItems.list, which lists 50 videos
+
+[discover]
+again = false                    # true: each run looks for new videos of the channels and playlists that are done
 
 [statistics]
 # If set, harvester run ends by fetching all counts that are older than so many quota days: 1d, 2d, 1w.

@@ -12,31 +12,6 @@ MIGRATING = "migrating"
 # Take a lock until the end of the transaction.
 LOCK_UNTIL_COMMIT = f"SELECT pg_advisory_xact_lock({_LOCK_KEY.format('%(what)s::text')})"
 
-# --- the transaction itself
-
-# Each statement sees what was committed before it began.
-BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
-# The end of every transaction.
-COMMIT = "COMMIT"
-
-_INSTANT = "to_char((clock_timestamp(){}) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
-_NOW = _INSTANT.format("")
-# Run before each COMMIT, which is sent after the result. So a session that may still commit locks the writer's row.
-WRITE_TOKEN = f"""
-INSERT INTO commit_tokens (writer, token, written_at) VALUES (%(writer)s, %(token)s, {_NOW})
-ON CONFLICT (writer) DO UPDATE SET token = excluded.token, written_at = excluded.written_at
-"""  # noqa: S608 (the text is that above)
-# The last token that was committed, or 0. Waits for the end of a session that locks the row.
-LAST_TOKEN = f"""
-INSERT INTO commit_tokens (writer, token, written_at) VALUES (%(writer)s, 0, {_NOW})
-ON CONFLICT (writer) DO UPDATE SET written_at = excluded.written_at RETURNING token
-"""  # noqa: S608
-# Delete the token of a writer that ends: its commits are no longer in doubt.
-DELETE_TOKEN = "DELETE FROM commit_tokens WHERE writer = %(writer)s"  # noqa: S105 (no password)
-_LONG_AGO = _INSTANT.format(" - interval '30 days'")
-# Delete tokens of killed writers. A writer that is alive after all inserts its row again.
-DELETE_STALE_TOKENS = f"DELETE FROM commit_tokens WHERE written_at < {_LONG_AGO}"  # noqa: S608
-
 # --- runs
 
 # Insert a run and its process.
@@ -122,10 +97,11 @@ WHERE kept.units_reserved + kept.units_elsewhere + excluded.units_reserved <= ex
 # Insert calls for one run and day. Returns their ids, in order.
 OPEN_CALLS = """
 INSERT INTO calls (
-    run_id, bucket, quota_day, units, endpoint, parts, of_call, ids, attempt, first_position, last_position, started_at
+    run_id, bucket, quota_day, units, endpoint, parts, of_call, listing_id, ids, attempt, first_position, last_position,
+    started_at
 )
-SELECT %(run_id)s, %(bucket)s, %(day)s, %(units)s, %(endpoint)s, %(parts)s, %(of_call)s::bigint, ids, attempt, first,
-    last, beginning
+SELECT %(run_id)s, %(bucket)s, %(day)s, %(units)s, %(endpoint)s, %(parts)s, %(of_call)s::bigint,
+    %(listing_id)s::int, ids, attempt, first, last, beginning
 FROM unnest(%(ids)s::int[], %(attempts)s::int[], %(firsts)s::bigint[], %(lasts)s::bigint[], %(beginnings)s::text[])
     WITH ORDINALITY AS given (ids, attempt, first, last, beginning, place)
 ORDER BY place
@@ -174,7 +150,8 @@ COUNT_DAY = """
 UPDATE quota_days SET calls_ok = calls_ok + %(ok)s, calls_failed = calls_failed + %(failed)s,
     calls_abandoned = calls_abandoned + %(abandoned)s, units_reserved = units_reserved - %(refund)s,
     videos_fetched = videos_fetched + %(fetched)s, videos_missing = videos_missing + %(missing)s,
-    raw_bytes = raw_bytes + %(raw_bytes)s, stored_bytes = stored_bytes + %(stored_bytes)s
+    raw_bytes = raw_bytes + %(raw_bytes)s, stored_bytes = stored_bytes + %(stored_bytes)s,
+    calls_listed = calls_listed + %(listed)s
 WHERE bucket = %(bucket)s AND day = %(day)s
 """
 # Lock this row before changing those below, so that transactions wait here instead of in a deadlock.
@@ -225,7 +202,7 @@ VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
 ABANDON_CALLS = """
 UPDATE calls SET state = 'abandoned', reason = %(reason)s, finished_at = %(now)s
 WHERE run_id = %(run_id)s AND state = 'open'
-RETURNING id, first_position, last_position, of_call, bucket, quota_day
+RETURNING id, first_position, last_position, of_call, listing_id, bucket, quota_day
 """
 # Close a day, which the API says is spent.
 CLOSE_DAY = """
@@ -370,10 +347,39 @@ VALUES (%(kind)s, %(target)s, %(playlist_id)s, %(now)s)
 ON CONFLICT (target) DO NOTHING
 """
 # done | failed -> pending: those of the targets that failed, and if `again`, those that are done; without targets, of
-# all. `capped` stays where only new pages will be read.
+# all. `capped` stays where only new pages will be read. One without a page reads what another listing reads.
 READ_AGAIN = """
 UPDATE listings SET state = 'pending', finished_at = NULL, reason = NULL, next_page_token = NULL, pass_pages = 0,
     pass_items = 0, restarts = 0, capped = CASE WHEN known_up_to IS NULL THEN 0 ELSE capped END
 WHERE (%(targets)s::text[] IS NULL OR target = ANY(%(targets)s::text[]))
-    AND (state = 'done' AND %(again)s OR state = 'failed' AND %(targets)s::text[] IS NOT NULL)
+    AND (state = 'done' AND pages > 0 AND %(again)s OR state = 'failed' AND %(targets)s::text[] IS NOT NULL)
 """
+# The next listing to read, with what to ask for: a channel whose uploads are not known yet, or a page of a playlist.
+PICK_LISTING = """
+SELECT id, coalesce(playlist_id, target), next_page_token FROM listings
+WHERE state = 'pending' AND (playlist_id IS NULL) = %(channels)s AND id <> ALL(%(given_up)s::int[])
+ORDER BY id LIMIT 1 FOR UPDATE
+"""
+# pending -> claimed, or back.
+MOVE_LISTING = "UPDATE listings SET state = %(state)s WHERE id = %(listing_id)s"
+# How far a listing has been read.
+LISTING = """
+SELECT kind, target, pages, pass_pages, pass_items, restarts, reported_total, capped, known_up_to, load_id
+FROM listings WHERE id = %(listing_id)s
+"""
+# claimed -> pending | done | failed, with all that a page changes.
+SETTLE_LISTING = """
+UPDATE listings SET state = %(state)s, next_page_token = %(next_page_token)s, pages = %(pages)s,
+    pass_pages = %(pass_pages)s, pass_items = %(pass_items)s, restarts = %(restarts)s,
+    reported_total = %(reported_total)s, capped = %(capped)s, known_up_to = %(known_up_to)s, reason = %(reason)s,
+    load_id = %(load_id)s, finished_at = %(finished_at)s
+WHERE id = %(listing_id)s
+"""
+# Store what channels.list says of a channel.
+NOTE_CHANNEL = """
+UPDATE listings SET channel_id = %(channel_id)s, title = %(title)s, playlist_id = %(uploads_id)s,
+    resource = %(resource)s, channel_at = %(now)s
+WHERE id = %(listing_id)s
+"""
+# Whether another listing reads the same playlist.
+SAME_PLAYLIST = "SELECT 1 FROM listings WHERE playlist_id = %(playlist_id)s AND id <> %(listing_id)s LIMIT 1"

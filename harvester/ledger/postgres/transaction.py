@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 
+from harvester.ledger.postgres import commit_statements
 from harvester.ledger.postgres import statements as sql
 from harvester.ledger.postgres.texts import escaped
 from harvester.ledger.transactions.transaction import Lock, Move, Row, Transaction
@@ -131,7 +132,7 @@ class PostgresTransaction(Transaction):
         return timedelta(seconds=round((servers - datetime.now(UTC)).total_seconds()))
 
     def delete_stale_tokens(self) -> None:
-        self.later(sql.DELETE_STALE_TOKENS)
+        self.later(commit_statements.DELETE_STALE_TOKENS)
 
     def _ask(self, statement: str, values: Mapping[str, Any]) -> psycopg.Cursor:
         if not self._waiting:

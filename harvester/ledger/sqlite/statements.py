@@ -91,9 +91,10 @@ WHERE units_reserved + units_elsewhere + excluded.units_reserved <= excluded.uni
 # Each call as a list: ids, attempt, first position, last position, beginning.
 OPEN_CALLS = """
 INSERT INTO calls (
-    run_id, bucket, quota_day, units, endpoint, parts, of_call, ids, attempt, first_position, last_position, started_at
+    run_id, bucket, quota_day, units, endpoint, parts, of_call, listing_id, ids, attempt, first_position, last_position,
+    started_at
 )
-SELECT :run_id, :bucket, :day, :units, :endpoint, :parts, :of_call, json_extract(value, '$[0]'),
+SELECT :run_id, :bucket, :day, :units, :endpoint, :parts, :of_call, :listing_id, json_extract(value, '$[0]'),
     json_extract(value, '$[1]'), json_extract(value, '$[2]'), json_extract(value, '$[3]'), json_extract(value, '$[4]')
 FROM json_each(:rows)
 """
@@ -180,14 +181,15 @@ COUNT_DAY = """
 UPDATE quota_days SET calls_ok = calls_ok + :ok, calls_failed = calls_failed + :failed,
     calls_abandoned = calls_abandoned + :abandoned, units_reserved = units_reserved - :refund,
     videos_fetched = videos_fetched + :fetched, videos_missing = videos_missing + :missing,
-    raw_bytes = raw_bytes + :raw_bytes, stored_bytes = stored_bytes + :stored_bytes
+    raw_bytes = raw_bytes + :raw_bytes, stored_bytes = stored_bytes + :stored_bytes,
+    calls_listed = calls_listed + :listed
 WHERE bucket = :bucket AND day = :day
 """
 # Abandon all open calls of a run.
 ABANDON_CALLS = """
 UPDATE calls SET state = 'abandoned', reason = :reason, finished_at = :now
 WHERE run_id = :run_id AND state = 'open'
-RETURNING id, first_position, last_position, of_call, bucket, quota_day
+RETURNING id, first_position, last_position, of_call, listing_id, bucket, quota_day
 """
 # Close a day, which the API says is spent.
 CLOSE_DAY = """
@@ -324,10 +326,38 @@ INSERT INTO listings (kind, target, playlist_id, added_at) VALUES (:kind, :targe
 ON CONFLICT (target) DO NOTHING
 """
 # done | failed -> pending: those of the targets that failed, and if `again`, those that are done; without targets, of
-# all. `capped` stays where only new pages will be read.
+# all. `capped` stays where only new pages will be read. One without a page reads what another listing reads.
 READ_AGAIN = """
 UPDATE listings SET state = 'pending', finished_at = NULL, reason = NULL, next_page_token = NULL, pass_pages = 0,
     pass_items = 0, restarts = 0, capped = CASE WHEN known_up_to IS NULL THEN 0 ELSE capped END
 WHERE (:targets IS NULL OR target IN (SELECT value FROM json_each(:targets)))
-    AND (state = 'done' AND :again OR state = 'failed' AND :targets IS NOT NULL)
+    AND (state = 'done' AND pages > 0 AND :again OR state = 'failed' AND :targets IS NOT NULL)
 """
+# The next listing to read, with what to ask for: a channel whose uploads are not known yet, or a page of a playlist.
+PICK_LISTING = """
+SELECT id, coalesce(playlist_id, target), next_page_token FROM listings
+WHERE state = 'pending' AND (playlist_id IS NULL) = :channels AND id NOT IN (SELECT value FROM json_each(:given_up))
+ORDER BY id LIMIT 1
+"""
+# pending -> claimed, or back.
+MOVE_LISTING = "UPDATE listings SET state = :state WHERE id = :listing_id"
+# How far a listing has been read.
+LISTING = """
+SELECT kind, target, pages, pass_pages, pass_items, restarts, reported_total, capped, known_up_to, load_id
+FROM listings WHERE id = :listing_id
+"""
+# claimed -> pending | done | failed, with all that a page changes.
+SETTLE_LISTING = """
+UPDATE listings SET state = :state, next_page_token = :next_page_token, pages = :pages, pass_pages = :pass_pages,
+    pass_items = :pass_items, restarts = :restarts, reported_total = :reported_total, capped = :capped,
+    known_up_to = :known_up_to, reason = :reason, load_id = :load_id, finished_at = :finished_at
+WHERE id = :listing_id
+"""
+# Store what channels.list says of a channel.
+NOTE_CHANNEL = """
+UPDATE listings SET channel_id = :channel_id, title = :title, playlist_id = :uploads_id,
+    resource = :resource, channel_at = :now
+WHERE id = :listing_id
+"""
+# Whether another listing reads the same playlist.
+SAME_PLAYLIST = "SELECT 1 FROM listings WHERE playlist_id = :playlist_id AND id <> :listing_id LIMIT 1"

@@ -133,6 +133,7 @@ def open_calls(
     budget: Budget,
     calls: Sequence[tuple[Sequence[int], int, datetime]],
     of_call: int | None = None,
+    listing_id: int | None = None,
 ) -> Sequence[int]:
     """Open a call for each of these positions, attempt and beginning. Returns their ids. `of_call`: see `Batch`."""
     columns: dict[str, Sequence[int | str]] = {
@@ -152,4 +153,5 @@ def open_calls(
         parts=budget.parts,
         endpoint=budget.endpoint,
         of_call=of_call,
+        listing_id=listing_id,
     )

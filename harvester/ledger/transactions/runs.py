@@ -81,8 +81,10 @@ def recover(tx: Transaction, recovery: Recovery, seen_disconnected: Collection[i
 def _abandon(tx: Transaction, run_id: int, now: datetime, reason: str) -> int:
     """Abandon the open calls of a run and release their ids. The units stay spent: the API may have counted them."""
     lost = tx.rows(tx.sql.ABANDON_CALLS, run_id=run_id, now=instant(now), reason=reason)
-    if moves := [(first, last, call_id) for call_id, first, last, of_call, *_ in lost if of_call is None]:
+    if moves := [(first, last, call_id) for call_id, first, last, *other, _, _ in lost if other == [None, None]]:
         release(tx, moves)
+    for listing_id in [listing_id for *_, listing_id, _, _ in lost if listing_id is not None]:
+        tx.later(tx.sql.MOVE_LISTING, listing_id=listing_id, state="pending")
     for *_, bucket, day in lost:
         tx.count_day(bucket, day, abandoned=1)
     return len(lost)

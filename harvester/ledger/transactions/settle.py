@@ -116,12 +116,15 @@ def retry(tx: Transaction, run_id: int, batch: Batch, fault: Outcome, budget: Bu
     if not _close_failed(tx, batch, fault, now):
         return Denied.CLAIM_LOST
     moves = moves_of(batch.positions, batch.call_id) if batch.kind.claims_ids else []
+    listing_id = batch.listing.listing_id if batch.listing else None
     paid, refusal = reserve(tx, budget, 1)
     if not paid:
         if moves:
             release(tx, moves)
+        if listing_id is not None:
+            tx.later(tx.sql.MOVE_LISTING, listing_id=listing_id, state="pending")
         return refusal
-    (call_id,) = open_calls(tx, run_id, budget, [(batch.positions, batch.attempt + 1, now)], batch.of_call)
+    (call_id,) = open_calls(tx, run_id, budget, [(batch.positions, batch.attempt + 1, now)], batch.of_call, listing_id)
     if moves:
         tx.move_later(tx.sql.RECLAIM, moves, new_call_id=call_id)
     return batch.by_next_call(call_id, budget)
@@ -131,6 +134,8 @@ def give_back(tx: Transaction, batch: Batch, fault: Outcome, how: GiveBack, now:
     """Close the call as failed, and release, split or fail its ids: see `Ledger.give_back`."""
     if not _close_failed(tx, batch, fault, now):
         return False
+    if batch.listing is not None:
+        tx.later(tx.sql.MOVE_LISTING, listing_id=batch.listing.listing_id, state="pending")
     if not batch.kind.claims_ids:
         return True
     moves = moves_of(batch.positions, batch.call_id)

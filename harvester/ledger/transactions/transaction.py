@@ -19,7 +19,7 @@ Lock = Literal["adding", "taking halves"]
 """Work that only one transaction at a time may do."""
 
 _NO_CHANGE = dict.fromkeys(
-    ("ok", "failed", "abandoned", "refund", "fetched", "missing", "raw_bytes", "stored_bytes"), 0
+    ("ok", "failed", "abandoned", "refund", "fetched", "missing", "raw_bytes", "stored_bytes", "listed"), 0
 )
 
 

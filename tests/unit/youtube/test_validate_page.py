@@ -171,8 +171,7 @@ def test_a_page_that_not_every_reader_can_read_is_a_fault(reason: str, body: byt
 def test_statistics_go_through_the_same_door() -> None:
     for reason, more in (("ok", b""), ("name_twice", b', "items": []'), ("bad_number", b', "n": 1e400')):
         body = b'{"kind": "youtube#batchGetStatsResponse", "items": [{"id": "aaaaaaaaaaA"}]%b}' % more
-        kind = VIDEOS_BATCH_GET_STATS.answer_kind
-        assert classify(Answer(200, JSON_HEADERS, body), ASKED, NOW, kind).reason == reason
+        assert classify(Answer(200, JSON_HEADERS, body), ASKED, NOW, VIDEOS_BATCH_GET_STATS).reason == reason
 
 
 @pytest.mark.parametrize("levels", [validate.MAX_DEPTH - 1, validate.MAX_DEPTH])

@@ -1,0 +1,63 @@
+"""Open a run as the settings have it: its clients, and what it reads before the ids."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
+from functools import partial
+from typing import TYPE_CHECKING
+
+from harvester.clock import Clock
+from harvester.config import Config
+from harvester.crawl.phases import listing_phases
+from harvester.crawl.run_report import RunReport
+from harvester.crawl.runner import Runner
+from harvester.crawl.stop import Stop
+from harvester.ledger.ledger import Ledger
+from harvester.model import ProcessIdentity
+from harvester.support.open_files import affordable
+from harvester.youtube.client import client_for
+from harvester.youtube.endpoints import Endpoint
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+
+@asynccontextmanager
+async def open_runner(
+    config: Config,
+    ledger: Ledger,
+    report: RunReport,
+    *,
+    clock: Clock,
+    key: SecretStr,
+    process: ProcessIdentity,
+    stop: Stop | None,
+    rng: random.Random | None,
+    endpoint: Endpoint,
+    listings: bool,
+    proxies: bool,
+) -> AsyncIterator[Runner]:
+    """Open a run over an open ledger, with a client of `endpoint`; both end with the context.
+
+    With `listings`, it reads channels and playlists first. With `proxies`, it uses those of the environment.
+    """
+    run = config.run.model_copy(update={"concurrency": affordable(config.run.concurrency)})
+    client_of = partial(client_for, settings=config.youtube, run=run, key=key, clock=clock, proxies=proxies)
+    phases = listing_phases(ledger, client_of, config.quota) if listings else nullcontext(())
+    async with client_of(endpoint) as client, phases as before:
+        yield Runner(
+            ledger,
+            client,
+            clock,
+            run=run,
+            endpoint=endpoint,
+            quota=endpoint.quota(config.quota),
+            process=process,
+            stop=stop,
+            rng=rng,
+            report=report,
+            parts=endpoint.asked(config.youtube),
+            listings=before,
+        )
