@@ -20,8 +20,10 @@ from children import ForkedSimulator, Program
 from crawled_ledger import crawled_ledger, scattered
 from dask_kit import PARQUET, files, go
 from faulty_s3 import FaultyS3
+from s3_kit import PART
 from waiting import wait_until
 
+from harvester.export.storage.s3 import S3Target
 from harvester.simulator import SimulatorSettings, make_ids
 
 if TYPE_CHECKING:
@@ -29,9 +31,10 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 # Port 0, and 127.0.0.1 because moto listens on every interface unless told. It ends with its standard input,
-# so a test run that is killed leaves no server behind.
+# so a test run that is killed leaves no server behind. It accepts parts smaller than S3 does, and keeps all in memory.
 MOTO = """
-import sys
+import os, sys
+os.environ |= {"S3_UPLOAD_PART_MIN_SIZE": "1048576", "MOTO_S3_DEFAULT_KEY_BUFFER_SIZE": "100000000"}
 from moto.server import ThreadedMotoServer
 server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
 server.start()
@@ -169,6 +172,12 @@ def s3(
     bucket = f"test-{uuid.uuid4().hex}"
     client.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
     return S3(endpoint=endpoint, bucket=bucket, client=client)
+
+
+@pytest.fixture
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What this process exports goes up in parts of that size, a twelfth of the usual."""
+    monkeypatch.setitem(S3Target.__init__.__kwdefaults__, "part_bytes", PART)
 
 
 @pytest.fixture

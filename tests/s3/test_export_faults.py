@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from faulty_s3 import Action, FaultyS3, Hold, error_in_200, lose_answer, refuse, reset, slow
 from memory_reader import MemoryReader
-from s3_kit import KEY, PART, findings, go, large_reader, on_both, pair, small_reader, target
+from s3_kit import KEY, LEAST_PART, PART, QUARTER, findings, go, large_reader, on_both, pair, small_reader, target
 from waiting import LIMIT_SECONDS
 
 from harvester.errors import ConfigError, CredentialsError, HarvesterError, StorageUnavailable
 from harvester.export.storage import s3_client
 from harvester.export.storage.s3 import S3Target
-from harvester.export.storage.s3_upload import MIB
 
 if TYPE_CHECKING:
     from conftest import S3
@@ -58,10 +57,17 @@ def name(value: object) -> str | None:
 
 
 @pytest.fixture(autouse=True)
-def small_parts_and_short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(S3Target.__init__.__kwdefaults__, "part_bytes", PART)
+def short_waits(small_parts: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(s3_client, "_ATTEMPTS", 2)
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.01)
+
+
+@pytest.fixture
+def large(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> MemoryReader:
+    """Of several parts. What is to break off in the middle of one has to be more than sockets hold."""
+    size = LEAST_PART if request.getfixturevalue("action") is reset else PART
+    monkeypatch.setitem(S3Target.__init__.__kwdefaults__, "part_bytes", size)
+    return large_reader(1, size)
 
 
 @pytest.fixture
@@ -80,12 +86,11 @@ def assert_the_next_export_succeeds(s3: S3, faulty: FaultyS3, reader: MemoryRead
 
 @pytest.mark.parametrize(("s3", "operation", "action"), alternately(PASSING), ids=name, indirect=["s3"])
 def test_a_passing_fault_is_healed(
-    s3: S3, faulty: FaultyS3, old: tuple[bytes, bytes], operation: str, action: Action
+    s3: S3, faulty: FaultyS3, old: tuple[bytes, bytes], large: MemoryReader, operation: str, action: Action
 ) -> None:
     faulty.on(operation, action, times=1)
-    reader = large_reader(1)
-    go(s3, reader)
-    assert findings(s3, reader) == []
+    go(s3, large)
+    assert findings(s3, large) == []
     assert s3.uploads() == []
 
 
@@ -94,12 +99,13 @@ def test_a_lasting_fault_changes_nothing(
     s3: S3,
     faulty: FaultyS3,
     old: tuple[bytes, bytes],
+    large: MemoryReader,
     operation: str,
     action: Action,
     kind: type[HarvesterError],
 ) -> None:
     faulty.on(operation, action)
-    reader = small_reader() if operation == "put" else large_reader(1)
+    reader = small_reader() if operation == "put" else large
     with pytest.raises(kind) as caught:
         go(s3, reader)
     assert caught.value.exit_code == (4 if kind is StorageUnavailable else 3)
@@ -171,12 +177,12 @@ class TestUploadsOfOthers:
 class TestTwoAtOnce:
     def test_the_one_that_began_first_and_ends_first_is_left_alone(self, s3: S3) -> None:
         def chunks() -> Iterator[bytes]:
-            yield b"b" * 11 * MIB
+            yield b"b" * 9 * QUARTER
             first.join()
-            assert s3.content("songs.json") == b"a" * 11 * MIB
+            assert s3.content("songs.json") == b"a" * 9 * QUARTER
 
         def begun() -> Iterator[bytes]:
-            yield b"a" * 11 * MIB
+            yield b"a" * 9 * QUARTER
             under_way.set()
             second_began.wait(LIMIT_SECONDS)
 
@@ -194,18 +200,18 @@ class TestTwoAtOnce:
         first.start()
         under_way.wait(LIMIT_SECONDS)
         target(s3).publish(noting(), content_type="application/json")
-        assert s3.content("songs.json") == b"b" * 11 * MIB
+        assert s3.content("songs.json") == b"b" * 9 * QUARTER
         assert s3.uploads() == []
 
     def test_one_that_was_overtaken_does_not_put_the_older_state_back(self, s3: S3) -> None:
         def overtaken() -> Iterator[bytes]:
-            yield b"older" * 3 * MIB
-            target(s3).publish([b"newer" * 3 * MIB], content_type="application/json")
+            yield b"older" * PART
+            target(s3).publish([b"newer" * PART], content_type="application/json")
 
         # NoSuchUpload; moto's server says 500.
         with pytest.raises(StorageUnavailable, match="refused CompleteMultipartUpload"):
             target(s3).publish(overtaken(), content_type="application/json")
-        assert s3.content("songs.json") == b"newer" * 3 * MIB
+        assert s3.content("songs.json") == b"newer" * PART
         assert s3.uploads() == []
 
 
@@ -215,7 +221,7 @@ def test_a_part_on_its_way_when_the_export_is_told_to_stop(s3: S3, faulty: Fault
     faulty.on("part", hold, times=1)
 
     def interrupted() -> Iterator[bytes]:
-        yield b"x" * 11 * MIB
+        yield b"x" * 9 * QUARTER
         assert hold.arrived.wait(LIMIT_SECONDS)
         threading.Timer(0.2, hold.release).start()
         raise SystemExit(143)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from faulty_s3 import FaultyS3, Request, refuse
 from memory_reader import MemoryReader
-from s3_kit import KEY, PART, findings, go, large_reader, on_both, pair, parts, small_reader, target
+from s3_kit import KEY, LEAST_PART, PART, findings, go, large_reader, on_both, pair, parts, small_reader, target
 from waiting import LIMIT_SECONDS
 
 from harvester._version import __version__
@@ -18,7 +18,6 @@ from harvester.config import ExportSettings, load_config
 from harvester.errors import ConfigError, CredentialsError, StorageUnavailable
 from harvester.export import check_published
 from harvester.export.storage import s3_client
-from harvester.export.storage.s3 import S3Target
 from harvester.export.storage.s3_upload import MAX_PARTS, MIB, PART_BYTES, part_size
 
 if TYPE_CHECKING:
@@ -30,8 +29,7 @@ at_every_size = pytest.mark.parametrize("size", ["put", "multipart", "folder"])
 
 
 @pytest.fixture(autouse=True)
-def small_parts_and_short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(S3Target.__init__.__kwdefaults__, "part_bytes", PART)
+def small_parts_and_short_waits(small_parts: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(s3_client, "_ATTEMPTS", 2)
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.01)
 
@@ -264,7 +262,7 @@ def test_parts_are_sent_several_at_once(s3: S3, faulty: FaultyS3) -> None:
 def test_half_as_much_again_as_expected_fits_ten_thousand_parts(expected: int) -> None:
     size = part_size(expected)
     assert size * MAX_PARTS >= expected * 3 // 2
-    assert PART_BYTES <= size <= 5 * 2**30
+    assert LEAST_PART <= PART_BYTES <= size <= 5 * 2**30
     assert size % MIB == 0
     assert size == PART_BYTES or (size - MIB) * MAX_PARTS < expected * 3 / 2
 

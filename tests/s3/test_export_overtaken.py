@@ -43,7 +43,7 @@ def newer() -> MemoryReader:
 @on_both
 @pytest.mark.parametrize("before", [False, True], ids=["nothing there", "one before"])
 @pytest.mark.parametrize("size", ["small", "large"])
-def test_a_file(s3: S3, before: bool, size: str) -> None:
+def test_a_file(s3: S3, small_parts: None, before: bool, size: str) -> None:
     if before:
         go(s3, small_reader())
     reader = small_reader() if size == "small" else large_reader(1)

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 from memory_reader import MemoryReader
-from s3_kit import findings, go, large_reader, on_both, small_reader, stored, target
+from s3_kit import QUARTER, findings, go, large_reader, on_both, small_reader, stored, target
 from urllib3.util import connection
 
 from harvester.config import ExportSettings
 from harvester.errors import ConfigError, CredentialsError, LedgerDamaged, StorageUnavailable
 from harvester.export import check_published
 from harvester.export.storage import s3_client
-from harvester.export.storage.s3_upload import MIB, Upload
+from harvester.export.storage.s3_upload import Upload
 from harvester.model import Body, StoredResponse
 
 PUBLIC = "http://acs.amazonaws.com/groups/global/AllUsers"
@@ -31,8 +31,8 @@ def reader() -> MemoryReader:
 
 @pytest.fixture
 def big() -> list[bytes]:
-    """Twelve MiB: two full parts and a rest."""
-    return [bytes([n]) * MIB for n in range(12)]
+    """Two full parts and a rest."""
+    return [bytes([n]) * QUARTER for n in range(9)]
 
 
 def grantees(s3: Any, key: str) -> set[str | None]:
@@ -86,7 +86,7 @@ class TestExport:
         assert len(findings(s3, reader)) == 2
 
     @on_both
-    def test_a_newer_export_takes_the_place_of_the_old_one(self, s3: Any) -> None:
+    def test_a_newer_export_takes_the_place_of_the_old_one(self, s3: Any, small_parts: None) -> None:
         for seed in (1, 2):
             large = large_reader(seed)
             go(s3, large)
