@@ -12,9 +12,13 @@ from typing import Any
 import pytest
 from children import ForkedSimulator, Program, Simulate, logging_and_signals_as_they_were
 from crawl_children import ChildCrawl, PrepareCrawl, prepare
+from fresh_ledgers import replay
 from postgres_server import the_server
 
+from harvester.ledger.sqlite import migrate
 from harvester.simulator import SimulatorProcess, SimulatorSettings
+
+migrate.migrate = replay
 
 # Started by nohup, or in the background of a script, a process ignores these, and so would every child of a test.
 for _number, _usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):

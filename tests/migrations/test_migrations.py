@@ -18,6 +18,7 @@ from subprocess import Popen
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from fresh_ledgers import replay
 from sqlalchemy import CheckConstraint, create_engine
 
 from harvester.errors import LedgerDamaged, LedgerUnusable
@@ -77,6 +78,22 @@ def test_the_migrated_schema_is_the_schema_of_the_code(path: Path) -> None:
     views = {name for name, text in migrated.items() if text.startswith("CREATE VIEW")}
     assert views == {"videos_readable", "calls_readable"}
     assert {name: migrated[name] for name in set(migrated) - views - {"alembic_version"}} == schema(fresh)
+
+
+def test_what_the_other_tests_make_is_the_same(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They replay what the migrations left."""
+
+    def everything(path: Path) -> tuple[object, ...]:
+        with closing(sqlite3.connect(path)) as db:
+            names = ("application_id", "user_version", "page_size", "auto_vacuum", "encoding", "journal_mode")
+            pragmas = [db.execute(f"PRAGMA {name}").fetchone() for name in names]
+            return pragmas, db.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall(), dump(path)
+
+    other = path.with_name("other.db")
+    prepare(path)
+    monkeypatch.setattr(migrate, "migrate", replay)
+    prepare(other)
+    assert everything(other) == everything(path)
 
 
 def test_alembic_sees_no_difference_either(path: Path) -> None:
