@@ -11,22 +11,26 @@ from harvester.simulator.clock import SimulatedClock
 from harvester.simulator.errors import ERRORS
 from harvester.simulator.faults import HOSTILE, MILD
 
-BATCHES = [list(make_ids(1, 50, start)) for start in range(0, 200_000, 50)]
+
+@pytest.fixture(scope="module")
+def batches():
+    """200,000 ids. Not at import: each of the processes that test imports this, and one of them runs it."""
+    return [list(make_ids(1, 50, start)) for start in range(0, 200_000, 50)]
 
 
-def test_a_plan_replays_from_its_seed():
+def test_a_plan_replays_from_its_seed(batches):
     plan, again = FaultPlan("hostile", 5), FaultPlan("hostile", 5)
-    drawn = [plan.draw(batch, 0) for batch in BATCHES]
-    order = list(range(len(BATCHES)))
+    drawn = [plan.draw(batch, 0) for batch in batches]
+    order = list(range(len(batches)))
     random.Random(1).shuffle(order)
-    assert {index: again.draw(BATCHES[index], 0) for index in order} == dict(enumerate(drawn))
-    assert [FaultPlan("hostile", 6).draw(batch, 0) for batch in BATCHES] != drawn
+    assert {index: again.draw(batches[index], 0) for index in order} == dict(enumerate(drawn))
+    assert [FaultPlan("hostile", 6).draw(batch, 0) for batch in batches] != drawn
 
 
 @pytest.mark.parametrize(("level", "share"), [("none", 0.0), ("mild", 0.02), ("hostile", 0.12)])
-def test_levels_have_their_share_of_faults(level, share):
+def test_levels_have_their_share_of_faults(level, share, batches):
     plan = FaultPlan(level, 2)
-    faulted = sum(plan.draw(batch, 0) is not None for batch in BATCHES) / len(BATCHES)
+    faulted = sum(plan.draw(batch, 0) is not None for batch in batches) / len(batches)
     assert faulted == pytest.approx(share, abs=0.012)
 
 
@@ -39,23 +43,23 @@ def test_the_levels_are_as_described():
         FaultPlan("wild", 1)
 
 
-def test_no_batch_is_faulted_more_than_three_times_in_a_row():
+def test_no_batch_is_faulted_more_than_three_times_in_a_row(batches):
     plan = FaultPlan("hostile", 3)
     longest = 0
-    for batch in BATCHES:
+    for batch in batches:
         faulted = [plan.draw(batch, attempt) is not None for attempt in range(24)]
         longest = max([longest, *(sum(1 for _ in run) for faulty, run in groupby(faulted) if faulty)])
     assert 1 <= longest <= 3
 
 
-def test_even_a_plan_of_nothing_but_faults_lets_every_fourth_answer_through(monkeypatch):
+def test_even_a_plan_of_nothing_but_faults_lets_every_fourth_answer_through(monkeypatch, batches):
     monkeypatch.setitem(HOSTILE, "500", 1.0)
     plan = FaultPlan("hostile", 3)
-    assert [plan.draw(BATCHES[0], attempt) for attempt in range(8)] == [*["500"] * 3, None] * 2
+    assert [plan.draw(batches[0], attempt) for attempt in range(8)] == [*["500"] * 3, None] * 2
 
 
-def test_an_untrue_quota_error_is_said_once(monkeypatch):
-    lied_to = [batch for batch in BATCHES if FaultPlan("hostile", 4).draw(batch, 0) == "quota_untrue"]
+def test_an_untrue_quota_error_is_said_once(monkeypatch, batches):
+    lied_to = [batch for batch in batches if FaultPlan("hostile", 4).draw(batch, 0) == "quota_untrue"]
     assert lied_to
     plan = FaultPlan("hostile", 4)
     for batch in lied_to:
