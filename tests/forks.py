@@ -24,11 +24,7 @@ Stream: TypeAlias = "IO[bytes] | int | None"
 
 def _read_at_start(env: Mapping[str, str]) -> dict[str, str]:
     """What nobody looks at again who has imported all: where it is other than ours, a process begins from nothing."""
-    return {
-        name: value
-        for name, value in env.items()
-        if name.startswith(("PYTHON", "SSL_CERT_")) and name != "PYTHONWARNINGS"
-    }
+    return {name: value for name, value in env.items() if name.startswith("PYTHON") and name != "PYTHONWARNINGS"}
 
 
 _AT_START = _read_at_start(os.environ)
