@@ -16,6 +16,7 @@ import json
 import os
 import pkgutil
 import runpy
+import select
 import signal
 import socket
 import sys
@@ -23,6 +24,7 @@ import threading
 import time
 import traceback
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -63,27 +65,45 @@ def import_all() -> None:
 
 def forked(requests: socket.socket) -> Request:
     """Serve requests, for ever: it returns in the child of each."""
+    woken, waking = os.pipe()
+    os.set_blocking(waking, False)
+    signal.set_wakeup_fd(waking)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    reported: dict[int, int] = {}
     while True:
+        if woken in select.select([requests, woken], [], [])[0]:
+            os.read(woken, REQUEST_BYTES)
+            report_ended(reported)
+            continue
         message, descriptors, _, _ = socket.recv_fds(requests, REQUEST_BYTES, 4)
         if not message:
             os._exit(0)
-        if os.fork() == 0:
-            requests.close()
+        if (pid := os.fork()) == 0:
+            signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            *streams, reported = descriptors
-            if (pid := os.fork()) == 0:
-                os.setsid()
-                for number, stream in enumerate(streams):
-                    os.dup2(stream, number)
-                for descriptor in descriptors:
-                    os.close(descriptor)
-                return Request(**json.loads(message))
-            os.closerange(0, reported)
-            os.write(reported, f"{pid}\n".encode())
-            os.write(reported, f"{os.waitpid(pid, 0)[1]}\n".encode())
-            os._exit(0)
-        for descriptor in descriptors:
-            os.close(descriptor)
+            os.setsid()
+            for number, stream in enumerate(descriptors[:3]):
+                os.dup2(stream, number)
+            for descriptor in (requests.detach(), woken, waking, *descriptors, *reported.values()):
+                os.close(descriptor)
+            return Request(**json.loads(message))
+        *streams, reported[pid] = descriptors
+        for stream in streams:
+            os.close(stream)
+        tell(reported[pid], pid)
+
+
+def report_ended(reported: dict[int, int]) -> None:
+    """Of each child that has ended, where it is to be reported."""
+    while reported and (ended := os.waitpid(-1, os.WNOHANG))[0]:
+        pid, status = ended
+        tell(reported[pid], status)
+        os.close(reported.pop(pid))
+
+
+def tell(descriptor: int, number: int) -> None:
+    with suppress(BrokenPipeError):  # nobody wants to know any more
+        os.write(descriptor, f"{number}\n".encode())
 
 
 def become(request: Request) -> None:
@@ -126,7 +146,6 @@ def end(error: BaseException | None) -> NoReturn:
 
 if __name__ == "__main__":
     import_all()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who wait
     request = forked(socket.socket(fileno=int(sys.argv[1])))
     try:
         become(request)
