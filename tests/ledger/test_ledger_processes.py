@@ -9,10 +9,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from subprocess import Popen
 
+import forks
 import ledger_program
 import pytest
 from ledger_kit import DAY, NOW, PRICE, Database, SqliteDatabase, counts, video_ids
@@ -69,13 +70,25 @@ def findings(database: Database) -> list[str]:
 # On a server, tests/soak/company.py has them.
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 async def test_eight_processes_claim_nothing_twice_and_spend_to_the_unit(
-    database: Database, ledger: Ledger, start: Start
+    database: Database, ledger: Ledger, tmp_path: Path
 ) -> None:
     affordable = 110
     await ledger.add(video_ids(6000), [], 0)
-    children = [start("crawl", affordable * PRICE + PRICE - 1) for _ in range(8)]
-    assert [next_line(child) for child in children] == ["ready"] * 8
-    results = [child.communicate("go\n")[0] for child in reversed(children)]
+    arguments = ("crawl", database.url, str(affordable * PRICE + PRICE - 1))
+    env = os.environ | {"PYTHONWARNINGS": "error"}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with ExitStack() as opened:
+        children = [forks.start(PROGRAM, arguments, folder=tmp_path, env=env, **pipes) for _ in range(8)]
+        for child in children:
+            assert child.stdin is not None
+            assert child.stdout is not None
+            opened.callback(child.kill)
+            opened.enter_context(child.stdin)
+            opened.enter_context(child.stdout)
+        assert [child.stdout.readline() for child in children] == [b"ready\n"] * 8  # type: ignore[union-attr]
+        for child in children:
+            child.stdin.write(b"go\n")  # type: ignore[union-attr]
+        results = [child.stdout.read() for child in children]  # type: ignore[union-attr]
     claimed = [video_id for result in results for video_id in json.loads(result)]
     assert len(claimed) == affordable * 50
     assert sorted(claimed) == video_ids(affordable * 50)
