@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
 from children import Program
-from forks import run
+from forks import run, start
 from waiting import LIMIT_SECONDS
 
 from harvester.ledger.ledger import Ledger
@@ -30,14 +30,14 @@ Before = Callable[[], None]
 
 
 def harvester(folder: Path, *arguments: str, before: Before | None = None, full_at: str = "") -> CompletedProcess[str]:
-    """Run it to its end. `before` is done in the child; `full_at` names a point of `full_at.py`."""
+    """Run it to its end. `before` is done in the child; `full_at` is what `full_at.py` takes first."""
     env = os.environ | {"PYTHONWARNINGS": "error", "NO_PROXY": "127.0.0.1"}
-    if not full_at and before is None:
+    if full_at:
+        return _on_a_full_disk(folder, [full_at, *arguments], env)
+    if before is None:
         return run("harvester", arguments, folder=folder, env=env)
-    # Its streams are pipes: of a limit on files they feel nothing.
-    program = [str(FULL_AT), full_at] if full_at else ["-m", "harvester"]
     return subprocess.run(
-        [sys.executable, *program, *arguments],
+        [sys.executable, "-m", "harvester", *arguments],
         cwd=folder,
         env=env,
         capture_output=True,
@@ -45,6 +45,19 @@ def harvester(folder: Path, *arguments: str, before: Before | None = None, full_
         timeout=LIMIT_SECONDS,
         preexec_fn=before,
     )
+
+
+def _on_a_full_disk(folder: Path, arguments: Sequence[str], env: Mapping[str, str]) -> CompletedProcess[str]:
+    # Its streams are pipes: of a limit on files they feel nothing.
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = start(FULL_AT, arguments, folder=folder, env=env, **pipes)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    with process.stdout, process.stderr, ThreadPoolExecutor(1) as pool:
+        complaints = pool.submit(process.stderr.read)
+        out = process.stdout.read()
+        code = process.wait(LIMIT_SECONDS)
+        return CompletedProcess(list(arguments), code, out.decode(), complaints.result().decode())
 
 
 def here(folder: Path, *arguments: str) -> CompletedProcess[str]:
@@ -72,9 +85,9 @@ def assert_says(done: CompletedProcess[str], exit_code: int, *words: str) -> Non
         assert word not in before + message, done.stderr
 
 
-def files_of_at_most(size: int) -> Before:
-    """A disk that is full for every file that would grow larger. Python ignores the signal that comes with it."""
-    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+def files_of_at_most(size: int) -> str:
+    """For `full_at`: a disk that is full for every file that would grow larger."""
+    return str(size)
 
 
 class SmallDisk:

@@ -1,6 +1,7 @@
-"""The command line on a disk that fills up at a point: `python full_at.py settle run`.
+"""The command line on a disk that is full: `python full_at.py settle run`, `python full_at.py 600000 run`.
 
-From the first time that the ledger is asked for it on, no file can be written any more.
+From the first time that the ledger is asked to settle on, no file can be written any more; or none can grow larger than
+so many bytes. Python ignores the signal that comes with it.
 """
 
 from __future__ import annotations
@@ -24,5 +25,9 @@ def fill_the_disk_at(name: str) -> None:
 
 
 if __name__ == "__main__":
-    fill_the_disk_at(sys.argv.pop(1))
+    where = sys.argv.pop(1)
+    if where.isdigit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(where), int(where)))
+    else:
+        fill_the_disk_at(where)
     main(prog_name="harvester")

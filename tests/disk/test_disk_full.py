@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 from children import Simulate
 from disk_kit import (
-    Before,
     SmallDisk,
     assert_says,
     assert_sound,
@@ -42,14 +41,14 @@ class TightSpot:
     folder: Path
     simulator: SimulatorProcess
     disk: SmallDisk | None
-    limit: Before | None
+    limit: str
 
     @property
     def ledger(self) -> Path:
         return self.folder / "harvest.db"
 
     def tight(self, *arguments: str) -> Any:
-        return harvester(self.folder, *arguments, before=self.limit)
+        return harvester(self.folder, *arguments, full_at=self.limit)
 
     def make_room(self) -> None:
         if self.disk is not None:
@@ -87,7 +86,7 @@ def spot(
     with ExitStack() as mounted:
         if request.param == "a small disk":
             disk = mounted.enter_context(small_disk(tmp_path / "disk", "size=1000k"))
-            spot = TightSpot(disk.folder, simulator, disk, None)
+            spot = TightSpot(disk.folder, simulator, disk, "")
         else:
             spot = TightSpot(tmp_path, simulator, None, files_of_at_most(600_000))
         load(spot.folder, make_ids(0, IDS))
@@ -98,7 +97,7 @@ def test_a_backup_that_finds_no_room_leaves_the_earlier_one(tmp_path: Path) -> N
     load(tmp_path, make_ids(0, IDS))
     ok(tmp_path, "ledger", "backup", "backup.db")
     before = fingerprints(tmp_path)
-    done = harvester(tmp_path, "ledger", "backup", "backup.db", before=files_of_at_most(100_000))
+    done = harvester(tmp_path, "ledger", "backup", "backup.db", full_at=files_of_at_most(100_000))
     assert_says(done, 4, "backup.db", "Make room")
     assert fingerprints(tmp_path) == before
     with small_disk(tmp_path / "disk", "size=200k") as disk:
@@ -174,12 +173,12 @@ def test_a_disk_that_fills_up_in_a_load(tmp_path: Path, where: str) -> None:
         folder, limit, disk = tmp_path, files_of_at_most(200_000), None
         if where == "a small disk":
             disk = mounted.enter_context(small_disk(tmp_path / "disk", "size=400k"))
-            folder, limit = disk.folder, None
+            folder, limit = disk.folder, ""
         ids = list(make_ids(0, 8_000))
         prepare(folder / "harvest.db")
         source = tmp_path / "ids.txt"
         source.write_text("\n".join(ids), encoding="ascii")
-        assert_says(harvester(folder, "load", str(source), before=limit), 4, "could not be written", "Make room")
+        assert_says(harvester(folder, "load", str(source), full_at=limit), 4, "could not be written", "Make room")
         assert_sound(folder / "harvest.db")
         if disk is not None:
             disk.resize("64m")
