@@ -12,7 +12,7 @@ import random
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,10 @@ from harvester.crawl.evidence import PROBE
 from harvester.crawl.run_report import RunReport
 from harvester.errors import ConfigError, InconsistentLedger, OutsideError
 from harvester.ledger.sqlite.reader import SqliteReader
+from harvester.listing import MAX_ITEMS, PAGE_SIZE, ListingKind, Target
 from harvester.model import BATCH_SIZE, Progress, VideoState
 from harvester.report.results import Check, DayReport
-from harvester.simulator import SimulatedClock, SimulatorProcess, SimulatorSettings, make_ids, truth
+from harvester.simulator import SimulatedClock, SimulatorProcess, SimulatorSettings, channel_named, make_ids, truth
 from harvester.support.progress import Advance, ProgressCallback, no_progress
 from harvester.support.sanitize import count
 
@@ -41,6 +42,12 @@ RERUN_AFTER = timedelta(hours=1)
 TIMEOUT_SECONDS = 5.0
 MARKER = ".harvester-rehearsal"
 """Only a folder that holds this file is emptied."""
+CHANNEL_UPLOADS = 30_000
+"""Uploads of a rehearsed channel at most: more than the API gives of one."""
+UPLOADS_A_DAY = 60
+"""New uploads of a small channel on each day: more than a page."""
+DISCOVERY_DAYS = 3
+UNKNOWN_HANDLE = "@nobody"
 SOURCE, LEDGER, EXPORT, CONFIG = "songs.csv", "harvest.db", "songs.json.gz", "config.toml"
 _SETTINGS = f"""\
 # The settings of this rehearsal, for other commands in this folder. The simulated API has ended.
@@ -104,7 +111,7 @@ class Rehearsal:
             config = self._config(simulator.base_url)
             rng, key = random.Random(self._seed), SecretStr("rehearsed-key")
             harvester = Harvester(config, self._clock, rng, key, proxies=False)
-            await harvester.load()
+            await self._name_ids(harvester)
             progress = await self._crawl(harvester, simulator, on_day)
             report = simulator.report()
         manifest = harvester.export(progress=lambda advance: on_export(replace(advance, note="exporting")))
@@ -123,8 +130,20 @@ class Rehearsal:
         run, day = self._run, quota.quota_day(self._clock.now())
         settled = self._settled + run.fetched + run.missing + run.failed
         return Advance(
-            settled, self._videos, note=f"day {day}, {count(run.calls, 'call')}, {run.wasted.total():,} wasted"
+            settled,
+            max(settled, self._videos),
+            note=f"day {day}, {count(run.calls, 'call')}, {run.wasted.total():,} wasted",
         )
+
+    async def _name_ids(self, harvester: Harvester) -> None:
+        await harvester.load()
+
+    async def _begin_day(self, harvester: Harvester, day: date) -> None:
+        """Do what comes before the runs of a day."""
+
+    def _is_over(self, day: date) -> bool:
+        """Whether a day on which every id is settled is the last."""
+        return True
 
     async def _crawl(
         self, harvester: Harvester, simulator: SimulatorProcess, on_day: Callable[[DayReport], None]
@@ -134,6 +153,7 @@ class Rehearsal:
         runs_most = 3 * plan.days + 10
         for _ in range(runs_most):
             day = quota.quota_day(self._clock.now())
+            await self._begin_day(harvester, day)
             self._run = report = RunReport()
             try:
                 progress = await harvester.run(report)
@@ -147,9 +167,9 @@ class Rehearsal:
             self._run, self._settled = RunReport(), progress.settled
             if (line := progress.day(day)) is not None:
                 wasted = line.calls - line.ok
-                settled = progress.settled
-                on_day(DayReport(day, line.calls, line.units, line.fetched, line.missing, wasted, settled))
-            if progress.settled == progress.asked_for:
+                done, known = progress.settled, progress.asked_for
+                on_day(DayReport(day, line.calls, line.units, line.fetched, line.missing, wasted, done, known))
+            if progress.settled == progress.asked_for and self._is_over(day):
                 return progress
             simulator.jump_clock(again_at)
             self._clock.jump_to(again_at)
@@ -197,11 +217,11 @@ class Rehearsal:
         limit = config.quota.daily_units
         ids = report["ids"]
         untrue = self._untrue_states()
-        least = math.ceil(self._videos / BATCH_SIZE)
         faulted = sum(report["faulted"].values())
         # Halving a batch makes one call more; an id given up alone never gets its good answer.
         extra = self._split - self._failed
         good = report["good"] - self._probes
+        least = self._least_calls(good - extra)
         wasted = report["calls"] - good
         answered = ids["delivered_once"] + ids["delivered_more"]
         # A probe asks for an id that has been answered, or, before the first of them, for the well-known one.
@@ -236,6 +256,10 @@ class Rehearsal:
             Check("the key in no address", not shown_in, f"{count(shown_in, 'address', 'shows')} it"),
         ]
 
+    def _least_calls(self, made: int) -> int:
+        """Return how many good calls are needed at least, where `made` were."""
+        return math.ceil(self._videos / BATCH_SIZE)
+
     def _untrue_states(self) -> int:
         """The number of ids whose state in the ledger differs from that in the simulated API."""
         with SqliteReader(self._folder / LEDGER) as reader:
@@ -243,3 +267,83 @@ class Rehearsal:
                 state.label != truth(video_id, self._seed, self._faults)  # type: ignore[arg-type]
                 for video_id, state in reader.states()
             )
+
+
+class ChannelsRehearsal(Rehearsal):
+    """A rehearsal that finds its videos by `discover`: in channels that grow, and in a user's playlist.
+
+    It goes on for DISCOVERY_DAYS at least, and each day looks for new uploads.
+    """
+
+    def __init__(self, folder: Path, *, videos: int, seed: int, faults: str) -> None:
+        super().__init__(folder, videos=videos, seed=seed, faults=faults)
+        sizes = [min(CHANNEL_UPLOADS, videos - start) for start in range(0, videos, CHANNEL_UPLOADS)]
+        growth = [UPLOADS_A_DAY if size <= MAX_ITEMS // 2 else 0 for size in sizes]
+        names = zip(sizes, growth, strict=True)
+        found = [channel_named(f"songs{index}-{size}-{more}") for index, (size, more) in enumerate(names)]
+        self._channels = [channel for channel in found if channel is not None]
+        self._mixed = self._channels[-1]
+        """The channel whose videos are in a user's playlist too."""
+        self._days: list[date] = []
+
+    async def _name_ids(self, harvester: Harvester) -> None:
+        channels = [Target(ListingKind.CHANNEL, f"@{channel.name}") for channel in self._channels]
+        unknown = Target(ListingKind.CHANNEL, UNKNOWN_HANDLE)
+        await harvester.discover([*channels, unknown, Target(ListingKind.PLAYLIST, self._mixed.mixed_playlist)])
+
+    async def _begin_day(self, harvester: Harvester, day: date) -> None:
+        if day not in self._days:
+            await harvester.discover([], again=bool(self._days))
+            self._days.append(day)
+
+    def _is_over(self, day: date) -> bool:
+        return len(self._days) >= DISCOVERY_DAYS
+
+    def _expected(self) -> set[str]:
+        """The videos that the API has listed: of a channel with more than MAX_ITEMS, the newest."""
+        newest = [(channel, channel.size(len(self._days) - 1)) for channel in self._channels]
+        return {
+            video_id
+            for channel, size in newest
+            for video_id in channel.video_ids(self._seed, range(max(0, channel.uploads - MAX_ITEMS), size))
+        }
+
+    def _least_calls(self, made: int) -> int:
+        # Each day's last batch may be a small one.
+        full = math.ceil(self._videos / BATCH_SIZE)
+        return min(max(made, full), full + len(self._days) - 1)
+
+    def _pages(self) -> int:
+        """The fewest pages: all of the first day; then those with new uploads and one of known ones, or all of the
+        user's playlist."""
+        whole = [min(channel.uploads, MAX_ITEMS) for channel in self._channels]
+        again = [math.ceil(channel.a_day / PAGE_SIZE) + 1 for channel in self._channels]
+        mixed = [self._mixed.size(day) for day in range(len(self._days))]
+        return sum(math.ceil(items / PAGE_SIZE) for items in [*whole, *mixed]) + sum(again) * (len(self._days) - 1)
+
+    def _checks(self, report: dict[str, Any], progress: Progress, config: Config) -> list[Check]:
+        expected = self._expected()
+        self._videos = len(expected)
+        with SqliteReader(self._folder / LEDGER) as reader:
+            found = {video_id for video_id, _ in reader.states()}
+            units = reader.units_by_endpoint()
+        asked = report["endpoints"]
+        pages, fewest = asked["playlistItems.list"]["good"], self._pages()
+        of_videos = {**asked["videos.list"], "days": report["days"], "ids": report["ids"]}
+        lost, unknown = len(expected - found), len(found - expected)
+        videos = f"{count(len(found), 'video')} of {count(len(self._channels), 'channel')}"
+        charged = {name: counts["units"] for name, counts in asked.items()}
+        return [
+            Check(
+                "every listed video found",
+                found == expected,
+                f"{videos}, {lost} lost, {unknown} unknown",
+            ),
+            Check("the fewest pages", pages == fewest, f"{count(pages, 'page')} of {PAGE_SIZE}, {fewest:,} needed"),
+            Check(
+                "units as the API counts them",
+                units == charged,
+                ", ".join(f"{name} {number:,}" for name, number in sorted(units.items())),
+            ),
+            *super()._checks(report | of_videos, progress, config),
+        ]

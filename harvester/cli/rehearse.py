@@ -21,6 +21,7 @@ REHEARSED_VIDEOS = 91_234
 
 @click.command(epilog="Example: harvester rehearse --videos 1000 --faults hostile")
 @click.option("--videos", type=click.IntRange(min=1), default=REHEARSED_VIDEOS, show_default=True, help="How many ids.")
+@click.option("--discover", is_flag=True, help="Find the videos in channels that grow, on three days or more.")
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed replays the same faults.")
 @click.option("--faults", type=FAULTS, default="none", show_default=True, help=FAULTS_HELP)
 @click.option(
@@ -31,7 +32,7 @@ REHEARSED_VIDEOS = 91_234
     help="The folder to work in; recreated each time.",
 )
 @click.pass_obj
-def rehearse(options: GlobalOptions, videos: int, seed: int, faults: str, out: Path) -> None:
+def rehearse(options: GlobalOptions, videos: int, discover: bool, seed: int, faults: str, out: Path) -> None:
     """Do a whole crawl, day by day, against the simulated API.
 
     The clock is simulated too; the code is the real one, with a ledger in its own folder. No key, no network, no unit.
@@ -45,7 +46,7 @@ def rehearse(options: GlobalOptions, videos: int, seed: int, faults: str, out: P
     from harvester.cli.shared.progress import progress
     from harvester.config import LogSettings
     from harvester.errors import InconsistentLedger
-    from harvester.rehearsal import Rehearsal
+    from harvester.rehearsal import ChannelsRehearsal, Rehearsal
     from harvester.report import terminal
     from harvester.support.sanitize import shown
 
@@ -55,11 +56,11 @@ def rehearse(options: GlobalOptions, videos: int, seed: int, faults: str, out: P
     )
     columns = result_columns()
     click.echo(terminal.rehearsed_heading(columns))
-    rehearsal = Rehearsal(out, videos=videos, seed=seed, faults=faults)
+    rehearsal = (ChannelsRehearsal if discover else Rehearsal)(out, videos=videos, seed=seed, faults=faults)
 
     def day_ended(day: DayReport) -> None:
         # sys.stdout is looked up at each call, since the progress bar replaces it.
-        click.echo(terminal.rehearsed_day(day, videos, columns), file=sys.stdout)
+        click.echo(terminal.rehearsed_day(day, columns), file=sys.stdout)
 
     async def play() -> list[Check]:
         with progress("rehearse", "video", options.verbosity) as callback:

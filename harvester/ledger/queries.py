@@ -92,6 +92,7 @@ PARTS_ASKED = (
     .order_by(calls.c.parts)
 )
 LOADS = select(loads).order_by(loads.c.id)
+UNITS_BY_ENDPOINT = select(calls.c.endpoint, func.sum(calls.c.units).label("units")).group_by(calls.c.endpoint)
 LISTINGS = (
     select(
         listings,

@@ -77,6 +77,11 @@ class LedgerReader(ABC):
         with self._reading():
             return [queries.as_listing(row) for row in self._db.execute(queries.LISTINGS)]
 
+    def units_by_endpoint(self) -> dict[str, int]:
+        """Return the units that calls of each endpoint cost, since the first."""
+        with self._reading():
+            return {row.endpoint: int(row.units) for row in self._db.execute(queries.UNITS_BY_ENDPOINT)}
+
     def removable(self, which: Removal) -> dict[VideoState, int]:
         """Return how many ids of each state `Ledger.remove` would take out."""
         with self._reading():

@@ -85,7 +85,7 @@ class Outlook:
         parts = (
             f"{done:,} of {count(self._total, 'id')}",
             f"units are spent until {resets_at}" if spent else f"{count(units, 'unit')} left today",
-            count(report.calls, "call"),
+            count(report.calls, "call") + (f" ({count(report.pages, 'page')})" if report.pages else ""),
             f"{calls_a_second:,.1f}/s",
             f"{wasted:,} wasted",
         )

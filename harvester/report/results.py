@@ -69,6 +69,8 @@ class DayReport:
     wasted: int
     settled: int
     """Ids settled so far."""
+    asked_for: int
+    """Ids known so far that can be asked for."""
 
 
 @dataclass(frozen=True, slots=True)

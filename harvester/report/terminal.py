@@ -132,6 +132,10 @@ def run(report: RunReport, progress: Progress) -> Text:
         f"{_sentence(report.ending)}: {count(report.calls, 'call')}, {count(report.units, 'unit')}, "
         f"{report.fetched:,} fetched, {report.missing:,} missing, {report.failed:,} failed."
     ]
+    if report.pages:
+        lines.append(
+            f"Read {count(report.pages, 'page')} of channels and playlists, with {count(report.listed, 'id')}."
+        )
     lines += _for_nothing(report)
     if statistics := report.statistics:
         lines += [f"Statistics of {_renewed(statistics, STATISTICS)}"] if statistics.calls else []
@@ -248,10 +252,12 @@ def rehearsed_heading(columns: int) -> str:
     return _day_line(columns, "day", "calls", "units", "fetched", "missing", "wasted", "done")
 
 
-def rehearsed_day(day: DayReport, videos: int, columns: int) -> str:
+def rehearsed_day(day: DayReport, columns: int) -> str:
     """One line for one simulated day."""
     numbers = (day.calls, day.units, day.fetched, day.missing, day.wasted)
-    return _day_line(columns, str(day.day), *(f"{n:,}" for n in numbers), f"{100 * day.settled / videos:.0f}%")
+    return _day_line(
+        columns, str(day.day), *(f"{n:,}" for n in numbers), f"{100 * day.settled / max(1, day.asked_for):.0f}%"
+    )
 
 
 def _day_line(columns: int, day: str, *cells: str) -> str:

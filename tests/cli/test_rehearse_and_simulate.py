@@ -55,6 +55,14 @@ def test_a_rehearsal_keeps_every_promise(cli: CommandLine, faults: str) -> None:
     }
 
 
+def test_a_rehearsal_finds_its_videos_in_channels_that_grow(cli: CommandLine) -> None:
+    output = cli.ok("rehearse", "--discover", "--videos", "240", "--faults", "mild")
+    found = ["every listed video found", "the fewest pages", "units as the API counts them"]
+    assert verdicts(output) == dict.fromkeys([*found, *PROMISES], "kept")
+    assert len([line for line in output.splitlines() if DAY_LINE.fullmatch(line)]) == 3
+    assert "360 videos of 1 channel, 0 lost, 0 unknown" in output
+
+
 def test_a_rehearsal_of_several_days_has_a_line_for_each(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     # Days of a tenth, for it and for the API.
     monkeypatch.setattr(rehearsal, "SimulatorSettings", partial(SimulatorSettings, daily_units=1_000))
