@@ -17,6 +17,7 @@ from harvester.config import LogSettings
 LINES = {
     "init": "init",
     "load": "load songs.csv",
+    "discover": "discover @songs-9",
     "plan": "plan",
     "run": "run",
     "status": "status",
