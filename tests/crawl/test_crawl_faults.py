@@ -156,6 +156,7 @@ async def test_a_crawl_through_all_faults_ends_with_every_id_in_its_true_state(s
     done = await setup.run()
     assert done.ending is Ending.NOTHING_LEFT
     report = setup.simulator.report()
-    assert report["good"] == 200 + done.split - done.failed
-    assert wasted(setup) == report["calls"] - report["good"]
+    good_but_late = report["good"] - (200 + done.split - done.failed)
+    assert 0 <= good_but_late <= setup.answered_late
+    assert wasted(setup) == report["calls"] - report["good"] + good_but_late
     assert_all_true(setup)
