@@ -23,6 +23,7 @@ from harvester.errors import ClusterUnavailable, ConfigError, HarvesterError, Le
 from harvester.export.dask.cluster import ANSWER_SECONDS, KEPT, connected, scheduler_asked
 from harvester.export.part_writer import NextOrder, PartMaker, PartOrder, PartResult, make, make_here
 from harvester.export.parts import tools
+from harvester.export.worker_processes import in_one_process
 from harvester.ledger.reader import LedgerReader
 from harvester.model import Progress
 from harvester.support.gc_tuning import tune_gc
@@ -88,7 +89,8 @@ class Task:
         tune_gc()
         try:
             self._see_that_tools_are_the_same()
-            with self._opened_reader() as reader:
+            # A cluster has a worker for each processor.
+            with in_one_process(), self._opened_reader() as reader:
                 self._see_that_nobody_wrote(reader)
                 return make(reader, order, _Telling(self.export, order.name, self.tell_seconds))
         except HarvesterError as error:

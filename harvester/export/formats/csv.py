@@ -1,29 +1,26 @@
-"""`csv`: one video a row, by RFC 4180; the scalar columns of Parquet, and lists of texts as JSON.
-
-A null is an empty field; every text is quoted, also an empty one.
-"""
+"""`csv`: one video a row, by RFC 4180; the scalar columns of Parquet, and lists of texts as JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from decimal import Decimal
-from typing import Any
+from collections.abc import Iterator
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING
 
-import msgspec
+from msgspec import Raw
 
 from harvester.export.counters import Counters
-from harvester.export.formats.columns import is_list
-from harvester.export.formats.rows import Lines, gathered, video_lines
+from harvester.export.formats.csv_cells import END, cells_of
+from harvester.export.formats.csv_usual import usual_rows
+from harvester.export.formats.rows import Excerpt, Lines, excerpts, on_one_line, pages
 from harvester.export.formats.table_rows import TABLE_COLUMNS, table_rows
-from harvester.export.formats.video import Flag
-from harvester.ledger.reader import LedgerReader
-from harvester.model import Span
+from harvester.export.worker_processes import in_processes
+from harvester.model import EVERYTHING, Span
 
-END = b"\r\n"
+if TYPE_CHECKING:
+    from harvester.ledger.reader import LedgerReader
+
 HEADER = ",".join(name for name, _ in TABLE_COLUMNS).encode() + END
-FORMULA = tuple("=+-@\t\r\n")
-"""Characters that may begin a formula in a spreadsheet (OWASP, "CSV Injection")."""
-GUARD = "'"
 ROWS_IN_A_PIECE = 500
 """Each piece is a member of a gzip file, so another number would change the bytes."""
 
@@ -31,47 +28,25 @@ ROWS_IN_A_PIECE = 500
 def csv_file(reader: LedgerReader, span: Span, counters: Counters, *, safe: bool = False) -> Iterator[bytes]:
     """Yield the fetched videos of the span in load order. If `safe`, no text begins like a formula."""
     yield HEADER
-    # In this thread: the GIL is held nearly all the time, and with another one it takes an eighth more.
-    for lines in gathered(video_lines(reader, span), ROWS_IN_A_PIECE):
-        counters.videos += len(lines.videos)
-        yield rows(lines, safe=safe)
+    for videos, text in in_processes(partial(text_of, safe=safe), excerpts(reader, span, ROWS_IN_A_PIECE)):
+        counters.videos += videos
+        yield text
 
 
-def rows(lines: Lines, *, safe: bool) -> bytes:
-    """Return the rows of these videos, each with its line end."""
-    cells = _SAFE_CELLS if safe else _CELLS
-    return b"".join(
-        # Row by row, because an emoji makes Python store the whole joined text in four bytes a character.
-        ",".join(["" if value is None else cell(value) for cell, value in zip(cells, row, strict=True)]).encode() + END
-        for row in table_rows(lines)
-    )
+def text_of(excerpt: Excerpt, *, safe: bool) -> tuple[int, bytes]:
+    """Return the number of videos, and their rows."""
+    rows = []
+    for ids, held in pages(excerpt, EVERYTHING, partial(usual_rows, safe=safe)):
+        for video_id, call_id in ids:
+            page = held[call_id]
+            row = page.find(video_id, call_id)
+            if isinstance(row, Raw):
+                row = row_by_fields(on_one_line(row), page.fetched_at, safe=safe)
+            rows.append(row)
+    return len(rows), b"".join(rows)
 
 
-def _text(value: str) -> str:
-    return f'"{value}"' if '"' not in value else '"' + value.replace('"', '""') + '"'
-
-
-def _safe_text(value: str) -> str:
-    return _text(GUARD + value if value.startswith(FORMULA) else value)
-
-
-def _list(value: list[str]) -> str:
-    return _text(msgspec.json.encode(value).decode())
-
-
-def _number(value: float) -> str:
-    """Format a number as JavaScript and Arrow do: with all digits unless it is very large or very small."""
-    usual = value == 0 or 1e-6 <= abs(value) < 1e10
-    return f"{Decimal(repr(value)).normalize():{'f' if usual else 'e'}}"
-
-
-def _cell(kind: Any, text: Callable[[str], str]) -> Callable[[Any], str]:
-    if is_list(kind):
-        return _list
-    flag = {True: "true", False: "false"}.__getitem__
-    cells: dict[Any, Callable[[Any], str]] = {str: text, bool: flag, Flag: flag, float: _number}
-    return cells.get(kind, str)
-
-
-_CELLS = [_cell(kind, _text) for _, kind in TABLE_COLUMNS]
-_SAFE_CELLS = [_cell(kind, _safe_text) for _, kind in TABLE_COLUMNS]
+def row_by_fields(line: bytes, fetched_at: datetime, *, safe: bool) -> bytes:
+    """Return the row of any video, with its line end. Raises LedgerDamaged if it is none."""
+    (row,) = table_rows(Lines([line], [fetched_at]))
+    return ",".join(cells_of(row, safe=safe)).encode() + END

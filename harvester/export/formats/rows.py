@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar, cast
 
 import msgspec
 
@@ -19,9 +19,11 @@ from harvester.export.counters import Counters
 from harvester.export.formats.statistics_merge import with_statistics
 from harvester.export.prefetch import ahead
 from harvester.export.verified_body import damaged, plain_body
-from harvester.ledger.reader import LedgerReader
 from harvester.model import Span, StoredResponse
 from harvester.support.gzip_body import parse_text
+
+if TYPE_CHECKING:
+    from harvester.ledger.reader import LedgerReader
 
 T = TypeVar("T")
 
@@ -64,14 +66,65 @@ class Lines:
         return b"\n".join([*self.videos, b""])
 
 
+V = TypeVar("V")
+
+
 @dataclass(slots=True)
-class _Page:
+class Page(Generic[V]):
+    """A stored response, decompressed."""
+
     plain: bytes
     fetched_at: datetime
-    videos: dict[str, msgspec.Raw]
-    """By id."""
+    videos: dict[str, V]
+    """By id. Raw is V, or one of its alternatives."""
     unbroken: bool
     """Whether none of them contains a line break."""
+
+    def find(self, video_id: str, call_id: int) -> V:
+        """Return a video. Raises LedgerDamaged if it is not there."""
+        if video_id not in self.videos:
+            # If a name occurs twice in an object, the last one counts.
+            self.videos = cast("dict[str, V]", parse_text(_by_any_id, self.plain))
+            if video_id not in self.videos:
+                raise _lost(f"The response of call {call_id} does not hold the video {video_id}.")
+        return self.videos[video_id]
+
+
+Held: TypeAlias = OrderedDict[int, Page[V]]
+"""Responses by call."""
+VideosOf: TypeAlias = Callable[[bytes, datetime], dict[str, V]]
+
+
+class Source(Protocol):
+    """What is read of a ledger here: a LedgerReader, or an Excerpt."""
+
+    def has_statistics(self) -> bool: ...
+    def fetched(self, span: Span, size: int) -> Iterator[Sequence[tuple[str, int]]]: ...
+    def bodies(self, call_ids: Sequence[int]) -> Iterator[StoredResponse]: ...
+    def statistics(self, call_ids: Sequence[int]) -> Iterator[StoredResponse]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """Fetched videos and the stored responses that hold them: all that another process needs to make rows of them."""
+
+    ids: Sequence[tuple[str, int]]
+    """Each video's id and call."""
+    responses: list[StoredResponse]
+    newest: list[StoredResponse]
+    """Statistics that were fetched by themselves, as of `LedgerReader.statistics`."""
+
+    def has_statistics(self) -> bool:
+        return bool(self.newest)
+
+    def fetched(self, span: Span, size: int) -> Iterator[Sequence[tuple[str, int]]]:
+        yield from (self.ids[start : start + size] for start in range(0, len(self.ids), size))
+
+    def bodies(self, call_ids: Sequence[int]) -> Iterator[StoredResponse]:
+        return (each for each in self.responses if each.call_id in call_ids)
+
+    def statistics(self, call_ids: Sequence[int]) -> Iterator[StoredResponse]:
+        return (each for each in self.newest if each.call_id in call_ids)
 
 
 def made_of_videos(
@@ -100,49 +153,63 @@ def gathered(chunks: Iterator[Lines], rows: int) -> Iterator[Lines]:
         yield so_far
 
 
+def excerpts(reader: LedgerReader, span: Span, size: int) -> Iterator[Excerpt]:
+    """Yield the fetched videos of the span, `size` at a time."""
+    has_statistics = reader.has_statistics()
+    for ids in reader.fetched(span, size):
+        calls = list({call_id: None for _, call_id in ids})
+        newest = list(reader.statistics(calls)) if has_statistics else []
+        yield Excerpt(ids, list(reader.bodies(calls)), newest)
+
+
 def video_lines(reader: LedgerReader, span: Span) -> Iterator[Lines]:
     """Yield the fetched videos of the span, up to ROWS_AT_ONCE at a time, in bounded memory.
 
     Raises LedgerDamaged if a stored body is damaged, or lacks a video that the ledger says it holds.
     """
-    held: OrderedDict[int, _Page] = OrderedDict()
-    has_statistics = reader.has_statistics()
-    for ids in reader.fetched(span, ROWS_AT_ONCE):
-        pages = _hold(held, reader, ids, has_statistics)
-        try:
-            raws = [held[call_id].videos[video_id] for video_id, call_id in ids]
-        except KeyError:
-            raws = [_any_video(held[call_id], video_id, call_id) for video_id, call_id in ids]
-        unbroken = all(page.unbroken for page in pages)
+    for ids, held in pages(reader, span, lambda plain, _: videos_of(plain)):
+        raws = [held[call_id].find(video_id, call_id) for video_id, call_id in ids]
+        unbroken = all(held[call_id].unbroken for call_id in {call_id for _, call_id in ids})
         # Copied, because each slice keeps its whole response in memory.
-        lines = list(map(bytes if unbroken else on_one_line, raws))
-        yield Lines(lines, [held[call_id].fetched_at for _, call_id in ids])
+        yield Lines(
+            list(map(bytes if unbroken else on_one_line, raws)), [held[call_id].fetched_at for _, call_id in ids]
+        )
+
+
+def pages(source: Source, span: Span, videos_in: VideosOf[V]) -> Iterator[tuple[Sequence[tuple[str, int]], Held[V]]]:
+    """Yield id and call of the fetched videos of the span, up to ROWS_AT_ONCE at a time, with the responses that hold
+    them. `videos_in` is given one's text and when it was fetched, and returns its videos by id."""
+    held: Held[V] = OrderedDict()
+    has_statistics = source.has_statistics()
+    for ids in source.fetched(span, ROWS_AT_ONCE):
+        _hold(held, source, ids, has_statistics, videos_in)
+        yield ids, held
         _let_go(held)
 
 
 def _hold(
-    held: OrderedDict[int, _Page], reader: LedgerReader, ids: Sequence[tuple[str, int]], has_statistics: bool
-) -> list[_Page]:
-    """Return the responses that hold the ids, and keep them in `held`."""
+    held: Held[V], source: Source, ids: Sequence[tuple[str, int]], has_statistics: bool, videos_in: VideosOf[V]
+) -> None:
+    """Keep the responses that hold the ids in `held`."""
     calls = dict.fromkeys([call_id for _, call_id in ids])
     lacking = [call_id for call_id in calls if call_id not in held]
-    newest = {each.call_id: plain_body(each) for each in reader.statistics(lacking)} if has_statistics else {}
+    newest = {each.call_id: plain_body(each) for each in source.statistics(lacking)} if has_statistics else {}
     # In this thread: decompressing in another takes longer, because reading videos rarely releases the GIL.
-    for response in reader.bodies(lacking):
-        held[response.call_id] = _page(response, newest.get(response.call_id))
+    for response in source.bodies(lacking):
+        held[response.call_id] = _page(response, newest.get(response.call_id), videos_in)
     for call_id in calls:
         if call_id not in held:
             raise _lost(f"The response of call {call_id} is not there.")
         held.move_to_end(call_id)
-    return [held[call_id] for call_id in calls]
 
 
-def _page(response: StoredResponse, newest: bytes | None) -> _Page:
+def _page(response: StoredResponse, newest: bytes | None, videos_in: VideosOf[V]) -> Page[V]:
     plain = plain_body(response)
     try:
         if newest is not None:
             plain = parse_text(with_statistics, plain, newest)
-        return _Page(plain, response.fetched_at, parse_text(videos_of, plain), _is_unbroken(plain))
+        videos = parse_text(lambda text: videos_in(text, response.fetched_at), plain)
+        return Page(plain, response.fetched_at, videos, _is_unbroken(plain))
     except (ValueError, RecursionError) as error:
         raise damaged(response, f"it is no page of videos ({error})") from error
 
@@ -162,15 +229,6 @@ def _by_any_id(plain: bytes) -> dict[str, msgspec.Raw]:
     return {item.id: raw for item, raw in zip(items, _raws.decode(plain).items, strict=True)}
 
 
-def _any_video(page: _Page, video_id: str, call_id: int) -> msgspec.Raw:
-    if video_id not in page.videos:
-        # If a name occurs twice in an object, the last one counts.
-        page.videos = parse_text(_by_any_id, page.plain)
-        if video_id not in page.videos:
-            raise _lost(f"The response of call {call_id} does not hold the video {video_id}.")
-    return page.videos[video_id]
-
-
 def _is_unbroken(plain: bytes) -> bool:
     """Whether there is no line break except at the end."""
     return plain.find(b"\n", 0, -2) < 0 and plain.find(b"\r", 0, -2) < 0
@@ -183,7 +241,7 @@ def on_one_line(raw: msgspec.Raw) -> bytes:
     return msgspec.json.format(plain, indent=-1) if b"\n" in plain or b"\r" in plain else plain
 
 
-def _let_go(held: OrderedDict[int, _Page]) -> None:
+def _let_go(held: Held[V]) -> None:
     """Drop the responses that were not needed for the longest time."""
     size = sum(len(page.plain) for page in held.values())
     while len(held) > PAGES_HELD or (size > HELD_BYTES and len(held) > 1):

@@ -38,7 +38,7 @@ def table_rows(lines: Lines) -> Iterator[list[Any]]:
             video, rest = decode_video(line)
         except (ValueError, RecursionError) as error:
             raise no_video(error) from error
-        row = [*_values(video), rest, _isoformat(fetched_at)]
+        row = [*_values(video), rest, isoformat(fetched_at)]
         row[_SECONDS] = seconds(row[_SECONDS])
         for index in _MOMENTS:
             if (moment := row[index]) is not None:
@@ -50,10 +50,10 @@ def moment_as_text(moment: str) -> str:
     """Return a time as the API writes it, `2010-05-01T12:00:00Z`; with six decimals if it is not a whole second."""
     if len(moment) == len("2010-05-01T12:00:00Z"):
         return moment
-    return _isoformat(datetime.fromisoformat(moment))
+    return isoformat(datetime.fromisoformat(moment))
 
 
 @lru_cache(maxsize=64)
-def _isoformat(moment: datetime) -> str:
-    """In UTC."""
+def isoformat(moment: datetime) -> str:
+    """Return a time in UTC."""
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"

@@ -11,8 +11,7 @@ import pytest
 from waiting import LIMIT_SECONDS
 
 from harvester.errors import LedgerDamaged
-from harvester.export.formats.csv import rows
-from harvester.export.formats.rows import Lines
+from harvester.export.formats.csv import row_by_fields
 from harvester.export.formats.table_rows import moment_as_text
 
 NOW = datetime(2026, 11, 22, 9, 0, 0, 123456, tzinfo=UTC)
@@ -44,13 +43,13 @@ def test_a_moment_is_in_utc_and_has_six_digits_or_none(sent: str, written: str) 
 )
 def test_a_number_has_all_its_digits(number: float, written: str) -> None:
     video = {"id": "a", "recordingDetails": {"location": {"latitude": number}}}
-    assert f",{written}," in rows(Lines([json.dumps(video).encode()], [NOW]), safe=False).decode()
+    assert f",{written}," in row_by_fields(json.dumps(video).encode(), NOW, safe=False).decode()
 
 
 @pytest.mark.parametrize("text", [b'{"id":"a","snippet":{"title":"\xff"}}', b'{"id":5}', b"[]", b"{"])
 def test_what_is_no_video_is_damage(text: bytes) -> None:
     with pytest.raises(LedgerDamaged):
-        rows(Lines([b'{"id":"b"}', text], [NOW, NOW]), safe=False)
+        row_by_fields(text, NOW, safe=False)
 
 
 def test_arrow_is_not_imported_for_it() -> None:
