@@ -15,6 +15,8 @@ MAX_PASS_PAGES = 1_000
 """Most pages of one reading: 400 full ones are MAX_ITEMS. With more, the tokens lead in a circle."""
 MAX_RESTARTS = 3
 """How often a reading begins again, since the API no longer knows the token of a page."""
+REMOVED = "removed"
+"""Why a listing failed that a person removed. It is not shown."""
 INVALID_PAGE_TOKEN = "invalidPageToken"  # noqa: S105 (no password)
 """The API's word for a token that it does not know, or no longer."""
 

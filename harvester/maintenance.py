@@ -19,6 +19,7 @@ from harvester.errors import ConfigError
 from harvester.ledger.ledger import Ledger
 from harvester.ledger.load_records import LoadRecord, OldResponse, Removal
 from harvester.ledger.open import open_ledger, open_reader
+from harvester.listing import REMOVED, ListingRecord
 from harvester.model import NOTHING_STORED, Bucket, QuotaDay, Span, Stored, VideoState
 
 REQUEUED_POSITIONS = 5_000
@@ -81,15 +82,42 @@ def _by_position_span(old: Sequence[OldResponse]) -> Iterator[list[int]]:
 
 @dataclass(frozen=True, slots=True)
 class Removable:
-    """What a removal would remove: ids by state, and the load if one was named."""
+    """What a removal would remove: ids by state, and the load or listing if one was named."""
 
     videos: Mapping[VideoState, int]
     load: LoadRecord | None
+    listing: ListingRecord | None = None
 
     @property
     def total(self) -> int:
         """All ids that would be removed."""
         return sum(self.videos.values())
+
+
+def removable_listing(config: Config, listing_id: int) -> Removable:
+    """Return what `remove_listing` would do. Reads only. Raises ConfigError if there is no such listing."""
+    with open_reader(config.ledger.url) as reader:
+        listing = next((each for each in reader.listings() if each.id == listing_id and each.reason != REMOVED), None)
+        if listing is None:
+            raise ConfigError(
+                f"There is no listing {listing_id}.",
+                state="Nothing was changed.",
+                next_step="Run harvester status --listings to list them.",
+            )
+        load = next((load for load in reader.loads() if load.id == listing.load_id), None)
+        return Removable({} if load is None else reader.removable(Removal(load_id=load.id)), load, listing)
+
+
+async def remove_listing(config: Config, listing: ListingRecord, now: datetime) -> dict[VideoState, int]:
+    """Remove a listing, and the ids that it brought and no call has asked for. Returns how many of each state."""
+    async with open_ledger(config.ledger.url) as ledger:
+        if not await ledger.remove_listing(listing.id, now):
+            raise ConfigError(
+                f"A call for listing {listing.id} is under way.",
+                state="Nothing was changed.",
+                next_step="Try again once the run has ended.",
+            )
+    return {} if listing.load_id is None else await remove(config, Removal(load_id=listing.load_id))
 
 
 def removable(config: Config, which: Removal) -> Removable:

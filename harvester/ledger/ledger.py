@@ -211,6 +211,13 @@ class Ledger:
         """
         return await self._connector.run(listings.add, targets, again, now)
 
+    async def remove_listing(self, listing_id: int, now: datetime) -> bool:
+        """Let a listing fail as `removed`, so that it is read no further. Its ids stay.
+
+        Returns False, and changes nothing, while a call for it is under way.
+        """
+        return await self._connector.run(listings.remove, listing_id, now)
+
     async def has_listings(self) -> bool:
         """Return whether any listing is still to be read."""
         (rows,) = await self._connector.read(queries.UNREAD_LISTINGS)

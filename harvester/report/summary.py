@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harvester import quota
 from harvester.errors import ConfigError
+from harvester.listing import REMOVED
 from harvester.model import BATCH_SIZE, Progress, QuotaDay, VideoState
 from harvester.report.days import settled_a_day
 from harvester.report.listings import NO_LISTINGS, Listings
@@ -148,7 +149,7 @@ def summarize(
         newest_day=progress.days[-1].day if progress.days else None,
         today=today,
         price_hint=price_hint(progress.days, settings),
-        listings=Listings(listings),
+        listings=Listings([each for each in listings if each.reason != REMOVED]),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from command_line import CommandLine
+from command_line import Api, CommandLine
 
 LIST = "PLMC9KNkIncKtPzgY-5rmhvj7fax8fdxoj"
 
@@ -71,6 +71,33 @@ def test_if_one_is_wrong_nothing_is_stored(cli: CommandLine, arguments: list[str
     assert told in result.stderr
     assert "Nothing was stored." in result.stderr
     assert list(cli.folder.iterdir()) == []
+
+
+def test_a_wrong_one_is_removed_with_the_ids_that_were_not_asked_for(cli: CommandLine, api: Api) -> None:
+    cli.ok("discover", "@songs-120", "@wrong-70")
+    assert cli.ok("remove", "--listing", "2", "--yes").startswith("Listing 2 (@wrong-70): No id would be removed.")
+    cli.ok("discover", "@other-220")
+    # channels.list twice, 3 and 5 pages, then 4 of 7 calls for videos
+    cli.ok("run", "--max-calls", "14")
+    told = cli.ok("remove", "--listing", "3", "--yes")
+    assert told.startswith("Listing 3 (@other-220): ")
+    assert " that load 2 brought (https://www.youtube.com/@other-220," in told
+    assert "stay: calls have asked for them.\nremoved " in told
+    removed = int(told.split()[-1])
+    status = cli.status()
+    assert 0 < removed < 220
+    assert (status["videos"]["total"], status["listings"]["total"], status["listings"]["failed"]) == (
+        340 - removed,
+        1,
+        0,
+    )
+    assert cli("remove", "--listing", "3", "--yes").exit_code == 3
+    assert figures(cli.ok("discover", "@other-220")) == {"new": 0, "known": 0, "read again": 1}
+    cli.ok("run")
+    assert cli.status()["videos"]["total"] == 340
+    assert cli.status()["videos"]["pending"] == 0
+    cli.ok("verify")
+    assert api.simulator.report()["ids"]["delivered_more"] == 0
 
 
 def test_usage(cli: CommandLine) -> None:

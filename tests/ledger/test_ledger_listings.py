@@ -31,6 +31,7 @@ from harvester.listing import (
     MAX_ITEMS,
     MAX_PASS_PAGES,
     MAX_RESTARTS,
+    REMOVED,
     Channel,
     ListingKind,
     ListingRecord,
@@ -39,7 +40,18 @@ from harvester.listing import (
     Page,
     Target,
 )
-from harvester.model import Batch, BatchKind, Budget, Denied, GiveBack, Outcome, ProcessIdentity, Span, Verdict
+from harvester.model import (
+    Batch,
+    BatchKind,
+    Budget,
+    Denied,
+    GiveBack,
+    Outcome,
+    ProcessIdentity,
+    Span,
+    Verdict,
+    VideoState,
+)
 from harvester.youtube.endpoints import CHANNELS_LIST, PLAYLIST_ITEMS_LIST
 
 CHANNEL = Target(ListingKind.CHANNEL, "@somebody")
@@ -380,6 +392,24 @@ async def test_a_wrong_count_is_found(ledger: Ledger, run: int, database: Databa
     database.damage(statement)
     with database.reader() as reader:
         assert finding in reader.findings()
+
+
+async def test_a_removed_one_is_read_no_further_until_it_is_named_again(
+    ledger: Ledger, run: int, database: Database
+) -> None:
+    await ledger.add_listings([PLAYLIST, UPLOADS, CHANNEL], NOW)
+    batch = await claimed(ledger, run)
+    assert not await ledger.remove_listing(1, NOW)
+    assert await ledger.settle(batch, page(IDS[:50], "second"), NOW)
+    assert await ledger.remove_listing(1, NOW)
+    removed, kept, _ = listings(database)
+    assert (removed.target, removed.state, removed.reason) == (PLAYLIST.text, ListingState.FAILED, REMOVED)
+    assert (kept.target, kept.state) == (UPLOADS.text, ListingState.PENDING)
+    assert await ledger.remove(Span(1, 50), Removal(load_id=removed.load_id)) == {VideoState.PENDING: 50}
+    assert await ledger.add_listings([PLAYLIST, CHANNEL], NOW) == ListingsAdded(known=1, again=1)
+    assert await read(ledger, run, page(IDS[:50], None)) == [None]
+    assert listings(database)[0].state is ListingState.DONE
+    assert await counts(ledger) == {"pending": 50}
 
 
 async def test_calls_for_listings_and_for_videos_share_the_day(ledger: Ledger, run: int, database: Database) -> None:

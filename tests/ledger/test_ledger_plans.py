@@ -78,6 +78,7 @@ USED = {name: index for index, names in PARTIAL.items() for name in names} | {
     "LISTING": ROWS,
     "SETTLE_LISTING": ROWS,
     "NOTE_CHANNEL": ROWS,
+    "REMOVE_LISTING": ROWS,
 }
 PLAIN_INSERTS = {
     *("OPEN_RUN", "OPEN_CALLS", "STORE_RESPONSE", "INSERT_IDS", "INSERT_TEXTS"),

@@ -381,5 +381,11 @@ UPDATE listings SET channel_id = %(channel_id)s, title = %(title)s, playlist_id 
     resource = %(resource)s, channel_at = %(now)s
 WHERE id = %(listing_id)s
 """
+# pending | done | failed -> failed: it is read no further; named again, it is read from its beginning.
+REMOVE_LISTING = """
+UPDATE listings SET state = 'failed', reason = %(reason)s, finished_at = %(now)s, next_page_token = NULL,
+    known_up_to = NULL
+WHERE id = %(listing_id)s AND state <> 'claimed'
+"""
 # Whether another listing reads the same playlist.
 SAME_PLAYLIST = "SELECT 1 FROM listings WHERE playlist_id = %(playlist_id)s AND id <> %(listing_id)s LIMIT 1"

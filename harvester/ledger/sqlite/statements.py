@@ -359,5 +359,10 @@ UPDATE listings SET channel_id = :channel_id, title = :title, playlist_id = :upl
     resource = :resource, channel_at = :now
 WHERE id = :listing_id
 """
+# pending | done | failed -> failed: it is read no further; named again, it is read from its beginning.
+REMOVE_LISTING = """
+UPDATE listings SET state = 'failed', reason = :reason, finished_at = :now, next_page_token = NULL, known_up_to = NULL
+WHERE id = :listing_id AND state <> 'claimed'
+"""
 # Whether another listing reads the same playlist.
 SAME_PLAYLIST = "SELECT 1 FROM listings WHERE playlist_id = :playlist_id AND id <> :listing_id LIMIT 1"

@@ -21,6 +21,7 @@ from harvester.listing import (
     MAX_PASS_PAGES,
     MAX_RESTARTS,
     PAGE_SIZE,
+    REMOVED,
     Channel,
     ListingCall,
     ListingKind,
@@ -45,6 +46,12 @@ def add(tx: Transaction, targets: Sequence[Target], again: bool, now: datetime) 
         playlist_id = text if kind is ListingKind.PLAYLIST else None
         new += tx.change(tx.sql.ADD_LISTING, kind=kind.value, target=text, playlist_id=playlist_id, now=instant(now))
     return ListingsAdded(new, len(set(texts)) - new - again_count if texts else 0, again_count)
+
+
+def remove(tx: Transaction, listing_id: int, now: datetime) -> bool:
+    """Let a listing fail as removed: see `Ledger.remove_listing`."""
+    tx.lock("adding")
+    return bool(tx.change(tx.sql.REMOVE_LISTING, listing_id=listing_id, reason=REMOVED, now=instant(now)))
 
 
 def claim(
