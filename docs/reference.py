@@ -104,6 +104,8 @@ TABLES = """\
 | loads | each load: `source`, `loaded_at`, `rows` read, `new` ids, `removed` since, `finished` |
 | asked_for | which `parts` the calls of how many stored `responses` asked for |
 | made_with | of a database or a folder: the libraries whose versions decide the bytes |
+| table | `statistics` where a row is a fetch of a video's counts; `videos` then counts rows |
+| history | of a file with a table of statistics: the answers with statistics alone that the ledger held |
 
 ## S3 permissions
 

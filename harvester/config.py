@@ -41,14 +41,9 @@ PARTS = frozenset(
 )
 """The parts that videos.list knows (discovery document, revision 20261104)."""
 
+_OwnerAcl: TypeAlias = Literal["bucket-owner-read", "bucket-owner-full-control"]
 Acl: TypeAlias = Literal[
-    "private",
-    "public-read",
-    "public-read-write",
-    "authenticated-read",
-    "aws-exec-read",
-    "bucket-owner-read",
-    "bucket-owner-full-control",
+    "private", "public-read", "public-read-write", "authenticated-read", "aws-exec-read", _OwnerAcl
 ]
 
 # TOML knows lists only.
@@ -187,6 +182,8 @@ class ExportSettings(_Section):
     uri: str = "songs.json"
     format: Literal["json", "jsonl", "parquet", "csv", "csv-safe", "sqlite"] = "json"
     compression: Literal["none", "gzip", "zstd"] = "none"
+    table: Literal["videos", "statistics"] = "videos"
+    """What a row is: a video, or a fetch of its counts."""
     max_part_bytes: PositiveInt | None = None
     """If set, `uri` is a folder of parts, none of them larger."""
     keep_superseded: bool = False
@@ -203,6 +200,8 @@ class ExportSettings(_Section):
             raise ValueError(f"export.compression is for json, jsonl and csv. {COMPRESSED_WITHIN[self.format]}")
         if self.format == "sqlite" and self.max_part_bytes is not None:
             raise ValueError("export.max_part_bytes makes a folder of parts, and a SQLite database is one file")
+        if self.table == "statistics" and self.max_part_bytes is not None:
+            raise ValueError("export.max_part_bytes makes a folder of parts, and the table of statistics is one file")
         if self.kms_key_id is not None and self.encryption in (None, "AES256"):
             raise ValueError('export.kms_key_id needs export.encryption = "aws:kms"')
         return self

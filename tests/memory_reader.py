@@ -69,6 +69,12 @@ class MemoryReader:
     def has_statistics(self) -> bool:
         return False
 
+    def history(self) -> Iterator[StoredResponse]:
+        yield from self.stored
+
+    def history_size(self) -> int:
+        return 0
+
     def newest_response(self) -> datetime | None:
         return max((response.fetched_at for response in self.stored), default=None)
 

@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     help="What is written. [default: as DEST ends, then export.format]",
 )
 @click.option(
+    "--table",
+    type=click.Choice(["videos", "statistics"]),
+    help="statistics: each fetch of a video's counts, a row each. [default: export.table]",
+)
+@click.option(
     "--compression",
     type=click.Choice(["none", "gzip", "zstd"]),
     help="Of json, jsonl and csv. [default: as DEST ends, then export.compression]",
@@ -60,7 +65,8 @@ def export(
     DEST is a local path, s3://bucket/key or - for standard output, which has no manifest; without it, export.uri of the
     settings. Its name says format and compression, as in songs.parquet or songs.jsonl.gz. json is the responses as the
     API sent them, jsonl one video a line, parquet one video a row with typed columns, csv the same for spreadsheets,
-    sqlite a database with full text search. Files that harvester did not write are not replaced. Spends no unit, and
+    sqlite a database with full text search. With --table statistics, a row is one fetch of a video's views, likes and
+    comments. Files that harvester did not write are not replaced. Spends no unit, and
     may be used during a run (with --dask only if the ledger is on a server). Next: harvester verify --export DEST.
     """
     import shlex
@@ -75,6 +81,8 @@ def export(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     if csv_safe:
         settings["format"] = _safe_csv(settings["format"])
+    if settings["table"] == "statistics" and dest is None:
+        raise click.UsageError("export.uri is the place of the videos: name another, such as statistics.parquet.")
     uri = dest if dest in (None, "-") or "://" in dest else str(Path(dest).absolute())
     harvester = options.harvester(export={"uri": uri, **settings})
     tune_gc()
@@ -84,7 +92,7 @@ def export(
         _to_stdout(harvester, require_complete, options.verbosity)
         return
     began = time.monotonic()
-    with progress("export", "video", options.verbosity) as callback:
+    with progress("export", _noun(harvester), options.verbosity) as callback:
         manifest = harvester.export(
             require_complete=require_complete,
             dask=dask,
@@ -95,6 +103,10 @@ def export(
     show(terminal.exported(manifest, harvester.config.export.uri))
     place = shlex.quote(shown(dest or harvester.config.export.uri, 4096))
     show_next(f"Next: harvester verify --export {place}" if manifest.responses else "", options.verbosity, began)
+
+
+def _noun(harvester: Harvester) -> str:
+    return "video" if harvester.config.export.table == "videos" else "row"
 
 
 def _safe_csv(chosen: str | None) -> str:
@@ -115,7 +127,7 @@ def _to_stdout(harvester: Harvester, require_complete: bool, verbosity: int) -> 
     if on_terminal() and (wanted.format not in ("json", "jsonl", "csv", "csv-safe") or wanted.compression != "none"):
         raise click.UsageError(f"{wanted.format} is not for a terminal: add > songs, or a pipe to what reads it.")
     began = time.monotonic()
-    with progress("export", "video", verbosity) as callback:
-        videos = harvester.export_to(sys.stdout.buffer, require_complete=require_complete, progress=callback)
-    wrote, seconds = count(videos, "video"), time.monotonic() - began
+    with progress("export", _noun(harvester), verbosity) as callback:
+        rows = harvester.export_to(sys.stdout.buffer, require_complete=require_complete, progress=callback)
+    wrote, seconds = count(rows, _noun(harvester)), time.monotonic() - began
     logging.getLogger(__name__).info("wrote %s to standard output, without a manifest, in %s", wrote, elapsed(seconds))

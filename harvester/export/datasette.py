@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import PurePosixPath
+from typing import Any
 
 from harvester._version import __version__
 from harvester.config import ExportSettings
@@ -35,7 +36,7 @@ def metadata_at(settings: ExportSettings, *, force: bool) -> Destination:
 
 def metadata(manifest: Manifest) -> bytes:
     """Return the file for `datasette songs.db --metadata songs.db.metadata.json`."""
-    tables = {
+    tables: dict[str, dict[str, Any]] = {
         "videos": {
             "description": "A row is a YouTube video, as the YouTube Data API described it at fetched_at.",
             "label_column": "snippet_title",
@@ -45,9 +46,14 @@ def metadata(manifest: Manifest) -> bytes:
         "tags": {"description": "A row is a tag of a video.", "columns": _IN_LIST},
         "topics": {"description": "A row is a topic of a video, as an address of Wikipedia.", "columns": _IN_LIST},
     }
+    if manifest.table == "statistics":
+        tables = {}
+    if manifest.history:
+        tables["statistics"] = {"description": "A row is a fetch of a video's counts.", "sort": "id"}
+    noun = "video" if manifest.table == "videos" else "row"
     about = {
         "title": "YouTube videos",
-        "description": f"{count(manifest.videos, 'video')}, exported at {manifest.exported_at:%Y-%m-%dT%H:%M:%SZ}.",
+        "description": f"{count(manifest.videos, noun)}, exported at {manifest.exported_at:%Y-%m-%dT%H:%M:%SZ}.",
         "source": "YouTube Data API v3",
         "source_url": "https://developers.google.com/youtube/v3/docs/videos",
         "about": f"youtube-harvester {__version__}",

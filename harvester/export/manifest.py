@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePosixPath
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 import msgspec
@@ -105,6 +105,10 @@ class Manifest:
     """The parts that the calls of the stored responses asked for."""
     made_with: str | None = None
     """Of a SQLite database and of a folder: the libraries whose versions decide the bytes."""
+    table: Literal["videos", "statistics"] = "videos"
+    """What a row is. Of statistics, `videos` counts the rows."""
+    history: Count | None = None
+    """Answers with statistics alone that the ledger held; only where the file has a table of statistics."""
 
 
 def to_json(manifest: Manifest) -> bytes:
@@ -112,8 +116,11 @@ def to_json(manifest: Manifest) -> bytes:
     fields = _in_utf8(msgspec.to_builtins(manifest))
     for key in ("parts", "superseded", "max_part_bytes") if manifest.parts is None else ():
         del fields[key]
-    if manifest.made_with is None:
-        del fields["made_with"]
+    for key in ("made_with", "history"):
+        if fields[key] is None:
+            del fields[key]
+    if manifest.table == "videos":
+        del fields["table"]
     return msgspec.json.format(msgspec.json.encode(fields), indent=2) + b"\n"
 
 

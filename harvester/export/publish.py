@@ -16,7 +16,7 @@ from harvester.config import ExportSettings
 from harvester.errors import ConfigError, ExportIncomplete
 from harvester.export.counters import Counters
 from harvester.export.datasette import metadata, metadata_at
-from harvester.export.formats.registry import Format, format_of
+from harvester.export.formats.registry import Format, Table, format_of
 from harvester.export.manifest import (
     Manifest,
     Part,
@@ -106,7 +106,7 @@ def write_to(
     require_complete: bool = False,
     watch: ProgressCallback = no_progress,
 ) -> int:
-    """Write the stored responses to `stream`, without a manifest. Returns the number of videos.
+    """Write the stored responses to `stream`, without a manifest. Returns the number of videos, or of rows.
 
     Raises ConfigError if the format can't be streamed; ExportIncomplete and LedgerDamaged as `export` does.
     """
@@ -116,7 +116,8 @@ def write_to(
             state="Nothing was written.",
             next_step="Leave it out, or name a folder.",
         )
-    form, counters, progress = format_of(settings.format, settings.compression), Counters(), reader.progress()
+    form = format_of(settings.format, settings.compression, settings.table)
+    counters, progress = Counters(), reader.progress()
     if form.one_file:
         raise ConfigError(
             "A SQLite database is not written to standard output: nothing reads one from a pipe.",
@@ -125,7 +126,7 @@ def write_to(
         )
     if require_complete:
         _refuse_incomplete(progress)
-    total = progress.videos[VideoState.FETCHED]
+    total = _total(progress, settings.table)
     for chunk in counted(
         form.assemble(reader, EVERYTHING, counters), counters, lambda part: watch(replace(part, total=total))
     ):
@@ -163,7 +164,8 @@ def _begin(
     progress = reader.progress()
     if require_complete:
         _refuse_incomplete(progress)
-    form, (responses, raw_bytes, stored_bytes) = format_of(settings.format, settings.compression), reader.totals()
+    form = format_of(settings.format, settings.compression, settings.table)
+    responses, raw_bytes, stored_bytes = reader.totals()
     loads = loads_of(reader.loads())
     begun = Manifest(
         file="",
@@ -182,6 +184,8 @@ def _begin(
         loads=loads,
         asked_for=asked_for(reader.parts_asked()),
         made_with=form.made_with() if form.made_with else None,
+        table=settings.table,
+        history=reader.history_size() if settings.table == "statistics" or settings.format == "sqlite" else None,
     )
     return _Export(reader, form, form.expected_bytes(responses, raw_bytes, stored_bytes), progress, begun, watch, maker)
 
@@ -243,7 +247,7 @@ class _Export:
         return manifest
 
     def watch_part(self, part: Advance) -> None:
-        total = self.progress.videos[VideoState.FETCHED]
+        total = _total(self.progress, self.begun.table)
         videos, size = self.furthest
         videos, size = max(videos, self.videos_written + part.done), max(size, self.bytes_written + part.bytes)
         self.furthest = videos, size
@@ -318,6 +322,11 @@ class _Parts:
             self._written.append(part)
             self._export.videos_written += part.videos
             self._export.bytes_written += part.bytes
+
+
+def _total(progress: Progress, table: Table) -> int | None:
+    """The videos to write; None for the rows of statistics, which are not known before they are read."""
+    return progress.videos[VideoState.FETCHED] if table == "videos" else None
 
 
 def _refuse_incomplete(progress: Progress) -> None:

@@ -88,7 +88,7 @@ def _findings(uri: str, reader: LedgerReader, settings: ExportSettings, watch: P
     if manifest is None:
         return findings
     try:
-        form = format_of(manifest.format, manifest.compression)
+        form = format_of(manifest.format, manifest.compression, manifest.table)
     except ConfigError as error:
         return [f"{folder.beside(SUFFIX).uri}: {error.what}"]
     if misfit := _misfit(uri, folder, manifest):
@@ -107,8 +107,14 @@ def _findings(uri: str, reader: LedgerReader, settings: ExportSettings, watch: P
         except Unreadable as error:
             return [f"{target.uri} can't be read as {manifest.format}: {error}."]
         if ids.number - before != part.videos:
-            return [f"{target.uri} holds {count(ids.number - before, 'video')}, its manifest says {part.videos:,}."]
+            return [
+                f"{target.uri} holds {count(ids.number - before, _noun(manifest))}, its manifest says {part.videos:,}."
+            ]
     return _against_ledger(reader, manifest, form, files, ids, way)
+
+
+def _noun(manifest: Manifest) -> str:
+    return "video" if manifest.table == "videos" else "row"
 
 
 def _read_manifest(place: Destination) -> tuple[Manifest | None, list[str]]:
@@ -227,10 +233,13 @@ def _against_ledger(
             f"The export was made of {count(manifest.responses, 'response')}, the ledger holds {responses:,}.",
             *foreign,
         ]
+    if manifest.history is not None and manifest.history != reader.history_size():
+        log.info("statistics were deleted after the export: it was compared with its manifest alone")
+        return foreign
     stored = _Ids()
-    for chunk in reader.fetched(EVERYTHING, _IDS_AT_ONCE):
+    for chunk in reader.fetched(EVERYTHING, _IDS_AT_ONCE) if manifest.table == "videos" else ():
         stored.count(video_id for video_id, _ in chunk)
-    if ids != stored:
+    if manifest.table == "videos" and ids != stored:
         return ["The published ids are not the ledger's fetched ids, each of them once.", *foreign]
     if form.differences is not None:
         ((target, _),) = files

@@ -247,6 +247,11 @@ class LedgerReader(ABC):
         with self._reading():
             return len(self._db.execute(statistics_queries.old_statistics(before)).all())
 
+    def history_size(self) -> int:
+        """Return how many answers with statistics alone are stored."""
+        with self._reading():
+            return int(self._db.execute(statistics_queries.HISTORY_SIZE).scalar_one())
+
     def history(self) -> Iterator[StoredResponse]:
         """Yield every stored answer that may hold statistics, oldest call first, streamed: of videos, and of statistics
         alone."""

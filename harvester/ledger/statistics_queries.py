@@ -25,6 +25,7 @@ STATISTICS = (
     .where(_OF_STATISTICS)
     .order_by(calls.c.of_call, calls.c.id)
 )
+HISTORY_SIZE = STATISTICS.with_only_columns(func.count()).order_by(None)
 HAS_STATISTICS = STATISTICS.with_only_columns(calls.c.id).limit(1)
 NEWER, _newer_calls = responses.alias(), calls.alias()
 

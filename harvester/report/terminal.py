@@ -230,10 +230,10 @@ def _older(responses: int, than: timedelta | None, what: Aged, *, still: bool = 
 def exported(manifest: Manifest, uri: str) -> RenderableType:
     """What was published where."""
     parts = "" if manifest.parts is None else f" in {count(len(manifest.parts), 'part')}"
-    lines = [
-        f"{shown(uri)}: {count(manifest.videos, 'video')} of {count(manifest.responses, 'response')}{parts}, "
-        f"{size(manifest.bytes)}, sha256 {manifest.sha256[:16]}…"
-    ]
+    what = f"{count(manifest.videos, 'video')} of {count(manifest.responses, 'response')}"
+    if manifest.table == "statistics":
+        what = f"{count(manifest.videos, 'row')} of statistics"
+    lines = [f"{shown(uri)}: {what}{parts}, {size(manifest.bytes)}, sha256 {manifest.sha256[:16]}…"]
     invalid = {VideoState.INVALID: manifest.counts["invalid"]}
     if not manifest.counts["total"]:
         lines.append(EMPTY)

@@ -50,7 +50,10 @@ def by_rank(settings: Sections, options: Sections) -> tuple[Sections, Sections, 
     over name."""
     in_options, in_settings = options.get("export", {}), settings.get("export", {})
     if "uri" in in_options:
-        return settings, {"export": settings_by_name(in_options["uri"], in_options.get("format"))}, options
+        named = settings_by_name(in_options["uri"], in_options.get("format"))
+        if in_options.get("table") == "statistics":
+            named["max_part_bytes"] = None
+        return settings, {"export": named}, options
     chosen = in_options.get("format") or in_settings.get("format")
     return {"export": settings_by_name(in_settings.get("uri", ""), chosen)}, settings, options
 

@@ -10,6 +10,7 @@ import sqlite3
 from contextlib import closing
 from typing import Any
 
+import duckdb
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -97,6 +98,29 @@ def test_the_sql_runs_as_written(crawl: CommandLine) -> None:
         assert sum(number for _, number in topics) == db.execute("SELECT count(*) FROM topics").fetchone()[0] > 0
 
 
+def test_growth_is_told_by_one_statement(crawl: CommandLine) -> None:
+    with closing(sqlite3.connect(crawl.folder / "harvest.db")) as db:
+        db.execute("UPDATE responses SET fetched_at = '2026-11-01T00:00:00.000000Z'")
+        db.commit()
+    crawl.ok("-q", "refresh", "--statistics-only")
+    output = run_as_written(snippets(PAGE)[2], crawl.folder).stdout
+    columns = re.findall(
+        r"`(\w+)`", TEXT.partition("The columns are `id`, `fetched_at`")[2].partition(", as in Parquet")[0]
+    )
+    assert output.splitlines()[-3].split(",") == ["id", "fetched_at", *columns]
+    statement = snippets(PAGE, "sql")[1]
+    with closing(sqlite3.connect(crawl.folder / "statistics.db")) as db:
+        rows = db.execute(statement).fetchall()
+    file = crawl.folder / "statistics.parquet"
+    assert duckdb.sql(statement.replace("FROM statistics", f"FROM '{file}'")).fetchall() == rows
+    assert len(rows) == 2 * crawl.status()["videos"]["fetched"]
+    for (video_id, first_day, views, nothing), (same_id, _, later_views, growth) in zip(
+        rows[::2], rows[1::2], strict=True
+    ):
+        assert (video_id, first_day, nothing) == (same_id, "2026-11-01", None)
+        assert growth == (None if views is None else later_views - views)
+
+
 def test_the_formats_are_those_that_there_are() -> None:
     documented = {}
     for name, packings, suffixes, _, stable in table(PAGE, "format"):
@@ -123,7 +147,7 @@ def test_durations_are_as_they_are_told() -> None:
 
 
 def test_the_settings_of_s3_are_all_there() -> None:
-    for name in set(ExportSettings.model_fields) - {"uri", "format", "compression", "max_part_bytes"}:
+    for name in set(ExportSettings.model_fields) - {"uri", "format", "compression", "max_part_bytes", "table"}:
         assert f"`{name}`" in TEXT
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -143,6 +144,55 @@ def test_what_was_fetched_today_is_new_enough(cli: CommandLine, api: Api, monkey
     cli.load(VIDEOS)
     assert "tatistics" not in cli.ok("run")
     assert api.simulator.report()["statistics_days"] == {}
+
+
+def rows(db_file: Path, query: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(db_file)) as db:
+        return db.execute(query).fetchall()
+
+
+def test_the_history_is_a_table_of_each_export_that_can_hold_one(daily: CommandLine) -> None:
+    daily.ok("-q", "run")
+    fetched = daily.status()["videos"]["fetched"]
+    places = ["s.csv", "s.jsonl.gz", "s.parquet", "s.db"]
+    for place in places:
+        assert f": {2 * fetched} rows of statistics, " in daily.ok("export", place, "--table", "statistics")
+    daily.ok("-q", "export", "songs.db", "--datasette-metadata")
+    same = "SELECT * FROM statistics ORDER BY rowid"
+    assert rows(daily.folder / "songs.db", same) == rows(daily.folder / "s.db", same)
+    counts = "SELECT id, viewCount FROM statistics JOIN videos USING (id) WHERE viewCount = statistics_viewCount"
+    assert len(rows(daily.folder / "songs.db", counts)) >= fetched / 2
+    for place in [*places, "songs.db"]:
+        daily.ok("verify", "--export", place)
+    described = json.loads((daily.folder / "songs.db.metadata.json").read_text(encoding="utf-8"))
+    assert "statistics" in described["databases"]["songs"]["tables"]
+    streamed = daily("-q", "export", "-", "--table", "statistics", "--format", "csv").stdout_bytes
+    assert streamed == (daily.folder / "s.csv").read_bytes()
+    # What is deleted later is no fault of these files.
+    daily.ok("-q", "run")
+    for days in (20, 20):
+        grow_older(daily, days)
+        daily.ok("-q", "run")
+    for place in [*places, "songs.db"]:
+        daily.ok("verify", "--export", place)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["s.json"], 3, "add --format csv"),
+        (["s", "--format", "csv", "--max-part-bytes", "100000"], 3, "the table of statistics is one file"),
+        ([], 2, "name another, such as statistics.parquet"),
+    ],
+)
+def test_what_no_table_can_be_is_refused(crawled: CommandLine, arguments: list[str], code: int, message: str) -> None:
+    refused = crawled("export", *arguments, "--table", "statistics")
+    assert (refused.exit_code, message in refused.stderr) == (code, True), refused.stderr
+
+
+def test_a_setting_of_parts_is_for_videos(crawled: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARVESTER_EXPORT__MAX_PART_BYTES", "100000")
+    assert "rows of statistics" in crawled.ok("export", "s.csv", "--table", "statistics")
 
 
 def test_they_are_deleted_after_their_days(daily: CommandLine) -> None:

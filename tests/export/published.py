@@ -55,10 +55,12 @@ def publish(
     packing: str = "none",
     part_bytes: int | None = None,
     place: Path | None = None,
+    table: str = "videos",
 ) -> Path:
     """The file, or where `part_bytes` is given the folder of parts."""
     place = place or folder / (f"songs-{name}-{packing}" if part_bytes else f"songs.{name}{SUFFIX[packing]}")
-    chosen = ExportSettings(uri=str(place), format=name, compression=packing, max_part_bytes=part_bytes)  # type: ignore[arg-type]
+    how: dict[str, Any] = {"format": name, "compression": packing, "max_part_bytes": part_bytes, "table": table}
+    chosen = ExportSettings(uri=str(place), **how)
     export(reader, chosen, ledger_name="harvest.db", now=NOW)
     return place
 

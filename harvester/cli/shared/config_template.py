@@ -57,6 +57,7 @@ uri = "songs.json"               # a path, or s3://bucket/key
 # csv: the same for spreadsheets (csv-safe: none of its cells is taken for a formula); sqlite: a database.
 # A DEST that is typed tells its own by its name.
 format = "json"
+table = "videos"                 # a row a video; statistics: a row a fetch of its counts, in one file
 compression = "none"             # none, gzip or zstd, for json, jsonl and csv
 # If set, uri is a folder of parts of at most this many bytes, for readers that work in parallel.
 # max_part_bytes = 256_000_000

@@ -40,4 +40,10 @@ def arrow_type(kind: Any) -> pa.DataType:
     return pa.map_(pa.string(), arrow_type(get_args(kind)[1]))
 
 
-_SCHEMA = pa.schema([pa.field(name, arrow_type(kind)) for name, kind in COLUMNS])
+@cache
+def schema_of(columns: tuple[tuple[str, Any], ...]) -> pa.Schema:
+    """Return the schema of columns of these names and kinds."""
+    return pa.schema([pa.field(name, arrow_type(kind)) for name, kind in columns])
+
+
+_SCHEMA = schema_of(COLUMNS)

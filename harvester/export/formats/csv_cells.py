@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
 from harvester.export.formats.columns import is_list
 from harvester.export.formats.table_rows import TABLE_COLUMNS, Row
 from harvester.export.formats.video import Flag
+
+Cell: TypeAlias = Callable[[Any], str]
+Columns: TypeAlias = Sequence[tuple[str, Any]]
 
 END = b"\r\n"
 FORMULA = tuple("=+-@\t\r\n")
@@ -20,7 +23,18 @@ GUARD = "'"
 
 def cells_of(row: Row, *, safe: bool) -> list[str]:
     """Return the cells of a row of TABLE_COLUMNS. If `safe`, no text begins like a formula."""
-    cells = _SAFE_CELLS if safe else _CELLS
+    return _made(_SAFE_CELLS if safe else _CELLS, row)
+
+
+def csv_table(columns: Columns, pieces: Iterable[Iterable[Row]], *, safe: bool) -> Iterator[bytes]:
+    """Yield a header, then the rows of each piece, of any table."""
+    yield ",".join(name for name, _ in columns).encode() + END
+    cells = [_cell(kind, safe_text if safe else text) for _, kind in columns]
+    for rows in pieces:
+        yield b"".join(",".join(_made(cells, row)).encode() + END for row in rows)
+
+
+def _made(cells: Sequence[Cell], row: Row) -> list[str]:
     return ["" if value is None else cell(value) for cell, value in zip(cells, row, strict=True)]
 
 
@@ -44,11 +58,11 @@ def _number(value: float) -> str:
     return f"{Decimal(repr(value)).normalize():{'f' if usual else 'e'}}"
 
 
-def _cell(kind: Any, of_text: Callable[[str], str]) -> Callable[[Any], str]:
+def _cell(kind: Any, of_text: Cell) -> Cell:
     if is_list(kind):
         return _list
     flag = {True: "true", False: "false"}.__getitem__
-    cells: dict[Any, Callable[[Any], str]] = {str: of_text, bool: flag, Flag: flag, float: _number}
+    cells: dict[Any, Cell] = {str: of_text, bool: flag, Flag: flag, float: _number}
     return cells.get(kind, str)
 
 

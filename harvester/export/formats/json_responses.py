@@ -5,12 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from harvester.export.compression import gzip_member
+from harvester.export.counters import Counters
 from harvester.export.prefetch import ahead
 from harvester.export.verified_body import plain_body, verify_checksum
-from harvester.model import StoredResponse
+from harvester.ledger.reader import LedgerReader
+from harvester.model import Span, StoredResponse
 
 PLAIN_AT_A_HOP, PACKED_AT_A_HOP = 8, 32
 """Bodies that share a switch of threads: one or two megabytes."""
+
+
+def json_file(reader: LedgerReader, span: Span, counters: Counters) -> Iterator[bytes]:
+    """Yield the responses whose first id is in the span, as one array."""
+    return json_array(counters.over(reader.responses(span)))
+
+
+def json_gzip_file(reader: LedgerReader, span: Span, counters: Counters) -> Iterator[bytes]:
+    """The same, as a gzip file."""
+    return json_array_gzip(counters.over(reader.responses(span)))
 
 
 def json_array(responses: Iterable[StoredResponse]) -> Iterator[bytes]:

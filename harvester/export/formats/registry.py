@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import partial
-from typing import BinaryIO, TypeAlias
+from dataclasses import dataclass, replace
+from importlib import import_module
+from typing import Any, BinaryIO, Literal, TypeAlias
 
 from harvester.errors import ConfigError
 from harvester.export.counters import Counters
@@ -15,6 +15,8 @@ from harvester.support.file_endings import COMPRESSED_WITHIN
 from harvester.support.sanitize import shown
 
 Assemble: TypeAlias = Callable[[LedgerReader, Span, Counters], Iterator[bytes]]
+Differences: TypeAlias = Callable[[BinaryIO, LedgerReader], Iterator[str]]
+Table: TypeAlias = Literal["videos", "statistics"]
 
 _FRAME_BYTES = 64
 """An upper limit of what brackets, commas and gzip members add to a body."""
@@ -38,7 +40,7 @@ class Format:
     compressed: bool = True
     stable: bool = True
     """Whether every version of every library gives the same bytes."""
-    differences: Callable[[BinaryIO, LedgerReader], Iterator[str]] | None = None
+    differences: Differences | None = None
     """Yields the differences between such a file and the ledger; None if its bytes are compared."""
     made_with: Callable[[], str] | None = None
     """The library whose version changes the bytes, for the manifest."""
@@ -50,28 +52,14 @@ class Format:
         return responses * _FRAME_BYTES + (stored_bytes if self.compressed else raw_bytes)
 
 
-def _json(reader: LedgerReader, span: Span, counters: Counters) -> Iterator[bytes]:
-    from harvester.export.formats.json_responses import json_array
+def _of(module: str, function: str, **how: Any) -> Assemble:
+    """The function of that module, imported when it is called: an export needs one format only."""
 
-    return json_array(counters.over(reader.responses(span)))
+    def assemble(reader: LedgerReader, span: Span, counters: Counters) -> Iterator[bytes]:
+        chosen: Assemble = getattr(import_module(f"harvester.export.formats.{module}"), function)
+        return chosen(reader, span, counters, **how)
 
-
-def _json_gzip(reader: LedgerReader, span: Span, counters: Counters) -> Iterator[bytes]:
-    from harvester.export.formats.json_responses import json_array_gzip
-
-    return json_array_gzip(counters.over(reader.responses(span)))
-
-
-def _jsonl(reader: LedgerReader, span: Span, counters: Counters) -> Iterator[bytes]:
-    from harvester.export.formats.jsonl import json_lines
-
-    return json_lines(reader, span, counters)
-
-
-def _csv(reader: LedgerReader, span: Span, counters: Counters, *, safe: bool = False) -> Iterator[bytes]:
-    from harvester.export.formats.csv import csv_file
-
-    return csv_file(reader, span, counters, safe=safe)
+    return assemble
 
 
 def _gzipped(assemble: Assemble) -> Assemble:
@@ -92,22 +80,16 @@ def _in_zstd(assemble: Assemble) -> Assemble:
     return packed
 
 
-def _parquet(reader: LedgerReader, span: Span, counters: Counters) -> Iterator[bytes]:
-    from harvester.export.formats.parquet import parquet_file
-
-    return parquet_file(reader, span, counters)
-
-
-def _sqlite(reader: LedgerReader, span: Span, counters: Counters) -> Iterator[bytes]:
-    from harvester.export.formats.sqlite import sqlite_file
-
-    return sqlite_file(reader, span, counters)
-
-
 def _sqlite_differences(file: BinaryIO, reader: LedgerReader) -> Iterator[str]:
     from harvester.export.formats.sqlite_check import differences
 
     return differences(file, reader)
+
+
+def _statistics_differences(file: BinaryIO, reader: LedgerReader) -> Iterator[str]:
+    from harvester.export.formats.sqlite_check import statistics_differences
+
+    return statistics_differences(file, reader)
 
 
 def _sqlite_made_with() -> str:
@@ -117,38 +99,70 @@ def _sqlite_made_with() -> str:
 
 
 _GZIP, _ZSTD = "application/gzip", "application/zstd"
-_CSV: dict[str, Assemble] = {"csv": _csv, "csv-safe": partial(_csv, safe=True)}
+
+
+def _text_formats(name: str, assemble: Assemble, suffix: str, content_type: str) -> dict[tuple[str, str], Format]:
+    """The format as it is, and compressed anew, by versions of libraries that may differ."""
+    return {
+        (name, "none"): Format(assemble, suffix, content_type, compressed=False),
+        (name, "gzip"): Format(_gzipped(assemble), f"{suffix}.gz", _GZIP, stable=False),
+        (name, "zstd"): Format(_in_zstd(assemble), f"{suffix}.zst", _ZSTD, stable=False),
+    }
+
+
+def _row_formats(
+    lines: Assemble, csv: Assemble, safe_csv: Assemble, parquet: Assemble, sqlite: Assemble, differences: Differences
+) -> dict[tuple[str, str], Format]:
+    """The formats of one table."""
+    database = Format(sqlite, ".sqlite", "application/vnd.sqlite3", compressed=False, stable=False, one_file=True)
+    return {
+        **_text_formats("jsonl", lines, ".jsonl", "application/x-ndjson"),
+        **_text_formats("csv", csv, ".csv", "text/csv"),
+        **_text_formats("csv-safe", safe_csv, ".csv", "text/csv"),
+        ("parquet", "none"): Format(parquet, ".parquet", "application/vnd.apache.parquet", stable=False),
+        ("sqlite", "none"): replace(database, differences=differences, made_with=_sqlite_made_with),
+    }
+
+
+_json = _of("json_responses", "json_file")
 FORMATS: dict[tuple[str, str], Format] = {
     ("json", "none"): Format(_json, ".json", "application/json", whole_responses=True, compressed=False),
-    ("json", "gzip"): Format(_json_gzip, ".json.gz", _GZIP, whole_responses=True),
+    ("json", "gzip"): Format(_of("json_responses", "json_gzip_file"), ".json.gz", _GZIP, whole_responses=True),
     ("json", "zstd"): Format(_in_zstd(_json), ".json.zst", _ZSTD, whole_responses=True, stable=False),
-    ("jsonl", "none"): Format(_jsonl, ".jsonl", "application/x-ndjson", compressed=False),
-    ("jsonl", "gzip"): Format(_gzipped(_jsonl), ".jsonl.gz", _GZIP, stable=False),
-    ("jsonl", "zstd"): Format(_in_zstd(_jsonl), ".jsonl.zst", _ZSTD, stable=False),
-    ("parquet", "none"): Format(_parquet, ".parquet", "application/vnd.apache.parquet", stable=False),
-    ("sqlite", "none"): Format(
-        _sqlite,
-        ".sqlite",
-        "application/vnd.sqlite3",
-        compressed=False,
-        stable=False,
-        differences=_sqlite_differences,
-        made_with=_sqlite_made_with,
-        one_file=True,
+    **_row_formats(
+        _of("jsonl", "json_lines"),
+        _of("csv", "csv_file"),
+        _of("csv", "csv_file", safe=True),
+        _of("parquet", "parquet_file"),
+        _of("sqlite", "sqlite_file"),
+        _sqlite_differences,
     ),
 }
-FORMATS |= {(name, "none"): Format(each, ".csv", "text/csv", compressed=False) for name, each in _CSV.items()}
-FORMATS |= {(name, "gzip"): Format(_gzipped(each), ".csv.gz", _GZIP, stable=False) for name, each in _CSV.items()}
-FORMATS |= {(name, "zstd"): Format(_in_zstd(each), ".csv.zst", _ZSTD, stable=False) for name, each in _CSV.items()}
 """By format and compression, named as in settings and manifest."""
+STATISTICS = _row_formats(
+    _of("statistics_table", "json_lines"),
+    _of("statistics_table", "csv_file"),
+    _of("statistics_table", "csv_file", safe=True),
+    _of("parquet", "statistics_file"),
+    _of("sqlite", "statistics_file"),
+    _statistics_differences,
+)
+"""The same for the table of statistics."""
 
 
-def format_of(name: str, compression: str) -> Format:
+def format_of(name: str, compression: str, table: Table = "videos") -> Format:
     """Return a format. Raises ConfigError if there is none of that name and compression."""
     try:
-        return FORMATS[name, compression]
+        return (FORMATS if table == "videos" else STATISTICS)[name, compression]
     except KeyError:
-        what = f"There is no export of {shown(name, 40)!r} with compression {shown(compression, 40)!r}."
-        why = COMPRESSED_WITHIN.get(name)
-        hint = f"{why} Leave --compression out." if why else ""
-        raise ConfigError(what, state="Nothing was written.", next_step=hint) from None
+        pass
+    if table != "videos" and name == "json":
+        raise ConfigError(
+            "json holds the API's responses, and statistics are a table.",
+            state="Nothing was written.",
+            next_step="Name a file that ends in .csv, .jsonl, .parquet or .db, or add --format csv.",
+        )
+    what = f"There is no export of {shown(name, 40)!r} with compression {shown(compression, 40)!r}."
+    why = COMPRESSED_WITHIN.get(name)
+    hint = f"{why} Leave --compression out." if why else ""
+    raise ConfigError(what, state="Nothing was written.", next_step=hint)

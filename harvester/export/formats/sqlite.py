@@ -1,4 +1,4 @@
-"""`sqlite`: one database file with the tables `videos`, `tags` and `topics`, indexed, with full text search.
+"""`sqlite`: one database file with the tables `videos`, `tags`, `topics` and `statistics`, and full text search.
 
 The same ledger gives the same bytes, by the same version of SQLite: one transaction, in load order, and no random data.
 """
@@ -8,14 +8,16 @@ from __future__ import annotations
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 from harvester.errors import ConfigError, StorageUnavailable
 from harvester.export.counters import Counters
 from harvester.export.formats.rows import made_of_videos
 from harvester.export.formats.sqlite_rows import LISTS, VIDEO_COLUMNS, database_rows, sql_type
+from harvester.export.formats.statistics_table import COLUMNS, statistics_rows
 from harvester.export.formats.table_rows import Row
 from harvester.export.storage.ownership import SQLITE_EXPORT_ID
 from harvester.ledger.reader import LedgerReader
@@ -38,11 +40,14 @@ PRAGMA synchronous = OFF;
 PRAGMA application_id = {SQLITE_EXPORT_ID};
 PRAGMA user_version = {SCHEMA_VERSION};
 """
-_COLUMNS = ",\n  ".join(
-    f"{name} {sql_type(kind)}" + (" NOT NULL PRIMARY KEY" if name == "id" else "") for name, kind in VIDEO_COLUMNS
-)
+
+
+def _columns(columns: Iterable[tuple[str, Any]], of_id: str) -> str:
+    return ",\n  ".join(f"{name} {sql_type(kind)}" + (f" {of_id}" if name == "id" else "") for name, kind in columns)
+
+
 _TABLES = (
-    f"CREATE TABLE videos (\n  {_COLUMNS}\n)",
+    f"CREATE TABLE videos (\n  {_columns(VIDEO_COLUMNS, 'NOT NULL PRIMARY KEY')}\n)",
     *(
         f"CREATE TABLE {each.name} (\n  video_id TEXT NOT NULL REFERENCES videos (id),\n"
         f"  position INTEGER NOT NULL,\n  {each.entry} TEXT NOT NULL\n)"
@@ -68,10 +73,21 @@ def sqlite_file(reader: LedgerReader, span: Span, counters: Counters) -> Iterato
     It is made in an unlinked file in SQLite's temporary folder, so that nothing is left of it. Raises
     StorageUnavailable if that folder is full.
     """
+    return _file(lambda db: _fill(db, reader, span, counters))
+
+
+def statistics_file(reader: LedgerReader, span: Span, counters: Counters) -> Iterator[bytes]:
+    """Yield the table of statistics as one SQLite database, in the same way."""
+    return _file(lambda db: _fill_statistics(db, reader, counters))
+
+
+def _file(fill: Callable[[sqlite3.Connection], Iterator[bytes]]) -> Iterator[bytes]:
     folder = temporary_folder()
     with _explained(folder), tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
         with closing(_begun(Path(file.name))) as db:
-            yield from _fill(db, reader, span, counters)
+            db.execute("BEGIN")
+            yield from fill(db)
+            db.execute("COMMIT")
         while chunk := file.read(_READ_BYTES):
             yield chunk
 
@@ -101,7 +117,6 @@ def _begun(path: Path) -> sqlite3.Connection:
 
 
 def _fill(db: sqlite3.Connection, reader: LedgerReader, span: Span, counters: Counters) -> Iterator[bytes]:
-    db.execute("BEGIN")
     for statement in _TABLES:
         db.execute(statement)
     searchable = 0
@@ -116,7 +131,17 @@ def _fill(db: sqlite3.Connection, reader: LedgerReader, span: Span, counters: Co
     for statement in _INDEXES:
         db.execute(statement)
         yield b""
-    db.execute("COMMIT")
+    if reader.has_statistics():
+        yield from _fill_statistics(db, reader, Counters())
+
+
+def _fill_statistics(db: sqlite3.Connection, reader: LedgerReader, counters: Counters) -> Iterator[bytes]:
+    db.execute(f"CREATE TABLE statistics (\n  {_columns(COLUMNS, 'NOT NULL')}\n)")
+    for rows in statistics_rows(reader, counters):
+        _insert(db, "statistics", rows)
+        yield b""
+    db.execute("CREATE INDEX statistics_by_video ON statistics (id, fetched_at)")
+    yield b""
 
 
 def _insert(db: sqlite3.Connection, table: str, rows: list[Row]) -> None:

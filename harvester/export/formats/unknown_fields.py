@@ -41,7 +41,7 @@ def _sort(raw: bytes | msgspec.Raw, struct: type[KnownFields]) -> tuple[Any, Lef
         if name not in hints:
             rest[name] = value
             continue
-        fitting, unfit = _fit(value, hints[name])
+        fitting, unfit = fit(value, hints[name])
         if fitting is not None:
             known[name] = fitting
         if unfit is not None:
@@ -51,7 +51,7 @@ def _sort(raw: bytes | msgspec.Raw, struct: type[KnownFields]) -> tuple[Any, Lef
     return struct(**known), rest
 
 
-def _fit(value: msgspec.Raw, hint: Any) -> tuple[Any, msgspec.Raw | Leftover | None]:
+def fit(value: msgspec.Raw, hint: Any) -> tuple[Any, msgspec.Raw | Leftover | None]:
     """Split a value into what is of that type and what is not."""
     try:
         return msgspec.json.decode(value, type=hint, strict=False), None
@@ -63,7 +63,7 @@ def _fit(value: msgspec.Raw, hint: Any) -> tuple[Any, msgspec.Raw | Leftover | N
         known, rest = _sort(value, hint)
         return known, rest or None
     if get_origin(hint) is dict:
-        fitted = {name: _fit(entry, get_args(hint)[1]) for name, entry in _object.decode(value).items()}
+        fitted = {name: fit(entry, get_args(hint)[1]) for name, entry in _object.decode(value).items()}
         known = {name: fitting for name, (fitting, _) in fitted.items() if fitting is not None}
         return known, {name: unfit for name, (_, unfit) in fitted.items() if unfit is not None} or None
     return None, value
