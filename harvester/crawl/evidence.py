@@ -196,8 +196,8 @@ class Evidence:
         before = call.faults
         if call.probe:
             return before if before.since is not None else Faults(now)
-        # For a single id, a good answer must follow its newest fault; for a batch, one after its first fault is enough.
-        renewed = before.since is None or not before.number or refused or len(call.batch) == 1
+        # For a single id, a good answer must follow its newest fault; else one after the first fault is enough.
+        renewed = before.since is None or not before.number or refused or call.batch.is_single_id
         return Faults(
             now if renewed else before.since,
             before.number + 1,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -16,7 +16,6 @@ from harvester.errors import ApiUnavailable, ConfigError, CredentialsError, Harv
 from harvester.ledger.ledger import Ledger
 from harvester.model import Budget
 from harvester.youtube import Api
-from harvester.youtube.client import YouTubeClient
 from harvester.youtube.endpoints import CHANNELS_LIST, PLAYLIST_ITEMS_LIST, Endpoint, budget_of
 
 log = logging.getLogger(__name__)
@@ -34,7 +33,7 @@ class Phase:
 
 @asynccontextmanager
 async def listing_phases(
-    ledger: Ledger, client_of: Callable[[Endpoint], YouTubeClient], quota: QuotaSettings
+    ledger: Ledger, client_of: Callable[[Endpoint], AbstractAsyncContextManager[Api]], quota: QuotaSettings
 ) -> AsyncIterator[Sequence[Phase]]:
     """The phases that read listings, with their clients; none where no listing is to be read."""
     phases: list[Phase] = []

@@ -20,6 +20,7 @@ from harvester.crawl.run_report import Ending, RunReport
 from harvester.crawl.stop import Stop
 from harvester.errors import HarvesterError
 from harvester.ledger.ledger import Ledger
+from harvester.listing import ListingState
 from harvester.model import ProcessIdentity, VideoState
 from harvester.youtube import Api
 from harvester.youtube.endpoints import VIDEOS_LIST, Endpoint, budget_of
@@ -118,11 +119,12 @@ class Runner:
             await asyncio.shield(self._ledger.close_run(run_id, clock.now(), reason))
 
     async def _is_claimed_by_others(self, batches: BatchSource) -> bool:
-        """Whether ids are left that another run has claimed, or has just released."""
+        """Whether ids or listings are left that another run has claimed, or ids that it has just released."""
         if type(batches) is not PendingIds:
             return False  # not all that is pending was asked for
         videos = (await self._ledger.progress()).videos
-        return bool(videos[VideoState.CLAIMED] or videos[VideoState.PENDING])
+        left = videos[VideoState.CLAIMED] or videos[VideoState.PENDING]
+        return bool(left) or await self._ledger.has_listings(ListingState.CLAIMED)
 
     async def _crawl_days(
         self, phases: Phases, clock: ApiClock, batches: BatchSource, run_log: RunLog, *, until_done: bool

@@ -22,7 +22,7 @@ from harvester.ledger.process_identity import is_alive
 from harvester.ledger.transactions import claim as claiming
 from harvester.ledger.transactions import inserts, listings, prune, quota_days, refresh, requeue, runs
 from harvester.ledger.transactions import settle as settling
-from harvester.listing import ListingsAdded, Target
+from harvester.listing import ListingsAdded, ListingState, Target
 from harvester.model import (
     Addition,
     Batch,
@@ -218,9 +218,10 @@ class Ledger:
         """
         return await self._connector.run(listings.remove, listing_id, now)
 
-    async def has_listings(self) -> bool:
-        """Return whether any listing is still to be read."""
-        (rows,) = await self._connector.read(queries.UNREAD_LISTINGS)
+    async def has_listings(self, *states: ListingState) -> bool:
+        """Return whether any listing is in one of the states, by default whether any is still to be read."""
+        among = states or (ListingState.PENDING, ListingState.CLAIMED)
+        (rows,) = await self._connector.read(queries.listings_in(among))
         return bool(rows)
 
     async def remove(self, span: Span, which: Removal) -> dict[VideoState, int]:

@@ -102,9 +102,6 @@ LISTINGS = (
     .join_from(listings, loads, loads.c.id == listings.c.load_id, isouter=True)
     .order_by(listings.c.id)
 )
-UNREAD_LISTINGS = (
-    select(listings.c.id).where(listings.c.state.in_((ListingState.PENDING, ListingState.CLAIMED))).limit(1)
-)
 LAST_POSITION = select(func.coalesce(func.max(videos.c.position), 0))
 PROGRESS = (STATES, days("default"), PRUNED)
 # In load order; the call breaks ties, so that the order is always the same.
@@ -174,6 +171,11 @@ def newest_runs(count: int) -> AnyQuery:
     return select(runs).where(runs.c.id.in_(newest) | runs.c.ended_at.is_(None)).order_by(runs.c.id.desc())
 
 
+def listings_in(states: Collection[ListingState]) -> AnyQuery:
+    """One of the listings in these states."""
+    return select(listings.c.id).where(listings.c.state.in_(states)).limit(1)
+
+
 def run_calls(run_ids: Collection[int]) -> AnyQuery:
     """How many calls each of the runs has made, and their units. Reads all calls."""
     sums = func.count().label("calls"), cast(func.sum(calls.c.units), BigInteger).label("units")
@@ -190,7 +192,7 @@ def faults(limit: int, among_newest: int | None = None) -> AnyQuery:
             func.sum(calls.c.units).label("units"),
             func.max(calls.c.finished_at).label("last_at"),
         )
-        .where(OF_VIDEOS, calls.c.state.in_((CallState.FAILED, CallState.ABANDONED)))
+        .where(calls.c.bucket == "default", calls.c.state.in_((CallState.FAILED, CallState.ABANDONED)))
         .group_by(reason)
         .order_by(func.count().desc(), reason)
         .limit(limit)

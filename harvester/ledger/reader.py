@@ -93,7 +93,7 @@ class LedgerReader(ABC):
             return int(self._db.execute(queries.LAST_POSITION).scalar_one())
 
     def faults(self, limit: int, among_newest: int | None = None) -> list[FaultCount]:
-        """Return why calls for videos brought nothing, up to `limit` reasons, the most frequent first.
+        """Return why calls of the default bucket brought nothing, up to `limit` reasons, the most frequent first.
 
         `among_newest`: of so many of the newest calls. None: of all.
         """

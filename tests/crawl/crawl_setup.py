@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from pydantic import SecretStr
 from waiting import until
@@ -16,6 +16,7 @@ from harvester.clock import Clock
 from harvester.config import QuotaSettings, RunSettings, YouTubeSettings
 from harvester.crawl.batch_source import BatchSource
 from harvester.crawl.evidence import PROBE
+from harvester.crawl.phases import listing_phases
 from harvester.crawl.run_report import RunReport
 from harvester.crawl.runner import Runner
 from harvester.crawl.stop import Stop
@@ -24,10 +25,12 @@ from harvester.ledger.process_identity import this_process
 from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.sqlite.migrate import prepare
 from harvester.ledger.sqlite.reader import SqliteReader
+from harvester.listing import ListingKind, ListingRecord, Target
 from harvester.model import Outcome, Progress, Verdict, VideoState
 from harvester.rehearsal import ScaledClock
 from harvester.simulator import SimulatorProcess, make_ids, truth
-from harvester.youtube.client import YouTubeClient
+from harvester.youtube.client import YouTubeClient, client_for
+from harvester.youtube.endpoints import VIDEOS_LIST, Endpoint
 
 NOON = datetime(2026, 6, 2, 19, tzinfo=UTC)
 """Midday in California, far from both ends of a quota day."""
@@ -93,6 +96,13 @@ class Watched:
         self._retry_after = retry_after_seconds
         self._under_way = 0
 
+    async def __aenter__(self) -> Self:
+        await self._client.__aenter__()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.__aexit__()
+
     async def time(self) -> datetime | None:
         return await self._client.time()
 
@@ -137,6 +147,12 @@ class CrawlSetup:
         async with Ledger(SqliteConnector(self.path)) as ledger:
             await ledger.add(self.ids, (), 0)
 
+    async def discover(self, *names: str, again: bool = False) -> None:
+        """Add these channels and playlists."""
+        kinds = (ListingKind.CHANNEL if name.startswith(("@", "UC")) else ListingKind.PLAYLIST for name in names)
+        async with Ledger(SqliteConnector(self.path)) as ledger:
+            await ledger.add_listings(list(map(Target, kinds, names)), self.clock.now(), again=again)
+
     async def run(
         self, stop: Stop | None = None, batches: Callable[[Ledger], BatchSource] | None = None, **how: Any
     ) -> RunReport:
@@ -146,18 +162,21 @@ class CrawlSetup:
         api = self.simulator.settings
         quota = QuotaSettings(daily_units=self.daily_units or api.daily_units, units_per_call=api.units_per_call)
         youtube = YouTubeSettings(base_url=self.base_url or self.simulator.base_url)
-        client = YouTubeClient(
-            youtube,
-            SecretStr(self.key),
-            concurrency=run.concurrency,
-            timeout_seconds=run.timeout_seconds,
-            clock=self.clock,
-        )
-        async with Ledger(SqliteConnector(self.path)) as ledger, client:
+
+        def watched(endpoint: Endpoint) -> Watched:
+            client = client_for(endpoint, youtube, run, SecretStr(self.key), self.clock, proxies=False)
+            return Watched(client, self.clock, self.calls, self.broken, self.retry_after_seconds)
+
+        async with (
+            Ledger(SqliteConnector(self.path)) as ledger,
+            watched(VIDEOS_LIST) as api,
+            listing_phases(ledger, watched, quota) as listings,
+        ):
             worker = Runner(
                 ledger,
-                Watched(client, self.clock, self.calls, self.broken, self.retry_after_seconds),
+                api,
                 self.clock,
+                listings=listings,
                 run=run,
                 quota=quota,
                 process=this_process(),
@@ -174,6 +193,11 @@ class CrawlSetup:
     def progress(self) -> Progress:
         with SqliteReader(self.path) as reader:
             return reader.progress()
+
+    @property
+    def listings(self) -> dict[str, ListingRecord]:
+        with SqliteReader(self.path) as reader:
+            return {listing.target: listing for listing in reader.listings()}
 
     @property
     def states(self) -> dict[str, str]:
