@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os.path
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import BinaryIO
@@ -35,7 +36,8 @@ def read_targets(
         try:
             found[read_target(text)] = None
         except NotATarget as error:
-            wrong.append(f"  {where}{escaped(text, _SHOWN_CHARACTERS)} {error}")
+            reason = "is a file: name it with --from" if not where and os.path.isfile(text) else error  # noqa: PTH113  (any text)
+            wrong.append(f"  {where}{escaped(text, _SHOWN_CHARACTERS)} {reason}")
     if wrong:
         raise _refusal(wrong, len(named))
     if not found:
@@ -46,7 +48,7 @@ def read_targets(
 def _refusal(wrong: Sequence[str], number: int) -> ConfigError:
     more = [f"  and {len(wrong) - _EXAMPLES:,} more"] if len(wrong) > _EXAMPLES else []
     what = "This can't be listed:" if number == 1 else f"{len(wrong):,} of {count(number, 'text')} can't be listed:"
-    next_step = "Name channels (@handle, UC…) and playlists (PL…), or their addresses: harvester discover @handle"
+    next_step = "Name channels (@handle, UC…), playlists (PL…) or their addresses: harvester discover @handle"
     if sum(LOAD in line for line in wrong) == number:
         next_step = "Load videos: harvester load FILE"
     return ConfigError("\n".join([what, *wrong[:_EXAMPLES], *more]), state="Nothing was stored.", next_step=next_step)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from command_line import Api, CommandLine
 
@@ -62,6 +64,7 @@ def test_plan_and_dry_run_and_doctor_tell_of_what_comes_first(cli: CommandLine) 
     [
         (["@one", "dQw4w9WgXcQ"], "1 of 2 texts can't be listed:\n  'dQw4w9WgXcQ' is a video; harvester load adds"),
         (["https://www.youtube.com/c/Google"], "take the @handle that the page shows"),
+        (["@one", str(Path(__file__))], "is a file: name it with --from"),
         (["@one", "--from", "missing.txt"], "There is no file missing.txt"),
     ],
 )

@@ -197,6 +197,8 @@ async def test_a_call_that_fails_is_made_again_or_given_back(ledger: Ledger, run
     again = await ledger.retry(run, batch, a_fault(), budget(), NOW)
     assert isinstance(again, Batch)
     assert (again.attempt, again.listing) == (2, (1, "second"))
+    with database.reader() as reader:
+        assert [fault.calls for fault in reader.faults(5)] == [1]
     assert listings(database)[0].state is ListingState.CLAIMED
     assert not await ledger.settle(batch, page(IDS[50:]), NOW), "that claim is no more"
     assert await ledger.give_back(again, a_fault("dns", sent=False), GiveBack.RELEASE, NOW)
