@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from faulty_s3 import FaultyS3, Request
 
 FOLDER = "deep/songs"
-DAYS, CALLS_A_DAY = 14, 1
+DAYS, CALLS_A_DAY = 8, 1
 VIDEOS = DAYS * CALLS_A_DAY * 50
-MOST = 100_000
+MOST = 150_000
 # A day's data is about that much.
 MOST_OF_DAYS = 250_000
 Files = dict[str, bytes]
@@ -114,7 +114,7 @@ class Meter:
         request.forward()
 
 
-def test_fourteen_days_send_a_days_data_each(s3: S3, faulty: FaultyS3, tmp_path: Path) -> None:
+def test_eight_days_send_a_days_data_each(s3: S3, faulty: FaultyS3, tmp_path: Path) -> None:
     ledger, meter = tmp_path / "harvest.db", Meter()
     for operation in ("part", "put"):
         faulty.on(operation, meter)
