@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from crawl_children import PrepareCrawl, assert_quiet, on_both
+
+from harvester.ledger.open import open_ledger
+from harvester.listing import ListingKind, Target
 
 OTHER_HOST = Path(__file__).with_name("other_host.py")
 
@@ -72,3 +78,31 @@ def test_one_of_them_killed_in_the_middle_costs_its_calls_under_way_only(
     assert {str(day.day) for day in days} == set(report["days"])
     if "here" not in hosts:
         assert sorted(run.host for run in runs) == ["one", "three", "two"]
+
+
+@pytest.mark.parametrize("ledger_url", ["postgres"], indirect=True)
+def test_eight_runs_at_once_read_no_page_of_a_listing_twice(prepare_crawl: PrepareCrawl) -> None:
+    crawl = prepare_crawl(0, concurrency=3, latency_seconds=0.02, units_per_call=1)
+    uploads = [150 + number for number in range(12)]
+    targets = [Target(ListingKind.CHANNEL, f"@songs-{number}") for number in uploads]
+    asyncio.run(add_listings(crawl.url, targets))
+    runs = [crawl.start() for _ in range(8)]
+    assert [run.wait() for run in runs] == [0] * 8, [run.stderr for run in runs]
+    report = crawl.simulator.report()
+    pages = sum(math.ceil(number / 50) for number in uploads)
+    assert report["pages"] == {"distinct": pages, "delivered_once": pages, "delivered_more": 0}
+    assert report["endpoints"]["channels.list"]["calls"] == len(uploads)
+    assert report["ids"]["delivered_more"] == 0
+    with crawl.reader() as reader:
+        assert reader.findings() == []
+        assert [each.new for each in reader.listings()] == uploads
+        progress = reader.progress()
+    assert (progress.total, progress.settled) == (sum(uploads),) * 2
+    assert progress.days[0].units == report["calls"]
+    for run in runs:
+        assert_quiet(run)
+
+
+async def add_listings(url: str, targets: list[Target]) -> None:
+    async with open_ledger(url) as ledger:
+        await ledger.add_listings(targets, datetime.now(UTC))

@@ -27,9 +27,10 @@ from harvester.export.formats import sqlite
 from harvester.export.storage import local, local_draft, local_folder
 from harvester.ledger.ledger import Ledger
 from harvester.ledger.sqlite import connection, migrate
-from harvester.ledger.transactions import inserts
+from harvester.ledger.transactions import inserts, listings
 from harvester.ledger.transactions import prune as pruning
 from harvester.ledger.transactions import requeue as requeuing
+from harvester.youtube.client import YouTubeClient
 
 Strike = Callable[[], None]
 
@@ -89,6 +90,17 @@ def between_chunks(strike: Strike) -> None:
     Ledger.add = added  # type: ignore[method-assign]
 
 
+def after_the_page_is_committed(strike: Strike) -> None:
+    settle = Ledger.settle
+
+    async def settled(*args: Any) -> Any:
+        done = await settle(*args)
+        strike()
+        return done
+
+    Ledger.settle = settled  # type: ignore[method-assign]
+
+
 def within_the_commit(strike: Strike) -> None:
     """Of a migration: SQLAlchemy commits that one."""
     writing_engine = connection.writing_engine
@@ -114,6 +126,12 @@ POINTS: dict[str, Callable[[Strike], None]] = {
     "within the transaction that requeues": lambda strike: after(requeuing, "requeue", strike),
     "before responses are deleted": lambda strike: before(pruning, "prune", strike),
     "within the transaction that deletes": lambda strike: after(pruning, "prune", strike),
+    "before a listing is claimed": lambda strike: before(listings, "claim", strike),
+    "within the transaction that claims a listing": lambda strike: after(listings, "claim", strike),
+    "before a page is asked for": lambda strike: before(YouTubeClient, "fetch", strike),
+    "before a page is settled": lambda strike: before(listings, "_settle", strike),
+    "within the transaction that settles a page": lambda strike: after(listings, "_settle", strike),
+    "after a page is committed": after_the_page_is_committed,
     "while the database is made": lambda strike: after(sqlite, "_insert", strike),
     "while the draft is written": lambda strike: after(local_draft.FileDraft, "write", strike),
     "before the draft is on disk": lambda strike: before(os, "fsync", strike),
