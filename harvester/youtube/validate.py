@@ -20,7 +20,6 @@ import hashlib
 import secrets
 import threading
 from collections.abc import Collection
-from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -97,14 +96,23 @@ def read_text(answer: Answer, kind: str) -> bytes:
     if is_html(answer):
         raise BodyError("html", "a web page instead of the API's answer")
     raw = decompress(answer.body, encoding_of(answer), MAX_RAW_BYTES)
-    for text in (raw, without_lone_surrogates(raw)):
-        with suppress(ValueError, TypeError, LookupError, RuntimeError):
-            page = _parsed(text)
-            names = list(page)
-            items = list(page["items"]) if "items" in names else []
-            if page["kind"] == kind and all(len(set(each)) == len(each) for each in (names, *items)):
-                return text
-    raise _fault(text, kind)
+    if _is_object(raw, kind):
+        return raw
+    text = without_lone_surrogates(raw)
+    if not _is_object(text, kind):
+        raise _fault(text, kind)
+    return text
+
+
+def _is_object(text: bytes, kind: str) -> bool:
+    """Whether it is an object of `kind` with no name twice, neither at its top nor among the fields of an item."""
+    try:
+        page = _parsed(text)
+        names = list(page)
+        items = list(page["items"]) if "items" in names else []
+        return page["kind"] == kind and all(len(set(each)) == len(each) for each in (names, *items))
+    except (ValueError, TypeError, LookupError, RuntimeError):
+        return False
 
 
 def is_html(answer: Answer) -> bool:
