@@ -54,8 +54,15 @@ def answer(ids: Sequence[str], titles: Sequence[Any] = ()) -> Outcome:
 
 
 def hostile_ledger(path: Path) -> None:
-    """120 of 1,000 ids asked for, with hostile texts: titles, a fault's reason, a host and a run's ending."""
+    """120 of 1,000 ids asked for, with hostile texts: titles, a fault's reason, a host, a run's ending, a channel."""
     asyncio.run(_crawl(path, good=3, faults=2, reason=f"backend{OWNED}", host=f"here{OWNED}", titles=HOSTILE_TITLES))
+    with closing(sqlite3.connect(path)) as db, db:
+        lost = (f"\u202e{OWNED}", "failed", f"not\x1bFound{OWNED}", instant(NOW), instant(NOW))
+        db.execute(
+            "INSERT INTO listings (kind, target, title, state, reason, finished_at, added_at) "
+            "VALUES ('channel', '@hostile', ?, ?, ?, ?, ?)",
+            lost,
+        )
 
 
 def failed_ledger(path: Path) -> None:
@@ -110,6 +117,7 @@ def long_ledger(path: Path, days: int = 14, calls: int = 12_627) -> None:
     hostile_ledger(path)
     first = DAY - timedelta(days=days - 1)
     with closing(sqlite3.connect(path)) as db, db:
+        db.execute("DELETE FROM listings")
         db.execute("DELETE FROM responses WHERE call_id < 5")
         db.execute("DELETE FROM calls WHERE id < 5")
         db.execute("UPDATE quota_days SET units_reserved = 0, calls = 0, calls_ok = 0, calls_failed = 0")

@@ -93,7 +93,9 @@ def how_far(record: ListingRecord) -> str:
     ids = f"{count(record.found, 'id')} found"
     if record.state is ListingState.DONE:
         if record.capped:
-            return f"read; the API gives {MAX_ITEMS:,} of its {record.reported_total or 0:,} items"
+            total = record.reported_total or 0
+            of_all = f"of its {total:,} items" if total > MAX_ITEMS else "items at most"
+            return f"read; the API gives {MAX_ITEMS:,} {of_all}"
         return f"read; {ids}"
     if not record.pass_pages:
         return "to be read again" if record.pages else "not read yet"

@@ -33,7 +33,7 @@ MARKS = (b" harvester</title>", b"Harvest of YouTube metadata</")
 SYMBOLS = {Status.NOT_STARTED: "○", Status.ON_TIME: "✓", Status.LATE: "!", Status.DONE: "✓", Status.NEEDS_YOU: "!"}
 _EDGES = (0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 _LEAST_BARS = 7
-_MOST_LISTINGS = 50
+_MOST_LISTINGS = 20
 _PERCENTILES = (50, 90, 99)
 
 

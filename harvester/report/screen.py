@@ -138,7 +138,8 @@ def _pace(summary: Summary) -> Iterable[tuple[str, str]]:
     else:
         yield "pace", f"{seen}, {run}: done on {summary.finishes_at_pace_on}"
     left = f"{count(summary.days_left, 'day')} left: done on {summary.finishes_on}"
-    yield "at best", f"{count(summary.possible_a_day, 'id')} a day, {left}"
+    unread = ", without ids still to be found" if summary.listings.unfinished else ""
+    yield "at best", f"{count(summary.possible_a_day, 'id')} a day, {left}{unread}"
 
 
 def _listings(listings: Listings) -> Iterable[tuple[str, str]]:

@@ -54,6 +54,7 @@ LOST = replace(NEW, target="@gone", state=ListingState.FAILED, reason="channelNo
         (NEW, "not read yet"),
         (HALF, "100 of 400 pages, 5,000 ids found"),
         (DONE, "read; the API gives 20,000 of its 30,000 items"),
+        (replace(WHOLE, capped=True), "read; the API gives 20,000 items at most"),
         (WHOLE, "read; 20,000 ids found"),
         (LOST, "failed: channelNotFound"),
         (replace(DONE, state=ListingState.PENDING, pass_pages=0, pass_items=0), "to be read again"),
@@ -115,6 +116,12 @@ def test_a_crawl_is_not_done_before_all_are_read() -> None:
     assert _verdict(_summary([HALF], fetched=5, spent=11)) == (Status.ON_TIME, to_come)
     assert _verdict(_summary([DONE], fetched=5, spent=11))[0] is Status.DONE
     assert _verdict(_summary([LOST])) == (Status.NOT_STARTED, NO_VIDEOS)
+
+
+def test_an_end_in_sight_is_one_without_ids_still_to_be_found() -> None:
+    out = io.StringIO()
+    Console(file=out, width=120).print(Screen(Overview(_summary([HALF], pending=5, fetched=5), [], NOW)))
+    assert "done on 2026-11-23, without ids still to be found " in out.getvalue()
 
 
 def test_the_screen_names_those_that_need_a_look() -> None:

@@ -48,7 +48,7 @@ class TestThePage:
         hostile_ledger(tmp_path / "harvest.db")
         page = page_of(tmp_path / "harvest.db")
         assert OWNED not in page
-        assert page.count("&lt;script&gt;window.owned") == 7
+        assert page.count("&lt;script&gt;window.owned") == 10
         assert page.count("<script") == 0
         assert "\0" not in page
         assert "\u202e" not in page
