@@ -120,7 +120,7 @@ def _to_stdout(harvester: Harvester, require_complete: bool, verbosity: int) -> 
     import time
 
     from harvester.cli.shared.progress import progress
-    from harvester.report.terminal import elapsed
+    from harvester.report.wording import elapsed
     from harvester.support.sanitize import count
 
     wanted = harvester.config.export

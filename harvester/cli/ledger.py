@@ -53,7 +53,7 @@ def backup(options: GlobalOptions, target: Path) -> None:
     from harvester.cli.shared.progress import progress
     from harvester.cli.shared.write_file import explained
     from harvester.ledger.backup import backup
-    from harvester.report.terminal import size
+    from harvester.report.wording import size
     from harvester.support.sanitize import count, shown
 
     harvester = options.harvester()

@@ -73,7 +73,7 @@ def _show_statistics(harvester: Harvester, answers: int, would: str) -> None:
 
 def _show_pruned(harvester: Harvester, pruned: Stored, would: str) -> None:
     """Show how much was deleted, and what fetching it again costs."""
-    from harvester.report.terminal import size
+    from harvester.report.wording import size
     from harvester.support.sanitize import count
 
     sizes = f"{size(pruned.stored_bytes)} ({size(pruned.raw_bytes)} of JSON)"

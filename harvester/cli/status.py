@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harvester.cli.shared.console import on_terminal, show
+from harvester.cli.shared.console import PIPE_COLUMNS, on_terminal, show
 from harvester.cli.shared.global_options import GlobalOptions
 from harvester.cli.shared.parameters import complete_path
 
@@ -92,7 +92,7 @@ def status(
 
         watch_screen(lambda: screen(harvester), INTERVAL_SECONDS if interval is None else interval)
     elif not written:
-        show(screen(harvester))
+        _show(screen(harvester))
 
 
 def screen(harvester: Harvester) -> Screen:
@@ -100,6 +100,15 @@ def screen(harvester: Harvester) -> Screen:
     from harvester.report.screen import REASONS, RUNS, Screen
 
     return Screen(harvester.overview(RUNS, reasons=REASONS), on_terminal(), harvester.config.ledger.name)
+
+
+def _show(drawn: Screen) -> None:
+    if on_terminal():
+        show(drawn)
+        return
+    # Without rich, which takes a tenth of the time of all.
+    for line in drawn.plain(PIPE_COLUMNS):
+        click.echo(line.rstrip())
 
 
 def _as_json(harvester: Harvester) -> str:

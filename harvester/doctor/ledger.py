@@ -12,7 +12,7 @@ from harvester.errors import HarvesterError, LedgerUnavailable
 from harvester.ledger.open import check, may_write, server_risk
 from harvester.ledger.sqlite.health import quick_look
 from harvester.report.summary import OTHER_IDS, no_valid_ids
-from harvester.report.terminal import size
+from harvester.report.wording import size
 from harvester.support.sanitize import count, shown
 
 if TYPE_CHECKING:

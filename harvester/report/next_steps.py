@@ -11,7 +11,7 @@ from harvester.model import RunRecord, VideoState
 from harvester.report.listings import name_of
 from harvester.report.results import Overview
 from harvester.report.summary import OTHER_IDS, Summary, no_valid_ids
-from harvester.report.terminal import EMPTY
+from harvester.report.wording import EMPTY
 from harvester.support.sanitize import count, shown
 
 _SHORTLY = {

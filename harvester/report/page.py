@@ -22,9 +22,9 @@ from harvester.report.listings import Listings, how_far
 from harvester.report.markup import marked_up
 from harvester.report.next_steps import ending, steps, utc
 from harvester.report.page_data import PageData
-from harvester.report.terminal import MEANINGS, size, took
 from harvester.report.tiles import tiles
 from harvester.report.verdict import Status, verdict
+from harvester.report.wording import MEANINGS, size, took
 from harvester.support.sanitize import count, shown
 
 CONTENT_TYPE = "text/html; charset=utf-8"

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from rich.table import Table
-from rich.text import Text
-
 from harvester.model import FaultCount, RunRecord, VideoState
+from harvester.report.blocks import Block, Column, Line
 from harvester.report.listings import Listings, how_far, name_of
 from harvester.report.next_steps import ending, steps, under_way, utc
 from harvester.report.results import Overview
 from harvester.report.summary import Summary
-from harvester.report.terminal import MEANINGS, size, took
+from harvester.report.wording import MEANINGS, size, took
 from harvester.support.sanitize import count, shown
 
 if TYPE_CHECKING:
@@ -38,10 +36,8 @@ SHORT_MEANINGS = MEANINGS | {VideoState.MISSING: "the API has none: deleted, pri
 
 @dataclass(frozen=True)
 class Screen:
-    """How far, today's units, when it will be done, what was wasted, the last runs, what to do. For rich to print.
-
-    `bar` is for terminals.
-    """
+    """How far, today's units, when it will be done, what was wasted, the last runs, what to do. For rich to print, with
+    a `bar`, or as plain lines."""
 
     overview: Overview
     bar: bool = False
@@ -50,28 +46,39 @@ class Screen:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterable[RenderableType]:
         narrow = options.max_width < NARROW
+        yield _with_bar(self.overview.summary, self._how_far, narrow) if self.bar else self._how_far
+        yield from self._rest(options.max_width)
+
+    def plain(self, columns: int) -> Iterator[str]:
+        """Yield its lines, which may be longer than so many columns."""
+        for block in (self._how_far, *self._rest(columns)):
+            yield from block.plain()
+
+    @property
+    def _how_far(self) -> Line:
+        summary = self.overview.summary
+        where = f" in {shown(self.ledger)}" if self.ledger else ""
+        return Line(f"{summary.percent_shown:.1f}% of {count(summary.asked_for, 'id')}{where}")
+
+    def _rest(self, columns: int) -> Iterator[Line | Block]:
         summary, runs, now = self.overview.summary, self.overview.runs, self.overview.now
-        yield from _how_far(summary, self.ledger, bar=self.bar, narrow=narrow)
-        yield Text()
-        yield _videos(summary, narrow)
-        yield Text()
+        yield Line()
+        yield _videos(summary, narrow=columns < NARROW)
+        yield Line()
         yield _facts(summary, self.overview.faults, now)
         if runs:
-            yield Text()
-            yield from _runs(runs, now, options.max_width)
-        yield Text()
+            yield Line()
+            yield from _runs(runs, now, columns)
+        yield Line()
         for step in steps(self.overview):
-            yield Text(step, style="bold")
+            yield Line(step, "bold")
 
 
-def _how_far(summary: Summary, ledger: str, *, bar: bool, narrow: bool) -> Iterable[RenderableType]:
-    asked_for = summary.asked_for
-    words = Text(f"{summary.percent_shown:.1f}% of {count(asked_for, 'id')}{f' in {shown(ledger)}' if ledger else ''}")
-    if not bar:
-        yield words
-        return
+def _with_bar(summary: Summary, words: Line, narrow: bool) -> RenderableType:
     from rich.progress_bar import ProgressBar
+    from rich.table import Table
 
+    asked_for = summary.asked_for
     drawn = ProgressBar(
         max(1, asked_for), asked_for - summary.unsettled, BAR_COLUMNS, complete_style="cyan", finished_style="green"
     )
@@ -81,47 +88,42 @@ def _how_far(summary: Summary, ledger: str, *, bar: bool, narrow: bool) -> Itera
         line.add_row(words)
     else:
         line.add_row(drawn, words)
-    yield line
+    return line
 
 
-def _videos(summary: Summary, narrow: bool) -> Table:
-    table = Table.grid(padding=(0, 2))
-    table.add_column()
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(style="dim")
+def _videos(summary: Summary, *, narrow: bool) -> Block:
+    table = Block((Column(), Column(right=True, wrap=False), Column("dim")))
     for state in VideoState:
         number = summary.videos[state]
         if number or state in (VideoState.PENDING, VideoState.FETCHED, VideoState.MISSING):
             style = "red" if state is VideoState.FAILED else ""
             meaning = "" if narrow else SHORT_MEANINGS[state]
-            table.add_row(Text(state.label, style), Text(f"{number:,}", style), meaning)
-    table.add_row("total", f"{summary.total:,}", "")
+            table.rows.append((Line(state.label, style), Line(f"{number:,}", style), meaning))
+    table.rows.append(("total", f"{summary.total:,}", ""))
     return table
 
 
-def _facts(summary: Summary, faults: Sequence[FaultCount], now: datetime) -> Table:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column()
+def _facts(summary: Summary, faults: Sequence[FaultCount], now: datetime) -> Block:
     closed = ", closed by the API" if summary.closed_by_server else ""
     others = f", {summary.elsewhere:,} by others" if summary.elsewhere else ""
     spent = f"{summary.spent:,} of {count(summary.daily_units, 'unit')} spent on {summary.day} (Pacific)"
-    table.add_row("today", f"{spent}{others}{closed}")
-    table.add_row("resets", _resets(summary.resets_at, now))
-    for row in _pace(summary):
-        table.add_row(*row)
-    for row in _listings(summary.listings):
-        table.add_row(*row)
     under_way = f", {summary.calls_open:,} under way" if summary.calls_open else ""
-    table.add_row(
-        "calls",
+    calls = (
         f"{summary.calls:,}: {summary.calls_ok:,} good, {summary.calls_failed:,} failed, "
-        f"{summary.calls_abandoned:,} abandoned{under_way}",
+        f"{summary.calls_abandoned:,} abandoned{under_way}"
     )
-    if summary.calls_wasted:
-        table.add_row("wasted", _wasted(summary.calls_wasted, faults))
-    table.add_row("stored", f"{size(summary.stored_bytes)} ({size(summary.raw_bytes)} of JSON)")
-    return table
+    return Block(
+        (Column("dim", wrap=False), Column()),
+        rows=[
+            ("today", f"{spent}{others}{closed}"),
+            ("resets", _resets(summary.resets_at, now)),
+            *_pace(summary),
+            *_listings(summary.listings),
+            ("calls", calls),
+            *([("wasted", _wasted(summary.calls_wasted, faults))] if summary.calls_wasted else []),
+            ("stored", f"{size(summary.stored_bytes)} ({size(summary.raw_bytes)} of JSON)"),
+        ],
+    )
 
 
 def _pace(summary: Summary) -> Iterable[tuple[str, str]]:
@@ -162,20 +164,19 @@ def _wasted(calls: int, faults: Sequence[FaultCount]) -> str:
     return f"{count(calls, 'call')}: " + ", ".join(f"{reason} {number:,}" for reason, number in reasons)
 
 
-def _runs(runs: Sequence[RunRecord], now: datetime, columns: int) -> Iterable[RenderableType]:
+def _runs(runs: Sequence[RunRecord], now: datetime, columns: int) -> Iterator[Line | Block]:
     """The newest runs, and others that are under way."""
     seen = [run for place, run in enumerate(runs) if place < RUNS or under_way(run, now)]
     yield _table_of_runs(seen[:RUNS_AT_WORK], now, columns)
     if len(seen) > RUNS_AT_WORK:
-        yield Text(f"and {len(seen) - RUNS_AT_WORK:,} more under way", style="dim")
+        yield Line(f"and {len(seen) - RUNS_AT_WORK:,} more under way", "dim")
 
 
-def _table_of_runs(runs: Sequence[RunRecord], now: datetime, columns: int) -> Table:
+def _table_of_runs(runs: Sequence[RunRecord], now: datetime, columns: int) -> Block:
     """The ledger's texts get the width that is left: run, beginning and duration are never cut."""
     narrow = columns < NARROW
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for heading in ("run", "began (UTC)", "how it ended") if narrow else RUN_HEADINGS:
-        table.add_column(heading, style="dim" if heading == "where" else "", header_style="dim", no_wrap=True)
+    headings = ("run", "began (UTC)", "how it ended") if narrow else RUN_HEADINGS
+    table = Block([Column("dim" if heading == "where" else "", wrap=False) for heading in headings], headings)
     for run in runs:
         began = utc(run.started_at).removesuffix(" UTC")
         if narrow:
@@ -184,7 +185,7 @@ def _table_of_runs(runs: Sequence[RunRecord], now: datetime, columns: int) -> Ta
             length = took((run.ended_at or now) - run.started_at)
             where = shown(f"{run.host} {run.pid}", 18 if columns < ROOMY else 60)
             cells = [str(run.id), began, length, shown(ending(run, now), 24 if columns < ROOMY else 40), where]
-        table.add_row(*(Text(cell) for cell in cells))
+        table.rows.append(cells)
     return table
 
 

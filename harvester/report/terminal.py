@@ -16,21 +16,12 @@ from harvester.model import Progress, Stored, VideoState
 from harvester.quota import SECONDS_PER_CALL, Plan
 from harvester.report.listings import to_come
 from harvester.report.summary import OTHER_IDS, no_valid_ids
+from harvester.report.wording import EMPTY, size
 from harvester.support.sanitize import agree, count, escaped, shown
 
 if TYPE_CHECKING:
     from harvester.export import Manifest
     from harvester.report.results import Check, DayReport, DryRun, Due
-
-EMPTY = "The ledger is empty. Next: harvester load SOURCE"
-MEANINGS = {
-    VideoState.PENDING: "not yet asked for",
-    VideoState.CLAIMED: "in a call under way",
-    VideoState.FETCHED: "stored",
-    VideoState.MISSING: "asked for, and the API has none: deleted, private or never there",
-    VideoState.FAILED: "given up after every attempt",
-    VideoState.INVALID: "not a video id, never sent",
-}
 
 
 def loaded(result: Loaded) -> RenderableType:
@@ -276,31 +267,6 @@ def verdict(checks: Sequence[Check]) -> RenderableType:
         table.add_row(word, Text(f"{check.promise}: {check.figures}"))
     passed = all(check.kept for check in checks)
     return Group(Text(), table, Text(), Text("passed" if passed else "failed", "bold green" if passed else "bold red"))
-
-
-def size(number: int) -> str:
-    """Bytes in the largest unit that leaves at least one before the point."""
-    value = float(number)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} TB"
-
-
-def took(span: timedelta) -> str:
-    """Format in the two largest units, and never below zero: a clock may have been set back."""
-    seconds = max(0, int(span.total_seconds()))
-    for unit, length, smaller, part in (("d", 86_400, "h", 3_600), ("h", 3_600, "min", 60), ("min", 60, "s", 1)):
-        if seconds >= length:
-            rest = seconds % length // part
-            return f"{seconds // length} {unit}" + (f" {rest} {smaller}" if rest else "")
-    return f"{seconds} s"
-
-
-def elapsed(seconds: float) -> str:
-    """As `took`, with tenths below ten seconds."""
-    return f"{seconds:.1f} s" if seconds < 9.95 else took(timedelta(seconds=seconds))
 
 
 def _span(result: Plan) -> str:

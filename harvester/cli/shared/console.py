@@ -106,7 +106,7 @@ def show_next(step: str, verbosity: int, began: float | None = None) -> None:
     """Print how long it took since `began` (monotonic seconds), and what to do next. Prints nothing with `-q`."""
     import time
 
-    from harvester.report.terminal import elapsed
+    from harvester.report.wording import elapsed
 
     if began is not None:
         step = f"Took {elapsed(time.monotonic() - began)}. {step}".rstrip()

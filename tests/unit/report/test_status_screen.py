@@ -23,7 +23,7 @@ from harvester.report.next_steps import ending
 from harvester.report.results import Overview
 from harvester.report.screen import REASONS, RUNS, Screen
 from harvester.report.summary import Summary, summarize
-from harvester.report.terminal import took
+from harvester.report.wording import took
 
 DATA = Path(__file__).parent / "data" / "status"
 LEDGERS: dict[str, Callable[[Path], object]] = {
@@ -56,6 +56,13 @@ def text_of(drawn: Screen, width: int) -> str:
     out = io.StringIO()
     Console(file=out, width=width, highlight=False, markup=False, emoji=False).print(drawn)
     return "".join(line.rstrip() + "\n" for line in out.getvalue().splitlines())
+
+
+@pytest.mark.parametrize("name", LEDGERS)
+def test_a_program_reads_the_lines_that_rich_would_print(tmp_path: Path, name: str) -> None:
+    LEDGERS[name](tmp_path / "harvest.db")
+    drawn = screen(tmp_path / "harvest.db", bar=False)
+    assert "".join(f"{line.rstrip()}\n" for line in drawn.plain(200)) == text_of(drawn, 1000)
 
 
 @pytest.mark.parametrize("name", LEDGERS)
