@@ -47,7 +47,8 @@ async def requeue(
 
 
 async def prune(ledger: Ledger, before: datetime, now: datetime) -> Stored:
-    """Delete the responses fetched before `before`. Returns what was deleted."""
+    """Delete the responses, and what is stored of channels, fetched before `before`. Returns the responses' sums."""
+    await ledger.forget_channels(before)
     total = NOTHING_STORED
     after = 0
     while old := await ledger.old_responses(before, after, PRUNED_RESPONSES):

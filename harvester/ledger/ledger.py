@@ -261,6 +261,10 @@ class Ledger:
         """Delete the statistics that those calls fetched. No id changes state."""
         await self._connector.run(prune.prune_statistics, list(call_ids))
 
+    async def forget_channels(self, before: datetime) -> None:
+        """Delete what channels.list said of channels before `before`; reading one again stores it anew."""
+        await self._connector.run(listings.forget_channels, before)
+
     async def progress(self) -> Progress:
         """Return the counts by state, and the days of the default bucket."""
         return queries.as_progress(*await self._connector.read(*queries.PROGRESS))

@@ -270,6 +270,25 @@ async def test_a_channel_that_was_named_twice_is_read_once(ledger: Ledger, run: 
     assert await ledger.add_listings([], NOW, again=True) == ListingsAdded(again=1)
 
 
+async def test_what_is_stored_of_a_channel_is_forgotten_and_fetched_again_with_its_uploads(
+    ledger: Ledger, run: int, database: Database
+) -> None:
+    await ledger.add_listings([CHANNEL, BY_ID], NOW)
+    for _ in range(2):
+        assert await ledger.settle(await claimed(ledger, run, channels=True), listed(FOUND), NOW)
+    await read(ledger, run, page(IDS[:50]))
+    await ledger.forget_channels(NOW)
+    assert [each.title for each in listings(database)] == ["Somebody"] * 2
+    await ledger.forget_channels(NOW + timedelta(seconds=1))
+    assert [each.title for each in listings(database)] == [None] * 2
+    await ledger.add_listings([], NOW, again=True)
+    assert await ledger.claim_listing(run, budget(), NOW, channels=False) is Denied.NOTHING_PENDING
+    assert await ledger.settle(await claimed(ledger, run, channels=True), listed(FOUND), NOW)
+    await read(ledger, run, page(IDS[:50], "2"))
+    one, _ = listings(database)
+    assert (one.state, one.title, one.pages, one.pass_pages) == (ListingState.DONE, "Somebody", 2, 1)
+
+
 async def test_uploads_are_read_again_to_the_first_page_of_known_ids(
     ledger: Ledger, run: int, database: Database
 ) -> None:

@@ -74,6 +74,7 @@ USED = {name: index for index, names in PARTIAL.items() for name in names} | {
     "READ_AGAIN": "SCAN listings",
     "PICK_LISTING": "SCAN listings",
     "SAME_PLAYLIST": "SCAN listings",
+    "FORGET_CHANNELS": "SCAN listings",
     "MOVE_LISTING": ROWS,
     "LISTING": ROWS,
     "SETTLE_LISTING": ROWS,

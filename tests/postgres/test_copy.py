@@ -22,11 +22,15 @@ from harvester.ledger.ledger import Ledger
 from harvester.ledger.postgres.texts import escaped
 from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.sqlite.migrate import prepare
+from harvester.listing import ListingKind, ListingsAdded, Page, Target
 from harvester.model import Batch, Body, Budget, GiveBack, Outcome, ProcessIdentity, Verdict
 from harvester.support.progress import Advance
+from harvester.youtube.endpoints import CHANNELS_LIST, PLAYLIST_ITEMS_LIST
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
 BUDGET = Budget(date(2026, 11, 23), 10_000, 11)
+PAGES = Budget(BUDGET.day, 10_000, 1, PLAYLIST_ITEMS_LIST.parts, PLAYLIST_ITEMS_LIST.name)
+CHANNELS = Budget(BUDGET.day, 10_000, 1, CHANNELS_LIST.parts, CHANNELS_LIST.name)
 
 
 @pytest.fixture
@@ -48,6 +52,12 @@ async def source(tmp_path: Path) -> Path:
         fault = Outcome(Verdict.TRY_AGAIN, "backendError", 503)
         await ledger.give_back(failed, fault, GiveBack.FAIL, NOW)
         await ledger.give_back(split, fault, GiveBack.SPLIT, NOW)
+        await ledger.add_listings([Target(ListingKind.PLAYLIST, "PL1"), Target(ListingKind.CHANNEL, "@\u00e9")], NOW)
+        page = await ledger.claim_listing(run, PAGES, NOW, channels=False)
+        assert isinstance(page, Batch)
+        listed = Page(("00000009990", "00000009991"), 2, "a token", 60)
+        await ledger.settle(page, Outcome(Verdict.GOOD, "ok", 200, listed=listed), NOW)
+        await ledger.claim_listing(run, CHANNELS, NOW, channels=True)
         await ledger.prune([old.call_id], NOW - timedelta(days=30), NOW)
     return path
 
@@ -74,10 +84,14 @@ async def test_there_and_back_nothing_has_changed(source: Path, server: Postgres
     async with ledger_open.open_ledger(there) as ledger:
         me = ProcessIdentity("here", "boot", 2, "2")
         run = await ledger.open_run(me, NOW, NOW)
-        assert await ledger.recover(me, NOW + timedelta(minutes=6)) == 1
+        assert await ledger.recover(me, NOW + timedelta(minutes=6)) == 2
+        assert await ledger.add_listings([Target(ListingKind.PLAYLIST, "PL2")], NOW) == ListingsAdded(new=1)
+        page = await ledger.claim_listing(run, PAGES, NOW, channels=False)
+        assert isinstance(page, Batch)
+        assert page.listing == (1, "a token")
         batch = await ledger.claim(run, BUDGET, NOW)
         assert isinstance(batch, Batch)
-        assert (run, batch.call_id, len(batch)) == (2, 6, 25)
+        assert (run, batch.call_id, len(batch)) == (2, 9, 25)
 
 
 class Cut(Exception):

@@ -326,10 +326,12 @@ INSERT INTO listings (kind, target, playlist_id, added_at) VALUES (:kind, :targe
 ON CONFLICT (target) DO NOTHING
 """
 # done | failed -> pending: those of the targets that failed, and if `again`, those that are done; without targets, of
-# all. `capped` stays where only new pages will be read. One without a page reads what another listing reads.
+# all. `capped` stays where only new pages will be read. One without a page reads what another listing reads. A channel
+# of which nothing is stored is looked up again.
 READ_AGAIN = """
 UPDATE listings SET state = 'pending', finished_at = NULL, reason = NULL, next_page_token = NULL, pass_pages = 0,
-    pass_items = 0, restarts = 0, capped = CASE WHEN known_up_to IS NULL THEN 0 ELSE capped END
+    pass_items = 0, restarts = 0, capped = CASE WHEN known_up_to IS NULL THEN 0 ELSE capped END,
+    playlist_id = CASE WHEN kind = 'channel' AND channel_at IS NULL THEN NULL ELSE playlist_id END
 WHERE (:targets IS NULL OR target IN (SELECT value FROM json_each(:targets)))
     AND (state = 'done' AND pages > 0 AND :again OR state = 'failed' AND :targets IS NOT NULL)
 """
@@ -364,5 +366,10 @@ REMOVE_LISTING = """
 UPDATE listings SET state = 'failed', reason = :reason, finished_at = :now, next_page_token = NULL, known_up_to = NULL
 WHERE id = :listing_id AND state <> 'claimed'
 """
-# Whether another listing reads the same playlist.
-SAME_PLAYLIST = "SELECT 1 FROM listings WHERE playlist_id = :playlist_id AND id <> :listing_id LIMIT 1"
+# Whether another listing reads the same playlist, or has read it.
+SAME_PLAYLIST = """
+SELECT 1 FROM listings WHERE playlist_id = :playlist_id AND id <> :listing_id
+    AND (state IN ('pending', 'claimed') OR state = 'done' AND pages > 0) LIMIT 1
+"""
+# Delete what was stored of channels before a time.
+FORGET_CHANNELS = "UPDATE listings SET title = NULL, resource = NULL, channel_at = NULL WHERE channel_at < :before"

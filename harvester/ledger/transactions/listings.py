@@ -54,6 +54,11 @@ def remove(tx: Transaction, listing_id: int, now: datetime) -> bool:
     return bool(tx.change(tx.sql.REMOVE_LISTING, listing_id=listing_id, reason=REMOVED, now=instant(now)))
 
 
+def forget_channels(tx: Transaction, before: datetime) -> None:
+    """Delete what was stored of channels before `before`. Reading one again stores it anew."""
+    tx.later(tx.sql.FORGET_CHANNELS, before=instant(before))
+
+
 def claim(
     tx: Transaction, run_id: int, budget: Budget, now: datetime, channels: bool, given_up: Collection[int]
 ) -> Batch | Denied:
