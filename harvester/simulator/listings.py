@@ -112,13 +112,15 @@ class Listings:
     def _item(
         self, playlist: Playlist, position: int, index: int, video_id: str, parts: Sequence[str]
     ) -> dict[str, Any]:
-        video = self._content.resource(video_id, ["snippet"])
+        exists = self._content.exists(video_id)
         moment = _moment(playlist.channel, index, self._first_day)
         known: dict[str, Any] = {
-            "snippet": _snippet(playlist, position, video_id, video, moment),
-            "contentDetails": {"videoId": video_id} | ({"videoPublishedAt": moment} if video else {}),
-            "status": {"privacyStatus": "public" if video else "private"},
+            "contentDetails": {"videoId": video_id} | ({"videoPublishedAt": moment} if exists else {}),
+            "status": {"privacyStatus": "public" if exists else "private"},
         }
+        if "snippet" in parts:
+            video = self._content.resource(video_id, ["snippet"])
+            known = {"snippet": _snippet(playlist, position, video_id, video, moment)} | known
         item_id = base64.urlsafe_b64encode(f"{playlist.id}.{position:016X}".encode()).decode().rstrip("=")
         head = {"kind": "youtube#playlistItem", "etag": self._etag(item_id, video_id), "id": item_id}
         return head | {name: value for name, value in known.items() if name in parts}
