@@ -23,11 +23,12 @@ def test_the_session_runs_as_written(cli: CommandLine, api: Api) -> None:
 
 
 def test_the_prices_are_those_of_the_settings() -> None:
-    prices = {call: units for call, _, units in table(PAGE, "call")}
     settings = QuotaSettings()
-    for endpoint in (CHANNELS_LIST, PLAYLIST_ITEMS_LIST):
-        assert prices.pop(endpoint.name) == str(endpoint.quota(settings).units_per_call)
-    assert prices == {VIDEOS_LIST.name: "`quota.units_per_call`"}
+    priced = {CHANNELS_LIST: "units_per_channel", PLAYLIST_ITEMS_LIST: "units_per_page", VIDEOS_LIST: "units_per_call"}
+    assert {call: units for call, _, units in table(PAGE, "call")} == {
+        endpoint.name: f"{endpoint.quota(settings).units_per_call}, `quota.{name}`" for endpoint, name in priced.items()
+    }
+    assert all(hasattr(settings, name) for name in priced.values())
 
 
 def test_links_lead_somewhere() -> None:

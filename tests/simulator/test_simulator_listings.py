@@ -26,11 +26,11 @@ async def page(client: Client, playlist: str, token: str = "", part=PARTS, **que
     return await client.ask([], call="playlistItems", part=part, playlistId=playlist, pageToken=token, **query)
 
 
-async def pages(client: Client, playlist: str) -> list[dict[str, Any]]:
+async def pages(client: Client, playlist: str, part=PARTS) -> list[dict[str, Any]]:
     """All pages of a playlist, from the first on."""
-    read = [(await page(client, playlist)).json]
+    read = [(await page(client, playlist, part=part)).json]
     while token := read[-1].get("nextPageToken"):
-        read.append((await page(client, playlist, token)).json)
+        read.append((await page(client, playlist, token, part)).json)
     return read
 
 
@@ -131,7 +131,7 @@ async def test_uploads_grow_each_day_and_shift_the_pages_that_are_read():
 
 async def test_at_most_20_000_items_of_a_playlist_are_served():
     async with simulated() as client:
-        whole = await pages(client, uploads("songs-30000"))
+        whole = await pages(client, uploads("songs-30000"), "contentDetails")
         assert len(whole) == 400
         assert len(set(videos_of(whole))) == 20_000
         assert whole[-1]["pageInfo"] == {"totalResults": 30_000, "resultsPerPage": 50}
