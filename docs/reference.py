@@ -143,6 +143,10 @@ Of `harvester status --prometheus`.
 | `harvester_quota_units_per_call` | gauge | Units that one call costs. |
 | `harvester_quota_closed` | gauge | 1 once the API has said that the day is spent. |
 | `harvester_quota_reset_timestamp_seconds` | gauge | When the next quota day begins. |
+| `harvester_statistics_newest_timestamp_seconds` | gauge | When statistics were last fetched by themselves. |
+| `harvester_statistics_points` | gauge | Counts of videos in the newest statistics.keep_days days. |
+| `harvester_statistics_units_limit` | gauge | Units of a quota day of statistics. |
+| `harvester_statistics_units_spent` | gauge | Units of statistics spent on this quota day. |
 | `harvester_last_run_started_timestamp_seconds` | gauge | When the newest run began. |
 | `harvester_last_run_alive_timestamp_seconds` | gauge | Until when the newest run is known to live: \
 its end, or its lease while it is under way. |

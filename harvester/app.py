@@ -18,6 +18,7 @@ from harvester.errors import ConfigError, InconsistentLedger
 from harvester.ledger.open import open_ledger, open_reader, prepare
 from harvester.model import BATCH_SIZE, BatchKind, FailedId, FaultCount, Progress, Stored, VideoState
 from harvester.protected import Protected, protected_by
+from harvester.report.history import history_of
 from harvester.report.results import DryRun, Due, Overview
 from harvester.report.summary import refuse_without_ids, summarize
 from harvester.support.api_key import api_key
@@ -193,8 +194,9 @@ class Harvester:
     ) -> Overview:
         now, asked = self._clock.now(), self.config.youtube.asked
         summary = summarize(progress, self.config.quota, now, reader.listings())
-        runs = reader.runs(newest_runs)
-        return Overview(summary, runs, now, faults, reader.oldest_response(), reader.loads(), reader.other_parts(asked))
+        runs, history = reader.runs(newest_runs), history_of(reader, self.config, summary.day)
+        oldest, loads, others = reader.oldest_response(), reader.loads(), reader.other_parts(asked)
+        return Overview(summary, runs, now, faults, oldest, loads, others, history)
 
     def failed(self) -> Iterator[FailedId]:
         """Yield the failed ids. Reads only."""
@@ -303,8 +305,7 @@ class Harvester:
             return refresh.old(reader)
 
     async def prune_statistics(self, *, dry_run: bool = False) -> int:
-        """Delete the statistics past statistics.keep_days, without the newest of each stored response. Returns how many
-        answers."""
+        """Delete the answers with statistics past statistics.keep_days. Returns how many."""
         from harvester.maintenance import prune_statistics
 
         before = self._clock.now() - timedelta(days=self.config.statistics.keep_days)

@@ -7,7 +7,7 @@ import gzip
 import hashlib
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -17,8 +17,10 @@ from harvester.ledger.ledger import Ledger
 from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.sqlite.migrate import prepare
 from harvester.ledger.transactions.transitions import instant
-from harvester.model import Batch, Body, Budget, GiveBack, Outcome, ProcessIdentity, Verdict
+from harvester.model import Batch, BatchKind, Body, Budget, GiveBack, Outcome, ProcessIdentity, Verdict
+from harvester.quota import quota_day
 from harvester.simulator import make_ids
+from harvester.youtube.endpoints import VIDEOS_BATCH_GET_STATS
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
 DAY = date(2026, 11, 23)
@@ -47,10 +49,53 @@ def answer(ids: Sequence[str], titles: Sequence[Any] = ()) -> Outcome:
     items: list[dict[str, Any]] = [{"id": video_id, "snippet": {"title": "ordinary"}} for video_id in ids]
     for item, title in zip(items, titles, strict=False):
         item["snippet"] = {"title": title, "channelTitle": title}
-    raw = json.dumps({"kind": "youtube#videoListResponse", "items": items}).encode()
+    return outcome_of({"kind": "youtube#videoListResponse", "items": items}, ids)
+
+
+def outcome_of(page: dict[str, Any], ids: Collection[str]) -> Outcome:
+    """The answer with this page, in which these ids are found."""
+    raw = json.dumps(page).encode()
     data = gzip.compress(raw, 1, mtime=0)
-    body = Body(data, "gzip", len(raw), hashlib.sha256(data).digest(), len(items))
+    body = Body(data, "gzip", len(raw), hashlib.sha256(data).digest(), len(page["items"]))
     return Outcome(Verdict.GOOD, "ok", 200, body=body, found=frozenset(ids))
+
+
+def growing_ledger(path: Path, days: int = 5) -> None:
+    """100 ids, of which each was fetched, and their statistics on so many days until NOW. The views of the one at
+    position n grow by 10 n a day; it was published on a day of 2026 that is the later, the smaller n is."""
+    asyncio.run(_grow(path, days))
+
+
+async def _grow(path: Path, days: int) -> None:
+    prepare(path)
+    began, endpoint = NOW - timedelta(days=days), VIDEOS_BATCH_GET_STATS
+    async with Ledger(SqliteConnector(path)) as ledger:
+        await ledger.add(list(make_ids(1, 100)), [], 0)
+        run_id = await ledger.open_run(ProcessIdentity("here", "boot", 1, "1"), began, NOW)
+        for _ in range(2):
+            batch = await ledger.claim(run_id, Budget(quota_day(began), 10_000, 11), began)
+            assert isinstance(batch, Batch)
+            await ledger.settle(batch, _with_views(batch, 0, HOSTILE_TITLES), began)
+        for day in range(1, days + 1):
+            now = began + timedelta(days=day)
+            budget = Budget(quota_day(now), 10_000, 1, endpoint.parts, endpoint.name, endpoint.bucket)
+            for call_id in (1, 2):
+                batch = await ledger.claim_old(run_id, budget, now, call_id, now, BatchKind.STATISTICS)
+                assert isinstance(batch, Batch)
+                await ledger.settle(batch, _with_views(batch, day), now)
+        await ledger.close_run(run_id, NOW, "nothing left")
+
+
+def _with_views(batch: Batch, day: int, titles: Sequence[Any] = ()) -> Outcome:
+    outcome = answer(batch.ids, titles)
+    assert outcome.body is not None
+    page = json.loads(outcome.body.raw())
+    for position, item in zip(batch.positions, page["items"], strict=True):
+        item["snippet"]["publishedAt"] = f"{date(2026, 10, 1) - timedelta(days=position)}T00:00:00Z"
+        if day:
+            del item["snippet"]
+        item["statistics"] = {"viewCount": str(1_000 + 10 * position * day)}
+    return outcome_of(page, outcome.found)
 
 
 def hostile_ledger(path: Path) -> None:

@@ -115,12 +115,13 @@ def _as_json(harvester: Harvester) -> str:
     import json
 
     from harvester.cli.shared import status_lists
-    from harvester.report import summary
+    from harvester.report import history, summary
 
     overview = harvester.overview()
     result = summary.as_json(overview.summary) | {
         "name": harvester.config.crawl_name,
         "ledger": harvester.config.ledger.name,
+        "statistics": history.as_json(overview.history),
         "loads": [status_lists.as_json(load) for load in overview.loads],
     }
     result["listings"]["each"] = [status_lists.listing_as_json(each) for each in overview.summary.listings.records]

@@ -258,6 +258,27 @@ class LedgerReader(ABC):
         with self._reading():
             yield from self._read_responses(array("q", self._db.execute(queries.GOOD_CALLS).scalars()))
 
+    def newest_statistics(self) -> datetime | None:
+        """Return when statistics were last fetched by themselves; None if they never were."""
+        with self._reading():
+            newest = self._db.execute(statistics_queries.NEWEST_STATISTICS).scalar()
+            return queries.moment(newest) if newest else None
+
+    def response_calls(self) -> Sequence[int]:
+        """Return the calls whose responses with videos are stored, in load order."""
+        with self._reading():
+            return array("q", self._db.execute(queries.response_order(EVERYTHING)).scalars())
+
+    def history_calls(self, call_id: int, most: int) -> list[int]:
+        """Return the calls that brought counts of the videos of that call, oldest first: itself, and at most `most`
+        newest ones for statistics alone, also for the responses that its own has replaced."""
+        with self._reading():
+            chain = [call_id]
+            while (before := self._db.execute(statistics_queries.replaced_by(chain[-1])).scalar()) is not None:
+                chain.append(before)
+            newest = self._db.execute(statistics_queries.statistics_calls(chain, most)).scalars()
+            return sorted([call_id, *newest])
+
     def oldest_response(self) -> datetime | None:
         """Return when the response of the earliest call was fetched: later ones are hardly ever older. None: no
         response is stored."""

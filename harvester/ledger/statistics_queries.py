@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, exists, func, 
 
 from harvester.ledger.schema import calls, responses
 from harvester.ledger.transactions.transitions import instant
+from harvester.model import CallState
 from harvester.youtube.endpoints import VIDEOS_BATCH_GET_STATS
 
 T = TypeVar("T")
@@ -27,6 +28,12 @@ STATISTICS = (
 )
 HISTORY_SIZE = STATISTICS.with_only_columns(func.count()).order_by(None)
 HAS_STATISTICS = STATISTICS.with_only_columns(calls.c.id).limit(1)
+NEWEST_STATISTICS = (
+    select(calls.c.finished_at)
+    .where(_OF_STATISTICS, calls.c.state == CallState.OK)
+    .order_by(calls.c.id.desc())
+    .limit(1)
+)
 NEWER, _newer_calls = responses.alias(), calls.alias()
 
 
@@ -55,6 +62,17 @@ def statistics(call_ids: Sequence[int]) -> _Query:
         .join_from(brought, responses, responses.c.call_id == newest)
         .where(brought.c.id.in_(call_ids))
     )
+
+
+def replaced_by(call_id: int) -> _Query:
+    """The call whose response that of this call has replaced."""
+    return select(calls.c.of_call).where(calls.c.id == call_id)
+
+
+def statistics_calls(of_calls: Sequence[int], most: int) -> _Query:
+    """The calls of the newest stored statistics of these responses."""
+    found = select(calls.c.id).select_from(WITH_CALL).where(_OF_STATISTICS, calls.c.of_call.in_(of_calls))
+    return found.order_by(calls.c.id.desc()).limit(most)
 
 
 def old_statistics(before: datetime) -> _Query:

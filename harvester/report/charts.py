@@ -45,6 +45,14 @@ _COMMON = {
 }
 
 
+def short(number: float) -> str:
+    """Format a tick of large numbers: `20M`."""
+    for value, unit in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if number >= value:
+            return f"{number / value:g}{unit}"
+    return f"{number:g}"
+
+
 def chart(
     kind: str,
     name: str,
@@ -62,7 +70,7 @@ def chart(
     The axis ends above the highest value. `limit`: a line at that value, which the bars should stay below. `settings`
     are pygal's.
     """
-    drawn = getattr(pygal, kind)(**_COMMON, x_labels=labels, **settings)
+    drawn = getattr(pygal, kind)(**(_COMMON | settings), x_labels=labels)
     drawn.x_labels_major = labels[:: max(1, -(-len(labels) // most_labels))]
     for label, values in series.items():
         drawn.add(label, values)

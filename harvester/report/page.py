@@ -16,8 +16,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from harvester._version import __version__
 from harvester.listing import ListingRecord, Target
 from harvester.model import Progress, RunCalls, VideoState
-from harvester.report.charts import chart
+from harvester.report.charts import chart, short
 from harvester.report.days import Course, DayLine, day_lines, plan_course
+from harvester.report.growth import Growth
 from harvester.report.listings import Listings, how_far
 from harvester.report.markup import marked_up
 from harvester.report.next_steps import ending, steps, utc
@@ -80,7 +81,7 @@ def render(data: PageData) -> str:
         steps=[step for step in listed if step != judged.sentence],
         days=days,
         began=bool(progress.calls),
-        charts=_charts(data, course, days, buckets) if progress.calls else {},
+        charts=_charts(data, course, days, buckets) | _growth_charts(data.growth) if progress.calls else {},
         buckets=buckets,
         percentiles=_percentiles(data.seconds),
         nothing_called=RunCalls(),
@@ -102,6 +103,8 @@ def _headings(data: PageData) -> dict[str, str]:
         "course": ("Ids settled", began and data.progress.asked_for),
         "outcomes": ("Calls by outcome", began),
         "latency": ("How long calls take", data.seconds),
+        "fastest": ("Fastest growing videos", data.growth.fastest),
+        "fresh": ("Views of the newest videos", data.growth.newest),
         "faults": ("Faults", data.overview.faults),
         "failed": ("Failed ids", data.failed),
         "listings": ("Channels and playlists", data.overview.summary.listings.records),
@@ -172,6 +175,37 @@ def _charts(data: PageData, course: Course, days: Sequence[DayLine], buckets: Se
             [bucket.below for bucket in buckets],
             {"Good calls by how long they took": [bucket.calls for bucket in buckets]},
             most_labels=len(buckets),
+        ),
+    }
+
+
+def _growth_charts(growth: Growth) -> dict[str, Any]:
+    days = growth.days
+    labels = [f"{day:%m-%d}" for day in days]
+    span = f"{days[0]} to {days[-1]}" if days else ""
+    gained = [[video.gained_by(day) for day in days] for video in growth.fastest]
+    views = [[video.views.get(day) for day in days] for video in growth.newest]
+    how: dict[str, Any] = {"show_dots": False, "value_formatter": short}
+    return {
+        "fastest": growth.fastest
+        and chart(
+            "Line",
+            "chart-fastest",
+            "Views gained by the fastest growing videos",
+            f"Lines, {span}: from 0 on the first day of each to {max(video.gained for video in growth.fastest):,}.",
+            labels,
+            {str(number): line for number, line in enumerate(gained)},
+            **how,
+        ),
+        "fresh": growth.newest
+        and chart(
+            "Line",
+            "chart-fresh",
+            "Views of the videos published last",
+            f"Lines, {span}: at most {max(max(video.views.values()) for video in growth.newest):,} views.",
+            labels,
+            {str(number): line for number, line in enumerate(views)},
+            **how,
         ),
     }
 

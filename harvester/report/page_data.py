@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from harvester.config import Config
 from harvester.ledger.reader import LedgerReader
 from harvester.model import FailedId, Progress, RunCalls, VideoState
+from harvester.report.growth import Growth, growth
 from harvester.report.results import Overview
 from harvester.report.sample import Sampled, sample
 
@@ -32,6 +33,8 @@ class PageData:
     failed: Sequence[FailedId]
     """Some of the ids that were given up."""
     newest: Sequence[Sampled]
+    growth: Growth
+    """Videos whose views have grown."""
 
 
 def page_data(reader: LedgerReader, config: Config, overview: Overview, progress: Progress) -> PageData:
@@ -45,4 +48,5 @@ def page_data(reader: LedgerReader, config: Config, overview: Overview, progress
         seconds=reader.good_call_seconds(CALLS),
         failed=list(reader.failed(VIDEOS)) if progress.videos[VideoState.FAILED] else [],
         newest=sample(reader.newest_responses(RESPONSES), VIDEOS),
+        growth=growth(reader) if overview.history else Growth(),
     )

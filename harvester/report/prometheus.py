@@ -23,6 +23,7 @@ from harvester.report.summary import Summary
 from harvester.support.sanitize import shown
 
 if TYPE_CHECKING:
+    from harvester.report.history import History
     from harvester.report.results import Overview
 
 MARK = b"# HELP harvester_build_info "
@@ -50,7 +51,7 @@ class _Crawl(Collector):
             calls.add_metric([outcome], getattr(summary, f"calls_{outcome}"))
         yield calls
         yield from _listings(summary.listings)
-        for name, says, value in chain(_figures(summary), _last_run(runs)):
+        for name, says, value in chain(_figures(summary), _history(self._overview.history), _last_run(runs)):
             yield GaugeMetricFamily(f"harvester_{name}", says, value)
         if ended := _newest_ended(runs):
             ending = shown(ended.reason or "unknown", 100)
@@ -82,6 +83,16 @@ def _listings(listings: Listings) -> Iterator[Metric]:
     )
     for name, says in (("pages", "Pages of playlists that were read."), ("new", "Ids that pages added to the ledger.")):
         yield CounterMetricFamily(f"harvester_listing_{name}", says, listings.total(name))
+
+
+def _history(history: History) -> Iterator[tuple[str, str, float]]:
+    if history.newest_at is None:
+        return
+    newest = history.newest_at.timestamp()
+    yield "statistics_newest_timestamp_seconds", "When statistics were last fetched by themselves.", newest
+    yield "statistics_points", "Counts of videos in the newest statistics.keep_days days.", history.points
+    yield "statistics_units_limit", "Units of a quota day of statistics.", history.daily_units
+    yield "statistics_units_spent", "Units of statistics spent on this quota day.", history.units_today
 
 
 def _last_run(runs: Sequence[RunRecord]) -> Iterator[tuple[str, str, float]]:

@@ -9,6 +9,7 @@ from datetime import date, datetime
 from harvester.ledger.load_records import LoadRecord
 from harvester.model import FaultCount, RunRecord, Stored
 from harvester.report.clock_hint import clock_hint
+from harvester.report.history import NO_HISTORY, History
 from harvester.report.summary import Summary
 
 
@@ -26,6 +27,8 @@ class Overview:
     loads: Sequence[LoadRecord] = ()
     other_parts: int = 0
     """Stored responses that were asked for with other parts than are set now."""
+    history: History = NO_HISTORY
+    """The statistics that were fetched by themselves."""
 
     @property
     def clock_hint(self) -> str:

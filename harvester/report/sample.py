@@ -27,11 +27,12 @@ def sample(responses: Iterable[StoredResponse], most: int) -> list[Sampled]:
     """Return the first `most` videos of these responses. Unreadable bodies are skipped: `verify` reports them."""
     found: list[Sampled] = []
     for response in responses:
-        found += (_sampled(item) for item in _items(response))
+        found += (_sampled(item) for item in items_of(response))
     return found[:most]
 
 
-def _items(response: StoredResponse) -> Iterator[dict[str, Any]]:
+def items_of(response: StoredResponse) -> Iterator[dict[str, Any]]:
+    """Yield the items of a response; none if its body can't be read: `verify` reports that."""
     try:
         page = json.loads(response.body.raw())
     except (BodyError, ValueError, RecursionError):
@@ -43,8 +44,9 @@ def _items(response: StoredResponse) -> Iterator[dict[str, Any]]:
 def _sampled(item: dict[str, Any]) -> Sampled:
     snippet = item.get("snippet")
     texts = snippet if isinstance(snippet, dict) else {}
-    return Sampled(_text(item.get("id")), _text(texts.get("title")), _text(texts.get("channelTitle")))
+    return Sampled(shown_text(item.get("id")), shown_text(texts.get("title")), shown_text(texts.get("channelTitle")))
 
 
-def _text(value: object) -> str:
-    return shown(value, _MOST_CHARS) if isinstance(value, str) else ""
+def shown_text(value: object, most_chars: int = _MOST_CHARS) -> str:
+    """Return a text as it may be shown; empty if it is none."""
+    return shown(value, most_chars) if isinstance(value, str) else ""

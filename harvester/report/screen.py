@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from harvester.model import FaultCount, RunRecord, VideoState
 from harvester.report.blocks import Block, Column, Line
+from harvester.report.history import History
 from harvester.report.listings import Listings, how_far, name_of
 from harvester.report.next_steps import ending, steps, under_way, utc
 from harvester.report.results import Overview
@@ -65,7 +66,7 @@ class Screen:
         yield Line()
         yield _videos(summary, narrow=columns < NARROW)
         yield Line()
-        yield _facts(summary, self.overview.faults, now)
+        yield _facts(summary, self.overview.faults, now, self.overview.history)
         if runs:
             yield Line()
             yield from _runs(runs, now, columns)
@@ -103,7 +104,7 @@ def _videos(summary: Summary, *, narrow: bool) -> Block:
     return table
 
 
-def _facts(summary: Summary, faults: Sequence[FaultCount], now: datetime) -> Block:
+def _facts(summary: Summary, faults: Sequence[FaultCount], now: datetime, history: History) -> Block:
     closed = ", closed by the API" if summary.closed_by_server else ""
     others = f", {summary.elsewhere:,} by others" if summary.elsewhere else ""
     spent = f"{summary.spent:,} of {count(summary.daily_units, 'unit')} spent on {summary.day} (Pacific)"
@@ -122,6 +123,7 @@ def _facts(summary: Summary, faults: Sequence[FaultCount], now: datetime) -> Blo
             ("calls", calls),
             *([("wasted", _wasted(summary.calls_wasted, faults))] if summary.calls_wasted else []),
             ("stored", f"{size(summary.stored_bytes)} ({size(summary.raw_bytes)} of JSON)"),
+            *zip(("statistics", ""), history.in_words if history else (), strict=False),
         ],
     )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from page_ledgers import NOW, OWNED, failed_ledger, given_up_ledger, hostile_ledger, long_ledger
+from page_ledgers import NOW, OWNED, failed_ledger, given_up_ledger, growing_ledger, hostile_ledger, long_ledger
 
 from harvester.app import Harvester
 from harvester.clock import SystemClock
@@ -53,6 +53,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "failed": failed_ledger,
         "given-up": given_up_ledger,
         "long": long_ledger,
+        "growing": growing_ledger,
     }
     for name, make in kinds.items():
         make(folder / f"{name}.db")

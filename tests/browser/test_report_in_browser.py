@@ -17,7 +17,7 @@ PHONE, TABLET, DESK = 360, 768, 1440
 TONES = ("good", "amber", "bad", "blue")
 UNFOLD = "document.querySelectorAll('details').forEach(details => details.open = true)"
 VIDEO = "https://www.youtube.com/watch?v="
-LEDGERS = {"empty": 1, "hostile": 9, "failed": 6, "given-up": 9, "long": 8}
+LEDGERS = {"empty": 1, "hostile": 9, "failed": 6, "given-up": 9, "long": 8, "growing": 9}
 """With as many headings as each has something to show for."""
 ACTIVE = "script, img, iframe, object, embed, link[rel=stylesheet], [onerror], [onload]"
 CUT_OFF = """() => [...document.querySelectorAll('.chart text')].filter(text => {
@@ -78,6 +78,8 @@ def test_hostile_texts_are_shown_and_do_nothing(open_page: Any) -> None:
     [
         ("long", PHONE, "dark"),
         ("long", DESK, "light"),
+        ("growing", PHONE, "light"),
+        ("growing", DESK, "dark"),
         ("given-up", TABLET, "light"),
         ("failed", PHONE, "dark"),
         ("empty", PHONE, "light"),
@@ -155,6 +157,23 @@ def test_what_is_dashed_is_dashed_in_the_legend(open_page: Any) -> None:
     assert style_of(page, ".key.planned", "borderTopStyle") == "dashed"
     assert style_of(page, "#chart-course .color-0 .line", "strokeDasharray") == "none"
     assert style_of(page, ".key.settled", "borderTopStyle") == "solid"
+
+
+@pytest.mark.parametrize("chart", ["fastest", "fresh"])
+def test_each_line_of_views_differs_by_more_than_its_colour(open_page: Any, chart: str) -> None:
+    page = open_page("growing").page
+    lines = page.locator(f"#chart-{chart} .series .line")
+    assert lines.count() == page.locator(f"section:has(#chart-{chart}) .legend li").count() == 5
+    drawn = {
+        lines.nth(number).evaluate(
+            "each => [getComputedStyle(each).stroke, getComputedStyle(each).strokeDasharray] + ''"
+        )
+        for number in range(5)
+    }
+    assert len(drawn) == len({style.rpartition(")")[2] for style in drawn}) == 5
+    first, last = (line.evaluate("each => each.getBBox().height") for line in (lines.first, lines.last))
+    gained = [int(text.replace(",", "")) for text in cells(page, chart, 5)]
+    assert last / first == pytest.approx(gained[-1] / gained[0], abs=0.05)
 
 
 def test_axes_end_above_the_highest_value(open_page: Any) -> None:

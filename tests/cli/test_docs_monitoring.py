@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sqlite3
+from contextlib import closing
 from typing import Any
 
 import yaml
@@ -29,6 +31,9 @@ def rules() -> list[dict[str, Any]]:
 def test_the_table_is_what_is_written(cli: CommandLine, api: Api) -> None:
     cli.load(60)
     cli.ok("-q", "run")
+    with closing(sqlite3.connect(cli.folder / "harvest.db")) as db, db:
+        db.execute("UPDATE responses SET fetched_at = '2026-01-01T00:00:00.000000Z'")
+    cli.ok("-q", "refresh", "--statistics-only")
     cli.ok("status", "--prometheus", "crawl.prom")
     written = []
     for family in text_string_to_metric_families((cli.folder / "crawl.prom").read_text(encoding="utf-8")):

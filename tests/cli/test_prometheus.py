@@ -102,6 +102,23 @@ def test_json_can_be_asked_for_too(cli: CommandLine) -> None:
     assert samples(cli.folder / "crawl.prom")
 
 
+def test_statistics_have_metrics_once_they_are_fetched(cli: CommandLine, api: Api) -> None:
+    cli.load(60)
+    cli.ok("-q", "run")
+    cli.ok("status", "--prometheus", "crawl.prom")
+    assert not any(name.startswith("harvester_statistics") for name, _ in samples(cli.folder / "crawl.prom"))
+    with closing(sqlite3.connect(cli.folder / "harvest.db")) as db:
+        db.execute("UPDATE responses SET fetched_at = '2026-01-01T00:00:00.000000Z'")
+        db.commit()
+    cli.ok("-q", "refresh", "--statistics-only")
+    cli.ok("status", "--prometheus", "crawl.prom")
+    reported, status = samples(cli.folder / "crawl.prom"), cli.status()["statistics"]
+    newest = reported["harvester_statistics_newest_timestamp_seconds", ""]
+    assert int(newest) == datetime.fromisoformat(status["newest_at"]).timestamp()
+    for name, key in {"points": "points", "units_spent": "units_today", "units_limit": "daily_units"}.items():
+        assert reported[f"harvester_statistics_{name}", ""] == status[key] > 0
+
+
 def test_units_and_names_are_those_that_prometheus_wants(cli: CommandLine, api: Api) -> None:
     cli.load(100)
     cli.ok("-q", "run")

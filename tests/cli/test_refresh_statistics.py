@@ -52,7 +52,14 @@ def test_new_counts_are_published_and_nothing_else_is_touched(crawled: CommandLi
         f"Refreshed {fetched} videos in 3 calls (3 units): {fetched} with new counts, 0 with those of before.",
         "No statistics are older than 1 day.",
     ]
-    assert crawled.status() == before
+    nothing = {"newest_at": None, "points": 0, "keep_days": 30, "units_today": 0, "daily_units": 10_000}
+    after = crawled.status()
+    assert before["statistics"] == nothing
+    assert after["statistics"].pop("newest_at") is not None
+    assert after["statistics"] == {"points": fetched, "keep_days": 30, "units_today": 3, "daily_units": 10_000}
+    assert after | {"statistics": nothing} == before
+    assert f"{fetched} counts in 30 days, the newest at " in crawled.ok("status")
+    assert "3 of 10,000 units of their own spent today" in crawled.ok("status")
     report = api.simulator.report()
     assert [day["units"] for day in report["statistics_days"].values()] == [3]
     assert [day["units"] for day in report["days"].values()] == [33]

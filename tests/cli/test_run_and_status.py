@@ -23,6 +23,7 @@ KEYS = {
     "responses": {"count", "raw_bytes", "stored_bytes"},
     "progress": {"percent", "days_run", "days_left", "finishes_on"},
     "listings": {"total", "unfinished", "failed", "capped", "pages", "found", "new", "pages_left", "each"},
+    "statistics": {"newest_at", "points", "keep_days", "units_today", "daily_units"},
     "pace": {"videos_a_day", "possible_a_day", "finishes_on"},
 }
 ADDED = {"calls": {"open"}, "quota": {"spent_by_others", "clock_hint"}}

@@ -11,14 +11,27 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from page_ledgers import DAY, NOW, OWNED, SECONDS, answer, failed_ledger, hostile_ledger, long_ledger
+from page_ledgers import (
+    DAY,
+    HOSTILE_TITLES,
+    NOW,
+    OWNED,
+    SECONDS,
+    answer,
+    failed_ledger,
+    growing_ledger,
+    hostile_ledger,
+    long_ledger,
+)
 
 from harvester.app import Harvester
 from harvester.config import isolated_config
 from harvester.ledger.sqlite.reader import SqliteReader
-from harvester.model import Body, FaultCount, QuotaDay, StoredResponse
+from harvester.model import EVERYTHING, Body, FaultCount, QuotaDay, StoredResponse
+from harvester.report import growth as growth_module
 from harvester.report.axes import MAX_TICKS, ticks
 from harvester.report.days import MAX_DAYS, DayLine, day_lines, plan_course
+from harvester.report.growth import Growth, growth
 from harvester.report.markup import marked_up
 from harvester.report.sample import Sampled, sample
 
@@ -57,6 +70,57 @@ class TestThePage:
         hostile_ledger(tmp_path / "harvest.db")
         one, other = (page_of(tmp_path / "harvest.db").splitlines() for _ in range(2))
         assert [line for line in one if "<time" not in line] == [line for line in other if "<time" not in line]
+
+
+class TestTheViewsOverTime:
+    def test_are_of_the_fastest_and_of_the_newest(self, tmp_path: Path) -> None:
+        growing_ledger(tmp_path / "harvest.db", days=5)
+        with SqliteReader(tmp_path / "harvest.db") as reader:
+            ids = [video_id for rows in reader.fetched(EVERYTHING, 100) for video_id, _ in rows]
+            found = growth(reader)
+        assert found.sampled == 100
+        assert [video.video_id for video in found.fastest] == ids[:-6:-1]
+        assert [video.gained for video in found.fastest] == [50 * position for position in range(100, 95, -1)]
+        assert [video.video_id for video in found.newest] == ids[:5]
+        assert len(found.days) == 6
+        assert list(found.fastest[0].views.values()) == [1_000 + 1_000 * day for day in range(6)]
+        assert [video.title for video in found.newest[:2]] == [OWNED[:60], HOSTILE_TITLES[1][:59] + "…"]
+
+    def test_go_on_where_the_response_was_replaced(self, tmp_path: Path) -> None:
+        growing_ledger(tmp_path / "harvest.db", days=3)
+        with closing(sqlite3.connect(tmp_path / "harvest.db")) as db, db:
+            # As a refresh leaves it: call 9 has replaced the response of call 1.
+            columns = "run_id, quota_day, units, ids, attempt, first_position, last_position, state, started_at"
+            db.execute(
+                f"INSERT INTO calls (id, of_call, finished_at, {columns}) SELECT 9, 1, finished_at, {columns} "
+                "FROM calls WHERE id = 1"
+            )
+            db.execute(
+                "UPDATE responses SET call_id = 9, fetched_at = replace(fetched_at, '11-20', '11-23') WHERE call_id = 1"
+            )
+            db.execute("UPDATE videos SET call_id = 9 WHERE call_id = 1")
+        with SqliteReader(tmp_path / "harvest.db") as reader:
+            found = growth(reader)
+        assert [len(video.views) for video in found.newest] == [3] * 5
+
+    def test_are_left_out_without_a_second_day(self, tmp_path: Path) -> None:
+        growing_ledger(tmp_path / "one.db", days=0)
+        with SqliteReader(tmp_path / "one.db") as reader:
+            assert growth(reader) == Growth([], [])
+        assert 'id="fastest"' not in page_of(tmp_path / "one.db")
+
+    def test_read_a_bounded_number_of_answers(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        growing_ledger(tmp_path / "harvest.db", days=9)
+        monkeypatch.setattr(growth_module, "RESPONSES", 1)
+        monkeypatch.setattr(growth_module, "ANSWERS", 4)
+        with SqliteReader(tmp_path / "harvest.db") as reader:
+            read: list[int] = []
+            bodies = reader.bodies
+            monkeypatch.setattr(reader, "bodies", lambda calls: read.extend(calls) or bodies(calls))
+            found = growth(reader)
+        assert found.sampled == 50
+        assert [len(video.views) for video in found.fastest] == [5] * 5
+        assert len(read) <= 3 + 2 * 5
 
 
 class TestDays:
