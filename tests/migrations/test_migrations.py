@@ -46,10 +46,17 @@ def dump(path: Path) -> list[str]:
 
 
 def schema(path: Path) -> dict[str, str]:
-    """The text of each table, index and view, as the database keeps it."""
+    """The text of each table, index and view, as the database keeps it; foreign keys stand last."""
     with closing(sqlite3.connect(path)) as db:
         rows = db.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
-    return {name: re.sub(r"\s+", " ", text) for name, text in rows}
+    return {name: keys_last(re.sub(r"\s+", " ", text)) for name, text in rows}
+
+
+def keys_last(table: str) -> str:
+    """A column that was added later has its foreign key beside it."""
+    beside = re.compile(r"(\w+)( INTEGER) REFERENCES (\w+) \((\w+)\)")
+    keys = [f", FOREIGN KEY({key[1]}) REFERENCES {key[3]} ({key[4]})" for key in beside.finditer(table)]
+    return beside.sub(r"\1\2", table).replace(" ) STRICT", f"{''.join(keys)} ) STRICT")
 
 
 def fill(path: Path) -> None:
