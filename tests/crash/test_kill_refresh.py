@@ -34,3 +34,22 @@ def test_a_killed_refresh_loses_nothing_and_the_next_goes_on(prepare_crawl: Prep
     wasted = crawl.status()["calls"]["abandoned"]
     assert 0 < wasted <= CONCURRENCY
     assert crawl.calls <= 2 * CALLS + wasted
+
+
+@on_both
+def test_runs_at_once_and_killed_ones_fetch_each_statistic_once_a_day(prepare_crawl: PrepareCrawl) -> None:
+    crawl = prepare_crawl(50 * CALLS, concurrency=CONCURRENCY, units_per_call=1, latency_seconds=0.02)
+    crawl.ok("run")
+    crawl.age()
+    crawl.harvester.env["HARVESTER_STATISTICS__EVERY"] = "1d"
+    killed = crawl.start_and_reach(CALLS // 4)
+    killed.kill()
+    runs = [crawl.start() for _ in range(3)]
+    assert [run.wait() for run in runs] == [0] * 3
+    (units,) = (day["units"] for day in crawl.simulator.report()["statistics_days"].values())
+    assert CALLS <= units <= CALLS + CONCURRENCY
+    with crawl.reader() as reader:
+        assert reader.history_size() == CALLS
+    crawl.assert_finished()
+    assert "tatistics of" not in crawl.ok("run")
+    assert crawl.status()["statistics"]["units_today"] == units

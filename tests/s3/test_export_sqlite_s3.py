@@ -50,6 +50,16 @@ def uri(s3: S3) -> str:
     return f"s3://{s3.bucket}/{KEY}"
 
 
+@pytest.mark.parametrize("ending", ["csv.gz", "parquet", "db"])
+def test_the_table_of_statistics_is_published_as_it_is_here(s3: S3, crawled: Program, ending: str) -> None:
+    place = f"s3://{s3.bucket}/deep/statistics.{ending}"
+    for where in (place, f"here.{ending}"):
+        done = crawled.here("export", where, "--table", "statistics")
+        assert done.returncode == 0, done.stderr
+    assert pair(s3, f"deep/statistics.{ending}")[0] == (crawled.folder / f"here.{ending}").read_bytes()
+    assert crawled.here("verify", "--export", place).returncode == 0
+
+
 def assert_published(s3: S3, crawled: Program, temporary: Path, local: bytes) -> None:
     """The object is what a local export is."""
     done = crawled.here("export", uri(s3))
