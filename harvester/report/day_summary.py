@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from harvester.report.listings import to_read
 from harvester.report.next_steps import SETTLED, steps
 from harvester.report.results import Overview
 from harvester.report.summary import Summary, as_json
@@ -54,8 +55,13 @@ def _today(summary: Summary) -> str:
 
 
 def _ahead(summary: Summary) -> str:
-    if not summary.unsettled:
+    if summary.is_done:
         return SETTLED
+    unread = to_read(summary.listings)
+    if not summary.unsettled:
+        return unread
     when = f"{count(summary.days_left, 'more day')}, until {summary.finishes_on}"
     left = f"{summary.unsettled:,} {agree(summary.unsettled, 'is')} left"
-    return f"{summary.percent_shown:.1f}% of {count(summary.asked_for, 'id')} are done, {left}: {when}."
+    return (
+        f"{summary.percent_shown:.1f}% of {count(summary.asked_for, 'id')} are done, {left}: {when}. {unread}".rstrip()
+    )

@@ -70,14 +70,17 @@ class Listings:
 NO_LISTINGS = Listings()
 
 
-def to_come(listings: Listings) -> str:
-    """Say what runs list before they fetch videos; empty if that is nothing."""
+def to_read(listings: Listings) -> str:
+    """Say how many are to be read; empty if none is."""
     if not (unfinished := len(listings.unfinished)):
         return ""
-    pages = count(listings.pages_left, "page")
-    return (
-        f"First, {count(unfinished, 'listing', 'is')} to be read: at least {pages}, whose videos are not counted here."
-    )
+    return f"{count(unfinished, 'listing', 'is')} to be read, at least {count(listings.pages_left, 'page')}."
+
+
+def to_come(listings: Listings) -> str:
+    """Say what runs list before they fetch videos; empty if that is nothing."""
+    unread = to_read(listings)
+    return f"First, {unread.removesuffix('.')}, whose videos are not counted here." if unread else ""
 
 
 def name_of(record: ListingRecord) -> str:

@@ -65,7 +65,7 @@ def render(data: PageData) -> str:
     judged = verdict(data.overview, course)
     # The card of a crawl that has not started names its steps.
     listed = [] if judged.status is Status.NOT_STARTED else steps(data.overview)
-    days = day_lines(progress.days, summary.day, course, done=progress.asked_for > 0 and not summary.unsettled)
+    days = day_lines(progress.days, summary.day, course, done=progress.asked_for > 0 and summary.is_done)
     buckets = _buckets(data.seconds)
     return environment.get_template("page.html").render(
         data=data,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from harvester.model import Progress, VideoState
+from harvester.report.listings import to_read
 from harvester.report.next_steps import utc
 from harvester.report.summary import Summary
 from harvester.support.sanitize import count
@@ -27,7 +28,9 @@ def tiles(summary: Summary, progress: Progress) -> list[Tile]:
 
 
 def _end(summary: Summary, progress: Progress) -> Tile:
-    if not summary.unsettled:
+    if not summary.unsettled and not summary.is_done:
+        return Tile("Finishes on", "not known yet", to_read(summary.listings))
+    if summary.is_done:
         last = next((day.day for day in reversed(progress.days) if day.calls), summary.day)
         return Tile("Finished on", str(last), f"{count(summary.days_run, 'day')} run")
     at_best = f"at best on {summary.finishes_on}, {count(summary.days_left, 'day')} left"

@@ -52,7 +52,7 @@ def test_status_shows_what_is_to_be_read(cli: CommandLine) -> None:
 
 def test_plan_and_dry_run_and_doctor_tell_of_what_comes_first(cli: CommandLine) -> None:
     cli.ok("discover", "@one", "@two")
-    first = "First, 2 listings are to be read: at least 2 pages, whose videos are not counted here."
+    first = "First, 2 listings are to be read, at least 2 pages, whose videos are not counted here."
     assert first in cli.ok("plan")
     assert first not in cli.ok("plan", "--videos", "50")
     assert f"{first}\nNo id is pending yet." in cli.ok("run", "--dry-run")

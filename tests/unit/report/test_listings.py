@@ -12,12 +12,14 @@ from rich.console import Console
 from harvester.config import QuotaSettings
 from harvester.listing import ListingKind, ListingRecord, ListingState
 from harvester.model import Progress, QuotaDay, RunRecord, VideoState
+from harvester.report.day_summary import day_summary
 from harvester.report.days import Course
 from harvester.report.listings import Listings, how_far, name_of
-from harvester.report.next_steps import NO_VIDEOS, next_step, steps
+from harvester.report.next_steps import NO_VIDEOS, SETTLED, next_step, steps
 from harvester.report.results import Overview
 from harvester.report.screen import Screen
 from harvester.report.summary import Summary, summarize
+from harvester.report.tiles import tiles
 from harvester.report.verdict import Status, verdict
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
@@ -116,6 +118,18 @@ def test_a_crawl_is_not_done_before_all_are_read() -> None:
     assert _verdict(_summary([HALF], fetched=5, spent=11)) == (Status.ON_TIME, to_come)
     assert _verdict(_summary([DONE], fetched=5, spent=11))[0] is Status.DONE
     assert _verdict(_summary([LOST])) == (Status.NOT_STARTED, NO_VIDEOS)
+
+
+def test_the_summary_of_a_day_and_the_tiles_name_what_is_to_be_read() -> None:
+    def texts(summary: Summary) -> tuple[str, str]:
+        text: str = day_summary("crawl", "harvest.db", "budget spent", Overview(summary, [], NOW))["text"]
+        return text.splitlines()[2], tiles(summary, Progress(summary.videos, ()))[1].value
+
+    assert texts(_summary([HALF], fetched=5)) == ("1 listing is to be read, at least 300 pages.", "not known yet")
+    assert texts(_summary([DONE], fetched=5)) == (SETTLED, "2026-11-23")
+    told, ends_on = texts(_summary([NEW], pending=5, fetched=5))
+    assert told.endswith("until 2026-11-23. 1 listing is to be read, at least 1 page.")
+    assert ends_on == "2026-11-23"
 
 
 def test_an_end_in_sight_is_one_without_ids_still_to_be_found() -> None:
