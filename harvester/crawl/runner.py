@@ -53,8 +53,8 @@ class Runner:
         endpoint: Endpoint = VIDEOS_LIST,
         listings: Sequence[Phase] = (),
     ) -> None:
-        """`listings` are crawled first. `parts` is what the calls ask `endpoint` for, as the ledger notes it.
-        updated during the run, so that its counts are right even where the run raises."""
+        """`listings` are crawled first. `parts` is what the calls ask `endpoint` for, as the ledger notes it. `report`
+        is updated during the run, so that its counts are right even where the run raises."""
         self.report = report or RunReport()
         self._ledger = ledger
         self._api = api
