@@ -12,16 +12,30 @@ from harvester._version import __version__
 
 if TYPE_CHECKING:
     from harvester.app import Harvester
+    from harvester.clock import SystemClock
     from harvester.config import Config, load_config
+    from harvester.crawl.run_report import RunReport
     from harvester.errors import HarvesterError
     from harvester.notebook import alt_fetch_all, fetch_all
 
-__all__ = ["Config", "Harvester", "HarvesterError", "__version__", "alt_fetch_all", "fetch_all", "load_config"]
+__all__ = [
+    "Config",
+    "Harvester",
+    "HarvesterError",
+    "RunReport",
+    "SystemClock",
+    "__version__",
+    "alt_fetch_all",
+    "fetch_all",
+    "load_config",
+]
 
 _HOMES = {
     "Config": "harvester.config",
     "Harvester": "harvester.app",
     "HarvesterError": "harvester.errors",
+    "RunReport": "harvester.crawl.run_report",
+    "SystemClock": "harvester.clock",
     "alt_fetch_all": "harvester.notebook",
     "fetch_all": "harvester.notebook",
     "load_config": "harvester.config",

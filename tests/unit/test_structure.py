@@ -50,7 +50,7 @@ ROOMS = {
     "cli": LOW
     | {"app", "crawl.refresh", "crawl.run_report", "crawl.stop", "doctor", "ledger", "maintenance", "protected"}
     | {"rehearsal", "report", "scheduling", "simulator", "sources.target_list"},
-    "__init__": {"_version", "app", "config", "errors", "notebook"},
+    "__init__": {"_version", "app", "clock", "config", "crawl.run_report", "errors", "notebook"},
     "__main__": {"cli"},
 }
 PURE = ["listing", "model", "errors", "_version", "quota", "support/sanitize", "support/gzip_body", "support/progress"]
