@@ -108,9 +108,12 @@ def driver_connection(engine: Engine) -> Iterator[tuple[Connection, sqlite3.Conn
 @contextmanager
 def reading_connection(path: Path) -> Iterator[sqlite3.Connection]:
     """A connection that cannot write, in a transaction; without locks where there can be none."""
-    with driver_connection(reading_engine(path, immutable=needs_immutable(path))) as (connection, driver):
-        connection.begin()
-        yield driver
+    uri = f"file:{quote(os.fsencode(path))}?mode=ro{'&immutable=1' if needs_immutable(path) else ''}"
+    options: dict[str, Any] = {"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False, "isolation_level": None}
+    with closing(sqlite3.connect(uri, uri=True, **options)) as db:
+        for statement in (*_READING, "BEGIN"):
+            db.execute(statement)
+        yield db
 
 
 def needs_immutable(path: Path) -> bool:
