@@ -14,7 +14,7 @@ MAX_ITEMS = 20_000
 MAX_PASS_PAGES = 1_000
 """Most pages of one reading: 400 full ones are MAX_ITEMS. With more, the tokens lead in a circle."""
 MAX_RESTARTS = 3
-"""How often a reading begins again, since the API no longer knows the token of a page."""
+"""How often a reading begins again, or goes back by a page: a token is no longer known, or the playlist is shorter."""
 REMOVED = "removed"
 """Why a listing failed that a person removed. It is not shown."""
 INVALID_PAGE_TOKEN = "invalidPageToken"  # noqa: S105 (no password)
@@ -87,6 +87,8 @@ class Page(NamedTuple):
     """None on the last page."""
     total: int | None
     """How many items the playlist has, as the API says."""
+    previous_token: str | None = None
+    """None on the first page."""
 
 
 class ListingsAdded(NamedTuple):

@@ -37,6 +37,7 @@ class _PlaylistItem(msgspec.Struct, rename="camel"):
 class _PlaylistPage(msgspec.Struct, rename="camel"):
     items: list[_PlaylistItem] | None = None
     next_page_token: _Token | None = None
+    prev_page_token: _Token | None = None
     page_info: _PageInfo | None = None
 
 
@@ -72,7 +73,8 @@ def read_page(answer: Answer, kind: str) -> Page:
         raise BodyError("too_many_items", f"the body has more than {PAGE_SIZE} items")
     ids = [item.content_details.video_id or "" for item in page.items if item.content_details is not None]
     total = page.page_info.total_results if page.page_info is not None else None
-    return Page(tuple(filter(_VIDEO_ID.fullmatch, ids)), len(page.items), page.next_page_token, total)
+    ids = list(filter(_VIDEO_ID.fullmatch, ids))
+    return Page(tuple(ids), len(page.items), page.next_page_token, total, page.prev_page_token)
 
 
 def read_channel(answer: Answer, asked: Collection[str], kind: str) -> Channel | None:

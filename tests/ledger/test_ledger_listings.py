@@ -166,6 +166,48 @@ async def test_a_channel_is_looked_up_then_its_uploads_are_read_page_by_page(
     assert listings(database)[0].new == 118
 
 
+async def test_what_a_shorter_playlist_moved_onto_a_page_that_was_read_is_found(
+    ledger: Ledger, run: int, database: Database
+) -> None:
+    """Three items of the first page are gone when the second is read: those behind it have moved by three places."""
+    await ledger.add_listings([UPLOADS], NOW)
+    tokens = await read(
+        ledger,
+        run,
+        listed(Page(tuple(IDS[:50]), 50, "second", 120)),
+        listed(Page(tuple(IDS[53:103]), 50, "third", 117, "first")),
+        listed(Page(tuple(IDS[3:53]), 50, "second", 117)),
+        listed(Page(tuple(IDS[53:103]), 50, "third", 117, "first")),
+        listed(Page(tuple(IDS[103:120]), 17, None, 117, "second")),
+    )
+    assert tokens == [None, "second", "first", "second", "third"]
+    assert [each.state for each in listings(database)] == [ListingState.DONE]
+    assert await counts(ledger) == {"pending": 120}
+
+
+async def test_totals_that_go_up_and_down_do_not_go_on_for_ever(ledger: Ledger, run: int, database: Database) -> None:
+    await ledger.add_listings([PLAYLIST], NOW)
+    first, last = Page(tuple(IDS[:50]), 50, "second", 70), Page(tuple(IDS[50:70]), 20, None, 69, "first")
+    tokens = await read(ledger, run, *map(listed, [first, last, first, last, first, last]))
+    assert tokens == [None, "second", "first", "second", "first", "second"]
+    assert [each.state for each in listings(database)] == [ListingState.DONE]
+
+
+async def test_the_last_page_of_a_shorter_playlist_is_not_its_end(ledger: Ledger, run: int, database: Database) -> None:
+    await ledger.add_listings([PLAYLIST], NOW)
+    tokens = await read(
+        ledger,
+        run,
+        page(IDS[:50], "second", 60),
+        listed(Page(tuple(IDS[52:60]), 8, None, 58, "first")),
+        page(IDS[2:52], "second", 58),
+        listed(Page(tuple(IDS[52:60]), 8, None, 58, "first")),
+    )
+    assert tokens == [None, "second", "first", "second"]
+    assert [each.state for each in listings(database)] == [ListingState.DONE]
+    assert await counts(ledger) == {"pending": 60}
+
+
 async def test_two_runs_never_read_one_listing_at_once(make_ledger: MakeLedger, database: Database) -> None:
     one, other = make_ledger(), make_ledger()
     runs = [await a_run(one), await a_run(other, a_process(2))]

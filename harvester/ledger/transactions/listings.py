@@ -164,7 +164,12 @@ def _with_page(tx: Transaction, listing: _Listing, page: Page, page_token: str |
         reported_total=listing.reported_total if page.total is None else page.total,
     )
     all_known = known_up_to is not None and ids and len(addition.known) == len(ids)
-    if page.next_token is None or all_known:
+    next_token = page.next_token
+    if _has_shrunk(listing, page) and page.previous_token:
+        # What was taken out of the pages before has moved items from this page onto the one before.
+        next_token = page.previous_token
+        read = replace(read, restarts=read.restarts + 1)
+    if next_token is None or all_known:
         inserts.close_load(tx, load_id, now)
         read_whole = page.next_token is None and read.pass_pages * PAGE_SIZE >= MAX_ITEMS
         return replace(
@@ -172,6 +177,16 @@ def _with_page(tx: Transaction, listing: _Listing, page: Page, page_token: str |
             capped=int(bool(read.capped) or read_whole),
             known_up_to=inserts.last_position(tx) if target.is_newest_first else None,
         )
-    if page.next_token == page_token or read.pass_pages >= MAX_PASS_PAGES:
+    if next_token == page_token or read.pass_pages >= MAX_PASS_PAGES:
         return read.ended(ListingState.FAILED, now, "endlessPages")
-    return replace(read, next_page_token=page.next_token)
+    return replace(read, next_page_token=next_token)
+
+
+def _has_shrunk(listing: _Listing, page: Page) -> bool:
+    """Whether the playlist has lost items since the page before. Totals that go up and down don't count for ever: a
+    restart is left for a token that the API no longer knows."""
+    if listing.pass_pages == 0 or listing.reported_total is None or page.total is None:
+        return False
+    if listing.restarts >= MAX_RESTARTS - 1:
+        return False
+    return page.total < listing.reported_total
