@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -28,9 +29,11 @@ ROWS_IN_A_PIECE = 500
 def csv_file(reader: LedgerReader, span: Span, counters: Counters, *, safe: bool = False) -> Iterator[bytes]:
     """Yield the fetched videos of the span in load order. If `safe`, no text begins like a formula."""
     yield HEADER
-    for videos, text in in_processes(partial(text_of, safe=safe), excerpts(reader, span, ROWS_IN_A_PIECE)):
-        counters.videos += videos
-        yield text
+    # Closed here, before the ledger is, also if a result is not awaited any more.
+    with closing(excerpts(reader, span, ROWS_IN_A_PIECE)) as items:
+        for videos, text in in_processes(partial(text_of, safe=safe), items):
+            counters.videos += videos
+            yield text
 
 
 def text_of(excerpt: Excerpt, *, safe: bool) -> tuple[int, bytes]:

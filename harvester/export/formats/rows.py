@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar, cast
@@ -136,12 +137,14 @@ def made_of_videos(
     def made(lines: Lines) -> tuple[int, T]:
         return len(lines.videos), make(lines)
 
-    for videos, each in ahead(made, gathered(video_lines(reader, span), rows), depth=UNDER_WAY):
-        counters.videos += videos
-        yield each
+    # Closed here, before the ledger is, also if making is interrupted.
+    with closing(gathered(video_lines(reader, span), rows)) as lines:
+        for videos, each in ahead(made, lines, depth=UNDER_WAY):
+            counters.videos += videos
+            yield each
 
 
-def gathered(chunks: Iterator[Lines], rows: int) -> Iterator[Lines]:
+def gathered(chunks: Iterator[Lines], rows: int) -> Generator[Lines, None, None]:
     """The same videos, at least so many at a time."""
     so_far = Lines([], [])
     for lines in chunks:
@@ -153,7 +156,7 @@ def gathered(chunks: Iterator[Lines], rows: int) -> Iterator[Lines]:
         yield so_far
 
 
-def excerpts(reader: LedgerReader, span: Span, size: int) -> Iterator[Excerpt]:
+def excerpts(reader: LedgerReader, span: Span, size: int) -> Generator[Excerpt, None, None]:
     """Yield the fetched videos of the span, `size` at a time."""
     has_statistics = reader.has_statistics()
     for ids in reader.fetched(span, size):
