@@ -64,7 +64,7 @@ async def test_what_a_claim_says_is_what_the_ledger_holds(ledger: Ledger, run: i
     began = "2026-11-23T10:30:00.000000Z"
     assert call == (
         *(1, run, str(DAY), PRICE, 3, 1, 1, 3, "open", None, None, began, None, None),
-        *("default", "videos.list", None),
+        *("default", "videos.list", None, None),
     )
 
 
