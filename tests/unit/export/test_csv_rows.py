@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -12,12 +11,10 @@ import msgspec
 import pytest
 
 from harvester.errors import LedgerDamaged
-from harvester.export.counters import Counters
 from harvester.export.formats.columns import PATHS, fields_of, is_list, is_map, is_struct
-from harvester.export.formats.csv import csv_file, row_by_fields
+from harvester.export.formats.csv import row_by_fields
 from harvester.export.formats.csv_usual import usual_rows
 from harvester.export.formats.video import Count, Flag, Moment, Video
-from harvester.model import EVERYTHING
 from harvester.support.gzip_body import parse_text, without_lone_surrogates
 
 NOW = datetime(2026, 11, 22, 9, 0, 0, 123456, tzinfo=UTC)
@@ -120,27 +117,3 @@ def test_one_unusual_video_does_not_slow_those_beside_it() -> None:
     page = b'{"items":[%b,{"id":"b","a":1}]}' % json.dumps(USUAL).encode()
     found = usual_rows(page, NOW, safe=False)
     assert [type(each) for each in found.values()] == [bytes, msgspec.Raw]
-
-
-def test_an_interruption_ends_the_queries_at_once() -> None:
-    """Their ledger is closed next."""
-    ended = []
-
-    class Reader:
-        def has_statistics(self) -> bool:
-            return False
-
-        def bodies(self, call_ids: object) -> Iterator[Any]:
-            return iter(())
-
-        def fetched(self, span: object, size: int) -> Iterator[list[Any]]:
-            try:
-                yield from ([] for _ in range(10))
-            finally:
-                ended.append(True)
-
-    chunks = csv_file(Reader(), EVERYTHING, Counters())  # type: ignore[arg-type]
-    next(chunks), next(chunks)
-    with pytest.raises(KeyboardInterrupt) as interrupted:
-        chunks.throw(KeyboardInterrupt)  # type: ignore[attr-defined]
-    assert ended, interrupted  # whose traceback keeps what has not ended
