@@ -130,6 +130,12 @@ async def test_newer_ones_are_added_to_those_of_before(ledger: Ledger, run: int,
     with closing(database.reader()) as reader:
         assert [each.body for each in reader.statistics([1])] == [a_body(IDS[2:50])]
         assert [(each.call_id, each.fetched_at) for each in reader.history()] == [(1, NOW), (2, NOW), (3, LATER)]
+        assert (list(reader.response_calls()), reader.history_calls(1, 10), reader.history_calls(1, 1)) == (
+            [1],
+            [1, 2, 3],
+            [1, 3],
+        )
+        assert (reader.newest_statistics(), reader.history_size()) == (LATER, 2)
     assert findings(database) == []
 
 
@@ -213,6 +219,9 @@ async def test_they_outlive_their_response(ledger: Ledger, run: int, database: D
         await ledger.settle(batch, good(batch), LATER)
     assert await ledger.settle(late, an_answer(late.ids), LATER)
     assert [row[0] for row in rows_of_statistics(database, "responses")] == [2, 3]
+    if how == "replaced":
+        with closing(database.reader()) as reader:
+            assert reader.history_calls(4, 10) == [2, 3, 4]
     with closing(database.reader()) as reader:
         # None is of the response that replaced theirs, whose own counts are newer.
         assert list(reader.statistics([call_id for _, call_id in next(reader.fetched(EVERYTHING, 1), [("", 0)])])) == []
