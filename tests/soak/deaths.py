@@ -13,7 +13,7 @@ from typing import Any
 
 from harvester.ledger.postgres import connector as on_server
 from harvester.ledger.sqlite.connector import SqliteConnector
-from harvester.ledger.transactions import claim, settle
+from harvester.ledger.transactions import claim, listings, settle
 from harvester.youtube.client import YouTubeClient
 
 Strike = Callable[[], None]
@@ -58,6 +58,7 @@ def _die() -> None:
 
 def _before_reserve(strike: Strike) -> None:
     _wrap(claim, "claim_all", before=strike)
+    _wrap(listings, "claim", before=strike)
 
 
 def _between_reserve_and_send(strike: Strike) -> None:
@@ -71,6 +72,7 @@ def _while_the_answer_arrives(strike: Strike) -> None:
 def _between_answer_and_commit(strike: Strike) -> None:
     # what settling ends with; `settle_all` itself is looked up when the ledger is imported
     _wrap(settle, "_settle_ids", after=strike)
+    _wrap(listings, "_settle", after=strike)
 
 
 def _before_a_retry_is_paid(strike: Strike) -> None:

@@ -3,7 +3,7 @@
 Each run is a real process of its own, killed with SIGKILL at a named point or at any moment, against the simulated API
 at its most hostile, under a clock that is set ahead and back by minutes, hours and days. What counts is what that API
 counted, by its own clock. `make soak DATABASE=postgres` has the ledger on a server, which is let down under some of the
-runs; these must go on.
+runs; these must go on. Some of the ids come by `discover`, and kills on those days are among their pages.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 
+from channels import Channels
 from clocks import SetClock
 from deaths import BEFORE_A_RETRY, Death, draw
 from ledgers import PLACES, Place
@@ -33,6 +34,7 @@ from harvester.config import Config, isolated_config
 from harvester.crawl import api_clock
 from harvester.errors import OutsideError
 from harvester.ledger.open import open_reader
+from harvester.listing import ListingRecord, ListingState
 from harvester.rehearsal import RERUN_AFTER, SPEED, START
 from harvester.report.results import Check
 from harvester.simulator import FaultPlan, SimulatorProcess, SimulatorSettings, make_ids, truth
@@ -44,6 +46,8 @@ PROVE_EVERY = 20
 UNITS = 11
 CRON_DELAY = timedelta(minutes=15)
 """After the reset. A clock that is off by less than ten minutes is taken for right."""
+MOST_VISITS_OF_PAGES = 10
+"""A day has few pages, and they come first."""
 HALVINGS_MOST = 13
 """Good and refused calls that one id at fault may cost on the way to standing alone."""
 
@@ -54,6 +58,8 @@ class Counters:
 
     runs: int = 0
     kills: Counter[str] = field(default_factory=Counter)
+    among_pages: int = 0
+    """Kills while channels and playlists were being read."""
     outages: int = 0
     downs: int = 0
     """Times that the ledger's server was let down."""
@@ -84,7 +90,8 @@ class Soak:
         self._folder = folder
         self._place = place
         self._downs = downs
-        self._videos = videos
+        self._channels = Channels(seed, videos, days)
+        self._loaded = list(make_ids(seed, videos - self._channels.count))
         self._kills_a_day = -(-kills // days)
         self._kills = kills
         self._seed = seed
@@ -92,11 +99,13 @@ class Soak:
         self._concurrency = concurrency
         self._chance = random.Random(seed)
         self.clock = SetClock(START, SPEED, random.Random(f"clock {seed}"))
-        self._last_day = quota.quota_day(START)
+        self._first_day = self._last_day = quota.quota_day(START)
+        self._begun = -1
+        """The last day on which something could be discovered."""
         self._calls_a_day = daily_units // UNITS
 
     def play(self) -> list[Check]:
-        (self._folder / "songs.txt").write_text("\n".join(make_ids(self._seed, self._videos)), encoding="ascii")
+        (self._folder / "songs.txt").write_text("\n".join(self._loaded), encoding="ascii")
         settings = SimulatorSettings(
             seed=self._seed,
             faults=FAULTS,
@@ -128,11 +137,15 @@ class Soak:
 
     def _crawl(self, config: Config, simulator: SimulatorProcess) -> None:
         kills_today = 0
-        while self._unsettled():
+        self._begin_day(config)
+        while self._unsettled() or self._to_be_read():
+            pages = self._to_be_read()
             down = self.tally.downs * self._kills < self._downs * self.tally.killed
             # Few enough visits to a point for a day's calls to see all its kills.
             deadly = kills_today < self._kills_a_day and self.tally.killed < self._kills
             most_visits = max(2, self._calls_a_day // (self._kills_a_day + 1))
+            if pages and kills_today < self._kills_a_day // 3:
+                most_visits = min(most_visits, MOST_VISITS_OF_PAGES)
             at_a_point = deadly and self._chance.random() < 0.8
             death = draw(self._chance, most_visits, self.tally.kills) if at_a_point else None
             if death is not None and death.point == BEFORE_A_RETRY:
@@ -143,6 +156,7 @@ class Soak:
             if os.WIFSIGNALED(status):
                 self.tally.kills[death.point if death else "anywhere"] += 1
                 kills_today += 1
+                self.tally.among_pages += bool(pages and self._to_be_read())
                 if self.tally.killed % PROVE_EVERY == 0:
                     self._prove()
                 continue
@@ -156,6 +170,25 @@ class Soak:
                 kills_today = 0
             simulator.jump_clock(again_at)
             self.clock.jump_to(again_at)
+            self._begin_day(config)
+
+    def _begin_day(self, config: Config) -> None:
+        day = (quota.quota_day(self.clock.true_now()) - self._first_day).days
+        if day == self._begun:
+            return
+        self._begun = day
+        targets, again = self._channels.begin_day(day, self._listings())
+        if targets:
+            asyncio.run(self._harvester(config).discover(targets))
+        if again:
+            asyncio.run(self._harvester(config).discover([], again=True))
+
+    def _listings(self) -> list[ListingRecord]:
+        with open_reader(self._place.url) as reader:
+            return reader.listings()
+
+    def _to_be_read(self) -> int:
+        return sum(listing.state in (ListingState.PENDING, ListingState.CLAIMED) for listing in self._listings())
 
     def _run(self, config: Config, death: Death | None, patience: float, down_after: float | None) -> int:
         """One process; its wait status. It dies its own death, or is killed when `patience` seconds are over."""
@@ -189,11 +222,14 @@ class Soak:
 
     def _checks(self, report: dict) -> list[Check]:  # type: ignore[type-arg]
         plan = FaultPlan(FAULTS, self._seed)
-        poison = sum(plan.is_poison(video_id) for video_id in make_ids(self._seed, self._videos))
         with open_reader(self._place.url) as reader:
             findings = reader.findings()
-            untrue = sum(state.label != truth(video_id, self._seed, FAULTS) for video_id, state in reader.states())
+            states = dict(reader.states())
             days = reader.progress().days
+            of_channels = self._channels.checks(reader, report, set(self._loaded), self._begun)
+        untrue = sum(state.label != truth(video_id, self._seed, FAULTS) for video_id, state in states.items())
+        poison = sum(map(plan.is_poison, states))
+        good = report["endpoints"]["videos.list"]["good"]
         in_flight = self.tally.killed * self._concurrency
         ids = report["ids"]
         answered = ids["delivered_once"] + ids["delivered_more"]
@@ -206,9 +242,9 @@ class Soak:
         } | (set(spent) - {day.day.isoformat() for day in days})
         abandoned = sum(day.abandoned for day in days)
         unused = self._unused({day.day: day.units for day in days})
-        needed = -(-self._videos // 50) + poison * HALVINGS_MOST
+        needed = -(-len(states) // 50) + poison * HALVINGS_MOST
         return [
-            Check("0 ids lost", answered + poison == self._videos, f"{answered:,} answered, {poison} at fault"),
+            Check("0 ids lost", answered + poison == len(states), f"{answered:,} answered, {poison} at fault"),
             Check(
                 "none fetched twice but what was under way",
                 ids["delivered_more"] <= in_flight * 50,
@@ -227,9 +263,10 @@ class Soak:
             Check("no day left unused", not unused, ", ".join(map(str, unused)) or f"{len(days)} days"),
             Check(
                 "calls wasted by kills at most kills x concurrency",
-                abandoned <= in_flight and report["good"] <= needed + in_flight,
-                f"{abandoned} abandoned, at most {in_flight}; {report['good']:,} good calls for {needed:,} needed",
+                abandoned <= in_flight and good <= needed + in_flight,
+                f"{abandoned} abandoned, at most {in_flight}; {good:,} good calls for {needed:,} needed",
             ),
+            *of_channels,
             Check("every id in its true state", untrue == 0, f"{untrue} untrue"),
             Check(
                 "the ledger is consistent", not findings, "; ".join(findings) or f"proved {self.tally.proofs + 1} times"
@@ -238,7 +275,7 @@ class Soak:
 
     def _unused(self, units: dict[date, int]) -> list[date]:
         """The days of the real time, but the one on which the crawl was done, that would have paid one call more."""
-        first = quota.quota_day(START)
+        first = self._first_day
         days = [first + timedelta(days=number) for number in range((self._last_day - first).days)]
         return [day for day in days if units.get(day, 0) + UNITS <= self._daily_units]
 
@@ -270,6 +307,7 @@ def main() -> None:
     tally = soak.tally
     print(f"{tally.runs} runs, {tally.killed} killed, {tally.outages} outages, {time.monotonic() - began:.0f} s")
     print(f"the clock set {soak.clock.times_set:,} times")
+    print(f"{tally.among_pages} killed among pages")
     print("killed", ", ".join(f"{point} {count}" for point, count in tally.kills.most_common()))
     if tally.downs:
         print(f"the server let down under {tally.downs} runs")
