@@ -205,8 +205,8 @@ class Harvester:
 
     def page(self) -> str:
         """Return the report as one page of HTML. Reads only."""
-        from harvester.report.page import render
-        from harvester.report.page_data import FAULTS, RUNS, page_data
+        from harvester.report.page.data import FAULTS, RUNS, page_data
+        from harvester.report.page.render import render
 
         with self.reader() as reader:
             progress = reader.progress()
@@ -215,7 +215,7 @@ class Harvester:
 
     def publish_page(self, uri: str, page: str | None = None, *, force: bool = False) -> None:
         """Write the report to a local path or `s3://bucket/key`. `force` also replaces what is no such report."""
-        from harvester.report.page import CONTENT_TYPE
+        from harvester.report.page.render import CONTENT_TYPE
 
         target = self.page_destination(uri, force=force)
         target.publish([(page or self.page()).encode()], content_type=CONTENT_TYPE)
@@ -227,7 +227,7 @@ class Harvester:
         """
         from harvester.export.storage.open import target_at
         from harvester.export.storage.ownership import check_replaceable, owned_by_marker
-        from harvester.report.page import MARKS
+        from harvester.report.page.render import MARKS
 
         self.protected().refuse(uri)
         target = target_at(uri, self.config.export, manifest=False)

@@ -16,10 +16,10 @@ from harvester.report.day_summary import day_summary
 from harvester.report.days import Course
 from harvester.report.listings import Listings, how_far, name_of
 from harvester.report.next_steps import NO_VIDEOS, SETTLED, next_step, steps
+from harvester.report.page.tiles import tiles
 from harvester.report.results import Overview
 from harvester.report.screen import Screen
 from harvester.report.summary import Summary, summarize
-from harvester.report.tiles import tiles
 from harvester.report.verdict import Status, verdict
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)

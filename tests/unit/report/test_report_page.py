@@ -28,12 +28,12 @@ from harvester.app import Harvester
 from harvester.config import isolated_config
 from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.model import EVERYTHING, Body, FaultCount, QuotaDay, StoredResponse
-from harvester.report import growth as growth_module
-from harvester.report.axes import MAX_TICKS, ticks
 from harvester.report.days import MAX_DAYS, DayLine, day_lines, plan_course
-from harvester.report.growth import Growth, growth
-from harvester.report.markup import marked_up
-from harvester.report.sample import Sampled, sample
+from harvester.report.page import growth as growth_module
+from harvester.report.page.axes import MAX_TICKS, ticks
+from harvester.report.page.growth import Growth, growth
+from harvester.report.page.markup import marked_up
+from harvester.report.page.sample import Sampled, sample
 
 MAX_BYTES = 300_000
 

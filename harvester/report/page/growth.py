@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from harvester.ledger.reader import LedgerReader
-from harvester.report.sample import items_of, shown_text
+from harvester.report.page.sample import items_of, shown_text
 
 RESPONSES = 20
 """Responses that are looked at, spread evenly over the load order: a thousand videos."""

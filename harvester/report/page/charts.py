@@ -14,7 +14,7 @@ from markupsafe import Markup
 from pygal.etree import etree
 from pygal.style import Style
 
-from harvester.report.axes import ticks
+from harvester.report.page.axes import ticks
 
 # pygal installs an import finder for map plug-ins, of a kind that Python 3.11 warns about and 3.12 ignores.
 sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != "pygal"]

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from harvester.config import Config
 from harvester.ledger.reader import LedgerReader
 from harvester.model import FailedId, Progress, RunCalls, VideoState
-from harvester.report.growth import Growth, growth
+from harvester.report.page.growth import Growth, growth
+from harvester.report.page.sample import Sampled, sample
 from harvester.report.results import Overview
-from harvester.report.sample import Sampled, sample
 
 RUNS, FAULTS, RESPONSES, VIDEOS = 10, 20, 2, 20
 CALLS = 10_000

@@ -16,14 +16,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from harvester._version import __version__
 from harvester.listing import ListingRecord, Target
 from harvester.model import Progress, RunCalls, VideoState
-from harvester.report.charts import chart, short
 from harvester.report.days import Course, DayLine, day_lines, plan_course
-from harvester.report.growth import Growth
 from harvester.report.listings import Listings, how_far
-from harvester.report.markup import marked_up
 from harvester.report.next_steps import ending, steps, utc
-from harvester.report.page_data import PageData
-from harvester.report.tiles import tiles
+from harvester.report.page.charts import chart, short
+from harvester.report.page.data import PageData
+from harvester.report.page.growth import Growth
+from harvester.report.page.markup import marked_up
+from harvester.report.page.tiles import tiles
 from harvester.report.verdict import Status, verdict
 from harvester.report.wording import MEANINGS, size, took
 from harvester.support.sanitize import count, shown
@@ -50,7 +50,7 @@ class Bucket:
 def render(data: PageData) -> str:
     """The page, as one text of HTML."""
     environment = Environment(
-        loader=PackageLoader("harvester.report"),
+        loader=PackageLoader("harvester.report.page"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
