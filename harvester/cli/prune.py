@@ -45,12 +45,11 @@ def prune(options: GlobalOptions, older_than: timedelta | None, dry_run: bool, y
         return
     if not (yes or dry_run) and can_ask():
         old = asyncio.run(harvester.prune(older_than, dry_run=True))
-        _show_pruned(harvester, old, "would be ")
-        if not old.responses:
-            return
-        if not click.confirm("Delete them?"):
-            click.echo("Nothing was deleted.")
-            return
+        if old.responses:
+            _show_pruned(harvester, old, "would be ")
+            if not click.confirm("Delete them?"):
+                click.echo("Nothing was deleted.")
+                return
     pruned = asyncio.run(harvester.prune(older_than, dry_run=dry_run))
     _show_pruned(harvester, pruned, would)
     if statistics := asyncio.run(harvester.prune_statistics(dry_run=dry_run)):

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from command_line import Api, CommandLine
+from terminal_kit import Terminal
 
 VIDEOS = 120
 COUNTS = ("viewCount", "likeCount", "commentCount")
@@ -221,6 +222,16 @@ def test_they_are_deleted_after_their_days(daily: CommandLine) -> None:
     assert any(line.startswith("statistics         3  answers deleted") for line in pruned)
     assert stored(daily) == []
     daily.ok("verify")
+
+
+def test_on_a_terminal_they_are_deleted_even_if_no_response_is_old(daily: CommandLine) -> None:
+    for _ in range(3):
+        daily.ok("-q", "run")
+        grow_older(daily, days=20)
+    with Terminal(daily.folder, "prune", "--older-than", "9999d", columns=120) as terminal:
+        assert terminal.ended() == 0
+    assert "statistics         3  answers deleted" in terminal.output
+    assert "Delete them?" not in terminal.output
 
 
 @pytest.mark.parametrize("every", ["12h", "0d", "1", "daily"])
