@@ -59,15 +59,16 @@ def _lines(file: str, anonymous: bool, stdin: BinaryIO | None) -> Iterator[tuple
     try:
         with open_source(file, anonymous=anonymous, stdin=stdin) as source:
             data = source.file.read(MAX_FILE_BYTES + 1)
-            text = data.decode("utf-8-sig")
     except HarvesterError as error:
         error.state, error.next_step = "Nothing was stored.", "Name the file: harvester discover --from FILE"
         raise
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{source.shown} is no UTF-8 text.", state="Nothing was stored.") from error
     if len(data) > MAX_FILE_BYTES:
         what = f"{source.shown} is too long to be a list of channels."
         raise ConfigError(what, state="Nothing was stored.", next_step="Load ids of videos: harvester load FILE")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{source.shown} is no UTF-8 text.", state="Nothing was stored.") from error
     yield from _first_column(source.shown, text.splitlines())
 
 

@@ -146,6 +146,7 @@ def test_all_that_is_wrong_is_told_at_once_and_only_some_of_it_shown(tmp_path: P
         (b"\xff\xfe@\x00a\x00", "is no UTF-8 text"),
         (b"# nothing\n\n", "is named in it"),
         (b"@a\n" * 6_000_000, "too long"),
+        ("é".encode() * 9_000_000, "too long"),  # cut within a character
     ],
 )
 def test_files_that_are_no_lists(tmp_path: Path, data: bytes, told: str) -> None:
