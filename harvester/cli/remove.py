@@ -79,8 +79,10 @@ def _description(found: Removable) -> str:
     if found.load is not None:
         load = found.load
         of_load = f" that load {load.id} brought ({shown(load.source)}, {load.loaded_at:%Y-%m-%d %H:%M} UTC)"
-    listing = f"Listing {found.listing.id} ({shown(found.listing.target)}): " if found.listing is not None else ""
-    lines = [f"{listing}{' and '.join(kinds) or 'No id'}{of_load} would be removed."]
+    what = [f"{' and '.join(kinds) or 'No id'}{of_load}"] if kinds or found.listing is None else []
+    if found.listing is not None:
+        what.insert(0, f"Listing {found.listing.id} ({shown(found.listing.target)})")
+    lines = [f"{' and '.join(what)} would be removed."]
     if found.load is not None and (stay := found.load.new - found.load.removed - found.total):
         lines.append(f"{count(stay, 'other id')} of it {agree(stay, 'stays')}: calls have asked for them.")
     return "\n".join(lines)

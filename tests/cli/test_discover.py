@@ -78,12 +78,12 @@ def test_if_one_is_wrong_nothing_is_stored(cli: CommandLine, arguments: list[str
 
 def test_a_wrong_one_is_removed_with_the_ids_that_were_not_asked_for(cli: CommandLine, api: Api) -> None:
     cli.ok("discover", "@songs-120", "@wrong-70")
-    assert cli.ok("remove", "--listing", "2", "--yes").startswith("Listing 2 (@wrong-70): No id would be removed.")
+    assert cli.ok("remove", "--listing", "2", "--yes").startswith("Listing 2 (@wrong-70) would be removed.\n")
     cli.ok("discover", "@other-220")
     # channels.list twice, 3 and 5 pages, then 4 of 7 calls for videos
     cli.ok("run", "--max-calls", "14")
     told = cli.ok("remove", "--listing", "3", "--yes")
-    assert told.startswith("Listing 3 (@other-220): ")
+    assert told.startswith("Listing 3 (@other-220) and ")
     assert " that load 2 brought (https://www.youtube.com/@other-220," in told
     assert "stay: calls have asked for them.\nremoved " in told
     removed = int(told.split()[-1])
