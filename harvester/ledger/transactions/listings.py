@@ -1,6 +1,6 @@
 """The transactions of listings: add them, claim a call for one, and settle what it brought.
 
-All take the lock of those that add ids first: so locks are taken in one order, and no listing changes meanwhile.
+All take the lock of those that add ids first, so that locks are taken in one order.
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ def remove(tx: Transaction, listing_id: int, now: datetime) -> bool:
 
 def forget_channels(tx: Transaction, before: datetime) -> None:
     """Delete what was stored of channels before `before`. Reading one again stores it anew."""
+    tx.lock("adding")
     tx.later(tx.sql.FORGET_CHANNELS, before=instant(before))
 
 
@@ -183,8 +184,8 @@ def _with_page(tx: Transaction, listing: _Listing, page: Page, page_token: str |
 
 
 def _has_shrunk(listing: _Listing, page: Page) -> bool:
-    """Whether the playlist has lost items since the page before. Totals that go up and down don't count for ever: a
-    restart is left for a token that the API no longer knows."""
+    """Whether the playlist has lost items since the page before. One restart is kept back for a token that the API no
+    longer knows, because totals may go up and down at every page."""
     if listing.pass_pages == 0 or listing.reported_total is None or page.total is None:
         return False
     if listing.restarts >= MAX_RESTARTS - 1:
