@@ -41,9 +41,14 @@ PARTS = frozenset(
 )
 """The parts that videos.list knows (discovery document, revision 20261104)."""
 
-_OwnerAcl: TypeAlias = Literal["bucket-owner-read", "bucket-owner-full-control"]
 Acl: TypeAlias = Literal[
-    "private", "public-read", "public-read-write", "authenticated-read", "aws-exec-read", _OwnerAcl
+    "private",
+    "public-read",
+    "public-read-write",
+    "authenticated-read",
+    "aws-exec-read",
+    "bucket-owner-read",
+    "bucket-owner-full-control",
 ]
 
 # TOML knows lists only.

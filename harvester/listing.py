@@ -12,9 +12,9 @@ PAGE_SIZE = 50
 MAX_ITEMS = 20_000
 """Most items of a playlist that the API gives, however many the playlist has."""
 MAX_PASS_PAGES = 1_000
-"""Most pages of one reading: 400 full ones are MAX_ITEMS. With more, the tokens lead in a circle."""
+"""Most pages of a pass: 400 full ones are MAX_ITEMS. With more, the tokens lead in a circle."""
 MAX_RESTARTS = 3
-"""How often a reading begins again, or goes back by a page: a token is no longer known, or the playlist is shorter."""
+"""How often a pass begins again, or goes back by a page: a token is no longer known, or the playlist is shorter."""
 REMOVED = "removed"
 """Why a listing failed that a person removed. It is not shown."""
 INVALID_PAGE_TOKEN = "invalidPageToken"  # noqa: S105 (no password)
@@ -116,9 +116,9 @@ class ListingRecord:
     title: str | None
     """The channel's."""
     pages: int
-    """Pages read, over all readings."""
+    """Pages read, over all passes."""
     pass_pages: int
-    """Pages of the current reading, or of the last; `pass_items` likewise."""
+    """Pages of the current pass, or of the last; `pass_items` likewise."""
     pass_items: int
     reported_total: int | None
     """Items of the playlist, as the API last said."""
@@ -131,6 +131,6 @@ class ListingRecord:
     load_id: int | None
     """The load of its ids; None before its first page."""
     found: int = 0
-    """Ids seen, over all readings; an id that was seen twice is counted twice."""
+    """Ids seen, over all passes; an id that was seen twice is counted twice."""
     new: int = 0
     """Ids that it added to the ledger."""

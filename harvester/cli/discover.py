@@ -32,8 +32,8 @@ def discover(options: GlobalOptions, targets: tuple[str, ...], files: tuple[str,
     A channel is its @handle, its id (UC...) or its address; a playlist its id (PL..., UU... and others) or its address.
     Nothing is sent now: harvester run lists them page by page, 50 videos a page, before it fetches videos, and adds the
     new ids to the ledger. Uploads are read again (--again) from the newest on, until a page holds known videos only;
-    other playlists whole. The API gives at most 20,000 items of a playlist. If one of those named can't be listed,
-    nothing is stored. See how far they are: harvester status --listings.
+    other playlists whole. The API gives at most 20,000 items of a playlist. If one of those named is no channel
+    and no playlist, nothing is stored. See how far they are: harvester status --listings.
     """
     import asyncio
 

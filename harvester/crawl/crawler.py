@@ -133,7 +133,7 @@ class Crawler:
         await self._limiter.pause_while(lambda: self._clock.seconds_to_another_day(day, margin))
 
     def begin_anew(self) -> None:
-        """Reset the backoff state and the evidence, after a pause in which others or nobody asked."""
+        """Reset the backoff state and the evidence after a pause."""
         self._controller.restart(self._clock.monotonic())
         self._doubt.forget()
         self._evidence.forget()

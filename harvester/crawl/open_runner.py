@@ -1,4 +1,4 @@
-"""Open a run as the settings have it: its clients, and what it reads before the ids."""
+"""Open a run by the settings: its clients, and the listings that it reads before the ids."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The phases of a run, one endpoint each: first what channels and playlists list, then the ids."""
+"""The phases of a run, one endpoint each: channels, pages of playlists, then ids."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Phases:
         self._closing = False
 
     async def go(self) -> Ending:
-        """Go through all phases. Raises the error that ended a phase; of an earlier phase, after the last."""
+        """Go through all phases. Raises the error that ended one; that of a listing phase, after the ids."""
         endings: list[Ending] = []
         failed: HarvesterError | None = None
         for phase in self._phases:
@@ -68,7 +68,7 @@ class Phases:
             except (ApiUnavailable, ConfigError) as error:
                 if isinstance(error, CredentialsError) or phase is self._phases[-1]:
                     raise
-                log.warning("%s can't be asked for now, the ids are: %s", phase.endpoint.name, error)
+                log.warning("%s failed, so listings wait and ids are fetched: %s", phase.endpoint.name, error)
                 failed = error
             if self._closing or Ending.MAX_CALLS in endings:
                 break
@@ -99,7 +99,7 @@ class Phases:
             await crawler.close()
 
     async def sleep_until_reset(self, margin: timedelta) -> None:
-        """Wait for another quota day than today, or for `close`; then each phase begins anew."""
+        """Wait for another quota day than today, or for `close`; then reset each phase."""
         assert self._current is not None, "a phase was denied its units"
         await self._current.sleep_until_reset(margin)
         for crawler in self._crawlers.values():

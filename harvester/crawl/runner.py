@@ -119,7 +119,7 @@ class Runner:
             await asyncio.shield(self._ledger.close_run(run_id, clock.now(), reason))
 
     async def _is_claimed_by_others(self, batches: BatchSource) -> bool:
-        """Whether ids or listings are left that another run has claimed, or ids that it has just released."""
+        """Whether another run has claimed ids or listings, or has just released ids."""
         if type(batches) is not PendingIds:
             return False  # not all that is pending was asked for
         videos = (await self._ledger.progress()).videos

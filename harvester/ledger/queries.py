@@ -7,17 +7,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any, TypeAlias, TypeVar
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Row,
-    Select,
-    and_,
-    bindparam,
-    cast,
-    func,
-    select,
-)
+from sqlalchemy import BigInteger, ColumnElement, Row, Select, and_, bindparam, cast, func, select
 from sqlalchemy.dialects import sqlite
 
 from harvester.ledger.load_records import Removal

@@ -236,8 +236,7 @@ class LedgerReader(ABC):
             return self._db.execute(statistics_queries.HAS_STATISTICS).first() is not None
 
     def statistics(self, call_ids: Sequence[int]) -> Iterator[StoredResponse]:
-        """Yield the newest statistics that were fetched by themselves for each of those calls' responses; `call_id` is
-        theirs."""
+        """Yield the newest statistics, fetched by themselves, of each of those calls; `call_id` is that call."""
         with self._reading():
             for row in self._db.execute(statistics_queries.statistics(call_ids)):
                 yield StoredResponse(row.of_call, 0, queries.as_body(row), queries.moment(row.fetched_at))

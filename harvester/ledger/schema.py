@@ -135,8 +135,8 @@ quota_days = Table(
 )
 
 # Channels and playlists whose videos are found page by page. A page's ids are added in the transaction that stores the
-# token of the next page. A pass is one reading, from the first page on; `pass_pages` and `pass_items` are of the
-# newest.
+# token of the next page. A pass reads a listing once, from the first page on; `pass_pages` and `pass_items` are of
+# the newest.
 listings = Table(
     "listings",
     metadata,

@@ -118,7 +118,7 @@ def as_json(listings: Listings) -> dict[str, Any]:
 
 
 def _pages_left(record: ListingRecord) -> int:
-    """Return the fewest pages to the end of a reading: that of known uploads may end with its first page."""
+    """Return the fewest pages to the end of a pass: that of known uploads may end with its first page."""
     if record.reported_total is None or not record.pass_pages:
         return 1
     return max(1, math.ceil((min(record.reported_total, MAX_ITEMS) - record.pass_items) / PAGE_SIZE))
