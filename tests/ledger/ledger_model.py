@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
+from harvester.listing import ListingCall, ListingState, Target
 from harvester.model import Batch, BatchKind, Budget, Denied, GiveBack, VideoState
 
 
@@ -29,6 +30,18 @@ class Call:
     state: str = "open"
     of_call: int | None = None
     """The call whose response this one is to replace."""
+    listing: Listing | None = None
+    """The listing of which it reads a page."""
+
+
+@dataclass
+class Listing:
+    target: Target
+    state: ListingState = ListingState.PENDING
+    token: str | None = None
+    pages: int = 0
+    known_up_to: int | None = None
+    """The last position when its uploads were read to the end."""
 
 
 @dataclass
@@ -43,6 +56,7 @@ class Model:
     """In load order."""
     calls: dict[int, Call] = field(default_factory=dict)
     days: dict[date, Day] = field(default_factory=dict)
+    listings: list[Listing] = field(default_factory=list)
     dead: set[int] = field(default_factory=set)
     """Runs whose process is gone."""
 
@@ -90,6 +104,8 @@ class Model:
     def retry(self, run: int, batch: Batch, sent: bool, budget: Budget) -> Batch | Denied:
         if not self.give_back(batch, GiveBack.RELEASE, sent):
             return Denied.CLAIM_LOST
+        if batch.listing is not None:
+            return self.denied(budget) or self._open_page(run, batch.listing.listing_id, budget, batch.attempt + 1)
         opened = self.denied(budget) or self._open(run, batch.ids, budget, batch.attempt + 1, batch.of_call)
         if isinstance(opened, Batch) and batch.of_call is not None:
             return replace(opened, asked_before=batch.asked_before + 1)
@@ -124,7 +140,9 @@ class Model:
         if not sent:
             self.days[call.day].units -= call.units
             call.units = 0
-        if batch.of_call is not None:
+        if call.listing is not None:
+            call.listing.state = ListingState.PENDING
+        if not batch.kind.claims_ids:
             return True
         middle = (len(batch) + 1) // 2
         for index, text in enumerate(batch.ids):
@@ -139,9 +157,48 @@ class Model:
         lost = [number for number, call in self.calls.items() if call.run in runs and call.state == "open"]
         for number in lost:
             self._close(number, "abandoned")
+            if (listing := self.calls[number].listing) is not None:
+                listing.state = ListingState.PENDING
             for text in self.calls[number].ids if self.calls[number].of_call is None else ():
                 self.videos[text].state = VideoState.PENDING
         return len(lost)
+
+    # --- pages of listings
+
+    def discover(self, targets: Sequence[Target], again: bool) -> int:
+        """Returns how many listings are to be read again."""
+        done = [listing for listing in self.listings if again and listing.state is ListingState.DONE]
+        for listing in done:
+            listing.state = ListingState.PENDING
+        self.listings += map(Listing, targets)
+        return len(done)
+
+    def claim_page(self, run: int, budget: Budget) -> Batch | Denied:
+        pending = [n for n, listing in enumerate(self.listings, 1) if listing.state is ListingState.PENDING]
+        return (self.denied(budget) or self._open_page(run, pending[0], budget)) if pending else Denied.NOTHING_PENDING
+
+    def settle_page(self, batch: Batch, ids: Sequence[str], token: str | None) -> bool:
+        listing = self.calls[batch.call_id].listing
+        if listing is None or not self._close(batch.call_id, "ok"):
+            return False
+        known_up_to = listing.known_up_to or 0
+        all_known = all(text in self.videos and self.videos[text].position <= known_up_to for text in ids)
+        self.add(ids, ())
+        listing.pages, listing.token, listing.state = listing.pages + 1, token, ListingState.PENDING
+        if token is None or all_known:
+            listing.token, listing.state = None, ListingState.DONE
+            listing.known_up_to = self.last_position() if listing.target.is_newest_first else None
+        return True
+
+    def _open_page(self, run: int, number: int, budget: Budget, attempt: int = 1) -> Batch:
+        listing = self.listings[number - 1]
+        listing.state = ListingState.CLAIMED
+        batch = self._open(run, (), budget, attempt)
+        self.calls[batch.call_id].listing = listing
+        page = replace(batch, kind=BatchKind.LISTING, listing=ListingCall(number, listing.token))
+        return replace(page, positions=(0,), ids=(listing.target.text,), asked_before=attempt - 1)
+
+    # --- responses again
 
     def requeue(self, states: Collection[VideoState], first: int, last: int) -> int:
         chosen = [v for v in self.videos.values() if v.state in states and first <= v.position <= last]
@@ -168,7 +225,7 @@ class Model:
         batch = Batch(number, budget.day, budget.units_per_call, attempt, positions, ids)
         if of_call is not None:
             return replace(batch, kind=BatchKind.REFRESH, of_call=of_call)
-        asked_before = max(video.attempts for video in videos)
+        asked_before = max((video.attempts for video in videos), default=0)
         for video in videos:
             video.state, video.call, video.attempts = VideoState.CLAIMED, number, video.attempts + 1
         return replace(batch, asked_before=asked_before)

@@ -7,6 +7,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Coroutine
 from contextlib import closing
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,9 @@ from ledger_model import Day, Model
 
 from harvester.ledger.load_records import Removal
 from harvester.ledger.sqlite import connection
-from harvester.model import Batch, Budget, Denied, GiveBack, ProcessIdentity, Span, VideoState
+from harvester.listing import ListingKind, Page, Target
+from harvester.model import Batch, Budget, Denied, GiveBack, Outcome, ProcessIdentity, Span, Verdict, VideoState
+from harvester.youtube.endpoints import PLAYLIST_ITEMS_LIST
 
 RUNS = st.integers(1, 3)
 ANY = st.integers(0, 10_000)
@@ -37,6 +40,10 @@ BUDGETS = st.builds(
     limit=st.sampled_from([100_000, 0, 10, 100_000, 100, 100_000]),
     units_per_call=st.sampled_from([1, 11]),
 )
+
+
+def of_pages(budget: Budget) -> Budget:
+    return replace(budget, endpoint=PLAYLIST_ITEMS_LIST.name)
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -114,8 +121,34 @@ class LedgerMachine(RuleBasedStateMachine):
         self.settle_batch(self.held()[which % len(self.held())], missing)
 
     def settle_batch(self, batch: Batch, missing: set[int]) -> None:
+        if batch.listing is not None:
+            self.settle_page(batch, len(missing))
+            return
         without = [text for index, text in enumerate(batch.ids) if index in missing]
         assert self.do(self.ledger.settle(batch, good(batch, without), NOW)) == self.model.settle(batch, without)
+
+    @rule(again=st.booleans())
+    def discover(self, again: bool) -> None:
+        """One playlist more, every second of them of uploads; or again all that are done."""
+        number = len(self.model.listings)
+        targets = [] if again else [Target(ListingKind.PLAYLIST, f"{('UU', 'PL')[number % 2]}{number:016}")]
+        added = self.do(self.ledger.add_listings(targets, NOW, again=again))
+        assert (added.new, added.again) == (len(targets), self.model.discover(targets, again))
+
+    @precondition(lambda self: self.model.listings)
+    @rule(which=RUNS, budget=BUDGETS)
+    def claim_page(self, which: int, budget: Budget) -> None:
+        run, budget = self.runs[-which], of_pages(budget)
+        result = self.do(self.ledger.claim_listing(run, budget, NOW, channels=False))
+        self.claimed(result, self.model.claim_page(run, budget))
+
+    def settle_page(self, batch: Batch, new: int) -> None:
+        """Three known ids, and so many new; every third page is the last."""
+        ids = video_ids(3 + new, start=max(0, self.loaded - 3))
+        token = f"after {batch.call_id}" if batch.call_id % 3 else None
+        answer = Outcome(Verdict.GOOD, "ok", 200, listed=Page(tuple(ids), len(ids), token, None))
+        assert self.do(self.ledger.settle(batch, answer, NOW)) == self.model.settle_page(batch, ids, token)
+        self.loaded = len(self.model.videos)
 
     @precondition(lambda self: self.held())
     @rule(which=ANY, how=st.sampled_from(GiveBack), sent=st.booleans())
@@ -133,6 +166,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def retry_batch(self, batch: Batch, sent: bool, budget: Budget) -> None:
         run = self.model.calls[batch.call_id].run
+        budget = budget if batch.listing is None else of_pages(budget)
         result = self.do(self.ledger.retry(run, batch, a_fault(sent=sent), budget, NOW))
         self.claimed(result, self.model.retry(run, batch, sent, budget))
 
@@ -227,6 +261,9 @@ class LedgerMachine(RuleBasedStateMachine):
         self.the_counts_are_right(dump)
         self.the_units_are_right_and_within_the_limit(dump)
         self.claimed_ids_belong_to_calls_under_way(dump)
+        found = [(row[2], row[3], row[9], row[10], row[16]) for row in dump["listings"]]
+        expected = [(x.target.text, x.state, x.token, x.pages, x.known_up_to) for x in self.model.listings]
+        assert found == expected
 
     def every_id_is_where_the_model_has_it(self, dump: Dump) -> None:
         found = {row[1]: (row[0], VideoState(row[2]), row[3]) for row in dump["videos"]}
@@ -249,7 +286,7 @@ class LedgerMachine(RuleBasedStateMachine):
         assert {row[0]: row[8] for row in dump["calls"]} == {n: call.state for n, call in self.model.calls.items()}
         claimed = Counter(row[4] for row in dump["videos"] if row[2] == VideoState.CLAIMED)
         replaced = self.model.replaced()
-        under_way = {row[0]: row[4] for row in dump["calls"] if row[8] == "open"}
+        under_way = {row[0]: row[4] for row in dump["calls"] if row[8] == "open" and not row[17]}
         assert claimed == {call: ids for call, ids in under_way.items() if call not in replaced.values()}
         assert {row[16]: row[0] for row in dump["calls"] if row[16] and row[8] == "open"} == replaced
 
