@@ -73,7 +73,7 @@ def test_a_wheel_holds_all_it_needs(tmp_path: Path, cwd: Path) -> None:
     ours = {file.relative_to(CHECKOUT / "migrations") for file in (CHECKOUT / "migrations").rglob("*.py")}
     inside = {file.relative_to(found["migrations"]) for file in Path(found["migrations"]).rglob("*.py")}
     assert inside == ours
-    templates = Path("harvester", "report", "templates")
+    templates = Path("harvester", "report", "page", "templates")
     assert {file.name for file in (installed / templates).iterdir()} == {"page.css", "page.html"}
     assert not (installed / "tests").exists()
 
