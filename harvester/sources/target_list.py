@@ -59,8 +59,10 @@ def _lines(file: str, anonymous: bool, stdin: BinaryIO | None) -> Iterator[tuple
     try:
         with open_source(file, anonymous=anonymous, stdin=stdin) as source:
             data = source.file.read(MAX_FILE_BYTES + 1)
+            if file != "-":
+                source.file.read(1)  # raises if a download was cut off
     except HarvesterError as error:
-        error.state, error.next_step = "Nothing was stored.", "Name the file: harvester discover --from FILE"
+        error.state, error.next_step = "Nothing was stored.", _of_discover(error.next_step)
         raise
     if len(data) > MAX_FILE_BYTES:
         what = f"{source.shown} is too long to be a list of channels."
@@ -70,6 +72,14 @@ def _lines(file: str, anonymous: bool, stdin: BinaryIO | None) -> Iterator[tuple
     except UnicodeDecodeError as error:
         raise ConfigError(f"{source.shown} is no UTF-8 text.", state="Nothing was stored.") from error
     yield from _first_column(source.shown, text.splitlines())
+
+
+def _of_discover(step: str) -> str:
+    """What to do about a file that can't be read, which is told for `harvester load`."""
+    if not step or "source.uri" in step:
+        return "Name the file: harvester discover --from FILE"
+    step = step.replace("harvester load -", "harvester discover --from -")
+    return step.replace("harvester load", "harvester discover")
 
 
 def _first_column(shown: str, lines: Iterable[str]) -> Iterator[tuple[str, str]]:

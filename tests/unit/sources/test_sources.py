@@ -30,6 +30,7 @@ from outside_data import outside_data
 
 from harvester.errors import ConfigError, CredentialsError, HarvesterError, SourceUnavailable
 from harvester.sources import IdChunk, is_video_id, line_blocks, read_ids
+from harvester.sources.target_list import read_targets
 
 A, B, C = "dQw4w9WgXcQ", "-0000000000", "_bcdefghij8"
 LOOKALIKES = [B, "12345678900", "nanNaNnullA", "1e10abcdefA", "NA", "null", "True", "NaN", "1.50", "007", "2020-01-01"]
@@ -677,6 +678,14 @@ class TestWeb:
         with pytest.raises(SourceUnavailable, match="the source ended in the middle") as caught:
             chunks.extend(read_ids(f"{web}/{way}/a.csv", column="song", chunk_rows=10_000))
         assert "in the ledger" in caught.value.state
+
+    @pytest.mark.parametrize("way", ["cut", "cutchunked"])
+    def test_a_list_of_channels_that_is_cut(self, web: str, way: str) -> None:
+        Handler.files["list"] = b"@one\n@two\n"
+        with pytest.raises(SourceUnavailable, match="the source ended in the middle") as caught:
+            read_targets([], [f"{web}/{way}/list"])
+        assert caught.value.next_step.startswith("Run harvester discover again;")
+        assert len(read_targets([], [f"{web}/chunked/list"])) == 2
 
     @pytest.mark.parametrize(
         ("status", "kind"),
