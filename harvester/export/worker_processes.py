@@ -96,7 +96,7 @@ class _Process:
             return None
         try:
             return self._ask(item)
-        except (OSError, EOFError, pickle.UnpicklingError) as error:
+        except Exception as error:  # noqa: BLE001 (an answer that is no pickle may raise anything)
             self._failed = True
             self.end()
             log.warning("a worker process ended early (%s): this process does its work", error or "no answer")

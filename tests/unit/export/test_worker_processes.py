@@ -82,6 +82,18 @@ def test_a_process_that_dies_loses_nothing(caplog: pytest.LogCaptureFixture) -> 
     assert "a worker process ended early" in caplog.text
 
 
+def test_a_process_that_prints_something_else_loses_nothing(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    greeting = tmp_path / "python"
+    # To pickle, a line that begins with I is a number.
+    greeting.write_text(f'#!/bin/sh\necho "Intel(R) Distribution"\nexec "{sys.executable}" "$@"\n')
+    greeting.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(greeting))
+    assert list(in_processes(in_process, range(ITEMS))) == [(number, os.getpid()) for number in range(ITEMS)]
+    assert "a worker process ended early" in caplog.text
+
+
 def test_an_error_is_raised_here() -> None:
     before = set(children())
     with pytest.raises(LookupError, match=f"no {ITEMS - 1}"):
