@@ -89,6 +89,8 @@ class Outlook:
             f"{calls_a_second:,.1f}/s",
             f"{wasted:,} wasted",
         )
+        if done == self._total and self._summary.listings.unfinished:
+            return Figures(parts)  # how many ids they bring is not known
         share = done / self._total if self._total else 1.0
         return Figures(parts, share, calls_left / calls_a_second if calls_a_second > 0 and not spent else None)
 

@@ -10,10 +10,12 @@ import pytest
 from rich.console import Console
 
 from harvester.config import QuotaSettings
+from harvester.crawl.run_report import RunReport
 from harvester.listing import ListingKind, ListingRecord, ListingState
 from harvester.model import Progress, QuotaDay, RunRecord, VideoState
 from harvester.report.day_summary import day_summary
 from harvester.report.days import Course
+from harvester.report.figures import Outlook
 from harvester.report.listings import Listings, how_far, name_of
 from harvester.report.next_steps import NO_VIDEOS, SETTLED, next_step, steps
 from harvester.report.page.tiles import tiles
@@ -105,6 +107,14 @@ def test_the_next_step_knows_of_them(summary: Summary, step: str) -> None:
 def test_a_failed_one_is_told_with_its_reason() -> None:
     told = steps(Overview(_summary([LOST, NEW, replace(LOST, target="@other")]), [], NOW))
     assert told[0] == "Not listed: @gone: channelNotFound and 1 more. See all: harvester status --listings"
+
+
+def test_the_bar_is_not_full_while_ids_are_still_to_be_found() -> None:
+    def share(summary: Summary) -> float | None:
+        return Outlook(summary, RunReport()).figures(RunReport(calls=1, pages=1), calls_a_second=1.0).share
+
+    assert (share(_summary([NEW])), share(_summary([HALF], fetched=5))) == (None, None)
+    assert (share(_summary([HALF], fetched=5, pending=15)), share(_summary([DONE], fetched=5))) == (0.25, 1.0)
 
 
 def _verdict(summary: Summary, *runs: RunRecord) -> tuple[Status, str]:
