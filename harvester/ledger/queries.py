@@ -85,7 +85,8 @@ LOADS = select(loads).order_by(loads.c.id)
 UNITS_BY_ENDPOINT = select(calls.c.endpoint, func.sum(calls.c.units).label("units")).group_by(calls.c.endpoint)
 LISTINGS = (
     select(
-        listings,
+        # Without what channels.list said, which is some kilobytes a channel.
+        *(column for column in listings.c if column is not listings.c.resource),
         func.coalesce(loads.c.rows, 0).label("found"),
         func.coalesce(loads.c.new, 0).label("new"),
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, islice, pairwise
 from math import inf
 from typing import Any
 
@@ -117,7 +117,8 @@ def _headings(data: PageData) -> dict[str, str]:
 def _shown_listings(listings: Listings) -> Sequence[ListingRecord]:
     """Those that are not read to their end first, then the newest."""
     notable = listings.notable
-    return [*notable, *(record for record in reversed(listings.records) if record not in notable)][:_MOST_LISTINGS]
+    others = (record for record in reversed(listings.records) if record not in notable)
+    return list(islice(chain(notable, others), _MOST_LISTINGS))
 
 
 def _charts(data: PageData, course: Course, days: Sequence[DayLine], buckets: Sequence[Bucket]) -> dict[str, Any]:
