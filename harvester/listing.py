@@ -16,7 +16,7 @@ MAX_PASS_PAGES = 1_000
 MAX_RESTARTS = 3
 """How often a pass begins again, or goes back by a page: a token is no longer known, or the playlist is shorter."""
 REMOVED = "removed"
-"""Why a listing failed that a person removed. It is not shown."""
+"""The reason of a failed listing that a person removed. Such listings are not shown."""
 INVALID_PAGE_TOKEN = "invalidPageToken"  # noqa: S105 (no password)
 """The API's word for a token that it does not know, or no longer."""
 

@@ -81,6 +81,7 @@ class Batch:
     of_call: int | None = None
     """The call that fetched the ids; None where they are claimed."""
     listing: ListingCall | None = None
+    """Of kind LISTING: what is asked for."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -194,6 +195,7 @@ class Outcome:
     found: frozenset[str] = frozenset()
     """The ids of a good answer's items."""
     listed: Channel | Page | None = None
+    """Of a good answer about a listing; None where there is nothing to list."""
     done_with: Callable[[], None] = field(default=_nothing, compare=False, repr=False)
     """Called once the body is stored or dropped. A large body keeps other large ones waiting until then."""
     answered_on: datetime | None = None

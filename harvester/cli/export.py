@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.option(
     "--table",
     type=click.Choice(["videos", "statistics"]),
-    help="statistics: each fetch of a video's counts, a row each. [default: export.table]",
+    help="statistics: a row for each fetch of a video's counts. [default: export.table]",
 )
 @click.option(
     "--compression",
@@ -66,8 +66,8 @@ def export(
     settings. Its name says format and compression, as in songs.parquet or songs.jsonl.gz. json is the responses as the
     API sent them, jsonl one video a line, parquet one video a row with typed columns, csv the same for spreadsheets,
     sqlite a database with full text search. With --table statistics, a row is one fetch of a video's views, likes and
-    comments. Files that harvester did not write are not replaced. Spends no unit, and
-    may be used during a run (with --dask only if the ledger is on a server). Next: harvester verify --export DEST.
+    comments. Files that harvester did not write are not replaced. Spends no unit, and may be used during a run (with
+    --dask only if the ledger is on a server). Next: harvester verify --export DEST.
     """
     import shlex
     import time

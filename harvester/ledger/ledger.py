@@ -204,7 +204,7 @@ class Ledger:
         return await self._connector.run(inserts.add, ids, invalid, known_up_to, load_id, rows)
 
     async def add_listings(self, targets: Sequence[Target], now: datetime, *, again: bool = False) -> ListingsAdded:
-        """Add channels and playlists whose videos runs shall find. Those of them that failed are pending again.
+        """Add channels and playlists whose videos the next runs find. Those of them that failed are pending again.
 
         `again`: read those of the targets that are done again, or without targets all that are done. Uploads are read
         from the newest page until one whose ids were all known before, other playlists whole.
@@ -212,7 +212,7 @@ class Ledger:
         return await self._connector.run(listings.add, targets, again, now)
 
     async def remove_listing(self, listing_id: int, now: datetime) -> bool:
-        """Let a listing fail as `removed`, so that it is read no further. Its ids stay.
+        """Mark a listing as failed, because it was removed: no run reads it further. Its ids stay.
 
         Returns False, and changes nothing, while a call for it is under way.
         """

@@ -19,7 +19,7 @@ class History:
     newest_at: datetime | None = None
     """None if there are none."""
     points: int = 0
-    """Videos whose counts were fetched, each time once, in the newest `keep_days` days."""
+    """Fetches of a video's counts in the newest `keep_days` days."""
     keep_days: int = 0
     units_today: int = 0
     daily_units: int = 0

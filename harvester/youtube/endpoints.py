@@ -32,7 +32,7 @@ class Endpoint:
     price: Literal["units_per_call", "units_per_channel", "units_per_page"] = "units_per_call"
     """The setting of [quota] that holds the units of a call in the default bucket."""
     definite: frozenset[str] = frozenset()
-    """Reasons of refusals that are about what was asked for: an answer, which it is no use to ask for again."""
+    """Reasons of refusals that are about what was asked for. They count as answers, since asking again is no use."""
     well_known_id: str = "jNQXAC9IVRw"
     """What to ask for, to see whether the API answers at all. By default the first video on YouTube."""
 

@@ -1,5 +1,5 @@
 """Make the CSV rows of usual videos in half the time: only what has a column is decoded, and the cells of objects that
-many videos share are remembered.
+many videos share are cached.
 
 What is not expected here raises one of UNUSUAL.
 """
@@ -25,9 +25,9 @@ from harvester.export.formats.video import ABSENT, Moment, Statistics
 UNUSUAL = (msgspec.MsgspecError, ValueError, RecursionError, LedgerDamaged)
 
 LARGEST_SHARED = 2_000
-"""Most bytes of an object whose cells are remembered."""
+"""Most bytes of an object whose cells are cached."""
 SHARED = 4_096
-"""Objects whose cells are remembered."""
+"""Objects whose cells are cached."""
 
 _NOTHING = Raw(b"")
 _EMPTY = Raw(b"{}")
@@ -107,7 +107,7 @@ def _row_if_usual(raw: Raw, end: bytes, *, safe: bool) -> bytes | Raw:
 def _rows(videos: list[_Video], end: bytes, *, safe: bool) -> dict[str, bytes | Raw]:
     """Return the rows by id. `end` is when they were fetched, and the line end. Raises one of UNUSUAL."""
     of_text = safe_text if safe else text
-    # All at once, for calls take time, too.
+    # Decoded in one call, which is faster than one for each text.
     sent = [each for video in videos for each in (video.snippet.title, video.snippet.description)]
     texts = iter([of_text(each).encode() for each in _texts.decode(b"[%b]" % b",".join(sent))])
     return {
@@ -119,7 +119,7 @@ def _rows(videos: list[_Video], end: bytes, *, safe: bool) -> dict[str, bytes | 
 def _row(video: _Video, title: bytes, description: bytes, of_text: Callable[[str], str], safe: bool) -> bytes:
     snippet = video.snippet
     localized = snippet.localized
-    _see_usual_thumbnails(video)
+    _check_thumbnails(video)
     own, etag, kind, channel, channel_title, *others = [
         "" if value is None else of_text(value)
         for value in (video.id, video.etag, video.kind, snippet.channelId, snippet.channelTitle, *_others(snippet))
@@ -148,7 +148,7 @@ def _localized_texts(localized: _Localized, of_text: Callable[[str], str]) -> li
     return [of_text(_text.decode(raw)).encode() if raw != _NOTHING else b"" for raw in sent]
 
 
-def _see_usual_thumbnails(video: _Video) -> None:
+def _check_thumbnails(video: _Video) -> None:
     """Raise one of UNUSUAL if they have fields that are not known; they have no column."""
     if '"' in video.id:
         raise ValueError("an id that JSON writes otherwise")
@@ -161,7 +161,7 @@ def _see_usual_thumbnails(video: _Video) -> None:
 def _shared(part: str, raw: bytes, safe: bool) -> bytes:
     """Return the cells of a part of a video. Raises one of UNUSUAL if it has more than its columns hold."""
     if len(raw) > LARGEST_SHARED:
-        raise ValueError("too large to be remembered")
+        raise ValueError("too large for the cache")
     (row,) = table_rows(Lines([b'{"id":"","%b":%b}' % (part.encode(), raw)], [_AT]))
     if row[_OTHER] is not None:
         raise ValueError("fields without a column")

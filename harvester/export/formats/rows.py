@@ -113,7 +113,7 @@ class Excerpt:
     """Each video's id and call."""
     responses: list[StoredResponse]
     newest: list[StoredResponse]
-    """Statistics that were fetched by themselves, as of `LedgerReader.statistics`."""
+    """Statistics that were fetched by themselves, as `LedgerReader.statistics` yields them."""
 
     def has_statistics(self) -> bool:
         return bool(self.newest)

@@ -49,7 +49,7 @@ def add(tx: Transaction, targets: Sequence[Target], again: bool, now: datetime) 
 
 
 def remove(tx: Transaction, listing_id: int, now: datetime) -> bool:
-    """Let a listing fail as removed: see `Ledger.remove_listing`."""
+    """Mark a listing as failed, because it was removed: see `Ledger.remove_listing`."""
     tx.lock("adding")
     return bool(tx.change(tx.sql.REMOVE_LISTING, listing_id=listing_id, reason=REMOVED, now=instant(now)))
 
