@@ -310,6 +310,15 @@ async def test_a_channel_that_was_named_twice_is_read_once(ledger: Ledger, run: 
     one, same = listings(database)
     assert (one.pages, same.pages, same.state, same.playlist_id) == (1, 0, ListingState.DONE, UPLOADS.text)
     assert await ledger.add_listings([], NOW, again=True) == ListingsAdded(again=1)
+    # Without the one, the other is read as soon as it is named.
+    assert await ledger.remove_listing(one.id, NOW)
+    assert await ledger.add_listings([BY_ID], NOW) == ListingsAdded(again=1)
+    assert await ledger.settle(await claimed(ledger, run, channels=True), listed(FOUND), NOW)
+    assert await read(ledger, run, page(IDS[:60])) == [None]
+    assert [(each.state, each.pages) for each in listings(database)] == [
+        (ListingState.FAILED, 1),
+        (ListingState.DONE, 1),
+    ]
 
 
 async def test_what_is_stored_of_a_channel_is_forgotten_and_fetched_again_with_its_uploads(

@@ -326,14 +326,15 @@ INSERT INTO listings (kind, target, playlist_id, added_at) VALUES (:kind, :targe
 ON CONFLICT (target) DO NOTHING
 """
 # done | failed -> pending: those of the targets that failed, and if `again`, those that are done; without targets, of
-# all. `capped` stays where only new pages will be read. One without a page reads what another listing reads. A channel
-# of which nothing is stored is looked up again.
+# all. `capped` stays where only new pages will be read. One without a page left it to another listing, which may be
+# removed by now: named again, it is looked up again, as is a channel of which nothing is stored.
 READ_AGAIN = """
 UPDATE listings SET state = 'pending', finished_at = NULL, reason = NULL, next_page_token = NULL, pass_pages = 0,
     pass_items = 0, restarts = 0, capped = CASE WHEN known_up_to IS NULL THEN 0 ELSE capped END,
-    playlist_id = CASE WHEN kind = 'channel' AND channel_at IS NULL THEN NULL ELSE playlist_id END
+    playlist_id = CASE WHEN kind = 'channel' AND (channel_at IS NULL OR pages = 0) THEN NULL ELSE playlist_id END
 WHERE (:targets IS NULL OR target IN (SELECT value FROM json_each(:targets)))
-    AND (state = 'done' AND pages > 0 AND :again OR state = 'failed' AND :targets IS NOT NULL)
+    AND (state = 'done' AND pages > 0 AND :again
+        OR :targets IS NOT NULL AND (state = 'failed' OR state = 'done' AND pages = 0))
 """
 # The next listing to read, with what to ask for: a channel whose uploads are not known yet, or a page of a playlist.
 PICK_LISTING = """
