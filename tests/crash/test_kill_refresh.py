@@ -52,4 +52,5 @@ def test_runs_at_once_and_killed_ones_fetch_each_statistic_once_a_day(prepare_cr
         assert reader.history_size() == CALLS
     crawl.assert_finished()
     assert "tatistics of" not in crawl.ok("run")
-    assert crawl.status()["statistics"]["units_today"] == units
+    # The killed run may have reserved units of calls that it never sent.
+    assert units <= crawl.status()["statistics"]["units_today"] <= units + CONCURRENCY

@@ -24,6 +24,7 @@ from harvester.errors import Overtaken
 from harvester.export import Manifest, check_published, export
 from harvester.export.formats.registry import FORMATS
 from harvester.export.part_writer import NextOrder, PartOrder, PartResult, make_here
+from harvester.export.storage.local_draft import DRAFT_SUFFIX, open_folder
 from harvester.ledger.reader import LedgerReader
 from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.support.progress import ProgressCallback
@@ -286,6 +287,23 @@ class TestReaders:
                 go(day, tmp_path / "songs")
         assert all(found in wanted for found in seen[0])
         assert seen[0][-1] == wanted[-1]
+
+    def test_a_draft_that_another_export_clears_up_before_its_lock_is_made_again(
+        self, days: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        cleared: list[str] = []
+
+        def open_late(path: Path | str, dir_fd: int | None = None) -> int:
+            if not cleared and str(path).endswith(DRAFT_SUFFIX):
+                cleared.append(str(path))
+                os.rmdir(path, dir_fd=dir_fd)
+            return open_folder(path, dir_fd)
+
+        monkeypatch.setattr("harvester.export.storage.local_folder.open_folder", open_late)
+        go(days[0], tmp_path / "songs")
+        assert len(cleared) == 1
+        go(days[0], tmp_path / "whole")
+        assert files(tmp_path / "songs") == files(tmp_path / "whole")
 
     def test_of_two_exporters_too(self, days: list[Path], tmp_path: Path) -> None:
         """Of two states, at the same time and many times. One that is overtaken says so."""

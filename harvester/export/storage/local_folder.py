@@ -232,9 +232,9 @@ def _create_locked(name: str, parent: int, stack: ExitStack) -> tuple[str, int]:
     while True:
         draft = draft_name(name)
         os.mkdir(draft, 0o700, dir_fd=parent)
-        folder = _open(draft, stack, parent)
-        if is_own(folder, parent, private=True):
-            with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError):
+            folder = _open(draft, stack, parent)
+            if is_own(folder, parent, private=True):
                 fd = os.open(_LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
                 stack.callback(os.close, fd)
                 if lock(fd, unsupported=True) and still_named(_LOCK, fd, folder):
