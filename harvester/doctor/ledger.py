@@ -11,7 +11,7 @@ from harvester.doctor.finding import SET_THE_CLOCK, Finding, misconfigured, ok, 
 from harvester.errors import HarvesterError, LedgerUnavailable
 from harvester.ledger.open import check, may_write, server_risk
 from harvester.ledger.sqlite.health import quick_look
-from harvester.report.summary import OTHER_IDS, no_valid_ids
+from harvester.report.summary import OTHER_IDS
 from harvester.report.wording import size
 from harvester.support.sanitize import count, shown
 
@@ -42,8 +42,8 @@ def check_ledger(config: Config) -> tuple[Finding, int | None]:
             "ledger", f"{name}: {risk}.", "A power cut may lose what was paid for: set it to on."
         ), summary.unsettled
     unread = len(summary.listings.unfinished)
-    if (all_invalid := no_valid_ids(summary.total, summary.videos)) and not unread:
-        return misconfigured("ledger", all_invalid, OTHER_IDS), 0
+    if summary.no_valid_ids:
+        return misconfigured("ledger", summary.no_valid_ids, OTHER_IDS), 0
     if not summary.total and not unread:
         return warning(
             "ledger", f"{name} holds no ids yet.", "Run harvester load SOURCE, or harvester discover @handle."

@@ -10,7 +10,7 @@ from harvester.listing import ListingRecord
 from harvester.model import RunRecord, VideoState
 from harvester.report.listings import name_of
 from harvester.report.results import Overview
-from harvester.report.summary import OTHER_IDS, Summary, no_valid_ids
+from harvester.report.summary import OTHER_IDS, Summary
 from harvester.report.wording import EMPTY
 from harvester.support.sanitize import count, shown
 
@@ -88,12 +88,10 @@ def changed_parts(responses: int) -> str:
 
 def next_step(summary: Summary) -> str:
     """What to do next."""
-    listings = summary.listings
-    if not listings.unfinished:
-        if summary.total == 0:
-            return NO_VIDEOS if listings.records else EMPTY
-        if no_valid_ids(summary.total, summary.videos):
-            return f"{no_valid_ids(summary.total, summary.videos)} {OTHER_IDS}"
+    if summary.no_valid_ids:
+        return f"{summary.no_valid_ids} {OTHER_IDS}"
+    if not summary.total and not summary.listings.unfinished:
+        return NO_VIDEOS if summary.listings.records else EMPTY
     if summary.is_done:
         return SETTLED
     price = summary.units_per_call if summary.unsettled else 1

@@ -95,6 +95,11 @@ class Summary:
         return self.videos[VideoState.PENDING] + self.videos[VideoState.CLAIMED]
 
     @property
+    def no_valid_ids(self) -> str:
+        """What is wrong if texts were loaded, none of them is a video id, and no listing will bring any; or empty."""
+        return "" if self.listings.unfinished else no_valid_ids(self.total, self.videos)
+
+    @property
     def is_done(self) -> bool:
         """Whether no id is left to settle, and no listing to read."""
         return not self.unsettled and not self.listings.unfinished
@@ -211,6 +216,5 @@ def no_valid_ids(total: int, videos: Mapping[VideoState, int]) -> str:
 
 def refuse_without_ids(summary: Summary) -> None:
     """Raise ConfigError if texts were loaded and none of them is a video id."""
-    all_invalid = no_valid_ids(summary.total, summary.videos)
-    if all_invalid and not summary.listings.unfinished:
+    if all_invalid := summary.no_valid_ids:
         raise ConfigError(all_invalid, state="Nothing was sent.", next_step=OTHER_IDS)

@@ -10,7 +10,7 @@ from harvester.model import VideoState
 from harvester.report.days import PACE_DAYS, Course
 from harvester.report.next_steps import NO_VIDEOS, needs
 from harvester.report.results import Overview
-from harvester.report.summary import Summary, no_valid_ids
+from harvester.report.summary import Summary
 from harvester.support.sanitize import count
 
 LATE_AFTER = timedelta(days=1)
@@ -37,8 +37,7 @@ def verdict(overview: Overview, course: Course) -> Verdict:
     """Judge the crawl by its last run, its settings and its plan."""
     summary = overview.summary
     unread = len(summary.listings.unfinished)
-    all_invalid = "" if unread else no_valid_ids(summary.total, summary.videos)
-    if problem := all_invalid or next(iter(needs(overview)), ""):
+    if problem := summary.no_valid_ids or next(iter(needs(overview)), ""):
         return Verdict(Status.NEEDS_YOU, problem)
     if not summary.total and not unread:
         return Verdict(Status.NOT_STARTED, NO_VIDEOS if summary.listings.records else "The ledger is empty.")
