@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from harvester.ledger.transactions.transaction import Transaction
-from harvester.ledger.transactions.transitions import instant, release
+from harvester.ledger.transactions.transitions import instant, release, release_listing
 from harvester.model import ProcessIdentity
 
 MAX_LEASE = timedelta(minutes=15)
@@ -84,7 +84,7 @@ def _abandon(tx: Transaction, run_id: int, now: datetime, reason: str) -> int:
     if moves := [(first, last, call_id) for call_id, first, last, *other, _, _ in lost if other == [None, None]]:
         release(tx, moves)
     for listing_id in [listing_id for *_, listing_id, _, _ in lost if listing_id is not None]:
-        tx.later(tx.sql.MOVE_LISTING, listing_id=listing_id, state="pending")
+        release_listing(tx, listing_id)
     for *_, bucket, day in lost:
         tx.count_day(bucket, day, abandoned=1)
     return len(lost)

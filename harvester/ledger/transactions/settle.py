@@ -14,7 +14,7 @@ from typing import Literal
 from harvester.ledger.transactions.claim import open_calls
 from harvester.ledger.transactions.quota_days import reserve
 from harvester.ledger.transactions.transaction import Transaction
-from harvester.ledger.transactions.transitions import SPARSE, instant, moves_of, one_by_one, release
+from harvester.ledger.transactions.transitions import SPARSE, instant, moves_of, one_by_one, release, release_listing
 from harvester.model import Batch, BatchKind, Body, Budget, Denied, GiveBack, Outcome, VideoState
 
 
@@ -122,7 +122,7 @@ def retry(tx: Transaction, run_id: int, batch: Batch, fault: Outcome, budget: Bu
         if moves:
             release(tx, moves)
         if listing_id is not None:
-            tx.later(tx.sql.MOVE_LISTING, listing_id=listing_id, state="pending")
+            release_listing(tx, listing_id)
         return refusal
     (call_id,) = open_calls(tx, run_id, budget, [(batch.positions, batch.attempt + 1, now)], batch.of_call, listing_id)
     if moves:
@@ -135,7 +135,7 @@ def give_back(tx: Transaction, batch: Batch, fault: Outcome, how: GiveBack, now:
     if not _close_failed(tx, batch, fault, now):
         return False
     if batch.listing is not None:
-        tx.later(tx.sql.MOVE_LISTING, listing_id=batch.listing.listing_id, state="pending")
+        release_listing(tx, batch.listing.listing_id)
     if not batch.kind.claims_ids:
         return True
     moves = moves_of(batch.positions, batch.call_id)

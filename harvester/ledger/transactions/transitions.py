@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 
 from harvester.ledger.transactions.transaction import Move, Transaction
+from harvester.listing import ListingState
 
 SPARSE = 4
 """Where the ids of a batch lie further apart than this, they are named one by one instead of as a range."""
@@ -40,6 +41,11 @@ def without_gaps(positions: Sequence[int], call_id: int) -> list[Move]:
         return [(positions[0], positions[-1], call_id)]
     ends = [place for place, (this, following) in enumerate(pairwise(positions), 1) if following != this + 1]
     return [(positions[start], positions[end - 1], call_id) for start, end in pairwise([0, *ends, len(positions)])]
+
+
+def release_listing(tx: Transaction, listing_id: int) -> None:
+    """Make a claimed listing pending again."""
+    tx.later(tx.sql.MOVE_LISTING, listing_id=listing_id, state=ListingState.PENDING.value)
 
 
 def release(tx: Transaction, moves: Sequence[Move]) -> None:
