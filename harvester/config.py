@@ -181,6 +181,11 @@ class RunSettings(_Section):
     """Seconds without a good answer after which the API counts as down."""
 
 
+def noun_of(table: Literal["videos", "statistics"]) -> str:
+    """Return what a row of an exported table is called."""
+    return "video" if table == "videos" else "row"
+
+
 class ExportSettings(_Section):
     """Where the stored responses are published, and how. The last five are for S3."""
 

@@ -73,6 +73,7 @@ def export(
     import time
 
     from harvester.cli.shared.progress import progress
+    from harvester.config import noun_of
     from harvester.report import terminal
     from harvester.support.gc_tuning import tune_gc
     from harvester.support.sanitize import shown
@@ -92,7 +93,7 @@ def export(
         _to_stdout(harvester, require_complete, options.verbosity)
         return
     began = time.monotonic()
-    with progress("export", _noun(harvester), options.verbosity) as callback:
+    with progress("export", noun_of(harvester.config.export.table), options.verbosity) as callback:
         manifest = harvester.export(
             require_complete=require_complete,
             dask=dask,
@@ -103,10 +104,6 @@ def export(
     show(terminal.exported(manifest, harvester.config.export.uri))
     place = shlex.quote(shown(dest or harvester.config.export.uri, 4096))
     show_next(f"Next: harvester verify --export {place}" if manifest.responses else "", options.verbosity, began)
-
-
-def _noun(harvester: Harvester) -> str:
-    return "video" if harvester.config.export.table == "videos" else "row"
 
 
 def _safe_csv(chosen: str | None) -> str:
@@ -120,14 +117,15 @@ def _to_stdout(harvester: Harvester, require_complete: bool, verbosity: int) -> 
     import time
 
     from harvester.cli.shared.progress import progress
+    from harvester.config import noun_of
     from harvester.report.wording import elapsed
     from harvester.support.sanitize import count
 
     wanted = harvester.config.export
     if on_terminal() and (wanted.format not in ("json", "jsonl", "csv", "csv-safe") or wanted.compression != "none"):
         raise click.UsageError(f"{wanted.format} is not for a terminal: add > songs, or a pipe to what reads it.")
-    began = time.monotonic()
-    with progress("export", _noun(harvester), verbosity) as callback:
+    began, noun = time.monotonic(), noun_of(wanted.table)
+    with progress("export", noun, verbosity) as callback:
         rows = harvester.export_to(sys.stdout.buffer, require_complete=require_complete, progress=callback)
-    wrote, seconds = count(rows, _noun(harvester)), time.monotonic() - began
+    wrote, seconds = count(rows, noun), time.monotonic() - began
     logging.getLogger(__name__).info("wrote %s to standard output, without a manifest, in %s", wrote, elapsed(seconds))

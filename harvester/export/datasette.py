@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from harvester._version import __version__
-from harvester.config import ExportSettings
+from harvester.config import ExportSettings, noun_of
 from harvester.errors import ConfigError
 from harvester.export.manifest import Manifest
 from harvester.export.storage.destination import Destination
@@ -50,10 +50,10 @@ def metadata(manifest: Manifest) -> bytes:
         tables = {}
     if manifest.history:
         tables["statistics"] = {"description": "A row is a fetch of a video's counts.", "sort": "id"}
-    noun = "video" if manifest.table == "videos" else "row"
+    held = count(manifest.videos, noun_of(manifest.table))
     about = {
         "title": "YouTube videos",
-        "description": f"{count(manifest.videos, noun)}, exported at {manifest.exported_at:%Y-%m-%dT%H:%M:%SZ}.",
+        "description": f"{held}, exported at {manifest.exported_at:%Y-%m-%dT%H:%M:%SZ}.",
         "source": "YouTube Data API v3",
         "source_url": "https://developers.google.com/youtube/v3/docs/videos",
         "about": f"youtube-harvester {__version__}",

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
-from harvester.config import ExportSettings
+from harvester.config import ExportSettings, noun_of
 from harvester.errors import ConfigError, HarvesterError, LedgerDamaged, StorageUnavailable
 from harvester.export.counters import Counters
 from harvester.export.formats.registry import Format, format_of
@@ -107,14 +107,9 @@ def _findings(uri: str, reader: LedgerReader, settings: ExportSettings, watch: P
         except Unreadable as error:
             return [f"{target.uri} can't be read as {manifest.format}: {error}."]
         if ids.number - before != part.videos:
-            return [
-                f"{target.uri} holds {count(ids.number - before, _noun(manifest))}, its manifest says {part.videos:,}."
-            ]
+            held = count(ids.number - before, noun_of(manifest.table))
+            return [f"{target.uri} holds {held}, its manifest says {part.videos:,}."]
     return _against_ledger(reader, manifest, form, files, ids, way)
-
-
-def _noun(manifest: Manifest) -> str:
-    return "video" if manifest.table == "videos" else "row"
 
 
 def _read_manifest(place: Destination) -> tuple[Manifest | None, list[str]]:

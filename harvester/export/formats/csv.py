@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec import Raw
 
 from harvester.export.counters import Counters
-from harvester.export.formats.csv_cells import END, cells_of
+from harvester.export.formats.csv_cells import END, ROWS_IN_A_PIECE, cells_of, header
 from harvester.export.formats.csv_usual import usual_rows
 from harvester.export.formats.rows import Excerpt, Lines, excerpts, on_one_line, pages
 from harvester.export.formats.table_rows import TABLE_COLUMNS, table_rows
@@ -21,9 +21,7 @@ from harvester.model import EVERYTHING, Span
 if TYPE_CHECKING:
     from harvester.ledger.reader import LedgerReader
 
-HEADER = ",".join(name for name, _ in TABLE_COLUMNS).encode() + END
-ROWS_IN_A_PIECE = 500
-"""Each piece is a member of a gzip file, so another number would change the bytes."""
+HEADER = header(TABLE_COLUMNS)
 
 
 def csv_file(reader: LedgerReader, span: Span, counters: Counters, *, safe: bool = False) -> Iterator[bytes]:

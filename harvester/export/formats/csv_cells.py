@@ -19,6 +19,8 @@ END = b"\r\n"
 FORMULA = tuple("=+-@\t\r\n")
 """Characters that may begin a formula in a spreadsheet (OWASP, "CSV Injection")."""
 GUARD = "'"
+ROWS_IN_A_PIECE = 500
+"""Each piece is a member of a gzip file, so another number would change the bytes."""
 
 
 def cells_of(row: Row, *, safe: bool) -> list[str]:
@@ -26,9 +28,14 @@ def cells_of(row: Row, *, safe: bool) -> list[str]:
     return _made(_SAFE_CELLS if safe else _CELLS, row)
 
 
+def header(columns: Columns) -> bytes:
+    """Return the line of the columns' names."""
+    return ",".join(name for name, _ in columns).encode() + END
+
+
 def csv_table(columns: Columns, pieces: Iterable[Iterable[Row]], *, safe: bool) -> Iterator[bytes]:
     """Yield a header, then the rows of each piece, of any table."""
-    yield ",".join(name for name, _ in columns).encode() + END
+    yield header(columns)
     cells = [_cell(kind, safe_text if safe else text) for _, kind in columns]
     for rows in pieces:
         yield b"".join(",".join(_made(cells, row)).encode() + END for row in rows)

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from harvester.export.counters import Counters
-from harvester.export.formats.csv_cells import csv_table
+from harvester.export.formats.csv_cells import ROWS_IN_A_PIECE, csv_table
 from harvester.export.formats.table_rows import Row, isoformat
 from harvester.export.formats.unknown_fields import fit
 from harvester.export.formats.video import Count, Moment, Statistics
@@ -30,8 +30,6 @@ COLUMNS: tuple[tuple[str, Any], ...] = (
     ("other_json", str),
 )
 """Name and kind of each column. `other_json` holds counts above int64, and fields that the API does not document."""
-ROWS_IN_A_PIECE = 500
-"""Each piece is a member of a gzip file, so another number would change the bytes."""
 NAMES = tuple(name for name, _ in COLUMNS)
 _values = attrgetter(*COUNTS)
 
