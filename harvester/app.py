@@ -131,10 +131,11 @@ class Harvester:
             log.info("%s left, %s left today", count(before.unsettled, "id"), units)
             async with self.runner(ledger, report, stop=stop, listings=True) as runner:
                 await runner.run(until_done=until_done, max_calls=max_calls)
-            left = None if max_calls is None else max_calls - report.calls
-            if (refresh := self.daily_statistics()) and left != 0 and not (stop and stop.draining.is_set()):
-                await self.refresh(refresh, report.begin_statistics(), max_calls=left, stop=stop)
-            return await ledger.progress()
+            progress = await ledger.progress()
+        left = None if max_calls is None else max_calls - report.calls
+        if (refresh := self.daily_statistics()) and left != 0 and not (stop and stop.draining.is_set()):
+            await self.refresh(refresh, report.begin_statistics(), max_calls=left, stop=stop)
+        return progress
 
     def runner(
         self,
@@ -217,8 +218,7 @@ class Harvester:
         """Write the report to a local path or `s3://bucket/key`. `force` also replaces what is no such report."""
         from harvester.report.page.render import CONTENT_TYPE
 
-        target = self.page_destination(uri, force=force)
-        target.publish([(page or self.page()).encode()], content_type=CONTENT_TYPE)
+        self.page_destination(uri, force=force).publish([(page or self.page()).encode()], content_type=CONTENT_TYPE)
 
     def page_destination(self, uri: str, *, force: bool = False) -> Destination:
         """Return the destination of the report. Writes nothing.
