@@ -128,7 +128,7 @@ class Rehearsal:
     def progress(self) -> Advance:
         """The progress of the crawl."""
         run, day = self._run, quota.quota_day(self._clock.now())
-        settled = self._settled + run.fetched + run.missing + run.failed
+        settled = self._settled + run.settled
         return Advance(
             settled,
             max(settled, self._videos),

@@ -34,18 +34,17 @@ def read_environment(config: type[BaseModel]) -> dict[str, Any]:
         if not upper.startswith(ENV_PREFIX):
             continue
         section = upper.removeprefix(ENV_PREFIX).partition("__")[0].lower()
-        variables = list(map(variable_of, settings_of(config)))
         if section in config.model_fields:
             any_set = True
         elif "__" in upper:
-            raise _unknown_variable(f"{name}: there is no section [{section}].", upper, variables)
-        elif upper in (variable.replace("__", "_") for variable in variables):
-            raise _unknown_variable(f"{name}: there is no such setting.", upper, variables)
+            raise _unknown_variable(f"{name}: there is no section [{section}].", upper, config)
+        elif upper in (variable.replace("__", "_") for variable in map(variable_of, settings_of(config))):
+            raise _unknown_variable(f"{name}: there is no such setting.", upper, config)
     return _read_variables(config) if any_set else {}
 
 
-def _unknown_variable(what: str, name: str, variables: list[str]) -> ConfigError:
-    what += did_you_mean(name, variables)
+def _unknown_variable(what: str, name: str, config: type[BaseModel]) -> ConfigError:
+    what += did_you_mean(name, map(variable_of, settings_of(config)))
     return ConfigError(what, state=NOTHING_DONE, next_step="Unset or rename the variable.")
 
 

@@ -71,10 +71,10 @@ def read_page(answer: Answer, kind: str) -> Page:
         raise BodyError("no_items", "the body has no items")
     if len(page.items) > PAGE_SIZE:
         raise BodyError("too_many_items", f"the body has more than {PAGE_SIZE} items")
-    ids = [item.content_details.video_id or "" for item in page.items if item.content_details is not None]
+    named = (item.content_details.video_id or "" for item in page.items if item.content_details is not None)
     total = page.page_info.total_results if page.page_info is not None else None
-    ids = list(filter(_VIDEO_ID.fullmatch, ids))
-    return Page(tuple(ids), len(page.items), page.next_page_token, total, page.prev_page_token)
+    ids = tuple(filter(_VIDEO_ID.fullmatch, named))
+    return Page(ids, len(page.items), page.next_page_token, total, page.prev_page_token)
 
 
 def read_channel(answer: Answer, asked: Collection[str], kind: str) -> Channel | None:
