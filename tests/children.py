@@ -26,6 +26,8 @@ Simulate = Callable[..., SimulatorProcess]
 class ForkedSimulator(SimulatorProcess):
     """It starts in a tenth of the time."""
 
+    assert hasattr(SimulatorProcess, "_spawn"), "what is overridden here is called by another name"
+
     def _spawn(self, arguments: list[str], env: dict[str, str]) -> Any:
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
         return start("harvester.simulator", arguments, folder=Path.cwd(), env=env, **pipes)

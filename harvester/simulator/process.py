@@ -38,13 +38,16 @@ class SimulatorProcess:
         environment = {name: value for name, value in os.environ.items() if name != VALID_KEY_VARIABLE}
         environment |= {VALID_KEY_VARIABLE: key} if key else {}
         options = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
-        line = [sys.executable, "-m", "harvester.simulator", "--until-stdin-closes", *options]
-        self._child = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)  # noqa: S603  (arguments of our own making)
+        self._child = self._spawn(["--until-stdin-closes", *options], environment)
         assert self._child.stdout is not None
         self.base_url = self._child.stdout.readline().decode().strip()
         if not self.base_url:
             self.stop()
             raise RuntimeError("the simulator ended before it served")
+
+    def _spawn(self, arguments: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
+        line = [sys.executable, "-m", "harvester.simulator", *arguments]
+        return subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)  # noqa: S603  (arguments of our own making)
 
     def stop(self) -> None:
         """End the child: terminate, wait, and kill if that was not enough. Safe to repeat."""
