@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
 
 from harvester.clock import Clock
-from harvester.config import Config
-from harvester.crawl.phases import listing_phases
+from harvester.config import Config, QuotaSettings
+from harvester.crawl.batch_source import Listings
 from harvester.crawl.run_report import RunReport
-from harvester.crawl.runner import Runner
+from harvester.crawl.runner import Phase, Runner
 from harvester.crawl.stop import Stop
 from harvester.ledger.ledger import Ledger
 from harvester.model import ProcessIdentity
 from harvester.support.open_files import affordable
+from harvester.youtube import Api
 from harvester.youtube.client import client_for
-from harvester.youtube.endpoints import Endpoint
+from harvester.youtube.endpoints import CHANNELS_LIST, PLAYLIST_ITEMS_LIST, Endpoint, budget_of
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -61,3 +62,17 @@ async def open_runner(
             parts=endpoint.asked(config.youtube),
             listings=before,
         )
+
+
+@asynccontextmanager
+async def listing_phases(
+    ledger: Ledger, client_of: Callable[[Endpoint], AbstractAsyncContextManager[Api]], quota: QuotaSettings
+) -> AsyncIterator[Sequence[Phase]]:
+    """The phases that read listings, with their clients; none where no listing is to be read."""
+    phases: list[Phase] = []
+    async with AsyncExitStack() as opened:
+        for endpoint in (CHANNELS_LIST, PLAYLIST_ITEMS_LIST) if await ledger.has_listings() else ():
+            batches = Listings(ledger, channels=endpoint is CHANNELS_LIST)
+            budget = budget_of(endpoint, endpoint.quota(quota), endpoint.parts)
+            phases.append(Phase(endpoint, await opened.enter_async_context(client_of(endpoint)), batches, budget))
+        yield phases

@@ -1,27 +1,27 @@
-"""A run from its entry in the ledger to its end: the crawl, its lease and requests to stop."""
+"""A run from its entry in the ledger to its end: the phases of its crawl, its lease and requests to stop."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import random
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
 
 from harvester import quota
 from harvester.clock import Clock
 from harvester.config import QuotaSettings, RunSettings
 from harvester.crawl.api_clock import ApiClock
 from harvester.crawl.batch_source import BatchSource, PendingIds
-from harvester.crawl.crawler import Crawler
-from harvester.crawl.phases import Phase, Phases
+from harvester.crawl.crawler import PRECEDENCE, Crawler
 from harvester.crawl.run_log import RunLog
 from harvester.crawl.run_report import Ending, RunReport
 from harvester.crawl.stop import Stop
-from harvester.errors import HarvesterError
+from harvester.errors import ApiUnavailable, ConfigError, CredentialsError, HarvesterError
 from harvester.ledger.ledger import Ledger
 from harvester.listing import ListingState
-from harvester.model import ProcessIdentity, VideoState
+from harvester.model import Budget, ProcessIdentity, VideoState
 from harvester.youtube import Api
 from harvester.youtube.endpoints import VIDEOS_LIST, Endpoint, budget_of
 
@@ -32,6 +32,78 @@ LEASE = timedelta(minutes=5)
 RENEW_SECONDS = 60.0
 RESET_MARGIN = timedelta(minutes=5)
 """How long after this clock's midnight to begin the new day: the API's clock may be a little behind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """Calls of one endpoint: who makes them, where their batches come from, and what they may spend a day."""
+
+    endpoint: Endpoint
+    api: Api
+    batches: BatchSource
+    budget: Budget
+
+
+class Phases:
+    """Crawls the phases in order, each until its workers are denied a batch."""
+
+    def __init__(self, phases: Sequence[Phase], crawler_of: Callable[[Phase], Crawler]) -> None:
+        """`crawler_of` is called when a phase begins, since a crawler counts the API's silence from then on."""
+        self._phases = phases
+        self._crawler_of = crawler_of
+        self._crawlers: dict[str, Crawler] = {}
+        self._current: Crawler | None = None
+        self._closing = False
+
+    async def go(self) -> Ending:
+        """Go through all phases. Raises the error that ended one; that of a listing phase, after the ids."""
+        endings: list[Ending] = []
+        failed: HarvesterError | None = None
+        for phase in self._phases:
+            if failed is not None and phase is not self._phases[-1]:
+                continue
+            crawler = self._begin(phase)
+            if self._closing:
+                await crawler.close()
+            try:
+                endings.append(await crawler.go())
+            except (ApiUnavailable, ConfigError) as error:
+                if isinstance(error, CredentialsError) or phase is self._phases[-1]:
+                    raise
+                log.warning("%s failed, so listings wait and ids are fetched: %s", phase.endpoint.name, error)
+                failed = error
+            if self._closing or Ending.MAX_CALLS in endings:
+                break
+        if failed is not None:
+            raise failed
+        return max(endings, key=PRECEDENCE.index)
+
+    def _begin(self, phase: Phase) -> Crawler:
+        name = phase.endpoint.name
+        if (crawler := self._crawlers.get(name)) is None:
+            crawler = self._crawlers[name] = self._crawler_of(phase)
+        elif crawler is not self._current:
+            crawler.begin_anew()
+        self._current = crawler
+        return crawler
+
+    @property
+    def denied_day(self) -> date | None:
+        """The last day that had no units for a call."""
+        return max((crawler.denied_day for crawler in self._crawlers.values() if crawler.denied_day), default=None)
+
+    async def close(self) -> None:
+        """Send nothing more. `go` returns when the calls under way have finished."""
+        self._closing = True
+        for crawler in self._crawlers.values():
+            await crawler.close()
+
+    async def sleep_until_reset(self, margin: timedelta) -> None:
+        """Wait for another quota day than today, or for `close`; then reset each phase."""
+        assert self._current is not None, "a phase was denied its units"
+        await self._current.sleep_until_reset(margin)
+        for crawler in self._crawlers.values():
+            crawler.begin_anew()
 
 
 class Runner:

@@ -16,7 +16,7 @@ from harvester.clock import Clock
 from harvester.config import QuotaSettings, RunSettings, YouTubeSettings
 from harvester.crawl.batch_source import BatchSource
 from harvester.crawl.evidence import PROBE
-from harvester.crawl.phases import listing_phases
+from harvester.crawl.open_runner import listing_phases
 from harvester.crawl.run_report import RunReport
 from harvester.crawl.runner import Runner
 from harvester.crawl.stop import Stop
