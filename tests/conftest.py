@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from children import ForkedSimulator, Program, Simulate, logging_and_signals_as_they_were
 from crawl_children import ChildCrawl, PrepareCrawl, prepare
+from forks import READ_AT_START
 from fresh_ledgers import replay
 from postgres_server import the_server
 
@@ -31,9 +32,15 @@ OF_TERMINALS = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "TTY_COMPATIBLE",
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing from outside: no setting, no key, no account."""
-    for name in [name for name in os.environ if name.startswith(OURS) or name in OF_TERMINALS]:
-        monkeypatch.delenv(name)
+    """Nothing from outside: no setting, no key, no account.
+
+    And nothing for Python from another test: Dask sets PYTHONHASHSEED for its workers in its own process too, and a
+    program in another environment than this process began in is not forked.
+    """
+    for name in list(os.environ):
+        of_another_test = name.startswith("PYTHON") and name not in READ_AT_START
+        if name.startswith(OURS) or name in OF_TERMINALS or of_another_test:
+            monkeypatch.delenv(name)
 
 
 @pytest.fixture(autouse=True)

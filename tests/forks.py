@@ -27,7 +27,7 @@ def _read_at_start(env: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in env.items() if name.startswith("PYTHON") and name != "PYTHONWARNINGS"}
 
 
-_AT_START = _read_at_start(os.environ)
+READ_AT_START = _read_at_start(os.environ)
 FORKING = Path(__file__).with_name("forking.py")
 
 
@@ -55,7 +55,7 @@ def start(
     In a session of its own, in that folder and with that environment alone. Its streams are files; `stdin` may be
     subprocess.PIPE or DEVNULL.
     """
-    if _read_at_start(env) != _AT_START:
+    if _read_at_start(env) != READ_AT_START:
         line = [sys.executable, *([program] if isinstance(program, Path) else ["-m", program]), *arguments]
         return subprocess.Popen(line, cwd=folder, env=env, start_new_session=True, **streams)
     return ForkedProcess(program, arguments, folder, env, **streams)

@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from children import Program
 from crawled_ledger import crawl, crawled_ledger, in_order
 from dask_kit import PARQUET, HeldPostgresReader, HeldReader, Kind, attempts, files, go, on, published
 from faulty_s3 import FaultyS3
+from forks import ForkedProcess
 from postgres_server import PostgresServer
 from s3_kit import on_both
 from waiting import LIMIT_SECONDS, wait_until
@@ -50,6 +52,10 @@ if TYPE_CHECKING:
 
 HALVED = ("jsonl", "none", 200_000)
 KINDS = [PARQUET, HALVED, ("json", "none", 400_000)]
+
+
+def test_a_cluster_changes_nothing_for_the_programs_of_other_tests(cluster: str, harvester: Program) -> None:
+    assert isinstance(harvester.start("--version").process, ForkedProcess)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: "-".join(map(str, kind)))
