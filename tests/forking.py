@@ -29,11 +29,15 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 import harvester
+from harvester.export.storage import s3_client
 
 REQUEST_BYTES = 1 << 20
 OTHERS = (
     "alembic.command",
-    "botocore.session",
+    "boto3",
+    "botocore.credentials",
+    "botocore.httpsession",
+    "botocore.signers",
     "pandas",
     "psycopg",
     "pyarrow.parquet",
@@ -59,6 +63,12 @@ def import_all() -> None:
             importlib.import_module(module.name)
     for name in OTHERS:
         importlib.import_module(name)
+    # What each process that asks S3 would read and parse.
+    models = s3_client._models(None)
+    for kind in ("service-2", "endpoint-rule-set-1"):
+        models.load_service_model("s3", kind)
+    for name in ("endpoints", "partitions", "sdk-default-configuration"):
+        models.load_data(name)
     gc.collect()
     gc.freeze()
 
