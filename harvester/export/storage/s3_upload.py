@@ -42,9 +42,9 @@ class Buffers:
     def __init__(self) -> None:
         self._free: list[bytearray] = []
 
-    def take(self, size: int) -> bytearray:
-        """Return a buffer of `size` bytes."""
-        return self._free.pop() if self._free else bytearray(size)
+    def take(self) -> bytearray:
+        """Return a used buffer, with its old content, or a new and empty one."""
+        return self._free.pop() if self._free else bytearray()
 
     def give_back(self, buffer: bytearray) -> None:
         """Return a buffer for reuse."""
@@ -160,26 +160,27 @@ def part_size(expected_bytes: int, least: int = PART_BYTES) -> int:
     return max(least, -(-needed // MIB) * MIB)
 
 
-def rechunk(
-    chunks: Iterable[bytes], size: int, buffer_of: Callable[[int], bytearray] = bytearray
-) -> Iterator[bytearray]:
+def rechunk(chunks: Iterable[bytes], size: int, buffer_of: Callable[[], bytearray] = bytearray) -> Iterator[bytearray]:
     """Yield the bytes in pieces of exactly `size`, the last one shorter; one empty piece if there are none.
 
-    Each piece is in a buffer of `size` bytes from `buffer_of`.
+    Each piece is in a buffer from `buffer_of`, which is empty, and grows with what it gets, or has `size` bytes.
     """
-    piece, filled, cuts = buffer_of(size), 0, 0
+    piece, filled, cuts = buffer_of(), 0, 0
     for chunk in chunks:
         rest = memoryview(chunk)
         while rest:
             taken = rest[: size - filled]
-            # Through a view, because a bytearray would copy the bytes once more.
-            with memoryview(piece) as view:
-                view[filled : filled + len(taken)] = taken
+            if filled == len(piece):
+                piece += taken
+            else:
+                # Through a view, because a bytearray would copy the bytes once more.
+                with memoryview(piece) as view:
+                    view[filled : filled + len(taken)] = taken
             filled += len(taken)
             rest = rest[len(taken) :]
             if filled == size:
                 yield piece
-                piece, filled, cuts = buffer_of(size), 0, cuts + 1
+                piece, filled, cuts = buffer_of(), 0, cuts + 1
     if filled or not cuts:
         del piece[filled:]
         yield piece
