@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -23,6 +24,7 @@ from faulty_s3 import FaultyS3
 from s3_kit import PART
 from waiting import wait_until
 
+from harvester.export.storage import s3_client
 from harvester.export.storage.s3 import S3Target
 from harvester.simulator import SimulatorSettings, make_ids
 
@@ -53,6 +55,7 @@ server.wait()
 
 KEY, SECRET = "AKIAIOSFODNN7EXAMPLE", "not-a-secret-only-a-test"
 REGION: Final = "eu-west-3"
+ACCOUNT_FILES = ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")
 UNWANTED = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_ENDPOINT_URL_S3")
 
 
@@ -129,19 +132,47 @@ def _loader(search_path: str | None = None) -> Any:
     return create_loader(search_path)
 
 
+class Clients:
+    """S3 clients of this process, kept for the next who wants one in the same environment: making one takes long."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Hashable, S3Client] = {}
+        self._close: list[Callable[[], None]] = []
+
+    def of(self, key: Hashable, make: Callable[[], S3Client]) -> S3Client:
+        if key not in self._kept:
+            self._kept[key] = client = make()
+            self._close.append(client.close)
+            client.close = lambda: None  # type: ignore[method-assign]
+        return self._kept[key]
+
+    def of_program(
+        self, region: str | None, ranges: bool, make: Callable[..., S3Client] = s3_client._client
+    ) -> S3Client:
+        """What the program asks for. An account's file may change while its path stays, so that it is read anew."""
+        attempts = s3_client._ATTEMPTS
+        if any(Path(os.environ[name]).exists() for name in ACCOUNT_FILES):
+            return make(region, ranges)
+        ours = {*ACCOUNT_FILES, "PYTEST_CURRENT_TEST"}
+        environment = frozenset((name, value) for name, value in os.environ.items() if name not in ours)
+        return self.of((region, ranges, attempts, environment), partial(make, region, ranges))
+
+    def close(self) -> None:
+        for close in self._close:
+            close()
+
+
 @pytest.fixture(scope="session")
-def s3_clients() -> Iterator[dict[str, S3Client]]:
-    """One client for each server, made when it is first needed, because making one takes long."""
-    clients: dict[str, S3Client] = {}
+def s3_clients() -> Iterator[Clients]:
+    clients = Clients()
     yield clients
-    for client in clients.values():
-        client.close()
+    clients.close()
 
 
 @pytest.fixture
 def s3(
     request: pytest.FixtureRequest,
-    s3_clients: dict[str, S3Client],
+    s3_clients: Clients,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> S3:
@@ -157,18 +188,19 @@ def s3(
     for name in UNWANTED:
         monkeypatch.delenv(name, raising=False)
     nowhere = tmp_path_factory.mktemp("no-aws")
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(nowhere / "config"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(nowhere / "credentials"))
+    for name in ACCOUNT_FILES:
+        monkeypatch.setenv(name, str(nowhere / name))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    if endpoint not in s3_clients:
-        session = boto3.session.Session(KEY, SECRET, region_name=REGION)
-        s3_clients[endpoint] = session.client("s3", endpoint_url=endpoint)
-    client = s3_clients[endpoint]
+    monkeypatch.setattr(s3_client, "_client", s3_clients.of_program)
+    session = boto3.session.Session
+    client = s3_clients.of(
+        endpoint, lambda: session(KEY, SECRET, region_name=REGION).client("s3", endpoint_url=endpoint)
+    )
     bucket = f"test-{uuid.uuid4().hex}"
     client.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
     return S3(endpoint=endpoint, bucket=bucket, client=client)
