@@ -39,7 +39,8 @@ SPEED = 200.0
 CRON_DELAY = timedelta(minutes=5)
 RERUN_AFTER = timedelta(hours=1)
 """How long to wait before the next run, when one ended because the API was down."""
-TIMEOUT_SECONDS = 5.0
+TIMEOUT_SECONDS = 15.0
+"""Real ones: as much as each answer costs that never comes, and as a busy machine may need for the others."""
 MARKER = ".harvester-rehearsal"
 """Only a folder that holds this file is emptied."""
 CHANNEL_UPLOADS = 30_000
@@ -89,7 +90,7 @@ class Rehearsal:
         self._seed = seed
         self._faults = faults
         self._clock = ScaledClock(START, SPEED)
-        self._split = self._failed = self._probes = 0
+        self._split = self._failed = self._probes = self._timeouts = 0
         self._run = RunReport()
         self._settled = 0
         """Ids that the runs before the current one settled."""
@@ -164,6 +165,7 @@ class Rehearsal:
             self._split += report.split
             self._failed += report.failed
             self._probes += report.wasted[PROBE]
+            self._timeouts += report.wasted["timeout"]
             self._run, self._settled = RunReport(), progress.settled
             if (line := progress.day(day)) is not None:
                 wasted = line.calls - line.ok
@@ -222,11 +224,12 @@ class Rehearsal:
         extra = self._split - self._failed
         good = report["good"] - self._probes
         least = self._least_calls(good - extra)
-        wasted = report["calls"] - good
+        wasted = report["calls"] - least - extra
         answered = ids["delivered_once"] + ids["delivered_more"]
         # A probe asks for an id that has been answered, or, before the first of them, for the well-known one.
         shown_in = report["keys_in_urls"]
         foreign = min(1, self._probes)
+        late = self._late(report)
         states = ", ".join(f"{progress.videos[s]:,} {s.label}" for s in (VideoState.FETCHED, VideoState.MISSING))
         return [
             Check(
@@ -243,18 +246,25 @@ class Rehearsal:
             ),
             Check(
                 "no id answered twice",
-                ids["delivered_more"] <= self._probes,
-                f"{ids['delivered_more']} answered twice" + (f", {self._probes} by probes" if self._probes else ""),
+                ids["delivered_more"] <= self._probes + BATCH_SIZE * late,
+                f"{ids['delivered_more']} answered twice"
+                + (f", {self._probes} by probes" if self._probes else "")
+                + (f", {count(late, 'answer')} too late" if late else ""),
             ),
             Check("every id in its true state", untrue == 0, f"{states}; {untrue} untrue"),
             Check(
                 "the fewest calls",
-                good == least + extra and report["calls"] == least + extra + wasted,
+                0 <= good - least - extra <= late,
                 f"{report['calls']:,} = {least:,} for full batches + {wasted:,} wasted on {count(faulted, 'fault')} "
                 f"and {count(report['refused'], 'refusal')} + {extra:,} for halves",
             ),
             Check("the key in no address", not shown_in, f"{count(shown_in, 'address', 'shows')} it"),
         ]
+
+    def _late(self, report: dict[str, Any]) -> int:
+        """The number of calls whose answer was sent and came too late, as may happen on a machine that is too busy."""
+        without_answer: int = report["faulted"].get("hang", 0) + report["gone"]
+        return max(0, self._timeouts - without_answer)
 
     def _least_calls(self, made: int) -> int:
         """Return how many good calls are needed at least, where `made` were."""
@@ -339,7 +349,11 @@ class ChannelsRehearsal(Rehearsal):
                 found == expected,
                 f"{videos}, {lost} lost, {unknown} unknown",
             ),
-            Check("the fewest pages", pages == fewest, f"{count(pages, 'page')} of {PAGE_SIZE}, {fewest:,} needed"),
+            Check(
+                "the fewest pages",
+                0 <= pages - fewest <= self._late(report),
+                f"{count(pages, 'page')} of {PAGE_SIZE}, {fewest:,} needed",
+            ),
             Check(
                 "units as the API counts them",
                 units == charged,

@@ -7,6 +7,7 @@ import re
 import signal
 import urllib.request
 from functools import partial
+from typing import Any
 
 import pytest
 from children import Program
@@ -16,6 +17,7 @@ from waiting import LIMIT_SECONDS, wait_until
 from harvester import rehearsal
 from harvester.config import isolated_config
 from harvester.simulator import SimulatorSettings
+from harvester.youtube.client import YouTubeClient
 
 DAY_LINE = re.compile(r"\d{4}-\d\d-\d\d +[\d,]+ +[\d,]+ +[\d,]+ +[\d,]+ +[\d,]+ +\d+%")
 PROMISES = [
@@ -61,6 +63,22 @@ def test_a_rehearsal_finds_its_videos_in_channels_that_grow(cli: CommandLine) ->
     assert verdicts(output) == dict.fromkeys([*found, *PROMISES], "kept")
     assert len([line for line in output.splitlines() if DAY_LINE.fullmatch(line)]) == 3
     assert "360 videos of 1 channel, 0 lost, 0 unknown" in output
+
+
+def test_answers_that_come_too_late_break_no_promise(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    get, answers = YouTubeClient._get, iter(range(1_000))
+
+    async def late(client: YouTubeClient, *arguments: Any) -> Any:
+        answer = await get(client, *arguments)
+        if next(answers) in (3, 7):
+            raise TimeoutError
+        return answer
+
+    monkeypatch.setattr(YouTubeClient, "_get", late)
+    output = cli.ok("rehearse", "--videos", "1000", "--faults", "none")
+    assert_passed(output)
+    assert "100 answered twice, 2 answers too late" in output
+    assert "22 = 20 for full batches + 2 wasted" in output
 
 
 def test_a_rehearsal_of_several_days_has_a_line_for_each(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:

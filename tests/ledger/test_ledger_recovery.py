@@ -23,8 +23,7 @@ from ledger_kit import (
 )
 
 from harvester.ledger.ledger import Ledger
-from harvester.ledger.postgres import reader as postgres_reader
-from harvester.ledger.postgres import transaction
+from harvester.ledger.postgres import connection
 from harvester.ledger.reader import LedgerReader
 from harvester.model import Batch, GiveBack, ProcessIdentity, RunRecord
 from harvester.report.next_steps import under_way
@@ -143,7 +142,7 @@ async def test_a_host_whose_clock_is_days_ahead_holds_its_claims_no_longer_than_
     on_a_server = database.url.startswith("postgresql")
     await ledger.add(video_ids(100), [], 0)
     with monkeypatch.context() as elsewhere:
-        elsewhere.setattr(transaction, "datetime", TwoDaysAhead)
+        elsewhere.setattr(connection, "datetime", TwoDaysAhead)
         run = await a_run(ledger, a_process(host="elsewhere"), NOW + TWO_DAYS)
         await ledger.renew_lease(run, NOW + TWO_DAYS + LEASE)
         if on_a_server:
@@ -156,6 +155,20 @@ async def test_a_host_whose_clock_is_days_ahead_holds_its_claims_no_longer_than_
     assert await counts(ledger) == {"pending": 100}
 
 
+@pytest.mark.parametrize("ahead", [-3_600, 0, 3_600])
+def test_an_answer_that_takes_long_moves_no_clock(ahead: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter([NOW, NOW + timedelta(seconds=20)])
+
+    class Times(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return next(times)
+
+    monkeypatch.setattr(connection, "datetime", Times)
+    servers = NOW + timedelta(seconds=10 + ahead)
+    assert abs(connection.clock_lead(lambda: servers).total_seconds() - ahead) <= 10 * bool(ahead)
+
+
 async def test_a_run_of_another_clock_is_shown_as_under_way(
     ledger: Ledger, reader: LedgerReader, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -163,7 +176,7 @@ async def test_a_run_of_another_clock_is_shown_as_under_way(
     run = await a_run(ledger, a_process(host="elsewhere"), NOW)
     await ledger.renew_lease(run, NOW + LEASE)
     if database.url.startswith("postgresql"):
-        monkeypatch.setattr(postgres_reader, "datetime", TwoDaysAhead)
+        monkeypatch.setattr(connection, "datetime", TwoDaysAhead)
         assert under_way(reader.runs(1)[0], NOW + TWO_DAYS)
         assert not under_way(reader.runs(1)[0], NOW + TWO_DAYS + 2 * LEASE)
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -80,6 +81,15 @@ class ReadingConnection(psycopg.Connection):
     def rollback(self) -> None:
         with suppress(psycopg.Error):
             super().rollback()
+
+
+def clock_lead(ask: Callable[[], datetime]) -> timedelta:
+    """How far a server's clock is ahead of this host's, to the second; zero where they may agree.
+
+    `ask` returns the server's time, which is of a moment between its call and its return, however long that takes.
+    """
+    asked_at, servers, told_at = datetime.now(UTC), ask(), datetime.now(UTC)
+    return timedelta(seconds=round((servers - min(max(servers, asked_at), told_at)).total_seconds()))
 
 
 def connect(url: str, kind: type[psycopg.Connection] = psycopg.Connection) -> psycopg.Connection:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 import psycopg
@@ -15,7 +14,7 @@ from sqlalchemy.dialects import postgresql
 
 from harvester.errors import LedgerUnavailable
 from harvester.ledger import queries
-from harvester.ledger.postgres.connection import damaged_error, ledger_errors, reading_engine
+from harvester.ledger.postgres.connection import clock_lead, damaged_error, ledger_errors, reading_engine
 from harvester.ledger.reader import LedgerReader
 from harvester.ledger.schema import responses
 from harvester.model import RunRecord, StoredResponse
@@ -55,8 +54,7 @@ class PostgresReader(LedgerReader):
     def runs(self, newest: int) -> list[RunRecord]:
         """The newest runs. Leases are stored by the server's clock, and returned by this machine's, as all else."""
         with self._reading():
-            ahead: timedelta = self._db.execute(_CLOCK).scalar_one() - datetime.now(UTC)
-        ahead = timedelta(seconds=round(ahead.total_seconds()))
+            ahead = clock_lead(lambda: self._db.execute(_CLOCK).scalar_one())
         return [replace(run, lease_until=run.lease_until - ahead) for run in super().runs(newest)]
 
     def _take(self, snapshot: str) -> None:

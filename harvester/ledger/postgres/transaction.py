@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,7 @@ import psycopg
 
 from harvester.ledger.postgres import commit_statements
 from harvester.ledger.postgres import statements as sql
+from harvester.ledger.postgres.connection import clock_lead
 from harvester.ledger.postgres.texts import escaped
 from harvester.ledger.transactions.transaction import Lock, Move, Row, Transaction
 from harvester.model import VideoState
@@ -128,8 +129,7 @@ class PostgresTransaction(Transaction):
 
     def clock_lead(self) -> timedelta:
         """The lead of the server's clock, to the second. Leases are stored by it, since all hosts share it."""
-        servers: datetime = self.value(sql.CLOCK)
-        return timedelta(seconds=round((servers - datetime.now(UTC)).total_seconds()))
+        return clock_lead(lambda: self.value(sql.CLOCK))
 
     def delete_stale_tokens(self) -> None:
         self.later(commit_statements.DELETE_STALE_TOKENS)
