@@ -59,6 +59,10 @@ class MemoryReader:
             if places:
                 yield response.call_id, places, response.body.sha256, response.fetched_at
 
+    def fetched_ends(self, span: Span) -> tuple[int, int] | None:
+        places = [place for _, found, _, _ in self.inputs(span) for place in found]  # type: ignore[attr-defined]
+        return (min(places), max(places)) if places else None
+
     def unknown(self, ids: Sequence[str]) -> list[str]:
         self.known |= {item["id"] for response in self.stored for item in _items(response)}
         return [video_id for video_id in ids if video_id not in self.known]

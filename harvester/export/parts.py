@@ -70,12 +70,15 @@ class Cutter:
 
     def halves(self, span: Span) -> tuple[Span, Span] | None:
         """Halve a span so that both halves hold something; None if a single position holds all of it."""
+        held = self._held_ends(span)
+        if held is None:
+            return None
         first, last = span.first, span.last
         while last > first:
             middle = (first + last) // 2
-            if not self._holds_any(Span(middle + 1, last)):
+            if held[1] <= middle:
                 last = middle
-            elif not self._holds_any(Span(first, middle)):
+            elif held[0] > middle:
                 first = middle + 1
             else:
                 return Span(first, middle), Span(middle + 1, last)
@@ -94,9 +97,13 @@ class Cutter:
         """Return the range of responses, in load order, that begin in the span."""
         return bisect_left(self._firsts, span.first), bisect_right(self._firsts, span.last)
 
-    def _holds_any(self, span: Span) -> bool:
+    def _held_ends(self, span: Span) -> tuple[int, int] | None:
+        """Return the first and the last position in the span that holds something."""
         start, end = self._within(span)
-        return end > start or (not self._form.whole_responses and any(self._reader.inputs(span)))
+        held = [self._firsts[start], self._firsts[end - 1]] if end > start else []
+        if not self._form.whole_responses:
+            held += self._reader.fetched_ends(span) or ()
+        return (min(held), max(held)) if held else None
 
     def _empty_bytes(self) -> int:
         """The bytes of a file without videos: a Parquet file's columns alone take some thousands."""

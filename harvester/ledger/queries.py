@@ -228,35 +228,34 @@ def response_order(span: Span) -> AnyQuery:
     )
 
 
-def fetched(span: Span) -> AnyQuery:
-    """The fetched ids of the span, each with the call that brought it."""
-    return (
-        select(videos.c.video_id, videos.c.call_id)
-        .where(videos.c.position.between(span.first, span.last), videos.c.state == VideoState.FETCHED)
-        .order_by(videos.c.position)
+_FETCHED_IN_SPAN = and_(
+    videos.c.position.between(bindparam("first"), bindparam("last")), videos.c.state == VideoState.FETCHED
+)
+# Of a span: its ends are bound when they are executed, for building a statement takes longer than a small span's rows.
+FETCHED = select(videos.c.video_id, videos.c.call_id).where(_FETCHED_IN_SPAN).order_by(videos.c.position)
+FETCHED_ENDS = select(
+    *(
+        select(videos.c.position).where(_FETCHED_IN_SPAN).order_by(order).limit(1).scalar_subquery()
+        for order in (videos.c.position, videos.c.position.desc())
     )
-
-
-def inputs(span: Span) -> AnyQuery:
-    """By call, number and sum of the fetched positions in the span, which identify them once it is settled."""
-    position = videos.c.position
-    brought = (
-        select(
-            videos.c.call_id,
-            func.count().label("ids"),
-            func.min(position).label("first"),
-            cast(func.sum(position), BigInteger).label("positions"),
-        )
-        .where(position.between(span.first, span.last), videos.c.state == VideoState.FETCHED)
-        .group_by(videos.c.call_id)
-        .subquery()
+)
+# By call, number and sum of the fetched positions in the span, which identify them once it is settled.
+_BROUGHT = (
+    select(
+        videos.c.call_id,
+        func.count().label("ids"),
+        func.min(videos.c.position).label("first"),
+        cast(func.sum(videos.c.position), BigInteger).label("positions"),
     )
-    newest = newest_statistics(brought.c.call_id, NEWER.c.sha256)
-    return (
-        select(brought, responses.c.sha256, responses.c.fetched_at, newest)
-        .join_from(brought, responses, responses.c.call_id == brought.c.call_id, isouter=True)
-        .order_by(brought.c.call_id)
-    )
+    .where(_FETCHED_IN_SPAN)
+    .group_by(videos.c.call_id)
+    .subquery()
+)
+INPUTS = (
+    select(_BROUGHT, responses.c.sha256, responses.c.fetched_at, newest_statistics(_BROUGHT.c.call_id, NEWER.c.sha256))
+    .join_from(_BROUGHT, responses, responses.c.call_id == _BROUGHT.c.call_id, isouter=True)
+    .order_by(_BROUGHT.c.call_id)
+)
 
 
 def requeueable(states: Collection[VideoState], reasons: Collection[str] | None) -> AnyQuery:

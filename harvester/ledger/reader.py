@@ -127,16 +127,22 @@ class LedgerReader(ABC):
 
     def fetched(self, span: Span, size: int) -> Iterator[Sequence[tuple[str, int]]]:
         """Yield the fetched ids of `span` in load order, each with the call that brought it, up to `size` at a time."""
-        with self._reading(), self._streamed(queries.fetched(span), size) as query:
+        with self._reading(), self._streamed(queries.FETCHED, size, span) as query:
             for rows in query.partitions(size):
                 yield [(row[0], row[1]) for row in rows]
+
+    def fetched_ends(self, span: Span) -> tuple[int, int] | None:
+        """Return the first and the last position in `span` that is fetched; None if none is."""
+        with self._reading():
+            first, last = self._db.execute(queries.FETCHED_ENDS, {"first": span.first, "last": span.last}).one()
+            return None if first is None else (first, last)
 
     def inputs(self, span: Span) -> Iterator[tuple[object, ...]]:
         """What the fetched videos of `span` are made of, without reading a body: a row for each call that brought any.
 
         The same rows, of the same ledger, mean the same videos with the same content in the same order.
         """
-        with self._reading(), self._streamed(queries.inputs(span)) as rows:
+        with self._reading(), self._streamed(queries.INPUTS, span=span) as rows:
             yield from (tuple(row) for row in rows)
 
     def unknown(self, ids: Sequence[str]) -> list[str]:
@@ -298,9 +304,12 @@ class LedgerReader(ABC):
         self._engine.dispose()
 
     @contextmanager
-    def _streamed(self, query: queries.AnyQuery, size: int = 5000) -> Iterator[CursorResult[*tuple[Any, ...]]]:
+    def _streamed(
+        self, query: queries.AnyQuery, size: int = 5000, span: Span = EVERYTHING
+    ) -> Iterator[CursorResult[*tuple[Any, ...]]]:
         """Stream the rows of a query, `size` at a time; the cursor is closed also where the caller stops halfway."""
-        with closing(self._db.execution_options(yield_per=size).execute(query)) as rows:
+        ends = {"first": span.first, "last": span.last}
+        with closing(self._db.execution_options(yield_per=size).execute(query, ends)) as rows:
             yield rows
 
     @abstractmethod
