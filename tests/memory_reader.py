@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import lru_cache
 
 from harvester.ledger.load_records import LoadRecord, PartsAsked
 from harvester.model import (
@@ -94,5 +95,10 @@ class MemoryReader:
 
 def _items(response: StoredResponse) -> list[dict[str, str]]:
     body = response.body
-    items: list[dict[str, str]] = json.loads(decompress(body.data, body.encoding, body.raw_bytes))["items"]
+    return _items_in(body.data, body.encoding, body.raw_bytes)
+
+
+@lru_cache(maxsize=100)
+def _items_in(data: bytes, encoding: str, raw_bytes: int) -> list[dict[str, str]]:
+    items: list[dict[str, str]] = json.loads(decompress(data, encoding, raw_bytes))["items"]
     return items
