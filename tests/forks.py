@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import atexit
-import json
+import marshal
 import os
 import select
+import shlex
 import signal
 import socket
 import subprocess
@@ -14,37 +15,65 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryFile
-from typing import IO, Any, TypeAlias
+from tempfile import TemporaryDirectory, TemporaryFile
+from typing import IO, Any, NamedTuple, TypeAlias
 
 from waiting import LIMIT_SECONDS
 
 Stream: TypeAlias = "IO[bytes] | int | None"
 
 
-def _read_at_start(env: Mapping[str, str]) -> dict[str, str]:
+def read_at_start(env: Mapping[str, str]) -> dict[str, str]:
     """What nobody looks at again who has imported all: where it is other than ours, a process begins from nothing."""
     return {name: value for name, value in env.items() if name.startswith("PYTHON") and name != "PYTHONWARNINGS"}
 
 
-READ_AT_START = _read_at_start(os.environ)
+READ_AT_START = read_at_start(os.environ)
 FORKING = Path(__file__).with_name("forking.py")
+COMMAND = Path(__file__).with_name("forked_command.py")
+
+
+class _Parent(NamedTuple):
+    requests: socket.socket
+    folder: Path
+    """With the address of its listener, and commands that connect to that."""
 
 
 @cache
-def _the_parent() -> socket.socket:
+def _the_parent() -> _Parent:
     """Started when it is first asked for; it ends with this process."""
+    folder = TemporaryDirectory(prefix="forks-")
     here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with there:
-        number = there.fileno()
-        process = subprocess.Popen([sys.executable, FORKING, str(number)], pass_fds=[number], stdin=subprocess.DEVNULL)
+    with there, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        listener.bind(f"{folder.name}/socket")
+        listener.listen(64)
+        numbers = [there.fileno(), listener.fileno()]
+        process = subprocess.Popen(
+            [sys.executable, FORKING, *map(str, numbers)], pass_fds=numbers, stdin=subprocess.DEVNULL
+        )
 
     def end() -> None:
         here.close()
         process.wait()
+        folder.cleanup()
 
     atexit.register(end)
-    return here
+    return _Parent(here, Path(folder.name))
+
+
+@cache
+def commands() -> Path:
+    """A folder for the path: its `harvester` is the program, forked, in the shell's folder and with its environment.
+
+    It ends as the program does and passes signals on. With its end the program ends.
+    """
+    folder = _the_parent().folder
+    line = shlex.join([sys.executable, "-IS", str(COMMAND), str(folder / "socket"), "harvester"])
+    command = folder / "bin" / "harvester"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec {line} "$@"\n')
+    command.chmod(0o755)
+    return command.parent
 
 
 def start(
@@ -55,7 +84,7 @@ def start(
     In a session of its own, in that folder and with that environment alone. Its streams are files; `stdin` may be
     subprocess.PIPE or DEVNULL.
     """
-    if _read_at_start(env) != READ_AT_START:
+    if read_at_start(env) != READ_AT_START:
         line = [sys.executable, *([program] if isinstance(program, Path) else ["-m", program]), *arguments]
         return subprocess.Popen(line, cwd=folder, env=env, start_new_session=True, **streams)
     return ForkedProcess(program, arguments, folder, env, **streams)
@@ -69,10 +98,13 @@ def run(
     env: Mapping[str, str],
     stdin: bytes = b"",
     timeout: float = LIMIT_SECONDS,
+    open_files: int | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """The same to its end; what it said, with line ends as they were."""
+    """The same to its end; what it said, with line ends as they were. It may have so many files open."""
     with TemporaryFile() as out, TemporaryFile() as err:
-        streams = {"stdin": subprocess.PIPE, "stdout": out, "stderr": err}
+        streams: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": out, "stderr": err}
+        if open_files is not None:
+            streams["open_files"] = open_files
         process = start(program, arguments, folder=folder, env=env, **streams)
         assert process.stdin is not None
         try:
@@ -108,18 +140,26 @@ class ForkedProcess:
         stdin: Stream = None,
         stdout: Stream = None,
         stderr: Stream = None,
+        open_files: int | None = None,
     ) -> None:
         self.args = [str(program), *arguments]
         self.returncode: int | None = None
         kind = "file" if isinstance(program, Path) else "module"
-        request = {kind: str(program), "arguments": list(arguments), "folder": str(folder), "env": dict(env)}
+        request: dict[str, Any] = {
+            kind: str(program),
+            "arguments": [*map(str, arguments)],
+            "folder": str(folder),
+            "env": dict(env),
+        }
+        if open_files is not None:
+            request["open_files"] = (open_files, open_files)
         self._reported, telling = os.pipe()
         (reading, self.stdin), (writing, self.stdout), (complaining, self.stderr) = (
             _ends(stream, number) for number, stream in enumerate((stdin, stdout, stderr))
         )
         theirs = [reading, writing, complaining, telling]
         try:
-            socket.send_fds(_the_parent(), [json.dumps(request).encode()], theirs)
+            socket.send_fds(_the_parent().requests, [marshal.dumps(request)], theirs)
         finally:
             for descriptor in theirs:
                 os.close(descriptor)
