@@ -26,7 +26,7 @@ class CommandLine:
     def ok(self, *arguments: str, stdin: str | bytes | None = None) -> str:
         """Run what must end well; what it printed."""
         result = self(*arguments, stdin=stdin)
-        assert result.exit_code == 0, result.stderr
+        assert result.exit_code == 0, result.output
         return result.stdout
 
     def status(self) -> dict[str, Any]:

@@ -8,8 +8,16 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from children import Simulate
+from children import ForkedSimulator, Simulate
 from command_line import Api, CommandLine
+
+from harvester.simulator import SimulatorProcess
+
+
+@pytest.fixture(autouse=True)
+def forked_simulators(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of rehearsals too."""
+    monkeypatch.setattr(SimulatorProcess, "_spawn", ForkedSimulator._spawn)
 
 
 @pytest.fixture

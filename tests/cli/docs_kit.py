@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from subprocess import CompletedProcess
 
+from forks import commands
 from waiting import LIMIT_SECONDS
 
 CHECKOUT = Path(__file__).parents[2]
@@ -40,7 +41,7 @@ def run_as_written(
 
     `typed` is what a person would type where the script asks.
     """
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    path = os.pathsep.join(map(str, (commands(), Path(sys.executable).parent, os.environ["PATH"])))
     with (
         tempfile.TemporaryFile("w+") as out,
         tempfile.TemporaryFile("w+") as err,

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from children import Program
+from forks import commands
 from waiting import LIMIT_SECONDS
 
 from harvester.cli import main
@@ -18,10 +17,7 @@ BASH = shutil.which("bash")
 
 
 @pytest.mark.skipif(BASH is None, reason="there is no bash here")
-def test_bash_completes_commands_options_and_choices(tmp_path: Path) -> None:
-    command = tmp_path / "harvester"
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m harvester "$@"\n')
-    command.chmod(0o755)
+def test_bash_completes_commands_options_and_choices() -> None:
     script = """
         eval "$(_HARVESTER_COMPLETE=bash_source harvester)"
         complete -p harvester
@@ -34,14 +30,14 @@ def test_bash_completes_commands_options_and_choices(tmp_path: Path) -> None:
             echo "${COMPREPLY[@]}"
         done
     """
-    env = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "PYTHONWARNINGS": "error"}
+    env = os.environ | {"PATH": f"{commands()}:{os.environ['PATH']}", "PYTHONWARNINGS": "error"}
     done = subprocess.run(
         ["bash", "--norc", "-c", script], env=env, capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
-    asked, commands, options, choices = done.stdout.splitlines()
+    asked, named, options, choices = done.stdout.splitlines()
     assert asked.endswith("-F _harvester_completion harvester")
-    assert commands.split() == sorted(main.commands)
+    assert named.split() == sorted(main.commands)
     shown = [each for each in main.commands["rehearse"].params if not getattr(each, "hidden", False)]
     assert options.split() == [*(each.opts[0] for each in shown), "--help"]
     assert choices == "json jsonl parquet csv sqlite"

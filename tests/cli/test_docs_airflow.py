@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from command_line import Api, CommandLine
 from docs_kit import DOCS, dead_links, text_of
+from forks import commands
 
 from harvester import errors
 from harvester.scheduling.daily_job import AFTER_RESET
@@ -115,7 +116,7 @@ def test_a_day_with_the_real_commands(
     cli.ok("init")
     cli.load(60)
     monkeypatch.delenv("YOUTUBE_API_KEY")
-    dag.use(f'test "$YOUTUBE_API_KEY" = {SECRET} && exec {sys.executable} -m harvester "$@"')
+    dag.use(f'test "$YOUTUBE_API_KEY" = {SECRET} && exec {commands()}/harvester "$@"')
     caplog.set_level("INFO")
     dag.tasks["run"]()
     assert "Nothing left: 2 calls" in caplog.text

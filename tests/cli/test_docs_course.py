@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 from command_line import Api
 from docs_kit import DOCS, dead_links
+from forks import commands
 from waiting import LIMIT_SECONDS
 
 PAGE = "course.ipynb"
@@ -62,7 +63,8 @@ def notebook() -> Any:
 @pytest.fixture
 def kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Kernels start from this environment and leave nothing in the user's folders."""
-    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    path = (commands(), Path(sys.executable).parent, os.environ["PATH"])
+    monkeypatch.setenv("PATH", os.pathsep.join(map(str, path)))
     for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "MPLCONFIGDIR"):
         folder = tmp_path / "jupyter" / name.lower()
         folder.mkdir(parents=True)

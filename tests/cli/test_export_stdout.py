@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from children import Program
 from crawled_ledger import crawled_ledger, in_order
+from forks import commands
 from waiting import LIMIT_SECONDS
 
 VIDEOS = 3000
@@ -25,10 +25,10 @@ def crawl(tmp_path_factory: pytest.TempPathFactory) -> Program:
 
 
 def shell(crawl: Program, line: str) -> subprocess.CompletedProcess[bytes]:
-    """`line` in bash, with the program as $0."""
-    environment = {"PATH": "/usr/bin:/bin"} | crawl.env
+    """`line` in bash, with the program in its path."""
+    environment = {"PATH": f"{commands()}:/usr/bin:/bin"} | crawl.env
     return subprocess.run(
-        ["bash", "-c", f"set -o pipefail; {line}", sys.executable],
+        ["bash", "-c", f"set -o pipefail; {line}"],
         cwd=crawl.folder,
         env=environment,
         capture_output=True,
@@ -37,7 +37,7 @@ def shell(crawl: Program, line: str) -> subprocess.CompletedProcess[bytes]:
 
 
 def harvester(crawl: Program, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-    return shell(crawl, " ".join(('"$0" -m harvester', *arguments)))
+    return shell(crawl, " ".join(("harvester", *arguments)))
 
 
 @pytest.mark.parametrize("ending", ["json", "json.gz", "jsonl.zst", "parquet"])
@@ -70,7 +70,7 @@ def test_a_full_disk_is_told(crawl: Program) -> None:
 
 
 def test_the_settings_may_ask_for_parts(crawl: Program, tmp_path: Path) -> None:
-    asked = 'HARVESTER_EXPORT__MAX_PART_BYTES=1000000 HARVESTER_EXPORT__FORMAT=parquet "$0" -m harvester export -'
+    asked = "HARVESTER_EXPORT__MAX_PART_BYTES=1000000 HARVESTER_EXPORT__FORMAT=parquet harvester export -"
     done = shell(crawl, asked)
     assert done.returncode == 0, done.stderr
     assert pq.read_table(io.BytesIO(done.stdout)).num_rows > 0
@@ -97,8 +97,6 @@ def test_what_is_incomplete_is_not_begun(crawl: Program, tmp_path: Path) -> None
 
 @pytest.mark.skipif(shutil.which("script") is None, reason="there is no script, which brings a terminal")
 def test_a_terminal_gets_no_binary(crawl: Program) -> None:
-    done = shell(
-        crawl, "script -qec '\"$0\" -m harvester export - --format parquet' /dev/null".replace("$0", sys.executable)
-    )
+    done = shell(crawl, "script -qec 'harvester export - --format parquet' /dev/null")
     assert done.returncode == 2
     assert b"is not for a terminal" in done.stdout

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import click
 import pytest
 from command_line import Api, CommandLine
+from forks import run
 from waiting import LIMIT_SECONDS
 
 from harvester.cli.shared.run_hooks import RunHooks
@@ -18,8 +19,9 @@ from harvester.cli.shared.run_hooks import RunHooks
 
 @pytest.mark.parametrize("files", [8, 12])
 def test_too_few_files_are_no_bug(cli: CommandLine, api: Api, files: int) -> None:
+    """With 8 of them not everything can be imported, for which a process has to begin from nothing."""
     cli.load(50)
-    done = limited(cli, files)
+    done = limited(cli, files, forked=files > 8)
     assert done.returncode == 4, done.stderr
     assert "ulimit -n" in done.stderr
     assert api.calls == 0
@@ -34,12 +36,15 @@ def test_fewer_calls_at_once_where_few_files_may_be_open(cli: CommandLine, api: 
     assert api.calls == 40
 
 
-def limited(cli: CommandLine, files: int) -> subprocess.CompletedProcess[str]:
+def limited(cli: CommandLine, files: int, *, forked: bool = True) -> subprocess.CompletedProcess[str]:
     """A run that may open so many."""
+    env = os.environ | {"HARVESTER_RUN__CONCURRENCY": "50"}
+    if forked:
+        return run("harvester", ["run"], folder=cli.folder, env=env, open_files=files)
     return subprocess.run(
         ["sh", "-c", f'ulimit -n {files}; exec "$0" -m harvester run', sys.executable],
         cwd=cli.folder,
-        env=os.environ | {"HARVESTER_RUN__CONCURRENCY": "50"},
+        env=env,
         capture_output=True,
         text=True,
         timeout=LIMIT_SECONDS,

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import runpy
-import subprocess
-import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from waiting import LIMIT_SECONDS
+from docs_kit import run_as_written
 
 CHECKOUT = Path(__file__).parents[2]
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
@@ -20,12 +17,7 @@ README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
 def test_the_session_against_the_simulated_api_runs_as_written(tmp_path: Path) -> None:
     script = re.search(r"executed by tests.*?```sh\n(.*?)```", README, re.DOTALL)
     assert script is not None
-    here = {name: value for name, value in os.environ.items() if not name.startswith(("HARVESTER_", "YOUTUBE_"))}
-    here["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{here['PATH']}"
-    done = subprocess.run(
-        ["bash", "-e", "-c", script[1]], cwd=tmp_path, env=here, capture_output=True, text=True, timeout=LIMIT_SECONDS
-    )
-    assert done.returncode == 0, done.stderr
+    done = run_as_written(script[1], tmp_path)
     assert "Would send 1 call for 3 ids" in done.stdout
     assert "Every id is settled." in done.stdout
     assert "The ledger is consistent: 3 ids" in done.stdout

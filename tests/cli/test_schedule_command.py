@@ -13,6 +13,7 @@ from subprocess import CompletedProcess
 import pytest
 from children import Simulate
 from command_line import CommandLine
+from forks import commands
 from waiting import LIMIT_SECONDS
 
 from harvester.cli.schedule import host_zone
@@ -50,7 +51,10 @@ def key_file(crawl: CommandLine, simulate: Simulate) -> Path:
     return crawl.write("harvester.env", f"YOUTUBE_API_KEY={KEY}\nHARVESTER_YOUTUBE__BASE_URL={url}\n")
 
 
-def test_the_line_for_cron_is_silent_until_a_run_fails(crawl: CommandLine, key_file: Path) -> None:
+def test_the_line_for_cron_is_silent_until_a_run_fails(
+    crawl: CommandLine, key_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", [str(commands() / "harvester")])
     printed = crawl.ok("schedule", "--cron", "--zone", "Europe/Paris")
     done = cron_runs(crawl.folder, printed)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

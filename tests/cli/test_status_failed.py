@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import tracemalloc
 from pathlib import Path
 
 import pytest
 from command_line import CommandLine
+from forks import start
 from page_ledgers import given_up_ledger
 from terminal_kit import Terminal
+from waiting import LIMIT_SECONDS
 
 from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.simulator import make_ids
@@ -72,11 +72,9 @@ def test_a_reader_that_goes_away_is_no_error(cli: CommandLine) -> None:
     given_up_ledger(cli.folder / "harvest.db", ["backendError"] * 40)
     reading, writing = os.pipe()
     os.close(reading)
-    with os.fdopen(writing, "wb") as out:
-        done = subprocess.run(
-            [sys.executable, "-m", "harvester", "status", "--failed"], stdout=out, stderr=subprocess.PIPE, check=False
-        )
-    assert (done.returncode, done.stderr) == (0, b"")
+    with os.fdopen(writing, "wb") as out, (cli.folder / "err").open("wb+") as err:
+        child = start("harvester", ["status", "--failed"], folder=cli.folder, env=os.environ, stdout=out, stderr=err)
+        assert (child.wait(LIMIT_SECONDS), err.read()) == (0, b"")
 
 
 @pytest.mark.parametrize(
