@@ -18,7 +18,7 @@ from harvester.config import isolated_config
 from harvester.ledger.sqlite.migrate import prepare
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Page
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
@@ -63,7 +63,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module")
-def browser(pages: dict[str, Path]) -> Iterator[Browser]:
+def tab(pages: dict[str, Path]) -> Iterator[Page]:
+    """One for all, as a new one takes longer than most tests: a page without scripts leaves nothing to the next."""
     path = next((found for name in NAMES if (found := shutil.which(name))), None)
     if path is None:
         pytest.skip("there is no Chromium: apt-get install chromium")
@@ -72,25 +73,28 @@ def browser(pages: dict[str, Path]) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         # As root, as in a container, Chromium's sandbox does not start.
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
+        yield browser.new_page()
         browser.close()
 
 
 @pytest.fixture
-def open_page(browser: Browser, pages: dict[str, Path]) -> Iterator[Open]:
-    """`open_page("empty", width=360, scheme="dark")`."""
-    opened = []
+def open_page(tab: Page, pages: dict[str, Path]) -> Iterator[Open]:
+    """`open_page("empty", width=360, scheme="dark")`. One page a test."""
+    seen = Seen(tab)
+    listeners: dict[Any, Callable[[Any], None]] = {
+        "request": lambda request: seen.requests.append(request.url),
+        "console": lambda message: seen.complaints.append(message.text),
+        "pageerror": lambda error: seen.complaints.append(str(error)),
+    }
 
     def open_it(name: str, width: int = 1440, scheme: Any = "light") -> Seen:
-        context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
-        opened.append(context)
-        seen = Seen(context.new_page())
-        seen.page.on("request", lambda request: seen.requests.append(request.url))
-        seen.page.on("console", lambda message: seen.complaints.append(message.text))
-        seen.page.on("pageerror", lambda error: seen.complaints.append(str(error)))
-        seen.page.goto(pages[name].as_uri())
+        tab.set_viewport_size({"width": width, "height": 800})
+        tab.emulate_media(color_scheme=scheme)
+        tab.goto(pages[name].as_uri())
         return seen
 
+    for event, listener in listeners.items():
+        tab.on(event, listener)
     yield open_it
-    for context in opened:
-        context.close()
+    for event, listener in listeners.items():
+        tab.remove_listener(event, listener)
