@@ -126,6 +126,11 @@ async def fill_disk(ledger: Ledger) -> None:
 
 
 def try_actions(path: Path, *actions: str) -> None:
+    """As a common user."""
+    sys.path.append(str(Path(__file__).parents[1]))
+    from rights import drop_rights_of_root
+
+    drop_rights_of_root()
     for action in actions:
         try:
             {"check": check, "prepare": prepare, "read": read, "write": write}[action](path)

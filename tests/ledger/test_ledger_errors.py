@@ -6,15 +6,13 @@ import asyncio
 import os
 import sqlite3
 import stat
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+import forks
 import pytest
 from ledger_kit import NOW, SqliteDatabase, a_batch, a_run, good, read, video_ids, write
-from rights import without_rights_of_root
 
 from harvester.errors import HarvesterError, LedgerDamaged, LedgerUnavailable, LedgerUnusable
 from harvester.ledger.ledger import Ledger
@@ -219,8 +217,9 @@ def test_a_ledger_locked_for_too_long_is_worth_another_try(
 
 def test_a_full_disk_is_worth_another_try_and_costs_nothing(database: SqliteDatabase) -> None:
     """The disk is a limit on the size of files; the same ledger continues once there is room."""
-    line = [sys.executable, "-W", "error", str(PROGRAM), "fill_disk", database.url]
-    done = subprocess.run(line, capture_output=True, text=True, check=True)
+    env = os.environ | {"PYTHONWARNINGS": "error"}
+    done = forks.run(PROGRAM, ("fill_disk", database.url), folder=database.path.parent, env=env)
+    assert done.returncode == 0, done.stderr
     *added, full, after = done.stdout.splitlines()
     assert full.startswith("LedgerUnavailable 4 The ledger harvest.db could not be written")
     assert after == f"{(len(added) + 1) * 500} ids"
@@ -241,8 +240,9 @@ def locked_away(tmp_path: Path) -> Iterator[Path]:
 
 def as_a_common_user(path: Path, *actions: str) -> list[str]:
     """What came of each action in a process without root's rights: `ok`, or the error, its exit code and sentence."""
-    line = [sys.executable, "-W", "error", str(PROGRAM), "try_actions", str(path), *actions]
-    done = subprocess.run(line, capture_output=True, text=True, check=True, preexec_fn=without_rights_of_root)
+    env = os.environ | {"PYTHONWARNINGS": "error"}
+    done = forks.run(PROGRAM, ("try_actions", str(path), *actions), folder=PROGRAM.parent, env=env)
+    assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
 

@@ -11,12 +11,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
-from subprocess import Popen
 
 import forks
 import ledger_program
 import pytest
 from ledger_kit import DAY, NOW, PRICE, Database, SqliteDatabase, counts, video_ids
+from waiting import LIMIT_SECONDS
 
 from harvester.ledger.ledger import Ledger
 from harvester.ledger.open import open_ledger
@@ -24,24 +24,26 @@ from harvester.ledger.process_identity import this_process
 from harvester.loader import load
 
 PROGRAM = Path(__file__).with_name("ledger_program.py")
-Start = Callable[..., "Popen[str]"]
+Start = Callable[..., forks.ForkedProcess]
 
 
 @pytest.fixture
 def start(database: Database, tmp_path: Path) -> Iterator[Start]:
     """Starts the program in a role; what still runs at the end is killed."""
-    children: list[Popen[str]] = []
+    env = os.environ | {"PYTHONWARNINGS": "error"}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with ExitStack() as opened:
 
-    def begin(role: str, *arguments: object) -> Popen[str]:
-        line = [sys.executable, "-W", "error", str(PROGRAM), role, database.url, *map(str, arguments)]
-        pipe = subprocess.PIPE
-        children.append(Popen(line, cwd=tmp_path, stdin=pipe, stdout=pipe, text=True, start_new_session=True))
-        return children[-1]
+        def begin(role: str, *arguments: object) -> forks.ForkedProcess:
+            line = (role, database.url, *map(str, arguments))
+            child = forks.start(PROGRAM, line, folder=tmp_path, env=env, **pipes)
+            assert isinstance(child, forks.ForkedProcess)
+            opened.enter_context(child.stdin)  # type: ignore[arg-type]
+            opened.enter_context(child.stdout)  # type: ignore[arg-type]
+            opened.callback(kill, child)
+            return child
 
-    yield begin
-    for child in children:
-        child.kill()
-        child.communicate()
+        yield begin
 
 
 @pytest.fixture
@@ -51,15 +53,15 @@ async def ledger(database: Database) -> Ledger:
         yield opened  # type: ignore[misc]
 
 
-def next_line(child: Popen[str]) -> str:
+def next_line(child: forks.ForkedProcess) -> str:
     assert child.stdout is not None
-    return child.stdout.readline().strip()
+    return child.stdout.readline().decode().strip()
 
 
-def kill(child: Popen[str]) -> None:
-    """kill -9, and not reaped: a zombie, as it is when its parent does not look."""
-    os.kill(child.pid, signal.SIGKILL)
-    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+def kill(child: forks.ForkedProcess) -> None:
+    """kill -9, and reaped."""
+    child.kill()
+    child.wait(LIMIT_SECONDS)
 
 
 def findings(database: Database) -> list[str]:
@@ -100,16 +102,24 @@ async def test_eight_processes_claim_nothing_twice_and_spend_to_the_unit(
 
 
 async def test_the_claims_of_a_killed_process_are_taken_back_at_once(
-    database: Database, ledger: Ledger, start: Start
+    database: Database, ledger: Ledger, tmp_path: Path
 ) -> None:
+    """Not reaped: a zombie, as it is when its parent does not look. So it is a child of this process."""
     await ledger.add(video_ids(200), [], 0)
-    child = start("hold", 3)
-    assert next_line(child) == "ready"
-    assert await ledger.recover(this_process(), NOW) == 0
-    os.kill(child.pid, signal.SIGSTOP)
-    assert await ledger.recover(this_process(), NOW) == 0
-    kill(child)
-    assert await ledger.recover(this_process(), NOW) == 3
+    line = [sys.executable, "-W", "error", str(PROGRAM), "hold", database.url, "3"]
+    with (
+        subprocess.Popen(line, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child,
+        ExitStack() as end,
+    ):
+        end.callback(child.kill)
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"ready\n"
+        assert await ledger.recover(this_process(), NOW) == 0
+        os.kill(child.pid, signal.SIGSTOP)
+        assert await ledger.recover(this_process(), NOW) == 0
+        os.kill(child.pid, signal.SIGKILL)
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        assert await ledger.recover(this_process(), NOW) == 3
     assert await counts(ledger) == {"pending": 200}
     assert findings(database) == []
 
@@ -118,8 +128,7 @@ async def test_a_process_that_is_killed_and_reaped_is_dead_too(ledger: Ledger, s
     await ledger.add(video_ids(50), [], 0)
     child = start("hold", 1)
     assert next_line(child) == "ready"
-    child.kill()
-    child.wait()
+    kill(child)
     assert await ledger.recover(this_process(), NOW) == 1
 
 
@@ -158,7 +167,8 @@ async def test_killed_in_mid_commit_the_ledger_is_consistent_and_what_was_settle
         lines = [next_line(child) for _ in range(rng.randint(1, 25))]
         kill(child)
         # A line that the kill cut has no end, and is not a call.
-        lines += [line.strip() for line in child.communicate()[0].splitlines(keepends=True) if line.endswith("\n")]
+        assert child.stdout is not None
+        lines += [line.decode().strip() for line in child.stdout if line.endswith(b"\n")]
         settled |= {int(line) for line in lines}
         assert findings(database) == []
         with closing(database.reader()) as reader:

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shutil
 import signal
 import sqlite3
 import subprocess
-import sys
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import UTC, date, datetime
 from itertools import chain
 from pathlib import Path
-from subprocess import Popen
 
+import forks
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from fresh_ledgers import replay
 from sqlalchemy import CheckConstraint, create_engine
+from waiting import LIMIT_SECONDS
 
 from harvester.errors import LedgerDamaged, LedgerUnusable
 from harvester.ledger.ledger import Ledger
@@ -300,8 +301,8 @@ def test_claims_go_on_where_the_index_of_pending_ids_had_them_look(
     """From the first version, whose pending ids had an index of their own."""
     for migration in sorted((later / "versions").glob("*.py"))[1:]:
         migration.unlink()
-    line = [sys.executable, "-W", "error", str(PROGRAM), "migrate", str(later), "0001", str(path)]
-    subprocess.run(line, check=True)
+    migrated = migrate_elsewhere(later, "0001", path)
+    assert migrated.returncode == 0, migrated.stderr
     with closing(sqlite3.connect(path)) as db:
         db.executemany("INSERT INTO videos (video_id, state) VALUES (?, 5)", [(f"{n:011}",) for n in range(settled)])
         db.executemany("INSERT INTO videos (video_id) VALUES (?)", [(f"{n:011}",) for n in range(settled, 120)])
@@ -322,9 +323,14 @@ def test_claims_go_on_where_the_index_of_pending_ids_had_them_look(
 KILL = f"__import__('os').kill(__import__('os').getpid(), {int(signal.SIGKILL)})"
 
 
+def migrate_elsewhere(folder: Path, revision: str, path: Path) -> subprocess.CompletedProcess[str]:
+    """In a process of its own."""
+    env = os.environ | {"PYTHONWARNINGS": "error"}
+    return forks.run(PROGRAM, ("migrate", str(folder), revision, str(path)), folder=path.parent, env=env)
+
+
 def migrate_and_die(folder: Path, revision: str, path: Path) -> None:
-    line = [sys.executable, "-W", "error", str(PROGRAM), "migrate", str(folder), revision, str(path)]
-    assert subprocess.run(line, stderr=subprocess.DEVNULL).returncode == -signal.SIGKILL
+    assert migrate_elsewhere(folder, revision, path).returncode == -signal.SIGKILL
 
 
 def test_killed_in_mid_migration_the_ledger_is_at_its_older_version(path: Path, later: Path) -> None:
@@ -351,15 +357,18 @@ def test_killed_while_it_is_made_it_is_empty_and_can_be_made_again(path: Path, l
 
 def test_several_processes_may_prepare_at_once(tmp_path: Path) -> None:
     paths = [str(tmp_path / f"{number}.db") for number in range(12)]
-    line = [sys.executable, "-W", "error", str(PROGRAM), "prepare", *paths]
-    pipe = subprocess.PIPE
-    children = [Popen(line, stdin=pipe, stdout=pipe, stderr=pipe, text=True, bufsize=1) for _ in range(3)]
-    for _ in paths:
+    env = os.environ | {"PYTHONWARNINGS": "error"}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with ExitStack() as opened:
+        children = [forks.start(PROGRAM, ("prepare", *paths), folder=tmp_path, env=env, **pipes) for _ in range(3)]
         for child in children:
-            assert child.stdout is not None
-            assert child.stdout.readline() == "ready\n"
-        for child in children:
-            assert child.stdin is not None
-            child.stdin.write("go\n")
-    assert [(child.communicate()[1], child.returncode) for child in children] == [("", 0)] * 3
+            opened.callback(child.kill)
+            for pipe in (child.stdin, child.stdout, child.stderr):
+                opened.enter_context(pipe)  # type: ignore[arg-type]
+        for _ in paths:
+            assert [child.stdout.readline() for child in children] == [b"ready\n"] * 3  # type: ignore[union-attr]
+            for child in children:
+                child.stdin.write(b"go\n")  # type: ignore[union-attr]
+        said = [(child.stderr.read(), child.wait(LIMIT_SECONDS)) for child in children]  # type: ignore[union-attr]
+    assert said == [(b"", 0)] * 3
     assert len({tuple(dump(Path(path))) for path in paths}) == 1
