@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from fresh_ledgers import by_alembic
 from old_ledgers import DAY, IDS, REVISIONS, THEN, a_body, make_old_ledger
 from postgres_server import the_server
 from sqlalchemy import Engine, create_engine
@@ -22,8 +23,10 @@ from harvester.ledger import open as ledger_open
 from harvester.ledger.ledger import Ledger
 from harvester.ledger.process_identity import this_process
 from harvester.ledger.schema import for_postgres
+from harvester.ledger.sqlite import migrate
 from harvester.ledger.sqlite.connection import writing_engine
 from harvester.model import Batch, BatchKind, Body, Budget, Outcome, Verdict, VideoState
+from harvester.support.ledger_url import file_of
 from harvester.youtube.endpoints import VIDEOS_BATCH_GET_STATS
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
@@ -46,13 +49,17 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
 
 
 @pytest.mark.parametrize("revision", OLDER)
-async def test_it_is_upgraded_with_all_that_is_in_it_and_goes_on(place: Place, revision: str, tmp_path: Path) -> None:
+async def test_it_is_upgraded_with_all_that_is_in_it_and_goes_on(
+    place: Place, revision: str, tmp_path: Path, new_schema: dict[str, str]
+) -> None:
     url, engine = place
     make_old_ledger(opened := engine(), revision, tmp_path / "migrations")
     opened.dispose()
     ledger_open.prepare(url)
     ledger_open.check(url)
     assert differences(engine()) == []
+    if file := file_of(url):
+        assert schema(file) == new_schema
     with ledger_open.open_reader(url) as reader:
         assert reader.findings() == []
         assert reader.progress().videos == dict(zip(VideoState, (2, 2, 2, 1, 1, 0), strict=True))
@@ -126,17 +133,18 @@ def differences(engine: Engine) -> list[object]:
         engine.dispose()
 
 
-@pytest.mark.parametrize("revision", OLDER)
-def test_in_a_file_its_schema_is_that_of_a_new_one_letter_by_letter(revision: str, tmp_path: Path) -> None:
-    old, new = tmp_path / "old.db", tmp_path / "new.db"
-    make_old_ledger(engine := writing_engine(old), revision, tmp_path / "migrations")
-    engine.dispose()
-    for path in (old, new):
+@pytest.fixture(scope="module")
+def new_schema(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Of a ledger in a file that the migrations make today."""
+    path = tmp_path_factory.mktemp("new") / "new.db"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(migrate, "migrate", by_alembic)
         ledger_open.prepare(f"sqlite:///{path}")
-    assert schema(old) == schema(new)
+    return schema(path)
 
 
 def schema(path: Path) -> dict[str, str]:
+    """Letter by letter."""
     with closing(sqlite3.connect(path)) as db:
         rows = db.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
     return {name: re.sub(r"\s+", " ", text) for name, text in rows}

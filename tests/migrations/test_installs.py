@@ -55,6 +55,12 @@ def install(kind: str, folder: Path) -> Path:
     return installed
 
 
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, installed."""
+    return install("wheel", tmp_path_factory.mktemp("wheel"))
+
+
 @pytest.fixture
 def cwd(tmp_path: Path) -> Path:
     elsewhere = tmp_path / "elsewhere"
@@ -62,8 +68,7 @@ def cwd(tmp_path: Path) -> Path:
     return elsewhere
 
 
-def test_a_wheel_holds_all_it_needs(tmp_path: Path, cwd: Path) -> None:
-    installed = install("wheel", tmp_path)
+def test_a_wheel_holds_all_it_needs(installed: Path, cwd: Path) -> None:
     found = try_out(cwd, path=installed)
     assert found == {
         "package": str(installed / "harvester" / "__init__.py"),
@@ -78,10 +83,10 @@ def test_a_wheel_holds_all_it_needs(tmp_path: Path, cwd: Path) -> None:
     assert not (installed / "tests").exists()
 
 
-def test_a_moved_installation_finds_its_own_migrations(tmp_path: Path, cwd: Path) -> None:
+def test_a_moved_installation_finds_its_own_migrations(installed: Path, tmp_path: Path, cwd: Path) -> None:
     """Also in a folder whose name Alembic's settings would take for something else."""
     moved = tmp_path / "100% here"
-    shutil.move(install("wheel", tmp_path), moved)
+    shutil.copytree(installed, moved)
     assert try_out(cwd, path=moved)["migrations"] == str(moved / "harvester" / "migrations")
 
 
