@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from functools import cache
 from itertools import chain
 from pathlib import Path
 
@@ -63,12 +63,21 @@ def room_of(module: Path) -> str:
     return module.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def imports_of(module: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+@cache
+def nodes_of(module: Path) -> list[ast.AST]:
+    """Of its syntax tree; each module is parsed once."""
+    return list(ast.walk(ast.parse(module.read_text(encoding="utf-8"))))
+
+
+@cache
+def imports_of(module: Path) -> list[str]:
+    names: list[str] = []
+    for node in nodes_of(module):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names += (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            names += (f"{node.module}.{alias.name}" for alias in node.names)
+    return names
 
 
 def allowed(room: str, target: str) -> bool:
@@ -106,7 +115,7 @@ def test_each_database_has_a_statement_of_every_name_that_the_transactions_use(d
     used = {
         node.attr
         for module in (LEDGER / "transactions").glob("*.py")
-        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8")))
+        for node in nodes_of(module)
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute) and node.value.attr == "sql"
     }
     assert len(used) > 40
@@ -120,7 +129,7 @@ def test_each_statement_is_used_and_described_in_the_line_before_it(database: st
     statements = statements_of(database)
     assert [name for name, line in statements.items() if not lines[line - 2].startswith("# ")] == []
     code = "".join(module.read_text(encoding="utf-8") for module in LEDGER.rglob("*.py"))
-    assert [name for name in statements if len(re.findall(rf"\b(?:sql|statements)\.{name}\b", code)) == 0] == []
+    assert set(statements) - set(re.findall(r"\b(?:sql|statements)\.(\w+)", code)) == set()
     assert ".replace(" not in text, "a text made from another's is no text of its own"
 
 
@@ -160,9 +169,8 @@ def test_pure_modules_know_no_outside(module: str) -> None:
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: str(module.relative_to(PACKAGE)))
 def test_modules_and_functions_stay_short(module: Path) -> None:
-    text = module.read_text(encoding="utf-8")
-    assert text.count("\n") <= 400
-    functions = (n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef))
+    assert module.read_text(encoding="utf-8").count("\n") <= 400
+    functions = (n for n in nodes_of(module) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef))
     long = {f.name: f.end_lineno - f.lineno for f in functions if (f.end_lineno or 0) - f.lineno > 60}
     assert long == {}
 
@@ -303,10 +311,10 @@ def depends_on_the_moment(node: ast.AST) -> bool:
         return any(called(part) in CLOCKS for part in ast.walk(node))
     if not isinstance(node, ast.Call):
         return False
-    if called(node) in SLEEPS:
+    if (name := called(node)) in SLEEPS:
         return not (node.args and isinstance(node.args[0], ast.Constant) and node.args[0].value == 0)
     limits = [keyword.value for keyword in node.keywords if keyword.arg == "timeout"]
-    if called(node).rpartition(".")[2] in WAITS:
+    if name.rpartition(".")[2] in WAITS:
         limits += node.args[-1:]
     return any(0 < number(limit) < LIMIT_SECONDS for limit in limits)
 
