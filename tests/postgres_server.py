@@ -30,6 +30,7 @@ UPDATE video_states SET videos = 0, first_position = 1;
 SELECT setval('calls_id_seq', 1, false), setval('runs_id_seq', 1, false), setval('prunings_id_seq', 1, false),
     setval('loads_id_seq', 1, false),
     setval('listings_id_seq', 1, false);
+RESET ALL;
 """
 
 
@@ -47,7 +48,7 @@ class PostgresServer:
         in_memory = _memory() if "fsync=off" in settings else None
         self._data = Path(tempfile.mkdtemp(prefix="harvester-pg-data-", dir=in_memory))
         self._process: Popen[bytes] | None = None
-        self._free: list[str] = []
+        self._free: list[tuple[str, psycopg.Connection]] = []
         self._made = 0
         # It refuses to be root.
         self._as: dict[str, object] = {"cwd": self.folder}
@@ -78,12 +79,10 @@ class PostgresServer:
 
     def new_database(self, template: str = "prepared", name: str | None = None) -> str:
         """The address of a ledger that is prepared and empty."""
-        if name is None and self._free:
-            return self._free.pop()
         self._made += 1
         name = name or f"ledger{self._made}"
         with psycopg.connect(self.url("postgres"), autocommit=True) as db:
-            db.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+            db.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
         return self.url(name)
 
     def empty_database(self) -> str:
@@ -91,10 +90,21 @@ class PostgresServer:
         self.new_database("template1", f"empty{self._made}")
         return f"empty{self._made - 1}"
 
+    def lend(self) -> tuple[str, psycopg.Connection]:
+        """A ledger that is prepared and empty, and a connection to it, which knows its tables already."""
+        url, db = self._free.pop() if self._free else (self.new_database(), None)
+        try:
+            if db is not None:
+                db.execute("SELECT 1")
+                return url, db
+        except psycopg.OperationalError:
+            db.close()  # the server was restarted
+        return url, psycopg.connect(url, autocommit=True)
+
     def take_back(self, url: str, db: psycopg.Connection) -> None:
         """The ledger is whole, and nobody uses it any more. It is emptied through that connection."""
         self.make_empty(db)
-        self._free.append(url)
+        self._free.append((url, db))
 
     @staticmethod
     def make_empty(db: psycopg.Connection) -> None:
@@ -124,6 +134,8 @@ class PostgresServer:
             self._process = None
 
     def remove(self) -> None:
+        for _, db in self._free:
+            db.close()
         self.stop(signal.SIGQUIT)
         shutil.rmtree(self._data)
         shutil.rmtree(self.folder)

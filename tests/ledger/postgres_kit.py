@@ -19,8 +19,7 @@ from harvester.ledger.schema import metadata
 
 class PostgresDatabase:
     def __init__(self, _folder: Path | None = None) -> None:
-        self.url = the_server().new_database()
-        self._db = psycopg.connect(self.url, autocommit=True)
+        self.url, self._db = the_server().lend()
         self._spoiled = False
 
     def ledger(self, alive: Alive) -> Ledger:
@@ -51,9 +50,10 @@ class PostgresDatabase:
         assert changed > 0
 
     def close(self) -> None:
-        if not self._spoiled:
+        if self._spoiled:
+            self._db.close()
+        else:
             the_server().take_back(self.url, self._db)
-        self._db.close()
 
 
 DATABASES["postgres"] = PostgresDatabase
