@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import signal
 import socket
@@ -70,6 +71,9 @@ class Proxy:
         address = f"127.0.0.1:{self._listening.getsockname()[1]}"
         self.url = url.split("?")[0].replace("@/", f"@{address}/") + "?sslmode=disable&gssencmode=disable"
         self._armed = threading.Event()
+        # Each of them at each of the three moments in turn.
+        ways = ("never said", "said, no answer", "said late")
+        self._ways = itertools.cycle([way for way in ways for _ in range(3)])
         threading.Thread(target=self._accept, daemon=True).start()
 
     def __call__(self) -> None:
@@ -108,7 +112,7 @@ class Proxy:
             self._armed.clear()
             lost.set()
             delay = self._rng.uniform(0, MOST_SECONDS)
-            how = self._rng.choice(("never said", "said, no answer", "said late"))
+            how = next(self._ways)
             if how == "said, no answer":
                 server.sendall(output)
                 time.sleep(delay)  # pause: the answer may come first

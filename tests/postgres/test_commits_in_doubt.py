@@ -30,7 +30,8 @@ from harvester.ledger.postgres.reader import PostgresReader
 from harvester.model import Batch, Body, Budget, GiveBack, Outcome, ProcessIdentity, Verdict
 
 BREAKS = int(os.environ.get("HARVESTER_TEST_BREAKS", "0"))
-FEW = {Crash: 6, Terminate: 18, Proxy: 18}
+FEW = {Crash: 3, Terminate: 9, Proxy: 9}
+"""Each at every moment, and the proxy in each of its ways at every moment."""
 LANES = 4
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
 BUDGET = Budget(date(2026, 11, 23), 10**9, 11)
