@@ -157,7 +157,7 @@ TEXTS = st.one_of(
 
 @given(first=st.lists(TEXTS, max_size=30), second=st.lists(TEXTS, max_size=30))
 @settings(
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],

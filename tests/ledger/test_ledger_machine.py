@@ -298,7 +298,7 @@ def test_the_ledger_does_what_the_model_does(kind: str, monkeypatch: pytest.Monk
     machine = type("Machine", (LedgerMachine,), {"kind": kind})
     limits = settings(
         # A server is slower to ask.
-        max_examples=25 if kind == "sqlite" else 4,
+        max_examples=16 if kind == "sqlite" else 4,
         stateful_step_count=60,
         derandomize=True,
         deadline=None,

@@ -29,7 +29,7 @@ from hypothesis import strategies as st
 from outside_data import outside_data
 
 from harvester.errors import ConfigError, CredentialsError, HarvesterError, SourceUnavailable
-from harvester.sources import IdChunk, is_video_id, line_blocks, read_ids
+from harvester.sources import IdChunk, decompress, is_video_id, line_blocks, read_ids
 from harvester.sources.target_list import read_targets
 
 A, B, C = "dQw4w9WgXcQ", "-0000000000", "_bcdefghij8"
@@ -67,6 +67,12 @@ def piped(content: bytes, **options: Any) -> list[str]:
         process.stdin.close()
         assert not process.stdout.seekable()
         return ids("-", stdin=process.stdout, **options)
+
+
+def read_little_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that few rows are many blocks."""
+    monkeypatch.setattr(decompress, "BLOCK_BYTES", 1 << 16)
+    monkeypatch.setattr(line_blocks, "PIECE_BYTES", 1 << 16)
 
 
 @pytest.fixture
@@ -238,7 +244,7 @@ class TestTables:
         assert rows_of(chunks) == len(ids_of(chunks)) == 10_000
         assert peak_bytes < 75 << 20  # 36 of them for recent ids; the file is of 95
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=75, deadline=None)
     @given(
         texts=st.lists(st.one_of(st.text(max_size=15), st.sampled_from([A, B, "", " ", '"', "a\nb", "\r", "NA", ","]))),
         chunk_rows=st.integers(1, 5),
@@ -438,14 +444,17 @@ class TestPacking:
         with pytest.raises(SourceUnavailable, match="damaged"):
             load(write("a.csv.gz", pack(self.content) + b"garbage after the end"))
 
-    def test_the_rows_before_the_cut_come_first_and_are_counted(self, write: Write) -> None:
+    def test_the_rows_before_the_cut_come_first_and_are_counted(
+        self, write: Write, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        read_little_at_a_time(monkeypatch)
         generator = random.Random(1)
-        texts = ["".join(generator.choices("abcdefghijk", k=11)) for _ in range(200_000)]
+        texts = ["".join(generator.choices("abcdefghijk", k=11)) for _ in range(80_000)]
         packed = gzip.compress("\n".join(texts).encode())
         path = write("a.txt.gz", packed[: len(packed) // 2])
         chunks: list[IdChunk] = []
         with pytest.raises(SourceUnavailable) as caught:
-            chunks.extend(read_ids(str(path), column="song", chunk_rows=10_000))
+            chunks.extend(read_ids(str(path), column="song", chunk_rows=1_000))
         error = caught.value
         assert "in the ledger" in error.state
         assert "safe" in error.state
@@ -492,7 +501,7 @@ class TestLimit:
         assert chunk == IdChunk(2, [A, "no id"], frozenset({"no id"}), ())
 
     def test_the_rest_is_not_read(self, write: Write) -> None:
-        packed = gzip.compress("\n".join(f"{n:011}" for n in range(500_000)).encode())
+        packed = gzip.compress("\n".join(f"{n:011}" for n in range(100_000)).encode())
         assert len(ids(write("a.txt.gz", packed[:-10]), limit=1000)) == 1000
 
     @pytest.mark.parametrize("wrong", [{"limit": -1}, {"chunk_rows": 0}])
@@ -652,9 +661,12 @@ def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 class TestWeb:
-    # More than is read at a time.
-    expected: ClassVar = [f"{number:011}" for number in range(90_000)]
+    expected: ClassVar = [f"{number:011}" for number in range(9_000)]
     content = ("x,song\n" + "".join(f"1,{text}\n" for text in expected)).encode()
+
+    @pytest.fixture(autouse=True)
+    def in_several_blocks(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        read_little_at_a_time(monkeypatch)
 
     @pytest.mark.parametrize("way", ["", "chunked/", "to/"])
     @pytest.mark.parametrize("pack", [bytes, gzip.compress, zstandard.compress])
@@ -676,7 +688,7 @@ class TestWeb:
         Handler.files["a.csv"] = self.content * 3
         chunks: list[IdChunk] = []
         with pytest.raises(SourceUnavailable, match="the source ended in the middle") as caught:
-            chunks.extend(read_ids(f"{web}/{way}/a.csv", column="song", chunk_rows=10_000))
+            chunks.extend(read_ids(f"{web}/{way}/a.csv", column="song", chunk_rows=1_000))
         assert "in the ledger" in caught.value.state
 
     @pytest.mark.parametrize("way", ["cut", "cutchunked"])

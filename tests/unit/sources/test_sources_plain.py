@@ -84,7 +84,7 @@ def read_all(read: Iterator[Texts]) -> Result:
     return sum(chunk.rows for chunk in chunks), list(found), frozenset().union(*(chunk.invalid for chunk in chunks))
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=200, deadline=None, derandomize=True)
 @given(
     table=tables(),
     block_bytes=st.sampled_from([1, 7, 64, 4096]),
@@ -166,7 +166,7 @@ def test_long_texts_end_a_chunk_early(monkeypatch: pytest.MonkeyPatch) -> None:
 class TestRecent:
     """Only what came before is held back, however few the slots."""
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=50, deadline=None)
     @given(
         pieces=st.lists(
             st.lists(st.sampled_from([*make_ids(1, 30), "\x01" * 11, "aaaaaaaaaaa"]), min_size=1), min_size=1

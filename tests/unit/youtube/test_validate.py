@@ -34,7 +34,7 @@ from harvester.support.gzip_body import parse_text, without_lone_surrogates
 from harvester.youtube.classify import classify
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-ANSWERS = int(os.environ.get("HARVESTER_TEST_MUTATIONS", "1500"))
+ANSWERS = int(os.environ.get("HARVESTER_TEST_MUTATIONS", "1200"))
 REASONS = {"ok", "bad_json", "cut_body", "wrong_kind", "no_items", "bad_item", "unexpected_id", "id_twice"}
 REASONS |= {"name_twice", "too_deep", "bad_number"}
 
