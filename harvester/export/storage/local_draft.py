@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from harvester.errors import ConfigError, HarvesterError, StorageUnavailable
 from harvester.support.sanitize import shown
@@ -24,6 +25,8 @@ from harvester.support.sanitize import shown
 DRAFT_SUFFIX = ".harvester-draft"
 _WRITE_BUFFER_BYTES = 1 << 16
 """Smaller than a body: bodies are then written directly, which is three times as fast as through a large buffer."""
+_CACHED_BYTES = 32 << 20
+"""Bytes after which they are sent to disk: fsync has little to do then, and the page cache uses its memory again."""
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP)
 """Errors that retrying does not change."""
 LOCK_SECONDS = 30.0
@@ -42,6 +45,15 @@ def is_draft_of(name: str, draft: str) -> bool:
     return re.fullmatch(re.escape(f".{name}.") + "[0-9a-f]{12}" + re.escape(DRAFT_SUFFIX), draft) is not None
 
 
+def write_through(file: BinaryIO, chunk: bytes) -> None:
+    """Write the chunk, without filling the page cache."""
+    before = file.tell()
+    file.write(chunk)
+    if before // _CACHED_BYTES < (before + len(chunk)) // _CACHED_BYTES and hasattr(os, "posix_fadvise"):
+        # Linux begins to write what is said not to be needed, and frees what is written already.
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
 class FileDraft:
     """A new file, readable only by this user until it is renamed."""
 
@@ -57,7 +69,7 @@ class FileDraft:
             raise
 
     def write(self, chunk: bytes) -> None:
-        self._file.write(chunk)
+        write_through(self._file, chunk)
 
     def finish(self) -> None:
         """Sync the file and its hidden name to disk."""

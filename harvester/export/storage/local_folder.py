@@ -30,6 +30,7 @@ from harvester.export.storage.local_draft import (
     names_in,
     open_folder,
     still_named,
+    write_through,
 )
 from harvester.export.storage.ownership import Found, admit_folder
 from harvester.support.atomic_write import followed
@@ -112,7 +113,7 @@ class LocalPlace:
                 with file:
                     for chunk in meter.over(chunks):
                         with explained(self.place):
-                            file.write(chunk)
+                            write_through(file, chunk)
                     with explained(self.place):
                         file.flush()
                         os.fsync(file.fileno())

@@ -11,6 +11,7 @@ import pytest
 
 from harvester.config import ExportSettings
 from harvester.errors import ConfigError, StorageUnavailable
+from harvester.export.storage import local_draft
 from harvester.export.storage.local import LocalTarget
 from harvester.export.storage.open import target_at
 
@@ -41,6 +42,21 @@ def test_it_says_what_it_wrote(tmp_path: Path) -> None:
     assert published.sha256 == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert published.uri == str(tmp_path / "a")
     assert b"".join(LocalTarget(tmp_path / "a").read()) == b"abc"
+
+
+@pytest.mark.parametrize("system", ["Linux", "macOS"])
+def test_a_large_file_is_sent_to_the_disk_as_it_grows(
+    system: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local_draft, "_CACHED_BYTES", 10)
+    advised: list[tuple[int, ...]] = []
+    if system == "Linux":
+        monkeypatch.setattr(os, "posix_fadvise", lambda _, *advice: advised.append(advice), raising=False)
+    else:
+        monkeypatch.delattr(os, "posix_fadvise", raising=False)
+    publish(tmp_path / "songs.json", *[b"1234"] * 6)
+    assert (tmp_path / "songs.json").read_bytes() == b"1234" * 6
+    assert advised == ([(0, 0, os.POSIX_FADV_DONTNEED)] * 2 if system == "Linux" else [])
 
 
 def test_a_reader_of_the_old_file_keeps_it(tmp_path: Path) -> None:
