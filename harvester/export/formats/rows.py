@@ -78,8 +78,10 @@ class Page(Generic[V]):
     fetched_at: datetime
     videos: dict[str, V]
     """By id. Raw is V, or one of its alternatives."""
-    unbroken: bool
-    """Whether none of them contains a line break."""
+
+    def is_unbroken(self) -> bool:
+        """Whether there is no line break except at the end."""
+        return self.plain.find(b"\n", 0, -2) < 0 and self.plain.find(b"\r", 0, -2) < 0
 
     def find(self, video_id: str, call_id: int) -> V:
         """Return a video. Raises LedgerDamaged if it is not there."""
@@ -172,7 +174,7 @@ def video_lines(reader: LedgerReader, span: Span) -> Iterator[Lines]:
     """
     for ids, held in pages(reader, span, lambda plain, _: videos_of(plain)):
         raws = [held[call_id].find(video_id, call_id) for video_id, call_id in ids]
-        unbroken = all(held[call_id].unbroken for call_id in {call_id for _, call_id in ids})
+        unbroken = all(held[call_id].is_unbroken() for call_id in {call_id for _, call_id in ids})
         # Copied, because each slice keeps its whole response in memory.
         yield Lines(
             list(map(bytes if unbroken else on_one_line, raws)), [held[call_id].fetched_at for _, call_id in ids]
@@ -212,7 +214,7 @@ def _page(response: StoredResponse, newest: bytes | None, videos_in: VideosOf[V]
         if newest is not None:
             plain = parse_text(with_statistics, plain, newest)
         videos = parse_text(lambda text: videos_in(text, response.fetched_at), plain)
-        return Page(plain, response.fetched_at, videos, _is_unbroken(plain))
+        return Page(plain, response.fetched_at, videos)
     except (ValueError, RecursionError) as error:
         raise damaged(response, f"it is no page of videos ({error})") from error
 
@@ -230,11 +232,6 @@ def _by_any_id(plain: bytes) -> dict[str, msgspec.Raw]:
     """The same, wherever the id is in a video."""
     items = _ids.decode(plain).items
     return {item.id: raw for item, raw in zip(items, _raws.decode(plain).items, strict=True)}
-
-
-def _is_unbroken(plain: bytes) -> bool:
-    """Whether there is no line break except at the end."""
-    return plain.find(b"\n", 0, -2) < 0 and plain.find(b"\r", 0, -2) < 0
 
 
 def on_one_line(raw: msgspec.Raw) -> bytes:

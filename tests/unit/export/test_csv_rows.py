@@ -49,6 +49,15 @@ def with_value(path: tuple[str, ...], value: Any) -> bytes:
     return json.dumps({"id": "abcdefghijk"} | value, ensure_ascii=len(path) % 2 == 0).encode(errors="surrogatepass")
 
 
+def changed(path: tuple[str, ...], value: bytes) -> bytes:
+    """A usual video with that JSON in its field."""
+    video = changing = json.loads(json.dumps(USUAL))
+    for name in path[:-1]:
+        changing = changing.setdefault(name, {})
+    changing[path[-1]] = "HERE"
+    return json.dumps(video).encode().replace(b'"HERE"', value)
+
+
 def usual(line: bytes, *, safe: bool = False) -> bytes | msgspec.Raw:
     """The row of a video that is alone in its response, or the video if it is not usual."""
     (found,) = parse_text(partial(usual_rows, fetched_at=NOW, safe=safe), b'{"items":[%b]}' % line).values()
@@ -76,6 +85,30 @@ def assert_same(sent: bytes) -> None:
 def test_every_field_is_in_its_column(path: tuple[str, ...], kind: Any) -> None:
     for value in (value_of(kind), "", "-1", 5, -0.5, None, [None], {"x": 1}, {"title": "=x"}, "\ud83d"):
         assert_same(with_value(path, value))
+
+
+@pytest.mark.parametrize(("path", "kind"), PATHS, ids=lambda each: "_".join(each) if isinstance(each, tuple) else "")
+def test_every_field_of_a_usual_video_is_in_its_column(path: tuple[str, ...], kind: Any) -> None:
+    for value in (value_of(kind), "", "-1", "=x", "None", 'a"b', 5, -0.5, None, [None], ["a", "b"], {"title": "=x"}):
+        assert_same(changed(path, json.dumps(value).encode()))
+
+
+def test_times_are_in_the_form_that_the_api_sends() -> None:
+    for time in ("2020-02-29T01:02:03Z", "2021-02-29T01:02:03Z", "2020-02-29t01:02:03z", "2020-02-29 01:02:03Z"):
+        assert_same(changed(("snippet", "publishedAt"), json.dumps(time).encode()))
+    for time in ("2020-01-01T01:02:03", "2020-01-01T01:02:03.5Z", "2020-01-01T01:02:60Z", "2020-01-01T24:00:00Z"):
+        assert_same(changed(("snippet", "publishedAt"), json.dumps(time).encode()))
+    for time in ("0000-01-01T01:02:03Z", "9999-12-31T23:59:59Z", "2020-01-01T01:02+02:00", "2020-01-01T01:02:0\u0663Z"):
+        assert_same(changed(("snippet", "publishedAt"), json.dumps(time).encode()))
+
+
+TAGS = rb"""[] [""] [","] ["a","b"] ["a,","b"] ["",","] ["a",",",","] ["",5] [",",5] [",",5,"b"] ["a",5,"b"] ["a",null]
+[["a"],"b"] ["a",["b"]] {"a":"b"} "a" 5 ["a\\\\","b"] ["\\"","\\u0026"] ["\\ud83d"]""".split()
+
+
+@pytest.mark.parametrize("tags", [*TAGS, b'[ "a" ]', b'["a" ,"b"]', b'["a", ",",5]', b'["\xc3\xa9"]', b'["\xff"]'])
+def test_tags_are_a_list_of_texts(tags: bytes) -> None:
+    assert_same(changed(("snippet", "tags"), tags))
 
 
 def test_all_fields_together() -> None:
