@@ -245,16 +245,14 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_ledger_that_is_not_consistent(cli: CommandLine, api: Api, damage: str) -> None:
-    cli.load(120)
-    cli.ok("-q", "run")
-    cli.ok("verify")
-    db = sqlite3.connect(cli.folder / "harvest.db")
+def test_a_ledger_that_is_not_consistent(crawled: CommandLine, damage: str) -> None:
+    crawled.ok("verify")
+    db = sqlite3.connect(crawled.folder / "harvest.db")
     db.execute("PRAGMA ignore_check_constraints = ON")
     assert db.execute(DAMAGES[damage]).rowcount == 1
     db.commit()
     db.close()
-    result = cli("verify")
+    result = crawled("verify")
     assert result.exit_code == 5, result.stderr
     assert result.stderr.startswith("Error: The ledger is not consistent:\n  ")
     assert "Nothing was changed." in result.stderr
@@ -271,13 +269,11 @@ def test_an_export_that_must_be_complete(cli: CommandLine, api: Api) -> None:
 
 
 @pytest.mark.parametrize("change", [lambda data: data[:-10], lambda data: data.replace(b"1", b"2", 1)])
-def test_a_published_file_that_was_changed(cli: CommandLine, api: Api, change: Callable[[bytes], bytes]) -> None:
-    cli.load(120)
-    for words in ("run", "export songs.json", "verify --export songs.json"):
-        cli.ok("-q", *words.split())
-    path = cli.folder / "songs.json"
+def test_a_published_file_that_was_changed(crawled: CommandLine, change: Callable[[bytes], bytes]) -> None:
+    crawled.ok("-q", "verify", "--export", "songs.json")
+    path = crawled.folder / "songs.json"
     path.write_bytes(change(path.read_bytes()))
-    assert_says(cli("verify", "--export", "songs.json"), 5, "songs.json")
+    assert_says(crawled("verify", "--export", "songs.json"), 5, "songs.json")
 
 
 # --- how errors look

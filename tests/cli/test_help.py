@@ -7,16 +7,14 @@ import re
 import shlex
 import shutil
 import signal
-from pathlib import Path
 
 import click
 import pytest
-from children import ForkedSimulator, Program, Simulate
+from children import Program, Simulate
 from command_line import CommandLine
 from waiting import wait_until
 
 from harvester.cli import main
-from harvester.simulator import SimulatorSettings, make_ids
 
 COMMANDS = ["", *sorted(main.commands)]
 RUN_FOR_EVER = {"simulate"}
@@ -34,21 +32,6 @@ def examples_of(name: str) -> list[list[str]]:
     assert all(line.startswith(f"Example: harvester {name}") for line in lines if name)
     examples = [shlex.split(line.removeprefix("Example: harvester ")) for line in lines]
     return [[ELSEWHERE.get(word, word) for word in words] for words in examples]
-
-
-@pytest.fixture(scope="module")
-def crawled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with all that the examples speak of."""
-    program = Program(tmp_path_factory.mktemp("crawled"))
-    ids = [f"1,{video_id}" for video_id in make_ids(0, 120)]
-    (program.folder / "songs.csv").write_text("\n".join(["user,song", *ids, ""]), encoding="utf-8")
-    with ForkedSimulator(SimulatorSettings()) as simulator:
-        program.env |= {"HARVESTER_YOUTUBE__BASE_URL": simulator.base_url, "YOUTUBE_API_KEY": "any"}
-        for words in ("init", "load", "run", "export songs.json"):
-            done = program.here("-q", *words.split())
-            assert done.returncode == 0, done.stderr
-    shutil.copy(program.folder / "config.toml", program.folder / "crawl.toml")
-    return program.folder
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -82,11 +65,11 @@ def test_each_command_is_told_in_a_whole_sentence(cli: CommandLine, group: str) 
 
 
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name not in RUN_FOR_EVER])
-@pytest.mark.usefixtures("api")
-def test_the_examples_run(cli: CommandLine, crawled: Path, name: str) -> None:
-    shutil.copytree(crawled, cli.folder, dirs_exist_ok=True)
+@pytest.mark.usefixtures("common_api")
+def test_the_examples_run(crawled: CommandLine, name: str) -> None:
+    shutil.copy("config.toml", "crawl.toml")
     for example in examples_of(name):
-        result = cli(*example)
+        result = crawled(*example)
         assert result.exit_code == 0, result.stderr
 
 

@@ -26,7 +26,7 @@ def source(cli: CommandLine) -> Path:
 @pytest.fixture
 def crawl(cli: CommandLine, api: Api, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HARVESTER_RUN__CONCURRENCY", "1")
-    cli.load(5_000)
+    cli.load(500)
     return cli.folder
 
 
@@ -59,15 +59,17 @@ class TestLoad:
 
 
 class TestRun:
-    def test_videos_units_left_calls_and_time_left(self, crawl: Path) -> None:
+    def test_videos_units_left_calls_and_time_left(self, cli: CommandLine, crawl: Path) -> None:
+        cli.load(1_500)
         out, bar = on_a_terminal(crawl, "run")
-        assert out.startswith("Nothing left: 100 calls")
-        figures = r"run \S+ [\d,]+ of 5,000 ids, ([\d,]+) units left today, (\d+) calls, [\d.]+/s, 0 wasted, 0:\d\d"
+        assert out.startswith("Nothing left: 30 calls")
+        figures = r"run \S+ [\d,]+ of 1,500 ids, ([\d,]+) units left today, (\d+) calls, [\d.]+/s, 0 wasted, 0:\d\d"
         seen = re.findall(figures, bar)
         assert len(seen) > 3
         assert all(int(units.replace(",", "")) == 10_000 - 11 * int(calls) for units, calls in seen)
 
-    def test_a_stop_is_told_above_the_line(self, crawl: Path) -> None:
+    def test_a_stop_is_told_above_the_line(self, cli: CommandLine, crawl: Path) -> None:
+        cli.load(5_000)
         out, bar = on_a_terminal(crawl, "run", stop_at=" calls, ")
         assert out.startswith("Stopped: ")
         reported = [line for line in lines_of(bar) if "stopping" in line]
@@ -77,12 +79,12 @@ class TestRun:
     def test_a_narrow_terminal_without_colours_gets_what_fits(self, crawl: Path) -> None:
         env = {"COLUMNS": "40", "NO_COLOR": "1", "HARVESTER_LOG__LEVEL": "WARNING"}
         _, bar = on_a_terminal(crawl, "run", raw=True, **env)
-        assert "of 5,000 ids" in bar
+        assert "of 500 ids" in bar
         assert_one_line_each(bar, 40)
         assert not re.search(r"\x1b\[[0-9;]*m", bar)
 
     def test_without_a_terminal_a_line_now_and_then(self, crawl: Path) -> None:
-        figures = r"INFO +run: [\d,]+ of 5,000 ids, [\d,]+ units left today, \d+ calls, [\d.]+/s, 0 wasted"
+        figures = r"INFO +run: [\d,]+ of 500 ids, [\d,]+ units left today, \d+ calls, [\d.]+/s, 0 wasted"
         assert re.search(figures, piped(crawl, "run").stderr)
 
 
@@ -94,7 +96,7 @@ class TestRehearse:
         assert re.search(r"rehearse .*[1-9][\d,]* of 1,000 videos, day 2026-03-05, \d+ calls, \d+ wasted", bar)
 
     def test_a_program_that_reads_sees_the_days_alone(self, tmp_path: Path) -> None:
-        done = piped(tmp_path, *REHEARSE)
+        done = piped(tmp_path, "rehearse", "--videos", "100")
         assert done.stderr == ""
 
 
@@ -109,6 +111,6 @@ def test_where_no_line_can_be_drawn_or_is_wanted_none_is(crawl: Path, options: l
     if "-q" in options:
         assert reported == ""
     else:
-        assert "of 5,000 ids" in reported
+        assert "of 500 ids" in reported
     if env.get("TERM") != "dumb":
         assert [json.loads(line)["level"] for line in reported.splitlines()] == ["INFO"] * len(reported.splitlines())

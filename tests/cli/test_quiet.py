@@ -7,7 +7,7 @@ import signal
 
 import pytest
 from children import Program
-from command_line import Api, CommandLine
+from command_line import CommandLine
 from waiting import wait_until
 
 from harvester.cli import main
@@ -31,7 +31,7 @@ LINES = {
     "ledger": "ledger copy sqlite:///harvest.db sqlite:///moved.db",
     "doctor": "doctor --offline",
     "schedule": "schedule --zone Europe/Paris",
-    "rehearse": "rehearse --videos 200 --faults hostile",
+    "rehearse": "rehearse --videos 100 --faults hostile",
 }
 BY_ITSELF = {"simulate"}
 
@@ -40,18 +40,10 @@ def test_every_command_is_here() -> None:
     assert set(main.commands) <= set(LINES) | BY_ITSELF
 
 
-@pytest.fixture
-def session(cli: CommandLine, api: Api) -> CommandLine:
-    cli.ok("init")
-    cli.load(120)
-    cli.ok("-q", "run")
-    cli.ok("-q", "export", "songs.json")
-    return cli
-
-
 @pytest.mark.parametrize("name", sorted(set(main.commands) - BY_ITSELF))
-def test_quiet_says_nothing_where_nothing_is_wrong(session: CommandLine, name: str) -> None:
-    result = session("-q", *LINES[name].split())
+@pytest.mark.usefixtures("common_api")
+def test_quiet_says_nothing_where_nothing_is_wrong(crawled: CommandLine, name: str) -> None:
+    result = crawled("-q", *LINES[name].split())
     assert result.exit_code == 0
     assert result.stderr == ""
 
@@ -71,7 +63,8 @@ def test_quiet_never_says_more_than_the_settings_do() -> None:
     assert logging.getLogger("harvester").level == logging.WARNING
 
 
-@pytest.mark.parametrize("line", ["load songs.csv", "run", "run --dry-run", "rehearse --videos 200"])
-def test_more_is_said_on_request(cli: CommandLine, api: Api, line: str) -> None:
+@pytest.mark.parametrize("line", ["load songs.csv", "run", "run --dry-run", "rehearse --videos 50"])
+@pytest.mark.usefixtures("common_api")
+def test_more_is_said_on_request(cli: CommandLine, line: str) -> None:
     cli.load(120)
     assert "DEBUG" in cli("-v", *line.split()).stderr

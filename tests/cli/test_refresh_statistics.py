@@ -18,14 +18,12 @@ COUNTS = ("viewCount", "likeCount", "commentCount")
 
 
 @pytest.fixture
-def crawled(cli: CommandLine, api: Api) -> CommandLine:
-    cli.ok("init")
-    cli.load(VIDEOS)
-    cli.ok("-q", "run")
-    with closing(sqlite3.connect(cli.folder / "harvest.db")) as db:
+def crawled(crawled: CommandLine, api: Api) -> CommandLine:
+    """A crawl of long ago; this API has not been asked anything yet."""
+    with closing(sqlite3.connect(crawled.folder / "harvest.db")) as db:
         db.execute("UPDATE responses SET fetched_at = '2026-01-01T00:00:00.000000Z'")
         db.commit()
-    return cli
+    return crawled
 
 
 def published(cli: CommandLine) -> list[dict[str, Any]]:
@@ -63,7 +61,7 @@ def test_new_counts_are_published_and_nothing_else_is_touched(crawled: CommandLi
     assert "3 of 10,000 units of their own spent today" in crawled.ok("status")
     report = api.simulator.report()
     assert [day["units"] for day in report["statistics_days"].values()] == [3]
-    assert [day["units"] for day in report["days"].values()] == [33]
+    assert report["days"] == {}
     # The export of before is of a ledger that has moved on.
     crawled.ok("verify", "--export", "before.json")
     new_videos = published(crawled)

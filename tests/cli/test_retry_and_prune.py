@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from command_line import Api, CommandLine
@@ -14,17 +16,24 @@ from crawled_ledger import crawled_ledger, in_order
 VIDEOS = 400
 
 
+@pytest.fixture(scope="module")
+def ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight calls, four of them of long ago."""
+    path = tmp_path_factory.mktemp("crawled") / "harvest.db"
+    crawled_ledger(path, VIDEOS, in_order(VIDEOS), missing_share=0.1)
+    change(path, "UPDATE responses SET fetched_at = '2020-01-01T00:00:00.000000Z' WHERE call_id <= 4")
+    change(path, "UPDATE responses SET fetched_at = '2100-01-01T00:00:00.000000Z' WHERE call_id > 4")
+    return path
+
+
 @pytest.fixture
-def crawled(cli: CommandLine) -> CommandLine:
-    """Eight calls, four of them of long ago; five ids failed, three of them by a timeout."""
-    crawled_ledger(cli.folder / "harvest.db", VIDEOS, in_order(VIDEOS), missing_share=0.1)
-    change(cli, "UPDATE responses SET fetched_at = '2020-01-01T00:00:00.000000Z' WHERE call_id <= 4")
-    change(cli, "UPDATE responses SET fetched_at = '2100-01-01T00:00:00.000000Z' WHERE call_id > 4")
+def crawled(cli: CommandLine, ledger: Path) -> CommandLine:
+    shutil.copytree(ledger.parent, cli.folder, dirs_exist_ok=True)
     return cli
 
 
-def change(cli: CommandLine, *statements: str) -> None:
-    with closing(sqlite3.connect(cli.folder / "harvest.db")) as db:
+def change(path: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(path)) as db:
         for statement in statements:
             db.execute(statement)
         db.commit()
@@ -40,7 +49,7 @@ def fail_some(cli: CommandLine) -> None:
     """By calls that ended so, entered by hand with all that is counted of them."""
     for number, (reason, ids) in enumerate({"timeout": 3, "backendError": 2}.items(), 100):
         change(
-            cli,
+            cli.folder / "harvest.db",
             "INSERT INTO calls (id, run_id, quota_day, units, ids, attempt, first_position, last_position, state,"
             f" reason, started_at, finished_at) VALUES ({number}, 1, '2026-11-23', 0, {ids}, 1, 401, 405, 'failed',"
             f" '{reason}', '2026-11-23T10:00:00.000000Z', '2026-11-23T10:00:00.000000Z')",

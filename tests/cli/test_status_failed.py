@@ -97,7 +97,7 @@ def test_what_goes_not_together_is_refused(cli: CommandLine, line: str) -> None:
 
 def test_they_are_streamed(tmp_path: Path) -> None:
     given_up_ledger(tmp_path / "harvest.db", ["backendError"])
-    many = 60_000
+    many = 40_000
     _fail(tmp_path / "harvest.db", many)
     with SqliteReader(tmp_path / "harvest.db") as reader:
         next(iter(reader.failed()))
