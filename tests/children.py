@@ -94,7 +94,7 @@ class Program:
 
     def run(self, *arguments: str, stdin: bytes = b"", timeout: float = LIMIT_SECONDS) -> CompletedProcess[str]:
         """Run it to its end."""
-        return run(self.module, arguments, folder=self.folder, env=self._environment(), stdin=stdin, timeout=timeout)
+        return run(self.module, arguments, folder=self.folder, env=self.environment(), stdin=stdin, timeout=timeout)
 
     def here(self, *arguments: str, stdin: bytes = b"") -> CompletedProcess[str]:
         """The same in this process: ten times quicker, where a process of its own is not what is proved."""
@@ -106,7 +106,7 @@ class Program:
 
     def start(self, *arguments: str, stdin: int = subprocess.DEVNULL, module: str | None = None) -> Child:
         """Start it, or a module of its folder; whatever still runs when the test ends is killed."""
-        child = Child(module or self.module, arguments, self.folder, self._environment(), stdin)
+        child = Child(module or self.module, arguments, self.folder, self.environment(), stdin)
         self._children.append(child)
         return child
 
@@ -114,6 +114,6 @@ class Program:
         for child in self._children:
             child.kill()
 
-    def _environment(self) -> dict[str, str]:
-        # A warning in a child would be lost otherwise.
+    def environment(self) -> dict[str, str]:
+        """Of its processes. A warning in one of them would be lost otherwise."""
         return os.environ | {"PYTHONWARNINGS": "error", "NO_PROXY": "127.0.0.1"} | self.env

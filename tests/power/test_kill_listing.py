@@ -39,7 +39,7 @@ def test_the_next_run_goes_on_at_the_page_that_was_under_way(prepare_crawl: Prep
     crawl = prepare_crawl(0, concurrency=1, latency_seconds=0, units_per_call=1, daily_units=100)
     asyncio.run(discover(crawl, f"@songs-{UPLOADS}"))
     death = json.dumps({"point": point, "visit": 3})
-    died = run(PROGRAM, [death, "run"], folder=crawl.harvester.folder, env=crawl.harvester.env)
+    died = run(PROGRAM, [death, "run"], folder=crawl.harvester.folder, env=crawl.harvester.environment())
     assert died.returncode == -signal.SIGKILL, died.stderr
     with crawl.reader() as reader:
         assert reader.findings() == []

@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -41,7 +42,7 @@ from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.simulator import SimulatorProcess, SimulatorSettings, make_ids, truth
 
 PROGRAM = Path(__file__).with_name("crawling.py")
-VIDEOS = 6_000
+VIDEOS = 4_000
 IMAGES = 12
 LONGEST_WAIT_SECONDS = 0.02
 MOST_CALLS = 9
@@ -62,7 +63,7 @@ class Crawled:
 @pytest.fixture(scope="module")
 def crawled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crawled]:
     folder = tmp_path_factory.mktemp("power")
-    with ForkedSimulator(SimulatorSettings(latency_seconds=0.01)) as simulator:
+    with ForkedSimulator(SimulatorSettings(latency_seconds=0.015)) as simulator:
         yield crawl(folder, simulator)
 
 
@@ -124,6 +125,7 @@ def test_the_crawl_that_was_held_up_so_often_ends_as_if_it_had_not_been(crawled:
 # --- the tail of the WAL that was not waited for
 
 
+@cache
 def surely_on_disk(image: Image) -> int:
     """Where in the WAL the last commit ends of which it is sure that it was waited for.
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
+from forks import ForkedProcess, start
 from waiting import LIMIT_SECONDS
 
 # Bodies made while they are read, as a ledger reads them: nothing holds more than one.
@@ -70,7 +72,9 @@ except HarvesterError as error:
 """
 
 MEMORY = """
-import pandas, botocore.session  # what a real process has loaded already is not the export's
+asked, uri, responses = (uri, responses), uri.replace("songs", "first"), 40
+go(sys.argv[3])  # what every export takes, of modules and of libraries' pages
+uri, responses = asked
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 manifest = go(sys.argv[3])
 after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -82,8 +86,9 @@ class Sink(BaseHTTPRequestHandler):
     """As much of S3 as an upload needs: it takes parts and keeps none."""
 
     protocol_version = "HTTP/1.1"
-    sent = published = 0
-    """Bytes of the object."""
+    sent = 0
+    published: ClassVar[dict[str, int]] = {}
+    """Bytes of the object that is being sent, and of those that were."""
 
     def do_PUT(self) -> None:
         left = int(self.headers["Content-Length"])
@@ -93,16 +98,17 @@ class Sink(BaseHTTPRequestHandler):
         self.answer(b"")
 
     def do_HEAD(self) -> None:
-        there = Sink.published and self.path == "/bucket/songs.json"
-        self.answer(b"", 200 if there else 404, Sink.published if there else 0)
+        self.answer(b"", 200 if self.path in Sink.published else 404, Sink.published.get(self.path, 0))
 
     def do_GET(self) -> None:
         self.answer(b"<ListMultipartUploadsResult></ListMultipartUploadsResult>")
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"] or 0))
-        begins = self.path.endswith("?uploads")
-        Sink.sent, Sink.published = (0, 0) if begins else (Sink.sent, Sink.sent)
+        path, _, query = self.path.partition("?")
+        if query != "uploads":
+            Sink.published[path] = Sink.sent
+        Sink.sent = 0
         self.answer(b'<Result><UploadId>1</UploadId><ETag>"part"</ETag></Result>')
 
     def answer(self, body: bytes, status: int = 200, size: int | None = None) -> None:
@@ -127,57 +133,62 @@ def sink() -> Iterator[str]:
         thread.join()
 
 
-def start(script: str, *arguments: object, **environment: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", COMMON + script, *map(str, arguments)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=os.environ | environment,
-    )
+def begin(folder: Path, script: str, *arguments: object, **environment: str) -> ForkedProcess | subprocess.Popen[bytes]:
+    program = folder / "script.py"
+    program.write_text(COMMON + script, encoding="utf-8")
+    streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    return start(program, list(map(str, arguments)), folder=folder, env=os.environ | environment, **streams)
 
 
-def run(script: str, *arguments: object, **environment: str) -> str:
-    with start(script, *arguments, **environment) as process:
-        out, _ = process.communicate(timeout=LIMIT_SECONDS)
-    assert process.returncode == 0
-    return out
+def run(folder: Path, script: str, *arguments: object, **environment: str) -> str:
+    process = begin(folder, script, *arguments, **environment)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with process.stdin, process.stdout:
+        out = process.stdout.read()
+    assert process.wait(LIMIT_SECONDS) == 0
+    return out.decode()
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Iterator[Path]:
-    path = tmp_path / "songs.json"
+    path = tmp_path / "published" / "songs.json"
+    path.parent.mkdir()
     path.write_bytes(b"old")
     yield path
-    path.unlink()  # hundreds of megabytes, which pytest would keep for three runs
+    shutil.rmtree(path.parent)  # more than a hundred megabytes, which pytest would keep for three runs
 
 
 def test_kill_9_in_the_middle_leaves_the_old_file(path: Path) -> None:
-    with start(KILLED, path, 20) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "halfway\n"
+    process = begin(path.parent.parent, KILLED, path, 20)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with process.stdin, process.stdout:
+        assert process.stdout.readline() == b"halfway\n"
         process.kill()
+        process.wait(LIMIT_SECONDS)
     assert path.read_bytes() == b"old"
     assert len(list(path.parent.iterdir())) == 3, "a killed process cannot clean up its two drafts"
-    run("go()", path, 20)
+    run(path.parent.parent, "go()", path, 20)
     assert sorted(file.name for file in path.parent.iterdir()) == ["songs.json", "songs.json.manifest.json"]
     with path.open() as file:
         assert len(json.load(file)) == 20
 
 
 def test_a_disk_that_fills_up_leaves_the_old_file(path: Path) -> None:
-    assert run(FULL_DISK, path, 20) == "StorageUnavailable 4 ['songs.json']\n"
+    assert run(path.parent.parent, FULL_DISK, path, 20) == "StorageUnavailable 4 ['songs.json']\n"
     assert path.read_bytes() == b"old"
 
 
 @pytest.mark.parametrize("compression", ["none", "gzip"])
 def test_memory_does_not_grow_with_the_export(path: Path, compression: str) -> None:
-    figures = json.loads(run(MEMORY, path, 500, compression))
+    figures = json.loads(run(path.parent.parent, MEMORY, path, 500, compression))
     assert figures["bytes"] > (250e6 if compression == "none" else 140e6)
+    print(figures)
     assert figures["kib"] < 100 * 1024
 
 
-def test_memory_does_not_grow_with_an_upload(sink: str) -> None:
+def test_memory_does_not_grow_with_an_upload(sink: str, tmp_path: Path) -> None:
     aws = {
         "AWS_ENDPOINT_URL": sink,
         "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
@@ -187,6 +198,7 @@ def test_memory_does_not_grow_with_an_upload(sink: str) -> None:
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "NO_PROXY": "127.0.0.1",
     }
-    figures = json.loads(run(MEMORY, "s3://bucket/songs.json", 400, "none", **aws))
+    figures = json.loads(run(tmp_path, MEMORY, "s3://bucket/songs.json", 400, "none", **aws))
     assert figures["bytes"] > 200e6
+    print(figures)
     assert figures["kib"] < 100 * 1024
