@@ -23,9 +23,13 @@ from waiting import LIMIT_SECONDS
 Stream: TypeAlias = "IO[bytes] | int | None"
 
 
+NOT_AT_START = ("PYTHONWARNINGS", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE")
+"""The last two are often set around tests; a program opens its own streams, and what is forked has been compiled."""
+
+
 def read_at_start(env: Mapping[str, str]) -> dict[str, str]:
     """What nobody looks at again who has imported all: where it is other than ours, a process begins from nothing."""
-    return {name: value for name, value in env.items() if name.startswith("PYTHON") and name != "PYTHONWARNINGS"}
+    return {name: value for name, value in env.items() if name.startswith("PYTHON") and name not in NOT_AT_START}
 
 
 READ_AT_START = read_at_start(os.environ)
