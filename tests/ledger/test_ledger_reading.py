@@ -28,7 +28,7 @@ from harvester.ledger.ledger import Ledger
 from harvester.ledger.reader import LedgerReader
 from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.sqlite.reader import SqliteReader
-from harvester.model import GiveBack, IdRecord, Progress, RunCalls, VideoState
+from harvester.model import EVERYTHING, GiveBack, IdRecord, Progress, RunCalls, Span, VideoState
 
 
 async def settled(ledger: Ledger, run: int, size: int, *, start: int = 0, among: range | None = None) -> int:
@@ -122,6 +122,15 @@ async def test_responses_come_in_load_order_whatever_the_order_of_the_calls(
         await ledger.settle(batch, good(batch), NOW)
     assert [stored.first_position for stored in reader.responses()] == sorted(starts)
     assert [stored.call_id for stored in reader.responses()] == [2, 4, 3, 1, 5]
+
+
+async def test_the_ends_of_what_is_fetched_in_a_span(ledger: Ledger, run: int, reader: LedgerReader) -> None:
+    await ledger.add(video_ids(200), [], 0)
+    for start in (51, 151):
+        batch = await a_batch(ledger, run, among=range(start, start + 10))
+        await ledger.settle(batch, good(batch), NOW)
+    spans = [EVERYTHING, Span(1, 150), Span(55, 155), Span(61, 150), Span(160, 160)]
+    assert [reader.fetched_ends(span) for span in spans] == [(51, 160), (51, 60), (55, 155), None, (160, 160)]
 
 
 async def test_many_responses_come_in_load_order(ledger: Ledger, run: int, reader: LedgerReader) -> None:
