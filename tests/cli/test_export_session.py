@@ -40,9 +40,9 @@ def test_run_export_verify(cli: CommandLine, api: Api) -> None:
     assert about["sha256"] == hashlib.sha256(data).hexdigest()
 
 
-def test_a_compressed_export_holds_the_same(cli: CommandLine, api: Api) -> None:
-    cli.load(120)
-    by_hand(cli, "run", "export songs.json", "export songs.json.gz --compression gzip")
+def test_a_compressed_export_holds_the_same(crawled: CommandLine) -> None:
+    cli = crawled
+    by_hand(cli, "export songs.json.gz --compression gzip")
     assert cli.ok("verify", "--export", "songs.json.gz").splitlines()[-1].startswith("songs.json.gz is what")
     plain = (cli.folder / "songs.json").read_bytes()
     with gzip.open(cli.folder / "songs.json.gz", "rb") as file:
@@ -50,10 +50,9 @@ def test_a_compressed_export_holds_the_same(cli: CommandLine, api: Api) -> None:
     assert (cli.folder / "songs.json.gz").stat().st_size < len(plain) / 2
 
 
-def test_the_same_ledger_exports_the_same_bytes(cli: CommandLine, api: Api) -> None:
-    cli.load(120)
-    by_hand(cli, "run", "export one.json", "export two.json")
-    assert (cli.folder / "one.json").read_bytes() == (cli.folder / "two.json").read_bytes()
+def test_the_same_ledger_exports_the_same_bytes(crawled: CommandLine) -> None:
+    by_hand(crawled, "export one.json", "export two.json")
+    assert (crawled.folder / "one.json").read_bytes() == (crawled.folder / "two.json").read_bytes()
 
 
 def test_an_export_that_is_not_complete_says_so(cli: CommandLine, api: Api) -> None:

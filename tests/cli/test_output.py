@@ -22,7 +22,7 @@ SESSION = ["load songs.csv", "plan", "run", "status", "export songs.json", "veri
 
 
 @pytest.fixture
-def session(cli: CommandLine, api: Api) -> CommandLine:
+def session(cli: CommandLine, common_api: None) -> CommandLine:
     cli.load(120)
     return cli
 
@@ -119,19 +119,19 @@ BOLD = re.compile(r"\x1b\[1m")
 
 
 @pytest.mark.parametrize("line", ["status", "run", "--config nowhere.toml status"])
-def test_a_terminal_gets_colours_unless_they_are_unwanted(session: CommandLine, line: str) -> None:
-    session.ok("run")
-    assert (COLOUR if "status" in line else BOLD).search(on_a_terminal(session.folder, line))
-    assert not COLOUR.search(on_a_terminal(session.folder, line, NO_COLOR="1"))
-    assert "\x1b" not in on_a_terminal(session.folder, line, TERM="dumb")
+@pytest.mark.usefixtures("common_api")
+def test_a_terminal_gets_colours_unless_they_are_unwanted(crawled: CommandLine, line: str) -> None:
+    assert (COLOUR if "status" in line else BOLD).search(on_a_terminal(crawled.folder, line))
+    assert not COLOUR.search(on_a_terminal(crawled.folder, line, NO_COLOR="1"))
+    assert "\x1b" not in on_a_terminal(crawled.folder, line, TERM="dumb")
 
 
 @pytest.mark.parametrize("line", ["doctor --offline", "verify --export nowhere.json", "prune --older-than 30d"])
-def test_a_narrow_terminal_breaks_lines_between_words(session: CommandLine, line: str) -> None:
-    session.ok("run")
-    (session.folder / "harvest.db").rename("h.db")
+@pytest.mark.usefixtures("common_api")
+def test_a_narrow_terminal_breaks_lines_between_words(crawled: CommandLine, line: str) -> None:
+    (crawled.folder / "harvest.db").rename("h.db")
     short = {"HARVESTER_LEDGER__URL": "sqlite:///h.db", "COLUMNS": "50", "NO_COLOR": "1"}
-    output = on_a_terminal(session.folder, line, **short).replace("\r", "")
+    output = on_a_terminal(crawled.folder, line, **short).replace("\r", "")
     output = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", output)
     too_long = [text for text in output.splitlines() if len(text) > 50]
     # A path is left whole: who copies it gets it all.

@@ -80,13 +80,11 @@ def test_a_day_that_the_api_closed(cli: CommandLine, api: Api) -> None:
     assert reported["harvester_quota_units_spent", ""] == 11
 
 
-def test_what_the_ledger_says_breaks_no_line(cli: CommandLine, api: Api) -> None:
-    cli.load(50)
-    cli.ok("-q", "run")
-    with closing(sqlite3.connect(cli.folder / "harvest.db")) as db, db:
+def test_what_the_ledger_says_breaks_no_line(crawled: CommandLine) -> None:
+    with closing(sqlite3.connect(crawled.folder / "harvest.db")) as db, db:
         db.execute("UPDATE runs SET reason = ?", ('a "quoted" \\ word\nharvester_videos 7 \x1b[31m\u202e',))
-    cli.ok("status", "--prometheus", "crawl.prom")
-    (ending,) = (label for name, label in samples(cli.folder / "crawl.prom") if name == "harvester_last_run_ending")
+    crawled.ok("status", "--prometheus", "crawl.prom")
+    (ending,) = (label for name, label in samples(crawled.folder / "crawl.prom") if name == "harvester_last_run_ending")
     assert ending == 'a "quoted" \\ word harvester_videos 7 [31m\\u202e'
 
 
@@ -102,9 +100,9 @@ def test_json_can_be_asked_for_too(cli: CommandLine) -> None:
     assert samples(cli.folder / "crawl.prom")
 
 
-def test_statistics_have_metrics_once_they_are_fetched(cli: CommandLine, api: Api) -> None:
-    cli.load(60)
-    cli.ok("-q", "run")
+@pytest.mark.usefixtures("common_api")
+def test_statistics_have_metrics_once_they_are_fetched(crawled: CommandLine) -> None:
+    cli = crawled
     cli.ok("status", "--prometheus", "crawl.prom")
     assert not any(name.startswith("harvester_statistics") for name, _ in samples(cli.folder / "crawl.prom"))
     with closing(sqlite3.connect(cli.folder / "harvest.db")) as db:
@@ -119,11 +117,9 @@ def test_statistics_have_metrics_once_they_are_fetched(cli: CommandLine, api: Ap
         assert reported[f"harvester_statistics_{name}", ""] == status[key] > 0
 
 
-def test_units_and_names_are_those_that_prometheus_wants(cli: CommandLine, api: Api) -> None:
-    cli.load(100)
-    cli.ok("-q", "run")
-    cli.ok("status", "--prometheus", "crawl.prom")
-    for family in text_string_to_metric_families((cli.folder / "crawl.prom").read_text(encoding="utf-8")):
+def test_units_and_names_are_those_that_prometheus_wants(crawled: CommandLine) -> None:
+    crawled.ok("status", "--prometheus", "crawl.prom")
+    for family in text_string_to_metric_families((crawled.folder / "crawl.prom").read_text(encoding="utf-8")):
         assert family.name.startswith("harvester_")
         assert family.documentation.endswith(".")
         # The parser takes the ending away from a counter's family, and leaves it with its samples.
