@@ -34,10 +34,14 @@ if TYPE_CHECKING:
 
 # Port 0, and 127.0.0.1 because moto listens on every interface unless told. It ends with its standard input,
 # so a test run that is killed leaves no server behind. It accepts parts smaller than S3 does, and keeps all in memory.
+# For each request it would look twice which services its package has.
 MOTO = """
 import os, sys
 os.environ |= {"S3_UPLOAD_PART_MIN_SIZE": "1048576", "MOTO_S3_DEFAULT_KEY_BUFFER_SIZE": "100000000"}
+import moto.backends
 from moto.server import ThreadedMotoServer
+services = frozenset(moto.backends.list_of_moto_modules())
+moto.backends.list_of_moto_modules = lambda: services
 server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
 server.start()
 print("http://127.0.0.1:%d" % server.get_host_and_port()[1], flush=True)
