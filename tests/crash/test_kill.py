@@ -70,8 +70,9 @@ def test_after_a_kill_readers_see_a_sound_ledger_and_the_next_run_starts_at_once
 
 @on_both
 def test_status_verify_and_export_work_beside_a_running_crawl(prepare_crawl: PrepareCrawl) -> None:
-    crawl = prepare_crawl(5_000, latency_seconds=0.5)
-    run = crawl.start_and_reach(20)
+    # Under way for 40 s, unless it is stopped.
+    crawl = prepare_crawl(20_000, latency_seconds=1.0)
+    run = crawl.start_and_reach(11)
     videos = crawl.status()["videos"]
     crawl.ok("verify")
     crawl.ok("export", "partial.json.gz", "--compression", "gzip")

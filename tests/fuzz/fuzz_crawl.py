@@ -40,7 +40,7 @@ from harvester.crawl.evidence import PROBE
 from harvester.crawl.run_report import Ending, RunReport
 from harvester.crawl.runner import Runner
 from harvester.errors import HarvesterError
-from harvester.ledger.postgres import transaction
+from harvester.ledger.postgres import connection
 from harvester.model import ProcessIdentity, VideoState
 
 CRAWLS = 10_000
@@ -282,7 +282,7 @@ def play(seed: int, database: Database) -> str | None:
     crawl = FuzzCrawl(make_plan(seed), database, loop)
     machine = SimpleNamespace(now=lambda zone: datetime.now(zone) + crawl.clock.ahead)
     try:
-        with patch.object(transaction, "datetime", machine):
+        with patch.object(connection, "datetime", machine):
             loop.run_until_complete(crawl.play())
     except Wrong as wrong:
         return f"{wrong}\n{_shown(crawl)}"

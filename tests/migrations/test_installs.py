@@ -86,7 +86,8 @@ def test_a_wheel_holds_all_it_needs(installed: Path, cwd: Path) -> None:
 def test_a_moved_installation_finds_its_own_migrations(installed: Path, tmp_path: Path, cwd: Path) -> None:
     """Also in a folder whose name Alembic's settings would take for something else."""
     moved = tmp_path / "100% here"
-    shutil.copytree(installed, moved)
+    # Under its first name nothing may be left that it could find.
+    shutil.move(shutil.copytree(installed, tmp_path / "before"), moved)
     assert try_out(cwd, path=moved)["migrations"] == str(moved / "harvester" / "migrations")
 
 
