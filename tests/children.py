@@ -22,6 +22,9 @@ from harvester.simulator import SimulatorProcess
 Simulate = Callable[..., SimulatorProcess]
 """The fixture `simulate`: starts a simulated API with these settings."""
 
+STRICT = "error,ignore:Creating scratch directories:UserWarning"
+"""Warnings are errors, but for one of Dask's that says that the machine is busy."""
+
 
 class ForkedSimulator(SimulatorProcess):
     """It starts in a tenth of the time."""
@@ -116,4 +119,4 @@ class Program:
 
     def environment(self) -> dict[str, str]:
         """Of its processes. A warning in one of them would be lost otherwise."""
-        return os.environ | {"PYTHONWARNINGS": "error", "NO_PROXY": "127.0.0.1"} | self.env
+        return os.environ | {"PYTHONWARNINGS": STRICT, "NO_PROXY": "127.0.0.1"} | self.env

@@ -188,8 +188,9 @@ def become(request: Request) -> None:
     os.environ.clear()
     os.environ.update(request.env)
     time.tzset()
-    if request.env.get("PYTHONWARNINGS") == "error":
+    if request.env.get("PYTHONWARNINGS", "").startswith("error"):
         warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", "Creating scratch directories")  # of Dask: the machine is busy
     sys.stdin = sys.__stdin__ = os.fdopen(0, closefd=False)
     sys.stdout = sys.__stdout__ = os.fdopen(1, "w", closefd=False)
     sys.stderr = sys.__stderr__ = os.fdopen(2, "w", buffering=1, errors="backslashreplace", closefd=False)
