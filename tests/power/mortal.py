@@ -23,6 +23,7 @@ from sqlalchemy import event
 
 from harvester import loader, maintenance, sources
 from harvester.cli import main
+from harvester.export import worker_processes
 from harvester.export.formats import sqlite
 from harvester.export.storage import local, local_draft, local_folder
 from harvester.ledger.ledger import Ledger
@@ -160,6 +161,8 @@ def arm(death: dict[str, Any]) -> None:
     if "migrations" in death:
         migrate.migrations_folder = lambda: Path(death["migrations"])
         migrate.REVISION = death["revision"]
+    if "processors" in death:
+        worker_processes._processors = lambda: death["processors"]
     if "point" in death:
         number = death.get("signal", signal.SIGKILL)
         POINTS[death["point"]](Countdown(death.get("visit", 1), death.get("delay_seconds"), number))

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 from children import Program
 from crawled_ledger import crawled_ledger, in_order
 from dying import dies
+from waiting import wait_until
 
 EXPORT = ["export", "songs.json"]
 
@@ -124,6 +128,38 @@ def test_what_came_after_a_kill_is_not_taken_for_ours(exported: Exported) -> Non
     reported = exported.harvester.here(*EXPORT)
     assert (reported.returncode, "did not write" in reported.stderr) == (3, True), reported.stderr
     assert (exported.file.read_bytes(), exported.manifest.exists()) == (mine, False)
+
+
+@pytest.mark.parametrize("name", ["songs.csv", "songs.jsonl.zst", "songs.parquet"])
+def test_the_old_file_of_other_formats_stands_too(exported: Exported, name: str) -> None:
+    file, export = exported.folder / name, ["export", name]
+    ok(exported.harvester, *export)
+    old = file.read_bytes()
+    dies(exported.folder, {"point": "while the draft is written"}, *export)
+    assert (file.read_bytes(), len(exported.drafts())) == (old, 2)
+    ok(exported.harvester, *export)
+    assert (file.read_bytes(), exported.drafts()) == (old, [])
+    ok(exported.harvester, "verify", "--export", name)
+
+
+def test_the_processes_that_make_rows_end_with_the_export(harvester: Program) -> None:
+    folder = harvester.folder
+    crawled_ledger(folder / "harvest.db", 4_000, in_order(4_000), missing_share=0)
+    # Two processors, for else it has none; the first 2,000 rows are its own.
+    dies(folder, {"point": "while the draft is written", "visit": 6, "processors": 2}, "export", "songs.csv")
+    wait_until(lambda: not processes_in(folder))
+    ok(harvester, "export", "songs.csv")
+    with (folder / "songs.csv").open(newline="", encoding="utf-8") as file:
+        assert len(list(csv.reader(file))) == 4_001
+    ok(harvester, "verify", "--export", "songs.csv")
+
+
+def processes_in(folder: Path) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            found += [process] if process.cwd() == str(folder) else []
+    return found
 
 
 def test_several_at_once_leave_one_whole_result(exported: Exported) -> None:
