@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Generator, Iterable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, closing
 from datetime import UTC, datetime
 from itertools import chain, islice
 from typing import TYPE_CHECKING
@@ -72,7 +72,7 @@ class SeenBefore:
 
 async def load_all(
     opening: Callable[[], AbstractAsyncContextManager[Ledger]],
-    sources: Iterable[tuple[str, Iterator[IdChunk]]],
+    sources: Iterable[tuple[str, Generator[IdChunk, None, None]]],
     reading: Reading | None = None,
     now: Callable[[], datetime] = _now,
 ) -> Loaded:
@@ -85,11 +85,12 @@ async def load_all(
     async with AsyncExitStack() as stack:
         for source, chunks in sources:
             try:
-                first = list(islice(chunks, 1))
-                if known is None:
-                    ledger = await stack.enter_async_context(opening())
-                    known = SeenBefore(await ledger.last_position())
-                loaded = await load(ledger, chain(first, chunks), reading, source=source, now=now, known=known)
+                with closing(chunks):
+                    first = list(islice(chunks, 1))
+                    if known is None:
+                        ledger = await stack.enter_async_context(opening())
+                        known = SeenBefore(await ledger.last_position())
+                    loaded = await load(ledger, chain(first, chunks), reading, source=source, now=now, known=known)
             except HarvesterError as error:
                 if total.rows:
                     error.state = f"The sources before it are in the ledger: {count(total.rows, 'row')}. {error.state}"

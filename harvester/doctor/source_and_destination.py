@@ -36,7 +36,7 @@ def check_source(config: Config) -> Finding:
         return ok("source", "It is standard input, which is not looked at.")
     try:
         chunks = read_ids(uri, column=settings.column, anonymous=settings.anonymous, limit=IDS_LOOKED_AT)
-        with closing(chunks):  # type: ignore[type-var]  # a generator, typed as the iterator that callers need
+        with closing(chunks):
             chunk = next(chunks, None)
     except HarvesterError as error:
         return problem("source", error)

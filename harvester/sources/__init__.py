@@ -14,7 +14,7 @@ sort_ids        texts as ids: distinct, valid or not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import BinaryIO
@@ -49,7 +49,7 @@ def read_ids(
     require_id: bool = False,
     stdin: BinaryIO | None = None,
     on_read: OnRead | None = None,
-) -> Iterator[IdChunk]:
+) -> Generator[IdChunk, None, None]:
     """Yield the ids of a source in its order, in chunks of at most `chunk_rows` rows, fewer if these are large.
 
     `uri` is a local path, `s3://`, `http://` or `https://`, or `-` for standard input. `column` names the ids in CSV
@@ -79,7 +79,7 @@ def _chunks(
     chunk_rows: int,
     on_read: OnRead | None,
     require_id: bool,
-) -> Iterator[IdChunk]:
+) -> Generator[IdChunk, None, None]:
     rows = 0
     if limit is not None and limit.reached and limit.most:
         return  # an earlier source reached the limit

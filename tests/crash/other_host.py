@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, tzinfo
 
 from harvester import clock
 from harvester.cli import main
-from harvester.ledger.postgres import connector, transaction
+from harvester.ledger.postgres import connection, connector
 
 
 class UpForLong(connector.PostgresConnector):
@@ -32,7 +32,7 @@ class ItsClock(datetime):
 if __name__ == "__main__":
     host = sys.argv.pop(1)
     ItsClock.ahead = timedelta(days=int(sys.argv.pop(1)))
-    clock.datetime = transaction.datetime = ItsClock  # type: ignore[misc]
+    clock.datetime = connection.datetime = ItsClock  # type: ignore[misc]
     socket.gethostname = lambda: host
     connector.PostgresConnector = UpForLong  # type: ignore[misc]
     main(prog_name="harvester")

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Generator, Iterator, Sequence
+from typing import Any, NoReturn
 
 import pytest
 from ledger_kit import NOW, Database, counts, video_ids
 
 from harvester import loader
-from harvester.errors import SourceUnavailable
+from harvester.errors import LedgerUnusable, SourceUnavailable
 from harvester.ledger.ledger import Ledger
 from harvester.ledger.reader import LedgerReader
-from harvester.loader import load
+from harvester.loader import load, load_all
 from harvester.model import Addition
 from harvester.sources.sort_ids import IdChunk, is_video_id
 from harvester.support.ledger_url import source_name
@@ -54,6 +54,23 @@ async def test_a_load_that_was_cut_off_counts_what_it_brought_and_has_no_end(
         await load(ledger, failing(), source="cut.csv", now=lambda: NOW)
     assert database.dump()["loads"] == [(1, "cut.csv", WRITTEN, 3, 3, 0, 0, None)]
     assert await counts(ledger) == {"pending": 3}
+
+
+async def test_a_source_is_closed_where_the_ledger_can_t_be_opened() -> None:
+    closed = []
+
+    def source() -> Generator[IdChunk, None, None]:
+        try:
+            yield chunk(video_ids(3))
+        finally:
+            closed.append("at once")
+
+    def opening() -> NoReturn:
+        raise LedgerUnusable("It can't be opened.")
+
+    with pytest.raises(LedgerUnusable) as raised:  # which holds all that was under way
+        await load_all(opening, [("ids.csv", source())])
+    assert closed == ["at once"], raised
 
 
 async def test_what_was_read_ahead_is_in_the_ledger_where_the_source_fails(ledger: Ledger, database: Database) -> None:
