@@ -7,14 +7,14 @@ import hashlib
 import os
 import shutil
 import subprocess
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+import rights
 from children import Program
 from forks import run, start
 from waiting import LIMIT_SECONDS
@@ -26,25 +26,13 @@ from harvester.ledger.sqlite.reader import SqliteReader
 
 FULL_AT = Path(__file__).with_name("full_at.py")
 
-Before = Callable[[], None]
 
-
-def harvester(folder: Path, *arguments: str, before: Before | None = None, full_at: str = "") -> CompletedProcess[str]:
-    """Run it to its end. `before` is done in the child; `full_at` is what `full_at.py` takes first."""
+def harvester(folder: Path, *arguments: str, as_root: bool = True, full_at: str = "") -> CompletedProcess[str]:
+    """Run it to its end, with or without the rights of root; `full_at` is what `full_at.py` takes first."""
     env = os.environ | {"PYTHONWARNINGS": "error", "NO_PROXY": "127.0.0.1"}
     if full_at:
         return _on_a_full_disk(folder, [full_at, *arguments], env)
-    if before is None:
-        return run("harvester", arguments, folder=folder, env=env)
-    return subprocess.run(
-        [sys.executable, "-m", "harvester", *arguments],
-        cwd=folder,
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=LIMIT_SECONDS,
-        preexec_fn=before,
-    )
+    return run("harvester" if as_root else Path(rights.__file__), arguments, folder=folder, env=env)
 
 
 def _on_a_full_disk(folder: Path, arguments: Sequence[str], env: Mapping[str, str]) -> CompletedProcess[str]:

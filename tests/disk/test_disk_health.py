@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from disk_kit import assert_says, harvester, load, small_disk
-from rights import without_rights_of_root
 
 from harvester.simulator import make_ids
 
@@ -29,7 +28,7 @@ def crawl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def problems(folder: Path, exit_code: int) -> dict[str, str]:
     """What doctor calls a problem, as a user whom permissions bind."""
-    done = harvester(folder, "doctor", "--offline", before=without_rights_of_root)
+    done = harvester(folder, "doctor", "--offline", as_root=False)
     assert (done.returncode, done.stderr) == (exit_code, "")
     lines = [line for line in done.stdout.splitlines() if line.startswith("problem")]
     return {line[9:19].strip(): line[20:] for line in lines}
@@ -91,6 +90,6 @@ def test_metrics_in_a_folder_that_may_not_be_written(tmp_path: Path, crawl: Path
     folder.mkdir()
     (folder / "crawl.prom").write_text(OLD, encoding="ascii")
     folder.chmod(0o555)
-    done = harvester(crawl, "status", "--prometheus", str(folder / "crawl.prom"), before=without_rights_of_root)
+    done = harvester(crawl, "status", "--prometheus", str(folder / "crawl.prom"), as_root=False)
     assert_says(done, 3, "Permission denied", "Name a file in a folder")
     assert [file.read_text(encoding="ascii") for file in folder.iterdir()] == [OLD]

@@ -15,7 +15,6 @@ from disk_kit import (
     load,
     small_disk,
 )
-from rights import without_rights_of_root
 
 from harvester.errors import LedgerUnavailable
 from harvester.ledger.sqlite import reader as reader_module
@@ -50,10 +49,10 @@ def modes(folder: Path, *, of_file: int, of_folder: int) -> Iterator[None]:
 def assert_can_be_read_and_not_written(folder: Path) -> None:
     before = fingerprints(folder)
     for command in READING:
-        done = harvester(folder, *command, before=without_rights_of_root)
+        done = harvester(folder, *command, as_root=False)
         assert done.returncode == 0, (command, done.stderr)
     for command in WRITING:
-        done = harvester(folder, *command, before=without_rights_of_root)
+        done = harvester(folder, *command, as_root=False)
         assert_says(done, 3, "harvest.db", "Nothing was changed")
     assert fingerprints(folder) == before
 
@@ -86,7 +85,7 @@ def test_a_ledger_that_may_not_be_read_at_all(tmp_path: Path) -> None:
     fill(tmp_path)
     with modes(tmp_path, of_file=0o000, of_folder=0o755):
         for command in [*READING, *WRITING, ["init"]]:
-            assert_says(harvester(tmp_path, *command, before=without_rights_of_root), 3, "harvest.db", "Nothing was")
+            assert_says(harvester(tmp_path, *command, as_root=False), 3, "harvest.db", "Nothing was")
 
 
 def leave_a_wal(folder: Path) -> None:
@@ -108,7 +107,7 @@ def test_where_commits_stand_in_a_wal_it_is_not_read_without_them(tmp_path: Path
     leave_a_wal(tmp_path)
     with modes(tmp_path, of_file=0o644, of_folder=0o555):
         for command in READING:
-            done = harvester(tmp_path, *command, before=without_rights_of_root)
+            done = harvester(tmp_path, *command, as_root=False)
             assert_says(done, 3, "cannot be opened", "writable by this user")
     with SqliteReader(tmp_path / "harvest.db") as reader:
         assert reader.progress().total == 1_001

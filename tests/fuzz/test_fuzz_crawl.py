@@ -6,8 +6,8 @@ import pytest
 from fuzz_crawl import play_many
 from fuzz_plan import CLOCKS_FROM
 
-CRAWLS = {"sqlite": 60, "postgres": 6}
-CRAWLS_UNDER_SET_CLOCKS = {"sqlite": 25, "postgres": 3}
+CRAWLS = {"sqlite": 150, "postgres": 8}
+CRAWLS_UNDER_SET_CLOCKS = {"sqlite": 40, "postgres": 4}
 FOUND = (11, 12, 16, 85, 1010, 1067, 1178, 1192, 1218, 2510, 12_997, 13_407, 100_982, 201_854, 400_254)
 """Seeds that were wrong once."""
 
