@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,6 +16,7 @@ from crawl_children import ChildCrawl, PrepareCrawl, prepare
 from forks import READ_AT_START
 from fresh_ledgers import replay
 from postgres_server import the_server
+from waiting import LIMIT_SECONDS
 
 from harvester.ledger.sqlite import migrate
 from harvester.simulator import SimulatorProcess, SimulatorSettings
@@ -27,6 +29,8 @@ for _number, _usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIG
         signal.signal(_number, _usual)
 
 OURS = ("HARVESTER_", "YOUTUBE_", "AWS_", "SIMULATOR_")
+HOOKS = ("notify-start", "notify-end", "notify-webhook", "report-html", "run-within")
+"""The threads of a run's hooks."""
 OF_TERMINALS = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "PYTHONWARNINGS")
 
 
@@ -48,6 +52,10 @@ def as_they_were() -> Iterator[None]:
     """The command line sets logging and signals for its process, which here is the tests' own."""
     with logging_and_signals_as_they_were():
         yield
+        # Given up by a run in this process, they would log in the middle of another test.
+        for thread in threading.enumerate():
+            if thread.name in HOOKS:
+                thread.join(LIMIT_SECONDS)
 
 
 @pytest.fixture(autouse=True, scope="session")
