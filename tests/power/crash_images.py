@@ -101,6 +101,13 @@ class Crawling:
             self._reported += more
         return frozenset(map(int, self._reported.split()))
 
+    def wait_for_a_commit(self) -> None:
+        """Until one is being written, which is not reported yet, or until the crawl has ended."""
+        wal = self._ledger.with_name(f"{self._ledger.name}-wal")
+        before = _changed_at(wal)
+        while _changed_at(wal) == before and self._process.poll() is None:
+            pass
+
     def take_image(self, folder: Path) -> Image | None:
         """None where the crawl has ended."""
         if not self._stand_still():
@@ -121,6 +128,8 @@ class Crawling:
         return int.from_bytes(known[ATTEMPTED_IN_INDEX], sys.byteorder)
 
     def _stand_still(self) -> bool:
+        if self._process.returncode is not None:
+            return False
         os.kill(self._process.pid, signal.SIGSTOP)
         _, status = os.waitpid(self._process.pid, os.WUNTRACED)
         if not os.WIFSTOPPED(status):
@@ -147,3 +156,10 @@ def assert_wakes_up_sound(image: Image) -> None:
         assert reader.findings() == []
         assert reader.progress().videos[VideoState.CLAIMED] == 0
     assert image.reported - image.stored() == set()
+
+
+def _changed_at(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0

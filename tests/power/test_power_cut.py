@@ -96,7 +96,10 @@ def take_images(crawling: Crawling, folder: Path) -> list[Image]:
         # By calls and not by time, so that they lie apart however slow the machine is.
         calls = min(len(crawling.reported()) + rng.randrange(MOST_CALLS), VIDEOS // 50)
         wait_until(lambda calls=calls: len(crawling.reported()) >= calls)
-        time.sleep(rng.uniform(0.0, LONGEST_WAIT_SECONDS))  # pause: a moment by chance
+        if len(images) % 2:
+            time.sleep(rng.uniform(0.0, LONGEST_WAIT_SECONDS))  # pause: a moment by chance
+        else:
+            crawling.wait_for_a_commit()
         image = crawling.take_image(folder / f"image-{len(images)}")
         if image is None:
             # On a machine that is busy elsewhere the crawl may be the faster one.
