@@ -8,6 +8,8 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from msgspec import Raw
+
 from harvester.export.counters import Counters
 from harvester.export.formats.csv_cells import END, ROWS_IN_A_PIECE, cells_of, header
 from harvester.export.formats.csv_usual import usual_rows
@@ -36,12 +38,11 @@ def text_of(excerpt: Excerpt, *, safe: bool) -> tuple[int, bytes]:
     """Return the number of videos, and their rows."""
     rows: list[bytes] = []
     for ids, held in pages(excerpt, EVERYTHING, partial(usual_rows, safe=safe)):
-        rows += [
-            row
-            if isinstance(row := held[call_id].find(video_id, call_id), bytes)
-            else row_by_fields(on_one_line(row), held[call_id].fetched_at, safe=safe)
-            for video_id, call_id in ids
-        ]
+        for video_id, call_id in ids:
+            row = held[call_id].find(video_id, call_id)
+            if isinstance(row, Raw):
+                row = row_by_fields(on_one_line(row), held[call_id].fetched_at, safe=safe)
+            rows.append(row)
     return len(rows), b"".join(rows)
 
 
