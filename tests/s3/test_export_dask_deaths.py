@@ -173,19 +173,49 @@ def test_where_all_workers_are_gone_it_does_not_wait_for_ever(
     assert files(tmp_path / "alone") == alone
 
 
-def test_a_scheduler_that_is_killed_ends_it(s3: S3, ledger: Path, held: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "seconds", "what"),
+    [
+        (signal.SIGKILL, part_maker.ANSWER_SECONDS, "scheduler is gone"),
+        (signal.SIGSTOP, 1.0, "scheduler has not answered for 1 s"),
+    ],
+)
+def test_a_scheduler_that_is_gone_ends_it(
+    s3: S3,
+    ledger: Path,
+    held: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: signal.Signals,
+    seconds: float,
+    what: str,
+) -> None:
+    monkeypatch.setattr(part_maker, "ANSWER_SECONDS", seconds)
     uri = f"s3://{s3.bucket}/songs"
     go(ledger, uri, ("jsonl", "none", 10 << 20))
     there = published(s3)
     with scheduler_and_worker(tmp_path) as (address, scheduler, worker):
-        error = given_up(ledger, uri, held, address, 1, scheduler.kill)
-        assert "scheduler is gone" in error.what
+        error = given_up(ledger, uri, held, address, 1, lambda: scheduler.send_signal(number))
+        assert what in error.what
         assert "as it was" in error.state
         assert s3.uploads() == []
+        scheduler.kill()
         # What its worker still had in hand comes to nothing, and the worker to its end.
         wait_until(lambda: gone([worker]))
     assert s3.uploads() == []
     assert published(s3) == there
+
+
+def test_a_scheduler_that_is_asked_when_it_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dask tries for 30 seconds to connect again."""
+    from distributed import Client
+
+    monkeypatch.setattr(part_maker, "ANSWER_SECONDS", 0.5)
+    with scheduler_and_worker(tmp_path) as (address, scheduler, _), Client(address, set_as_default=False) as client:
+        scheduler.kill()
+        wait_until(lambda: client.status == "connecting")
+        with pytest.raises(ClusterUnavailable, match="scheduler is gone"):
+            part_maker._workers_of(client)
 
 
 def test_a_cluster_of_its_own_ends_with_the_command(

@@ -234,6 +234,8 @@ def _workers_of(client: Client) -> int:
         try:
             return len(client.nthreads(callback_timeout=ANSWER_SECONDS))
         except TimeoutError:
+            if client.status != "running":  # it has lost its connection and tries to restore it
+                raise ConnectionError from None
             raise ClusterUnavailable(
                 f"The Dask scheduler has not answered for {ANSWER_SECONDS:.0f} s.",
                 state=KEPT,
