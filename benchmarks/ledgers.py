@@ -18,8 +18,8 @@ from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.sqlite.migrate import REVISION, prepare
 from harvester.model import BATCH_SIZE, Batch, Body, Budget, Outcome, Verdict
 from harvester.simulator import make_ids
-from harvester.simulator.content import Content
-from harvester.simulator.render import render_list
+from harvester.simulator.content.render import render_list
+from harvester.simulator.content.videos import Content
 
 CACHE = Path(tempfile.gettempdir()) / "harvester-bench"
 FETCHED_AT = datetime(2026, 11, 2, 12, tzinfo=UTC)

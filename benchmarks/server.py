@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 from isal import isal_zlib
 
 from harvester.simulator import Content, make_ids
-from harvester.simulator.render import render_list
+from harvester.simulator.content.render import render_list
 
 BATCH = 50
 HOST = "127.0.0.1"

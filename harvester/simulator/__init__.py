@@ -6,11 +6,11 @@ not import aiohttp.
 
 from typing import TYPE_CHECKING, Any
 
-from .catalogue import channel_named, playlist_of_id
 from .clock import SimulatedClock
-from .content import Content, truth
+from .content.catalogue import channel_named, playlist_of_id
+from .content.ids import make_ids
+from .content.videos import Content, truth
 from .faults import FAULT_NAMES, FaultPlan
-from .ids import make_ids
 from .process import SimulatorProcess
 from .settings import SimulatorSettings
 

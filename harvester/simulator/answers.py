@@ -11,9 +11,9 @@ from email.utils import format_datetime
 from itertools import islice
 from typing import Any, Literal
 
-from .deflate import gzipped_if
+from .content.deflate import gzipped_if
+from .content.style import Style
 from .errors import ERRORS, HTML_TYPE, JSON_TYPE, SIGN_IN_PAGE, ErrorAnswer
-from .style import Style
 
 Ending = Literal["whole", "cut", "drop", "hang"]
 # good: a whole list of videos. refused: a justified 4xx. quota: the day is spent. Otherwise a fault's name.

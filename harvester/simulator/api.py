@@ -8,15 +8,15 @@ from typing import Any
 
 from .answers import GOOD, QUOTA, REFUSED, Answer, Counts, error_answer, faulty
 from .clock import SimulatedClock
-from .content import Content
+from .content.ids import make_ids
+from .content.render import render_answer, render_list, render_statistics
+from .content.templates import PARTS
+from .content.videos import Content
 from .errors import ERRORS, ErrorAnswer, unknown_part
 from .faults import FAULT_NAMES, FaultLevel, FaultPlan
-from .ids import make_ids
 from .listings import Listings, Refusal, page_of
 from .quota import MinuteLimit, QuotaBook, pacific_day
-from .render import render_answer, render_list, render_statistics
 from .settings import SimulatorSettings
-from .templates import PARTS
 
 IDS_PER_CALL = 50
 STATISTICS_DAILY_UNITS = 10_000

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from .style import PRETTY
+from .content.style import PRETTY
 
 JSON_TYPE = "application/json; charset=UTF-8"
 HTML_TYPE = "text/html; charset=UTF-8"

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from .catalogue import Channel, Playlist, channel_named, channel_of_id, playlist_of_id
-from .content import Content
+from .content.catalogue import Channel, Playlist, channel_named, channel_of_id, playlist_of_id
+from .content.videos import Content
 from .errors import ERRORS, ErrorAnswer
 
 CHANNELS_KIND, PAGE_KIND = "youtube#channelListResponse", "youtube#playlistItemListResponse"

@@ -16,7 +16,7 @@ from aiohttp import web
 from .answers import HANG_SECONDS, Answer
 from .api import CHANNELS, PLAYLIST_ITEMS, STATISTICS, VIDEOS, Api, Call
 from .clock import SimulatedClock
-from .content import TrueState, truth
+from .content.videos import TrueState, truth
 from .settings import SimulatorSettings
 
 HOST = "127.0.0.1"

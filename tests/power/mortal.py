@@ -24,7 +24,7 @@ from sqlalchemy import event
 from harvester import loader, maintenance, sources
 from harvester.cli import main
 from harvester.export import worker_processes
-from harvester.export.formats import sqlite
+from harvester.export.formats.sqlite import file as sqlite_file
 from harvester.export.storage import local, local_draft, local_folder
 from harvester.ledger.ledger import Ledger
 from harvester.ledger.sqlite import connection, migrate
@@ -133,7 +133,7 @@ POINTS: dict[str, Callable[[Strike], None]] = {
     "before a page is settled": lambda strike: before(listings, "_settle", strike),
     "within the transaction that settles a page": lambda strike: after(listings, "_settle", strike),
     "after a page is committed": after_the_page_is_committed,
-    "while the database is made": lambda strike: after(sqlite, "_insert", strike),
+    "while the database is made": lambda strike: after(sqlite_file, "_insert", strike),
     "while the draft is written": lambda strike: after(local_draft.FileDraft, "write", strike),
     "before the draft is on disk": lambda strike: before(os, "fsync", strike),
     "before the draft takes its place": lambda strike: before(local_draft.FileDraft, "replace_target", strike),

@@ -11,7 +11,7 @@ import aiohttp
 from waiting import until
 
 from harvester.simulator import Simulator, SimulatorSettings
-from harvester.simulator.templates import PARTS
+from harvester.simulator.content.templates import PARTS
 
 GZIP = {"Accept-Encoding": "gzip", "User-Agent": "tests (gzip)"}
 PLAIN = {"Accept-Encoding": "identity", "User-Agent": "tests"}

@@ -7,9 +7,10 @@ import zlib
 
 import pytest
 
-from harvester.simulator import Content, content, make_ids, truth
-from harvester.simulator.render import answer_order, render_list, render_statistics
-from harvester.simulator.style import STYLES, Style
+from harvester.simulator import Content, make_ids, truth
+from harvester.simulator.content import videos
+from harvester.simulator.content.render import answer_order, render_list, render_statistics
+from harvester.simulator.content.style import STYLES, Style
 
 
 def _batches(seed: int, count: int) -> list[list[str]]:
@@ -63,7 +64,7 @@ def test_pretty_printing_changes_nothing_but_space():
 def test_the_spelling_of_a_seed_changes_nothing_that_is_said(seed: int, monkeypatch: pytest.MonkeyPatch):
     batches = _batches(seed, 2)
     spelled = Content(seed)
-    monkeypatch.setattr(content, "style_of", lambda _: Style())
+    monkeypatch.setattr(videos, "style_of", lambda _: Style())
     plain = Content(seed)
     assert (spelled.style, plain.style) == (STYLES[seed], STYLES[0])
     for ids in [*batches, [], batches[0][:1]]:

@@ -10,7 +10,7 @@ from simulator_client import PLAIN, Client, Reply, outcomes, simulated
 from simulator_schema import discovery_document, problems
 
 from harvester.simulator import channel_named, make_ids, playlist_of_id
-from harvester.simulator.style import STYLES
+from harvester.simulator.content.style import STYLES
 
 SCHEMAS = discovery_document()["schemas"]
 NOON = datetime(2026, 11, 23, 20, tzinfo=UTC)

@@ -10,8 +10,8 @@ from outside_data import outside_data
 from simulator_schema import discovery_document, problems
 
 from harvester.simulator import Content, make_ids
-from harvester.simulator.render import render_list
-from harvester.simulator.templates import PARTS
+from harvester.simulator.content.render import render_list
+from harvester.simulator.content.templates import PARTS
 
 SCHEMAS = discovery_document()["schemas"]
 

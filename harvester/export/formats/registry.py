@@ -81,19 +81,19 @@ def _in_zstd(assemble: Assemble) -> Assemble:
 
 
 def _sqlite_differences(file: BinaryIO, reader: LedgerReader) -> Iterator[str]:
-    from harvester.export.formats.sqlite_check import differences
+    from harvester.export.formats.sqlite.check import differences
 
     return differences(file, reader)
 
 
 def _statistics_differences(file: BinaryIO, reader: LedgerReader) -> Iterator[str]:
-    from harvester.export.formats.sqlite_check import statistics_differences
+    from harvester.export.formats.sqlite.check import statistics_differences
 
     return statistics_differences(file, reader)
 
 
 def _sqlite_made_with() -> str:
-    from harvester.export.formats.sqlite import made_with
+    from harvester.export.formats.sqlite.file import made_with
 
     return made_with()
 
@@ -131,20 +131,20 @@ FORMATS: dict[tuple[str, str], Format] = {
     ("json", "zstd"): Format(_in_zstd(_json), ".json.zst", _ZSTD, whole_responses=True, stable=False),
     **_row_formats(
         _of("jsonl", "json_lines"),
-        _of("csv", "csv_file"),
-        _of("csv", "csv_file", safe=True),
+        _of("csv.file", "csv_file"),
+        _of("csv.file", "csv_file", safe=True),
         _of("parquet", "parquet_file"),
-        _of("sqlite", "sqlite_file"),
+        _of("sqlite.file", "sqlite_file"),
         _sqlite_differences,
     ),
 }
 """By format and compression, named as in settings and manifest."""
 STATISTICS = _row_formats(
-    _of("statistics_table", "json_lines"),
-    _of("statistics_table", "csv_file"),
-    _of("statistics_table", "csv_file", safe=True),
+    _of("statistics.table", "json_lines"),
+    _of("statistics.table", "csv_file"),
+    _of("statistics.table", "csv_file", safe=True),
     _of("parquet", "statistics_file"),
-    _of("sqlite", "statistics_file"),
+    _of("sqlite.file", "statistics_file"),
     _statistics_differences,
 )
 """The same for the table of statistics."""

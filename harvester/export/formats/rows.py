@@ -17,7 +17,7 @@ import msgspec
 
 from harvester.errors import LedgerDamaged
 from harvester.export.counters import Counters
-from harvester.export.formats.statistics_merge import with_statistics
+from harvester.export.formats.statistics.merge import with_statistics
 from harvester.export.prefetch import ahead
 from harvester.export.verified_body import damaged, plain_body
 from harvester.model import Span, StoredResponse

@@ -14,7 +14,8 @@ from crawled_ledger import Calls, crawled_ledger, in_order, scattered
 
 from harvester.config import ExportSettings
 from harvester.export import check_published, export, json_array_reader, verify
-from harvester.export.formats import csv, parquet, rows
+from harvester.export.formats import parquet, rows
+from harvester.export.formats.csv import file as csv_file
 from harvester.ledger.sqlite.reader import SqliteReader
 
 MOST_GROWTH = 1.3
@@ -23,7 +24,7 @@ VIDEOS = 300
 LIMITS = [
     (rows, "ROWS_AT_ONCE", 20),
     (rows, "PAGES_HELD", 2),
-    (csv, "ROWS_IN_A_PIECE", 20),
+    (csv_file, "ROWS_IN_A_PIECE", 20),
     (parquet, "BATCH_ROWS", 20),
     (parquet, "ROW_GROUP_ROWS", 60),
     (json_array_reader, "STEP_CHARACTERS", 1 << 14),

@@ -4,10 +4,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from .content import Content
 from .deflate import gzipped_if, stitch
 from .style import PRETTY, Style
 from .templates import PARTS
+from .videos import Content
 
 _Piece = tuple[bytes, bytes, bytes]
 

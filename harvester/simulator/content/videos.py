@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from ..faults import FaultLevel, FaultPlan
 from .deflate import PLACEHOLDER, deflate_segment
-from .faults import FaultLevel, FaultPlan
 from .ids import WELL_FORMED
 from .style import Style, style_of
 from .templates import ID_MARK, PARTS, POOL_SIZE, Template, build_template

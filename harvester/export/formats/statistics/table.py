@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from harvester.export.counters import Counters
-from harvester.export.formats.csv_cells import ROWS_IN_A_PIECE, csv_table
+from harvester.export.formats.csv.cells import ROWS_IN_A_PIECE, csv_table
 from harvester.export.formats.table_rows import Row, isoformat
 from harvester.export.formats.unknown_fields import fit
 from harvester.export.formats.video import Count, Moment, Statistics

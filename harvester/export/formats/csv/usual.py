@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Raw
 
 from harvester.errors import LedgerDamaged
-from harvester.export.formats.csv_cells import END, FORMULA, GUARD, cells_of, safe_text, text
+from harvester.export.formats.csv.cells import END, FORMULA, GUARD, cells_of, safe_text, text
 from harvester.export.formats.rows import Lines, videos_of
 from harvester.export.formats.table_rows import TABLE_COLUMNS, isoformat, table_rows
 from harvester.export.formats.video import ABSENT, Statistics, Thumbnails

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from msgspec import Raw
 
 from harvester.export.counters import Counters
-from harvester.export.formats.csv_cells import END, ROWS_IN_A_PIECE, cells_of, header
-from harvester.export.formats.csv_usual import usual_rows
+from harvester.export.formats.csv.cells import END, ROWS_IN_A_PIECE, cells_of, header
+from harvester.export.formats.csv.usual import usual_rows
 from harvester.export.formats.rows import Excerpt, Lines, excerpts, on_one_line, pages
 from harvester.export.formats.table_rows import TABLE_COLUMNS, table_rows
 from harvester.export.worker_processes import in_processes

@@ -16,8 +16,8 @@ from typing import Any
 from harvester.errors import ConfigError, StorageUnavailable
 from harvester.export.counters import Counters
 from harvester.export.formats.rows import made_of_videos
-from harvester.export.formats.sqlite_rows import LISTS, VIDEO_COLUMNS, database_rows, sql_type
-from harvester.export.formats.statistics_table import COLUMNS, statistics_rows
+from harvester.export.formats.sqlite.rows import LISTS, VIDEO_COLUMNS, database_rows, sql_type
+from harvester.export.formats.statistics.table import COLUMNS, statistics_rows
 from harvester.export.formats.table_rows import Row
 from harvester.export.storage.ownership import SQLITE_EXPORT_ID
 from harvester.ledger.reader import LedgerReader

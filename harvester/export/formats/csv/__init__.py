@@ -1,0 +1,1 @@
+"""`csv`: files and their rows."""

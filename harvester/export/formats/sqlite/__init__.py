@@ -1,0 +1,1 @@
+"""`sqlite`: databases and their check."""
