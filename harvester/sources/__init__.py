@@ -4,10 +4,10 @@ source          an opened source; its failures are harvester's errors
 open            local files and standard input; s3 and web the others
 decompress      gzip and zstd, recognised by their first bytes; and text in other encodings, made UTF-8
 sniff           the format, and where the header is; wrong_files: files that hold no ids
-column_reader   puts these together into chunks of texts, by the modules of the formats:
-csv_fast        CSV without quotes, by numpy; leaves out recent duplicates
-csv_general     any CSV, by the csv module; line_blocks cuts the lines of both
-parquet, json_rows, lines   Parquet by pyarrow, JSON by pandas, one id a line
+column_reader   puts these together into chunks of texts, by the modules in formats/:
+  csv_fast      CSV without quotes, by numpy; leaves out recent duplicates
+  csv_general   any CSV, by the csv module; line_blocks cuts the lines of both
+  parquet, json_rows, lines   Parquet by pyarrow, JSON by pandas, one id a line
 video_id        the id in a text
 sort_ids        texts as ids: distinct, valid or not
 """

@@ -11,7 +11,7 @@ from itertools import chain
 
 from harvester.errors import ConfigError
 from harvester.sources.decompress import as_utf8, peek, unpacked
-from harvester.sources.lines import line_texts
+from harvester.sources.formats.lines import line_texts
 from harvester.sources.sniff import (
     HEAD_BYTES,
     Format,
@@ -63,7 +63,7 @@ def read_content(source: Source, wanted: Wanted, chunk_rows: int, *, every_row: 
 def _parquet(
     source: Source, blocks: Iterator[bytes], wanted: Wanted, chunk_rows: int, *, packed: bool
 ) -> Iterator[Texts]:
-    from harvester.sources.parquet import parquet_texts, seekable
+    from harvester.sources.formats.parquet import parquet_texts, seekable
 
     with seekable(source, blocks, packed=packed) as file:
         yield from parquet_texts(file, wanted, source.shown, chunk_rows)
@@ -74,7 +74,7 @@ def _text(
 ) -> Content:
     """A header with the column's name makes it a table, whatever the source's name."""
     if is_json(head):
-        from harvester.sources.json_rows import json_texts
+        from harvester.sources.formats.json_rows import json_texts
 
         return Content(Format.JSON, json_texts(blocks, wanted, source.shown), JSON_HINT)
     refuse_foreign(head, source.shown)
@@ -82,7 +82,7 @@ def _text(
     if named is Format.PARQUET:
         raise ConfigError(f"{source.shown} is named as Parquet, but is not.", next_step="Name another source.")
     if header := find_header(head, wanted, source.path, source.shown):
-        from harvester.sources.csv_fast import plain_texts
+        from harvester.sources.formats.csv_fast import plain_texts
 
         blocks = _without(blocks, header.size)
         texts = plain_texts(blocks, header, source.shown, chunk_rows, every_row=every_row)

@@ -130,7 +130,7 @@ def test_cut_gzip(s3: S3) -> None:
 def test_an_object_that_changes_while_it_is_read(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(s3_source, "BLOCK_BYTES", 50_000)
     monkeypatch.setattr("harvester.sources.decompress.BLOCK_BYTES", 20_000)
-    monkeypatch.setattr("harvester.sources.line_blocks.PIECE_BYTES", 20_000)
+    monkeypatch.setattr("harvester.sources.formats.line_blocks.PIECE_BYTES", 20_000)
     chunks = read_ids(put(s3, "a.csv", TABLE), column="song", chunk_rows=1000)
     assert next(chunks).rows == 1000
     put(s3, "a.csv", TABLE[::-1])

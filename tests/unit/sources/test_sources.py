@@ -29,7 +29,8 @@ from hypothesis import strategies as st
 from outside_data import outside_data
 
 from harvester.errors import ConfigError, CredentialsError, HarvesterError, SourceUnavailable
-from harvester.sources import IdChunk, decompress, is_video_id, line_blocks, read_ids
+from harvester.sources import IdChunk, decompress, is_video_id, read_ids
+from harvester.sources.formats import line_blocks
 from harvester.sources.target_list import read_targets
 
 A, B, C = "dQw4w9WgXcQ", "-0000000000", "_bcdefghij8"

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from harvester.errors import ConfigError
-from harvester.sources import json_rows, read_ids
+from harvester.sources import read_ids
+from harvester.sources.formats import json_rows
 
 A, B, C = "dQw4w9WgXcQ", "9bZkp7q19f0", "-hGPfNK6Gng"
 

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from harvester.errors import ConfigError
 from harvester.simulator import make_ids
-from harvester.sources import IdChunk, csv_fast, is_video_id, line_blocks, read_ids, sort_ids
+from harvester.sources import IdChunk, is_video_id, read_ids, sort_ids
+from harvester.sources.formats import csv_fast, line_blocks
 from harvester.sources.sniff import Header
 from harvester.sources.sort_ids import Earlier, Texts, are_known, make_chunk
 from harvester.sources.video_id import KNOWN_ID

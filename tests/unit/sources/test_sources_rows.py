@@ -11,7 +11,8 @@ import pytest
 
 from harvester.errors import ConfigError
 from harvester.simulator import make_ids
-from harvester.sources import line_blocks, read_ids, read_text
+from harvester.sources import read_ids, read_text
+from harvester.sources.formats import line_blocks
 
 FILES_A_SEED = 300
 SEEDS = range(4)

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from harvester.errors import ConfigError
-from harvester.sources.line_blocks import EndlessLineError, LineBlocks
+from harvester.sources.formats.line_blocks import EndlessLineError, LineBlocks
 from harvester.sources.sniff import Header
 from harvester.sources.video_id import is_video_id, read_id
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from harvester.sources.csv_general import Table
-from harvester.sources.line_blocks import PIECE_BYTES, LineBlocks
+from harvester.sources.formats.csv_general import Table
+from harvester.sources.formats.line_blocks import PIECE_BYTES, LineBlocks
 from harvester.sources.sniff import Header
 from harvester.sources.sort_ids import Texts
 

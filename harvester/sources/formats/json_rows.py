@@ -12,7 +12,7 @@ from io import BytesIO
 import pandas as pd
 
 from harvester.errors import ConfigError
-from harvester.sources.line_blocks import EndlessLineError, LineBlocks
+from harvester.sources.formats.line_blocks import EndlessLineError, LineBlocks
 from harvester.sources.sniff import Wanted, column_hint, column_missing
 from harvester.sources.sort_ids import Texts
 
