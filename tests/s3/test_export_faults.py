@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from faulty_s3 import Action, FaultyS3, Hold, error_in_200, lose_answer, refuse, reset, slow
+from faulty_s3 import Action, FaultyS3, Hold, Request, error_in_200, lose_answer, refuse, reset, slow
 from memory_reader import MemoryReader
 from s3_kit import KEY, LEAST_PART, PART, QUARTER, findings, go, large_reader, on_both, pair, small_reader, target
 from waiting import LIMIT_SECONDS
@@ -112,6 +112,22 @@ def test_a_lasting_fault_changes_nothing(
     assert pair(s3) == old
     assert s3.uploads() == []
     assert_the_next_export_succeeds(s3, faulty, reader)
+
+
+def without_a_date(request: Request) -> None:
+    status, headers, body = request.ask()
+    request.answer(status, {name: value for name, value in headers if name != "Last-Modified"}, body)
+
+
+@on_both
+def test_a_store_need_not_say_when_an_object_was_changed(s3: S3, faulty: FaultyS3, old: tuple[bytes, bytes]) -> None:
+    faulty.on("head", without_a_date)
+    reader = MemoryReader(small_reader().stored[:2])
+    go(s3, reader)
+    assert pair(s3) != old
+    for _ in range(2):
+        go(s3, reader, "songs", max_part_bytes=40)
+    assert findings(s3, reader) == findings(s3, reader, "songs") == []
 
 
 @on_both

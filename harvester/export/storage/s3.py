@@ -161,7 +161,8 @@ class S3Target:
                     # Writing may be allowed nevertheless; if not, the answer to that says more.
                     return ExistingFile(None, -1)
                 raise
-        changed_at = about["LastModified"].timestamp()
+        # Not every store sends it. Without it, no part of a folder counts as unchanged.
+        changed_at = about["LastModified"].timestamp() if "LastModified" in about else 0.0
         return ExistingFile(version(about["ETag"]), about["ContentLength"], about.get("Metadata", {}), changed_at)
 
     def finish_interrupted(self) -> bool:
