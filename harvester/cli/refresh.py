@@ -10,14 +10,7 @@ from harvester.cli.shared.global_options import GlobalOptions
 from harvester.cli.shared.parameters import parse_age
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import timedelta
-
-    from harvester.app import Harvester
-    from harvester.crawl.refresh import Refresh
-    from harvester.crawl.run_report import RunReport
-    from harvester.crawl.stop import Stop
-    from harvester.model import Stored
 
 
 @click.command(epilog="\b\nExample: harvester refresh --older-than 25d\nExample: harvester refresh --statistics-only")
@@ -45,13 +38,15 @@ def refresh(
     spent, or when it is told to stop. An old response stays until the new one is stored, so an export is always
     complete. May be used during a run.
     """
-    import asyncio
     from datetime import timedelta
 
     from harvester.cli.shared.console import show
+    from harvester.cli.shared.crawl_progress import report_progress
+    from harvester.cli.shared.progress import progress
     from harvester.cli.shared.signals import stopped_by_signals
     from harvester.crawl.run_report import RunReport
     from harvester.report import terminal
+    from harvester.support.progress import Advance
 
     if changed_parts and (statistics_only or older_than is not None):
         raise click.UsageError("--changed-parts goes with neither --older-than nor --statistics-only.")
@@ -67,27 +62,10 @@ def refresh(
         show(terminal.due(due, older_than, what))
         return
     report = RunReport()
-    with stopped_by_signals() as stop_by_signals:
-        left = asyncio.run(
-            _refresh(harvester, refresh, report, max_calls, due.old.videos, options.verbosity, stop_by_signals)
-        )
+    with (
+        stopped_by_signals() as (runner, stop),
+        progress("refresh", "video", options.verbosity) as callback,
+        report_progress(callback, lambda: Advance(report.fetched + report.missing, due.old.videos)),
+    ):
+        left = runner.run(harvester.refresh(refresh, report, max_calls=max_calls, stop=stop))
     show(terminal.refreshed(report, left, older_than, what))
-
-
-async def _refresh(
-    harvester: Harvester,
-    refresh: Refresh,
-    report: RunReport,
-    max_calls: int | None,
-    videos: int,
-    verbosity: int,
-    stop_by_signals: Callable[[], Stop],
-) -> Stored:
-    from harvester.cli.shared.crawl_progress import report_progress
-    from harvester.cli.shared.progress import progress
-    from harvester.support.progress import Advance
-
-    stop = stop_by_signals()
-    with progress("refresh", "video", verbosity) as callback:
-        async with report_progress(callback, lambda: Advance(report.fetched + report.missing, videos)):
-            return await harvester.refresh(refresh, report, max_calls=max_calls, stop=stop)

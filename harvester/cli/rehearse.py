@@ -13,7 +13,7 @@ from harvester.cli.shared.global_options import GlobalOptions
 from harvester.cli.shared.parameters import FAULTS, FAULTS_HELP
 
 if TYPE_CHECKING:
-    from harvester.report.results import Check, DayReport
+    from harvester.report.results import DayReport
 
 REHEARSED_VIDEOS = 91_234
 """Two full quota days at 11 units a call, and the beginning of a third."""
@@ -62,12 +62,11 @@ def rehearse(options: GlobalOptions, videos: int, discover: bool, seed: int, fau
         # sys.stdout is looked up at each call, since the progress bar replaces it.
         click.echo(terminal.rehearsed_day(day, columns), file=sys.stdout)
 
-    async def play() -> list[Check]:
-        with progress("rehearse", "video", options.verbosity) as callback:
-            async with report_progress(callback, rehearsal.progress):
-                return await rehearsal.play(day_ended, callback)
-
-    checks = asyncio.run(play())
+    with (
+        progress("rehearse", "video", options.verbosity) as callback,
+        report_progress(callback, rehearsal.progress),
+    ):
+        checks = asyncio.run(rehearsal.play(day_ended, callback))
     show(terminal.verdict(checks))
     show_next(
         f"\nThe ledger, the export and their settings are in {shown(str(out))}. Look around there:\n"

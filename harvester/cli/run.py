@@ -10,12 +10,8 @@ from harvester.cli.shared.console import show, show_next
 from harvester.cli.shared.global_options import GlobalOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from harvester.app import Harvester
     from harvester.crawl.run_report import RunReport
-    from harvester.crawl.stop import Stop
-    from harvester.model import Progress
 
 
 @click.command(epilog="Example: harvester run --max-calls 10")
@@ -32,14 +28,15 @@ def run(options: GlobalOptions, max_calls: int | None, until_done: bool, dry_run
 
     SIGINT, SIGTERM and SIGHUP let the calls under way finish; a second signal stops at once. Nothing is lost by that.
     """
-    import asyncio
     import time
     from datetime import timedelta
 
+    from harvester.cli.shared.crawl_progress import show_run_progress
     from harvester.cli.shared.run_hooks import RunHooks
     from harvester.cli.shared.signals import stopped_by_signals
     from harvester.crawl.run_report import RunReport
     from harvester.report import terminal
+    from harvester.support.gc_tuning import tune_gc
 
     harvester = options.harvester()
     if dry_run:
@@ -55,10 +52,14 @@ def run(options: GlobalOptions, max_calls: int | None, until_done: bool, dry_run
     # The root context ends after an error was printed, too.
     click.get_current_context().find_root().call_on_close(hooks.finish)
     hooks.begin()
+    tune_gc()
     began = time.monotonic()
     try:
-        with stopped_by_signals() as stop_by_signals:
-            progress = asyncio.run(_run(harvester, report, max_calls, until_done, options.verbosity, stop_by_signals))
+        with (
+            stopped_by_signals() as (runner, stop),
+            show_run_progress(harvester, report, options.verbosity),
+        ):
+            progress = runner.run(harvester.run(report, until_done=until_done, max_calls=max_calls, stop=stop))
     except Exception as error:
         hooks.failed(_sentence(error))
         raise
@@ -119,23 +120,6 @@ def _warn(harvester: Harvester, already: frozenset[str] = frozenset()) -> frozen
     for warning in warnings - already:
         logging.getLogger(__name__).warning("%s", warning)
     return warnings | already
-
-
-async def _run(
-    harvester: Harvester,
-    report: RunReport,
-    max_calls: int | None,
-    until_done: bool,
-    verbosity: int,
-    stop_by_signals: Callable[[], Stop],
-) -> Progress:
-    from harvester.cli.shared.crawl_progress import show_run_progress
-    from harvester.support.gc_tuning import tune_gc
-
-    tune_gc()
-    stop = stop_by_signals()
-    async with show_run_progress(harvester, report, verbosity):
-        return await harvester.run(report, until_done=until_done, max_calls=max_calls, stop=stop)
 
 
 def _sentence(error: Exception) -> str:

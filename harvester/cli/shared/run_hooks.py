@@ -41,7 +41,7 @@ class RunHooks:
         """Start the health check's ping, and post summaries from now on."""
         self._report.on_day_over = self._summarize
         if self._harvester.config.notify.url is not None:
-            self._started = _start_daemon("notify-start", lambda: asyncio.run(self._notifier.started()))
+            self._started = start_daemon("notify-start", lambda: asyncio.run(self._notifier.started()))
 
     def succeeded(self, text: str) -> None:
         """Note that the run ended well, with its last lines."""
@@ -77,7 +77,7 @@ class RunHooks:
                 started.join()
             asyncio.run(ended())
 
-        return _start_daemon("notify-end", tell)
+        return start_daemon("notify-end", tell)
 
     def _summarize(self, ending: str) -> threading.Thread | None:
         """Post the day's summary in a thread, which is returned. Without a call since the last summary, only a failure
@@ -100,7 +100,7 @@ class RunHooks:
             summary = day_summary(config.crawl_name, config.ledger.name, what, overview, error)
             asyncio.run(send_summary(config.notify, summary))
 
-        self._summary = _start_daemon("notify-webhook", send)
+        self._summary = start_daemon("notify-webhook", send)
         return self._summary
 
     def _page(self) -> threading.Thread | None:
@@ -119,7 +119,7 @@ class RunHooks:
             except Exception as error:  # noqa: BLE001
                 log.warning("the page of report.html was not written: %s", error)
 
-        return _start_daemon("report-html", publish)
+        return start_daemon("report-html", publish)
 
 
 def run_within(seconds: float, function: Callable[[], object]) -> None:
@@ -132,13 +132,13 @@ def run_within(seconds: float, function: Callable[[], object]) -> None:
         except Exception as error:  # noqa: BLE001 (it is raised below)
             errors.append(error)
 
-    if (thread := _start_daemon("run-within", do)) is not None:
+    if (thread := start_daemon("run-within", do)) is not None:
         thread.join(seconds)
     if errors:
         raise errors[0]
 
 
-def _start_daemon(name: str, function: Callable[[], None]) -> threading.Thread | None:
+def start_daemon(name: str, function: Callable[[], None]) -> threading.Thread | None:
     """Start a thread that the process does not wait for. None if no thread can be started."""
     thread = threading.Thread(target=function, name=name, daemon=True)
     try:

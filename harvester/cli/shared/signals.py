@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from harvester.crawl.stop import Stop
@@ -21,34 +21,29 @@ FORCED_EXIT_SECONDS = 8.0
 
 
 @contextmanager
-def stopped_by_signals() -> Iterator[Callable[[], Stop]]:
-    """Yield a function that lets SIGINT, SIGTERM and SIGHUP ask for a stop. Call it in the event loop.
+def stopped_by_signals() -> Iterator[tuple[asyncio.Runner, Stop]]:
+    """Yield an event loop's runner, and a stop that SIGINT, SIGTERM and SIGHUP ask for while it runs.
 
     If the second signal has no effect in time, for example because the ledger's server hangs, the process ends.
     """
-    timers: list[threading.Timer] = []
+    stop = Stop()
+    timer = threading.Timer(FORCED_EXIT_SECONDS, _end_here)
+    timer.daemon = True
 
-    def stop_by_signals() -> Stop:
-        stop, loop = Stop(), asyncio.get_running_loop()
-
-        def ask() -> None:
-            stop.ask()
-            if stop.at_once.is_set() and not timers:
-                timers.append(threading.Timer(FORCED_EXIT_SECONDS, _end_here))
-                timers[0].daemon = True
-                timers[0].start()
-
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            # nohup makes a program ignore the end of its terminal.
-            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-                loop.add_signal_handler(number, ask)
-        return stop
+    def ask() -> None:
+        stop.ask()
+        if stop.at_once.is_set() and timer.ident is None:
+            timer.start()
 
     try:
-        yield stop_by_signals
+        with asyncio.Runner() as runner:
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                # nohup makes a program ignore the end of its terminal.
+                if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                    runner.get_loop().add_signal_handler(number, ask)
+            yield runner, stop
     finally:
-        for timer in timers:
-            timer.cancel()
+        timer.cancel()
 
 
 def _end_here() -> None:
