@@ -20,7 +20,7 @@ import pyarrow as pa
 from pydantic import BaseModel
 
 from harvester.cli import main
-from harvester.cli.shared.config_template import TEMPLATE
+from harvester.cli.init import TEMPLATE
 from harvester.config import Config
 from harvester.export.formats.arrow_schema import schema
 from harvester.support.environment import ENV_PREFIX
@@ -247,7 +247,7 @@ def template_comments() -> dict[tuple[str, str], str]:
     comments = {}
     section = ""
     above: list[str] = []
-    for line in TEMPLATE.splitlines():
+    for line in TEMPLATE.read_text(encoding="utf-8").splitlines():
         if heading := re.fullmatch(r"\[(\w+)\]", line):
             section, above = heading[1], []
         elif setting := re.fullmatch(r"(?:# )?(\w+) = (.*?)(?:\s+# (.*))?", line):

@@ -1,4 +1,4 @@
-"""The daily run as crontab lines or systemd units. Pure: files and zones are arguments.
+"""The daily run as crontab lines or systemd units, which stand as templates beside this module.
 
 The quota's day begins at midnight in Los Angeles, whatever the host's zone and its daylight saving. systemd's timers
 know zones. cron does not everywhere (cronie has CRON_TZ, Debian's cron has not), so cron gets every local hour at which
@@ -26,6 +26,7 @@ DAYS_LOOKED_AT = 2 * 366
 MAX_LINE_CHARS = 990
 """Debian's cron refuses commands of a thousand characters."""
 
+UNITS = ("harvester.timer", "harvester.service", "harvester-notice.service")
 LOG_NAME = "run.log"
 ENV_NAME = "harvester.env"
 
@@ -70,12 +71,13 @@ def crontab(job: Job, zone: ZoneInfo, since: date) -> str:
     lines = [f"{minute} {','.join(map(str, at))} * * * {command}" for minute, at in hours.items()]
     if any(len(line) > MAX_LINE_CHARS for line in lines):
         raise Inexpressible("the paths are too long for cron, whose commands end at a thousand characters")
-    notes = _CRON_NOTES.substitute(
+    notes = _filled(
+        "crontab",
         starts=" or ".join(f"{start:%H:%M}" for start in starts),
         number=f"{len(starts)} starts" if len(starts) > 1 else "one start",
         zone=zone.key,
-        env_file=job.env_file,
-        log=job.folder / LOG_NAME,
+        env_file=str(job.env_file),
+        log=str(job.folder / LOG_NAME),
     )
     return notes + "\n".join(lines) + "\n"
 
@@ -90,7 +92,11 @@ def units(job: Job) -> Mapping[str, str]:
         "writable": _word(str(job.ledger.parent), dollars=False),
         "delay": f"{AFTER_RESET.seconds // 60:02}",
     }
-    return {name: template.substitute(words) for name, template in _UNITS.items()}
+    return {name: _filled(name, **words) for name in UNITS}
+
+
+def _filled(name: str, **words: str) -> str:
+    return Template(Path(__file__).with_name(name).read_text(encoding="utf-8")).substitute(words)
 
 
 def _cron_command(job: Job) -> str:
@@ -126,87 +132,3 @@ def _word(text: str, *, dollars: bool = True) -> str:
     if dollars:
         escaped = escaped.replace("$", "$$")
     return f'"{escaped}"' if set(text) & set(" '\"\\;") else escaped
-
-
-_CRON_NOTES = Template("""\
-# harvester, daily, ten minutes after the quota's reset at midnight in Los Angeles.
-# Here, in $zone, that is at $starts, as the clocks change here and there.
-# Debian's cron has no CRON_TZ, so each such time has its start: $number a day. A run that finds nothing to spend
-# ends at once. No lock file is needed: runs that overlap share the day's units through the ledger.
-# Put no CRON_TZ above this, and print it anew when this machine changes its zone.
-#
-# YOUTUBE_API_KEY=... stands in $env_file
-# which is for you alone: chmod 600. So do AWS's variables and those of harvester, where you use any.
-# What runs say goes to $log
-# in a few lines each. Only a run that fails prints the last of them, and cron mails what is printed, to you or to
-# the address of a line MAILTO=you@example.org above this, where the machine can send mail.
-""")
-
-_TIMER = Template("""\
-[Unit]
-Description=harvester, daily, a little after the quota's reset
-
-[Timer]
-OnCalendar=*-*-* 00:$delay:00 America/Los_Angeles
-RandomizedDelaySec=2min
-# After a night switched off it runs at once.
-Persistent=true
-
-[Install]
-WantedBy=timers.target
-""")
-
-_SERVICE = Template("""\
-[Unit]
-Description=harvester: fetch until the day's units are spent
-Wants=network-online.target
-After=network-online.target
-OnFailure=harvester-notice.service
-
-[Service]
-Type=oneshot
-User=$user
-WorkingDirectory=$folder
-# Holds YOUTUBE_API_KEY=... and is for its owner alone: chmod 600.
-EnvironmentFile=$env_file
-ExecStart=$command
-# Told to stop, it waits for the calls under way: run.timeout_seconds.
-TimeoutStopSec=90
-UMask=0077
-NoNewPrivileges=true
-CapabilityBoundingSet=
-ProtectSystem=strict
-ProtectHome=read-only
-# The ledger's folder, for the files that SQLite keeps next to it.
-ReadWritePaths=$writable
-PrivateTmp=true
-PrivateDevices=true
-ProtectClock=true
-ProtectControlGroups=true
-ProtectHostname=true
-ProtectKernelLogs=true
-ProtectKernelModules=true
-ProtectKernelTunables=true
-LockPersonality=true
-# AF_NETLINK: the C library asks with it which addresses this machine has.
-RestrictAddressFamilies=AF_INET AF_INET6 AF_NETLINK AF_UNIX
-RestrictNamespaces=true
-RestrictRealtime=true
-RestrictSUIDSGID=true
-SystemCallArchitectures=native
-SystemCallFilter=@system-service
-""")
-
-_NOTICE = Template("""\
-[Unit]
-Description=harvester: say that the daily run failed
-
-[Service]
-Type=oneshot
-DynamicUser=true
-SyslogLevel=err
-# Where you want to hear of it elsewhere, put your own command here, or set notify.url.
-ExecStart=/bin/echo "The daily run of harvester failed. To see why: journalctl -u harvester.service -n 20"
-""")
-
-_UNITS = {"harvester.timer": _TIMER, "harvester.service": _SERVICE, "harvester-notice.service": _NOTICE}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harvester.cli.shared.config_template import TEMPLATE
+from harvester.cli.init import TEMPLATE
 from harvester.config import Config, find_config, isolated_config, load_config
 from harvester.errors import ConfigError, CredentialsError
 from harvester.support.api_key import api_key
@@ -42,7 +42,7 @@ def test_the_real_crawl_s_settings() -> None:
 
 def test_the_written_template_says_just_the_defaults(tmp_path: Path) -> None:
     defaults = load_config(write(tmp_path, ""))
-    written = load_config(write(tmp_path, TEMPLATE))
+    written = load_config(write(tmp_path, TEMPLATE.read_text(encoding="utf-8")))
     assert written.model_copy(update={"source": defaults.source}) == defaults
     assert written.source.uri == str(tmp_path / "songs.csv")
 
