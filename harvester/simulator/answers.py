@@ -11,7 +11,7 @@ from email.utils import format_datetime
 from itertools import islice
 from typing import Any, Literal
 
-from .content.deflate import gzipped_if
+from .content.render import gzipped_if
 from .content.style import Style
 from .errors import ERRORS, HTML_TYPE, JSON_TYPE, SIGN_IN_PAGE, ErrorAnswer
 

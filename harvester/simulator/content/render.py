@@ -4,14 +4,14 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from .deflate import gzipped_if, stitch
+from isal import isal_zlib
+
 from .style import PRETTY, Style
 from .templates import PARTS
 from .videos import Content
 
-_Piece = tuple[bytes, bytes, bytes]
-
 _KIND = ("kind", b'"youtube#videoListResponse"')
+_LEVEL = 1
 _COUNTS = ("viewCount", "likeCount", "commentCount")
 
 
@@ -24,11 +24,16 @@ def render_list(
     pretty: bool = False,
 ) -> bytes:
     """Return the body of the answer to `ids`, in an order of its own; gzipped, it has the same content."""
-    pieces, end = _pieces(content, ids, parts)
-    if gzipped and not pretty:
-        return stitch(pieces, end)
-    body = b"".join([part for plain, tail, _ in pieces for part in (plain, tail)]) + end
-    return gzipped_if(gzipped, PRETTY.document(json.loads(body))) if pretty else body
+    items = list(content.items(answer_order(ids), parts))
+    opening, closing = _around(content.style)
+    etag, found = content.etag(ids, parts), len(items)
+    body = opening % etag + content.style.comma.join(items) + closing % (found, found)
+    return gzipped_if(gzipped, PRETTY.document(json.loads(body)) if pretty else body)
+
+
+def gzipped_if(wanted: bool, body: bytes) -> bytes:
+    """Return the body, compressed if wanted."""
+    return isal_zlib.compress(body, _LEVEL, 16 + isal_zlib.MAX_WBITS) if wanted else body
 
 
 def render_statistics(
@@ -59,19 +64,6 @@ def answer_order(ids: Sequence[str]) -> list[str]:
     once = list(dict.fromkeys(ids))
     third = len(once) // 3
     return (once[third:] + once[:third])[::-1]
-
-
-def _pieces(content: Content, ids: Sequence[str], parts: Sequence[str]) -> tuple[list[_Piece], bytes]:
-    opening, closing = _around(content.style)
-    before = opening % content.etag(ids, parts)
-    comma = content.style.comma
-    pieces: list[_Piece] = []
-    for head, tail, deflated, ending in content.items(answer_order(ids), parts):
-        # new bytes after one item and before the next make one block
-        pieces.append((before + head, tail, deflated))
-        before = ending + comma
-    found = len(pieces)
-    return pieces, before[: -len(comma) if found else None] + closing % (found, found)
 
 
 def _around(style: Style) -> tuple[bytes, bytes]:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from ..faults import FaultLevel, FaultPlan
-from .deflate import PLACEHOLDER, deflate_segment
 from .ids import WELL_FORMED
 from .style import Style, style_of
 from .templates import ID_MARK, PARTS, POOL_SIZE, Template, build_template
@@ -23,21 +22,17 @@ _DRAW = struct.Struct("<IHH12x")
 _SHARE_OF_VIEWS = {"viewCount": 1.0, "likeCount": 0.027, "favoriteCount": 0.0, "commentCount": 0.0013}
 _COUNT_SETS = 32
 
-# head, tail, the tail deflated, ending: without the third, the JSON of one video
-Item = tuple[bytes, bytes, bytes, bytes]
-
 
 @dataclass(frozen=True)
 class Form:
     """A template rendered for some parts.
 
-    tail: what follows the head, split at the id; deflated: the same, referring to the id in the head. endings:
-    statistics of several sizes, each with the last brace. counts: the statistics that the videos have. views: of each
-    size, those of the first day and how many each later day adds.
+    tail: what follows the head, split at the id. endings: statistics of several sizes, each with the last brace.
+    counts: the statistics that the videos have. views: of each size, those of the first day and how many each later
+    day adds.
     """
 
-    tail: tuple[bytes, ...]
-    deflated: bytes
+    tail: list[bytes]
     endings: tuple[bytes, ...]
     counts: tuple[str, ...]
     views: tuple[tuple[int, int], ...]
@@ -69,35 +64,22 @@ class Content:
 
     def exists(self, video_id: str) -> bool:
         """Whether the video exists; an ill-formed id never does."""
-        if not WELL_FORMED.fullmatch(video_id):
-            return False
-        return int.from_bytes(self._digest(video_id.encode())[:4], "little") >= self._missing_below
+        return self._drawn(video_id) is not None
 
     def resource(self, video_id: str, parts: Sequence[str] = PARTS) -> dict[str, Any] | None:
         """Return the `youtube#video` resource, or None if it does not exist."""
-        found = next(self.items([video_id], parts), None)
-        return None if found is None else json.loads(found[0] + found[1] + found[3])
+        return next(map(json.loads, self.items([video_id], parts)), None)
 
-    def items(self, ids: Sequence[str], parts: Sequence[str] = PARTS) -> Iterator[Item]:
-        """Yield those of `ids` that exist, rendered with these parts, in the same order."""
+    def items(self, ids: Sequence[str], parts: Sequence[str] = PARTS) -> Iterator[bytes]:
+        """Yield the JSON of those of `ids` that exist, with these parts, in the same order."""
         wanted = tuple(part for part in PARTS if part in parts)
         forms = self._forms.setdefault(wanted, [None] * POOL_SIZE)
-        well_formed, missing_below, copy_hash = WELL_FORMED.fullmatch, self._missing_below, self._hash.copy
-        item_head = self._head
         for video_id in ids:
-            if not well_formed(video_id):
-                continue
-            raw = video_id.encode()
-            hasher = copy_hash()
-            hasher.update(raw)
-            digest = hasher.digest()
-            exists, index, size = _DRAW.unpack(digest)
-            if exists < missing_below:
-                continue
-            index %= POOL_SIZE
-            form = forms[index] or self._compile(wanted, index)
-            head = item_head % (_etag(digest), raw)
-            yield head, raw.join(form.tail), form.deflated, form.endings[size % _COUNT_SETS]
+            if (digest := self._drawn(video_id)) is not None:
+                _, index, size = _DRAW.unpack(digest)
+                form = forms[index % POOL_SIZE] or self._compile(wanted, index % POOL_SIZE)
+                raw = video_id.encode()
+                yield self._head % (_etag(digest), raw) + raw.join(form.tail) + form.endings[size % _COUNT_SETS]
 
     def etag(self, ids: Sequence[str], parts: Sequence[str]) -> bytes:
         """Return the etag of the answer to a batch."""
@@ -108,16 +90,17 @@ class Content:
         hasher.update(raw)
         return hasher.digest()
 
+    def _drawn(self, video_id: str) -> bytes | None:
+        """Return what decides about the video; None if it does not exist."""
+        digest = self._digest(video_id.encode())
+        return digest if WELL_FORMED.fullmatch(video_id) and _DRAW.unpack(digest)[0] >= self._missing_below else None
+
     def _compile(self, parts: tuple[str, ...], index: int) -> Form:
         # on first use, so that starting is fast and a pool is made once
         template = build_template(self._seed, index)
-        # the etag's place holds bytes that no text has, so that no segment refers to it
-        head = self._head % (b"\xf7" * 27, PLACEHOLDER)
         views = _views(template, f"{self._seed}:{index}")
-        tail = _tail(template, parts, self.style)
         form = Form(
-            tail=tuple(tail.split(PLACEHOLDER)),
-            deflated=deflate_segment(tail, before=head),
+            tail=_tail(template, parts, self.style),
             endings=self._endings(parts, template.counts, views),
             counts=template.counts,
             views=views,
@@ -149,12 +132,13 @@ def _etag(digest: bytes) -> bytes:
     return b2a_base64(digest, newline=False)[:27].translate(_TO_URL_SAFE)
 
 
-def _tail(template: Template, parts: Sequence[str], style: Style) -> bytes:
-    """Return the text from the comma after the id to the end of the last part before the statistics."""
+def _tail(template: Template, parts: Sequence[str], style: Style) -> list[bytes]:
+    """Return the text from the comma after the id to the end of the last part before the statistics, split at the
+    id."""
     names = [name for name in ("snippet", "contentDetails", "status", "topicDetails") if name in parts]
     fields = [(name, style.spell(template.parts[name])) for name in names if template.parts[name] is not None]
     tail = b"".join(style.comma + style.fields(field) for field in (fields[::-1] if style.reverse else fields))
-    return tail.replace(style.spell(ID_MARK).strip(b'"'), PLACEHOLDER)
+    return tail.split(style.spell(ID_MARK).strip(b'"'))
 
 
 def _views(template: Template, seed: str) -> tuple[tuple[int, int], ...]:
