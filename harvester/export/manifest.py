@@ -1,8 +1,9 @@
-"""The manifest of an export: what it holds, whether it is complete, and checksums."""
+"""The manifest of an export: what it holds, whether it is complete, checksums, and the names of parts."""
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,9 +14,11 @@ from urllib.parse import urlsplit
 import msgspec
 
 from harvester.ledger.load_records import LoadRecord, PartsAsked
-from harvester.model import Progress, VideoState
+from harvester.model import EVERYTHING, Progress, Span, VideoState
 
 SUFFIX = ".manifest.json"
+_PART = re.compile(r"part-[0-9]{12}(-[0-9a-f]{16})?\.(json|jsonl|parquet|csv)(\.gz|\.zst)?")
+"""Parts of earlier versions have no digest in their names."""
 
 # A manifest may come from anywhere, so its values are validated.
 Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
@@ -36,6 +39,11 @@ class Part:
     """The last load position; None if it holds all that is left."""
     inputs: str = ""
     """A digest of what it is made of; empty in manifests of earlier versions."""
+
+    @property
+    def span(self) -> Span:
+        """The load positions that it holds."""
+        return Span(self.first_position, EVERYTHING.last if self.last_position is None else self.last_position)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +139,22 @@ def _in_utf8(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _in_utf8(each) for key, each in value.items()}
     return [_in_utf8(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def last_position(span: Span) -> int | None:
+    """Return the last position as in a manifest."""
+    return span.last if span.last < EVERYTHING.last else None
+
+
+def part_name(span: Span, inputs: str, suffix: str) -> str:
+    """Return the name of a part: its first load position and a digest of its inputs, so that a file of that name never
+    changes."""
+    return f"part-{span.first:012}-{inputs[:16]}{suffix}"
+
+
+def is_part(name: str) -> bool:
+    """Whether a name is that of a part."""
+    return _PART.fullmatch(name) is not None
 
 
 def sum_of(parts: Iterable[Part]) -> str:

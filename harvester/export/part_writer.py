@@ -8,9 +8,9 @@ from typing import Protocol, TypeAlias
 
 from harvester.export.counters import Counters
 from harvester.export.formats.registry import format_of
-from harvester.export.manifest import Part
-from harvester.export.part_names import last_position, part_name
-from harvester.export.storage.destination import DraftFile, Place
+from harvester.export.manifest import Part, last_position, part_name
+from harvester.export.storage.destination import DraftFile
+from harvester.export.storage.folder import Place
 from harvester.ledger.reader import LedgerReader
 from harvester.model import Span
 from harvester.support.progress import Advance, ProgressCallback, no_progress

@@ -15,8 +15,7 @@ from harvester._version import __version__
 from harvester.errors import ConfigError
 from harvester.export.counters import Counters
 from harvester.export.formats.registry import FORMATS, Format
-from harvester.export.manifest import Part
-from harvester.export.part_names import last_position
+from harvester.export.manifest import Part, last_position
 from harvester.ledger.reader import LedgerReader
 from harvester.model import EVERYTHING, Span
 
@@ -120,7 +119,7 @@ class Reusable:
     def __init__(self, parts: Iterable[Part]) -> None:
         self._parts = {(part.first_position, part.inputs): part for part in parts if part.inputs}
         self._ends = {
-            part.first_position: part.last_position or EVERYTHING.last
+            part.first_position: part.span.last
             for part in sorted(self._parts.values(), key=lambda part: part.first_position)
         }
         self._firsts = list(self._ends)

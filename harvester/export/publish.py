@@ -25,14 +25,15 @@ from harvester.export.manifest import (
     is_complete,
     left_to_ask,
     loads_of,
+    part_name,
     sum_of,
     to_json,
     without_secrets,
 )
-from harvester.export.part_names import part_name
 from harvester.export.part_writer import PartMaker, PartOrder, counted, make, make_here
 from harvester.export.parts import Cutter, Reusable, made_with
-from harvester.export.storage.destination import Destination, Draft, ExistingFile, PublishedFile
+from harvester.export.storage.destination import Destination, ExistingFile, PublishedFile
+from harvester.export.storage.folder import Draft
 from harvester.export.storage.open import folder_at, target_at
 from harvester.export.storage.ownership import admit_file, refuse_open_database
 from harvester.export.storage.s3_client import clients_kept

@@ -13,11 +13,11 @@ from harvester.errors import ConfigError, HarvesterError, LedgerDamaged, Storage
 from harvester.export.counters import Counters
 from harvester.export.formats.registry import Format, format_of
 from harvester.export.json_array_reader import Unreadable
-from harvester.export.manifest import SUFFIX, Manifest, Part, counts_of, from_json, sum_of
-from harvester.export.part_names import is_part
+from harvester.export.manifest import SUFFIX, Manifest, Part, counts_of, from_json, is_part, sum_of
 from harvester.export.parts import Cutter, made_with
 from harvester.export.read_back import ids_in
-from harvester.export.storage.destination import Destination, Folder, Meter
+from harvester.export.storage.destination import Destination, Meter
+from harvester.export.storage.folder import Folder
 from harvester.export.storage.open import folder_at, target_at
 from harvester.export.storage.ownership import manifest_text
 from harvester.export.storage.s3_client import clients_kept

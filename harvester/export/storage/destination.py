@@ -1,15 +1,15 @@
-"""The interfaces of destinations: files and folders, local or on S3."""
+"""The interface of destinations: files, local or on S3."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO
 
 from harvester.errors import Overtaken
-from harvester.export.manifest import Part
 from harvester.support.sanitize import shown
 
 
@@ -77,26 +77,22 @@ class Meter:
         return PublishedFile(uri, self.bytes, self.sha256)
 
 
-class Destination(Protocol):
+class Destination(ABC):
     """A name that always holds a whole file: the new one or the previous one."""
 
-    @property
-    def uri(self) -> str: ...
+    uri: str
+    name: str
+    """The last part of the address, without folder or bucket."""
 
-    @property
-    def name(self) -> str:
-        """The last part of the address, without folder or bucket."""
-        ...
-
-    def publish(self, chunks: Iterable[bytes], *, content_type: str, expected_bytes: int = 0) -> PublishedFile:
+    @abstractmethod
+    def publish(self, chunks: Iterable[bytes], *, content_type: str) -> PublishedFile:
         """Replace what is there by the chunks, all or nothing.
 
-        The chunks are taken in the calling thread, and their exceptions are passed on. `expected_bytes` is a rough
-        upper estimate. Raises ConfigError or CredentialsError if the destination can't be written, StorageUnavailable
-        if it can't be for now.
+        The chunks are taken in the calling thread, and their exceptions are passed on. Raises ConfigError or
+        CredentialsError if the destination can't be written, StorageUnavailable if it can't be for now.
         """
-        ...
 
+    @abstractmethod
     def publish_with_manifest(
         self,
         chunks: Iterable[bytes],
@@ -104,112 +100,44 @@ class Destination(Protocol):
         *,
         content_type: str,
         replacing: ExistingFile | None,
-        expected_bytes: int = 0,
+        expected_bytes: int,
     ) -> PublishedFile:
         """Publish the chunks as `publish` does, then the manifest that `manifest_of` returns.
 
-        Raises Overtaken, and changes nothing, if what is there is no longer `replacing`.
+        `expected_bytes` is a rough upper estimate. Raises Overtaken, and changes nothing, if what is there is no longer
+        `replacing`.
         """
-        ...
 
+    @abstractmethod
     def standing(self) -> ExistingFile | None:
         """Return what is there; None if nothing is."""
-        ...
 
     def finish_interrupted(self) -> bool:
         """Complete an export that was killed between the file and its manifest.
 
         Returns whether that is always possible here, so that file and manifest match from now on.
         """
-        ...
+        return False
 
     def undisturbed(self) -> AbstractContextManager[None]:
         """Keep other exports from changing the file or its manifest, if possible here. For a moment only."""
-        ...
+        return nullcontext()
 
+    @abstractmethod
     def read(self) -> Iterator[bytes]:
         """Yield what is published. Raises FileNotFoundError if nothing is."""
-        ...
 
+    @abstractmethod
     def open(self) -> BinaryIO:
         """Open what is published, as a seekable file."""
-        ...
 
+    @abstractmethod
     def remove(self) -> None:
         """Remove what is published, if anything is."""
-        ...
 
+    @abstractmethod
     def beside(self, suffix: str) -> Destination:
         """Return the destination with `suffix` appended to the name."""
-        ...
-
-
-class Place(Protocol):
-    """Where a file of a draft is written, by any process. It can be pickled, and holds no credentials: a process uses
-    its own."""
-
-    def write(self, chunks: Iterable[bytes], *, expected_bytes: int) -> DraftFile:
-        """Write the file. It may be written twice, even at the same time, with the same result."""
-        ...
-
-
-class Draft(Protocol):
-    """The files of a folder while they are written, invisible before `commit`."""
-
-    def unchanged(self) -> Iterator[Part]:
-        """Yield the unchanged parts of the previous manifest."""
-        ...
-
-    def place(self, name: str, *, content_type: str) -> Place:
-        """Begin a file. It belongs to the draft once it is kept."""
-        ...
-
-    def keep(self, name: str, written: DraftFile) -> None:
-        """Add a file that was written at its place. Raises StorageUnavailable if it is missing."""
-        ...
-
-    def drop(self, name: str) -> None:
-        """Discard a file that was begun."""
-        ...
-
-    def commit(self, manifest: bytes, names: Collection[str]) -> None:
-        """Publish the files of the draft, then replace the manifest in one step, then remove all files except those
-        named.
-
-        Raises Overtaken if the folder or its manifest have changed since the draft was begun.
-        """
-        ...
-
-
-class Folder(Protocol):
-    """A folder with the parts of an export. Parts never change; the manifest says which are valid, and is replaced at
-    once."""
-
-    @property
-    def uri(self) -> str: ...
-
-    @property
-    def name(self) -> str: ...
-
-    def draft(self, *, force: bool = False) -> AbstractContextManager[Draft]:
-        """Begin a draft; what is not committed at the end is discarded.
-
-        Raises ConfigError if the folder holds other files than parts, and DestinationRefused if harvester did not write
-        the parts, unless `force`.
-        """
-        ...
-
-    def names(self) -> list[str]:
-        """The names of the files in the folder, sorted, without hidden ones."""
-        ...
-
-    def file(self, name: str) -> Destination:
-        """Return the destination of a file in the folder."""
-        ...
-
-    def beside(self, suffix: str) -> Destination:
-        """Return the destination next to the folder, with `suffix` appended to its name."""
-        ...
 
 
 def overtaken(uri: str) -> Overtaken:

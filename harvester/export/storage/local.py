@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from harvester.errors import ConfigError, HarvesterError
 from harvester.export.manifest import SUFFIX
-from harvester.export.storage.destination import ExistingFile, Meter, PublishedFile, overtaken
+from harvester.export.storage.destination import Destination, ExistingFile, Meter, PublishedFile, overtaken
 from harvester.export.storage.local_draft import FileDraft, abandoned_drafts, alone_in, drafted, explained, explanation
 from harvester.export.storage.ownership import SQLITE_MAGIC, describes_file
 from harvester.support.atomic_write import followed
@@ -23,21 +23,13 @@ _READ_BYTES = 1 << 20
 log = logging.getLogger(__name__)
 
 
-class LocalTarget:
+class LocalTarget(Destination):
     """A file on this machine. Of a symbolic link, the target is replaced."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path, self.uri, self.name = path, str(path), path.name
 
-    @property
-    def uri(self) -> str:
-        return str(self.path)
-
-    @property
-    def name(self) -> str:
-        return self.path.name
-
-    def publish(self, chunks: Iterable[bytes], *, content_type: str, expected_bytes: int = 0) -> PublishedFile:
+    def publish(self, chunks: Iterable[bytes], *, content_type: str) -> PublishedFile:
         """See Destination. The bytes and their name are on disk when this returns. An old file's mode is kept."""
         place = self._place()
         with explained(self.path):
@@ -56,7 +48,7 @@ class LocalTarget:
         *,
         content_type: str,
         replacing: ExistingFile | None,
-        expected_bytes: int = 0,
+        expected_bytes: int,
     ) -> PublishedFile:
         """See Destination. Both are on disk, hidden, before the first is renamed: see `finish_interrupted`."""
         place, beside = self._place(), self.beside(SUFFIX)
@@ -76,7 +68,6 @@ class LocalTarget:
         return published
 
     def standing(self) -> ExistingFile | None:
-        """See Destination."""
         with explained(self.path, "read"):
             try:
                 return as_standing(self._place().stat())
@@ -84,7 +75,6 @@ class LocalTarget:
                 return None
 
     def finish_interrupted(self) -> bool:
-        """See Destination."""
         beside, folder = self.beside(SUFFIX), self._place().parent
         with explained(beside.path):
             place = followed(beside.path)
@@ -99,11 +89,9 @@ class LocalTarget:
         return True
 
     def undisturbed(self) -> AbstractContextManager[None]:
-        """See Destination."""
         return alone_in(self._place().parent)
 
     def read(self) -> Iterator[bytes]:
-        """See Destination."""
         try:
             with self.path.open("rb") as file:
                 while chunk := file.read(_READ_BYTES):
@@ -114,17 +102,14 @@ class LocalTarget:
             raise explanation(f"Can't read {shown(self.uri)}", error) from error
 
     def open(self) -> BinaryIO:
-        """See Destination."""
         with explained(self.path, "read"):
             return self.path.open("rb")
 
     def remove(self) -> None:
-        """See Destination."""
         with explained(self.path):
             self.path.unlink(missing_ok=True)
 
     def beside(self, suffix: str) -> LocalTarget:
-        """See Destination."""
         return LocalTarget(self.path.with_name(self.path.name + suffix))
 
     def _place(self) -> Path:

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harvester.errors import ConfigError, StorageUnavailable
-from harvester.export.manifest import SUFFIX
-from harvester.export.part_names import refuse_foreign_files
+from harvester.export.manifest import SUFFIX, is_part
 from harvester.export.storage.destination import DraftFile, ExistingFile, Meter
-from harvester.export.storage.folder_draft import FolderDraft
+from harvester.export.storage.folder import Draft, Folder, Found
 from harvester.export.storage.local import LocalTarget, as_standing, refuse_missing_folder, replace_manifest
 from harvester.export.storage.local_draft import (
     KEPT,
@@ -32,7 +31,6 @@ from harvester.export.storage.local_draft import (
     still_named,
     write_through,
 )
-from harvester.export.storage.ownership import Found, admit_folder
 from harvester.support.atomic_write import followed
 from harvester.support.sanitize import shown
 
@@ -41,32 +39,21 @@ _APPEARING = "appearing"
 """Marks a draft whose parts are being renamed: parts without a manifest are then known to be harvester's."""
 
 
-class LocalFolder:
+class LocalFolder(Folder):
     """A folder on this machine. Of a symbolic link, the target."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-
-    @property
-    def uri(self) -> str:
-        return str(self.path)
-
-    @property
-    def name(self) -> str:
-        return self.path.name
+        self.path, self.uri, self.name = path, str(path), path.name
 
     @contextmanager
     def draft(self, *, force: bool = False) -> Iterator[_Draft]:
-        """See Folder."""
         with explained(self.path):
             place = followed(self.path)
             _check_place(place)
             _clear_up(self, place)
             with alone_in(place.parent):
                 found = self.look()
-            # Hidden files too: a folder with them belongs to something else.
-            refuse_foreign_files(self.uri, found.files)
-            admit_folder(self, found, force=force)
+            self.admit(found, force=force)
             draft = _Draft(self, place, found)
         try:
             yield draft
@@ -74,20 +61,28 @@ class LocalFolder:
             draft.discard()
 
     def names(self) -> list[str]:
-        """See Folder."""
         with explained(self.path, "read"):
-            return sorted(name for name in _standings(self.path) if not name.startswith((".", "_")))
+            return [name for name in self.files() if not name.startswith((".", "_"))]
 
-    def look(self) -> Found:
-        """Return what is in the folder, and the manifest next to it."""
-        return Found.beside(self, _standings(self.path))
+    def files(self) -> dict[str, ExistingFile]:
+        """See Folder. Hidden ones too: a folder with them belongs to something else. Entries that are no files get a
+        slash after the name, unlike any part."""
+        try:
+            with os.scandir(self.path) as entries:
+                found = {
+                    (e.name if e.is_file(follow_symlinks=False) else f"{e.name}/"): as_standing(
+                        e.stat(follow_symlinks=False)
+                    )
+                    for e in entries
+                }
+        except FileNotFoundError:
+            return {}
+        return dict(sorted(found.items()))
 
     def file(self, name: str) -> LocalTarget:
-        """See Folder."""
         return LocalTarget(self.path / name)
 
     def beside(self, suffix: str) -> LocalTarget:
-        """See Folder."""
         return LocalTarget(self.path.with_name(self.path.name + suffix))
 
 
@@ -146,11 +141,11 @@ class LocalPlace:
         )
 
 
-class _Draft(FolderDraft):
+class _Draft(Draft):
     """A hidden folder next to the one to be changed, private to this user and locked while its writer lives."""
 
     def __init__(self, folder: LocalFolder, place: Path, found: Found) -> None:
-        super().__init__(folder.uri, folder.look, found)
+        super().__init__(folder, found)
         self._place = place
         self._manifest = folder.beside(SUFFIX).path
         self._stack = ExitStack()
@@ -161,11 +156,9 @@ class _Draft(FolderDraft):
         self._mode = stat.S_IMODE(os.fstat(self._new).st_mode)
 
     def place(self, name: str, *, content_type: str) -> LocalPlace:
-        """See Draft."""
         return LocalPlace(self._place, self._place.with_name(self._name), os.fstat(self._folder).st_ino, name)
 
     def keep(self, name: str, written: DraftFile) -> None:
-        """See Draft."""
         with explained(self._place, "read"):
             about = os.stat(name, dir_fd=self._new, follow_symlinks=False)
         if about.st_size != written.published.bytes or not stat.S_ISREG(about.st_mode):
@@ -174,10 +167,9 @@ class _Draft(FolderDraft):
                 state=KEPT,
                 next_step="Export again.",
             )
-        self._kept[name] = written
+        super().keep(name, written)
 
     def drop(self, name: str) -> None:
-        """See Draft."""
         with explained(self._place), suppress(FileNotFoundError):
             os.unlink(name, dir_fd=self._new)
 
@@ -243,21 +235,6 @@ def _create_locked(name: str, parent: int, stack: ExitStack) -> tuple[str, int]:
         # Another export removed it as abandoned before it was locked.
 
 
-def _standings(folder: Path) -> dict[str, ExistingFile]:
-    """Return the files in the folder, sorted; other entries get a slash after the name, unlike any part."""
-    try:
-        with os.scandir(folder) as entries:
-            found = {
-                (e.name if e.is_file(follow_symlinks=False) else f"{e.name}/"): as_standing(
-                    e.stat(follow_symlinks=False)
-                )
-                for e in entries
-            }
-    except FileNotFoundError:
-        return {}
-    return dict(sorted(found.items()))
-
-
 def _unlink(names: Iterable[str], place: Path) -> None:
     with explained(place), suppress(FileNotFoundError), ExitStack() as stack:
         folder = _open(place, stack)
@@ -304,4 +281,5 @@ def _remove_unnamed(folder: LocalFolder, place: Path) -> None:
     with alone_in(place.parent):
         found = folder.look()
         if found.manifest is not None or found.manifest_standing is None:
-            _unlink(found.unnamed(), place)
+            known = found.known()
+            _unlink([name for name in found.files if is_part(name) and name not in known], place)

@@ -11,7 +11,8 @@ from harvester._version import __version__
 from harvester.config import ExportSettings
 from harvester.errors import ConfigError
 from harvester.export.manifest import SUFFIX
-from harvester.export.storage.destination import Destination, Folder
+from harvester.export.storage.destination import Destination
+from harvester.export.storage.folder import Folder
 from harvester.export.storage.local import LocalTarget
 from harvester.export.storage.local_folder import LocalFolder
 from harvester.export.storage.ownership import NAMES_MANIFEST

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import TypeAlias
 from urllib.parse import quote
 
 from harvester.errors import ConfigError, DestinationRefused
-from harvester.export.manifest import SUFFIX, Manifest, Part, from_json
-from harvester.export.part_names import is_part
-from harvester.export.storage.destination import Destination, ExistingFile, Folder, Meter
+from harvester.export.manifest import SUFFIX, Manifest, from_json
+from harvester.export.storage.destination import Destination, ExistingFile, Meter
 from harvester.support.sanitize import count, shown
 
 log = logging.getLogger(__name__)
@@ -132,69 +130,6 @@ def refuse_foreign_manifest(target: Destination, *, force: bool) -> None:
     """Raise DestinationRefused if the manifest's name is taken by another file."""
     if not force and target.standing() is not None and read_manifest(target) is None:
         raise foreign_file_error(target.uri, "it is no manifest")
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What was in a folder and next to it when an export began."""
-
-    files: Mapping[str, ExistingFile]
-    manifest_standing: ExistingFile | None
-    manifest: Manifest | None = field(compare=False)
-    """None if there is none, or another file."""
-
-    @classmethod
-    def beside(cls, folder: Folder, files: Mapping[str, ExistingFile]) -> Found:
-        """Read the manifest next to a folder with these files."""
-        place = folder.beside(SUFFIX)
-        standing = place.standing()  # before it is read, so that what is replaced is not newer than what was read
-        return cls(files, standing, read_manifest(place) if standing else None)
-
-    def known(self) -> dict[str, int]:
-        """The length of each part that the manifest names."""
-        if self.manifest is None:
-            return {}
-        return {part.file: part.bytes for part in (*(self.manifest.parts or ()), *self.manifest.superseded)}
-
-    def unnamed(self) -> list[str]:
-        """The parts that the manifest does not name."""
-        known = self.known()
-        return [name for name in self.files if is_part(name) and name not in known]
-
-    def unchanged(self) -> Iterator[Part]:
-        """Yield the parts of the manifest that match it, and were not modified since it was written."""
-        if self.manifest is None or self.manifest_standing is None:
-            return
-        for part in self.manifest.parts or ():
-            standing = self.files.get(part.file)
-            if standing and standing.bytes == part.bytes and standing.changed_at <= self.manifest_standing.changed_at:
-                yield part
-
-
-def admit_folder(folder: Folder, found: Found, *, force: bool, made: Callable[[str], bool] = lambda _: False) -> None:
-    """Raise DestinationRefused if harvester did not write the parts that were found, unless `force`.
-
-    `made` says of a part that the manifest does not name whether harvester wrote it.
-    """
-    if force:
-        return
-    manifest = found.manifest
-    if not found.files:
-        if found.manifest_standing is not None and manifest is None:
-            raise foreign_file_error(folder.beside(SUFFIX).uri, "it is no manifest")
-        return
-    if manifest is None:
-        if not all(map(made, found.files)):
-            raise foreign_file_error(folder.uri, "there is no manifest next to it")
-        return
-    if manifest.file != folder.name or manifest.parts is None:
-        raise foreign_file_error(folder.uri, "the manifest next to it names something else")
-    lengths = found.known()
-    for name, standing in found.files.items():
-        if lengths.get(name) != standing.bytes and not made(name):
-            raise foreign_file_error(
-                folder.uri, f"its manifest knows no {shown(name, 100)} of {count(standing.bytes, 'byte')}"
-            )
 
 
 def read_manifest(target: Destination) -> Manifest | None:

@@ -6,19 +6,24 @@ import io
 import itertools
 import logging
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from harvester.errors import HarvesterError, Overtaken
 from harvester.export.manifest import SUFFIX
-from harvester.export.storage.destination import DraftFile, ExistingFile, Meter, PublishedFile, overtaken
+from harvester.export.storage.destination import Destination, DraftFile, ExistingFile, Meter, PublishedFile, overtaken
 from harvester.export.storage.s3_client import S3Options, as_header, connected, crc32, wants_checksums
 from harvester.export.storage.s3_condition import ANYTHING, Condition, conditionally, in_place_of, version
 from harvester.export.storage.s3_errors import explained, is_absence, is_refusal
-from harvester.export.storage.s3_sweep import abort_all, open_uploads
-from harvester.export.storage.s3_upload import MIB, PART_BYTES, Buffers, Upload, part_size, rechunk
+from harvester.export.storage.s3_upload import (
+    MIB,
+    PART_BYTES,
+    Upload,
+    abort_all,
+    open_uploads,
+    part_size,
+    rechunk,
+)
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -31,28 +36,41 @@ _MANIFEST_ATTEMPTS = 10
 """Attempts to write the manifest while other exports replace theirs."""
 
 
-class S3Target:
+class S3Target(Destination):
     """One object. Credentials and endpoint come from AWS's usual chain."""
 
-    def __init__(
-        self, bucket: str, key: str, options: S3Options | None = None, *, part_bytes: int = PART_BYTES
-    ) -> None:
-        self.bucket = bucket
-        self.key = key
-        self.options = options or S3Options()
-        self.part_bytes = part_bytes
+    def __init__(self, bucket: str, key: str, options: S3Options, *, part_bytes: int = PART_BYTES) -> None:
+        self.bucket, self.key, self.options, self.part_bytes = bucket, key, options, part_bytes
+        self.uri, self.name = f"s3://{bucket}/{key}", key.rpartition("/")[2]
 
-    @property
-    def uri(self) -> str:
-        return f"s3://{self.bucket}/{self.key}"
+    def publish(
+        self, chunks: Iterable[bytes], *, content_type: str, condition: Condition = ANYTHING, expected_bytes: int = 0
+    ) -> PublishedFile:
+        """See Destination. One request if all fits one part, otherwise a multipart upload.
 
-    @property
-    def name(self) -> str:
-        return self.key.rpartition("/")[2]
-
-    def publish(self, chunks: Iterable[bytes], *, content_type: str, expected_bytes: int = 0) -> PublishedFile:
-        """See Destination. One request if all fits one part, otherwise a multipart upload."""
-        return self._publish(chunks, content_type, expected_bytes, ANYTHING, lambda: None)
+        Raises Overtaken if the condition does not hold.
+        """
+        size = part_size(expected_bytes, self.part_bytes)
+        used: list[bytearray] = []
+        with connected(self.uri, self.options.region) as client:
+            begun_before = open_uploads(client, self.bucket, self.key)
+            pieces = rechunk(chunks, size, used)
+            first = next(pieces)
+            if len(first) < size:
+                self._check_again(condition)
+                published = self._put(client, first, content_type, condition)
+            else:
+                upload = self.begin(client, content_type)
+                try:
+                    written = upload.send(itertools.chain((first,), pieces), size, used)
+                    self._check_again(condition)
+                except BaseException:
+                    upload.abort()
+                    raise
+                self.finish(upload, written, condition)
+                published = written.published
+            abort_all(client, self.bucket, begun_before)
+        return published
 
     def publish_with_manifest(
         self,
@@ -61,11 +79,10 @@ class S3Target:
         *,
         content_type: str,
         replacing: ExistingFile | None,
-        expected_bytes: int = 0,
+        expected_bytes: int,
     ) -> PublishedFile:
-        """See Destination."""
-        published = self.publish_instead(
-            chunks, content_type=content_type, replacing=replacing, expected_bytes=expected_bytes
+        published = self.publish(
+            chunks, content_type=content_type, condition=in_place_of(replacing), expected_bytes=expected_bytes
         )
         try:
             self._publish_manifest(manifest_of(published), self._version_of(published))
@@ -75,17 +92,6 @@ class S3Target:
             error.state = "The data is published; its manifest is not, or is the one before."
             raise
         return published
-
-    def publish_instead(
-        self, chunks: Iterable[bytes], *, content_type: str, replacing: ExistingFile | None, expected_bytes: int = 0
-    ) -> PublishedFile:
-        """Publish the chunks if `replacing` is still there. Raises Overtaken if something else is."""
-
-        def check() -> None:
-            if in_place_of(replacing) and self.standing() != replacing:
-                raise overtaken(self.uri)
-
-        return self._publish(chunks, content_type, expected_bytes, in_place_of(replacing), check)
 
     def _publish_manifest(self, manifest: bytes, mine: Hashable) -> None:
         """Write the manifest next to this object, unless another export has replaced the object.
@@ -98,7 +104,7 @@ class S3Target:
             before = beside.standing()
             self._check_still(mine)
             try:
-                beside._publish([manifest], "application/json", 0, in_place_of(before), lambda: None)
+                beside.publish([manifest], content_type="application/json", condition=in_place_of(before))
             except Overtaken:
                 continue  # the next read of the object says by whom
             self._check_still(mine)
@@ -117,38 +123,12 @@ class S3Target:
         if standing is None or (mine and standing.version and standing.version != mine):
             raise overtaken(self.uri)
 
-    def _publish(
-        self,
-        chunks: Iterable[bytes],
-        content_type: str,
-        expected_bytes: int,
-        condition: Condition,
-        check: Callable[[], None],
-    ) -> PublishedFile:
-        """`check` is called just before the object appears."""
-        size = part_size(expected_bytes, self.part_bytes)
-        buffers = Buffers()
-        with connected(self.uri, self.options.region) as client:
-            begun_before = open_uploads(client, self.bucket, self.key)
-            pieces = rechunk(chunks, size, buffers.take)
-            first = next(pieces)
-            if len(first) < size:
-                check()
-                published = self._put(client, first, content_type, condition)
-            else:
-                written, upload = self._send(client, itertools.chain((first,), pieces), size, buffers, content_type)
-                try:
-                    check()
-                except BaseException:
-                    upload.abort()
-                    raise
-                self.finish(upload, written, condition)
-                published = written.published
-            abort_all(client, self.bucket, begun_before)
-        return published
+    def _check_again(self, condition: Condition) -> None:
+        """Raise Overtaken if the condition does not hold any more: not every store heeds it."""
+        if condition and in_place_of(self.standing()) != condition:
+            raise overtaken(self.uri)
 
     def standing(self) -> ExistingFile | None:
-        """See Destination."""
         from botocore.exceptions import ClientError
 
         with connected(self.uri, self.options.region) as client:
@@ -165,16 +145,7 @@ class S3Target:
         changed_at = about["LastModified"].timestamp() if "LastModified" in about else 0.0
         return ExistingFile(version(about["ETag"]), about["ContentLength"], about.get("Metadata", {}), changed_at)
 
-    def finish_interrupted(self) -> bool:
-        """See Destination. Not possible here: no manifest is kept before its object is published."""
-        return False
-
-    def undisturbed(self) -> AbstractContextManager[None]:
-        """See Destination. Not possible here: the metadata of an object name its manifest instead."""
-        return nullcontext()
-
     def read(self) -> Iterator[bytes]:
-        """See Destination."""
         from botocore.exceptions import ClientError
 
         with connected(self.uri, self.options.region) as client:
@@ -188,16 +159,13 @@ class S3Target:
                 yield from body.iter_chunks(_READ_BYTES)
 
     def open(self) -> BinaryIO:
-        """See Destination."""
         return io.BufferedReader(_Ranges(self), _SEEK_BUFFER_BYTES)
 
     def beside(self, suffix: str) -> S3Target:
-        """See Destination."""
         options = replace(self.options, metadata={})
         return S3Target(self.bucket, self.key + suffix, options, part_bytes=self.part_bytes)
 
     def remove(self) -> None:
-        """See Destination."""
         with connected(self.uri, self.options.region) as client:
             client.delete_object(Bucket=self.bucket, Key=self.key)
 
@@ -205,11 +173,10 @@ class S3Target:
         meter = Meter()
         meter.add(data)
         checksum: dict[str, Any] = {"ChecksumCRC32": as_header(crc32(data))} if wants_checksums(client) else {}
-        body: Any = data
-        put = partial(client.put_object, Bucket=self.bucket, Key=self.key, Body=body)
+        arguments = {"Bucket": self.bucket, "Key": self.key, "Body": data, **self.options.headers(content_type)}
         published = meter.published(self.uri)
         try:
-            answer = conditionally(partial(put, **self.options.headers(content_type), **checksum), condition)
+            answer = conditionally(client.put_object, condition, **arguments, **checksum)
         except Overtaken:
             # By this request, if its answer was lost and boto3 retried.
             if not self._stands(published):
@@ -220,18 +187,6 @@ class S3Target:
     def begin(self, client: S3Client, content_type: str) -> Upload:
         """Begin an upload, invisible before `finish`."""
         return Upload.begin(client, self.bucket, self.key, self.options.headers(content_type))
-
-    def _send(
-        self, client: S3Client, pieces: Iterable[bytearray], size: int, buffers: Buffers, content_type: str
-    ) -> tuple[DraftFile, Upload]:
-        meter = Meter()
-        upload = self.begin(client, content_type)
-        try:
-            receipt = upload.send(pieces, size, meter, buffers)
-        except BaseException:
-            upload.abort()
-            raise
-        return DraftFile(meter.published(self.uri), receipt), upload
 
     def finish(self, upload: Upload, written: DraftFile, condition: Condition = ANYTHING) -> None:
         """Complete the upload: the object appears."""

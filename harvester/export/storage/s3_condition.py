@@ -31,23 +31,18 @@ def version(etag: str) -> str:
     return etag.strip('"')
 
 
-def conditionally(send: Callable[..., Any], condition: Condition) -> Any:
-    """Call `send` with a condition. Raises Overtaken if it does not hold."""
+def conditionally(send: Callable[..., Any], condition: Condition, **arguments: Any) -> Any:
+    """Call an operation that creates an object, on a condition. Raises Overtaken if it does not hold."""
     try:
-        return send(**condition)
+        return send(**arguments, **condition)
     except ClientError as error:
         if not condition:
             raise
         code = error.response.get("Error", {}).get("Code")
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
         if status == 501 or code == "NotImplemented":
-            return send()
+            return send(**arguments)
         gone = "IfMatch" in condition and code in ("NoSuchKey", "404")
         if status == 412 or code in ("PreconditionFailed", "ConditionalRequestConflict") or gone:
-            raise overtaken(_place(send)) from None
+            raise overtaken(f"s3://{arguments['Bucket']}/{arguments['Key']}") from None
         raise
-
-
-def _place(send: Callable[..., Any]) -> str:
-    keywords = getattr(send, "keywords", {})
-    return f"s3://{keywords.get('Bucket', '')}/{keywords.get('Key', '')}"

@@ -12,17 +12,15 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from harvester.errors import CredentialsError, HarvesterError
-from harvester.export.manifest import SUFFIX
-from harvester.export.part_names import is_part, refuse_foreign_files
-from harvester.export.storage.destination import DraftFile, ExistingFile, Meter, overtaken
-from harvester.export.storage.folder_draft import FolderDraft
-from harvester.export.storage.ownership import NAMES_MANIFEST, Found, admit_folder
+from harvester.export.manifest import SUFFIX, is_part
+from harvester.export.storage.destination import DraftFile, ExistingFile, overtaken
+from harvester.export.storage.folder import Draft, Folder, Found
+from harvester.export.storage.ownership import NAMES_MANIFEST
 from harvester.export.storage.s3 import S3Target
 from harvester.export.storage.s3_client import CONNECTIONS, S3Options, connected
-from harvester.export.storage.s3_condition import version
+from harvester.export.storage.s3_condition import in_place_of, version
 from harvester.export.storage.s3_errors import explained
-from harvester.export.storage.s3_sweep import OpenUpload, abort_all, open_uploads
-from harvester.export.storage.s3_upload import Buffers, Upload, part_size, rechunk
+from harvester.export.storage.s3_upload import OpenUpload, Upload, abort_all, open_uploads, part_size, rechunk
 from harvester.support.sanitize import shown
 
 if TYPE_CHECKING:
@@ -39,29 +37,18 @@ makes two requests."""
 _LOOK_SECONDS = 0.2
 
 
-class S3Folder:
+class S3Folder(Folder):
     """All keys that begin with `prefix` and a slash."""
 
     def __init__(self, bucket: str, prefix: str, options: S3Options | None = None) -> None:
-        self.bucket = bucket
-        self.prefix = prefix
-        self.options = options or S3Options()
-
-    @property
-    def uri(self) -> str:
-        return f"s3://{self.bucket}/{self.prefix}"
-
-    @property
-    def name(self) -> str:
-        return self.prefix.rpartition("/")[2]
+        self.bucket, self.prefix, self.options = bucket, prefix, options or S3Options()
+        self.uri, self.name = f"s3://{bucket}/{prefix}", prefix.rpartition("/")[2]
 
     @contextmanager
     def draft(self, *, force: bool = False) -> Iterator[_Draft]:
-        """See Folder."""
         changing = self.changing()
         found = self.look()
-        refuse_foreign_files(self.uri, found.files)
-        admit_folder(self, found, force=force, made=self._made if changing is None else found.files.__contains__)
+        self.admit(found, force=force, made=self._made if changing is None else found.files.__contains__)
         with connected(self.uri, self.options.region) as client:
             begun_before = self._open_uploads(client)
             draft = _Draft(self, client, found, changing)
@@ -76,19 +63,14 @@ class S3Folder:
             abort_all(client, self.bucket, begun_before)
 
     def names(self) -> list[str]:
-        """See Folder."""
-        return list(self._objects())
-
-    def look(self) -> Found:
-        """Return what readers see in the folder, and the manifest next to it."""
-        return Found.beside(self, self._objects())
+        return list(self.files())
 
     def changing(self) -> ExistingFile | None:
         """Return the mark of an export that is changing the folder, if any."""
         return self.file(CHANGING).standing()
 
-    def _objects(self) -> dict[str, ExistingFile]:
-        """Return the objects, sorted, without hidden ones."""
+    def files(self) -> dict[str, ExistingFile]:
+        """See Folder. Without hidden ones."""
         with connected(self.uri, self.options.region) as client:
             pages = client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=f"{self.prefix}/")
             entries = [entry for page in pages for entry in page.get("Contents", [])]
@@ -111,11 +93,9 @@ class S3Folder:
         return [upload for upload in found if is_part(upload[0].removeprefix(f"{self.prefix}/"))]
 
     def file(self, name: str) -> S3Target:
-        """See Folder."""
         return S3Target(self.bucket, f"{self.prefix}/{name}", self.options)
 
     def beside(self, suffix: str) -> S3Target:
-        """See Folder."""
         return S3Target(self.bucket, self.prefix + suffix, replace(self.options, metadata={}))
 
 
@@ -134,17 +114,16 @@ class S3Place:
 
     def write(self, chunks: Iterable[bytes], *, expected_bytes: int) -> DraftFile:
         """See Place. After a failure the upload stays open, and its draft aborts it."""
-        size, meter, buffers = part_size(expected_bytes), Meter(), Buffers()
+        size, used = part_size(expected_bytes), list[bytearray]()
         with nullcontext(self.client) if self.client else connected(self.uri, self.region) as client:
-            receipt = Upload(client, self.upload_ref).send(rechunk(chunks, size, buffers.take), size, meter, buffers)
-        return DraftFile(meter.published(self.uri), receipt)
+            return Upload(client, self.upload_ref).send(rechunk(chunks, size, used), size, used)
 
 
-class _Draft(FolderDraft):
+class _Draft(Draft):
     """Uploads that are not yet completed."""
 
     def __init__(self, folder: S3Folder, client: S3Client, found: Found, changing: ExistingFile | None) -> None:
-        super().__init__(folder.uri, folder.look, found)
+        super().__init__(folder, found)
         self._folder = folder
         self._client = client
         self._changing = changing
@@ -156,19 +135,13 @@ class _Draft(FolderDraft):
         """Keys whose upload may have been begun though its answer was not read, for example because of Ctrl-C."""
 
     def place(self, name: str, *, content_type: str) -> S3Place:
-        """See Draft."""
         target = self._folder.file(name)
         self.beginning.add(target.key)
         self._uploads[name] = upload = target.begin(self._client, content_type)
         self.beginning.discard(target.key)
         return S3Place(target.uri, target.options.region, upload.upload_ref, self._client)
 
-    def keep(self, name: str, written: DraftFile) -> None:
-        """See Draft."""
-        self._kept[name] = written
-
     def drop(self, name: str) -> None:
-        """See Draft."""
         self._uploads.pop(name).abort()
 
     @contextmanager
@@ -192,7 +165,8 @@ class _Draft(FolderDraft):
     def _say_changing(self) -> None:
         """Write the mark of a change. Raises Overtaken if another export has one."""
         mine = secrets.token_hex(16).encode()
-        put = self._folder.file(CHANGING).publish_instead([mine], content_type="text/plain", replacing=self._changing)
+        mark, condition = self._folder.file(CHANGING), in_place_of(self._changing)
+        put = mark.publish([mine], content_type="text/plain", condition=condition)
         self._changing = ExistingFile(put.version, put.bytes)
 
     def _appear(self) -> None:
@@ -206,8 +180,8 @@ class _Draft(FolderDraft):
         del self._uploads[name]
 
     def _switch(self, manifest: bytes) -> None:
-        before = self._found.manifest_standing
-        self._folder.beside(SUFFIX).publish_instead([manifest], content_type="application/json", replacing=before)
+        condition = in_place_of(self._found.manifest_standing)
+        self._folder.beside(SUFFIX).publish([manifest], content_type="application/json", condition=condition)
 
     def _remove(self, names: Iterable[str]) -> None:
         keys: list[ObjectIdentifierTypeDef] = [{"Key": f"{self._folder.prefix}/{name}"} for name in sorted(names)]

@@ -2,24 +2,29 @@
 
 boto3's `upload_fileobj` is not used, because it lacks three things: the ledger is read only in the calling thread, a
 refused part stops the export immediately, and whatever ends the export, including Ctrl-C and SIGTERM, aborts the
-upload. Only a killed process leaves parts: the next export to that key removes them (see s3_sweep), as does a lifecycle
-rule `AbortIncompleteMultipartUpload` of the bucket.
+upload. Only a killed process leaves parts, which are invisible but charged for: the next export to that key removes
+them, as does a lifecycle rule `AbortIncompleteMultipartUpload` of the bucket.
+
+An open upload does not say whose it is, or whether its sender lives. So all uploads to the exported key are aborted
+that were open before this export began and still are when it has published. Their sender is dead, or would replace the
+object by an older state of the ledger; a living one ends with an error, and nothing is lost. This needs neither a clock
+nor a local file, and works from any machine.
 """
 
 from __future__ import annotations
 
+import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from harvester.errors import StorageUnavailable
-from harvester.export.storage.destination import Meter
+from harvester.export.storage.destination import DraftFile, Meter
 from harvester.export.storage.s3_client import CONNECTIONS, as_header, crc32, wants_checksums
 from harvester.export.storage.s3_condition import Condition, conditionally
-from harvester.export.storage.s3_sweep import is_gone
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -28,6 +33,8 @@ if TYPE_CHECKING:
     _Sent: TypeAlias = tuple[CompletedPartTypeDef, bytes]
     Receipt: TypeAlias = Sequence[_Sent]
 
+log = logging.getLogger(__name__)
+
 MIB = 1 << 20
 PART_BYTES = 12 * MIB
 """The smallest size of a part; S3 refuses less than 5 MiB for all but the last."""
@@ -35,27 +42,15 @@ MAX_PARTS = 10_000
 IN_FLIGHT_BYTES = 36 * MIB
 """Most bytes under way, besides the part being filled; a single part may be larger."""
 
-
-class Buffers:
-    """Reusable memory for parts: page faults of new memory cost more than filling it."""
-
-    def __init__(self) -> None:
-        self._free: list[bytearray] = []
-
-    def take(self) -> bytearray:
-        """Return a used buffer, with its old content, or a new and empty one."""
-        return self._free.pop() if self._free else bytearray()
-
-    def give_back(self, buffer: bytearray) -> None:
-        """Return a buffer for reuse."""
-        self._free.append(buffer)
+OpenUpload: TypeAlias = tuple[str, str]
+"""Key and upload id."""
 
 
 class Upload:
     """A multipart upload. Memory: IN_FLIGHT_BYTES, or one part if that is more, and the one being filled.
 
-    One process may begin it, another send the parts, and another complete it: `upload_ref` and the receipt can be
-    passed on. A part that is sent twice replaces itself.
+    One process may begin it, another send the parts, and another complete it: `upload_ref` and what `send` returns can
+    be passed on. A part that is sent twice replaces itself.
     """
 
     def __init__(self, client: S3Client, upload_ref: dict[str, Any]) -> None:
@@ -72,34 +67,39 @@ class Upload:
         begun = client.create_multipart_upload(Bucket=bucket, Key=key, **headers, **expected)
         return cls(client, {"Bucket": bucket, "Key": key, "UploadId": begun["UploadId"]})
 
-    def send(self, parts: Iterable[bytearray], size: int, meter: Meter, buffers: Buffers) -> Receipt:
+    def send(self, parts: Iterable[bytearray], size: int, free: list[bytearray]) -> DraftFile:
         """Send the parts, each of `size` bytes except the last, several at a time, while the next one is filled.
 
-        `meter` gets them in order, in a thread of its own. Each part is returned to `buffers` after use.
+        Each part is added to `free` after use.
         """
         receipt: list[_Sent] = []
+        meter = Meter()
         width = min(CONNECTIONS, max(1, IN_FLIGHT_BYTES // size))
-        under_way: deque[_Part] = deque()
+        under_way: deque[tuple[bytearray, Future[_Sent], Future[None]]] = deque()
+
+        def finish_first() -> None:
+            part, sent, counted = under_way.popleft()
+            receipt.append(sent.result())
+            counted.result()
+            free.append(part)
+
         with (
             ThreadPoolExecutor(width, thread_name_prefix="export") as senders,
             ThreadPoolExecutor(1, thread_name_prefix="export-meter") as counter,
         ):
             for number, part in enumerate(parts, 1):
-                sent = senders.submit(self._send_part, number, part)
-                under_way.append(_Part(part, sent, counter.submit(meter.add, part)))
+                under_way.append((part, senders.submit(self._send_part, number, part), counter.submit(meter.add, part)))
                 if len(under_way) == width:
-                    receipt.append(_finished(under_way.popleft(), buffers))
+                    finish_first()
             while under_way:
-                receipt.append(_finished(under_way.popleft(), buffers))
-        return receipt
+                finish_first()
+        return DraftFile(meter.published("s3://{Bucket}/{Key}".format_map(self.upload_ref)), receipt)
 
     def complete(self, receipt: Receipt, condition: Condition) -> None:
         """Complete the upload. Raises StorageUnavailable if S3's checksum differs from the one sent."""
         parts = [completed for completed, _ in receipt]
-        answer = conditionally(
-            partial(self._client.complete_multipart_upload, **self.upload_ref, MultipartUpload={"Parts": parts}),
-            condition,
-        )
+        complete = self._client.complete_multipart_upload
+        answer = conditionally(complete, condition, **self.upload_ref, MultipartUpload={"Parts": parts})
         # The checksum of the parts' checksums; some stores return that of the whole object, or none.
         stored = answer.get("ChecksumCRC32", "")
         if stored.endswith(f"-{len(parts)}") and self._checked:
@@ -110,7 +110,7 @@ class Upload:
         try:
             self._client.abort_multipart_upload(**self.upload_ref)
         except Exception as error:  # noqa: BLE001 (what went wrong before is worth more to the user than this)
-            return is_gone(error)
+            return _is_gone(error)
         return False
 
     def _send_part(self, number: int, part: bytearray) -> _Sent:
@@ -126,22 +126,6 @@ class Upload:
         return completed, checksum
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """A part that is being sent and hashed."""
-
-    data: bytearray
-    sent: Future[_Sent]
-    counted: Future[None]
-
-
-def _finished(part: _Part, buffers: Buffers) -> _Sent:
-    sent = part.sent.result()
-    part.counted.result()
-    buffers.give_back(part.data)
-    return sent
-
-
 def _compare(stored: str, sent: bytes) -> None:
     if stored != as_header(sent):
         raise StorageUnavailable(
@@ -149,6 +133,42 @@ def _compare(stored: str, sent: bytes) -> None:
             state="The ledger was only read.",
             next_step="Export again.",
         )
+
+
+def open_uploads(client: S3Client, bucket: str, key: str, *, folder: bool = False) -> list[OpenUpload]:
+    """Return the open uploads to exactly this key; with `folder`, to all keys with this prefix.
+
+    Empty if the account may not list them.
+    """
+    pages = client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=key)
+    try:
+        found = [(upload["Key"], upload["UploadId"]) for page in pages for upload in page.get("Uploads", [])]
+    except ClientError as error:
+        # Ignored here: if the bucket is the problem, publishing reports it.
+        code = error.response.get("Error", {}).get("Code", "unknown")
+        log.debug("open uploads to s3://%s/%s can't be listed (%s): none is swept", bucket, key, code)
+        return []
+    return [upload for upload in found if folder or upload[0] == key]
+
+
+def abort_all(client: S3Client, bucket: str, uploads: Iterable[OpenUpload]) -> None:
+    """Abort those that are still open. A failure does not fail the export: the next one tries again."""
+    for key, upload in uploads:
+        try:
+            client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload)
+        except ClientError as error:
+            if not _is_gone(error):
+                log.debug("an abandoned upload to s3://%s/%s can't be aborted", bucket, key)
+        except BotoCoreError as error:
+            log.debug("an abandoned upload to s3://%s/%s can't be aborted (%s)", bucket, key, type(error).__name__)
+            return
+        else:
+            log.info("took back an upload to s3://%s/%s that was never finished", bucket, key)
+
+
+def _is_gone(error: Exception) -> bool:
+    """Whether S3 says that there is no such upload: it was completed, or aborted by another process."""
+    return isinstance(error, ClientError) and error.response.get("Error", {}).get("Code") == "NoSuchUpload"
 
 
 def part_size(expected_bytes: int, least: int = PART_BYTES) -> int:
@@ -160,12 +180,12 @@ def part_size(expected_bytes: int, least: int = PART_BYTES) -> int:
     return max(least, -(-needed // MIB) * MIB)
 
 
-def rechunk(chunks: Iterable[bytes], size: int, buffer_of: Callable[[], bytearray] = bytearray) -> Iterator[bytearray]:
+def rechunk(chunks: Iterable[bytes], size: int, free: list[bytearray] | None = None) -> Iterator[bytearray]:
     """Yield the bytes in pieces of exactly `size`, the last one shorter; one empty piece if there are none.
 
-    Each piece is in a buffer from `buffer_of`, which is empty, and grows with what it gets, or has `size` bytes.
+    Used pieces that are added to `free` are filled again: page faults of new memory cost more than filling it.
     """
-    piece, filled, cuts = buffer_of(), 0, 0
+    piece, filled, cuts = bytearray(), 0, 0
     for chunk in chunks:
         rest = memoryview(chunk)
         while rest:
@@ -180,7 +200,7 @@ def rechunk(chunks: Iterable[bytes], size: int, buffer_of: Callable[[], bytearra
             rest = rest[len(taken) :]
             if filled == size:
                 yield piece
-                piece, filled, cuts = buffer_of(), 0, cuts + 1
+                piece, filled, cuts = free.pop() if free else bytearray(), 0, cuts + 1
     if filled or not cuts:
         del piece[filled:]
         yield piece

@@ -29,7 +29,7 @@ from harvester.errors import ConfigError, ExportIncomplete, LedgerDamaged
 from harvester.export import Manifest, check_published, export
 from harvester.export.counters import Counters
 from harvester.export.formats.registry import FORMATS, Format
-from harvester.export.part_names import part_name
+from harvester.export.manifest import part_name
 from harvester.export.part_writer import NextOrder, PartOrder, PartResult, make_here
 from harvester.export.parts import MAX_PARTS, Cutter
 from harvester.ledger.reader import LedgerReader
