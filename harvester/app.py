@@ -206,13 +206,12 @@ class Harvester:
 
     def page(self) -> str:
         """Return the report as one page of HTML. Reads only."""
-        from harvester.report.page.data import FAULTS, RUNS, page_data
-        from harvester.report.page.render import render
+        from harvester.report.page.render import FAULTS, RUNS, render
 
         with self.reader() as reader:
             progress = reader.progress()
             overview = self._overview(reader, progress, RUNS, reader.faults(FAULTS))
-            return render(page_data(reader, self.config, overview, progress))
+            return render(reader, self.config, overview, progress)
 
     def publish_page(self, uri: str, page: str | None = None, *, force: bool = False) -> None:
         """Write the report to a local path or `s3://bucket/key`. `force` also replaces what is no such report."""

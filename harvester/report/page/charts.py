@@ -6,15 +6,14 @@ pygal draws them; the page's style sheet colours them, so that they follow its l
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from itertools import count
 from typing import Any
 
 import pygal
 from markupsafe import Markup
 from pygal.etree import etree
 from pygal.style import Style
-
-from harvester.report.page.axes import ticks
 
 # pygal installs an import finder for map plug-ins, of a kind that Python 3.11 warns about and 3.12 ignores.
 sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != "pygal"]
@@ -27,7 +26,7 @@ _MOST_DAYS = 5
 _UNWANTED = ("script", "style", "defs", "desc", "title")
 """desc and title are pygal's tooltips: nothing shows them without its script."""
 
-Series = Mapping[str, Sequence[float | None]]
+MAX_TICKS = 7
 _COMMON = {
     "width": _WIDTH,
     "height": _HEIGHT,
@@ -53,13 +52,20 @@ def short(number: float) -> str:
     return f"{number:g}"
 
 
+def ticks(highest: float) -> list[int]:
+    """From 0 in steps of 1, 2 or 5 times a power of ten; the last one is the first above `highest`."""
+    steps = (factor * 10**power for power in count() for factor in (1, 2, 5))
+    step = next(step for step in steps if highest // step + 2 <= MAX_TICKS)
+    return [step * place for place in range(int(highest // step) + 2)]
+
+
 def chart(
     kind: str,
     name: str,
     title: str,
     description: str,
     labels: Sequence[str],
-    series: Series,
+    series: Sequence[Sequence[float | None]],
     *,
     limit: float | None = None,
     most_labels: int = _MOST_DAYS,
@@ -72,10 +78,10 @@ def chart(
     """
     drawn = getattr(pygal, kind)(**(_COMMON | settings), x_labels=labels)
     drawn.x_labels_major = labels[:: max(1, -(-len(labels) // most_labels))]
-    for label, values in series.items():
-        drawn.add(label, values)
+    for values in series:
+        drawn.add("", values)
     # Bars that are stacked are as high as their sum.
-    columns = zip(*series.values(), strict=True)
+    columns = zip(*series, strict=True)
     heights = [(sum if kind.startswith("Stacked") else max)(value or 0 for value in column) for column in columns]
     drawn.y_labels = ticks(max(limit or 0, *heights))
     drawn.range = (0, drawn.y_labels[-1])
@@ -93,7 +99,6 @@ def chart(
         words = etree.Element(tag, id=f"{name}-{tag}")
         words.text = text
         svg.insert(place, words)
-    attributes = {"id": name, "class": f"chart {name}", "role": "img"}
-    for attribute, value in (attributes | {"aria-labelledby": f"{name}-title {name}-desc"}).items():
-        svg.set(attribute, value)
+    svg.attrib.update({"id": name, "class": f"chart {name}", "role": "img"})
+    svg.set("aria-labelledby", f"{name}-title {name}-desc")
     return Markup(etree.tostring(svg, encoding="unicode"))  # noqa: S704 (our own drawing, serialized as XML)

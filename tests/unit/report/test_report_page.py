@@ -29,11 +29,10 @@ from harvester.config import isolated_config
 from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.model import EVERYTHING, Body, FaultCount, QuotaDay, StoredResponse
 from harvester.report.days import MAX_DAYS, DayLine, day_lines, plan_course
-from harvester.report.page import growth as growth_module
-from harvester.report.page.axes import MAX_TICKS, ticks
-from harvester.report.page.growth import Growth, growth
-from harvester.report.page.markup import marked_up
-from harvester.report.page.sample import Sampled, sample
+from harvester.report.page import videos
+from harvester.report.page.charts import MAX_TICKS, ticks
+from harvester.report.page.render import marked_up
+from harvester.report.page.videos import Growth, Sampled, growth, sample
 
 MAX_BYTES = 300_000
 
@@ -111,8 +110,8 @@ class TestTheViewsOverTime:
 
     def test_read_a_bounded_number_of_answers(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         growing_ledger(tmp_path / "harvest.db", days=9)
-        monkeypatch.setattr(growth_module, "RESPONSES", 1)
-        monkeypatch.setattr(growth_module, "ANSWERS", 4)
+        monkeypatch.setattr(videos, "RESPONSES", 1)
+        monkeypatch.setattr(videos, "ANSWERS", 4)
         with SqliteReader(tmp_path / "harvest.db") as reader:
             read: list[int] = []
             bodies = reader.bodies

@@ -29,7 +29,7 @@ from harvester.export.formats.statistics.merge import with_statistics
 from harvester.export.read_back import ids_in
 from harvester.ledger import audit
 from harvester.model import Answer, Body, StoredResponse, Verdict
-from harvester.report.page.sample import sample
+from harvester.report.page.videos import sample
 from harvester.support.gzip_body import parse_text, without_lone_surrogates
 from harvester.youtube.classify import classify
 
