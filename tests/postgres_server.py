@@ -14,9 +14,11 @@ from pathlib import Path
 from subprocess import Popen
 
 import psycopg
+from sqlalchemy import Index, MetaData, Table
 from waiting import LIMIT_SECONDS, wait_until
 
 from harvester.ledger.postgres.migrate import prepare
+from harvester.ledger.schema import metadata
 
 _NOBODY = 65534
 IN_TESTS = ("fsync=off", "full_page_writes=off", "max_wal_size=1GB", "shared_buffers=32MB")
@@ -162,3 +164,12 @@ def _memory() -> str | None:
         return _MEMORY if shutil.disk_usage(_MEMORY).free > _ROOM_BYTES else None
     except OSError:
         return None
+
+
+def for_postgres() -> MetaData:
+    """The tables of the code with their options for PostgreSQL, as `create_all` and Alembic want them."""
+    for table in metadata.tables.values():
+        things: list[Table | Index] = [table, *table.indexes]
+        for thing in things:
+            thing.dialect_options["postgresql"].update(thing.info.get("postgresql", {}))
+    return metadata

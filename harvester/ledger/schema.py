@@ -6,10 +6,13 @@ A person may open the file with `sqlite3` or Datasette: begin with the views `vi
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    ColumnElement,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -23,63 +26,65 @@ from sqlalchemy import (
 
 metadata = MetaData()
 
-POSTGRES = "postgresql"
-"""The key in `info` of the options for PostgreSQL: see `for_postgres`."""
-
 # PostgreSQL's default integers have 32 bits, and its texts are by default compared by a language's rules.
 LARGE = Integer().with_variant(BigInteger, "postgresql")
 TEXT = Text().with_variant(Text(collation="C"), "postgresql")
 
+
+def _table(name: str, *columns_and_constraints: Any, **options: Any) -> Table:
+    return Table(name, metadata, *columns_and_constraints, sqlite_strict=True, **options)
+
+
+def _counts(*names: str) -> list[Column[int]]:
+    return [Column(name, LARGE, nullable=False, server_default="0") for name in names]
+
+
+def _partial_index(name: str, where: ColumnElement[bool], *columns: Column[Any], **options: Any) -> None:
+    # The options for PostgreSQL are in `info`: naming one makes SQLAlchemy import the whole dialect, which would slow
+    # the start of every command by a tenth.
+    Index(name, *columns, sqlite_where=where, **({"info": {"postgresql": {"where": where}}} | options))
+
+
 # What each state is called and how many ids are in it. The counts are kept by the same transactions that move
 # ids, so that asking for them costs nothing however large the crawl; `verify` recounts and compares. Claims
 # begin to look for pending ids at the `first_position` of that state: none but suspects lies before it.
-video_states = Table(
+video_states = _table(
     "video_states",
-    metadata,
     Column("code", Integer, primary_key=True, autoincrement=False),
     Column("name", TEXT, nullable=False, unique=True),
     Column("meaning", TEXT, nullable=False),
     Column("videos", LARGE, nullable=False, server_default="0"),
     Column("first_position", LARGE, nullable=False, server_default="1"),
     CheckConstraint("videos >= 0", name="ck_video_states_videos"),
-    sqlite_strict=True,
 )
 
 # One row for each loaded source. The counts are kept by the transactions that add and remove ids; `finished_at` stays
 # NULL where the load was cut off.
-loads = Table(
+loads = _table(
     "loads",
-    metadata,
     Column("id", Integer, primary_key=True),
     Column("source", TEXT, nullable=False),
     Column("loaded_at", TEXT, nullable=False),
-    Column("rows", LARGE, nullable=False, server_default="0"),
-    Column("new", LARGE, nullable=False, server_default="0"),
-    Column("invalid", LARGE, nullable=False, server_default="0"),
-    Column("removed", LARGE, nullable=False, server_default="0"),
+    *_counts("rows", "new", "invalid", "removed"),
     Column("finished_at", TEXT),
     CheckConstraint("rows >= 0", name="ck_loads_rows"),
     CheckConstraint("new >= 0 AND invalid BETWEEN 0 AND new", name="ck_loads_new"),
     CheckConstraint("removed BETWEEN 0 AND new", name="ck_loads_removed"),
-    sqlite_strict=True,
 )
 
 # PostgreSQL only: the number of the transaction that each writer committed last. It tells whether a commit succeeded
 # whose answer was lost.
-commit_tokens = Table(
+commit_tokens = _table(
     "commit_tokens",
-    metadata,
     Column("writer", TEXT, primary_key=True),
     Column("token", LARGE, nullable=False),
     Column("written_at", TEXT, nullable=False),
-    sqlite_strict=True,
 )
 
 # Executions of `harvester run`. The claims of a run are void once its process is dead or its lease is over. A run
 # begins by its machine's clock, and ends by the API's where the two are far apart.
-runs = Table(
+runs = _table(
     "runs",
-    metadata,
     Column("id", Integer, primary_key=True),
     Column("host", TEXT, nullable=False),
     Column("boot", TEXT, nullable=False),
@@ -89,33 +94,19 @@ runs = Table(
     Column("lease_until", TEXT, nullable=False),
     Column("ended_at", TEXT),
     Column("reason", TEXT),
-    sqlite_strict=True,
 )
 # Serves: the runs to look at in recovery.
-Index(
-    "ix_runs_open",
-    runs.c.id,
-    sqlite_where=runs.c.ended_at.is_(None),
-    info={POSTGRES: {"where": runs.c.ended_at.is_(None)}},
-)
+_partial_index("ix_runs_open", runs.c.ended_at.is_(None), runs.c.id)
 
 # Units are reserved here in the transaction that claims, before the call is sent; each of the API's daily quotas, its
 # buckets, has days of its own. The sums behind the units are of the day's calls; its videos are those that it settled,
 # not those of a refresh, which were settled before. In the bucket of statistics they are those that it has counts of.
-quota_days = Table(
+quota_days = _table(
     "quota_days",
-    metadata,
     Column("day", TEXT, nullable=False),
     Column("units_limit", LARGE, nullable=False),
-    Column("units_reserved", LARGE, nullable=False, server_default="0"),
-    Column("calls", LARGE, nullable=False, server_default="0"),
-    Column("calls_ok", LARGE, nullable=False, server_default="0"),
-    Column("calls_failed", LARGE, nullable=False, server_default="0"),
-    Column("calls_abandoned", LARGE, nullable=False, server_default="0"),
-    Column("videos_fetched", LARGE, nullable=False, server_default="0"),
-    Column("videos_missing", LARGE, nullable=False, server_default="0"),
-    Column("raw_bytes", LARGE, nullable=False, server_default="0"),
-    Column("stored_bytes", LARGE, nullable=False, server_default="0"),
+    *_counts("units_reserved", "calls", "calls_ok", "calls_failed", "calls_abandoned"),
+    *_counts("videos_fetched", "videos_missing", "raw_bytes", "stored_bytes"),
     Column("closed_by_server_at", TEXT),
     # What others spent of the same quota, as far as a person entered it.
     Column(
@@ -127,19 +118,17 @@ quota_days = Table(
     ),
     Column("bucket", TEXT, nullable=False, server_default="default"),
     # Good calls for listings. All other good calls have brought a response.
-    Column("calls_listed", LARGE, nullable=False, server_default="0"),
+    *_counts("calls_listed"),
     PrimaryKeyConstraint("bucket", "day", name="pk_quota_days"),
     CheckConstraint("units_reserved BETWEEN 0 AND units_limit", name="ck_quota_days_within_budget"),
     CheckConstraint("calls >= calls_ok + calls_failed + calls_abandoned", name="ck_quota_days_calls"),
-    sqlite_strict=True,
 )
 
 # Channels and playlists whose videos are found page by page. A page's ids are added in the transaction that stores the
 # token of the next page. A pass reads a listing once, from the first page on; `pass_pages` and `pass_items` are of
 # the newest.
-listings = Table(
+listings = _table(
     "listings",
-    metadata,
     Column("id", Integer, primary_key=True),
     Column("kind", TEXT, nullable=False),
     # The handle or id of the channel, or the id of the playlist.
@@ -176,14 +165,12 @@ listings = Table(
     CheckConstraint("kind = 'channel' OR playlist_id IS NOT NULL", name="ck_listings_playlist"),
     CheckConstraint("pass_pages BETWEEN 0 AND pages", name="ck_listings_pages"),
     CheckConstraint("capped IN (0, 1)", name="ck_listings_capped"),
-    sqlite_strict=True,
 )
 
 # Append-only: a row is made with the claim and closed once. `first_position` and `last_position` bound its ids. A call
 # with `of_call` asks again for what that one fetched, or for the statistics of it: meanwhile its ids stay fetched.
-calls = Table(
+calls = _table(
     "calls",
-    metadata,
     Column("id", LARGE, primary_key=True),
     Column("run_id", ForeignKey("runs.id"), nullable=False),
     Column("quota_day", TEXT, nullable=False),
@@ -211,27 +198,19 @@ calls = Table(
     CheckConstraint("ids BETWEEN 1 AND 50", name="ck_calls_ids"),
     CheckConstraint("units >= 0", name="ck_calls_units"),
     CheckConstraint("first_position <= last_position", name="ck_calls_positions"),
-    sqlite_strict=True,
 )
 # Serves: the open calls of a dead run, in recovery.
-Index(
-    "ix_calls_open",
-    calls.c.run_id,
-    sqlite_where=calls.c.state == "open",
-    info={POSTGRES: {"where": calls.c.state == "open"}},
-)
-_LISTING = (calls.c.state == "open") & calls.c.listing_id.is_not(None)
+_OPEN = calls.c.state == "open"
+_partial_index("ix_calls_open", _OPEN, calls.c.run_id)
 # A listing is read by one call at a time.
-Index("ux_calls_listing", calls.c.listing_id, unique=True, sqlite_where=_LISTING, info={POSTGRES: {"where": _LISTING}})
-_OF_CALL = calls.c.of_call.is_not(None)
+_partial_index("ux_calls_listing", _OPEN & calls.c.listing_id.is_not(None), calls.c.listing_id, unique=True)
 # Serves: whether a response is asked for again already, and the statistics of a response.
-Index("ix_calls_of_call", calls.c.of_call, sqlite_where=_OF_CALL, info={POSTGRES: {"where": _OF_CALL}})
+_partial_index("ix_calls_of_call", calls.c.of_call.is_not(None), calls.c.of_call)
 
 # Load order is `position`. `suspect_batch` is set on the halves of a batch that the API refused: ids that share
 # one are asked together and apart from all others, so that the one at fault is found in few calls.
-videos = Table(
+videos = _table(
     "videos",
-    metadata,
     Column("position", LARGE, primary_key=True),
     Column("video_id", TEXT, nullable=False),
     Column("state", Integer, nullable=False, server_default="0"),
@@ -245,27 +224,25 @@ videos = Table(
     # take a third of a claim's time in SQLite.
     CheckConstraint("state NOT BETWEEN 1 AND 4 OR call_id IS NOT NULL", name="ck_videos_call"),
     CheckConstraint("state <> 5 OR call_id IS NULL", name="ck_videos_invalid"),
-    sqlite_strict=True,
     # Leaves room on the page for the two updates that an id usually gets.
-    info={POSTGRES: {"with": {"fillfactor": 45}}},
+    info={"postgresql": {"with": {"fillfactor": 45}}},
 )
 Index("ux_videos_video_id", videos.c.video_id, unique=True)
 _SUSPECT = videos.c.suspect_batch.is_not(None)
 # Serves: the claim of half of a batch that was split.
-Index(
+_partial_index(
     "ix_videos_suspect",
+    (videos.c.state == 0) & _SUSPECT,
     videos.c.suspect_batch,
     videos.c.position,
-    sqlite_where=(videos.c.state == 0) & _SUSPECT,
     # `state` is not in it, so that PostgreSQL can update a row without touching its indexes.
-    info={POSTGRES: {"where": _SUSPECT}},
+    info={"postgresql": {"where": _SUSPECT}},
 )
 
 # What the API sent, as received: videos, or statistics of a response, as `calls.endpoint` says. Statistics are kept
 # until their age, whatever becomes of their response. `body` stands last so that the rest is read without it.
-responses = Table(
+responses = _table(
     "responses",
-    metadata,
     Column("call_id", ForeignKey("calls.id"), primary_key=True, autoincrement=False),
     Column("encoding", TEXT, nullable=False),
     Column("raw_bytes", Integer, nullable=False),
@@ -277,14 +254,12 @@ responses = Table(
     CheckConstraint("encoding IN ('gzip', 'identity')", name="ck_responses_encoding"),
     CheckConstraint("stored_bytes = length(body)", name="ck_responses_stored_bytes"),
     CheckConstraint("length(sha256) = 32", name="ck_responses_sha256"),
-    sqlite_strict=True,
 )
 
 # Append-only: what was deleted for its age, or replaced, a row a transaction. The days keep what they stored; status
 # takes this off.
-prunings = Table(
+prunings = _table(
     "prunings",
-    metadata,
     Column("id", Integer, primary_key=True),
     Column("pruned_at", TEXT, nullable=False),
     Column("fetched_before", TEXT, nullable=False),
@@ -294,27 +269,11 @@ prunings = Table(
     Column("stored_bytes", LARGE, nullable=False),
     CheckConstraint("responses >= 1", name="ck_prunings_responses"),
     CheckConstraint("videos >= 0", name="ck_prunings_videos"),
-    sqlite_strict=True,
 )
 
 # The good calls of videos.list whose response is no longer stored. All others have theirs.
-pruned_responses = Table(
+pruned_responses = _table(
     "pruned_responses",
-    metadata,
     Column("call_id", ForeignKey("calls.id"), primary_key=True, autoincrement=False),
     Column("pruning_id", ForeignKey("prunings.id"), nullable=False),
-    sqlite_strict=True,
 )
-
-
-def for_postgres() -> MetaData:
-    """The tables with the options of PostgreSQL.
-
-    The options are added here, since naming one makes SQLAlchemy import the whole dialect, which would slow the start
-    of every command by a tenth.
-    """
-    for table in metadata.tables.values():
-        things: list[Table | Index] = [table, *table.indexes]
-        for thing in things:
-            thing.dialect_options[POSTGRES].update(thing.info.get(POSTGRES, {}))
-    return metadata

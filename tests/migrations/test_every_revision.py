@@ -15,14 +15,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from fresh_ledgers import by_alembic
 from old_ledgers import DAY, IDS, REVISIONS, THEN, a_body, make_old_ledger
-from postgres_server import the_server
+from postgres_server import for_postgres, the_server
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.pool import NullPool
 
 from harvester.ledger import open as ledger_open
 from harvester.ledger.ledger import Ledger
 from harvester.ledger.process_identity import this_process
-from harvester.ledger.schema import for_postgres
 from harvester.ledger.sqlite import migrate
 from harvester.ledger.sqlite.connection import writing_engine
 from harvester.model import Batch, BatchKind, Body, Budget, Outcome, Verdict, VideoState

@@ -6,13 +6,13 @@ import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from postgres_server import PostgresServer
+from postgres_server import PostgresServer, for_postgres
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
 from harvester.errors import LedgerUnusable
 from harvester.ledger.postgres.migrate import check, prepare
-from harvester.ledger.schema import for_postgres, metadata
+from harvester.ledger.schema import metadata
 from harvester.model import VideoState
 
 COLUMNS = """
