@@ -199,8 +199,8 @@ calls = _table(
     CheckConstraint("units >= 0", name="ck_calls_units"),
     CheckConstraint("first_position <= last_position", name="ck_calls_positions"),
 )
-# Serves: the open calls of a dead run, in recovery.
 _OPEN = calls.c.state == "open"
+# Serves: the open calls of a dead run, in recovery.
 _partial_index("ix_calls_open", _OPEN, calls.c.run_id)
 # A listing is read by one call at a time.
 _partial_index("ux_calls_listing", _OPEN & calls.c.listing_id.is_not(None), calls.c.listing_id, unique=True)

@@ -8,7 +8,6 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from harvester.ledger.postgres import commit_statements
 from harvester.ledger.postgres import statements as sql
 from harvester.ledger.postgres.connection import connect_for_writing
 from harvester.ledger.postgres.transaction import PostgresTransaction
@@ -26,7 +25,7 @@ def db(url: str) -> Iterator[psycopg.Connection]:
 @pytest.fixture
 def tx(db: psycopg.Connection) -> PostgresTransaction:
     begun = PostgresTransaction(db)
-    begun.later(commit_statements.BEGIN)
+    begun.later(sql.BEGIN)
     return begun
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from functools import cache
+from importlib import import_module
 from itertools import chain
 from pathlib import Path
 
@@ -119,23 +120,39 @@ def test_each_database_has_a_statement_of_every_name_that_the_transactions_use(d
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute) and node.value.attr == "sql"
     }
     assert len(used) > 40
-    assert used - set(statements_of(database)) == set()
+    assert used - statements_of(database) == set()
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
 def test_each_statement_is_used_and_described_in_the_line_before_it(database: str) -> None:
-    text = (LEDGER / database / "statements.py").read_text(encoding="utf-8")
-    lines = text.splitlines()
-    statements = statements_of(database)
-    assert [name for name, line in statements.items() if not lines[line - 2].startswith("# ")] == []
+    for folder in (database, "transactions"):
+        text = (LEDGER / folder / "statements.py").read_text(encoding="utf-8")
+        lines = text.splitlines()
+        assert [name for name, line in texts_in(folder).items() if not lines[line - 2].startswith("# ")] == []
+        assert ".replace(" not in text, "a text made from another's is no text of its own"
     code = "".join(module.read_text(encoding="utf-8") for module in LEDGER.rglob("*.py"))
-    assert set(statements) - set(re.findall(r"\b(?:sql|statements)\.(\w+)", code)) == set()
-    assert ".replace(" not in text, "a text made from another's is no text of its own"
+    assert statements_of(database) - set(re.findall(r"\b(?:sql|statements)\.(\w+)", code)) == set()
 
 
-def statements_of(database: str) -> dict[str, int]:
+def test_a_statement_that_both_databases_run_is_written_once() -> None:
+    assert set(texts_in("transactions")) & (set(texts_in("sqlite")) | set(texts_in("postgres"))) == set()
+    sqlite, postgres = (import_module(f"harvester.ledger.{name}.statements") for name in ("sqlite", "postgres"))
+    alike = {
+        name
+        for name in set(texts_in("sqlite")) & set(texts_in("postgres"))
+        if getattr(sqlite, name).split() == re.sub(r"%\((\w+)\)s", r":\1", getattr(postgres, name)).split()
+    }
+    assert alike == set()
+
+
+def statements_of(database: str) -> set[str]:
+    """The names of a database's statements, with those of both."""
+    return {*texts_in(database), *texts_in("transactions")}
+
+
+def texts_in(folder: str) -> dict[str, int]:
     """Each public name of a module of statements, and its line."""
-    tree = ast.parse((LEDGER / database / "statements.py").read_text(encoding="utf-8"))
+    tree = ast.parse((LEDGER / folder / "statements.py").read_text(encoding="utf-8"))
     targets = (node.targets[0] for node in tree.body if isinstance(node, ast.Assign))
     return {t.id: t.lineno for t in targets if isinstance(t, ast.Name) and t.id.isupper() and t.id[0] != "_"}
 

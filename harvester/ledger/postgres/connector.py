@@ -15,7 +15,6 @@ from psycopg import errors
 
 from harvester.errors import HarvesterError, LedgerUnavailable
 from harvester.ledger.connector import Connector, Job
-from harvester.ledger.postgres import commit_statements
 from harvester.ledger.postgres import statements as sql
 from harvester.ledger.postgres.connection import (
     connect_for_writing,
@@ -105,7 +104,7 @@ class PostgresConnector(Connector):
 
     def _disconnect(self) -> None:
         with suppress(psycopg.Error):  # a row that stays is deleted by a later run
-            self._db.execute(commit_statements.DELETE_TOKEN.encode(), {"writer": self._id})
+            self._db.execute(sql.DELETE_TOKEN.encode(), {"writer": self._id})
         self._db.close()
         self._reader.dispose()
 
@@ -137,17 +136,17 @@ class PostgresConnector(Connector):
     def _transaction(self, jobs: int) -> Iterator[PostgresTransaction]:
         tx = PostgresTransaction(self._db, self._runs)
         try:
-            tx.later(commit_statements.BEGIN)
+            tx.later(sql.BEGIN)
             yield tx
             self._token += 1
-            tx.change(commit_statements.WRITE_TOKEN, writer=self._id, token=self._token)
+            tx.change(sql.WRITE_TOKEN, writer=self._id, token=self._token)
         except BaseException:
             if not self._db.closed:
                 with suppress(psycopg.Error):  # the error that matters is the one that led here
                     self._db.execute("ROLLBACK")
             raise
         try:
-            self._db.execute(commit_statements.COMMIT)
+            self._db.execute(sql.COMMIT)
         except psycopg.Error as error:
             if not self._is_broken_by(error):
                 raise
@@ -171,7 +170,7 @@ class PostgresConnector(Connector):
         """Whether the last transaction was committed; waits until the broken session has ended."""
         while True:
             try:
-                row = self._db.execute(commit_statements.LAST_TOKEN.encode(), {"writer": self._id}).fetchone()
+                row = self._db.execute(sql.LAST_TOKEN.encode(), {"writer": self._id}).fetchone()
             except psycopg.Error as error:
                 if not self._is_broken_by(error):
                     raise

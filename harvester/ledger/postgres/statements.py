@@ -1,7 +1,34 @@
-"""Every statement that writes a PostgreSQL ledger.
+"""Every statement that writes a PostgreSQL ledger, and those that end and begin its transactions.
 
-State numbers: 0 pending, 1 claimed, 2 fetched, 3 missing, 4 failed, 5 invalid.
+Those that SQLite runs too, and the numbers of the states, are in transactions/statements.py.
 """
+
+from harvester.ledger.transactions.statements import *  # noqa: F403 (those that both databases run)
+
+# --- beginning and committing: each transaction writes a token, which tells whether it was committed
+
+# Each statement sees what was committed before it began.
+BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
+# The end of every transaction.
+COMMIT = "COMMIT"
+
+_INSTANT = "to_char((clock_timestamp(){}) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
+_NOW = _INSTANT.format("")
+# Run before each COMMIT, which is sent after the result. So a session that may still commit locks the writer's row.
+WRITE_TOKEN = f"""
+INSERT INTO commit_tokens (writer, token, written_at) VALUES (%(writer)s, %(token)s, {_NOW})
+ON CONFLICT (writer) DO UPDATE SET token = excluded.token, written_at = excluded.written_at
+"""  # noqa: S608 (the text is that above)
+# The last token that was committed, or 0. Waits for the end of a session that locks the row.
+LAST_TOKEN = f"""
+INSERT INTO commit_tokens (writer, token, written_at) VALUES (%(writer)s, 0, {_NOW})
+ON CONFLICT (writer) DO UPDATE SET written_at = excluded.written_at RETURNING token
+"""  # noqa: S608
+# Delete the token of a writer that ends: its commits are no longer in doubt.
+DELETE_TOKEN = "DELETE FROM commit_tokens WHERE writer = %(writer)s"  # noqa: S105 (no password)
+_LONG_AGO = _INSTANT.format(" - interval '30 days'")
+# Delete tokens of killed writers. A writer that is alive after all inserts its row again.
+DELETE_STALE_TOKENS = f"DELETE FROM commit_tokens WHERE written_at < {_LONG_AGO}"  # noqa: S608
 
 # --- advisory locks
 
@@ -14,11 +41,6 @@ LOCK_UNTIL_COMMIT = f"SELECT pg_advisory_xact_lock({_LOCK_KEY.format('%(what)s::
 
 # --- runs
 
-# Insert a run and its process.
-OPEN_RUN = """
-INSERT INTO runs (id, host, boot, pid, process_started, started_at, lease_until)
-VALUES (%(run_id)s, %(host)s, %(boot)s, %(pid)s, %(process_started)s, %(now)s, %(lease_until)s)
-"""
 # The id of the next run.
 NEXT_RUN_ID = "SELECT nextval(pg_get_serial_sequence('runs', 'id'))"
 # A run holds this lock while its connection lasts. The lock is shared, so that a new connection need not wait until
@@ -28,10 +50,6 @@ _RUN_LOCK = _LOCK_KEY.format("'run ' || %(run_id)s::bigint")
 LOCK_RUN = f"SELECT pg_advisory_lock_shared({_RUN_LOCK})"
 # Release a run's lock.
 RELEASE_RUN_LOCK = f"SELECT pg_advisory_unlock_shared({_RUN_LOCK})"
-# Also revive a run that counted as dead while its machine slept, so that recovery leaves its next claims.
-RENEW_LEASE = "UPDATE runs SET lease_until = %(lease_until)s, ended_at = NULL, reason = NULL WHERE id = %(run_id)s"
-# Note when and why a run ended.
-CLOSE_RUN = "UPDATE runs SET ended_at = %(now)s, reason = %(reason)s WHERE id = %(run_id)s AND ended_at IS NULL"
 # Ended runs with open calls too: a run that counted as dead may claim once more before it renews its lease. `gone`: no
 # connection holds the run's lock, and after a restart of the server there was time to take the lock again.
 OPEN_RUNS = f"""
@@ -83,17 +101,6 @@ SPENT = """
 SELECT units_reserved + units_elsewhere, closed_by_server_at IS NOT NULL FROM quota_days
 WHERE bucket = %(bucket)s AND day = %(day)s FOR UPDATE
 """
-# The condition is the budget: where it does not hold, nothing is changed and nothing may be sent. It is stated
-# twice, since the row to insert is checked before the conflict is seen.
-RESERVE_UNITS = """
-INSERT INTO quota_days AS kept (bucket, day, units_limit, units_reserved, calls)
-SELECT %(bucket)s, %(day)s, %(limit)s, %(units)s, %(calls)s WHERE %(units)s <= %(limit)s
-ON CONFLICT (bucket, day) DO UPDATE
-SET units_reserved = kept.units_reserved + excluded.units_reserved, units_limit = excluded.units_limit,
-    calls = kept.calls + excluded.calls
-WHERE kept.units_reserved + kept.units_elsewhere + excluded.units_reserved <= excluded.units_limit
-    AND kept.closed_by_server_at IS NULL
-"""
 # Insert calls for one run and day. Returns their ids, in order.
 OPEN_CALLS = """
 INSERT INTO calls (
@@ -108,52 +115,16 @@ ORDER BY place
 RETURNING id
 """
 
-# --- moving ids: in each range of positions, those that meet the other conditions
+# --- settling
 
-
-def _moving(change: str, condition: str) -> str:
-    return f"""
-UPDATE videos SET {change}
-FROM unnest(%(firsts)s::bigint[], %(lasts)s::bigint[], %(calls)s::bigint[]) AS given (first, last, call)
-WHERE videos.position BETWEEN given.first AND given.last AND {condition}
-"""  # noqa: S608 (the texts are those below)
-
-
-# pending -> claimed. Ranges of picked ids alone: between two of them others may be claiming.
-CLAIM = _moving("state = 1, call_id = given.call, attempts = attempts + 1", "state = 0")
-# pending -> claimed, in one pass, for batches without gaps, each of 50 but the last, and calls with consecutive ids.
-CLAIM_RANGE = """
-UPDATE videos SET state = 1, call_id = %(call)s + (position - %(first)s) / 50, attempts = attempts + 1
-WHERE position BETWEEN %(first)s AND %(last)s AND state = 0
-"""
-_OF_CALL = "state = 1 AND call_id = given.call"
-# claimed -> claimed, by the next call for the same ids
-RECLAIM = _moving("call_id = %(new_call_id)s, attempts = attempts + 1", _OF_CALL)
-# claimed -> fetched | missing | failed
-SETTLE = _moving("state = %(state)s, suspect_batch = NULL", _OF_CALL)
 # claimed -> fetched: all ids still claimed by these calls, between the first and the last of their positions.
 SETTLE_REST = """
 UPDATE videos SET state = 2, suspect_batch = NULL
 WHERE position BETWEEN %(first)s AND %(last)s AND state = 1 AND call_id = ANY(%(calls)s)
 """
-# claimed -> pending
-RELEASE = _moving("state = 0", _OF_CALL)
-# claimed -> pending, as half of a batch that was split
-SUSPECT = _moving("state = 0, suspect_batch = %(suspect_batch)s", _OF_CALL)
-# fetched -> pending
-UNFETCH = _moving("state = 0, attempts = 0", "state = 2 AND call_id = given.call")
 
 # --- what transactions change alike, written as their last
 
-# Add to the sums of a day.
-COUNT_DAY = """
-UPDATE quota_days SET calls_ok = calls_ok + %(ok)s, calls_failed = calls_failed + %(failed)s,
-    calls_abandoned = calls_abandoned + %(abandoned)s, units_reserved = units_reserved - %(refund)s,
-    videos_fetched = videos_fetched + %(fetched)s, videos_missing = videos_missing + %(missing)s,
-    raw_bytes = raw_bytes + %(raw_bytes)s, stored_bytes = stored_bytes + %(stored_bytes)s,
-    calls_listed = calls_listed + %(listed)s
-WHERE bucket = %(bucket)s AND day = %(day)s
-"""
 # Lock this row before changing those below, so that transactions wait here instead of in a deadlock.
 TAKE_TURN = "SELECT 1 FROM video_states WHERE code = 0 FOR UPDATE"
 # Move the counts kept by state.
@@ -162,8 +133,6 @@ UPDATE video_states SET videos = videos + given.change
 FROM unnest(%(codes)s::int[], %(changes)s::bigint[]) AS given (code, change)
 WHERE video_states.code = given.code
 """
-# Move the scan position, where PICK_PENDING begins: no pending id before it, except suspects.
-REWIND_SCAN_POSITION = "UPDATE video_states SET first_position = least(first_position, %(position)s) WHERE code = 0"
 # Not simply past the claimed ids: another transaction may have locked, and may yet release, ids before them. Those are
 # pending to this statement, which sees everything committed before its turn.
 ADVANCE_SCAN_POSITION = """
@@ -187,45 +156,14 @@ FROM unnest(%(ids)s::bigint[], %(statuses)s::int[], %(ends)s::text[]) AS given (
 WHERE calls.id = given.id AND state = 'open'
 RETURNING calls.id
 """
-# Close a call that brought nothing, if still open, and set its final units.
-CLOSE_CALL = """
-UPDATE calls SET state = %(state)s, http_status = %(http_status)s, reason = %(reason)s, finished_at = %(now)s,
-    units = %(units)s
-WHERE id = %(call_id)s AND state = 'open'
-"""
 # Store the body of a good answer.
 STORE_RESPONSE = """
 INSERT INTO responses (call_id, encoding, raw_bytes, stored_bytes, item_count, fetched_at, sha256, body)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
 """
-# Abandon all open calls of a run.
-ABANDON_CALLS = """
-UPDATE calls SET state = 'abandoned', reason = %(reason)s, finished_at = %(now)s
-WHERE run_id = %(run_id)s AND state = 'open'
-RETURNING id, first_position, last_position, of_call, listing_id, bucket, quota_day
-"""
-# Close a day, which the API says is spent.
-CLOSE_DAY = """
-INSERT INTO quota_days AS kept (bucket, day, units_limit, closed_by_server_at)
-VALUES (%(bucket)s, %(day)s, 0, %(now)s)
-ON CONFLICT (bucket, day) DO UPDATE
-SET closed_by_server_at = coalesce(kept.closed_by_server_at, excluded.closed_by_server_at)
-"""
-# Reopen a closed day.
-REOPEN_DAY = """
-UPDATE quota_days SET closed_by_server_at = NULL
-WHERE bucket = %(bucket)s AND day = %(day)s AND closed_by_server_at IS NOT NULL
-"""
-# Note the units of a day spent by others, in all.
-SPEND_ELSEWHERE = """
-INSERT INTO quota_days (bucket, day, units_limit, units_elsewhere) VALUES (%(bucket)s, %(day)s, 0, %(units)s)
-ON CONFLICT (bucket, day) DO UPDATE SET units_elsewhere = excluded.units_elsewhere
-"""
 
 # --- loading
 
-# The position of the newest id, 0 without any.
-LAST_POSITION = "SELECT coalesce(max(position), 0) FROM videos"
 # Positions stay dense, in load order: what is there already takes none.
 INSERT_IDS = """
 WITH added AS (
@@ -244,14 +182,6 @@ KNOWN_IDS = """
 SELECT position, state = 5 FROM videos
 WHERE video_id = ANY(%(ids)s::text[]) AND position <= %(known_up_to)s ORDER BY position
 """
-# Insert a load of a source.
-OPEN_LOAD = "INSERT INTO loads (source, loaded_at) VALUES (%(source)s, %(now)s) RETURNING id"
-# Add a chunk to the sums of its load.
-COUNT_LOAD = """
-UPDATE loads SET rows = rows + %(rows)s, new = new + %(new)s, invalid = invalid + %(invalid)s WHERE id = %(load_id)s
-"""
-# Note that the source of a load was read to the end.
-CLOSE_LOAD = "UPDATE loads SET finished_at = %(now)s WHERE id = %(load_id)s"
 # Delete ids that were never part of a call; no other table refers to them.
 REMOVE = """
 WITH removed AS (
@@ -262,8 +192,6 @@ WITH removed AS (
 )
 SELECT state, load_id, count(*) FROM removed GROUP BY state, load_id ORDER BY load_id
 """
-# Note how many ids of a load were removed.
-COUNT_REMOVED = "UPDATE loads SET removed = removed + %(removed)s WHERE id = %(load_id)s"
 
 # --- requeueing and pruning
 
@@ -293,11 +221,6 @@ WHERE call_id = ANY(%(calls)s::bigint[])
 """
 # Delete these responses.
 DELETE_RESPONSES = "DELETE FROM responses WHERE call_id = ANY(%(calls)s::bigint[])"
-# Record the sums of what is deleted.
-ENTER_PRUNING = """
-INSERT INTO prunings (pruned_at, fetched_before, responses, videos, raw_bytes, stored_bytes)
-VALUES (%(now)s, %(before)s, %(responses)s, %(videos)s, %(raw_bytes)s, %(stored_bytes)s) RETURNING id
-"""
 # Record the calls whose responses are deleted.
 MARK_PRUNED = """
 INSERT INTO pruned_responses (call_id, pruning_id) SELECT call, %(pruning)s FROM unnest(%(calls)s::bigint[]) AS call
@@ -308,20 +231,6 @@ INSERT INTO pruned_responses (call_id, pruning_id) SELECT call, %(pruning)s FROM
 # Lock a response until the end of the transaction, as refreshing, pruning and replacing do. The next statement sees the
 # state after the transaction before.
 LOCK_RESPONSE = "SELECT 1 FROM responses WHERE call_id = %(call_id)s FOR UPDATE"
-# The number of ids in a response, if the response and the newest answer of that endpoint about it are old enough, and
-# no call under way asks for the same.
-OLD_RESPONSE = """
-SELECT item_count FROM responses
-WHERE call_id = %(of_call)s AND %(before)s > coalesce(
-    (
-        SELECT newer.fetched_at FROM calls JOIN responses AS newer ON newer.call_id = calls.id
-        WHERE calls.of_call = %(of_call)s AND calls.endpoint = %(endpoint)s
-        ORDER BY calls.id DESC LIMIT 1
-    ),
-    fetched_at
-)
-AND NOT EXISTS (SELECT FROM calls WHERE of_call = %(of_call)s AND endpoint = %(endpoint)s AND state = 'open')
-"""
 # The ids that a call fetched, in load order.
 PICK_FETCHED_BY = """
 SELECT videos.position, videos.video_id
@@ -329,8 +238,6 @@ FROM calls JOIN videos ON videos.position BETWEEN calls.first_position AND calls
 WHERE calls.id = %(of_call)s AND videos.state = 2 AND videos.call_id = %(of_call)s
 ORDER BY videos.position
 """
-# fetched -> fetched | missing, by the call of the refresh
-RENEW = _moving("state = %(state)s, call_id = %(new_call)s", "state = 2 AND call_id = given.call")
 # Abandon the refreshes of responses that are pruned. Returns their buckets and days.
 ABANDON_REFRESHES = """
 UPDATE calls SET state = 'abandoned', reason = 'pruned', finished_at = %(now)s
@@ -340,12 +247,6 @@ RETURNING bucket, quota_day
 
 # --- listings
 
-# Insert a listing, unless there is one of the same target.
-ADD_LISTING = """
-INSERT INTO listings (kind, target, playlist_id, added_at)
-VALUES (%(kind)s, %(target)s, %(playlist_id)s, %(now)s)
-ON CONFLICT (target) DO NOTHING
-"""
 # done | failed -> pending: those of the targets that failed, and if `again`, those that are done; without targets, of
 # all. `capped` stays where only new pages will be read. One without a page left it to another listing, which may be
 # removed by now: named again, it is looked up again, as is a channel of which nothing is stored.
@@ -363,37 +264,3 @@ SELECT id, coalesce(playlist_id, target), next_page_token FROM listings
 WHERE state = 'pending' AND (playlist_id IS NULL) = %(channels)s AND id <> ALL(%(given_up)s::int[])
 ORDER BY id LIMIT 1 FOR UPDATE
 """
-# pending -> claimed, or back.
-MOVE_LISTING = "UPDATE listings SET state = %(state)s WHERE id = %(listing_id)s"
-# How far a listing has been read.
-LISTING = """
-SELECT kind, target, pages, pass_pages, pass_items, restarts, reported_total, capped, known_up_to, load_id
-FROM listings WHERE id = %(listing_id)s
-"""
-# claimed -> pending | done | failed, with all that a page changes.
-SETTLE_LISTING = """
-UPDATE listings SET state = %(state)s, next_page_token = %(next_page_token)s, pages = %(pages)s,
-    pass_pages = %(pass_pages)s, pass_items = %(pass_items)s, restarts = %(restarts)s,
-    reported_total = %(reported_total)s, capped = %(capped)s, known_up_to = %(known_up_to)s, reason = %(reason)s,
-    load_id = %(load_id)s, finished_at = %(finished_at)s
-WHERE id = %(listing_id)s
-"""
-# Store what channels.list says of a channel.
-NOTE_CHANNEL = """
-UPDATE listings SET channel_id = %(channel_id)s, title = %(title)s, playlist_id = %(uploads_id)s,
-    resource = %(resource)s, channel_at = %(now)s
-WHERE id = %(listing_id)s
-"""
-# pending | done | failed -> failed: it is read no further; named again, it is read from its beginning.
-REMOVE_LISTING = """
-UPDATE listings SET state = 'failed', reason = %(reason)s, finished_at = %(now)s, next_page_token = NULL,
-    known_up_to = NULL
-WHERE id = %(listing_id)s AND state <> 'claimed'
-"""
-# Whether another listing reads the same playlist, or has read it.
-SAME_PLAYLIST = """
-SELECT 1 FROM listings WHERE playlist_id = %(playlist_id)s AND id <> %(listing_id)s
-    AND (state IN ('pending', 'claimed') OR state = 'done' AND pages > 0) LIMIT 1
-"""
-# Delete what was stored of channels before a time.
-FORGET_CHANNELS = "UPDATE listings SET title = NULL, resource = NULL, channel_at = NULL WHERE channel_at < %(before)s"

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import psycopg
 
-from harvester.ledger.postgres import commit_statements
 from harvester.ledger.postgres import statements as sql
 from harvester.ledger.postgres.connection import clock_lead
 from harvester.ledger.postgres.texts import escaped
 from harvester.ledger.transactions.transaction import Lock, Move, Row, Transaction
 from harvester.model import VideoState
 
+_MOVES = "unnest(%(firsts)s::bigint[], %(lasts)s::bigint[], %(calls)s::bigint[]) AS given (first, last, call)"
 _CODES = {state.label: int(state) for state in VideoState}
 
 
@@ -59,7 +60,7 @@ class PostgresTransaction(Transaction):
         return self._ask(statement, values).rowcount
 
     def later(self, statement: str, *, moved: int | None = None, **values: Any) -> None:
-        self._waiting.append(_Waiting(partial(self._db.execute, statement.encode(), values), moved))
+        self._waiting.append(_Waiting(partial(self._db.execute, _query(statement), values), moved))
 
     def delete_of(self, statement: str, call_ids: list[int]) -> None:
         self.later(statement, calls=call_ids)
@@ -71,11 +72,11 @@ class PostgresTransaction(Transaction):
         self._waiting.append(_Waiting(partial(self._db.cursor().executemany, statement.encode(), rows)))
 
     def move(self, statement: str, moves: Sequence[Move], **values: Any) -> int:
-        return self.change(statement, **_columns(moves), **values)
+        return self.change(statement.format(moves=_MOVES), **_columns(moves), **values)
 
     def move_later(self, statement: str, moves: Sequence[Move], ids: int | None = None, **values: Any) -> None:
         arguments: dict[str, Any] = _columns(moves) | values
-        self.later(statement, moved=ids, **arguments)
+        self.later(statement.format(moves=_MOVES), moved=ids, **arguments)
 
     def flush_counts(self) -> None:
         """Buffer the counts and sums for the next statement that has a result."""
@@ -132,18 +133,24 @@ class PostgresTransaction(Transaction):
         return clock_lead(lambda: self.value(sql.CLOCK))
 
     def delete_stale_tokens(self) -> None:
-        self.later(commit_statements.DELETE_STALE_TOKENS)
+        self.later(sql.DELETE_STALE_TOKENS)
 
     def _ask(self, statement: str, values: Mapping[str, Any]) -> psycopg.Cursor:
         if not self._waiting:
-            return self._db.execute(statement.encode(), values)
+            return self._db.execute(_query(statement), values)
         waiting, self._waiting = self._waiting, []
         with self._db.pipeline():
             answers = [(one, one.run()) for one in waiting]
-            asked = self._db.execute(statement.encode(), values)
+            asked = self._db.execute(_query(statement), values)
         for one, answer in answers:
             assert one.rows is None or (answer and answer.rowcount == one.rows), "what is locked is what is changed"
         return asked
+
+
+@cache
+def _query(statement: str) -> bytes:
+    """The statement with its values named as psycopg names them."""
+    return re.sub(r"(?<![:\w]):([a-z_]+)", r"%(\1)s", statement).encode()
 
 
 def _columns(moves: Sequence[Move]) -> dict[str, list[int]]:

@@ -18,6 +18,12 @@ from harvester.model import VideoState
 PRIVATE_USE = range(0xF0000, 0xFFFFE)
 """Code points without a meaning, to stand in for NUL: more than a chunk has ids."""
 
+MOVES = """(
+    SELECT json_extract(value, '$[0]') AS first, json_extract(value, '$[1]') AS last,
+        json_extract(value, '$[2]') AS call
+    FROM json_each(:moves)
+) AS given"""
+"""How a moving statement reads the ranges."""
 # Loading changes pages all over the index by id. A crawl, which goes by position, needs a quarter of this cache.
 _MORE_CACHE = "PRAGMA cache_size = -32768"
 # They take a tenth and half of the time of the standard library's.
@@ -75,11 +81,10 @@ class SqliteTransaction(Transaction):
             start += size
 
     def move(self, statement: str, moves: Sequence[Move], **values: Any) -> int:
-        values["moves"] = moves
-        return self._execute(statement, values).rowcount
+        return self.change(statement.format(moves=MOVES), moves=moves, **values)
 
     def move_later(self, statement: str, moves: Sequence[Move], ids: int | None = None, **values: Any) -> None:
-        self.later(statement, moved=ids, moves=moves, **values)
+        self.later(statement.format(moves=MOVES), moved=ids, moves=moves, **values)
 
     def flush_counts(self) -> None:
         self.flush_day_counts()

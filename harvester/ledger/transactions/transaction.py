@@ -31,7 +31,7 @@ class Transaction(ABC):
     """
 
     sql: ModuleType
-    """The statements of this database, by name: `sqlite.statements` or `postgres.statements`."""
+    """The statements by name: `sqlite.statements` or `postgres.statements`, which hold those of `statements` too."""
 
     def __init__(self) -> None:
         self._days: dict[tuple[Bucket, str], dict[str, int]] = {}
