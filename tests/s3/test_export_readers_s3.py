@@ -19,7 +19,7 @@ from harvester.simulator import Content, make_ids
 if TYPE_CHECKING:
     from conftest import S3
 
-VIDEOS = [head + tail + ending for head, tail, _, ending in Content(1).items(list(make_ids(1, 300)))]
+VIDEOS = list(Content(1).items(list(make_ids(1, 300))))
 PLAIN: list[dict[str, Any]] = [json.loads(video) for video in VIDEOS]
 VIEWS = [int(video["statistics"]["viewCount"]) if "viewCount" in video["statistics"] else None for video in PLAIN]
 TITLES = [video["snippet"]["title"] for video in PLAIN]
