@@ -10,13 +10,12 @@ from harvester.model import StoredResponse
 
 @dataclass(slots=True)
 class Counters:
-    """Counts the exported videos, and the responses if whole responses are published."""
+    """Counts the exported videos."""
 
-    responses: int = 0
     videos: int = 0
 
     def over(self, responses: Iterable[StoredResponse]) -> Iterator[StoredResponse]:
+        """Yield the responses, and count their videos."""
         for response in responses:
-            self.responses += 1
             self.videos += response.body.item_count
             yield response

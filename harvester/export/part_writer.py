@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 from harvester.export.counters import Counters
 from harvester.export.formats.registry import format_of
@@ -13,7 +13,7 @@ from harvester.export.storage.destination import DraftFile
 from harvester.export.storage.folder import Place
 from harvester.ledger.reader import LedgerReader
 from harvester.model import Span
-from harvester.support.progress import Advance, ProgressCallback, no_progress
+from harvester.support.progress import Advance, ProgressCallback
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,39 +37,27 @@ class PartOrder:
 
 @dataclass(frozen=True, slots=True)
 class PartResult:
-    """A written part, and its number of responses if whole responses are published."""
+    """A written part."""
 
     part: Part
-    responses: int
     written: DraftFile
 
 
 NextOrder: TypeAlias = Callable[[], PartOrder | None]
 """Returns None while there is nothing to order. A part that comes out too large leads to new orders."""
+Results: TypeAlias = Generator[tuple[PartOrder, PartResult | None], None, None]
+"""Yields each order with its result; None if the part came out too large. Closing it ends the parts under way."""
+PartMaker: TypeAlias = Callable[[LedgerReader, NextOrder, ProgressCallback], Results]
+"""Makes all parts that are ordered, in any order, and calls back with the progress of those under way."""
 
 
-class PartMaker(Protocol):
-    """Makes all parts that are ordered, in any order."""
-
-    def __call__(
-        self, reader: LedgerReader, next_order: NextOrder, watch: ProgressCallback
-    ) -> Generator[tuple[PartOrder, PartResult | None], None, None]:
-        """Yield each order with its result; None if the part came out too large.
-
-        `watch` is called with the progress of parts under way. Closing the generator ends them.
-        """
-        ...
-
-
-def make_here(
-    reader: LedgerReader, next_order: NextOrder, watch: ProgressCallback
-) -> Generator[tuple[PartOrder, PartResult | None], None, None]:
+def make_here(reader: LedgerReader, next_order: NextOrder, watch: ProgressCallback) -> Results:
     """Make the parts in this process, one after another."""
     while (order := next_order()) is not None:
         yield order, make(reader, order, watch)
 
 
-def make(reader: LedgerReader, order: PartOrder, watch: ProgressCallback = no_progress) -> PartResult | None:
+def make(reader: LedgerReader, order: PartOrder, watch: ProgressCallback) -> PartResult | None:
     """Write one part to its place. Returns None if it comes out too large."""
     form, counters = format_of(order.format, order.compression), Counters()
     chunks = counted(form.assemble(reader, order.span, counters), counters, watch, order.most_bytes)
@@ -86,7 +74,7 @@ def make(reader: LedgerReader, order: PartOrder, watch: ProgressCallback = no_pr
         last_position=last_position(order.span),
         inputs=order.inputs,
     )
-    return PartResult(part, counters.responses, written)
+    return PartResult(part, written)
 
 
 class _TooLargeError(Exception):

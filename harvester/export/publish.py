@@ -30,7 +30,7 @@ from harvester.export.manifest import (
     to_json,
     without_secrets,
 )
-from harvester.export.part_writer import PartMaker, PartOrder, counted, make, make_here
+from harvester.export.part_writer import PartMaker, PartOrder, counted, make_here
 from harvester.export.parts import Cutter, Reusable, made_with
 from harvester.export.storage.destination import Destination, ExistingFile, PublishedFile
 from harvester.export.storage.folder import Draft
@@ -82,10 +82,7 @@ def export(
     )
     # The destination is read before the ledger: an export that is published after that has a newer state.
     if settings.max_part_bytes is None:
-        refuse_misleading_name(settings.uri, settings.format, settings.compression)
-        target = target_at(settings.uri, settings)
-        refuse_open_database(target, settings.format)
-        replacing = admit_file(target, force=force)
+        target, replacing = _admitted(settings, force=force)
         manifest = begin().to_file(target, replacing)
     else:
         folder = folder_at(settings.uri, settings)
@@ -142,13 +139,18 @@ def check_place(settings: ExportSettings) -> None:
     if settings.uri == STDOUT:
         return
     if settings.max_part_bytes is None:
-        refuse_misleading_name(settings.uri, settings.format, settings.compression)
-        target = target_at(settings.uri, settings)
-        refuse_open_database(target, settings.format)
-        admit_file(target, force=False)
+        _admitted(settings, force=False)
     else:
         with folder_at(settings.uri, settings).draft():
             pass
+
+
+def _admitted(settings: ExportSettings, *, force: bool) -> tuple[Destination, ExistingFile | None]:
+    """Return the destination of a single file, and what is there and may be replaced."""
+    refuse_misleading_name(settings.uri, settings.format, settings.compression)
+    target = target_at(settings.uri, settings)
+    refuse_open_database(target, settings.format)
+    return target, admit_file(target, force=force)
 
 
 def _begin(
@@ -270,9 +272,11 @@ class _Parts:
             self._plan(span)
         unchanged = len(self._written)
         if self._to_make:
-            self._make()
+            self._make(self._export.maker)
         if not self._written:
-            self._make_without_videos()
+            # A table without rows still has its columns.
+            self._to_make.append((EVERYTHING, self._cutter.inputs_of_nothing(), None))
+            self._make(make_here)
         log.info("%s unchanged, %d written", count(unchanged, "part"), len(self._written) - unchanged)
         return sorted(self._written, key=lambda part: part.first_position)
 
@@ -289,12 +293,12 @@ class _Parts:
         place = self._draft.place(part_name(span, inputs, form.suffix), content_type=form.content_type)
         return PartOrder(begun.format, begun.compression, span, inputs, most_bytes, place)
 
-    def _make(self) -> None:
+    def _make(self, maker: PartMaker) -> None:
         def next_order() -> PartOrder | None:
             return self._order(*self._to_make.popleft()) if self._to_make else None
 
         # Closed in any case: parts under way would be written to a draft that is gone.
-        with closing(self._export.maker(self._export.reader, next_order, self._export.watch_part)) as results:
+        with closing(maker(self._export.reader, next_order, self._export.watch_part)) as results:
             for order, made in results:
                 if made is None:
                     self._draft.drop(order.name)
@@ -309,14 +313,6 @@ class _Parts:
                 self._plan(half)
         else:
             self._to_make.append((order.span, order.inputs, None))
-
-    def _make_without_videos(self) -> None:
-        """Make the one part of an export without videos: a table without rows still has its columns."""
-        order = self._order(EVERYTHING, self._cutter.inputs_of_nothing(), None)
-        made = make(self._export.reader, order)
-        assert made is not None
-        self._draft.keep(order.name, made.written)
-        self._take([made.part])
 
     def _take(self, parts: Iterable[Part]) -> None:
         for part in parts:

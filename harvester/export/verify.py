@@ -22,7 +22,7 @@ from harvester.export.storage.open import folder_at, target_at
 from harvester.export.storage.ownership import manifest_text
 from harvester.export.storage.s3_client import clients_kept
 from harvester.ledger.reader import LedgerReader
-from harvester.model import EVERYTHING, Span
+from harvester.model import EVERYTHING
 from harvester.support.progress import Advance, ProgressCallback, no_progress
 from harvester.support.sanitize import count, shown
 
@@ -240,7 +240,7 @@ def _against_ledger(
         ((target, _),) = files
         with closing(target.open()) as file:
             return list(form.differences(file, reader))
-    return _assembled_again(reader, manifest, form, way) if form.stable else _made_of_others(reader, manifest, form)
+    return _assembled_again(reader, files, form, way) if form.stable else _made_of_others(reader, manifest, form)
 
 
 def _foreign(reader: LedgerReader, manifest: Manifest, ids: _Ids) -> list[str]:
@@ -256,19 +256,14 @@ def _foreign(reader: LedgerReader, manifest: Manifest, ids: _Ids) -> list[str]:
     ]
 
 
-def _assembled_again(reader: LedgerReader, manifest: Manifest, form: Format, way: _Way) -> list[str]:
-    spans = [(EVERYTHING, manifest.sha256)]
-    if manifest.parts is not None:
-        spans = [
-            (Span(part.first_position, part.last_position or EVERYTHING.last), part.sha256) for part in manifest.parts
-        ]
-    for span, sha256 in spans:
+def _assembled_again(reader: LedgerReader, files: list[tuple[Destination, Part]], form: Format, way: _Way) -> list[str]:
+    for _, part in files:
         meter = Meter()
         try:
-            meter.drain(way.over_bytes(form.assemble(reader, span, Counters())))
+            meter.drain(way.over_bytes(form.assemble(reader, part.span, Counters())))
         except LedgerDamaged as error:
             return [error.what]
-        if meter.sha256 != sha256:
+        if meter.sha256 != part.sha256:
             return ["The ledger, exported again, gives other bytes than the manifest speaks of."]
     return []
 
@@ -279,8 +274,7 @@ def _made_of_others(reader: LedgerReader, manifest: Manifest, form: Format) -> l
         return []
     cutter = Cutter(reader, form, manifest.max_part_bytes)
     for part in manifest.parts:
-        span = Span(part.first_position, part.last_position or EVERYTHING.last)
-        if manifest.videos and cutter.inputs(span) != part.inputs:
+        if manifest.videos and cutter.inputs(part.span) != part.inputs:
             return [f"{part.file} was not made of the responses that the ledger holds. Export again with --force."]
     return []
 

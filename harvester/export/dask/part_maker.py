@@ -11,7 +11,7 @@ import concurrent.futures
 import math
 import secrets
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from harvester.errors import ClusterUnavailable, ConfigError, HarvesterError, LedgerUnavailable, LedgerUnusable
 from harvester.export.dask.cluster import ANSWER_SECONDS, KEPT, connected, scheduler_asked
-from harvester.export.part_writer import NextOrder, PartMaker, PartOrder, PartResult, make, make_here
+from harvester.export.part_writer import NextOrder, PartMaker, PartOrder, PartResult, Results, make, make_here
 from harvester.export.parts import tools
 from harvester.export.worker_processes import in_one_process
 from harvester.ledger.reader import LedgerReader
@@ -55,9 +55,7 @@ class OnDask:
     open_reader: OpenReader
     """How a worker opens the ledger. It is pickled."""
 
-    def __call__(
-        self, reader: LedgerReader, next_order: NextOrder, watch: ProgressCallback
-    ) -> Generator[tuple[PartOrder, PartResult | None], None, None]:
+    def __call__(self, reader: LedgerReader, next_order: NextOrder, watch: ProgressCallback) -> Results:
         export = f"{_TOPIC}-{secrets.token_hex(6)}"
         task = Task(self.open_reader, reader.progress(), tools(), export, LOOK_SECONDS)
         with connected(self.address) as client:
@@ -167,7 +165,7 @@ class _Parts:
         with scheduler_asked():
             client.subscribe_topic(_TOPIC, self._hear)
 
-    def made(self, next_order: NextOrder) -> Generator[tuple[PartOrder, PartResult | None], None, None]:
+    def made(self, next_order: NextOrder) -> Results:
         """See PartMaker."""
         while self._hand_over(next_order):
             self._look()

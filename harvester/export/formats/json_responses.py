@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from harvester.export.compression import gzip_member
 from harvester.export.counters import Counters
@@ -30,12 +30,7 @@ def json_array(responses: Iterable[StoredResponse]) -> Iterator[bytes]:
 
     Raises LedgerDamaged at the first body that is not what was stored.
     """
-    opening = b"["
-    for body in ahead(plain_body, responses, at_a_hop=PLAIN_AT_A_HOP):
-        yield opening
-        yield body
-        opening = b","
-    yield b"[]\n" if opening == b"[" else b"]\n"
+    return _array(ahead(plain_body, responses, at_a_hop=PLAIN_AT_A_HOP), bytes)
 
 
 def json_array_gzip(responses: Iterable[StoredResponse]) -> Iterator[bytes]:
@@ -45,13 +40,17 @@ def json_array_gzip(responses: Iterable[StoredResponse]) -> Iterator[bytes]:
     readers of gzip files read all members; a one-shot `zlib.decompressobj`, and curl and some browsers with
     `Content-Encoding: gzip`, stop after the first. Raises LedgerDamaged at the first body that is not what was stored.
     """
-    opening, comma = gzip_member(b"["), gzip_member(b",")
-    empty = True
-    for body in ahead(_gzip_body, responses, at_a_hop=PACKED_AT_A_HOP):
-        yield opening if empty else comma
+    return _array(ahead(_gzip_body, responses, at_a_hop=PACKED_AT_A_HOP), gzip_member)
+
+
+def _array(bodies: Iterator[bytes], pack: Callable[[bytes], bytes]) -> Iterator[bytes]:
+    opening, comma = pack(b"["), pack(b",")
+    before = opening
+    for body in bodies:
+        yield before
         yield body
-        empty = False
-    yield gzip_member(b"[]\n" if empty else b"]\n")
+        before = comma
+    yield pack(b"[]\n" if before is opening else b"]\n")
 
 
 def _gzip_body(response: StoredResponse) -> bytes:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import Any, BinaryIO, Literal, TypeAlias
 
 from harvester.errors import ConfigError
+from harvester.export.compression import gzipped, zstandard_frame
 from harvester.export.counters import Counters
 from harvester.ledger.reader import LedgerReader
 from harvester.model import Span
@@ -52,50 +53,17 @@ class Format:
         return responses * _FRAME_BYTES + (stored_bytes if self.compressed else raw_bytes)
 
 
-def _of(module: str, function: str, **how: Any) -> Assemble:
-    """The function of that module, imported when it is called: an export needs one format only."""
+def _of(name: str, **how: Any) -> Callable[..., Any]:
+    """The function `module:function` of this folder, imported when it is called: an export needs one format only."""
 
-    def assemble(reader: LedgerReader, span: Span, counters: Counters) -> Iterator[bytes]:
-        chosen: Assemble = getattr(import_module(f"harvester.export.formats.{module}"), function)
-        return chosen(reader, span, counters, **how)
+    def call(*arguments: Any) -> Any:
+        return resolve_name(f"harvester.export.formats.{name}")(*arguments, **how)
 
-    return assemble
-
-
-def _gzipped(assemble: Assemble) -> Assemble:
-    def packed(reader: LedgerReader, span: Span, counters: Counters) -> Iterator[bytes]:
-        from harvester.export.compression import gzipped
-
-        return gzipped(assemble(reader, span, counters))
-
-    return packed
+    return call
 
 
-def _in_zstd(assemble: Assemble) -> Assemble:
-    def packed(reader: LedgerReader, span: Span, counters: Counters) -> Iterator[bytes]:
-        from harvester.export.compression import zstandard_frame
-
-        return zstandard_frame(assemble(reader, span, counters))
-
-    return packed
-
-
-def _sqlite_differences(file: BinaryIO, reader: LedgerReader) -> Iterator[str]:
-    from harvester.export.formats.sqlite.check import differences
-
-    return differences(file, reader)
-
-
-def _statistics_differences(file: BinaryIO, reader: LedgerReader) -> Iterator[str]:
-    from harvester.export.formats.sqlite.check import statistics_differences
-
-    return statistics_differences(file, reader)
-
-
-def _sqlite_made_with() -> str:
-    from harvester.export.formats.sqlite.file import made_with
-
-    return made_with()
+def _packed(compress: Callable[[Iterator[bytes]], Iterator[bytes]], assemble: Assemble) -> Assemble:
+    return lambda reader, span, counters: compress(assemble(reader, span, counters))
 
 
 _GZIP, _ZSTD = "application/gzip", "application/zstd"
@@ -105,47 +73,51 @@ def _text_formats(name: str, assemble: Assemble, suffix: str, content_type: str)
     """The format as it is, and compressed anew, by versions of libraries that may differ."""
     return {
         (name, "none"): Format(assemble, suffix, content_type, compressed=False),
-        (name, "gzip"): Format(_gzipped(assemble), f"{suffix}.gz", _GZIP, stable=False),
-        (name, "zstd"): Format(_in_zstd(assemble), f"{suffix}.zst", _ZSTD, stable=False),
+        (name, "gzip"): Format(_packed(gzipped, assemble), f"{suffix}.gz", _GZIP, stable=False),
+        (name, "zstd"): Format(_packed(zstandard_frame, assemble), f"{suffix}.zst", _ZSTD, stable=False),
     }
 
 
-def _row_formats(
-    lines: Assemble, csv: Assemble, safe_csv: Assemble, parquet: Assemble, sqlite: Assemble, differences: Differences
-) -> dict[tuple[str, str], Format]:
-    """The formats of one table."""
-    database = Format(sqlite, ".sqlite", "application/vnd.sqlite3", compressed=False, stable=False, one_file=True)
+def _row_formats(lines: str, csv: str, parquet: str, sqlite: str, differences: str) -> dict[tuple[str, str], Format]:
+    """The formats of one table, by the names of their functions."""
     return {
-        **_text_formats("jsonl", lines, ".jsonl", "application/x-ndjson"),
-        **_text_formats("csv", csv, ".csv", "text/csv"),
-        **_text_formats("csv-safe", safe_csv, ".csv", "text/csv"),
-        ("parquet", "none"): Format(parquet, ".parquet", "application/vnd.apache.parquet", stable=False),
-        ("sqlite", "none"): replace(database, differences=differences, made_with=_sqlite_made_with),
+        **_text_formats("jsonl", _of(lines), ".jsonl", "application/x-ndjson"),
+        **_text_formats("csv", _of(csv), ".csv", "text/csv"),
+        **_text_formats("csv-safe", _of(csv, safe=True), ".csv", "text/csv"),
+        ("parquet", "none"): Format(_of(parquet), ".parquet", "application/vnd.apache.parquet", stable=False),
+        ("sqlite", "none"): Format(
+            _of(sqlite),
+            ".sqlite",
+            "application/vnd.sqlite3",
+            compressed=False,
+            stable=False,
+            differences=_of(differences),
+            made_with=_of("sqlite.file:made_with"),
+            one_file=True,
+        ),
     }
 
 
-_json = _of("json_responses", "json_file")
+_json = _text_formats("json", _of("json_responses:json_file"), ".json", "application/json") | {
+    ("json", "gzip"): Format(_of("json_responses:json_gzip_file"), ".json.gz", _GZIP)
+}
 FORMATS: dict[tuple[str, str], Format] = {
-    ("json", "none"): Format(_json, ".json", "application/json", whole_responses=True, compressed=False),
-    ("json", "gzip"): Format(_of("json_responses", "json_gzip_file"), ".json.gz", _GZIP, whole_responses=True),
-    ("json", "zstd"): Format(_in_zstd(_json), ".json.zst", _ZSTD, whole_responses=True, stable=False),
+    **{name: replace(form, whole_responses=True) for name, form in _json.items()},
     **_row_formats(
-        _of("jsonl", "json_lines"),
-        _of("csv.file", "csv_file"),
-        _of("csv.file", "csv_file", safe=True),
-        _of("parquet", "parquet_file"),
-        _of("sqlite.file", "sqlite_file"),
-        _sqlite_differences,
+        "rows:json_lines",
+        "csv.file:csv_file",
+        "parquet:parquet_file",
+        "sqlite.file:sqlite_file",
+        "sqlite.check:differences",
     ),
 }
 """By format and compression, named as in settings and manifest."""
 STATISTICS = _row_formats(
-    _of("statistics.table", "json_lines"),
-    _of("statistics.table", "csv_file"),
-    _of("statistics.table", "csv_file", safe=True),
-    _of("parquet", "statistics_file"),
-    _of("sqlite.file", "statistics_file"),
-    _statistics_differences,
+    "statistics.table:json_lines",
+    "statistics.table:csv_file",
+    "parquet:statistics_file",
+    "sqlite.file:statistics_file",
+    "sqlite.check:statistics_differences",
 )
 """The same for the table of statistics."""
 

@@ -62,10 +62,6 @@ class Lines:
     videos: list[bytes]
     fetched_at: list[datetime]
 
-    def text(self) -> bytes:
-        """The videos, each with a line end."""
-        return b"\n".join([*self.videos, b""])
-
 
 V = TypeVar("V")
 
@@ -179,6 +175,13 @@ def video_lines(reader: LedgerReader, span: Span) -> Iterator[Lines]:
         yield Lines(
             list(map(bytes if unbroken else on_one_line, raws)), [held[call_id].fetched_at for _, call_id in ids]
         )
+
+
+def json_lines(reader: LedgerReader, span: Span, counters: Counters) -> Iterator[bytes]:
+    """Yield `jsonl`: one video resource a line, as the API sent it, some hundred lines at a time."""
+    for lines in video_lines(reader, span):
+        counters.videos += len(lines.videos)
+        yield b"\n".join([*lines.videos, b""])
 
 
 def pages(source: Source, span: Span, videos_in: VideosOf[V]) -> Iterator[tuple[Sequence[tuple[str, int]], Held[V]]]:
