@@ -54,7 +54,7 @@ def load(options: GlobalOptions, /, sources: tuple[str, ...], **how: Any) -> Non
     began = time.monotonic()
     with progress("load", "row", options.verbosity) as callback:
         loaded = asyncio.run(harvester.load(*sources, **how, stdin=stdin, progress=callback))
-    show(terminal.loaded(loaded))
+    show(*terminal.loaded(loaded))
     if warning := terminal.load_warning(loaded):
         logging.getLogger(__name__).warning(warning)
     summary = harvester.overview(1).summary

@@ -67,7 +67,7 @@ def rehearse(options: GlobalOptions, videos: int, discover: bool, seed: int, fau
         report_progress(callback, rehearsal.progress),
     ):
         checks = asyncio.run(rehearsal.play(day_ended, callback))
-    show(terminal.verdict(checks))
+    show(*terminal.verdict(checks))
     show_next(
         f"\nThe ledger, the export and their settings are in {shown(str(out))}. Look around there:\n"
         f"  cd {shlex.quote(shown(str(out)))}\n  harvester status\n  harvester export songs.parquet",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harvester.cli.shared.console import PIPE_COLUMNS, on_terminal, show
+from harvester.cli.shared.console import on_terminal, show
 from harvester.cli.shared.global_options import GlobalOptions
 from harvester.cli.shared.parameters import complete_path
 
@@ -92,7 +92,7 @@ def status(
 
         watch_screen(lambda: screen(harvester), INTERVAL_SECONDS if interval is None else interval)
     elif not written:
-        _show(screen(harvester))
+        show(screen(harvester))
 
 
 def screen(harvester: Harvester) -> Screen:
@@ -100,15 +100,6 @@ def screen(harvester: Harvester) -> Screen:
     from harvester.report.screen import REASONS, RUNS, Screen
 
     return Screen(harvester.overview(RUNS, reasons=REASONS), on_terminal(), harvester.config.ledger.name)
-
-
-def _show(drawn: Screen) -> None:
-    if on_terminal():
-        show(drawn)
-        return
-    # Without rich, whose import takes a tenth of the whole time.
-    for line in drawn.plain(PIPE_COLUMNS):
-        click.echo(line.rstrip())
 
 
 def _as_json(harvester: Harvester) -> str:

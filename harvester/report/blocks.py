@@ -1,9 +1,9 @@
-"""Lines and tables of a report: for rich on a terminal, which takes time to import, and as plain text elsewhere."""
+"""Lines and tables of a result: for rich on a terminal, which takes time to import, and as plain text elsewhere."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,19 +16,19 @@ GAP = 2
 
 @dataclass(frozen=True)
 class Line:
-    """A line, or a cell of a table, in a style of rich's."""
+    """A line or several, or a cell of a table, in a style of rich's."""
 
-    text: str = ""
+    plain: str = ""
     style: str = ""
 
-    def plain(self) -> Iterator[str]:
-        """Yield the line."""
-        yield self.text
+    def lines(self) -> Sequence[str]:
+        """Return the lines."""
+        return self.plain.split("\n")
 
     def __rich__(self) -> Text:
         from rich.text import Text
 
-        return Text(self.text, self.style)
+        return Text(self.plain, self.style)
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,11 @@ class Block:
 
     columns: Sequence[Column]
     headings: Sequence[str] = ()
-    rows: list[Sequence[Line | str]] = field(default_factory=list)
+    rows: Sequence[Sequence[Line | str]] = ()
 
-    def plain(self) -> Iterator[str]:
+    def lines(self) -> Iterator[str]:
         """Yield the rows, each cell as wide as its column."""
-        rows = [[cell.text if isinstance(cell, Line) else cell for cell in row] for row in self.rows]
+        rows = [[cell.plain if isinstance(cell, Line) else cell for cell in row] for row in self.rows]
         rows = [list(self.headings), *rows] if self.headings else rows
         widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
         for row in rows:

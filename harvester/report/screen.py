@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from harvester.model import FaultCount, RunRecord, VideoState
@@ -38,7 +39,7 @@ SHORT_MEANINGS = MEANINGS | {VideoState.MISSING: "the API has none: deleted, pri
 @dataclass(frozen=True)
 class Screen:
     """How far, today's units, when it will be done, what was wasted, the last runs, what to do. For rich to print, with
-    a `bar`, or as plain lines."""
+    a `bar`, or as lines of any length."""
 
     overview: Overview
     bar: bool = False
@@ -50,10 +51,9 @@ class Screen:
         yield _with_bar(self.overview.summary, self._how_far, narrow) if self.bar else self._how_far
         yield from self._rest(options.max_width)
 
-    def plain(self, columns: int) -> Iterator[str]:
-        """Yield its lines, which may be longer than so many columns."""
-        for block in (self._how_far, *self._rest(columns)):
-            yield from block.plain()
+    def lines(self) -> Iterator[str]:
+        """Yield its lines."""
+        return chain.from_iterable(block.lines() for block in (self._how_far, *self._rest(ROOMY)))
 
     @property
     def _how_far(self) -> Line:
@@ -93,15 +93,15 @@ def _with_bar(summary: Summary, words: Line, narrow: bool) -> RenderableType:
 
 
 def _videos(summary: Summary, *, narrow: bool) -> Block:
-    table = Block((Column(), Column(right=True, wrap=False), Column("dim")))
+    rows: list[Sequence[Line | str]] = []
     for state in VideoState:
         number = summary.videos[state]
         if number or state in (VideoState.PENDING, VideoState.FETCHED, VideoState.MISSING):
             style = "red" if state is VideoState.FAILED else ""
             meaning = "" if narrow else SHORT_MEANINGS[state]
-            table.rows.append((Line(state.label, style), Line(f"{number:,}", style), meaning))
-    table.rows.append(("total", f"{summary.total:,}", ""))
-    return table
+            rows.append((Line(state.label, style), Line(f"{number:,}", style), meaning))
+    rows.append(("total", f"{summary.total:,}", ""))
+    return Block((Column(), Column(right=True, wrap=False), Column("dim")), rows=rows)
 
 
 def _facts(summary: Summary, faults: Sequence[FaultCount], now: datetime, history: History) -> Block:
@@ -178,17 +178,16 @@ def _table_of_runs(runs: Sequence[RunRecord], now: datetime, columns: int) -> Bl
     """The ledger's texts get the width that is left: run, beginning and duration are never cut."""
     narrow = columns < NARROW
     headings = ("run", "began (UTC)", "how it ended") if narrow else RUN_HEADINGS
-    table = Block([Column("dim" if heading == "where" else "", wrap=False) for heading in headings], headings)
+    rows = []
     for run in runs:
         began = utc(run.started_at).removesuffix(" UTC")
         if narrow:
-            cells = [str(run.id), began[5:], shown(ending(run, now), 20)]
+            rows.append([str(run.id), began[5:], shown(ending(run, now), 20)])
         else:
             length = took((run.ended_at or now) - run.started_at)
             where = shown(f"{run.host} {run.pid}", 18 if columns < ROOMY else 60)
-            cells = [str(run.id), began, length, shown(ending(run, now), 24 if columns < ROOMY else 40), where]
-        table.rows.append(cells)
-    return table
+            rows.append([str(run.id), began, length, shown(ending(run, now), 24 if columns < ROOMY else 40), where])
+    return Block([Column("dim" if heading == "where" else "", wrap=False) for heading in headings], headings, rows)
 
 
 def _resets(at: datetime, now: datetime) -> str:

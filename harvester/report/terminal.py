@@ -1,4 +1,4 @@
-"""Summaries for people. Each function returns something that rich can print."""
+"""Results of commands, for people."""
 
 from __future__ import annotations
 
@@ -6,14 +6,11 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
-
 from harvester.crawl.run_report import Ending, RunReport
 from harvester.ledger.load_records import Loaded
 from harvester.model import Progress, Stored, VideoState
 from harvester.quota import SECONDS_PER_CALL, Plan
+from harvester.report.blocks import Block, Column, Line
 from harvester.report.listings import to_come
 from harvester.report.summary import OTHER_IDS, no_valid_ids
 from harvester.report.wording import EMPTY, size
@@ -23,25 +20,26 @@ if TYPE_CHECKING:
     from harvester.export import Manifest
     from harvester.report.results import Check, DayReport, DryRun, Due
 
+_FIGURES = (Column(), Column(right=True), Column("dim"))
 
-def loaded(result: Loaded) -> RenderableType:
+
+def loaded(result: Loaded) -> list[Line | Block]:
     """What a load did, and what it found that cannot be an id."""
-    table = _grid()
-    for name, number in (
-        ("rows read", result.rows),
-        ("distinct", result.distinct),
-        ("new", result.new),
-        ("already there", result.already_there),
-        ("invalid", result.invalid),
-    ):
-        table.add_row(name, f"{number:,}", "")
+    numbers = {
+        "rows read": result.rows,
+        "distinct": result.distinct,
+        "new": result.new,
+        "already there": result.already_there,
+        "invalid": result.invalid,
+    }
     notes = []
     if result.invalid:
         notes.append(f"Not video ids, kept as invalid and never sent, such as {_examples(result.invalid_examples)}")
     if result.unusual_examples:
         examples = _examples(result.unusual_examples)
         notes.append(f"No known id ends as these do; they are asked for all the same: {examples}")
-    return Group(table, *(Text(note, style="yellow") for note in notes))
+    table = Block(_FIGURES[:2], rows=[(name, f"{number:,}") for name, number in numbers.items()])
+    return [table, *(Line(note, "yellow") for note in notes)]
 
 
 def load_warning(result: Loaded) -> str:
@@ -58,10 +56,9 @@ def load_warning(result: Loaded) -> str:
 
 def plan(
     result: Plan, at_one_unit: Plan | None = None, statistics_every: str | None = None, first: str = ""
-) -> RenderableType:
+) -> list[Line | Block]:
     """The arithmetic of a crawl, its days at a unit a call, what statistics every so often will cost, and what comes
     `first`."""
-    table = _grid()
     spell = _span(at_one_unit or result)
     one_unit = f"at 1 unit a call, {spell}: set quota.units_per_call = 1 once your console agrees"
     rows = (
@@ -81,33 +78,28 @@ def plan(
         ),
         ("storage", size(result.stored_bytes), "in the ledger, compressed"),
     )
-    for row in rows:
-        table.add_row(*row)
-    if result.videos or first:
-        return Group(table, Text(first)) if first else table
-    return Group(
-        table, Text("No id is pending. Next: harvester load SOURCE; or plan without any: harvester plan --videos N")
-    )
+    if not (result.videos or first):
+        first = "No id is pending. Next: harvester load SOURCE; or plan without any: harvester plan --videos N"
+    return [Block(_FIGURES, rows=rows), *([Line(first)] if first else [])]
 
 
-def dry_run(result: DryRun) -> RenderableType:
+def dry_run(result: DryRun) -> Line:
     """What a run would do."""
     first = to_come(result.summary.listings)
-    told = _dry_run(result)
-    return Group(Text(first), told) if first else told
+    return Line("\n".join([*([first] if first else []), _dry_run(result)]))
 
 
-def _dry_run(result: DryRun) -> Text:
+def _dry_run(result: DryRun) -> str:
     price, left = result.summary.units_per_call, result.summary.remaining
     if not result.calls:
         if result.summary.videos[VideoState.PENDING]:
             cannot_pay = f"a call costs {count(price, 'unit')}, and {left:,} {agree(left, 'is')} left today"
-            return Text(f"Nothing would be sent: {cannot_pay}.\nRun it again after the quota's reset.")
+            return f"Nothing would be sent: {cannot_pay}.\nRun it again after the quota's reset."
         if result.summary.listings.unfinished:
-            return Text("No id is pending yet. Nothing was sent, spent or changed.")
-        return Text("Nothing would be sent: no id is pending.\nNext: harvester load SOURCE")
+            return "No id is pending yet. Nothing was sent, spent or changed."
+        return "Nothing would be sent: no id is pending.\nNext: harvester load SOURCE"
     first, last = result.first_ids[0], result.first_ids[-1]
-    return Text(
+    return (
         f"Would send {count(result.calls, 'call')} for {count(result.videos, 'id')} and spend "
         f"{result.calls * price:,} of the {count(left, 'unit')} left today.\n"
         f"It would take about {result.seconds:,.0f} s, at {SECONDS_PER_CALL:g} s a call.\n"
@@ -117,7 +109,7 @@ def _dry_run(result: DryRun) -> Text:
     )
 
 
-def run(report: RunReport, progress: Progress) -> Text:
+def run(report: RunReport, progress: Progress) -> Line:
     """What a run did, and what is left."""
     lines = [
         f"{_sentence(report.ending)}: {count(report.calls, 'call')}, {count(report.units, 'unit')}, "
@@ -137,7 +129,7 @@ def run(report: RunReport, progress: Progress) -> Text:
         lines.append(f"{left:,} of {count(progress.asked_for, 'id')} {agree(left, 'is')} left.")
     elif progress.total or not report.calls:
         lines.append("Every id is settled." if progress.total else EMPTY)
-    return Text("\n".join(lines))
+    return Line("\n".join(lines))
 
 
 def _sentence(text: str) -> str:
@@ -177,11 +169,11 @@ STATISTICS = Aged(
 )
 
 
-def due(result: Due, older_than: timedelta | None, what: Aged = RESPONSES) -> Text:
+def due(result: Due, older_than: timedelta | None, what: Aged = RESPONSES) -> Line:
     """What a refresh would do."""
     if not result.old.responses:
-        return Text(_older(0, older_than, what))
-    return Text(
+        return Line(_older(0, older_than, what))
+    return Line(
         f"{_older(result.old.responses, older_than, what)} They hold {count(result.old.videos, 'video')}.\n"
         f"Would send {count(result.calls, 'call')} now and spend {result.units:,} of the "
         f"{count(result.remaining_units, 'unit')} left today.\n"
@@ -189,7 +181,7 @@ def due(result: Due, older_than: timedelta | None, what: Aged = RESPONSES) -> Te
     )
 
 
-def refreshed(report: RunReport, left: Stored, older_than: timedelta | None, what: Aged = RESPONSES) -> Text:
+def refreshed(report: RunReport, left: Stored, older_than: timedelta | None, what: Aged = RESPONSES) -> Line:
     """What a refresh did, and what is left."""
     ending = "" if report.ending is Ending.NOTHING_LEFT or not left.responses else f"{_sentence(report.ending)}. "
     lines = [
@@ -199,7 +191,7 @@ def refreshed(report: RunReport, left: Stored, older_than: timedelta | None, wha
     ]
     if left.responses and report.ending in (Ending.BUDGET_SPENT, Ending.DAY_CLOSED):
         lines.append("Run it again after the quota's reset.")
-    return Text("\n".join(lines))
+    return Line("\n".join(lines))
 
 
 def _renewed(report: RunReport, what: Aged) -> str:
@@ -218,7 +210,7 @@ def _older(responses: int, than: timedelta | None, what: Aged, *, still: bool = 
     return f"{which} older than {age}."
 
 
-def exported(manifest: Manifest, uri: str) -> RenderableType:
+def exported(manifest: Manifest, uri: str) -> Line:
     """What was published where."""
     parts = "" if manifest.parts is None else f" in {count(len(manifest.parts), 'part')}"
     what = f"{count(manifest.videos, 'video')} of {count(manifest.responses, 'response')}"
@@ -235,7 +227,7 @@ def exported(manifest: Manifest, uri: str) -> RenderableType:
     left = manifest.counts["pending"] + manifest.counts["claimed"]
     if left:
         lines.append(f"The crawl is not complete: {count(left, 'id', 'is')} left to ask for. The manifest says so.")
-    return Text("\n".join(lines))
+    return Line("\n".join(lines))
 
 
 def rehearsed_heading(columns: int) -> str:
@@ -259,14 +251,12 @@ def _day_line(columns: int, day: str, *cells: str) -> str:
     return f"{day:<10}  {calls:>7}  {units:>8}  {fetched:>8}  {missing:>8}  {wasted:>6}  {done:>5}"
 
 
-def verdict(checks: Sequence[Check]) -> RenderableType:
+def verdict(checks: Sequence[Check]) -> list[Line | Block]:
     """Each promise, kept or broken."""
-    table = Table.grid(padding=(0, 2))
-    for check in checks:
-        word = Text("kept", "green") if check.kept else Text("BROKEN", "bold red")
-        table.add_row(word, Text(f"{check.promise}: {check.figures}"))
-    passed = all(check.kept for check in checks)
-    return Group(Text(), table, Text(), Text("passed" if passed else "failed", "bold green" if passed else "bold red"))
+    kept, broken = Line("kept", "green"), Line("BROKEN", "bold red")
+    rows = [(kept if check.kept else broken, f"{check.promise}: {check.figures}") for check in checks]
+    end = Line("passed", "bold green") if all(check.kept for check in checks) else Line("failed", "bold red")
+    return [Line(), Block((Column(), Column()), rows=rows), Line(), end]
 
 
 def _span(result: Plan) -> str:
@@ -277,14 +267,6 @@ def _hours(hours: float) -> str:
     if 0 < hours < 0.01:
         return "<0.01"
     return f"{hours:,.2f}" if hours < 1 else f"{hours:,.1f}"
-
-
-def _grid() -> Table:
-    table = Table.grid(padding=(0, 2))
-    table.add_column()
-    table.add_column(justify="right")
-    table.add_column(style="dim")
-    return table
 
 
 def _examples(texts: Iterable[str]) -> str:

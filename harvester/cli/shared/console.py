@@ -11,9 +11,11 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from rich.console import Console, RenderableType
+    from rich.console import Console
 
     from harvester.app import Harvester
+    from harvester.report.blocks import Block, Line
+    from harvester.report.screen import Screen
 
 PIPE_COLUMNS = 200
 """Wide enough that no line is folded for a program."""
@@ -91,15 +93,10 @@ def show_rows(headings: Sequence[str], rows: Iterable[Sequence[str]], left: Coll
         for row in rows:
             click.echo("\t".join(row))
         return
-    from rich.table import Table
-    from rich.text import Text
+    from harvester.report.blocks import Block, Column, Line
 
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for heading in headings:
-        table.add_column(heading, justify="left" if heading in left else "right")
-    for row in rows:
-        table.add_row(*map(Text, row))
-    show(table if table.row_count or not empty else Text(empty))
+    table = Block([Column(right=heading not in left) for heading in headings], headings, list(rows))
+    show(table if table.rows or not empty else Line(empty))
 
 
 def show_next(step: str, verbosity: int, began: float | None = None) -> None:
@@ -114,15 +111,10 @@ def show_next(step: str, verbosity: int, began: float | None = None) -> None:
         _echo(click.style(fold(step, sys.stdout), bold=True))
 
 
-def show(result: RenderableType) -> None:
-    """Print a result, as something that rich can draw, on stdout."""
-    from rich.console import Console
-
-    if on_terminal():
-        plain_console().print(result)
-        return
-    console = Console(highlight=False, markup=False, emoji=False, width=PIPE_COLUMNS, force_terminal=False)
-    with console.capture() as printed:
-        console.print(result)
-    for line in printed.get().splitlines():
-        click.echo(line.rstrip())
+def show(*result: Line | Block | Screen) -> None:
+    """Print a result: drawn by rich on a terminal, and without rich, whose import takes time, elsewhere."""
+    for part in result:
+        if on_terminal():
+            plain_console().print(part)
+        else:
+            click.echo("\n".join(line.rstrip() for line in part.lines()))

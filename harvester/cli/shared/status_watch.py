@@ -14,10 +14,10 @@ import click
 from harvester.cli.shared.console import plain_console, show
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from harvester.report.screen import Screen
 
 
-def watch_screen(look: Callable[[], RenderableType], interval_seconds: float) -> None:
+def watch_screen(look: Callable[[], Screen], interval_seconds: float) -> None:
     """Draw the result of `look` repeatedly. The last one stays on the terminal."""
     from rich.console import Group
     from rich.live import Live

@@ -62,7 +62,7 @@ def text_of(drawn: Screen, width: int) -> str:
 def test_a_program_reads_the_lines_that_rich_would_print(tmp_path: Path, name: str) -> None:
     LEDGERS[name](tmp_path / "harvest.db")
     drawn = screen(tmp_path / "harvest.db", bar=False)
-    assert "".join(f"{line.rstrip()}\n" for line in drawn.plain(200)) == text_of(drawn, 1000)
+    assert "".join(f"{line.rstrip()}\n" for line in drawn.lines()) == text_of(drawn, 1000)
 
 
 @pytest.mark.parametrize("name", LEDGERS)

@@ -111,9 +111,9 @@ def test_invalid_ids_do_not_keep_a_crawl_from_being_done() -> None:
     assert summarize(Progress(videos, ()), QuotaSettings(), NOW).percent == 100.0
 
 
-def shown(renderable: object, width: int = 100) -> str:
+def shown(*renderables: object, width: int = 100) -> str:
     out = io.StringIO()
-    Console(file=out, width=width, highlight=False, soft_wrap=True).print(renderable)
+    Console(file=out, width=width, highlight=False, soft_wrap=True).print(*renderables)
     return out.getvalue()
 
 
@@ -143,7 +143,7 @@ def test_texts_from_outside_cannot_act_on_the_terminal() -> None:
     assert "\u202e" not in text
     assert "\x07" not in text
     loaded = Loaded(3, 2, 2, 0, 1, invalid_examples=("\x1b]0;title\x07\u202eabc",))
-    assert not {"\x1b", "\x07", "\u202e"} & set(shown(terminal.loaded(loaded)))
+    assert not {"\x1b", "\x07", "\u202e"} & set(shown(*terminal.loaded(loaded)))
 
 
 @pytest.mark.parametrize(("number", "text"), [(0, "0 B"), (999, "999 B"), (38_000_000, "38.0 MB"), (10**13, "10.0 TB")])
