@@ -30,7 +30,7 @@ STATISTICS_ROWS = 50_000
 
 def parquet_file(reader: LedgerReader, span: Span, counters: Counters) -> Iterator[bytes]:
     """Yield the fetched videos of the span in load order, as one Parquet file."""
-    return parquet_table(schema(), _row_groups(reader, span, counters), _DICTIONARY)
+    return parquet_table(schema(), _row_groups(reader, span, counters))
 
 
 def statistics_file(reader: LedgerReader, span: Span, counters: Counters) -> Iterator[bytes]:
@@ -46,8 +46,10 @@ def statistics_file(reader: LedgerReader, span: Span, counters: Counters) -> Ite
     return parquet_table(columns, groups, dictionary=["fetched_at"])
 
 
-def parquet_table(columns: pa.Schema, groups: Iterable[pa.Table], dictionary: list[str]) -> Iterator[bytes]:
-    """Yield a Parquet file of these row groups. `dictionary`: the columns whose values repeat.
+def parquet_table(
+    columns: pa.Schema, groups: Iterable[pa.Table], dictionary: bool | list[str] = True
+) -> Iterator[bytes]:
+    """Yield a Parquet file of these row groups. `dictionary`: the columns whose values may repeat, by default all.
 
     A row group is compressed in a thread of its own while the next one is read.
     """
@@ -94,10 +96,3 @@ class _Sink(io.RawIOBase):
     def taken(self) -> list[bytes]:
         held, self._held = self._held, []
         return held
-
-
-# Without dictionaries for texts that hardly repeat, which would only cost time.
-_UNIQUE = ("id", "etag", "snippet_title", "snippet_description", "other_json")
-_DICTIONARY = [
-    name for name in schema().names if name not in _UNIQUE and not name.startswith(("snippet_localized", "snippet_thu"))
-]
