@@ -5,6 +5,7 @@ What reads a format imports numpy, pandas or pyarrow, so it is imported for thos
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
@@ -12,20 +13,7 @@ from itertools import chain
 from harvester.errors import ConfigError
 from harvester.sources.decompress import as_utf8, peek, unpacked
 from harvester.sources.formats.lines import line_texts
-from harvester.sources.sniff import (
-    HEAD_BYTES,
-    Format,
-    Wanted,
-    column_hint,
-    find_header,
-    format_of,
-    is_json,
-    is_parquet,
-    is_table,
-    no_such_column,
-    other_column,
-    start_of_lines,
-)
+from harvester.sources.sniff import HEAD_BYTES, JSON, PARQUET, Beginning, Format, Wanted, column_hint, format_of
 from harvester.sources.sort_ids import Texts
 from harvester.sources.source import Source
 from harvester.sources.wrong_files import refuse_foreign
@@ -52,7 +40,7 @@ def read_content(source: Source, wanted: Wanted, chunk_rows: int, *, every_row: 
     """
     blocks, packed = unpacked(source)
     head, blocks = peek(blocks, HEAD_BYTES)
-    if is_parquet(head):
+    if PARQUET.match(head):
         texts = _parquet(source, blocks, wanted, min(chunk_rows, HELD_ROWS), packed=packed)
         return Content(Format.PARQUET, texts, column_hint(source.shown, ()))
     if wanted.encoding:
@@ -73,7 +61,7 @@ def _text(
     head: bytes, blocks: Iterator[bytes], source: Source, wanted: Wanted, chunk_rows: int, every_row: bool
 ) -> Content:
     """A header with the column's name makes it a table, whatever the source's name."""
-    if is_json(head):
+    if JSON.match(head.removeprefix(codecs.BOM_UTF8)):
         from harvester.sources.formats.json_rows import json_texts
 
         return Content(Format.JSON, json_texts(blocks, wanted, source.shown), JSON_HINT)
@@ -81,15 +69,15 @@ def _text(
     named = format_of(source.path)
     if named is Format.PARQUET:
         raise ConfigError(f"{source.shown} is named as Parquet, but is not.", next_step="Name another source.")
-    if header := find_header(head, wanted, source.path, source.shown):
+    beginning = Beginning(head, wanted, source.path, source.shown)
+    if header := beginning.find_header():
         from harvester.sources.formats.csv_fast import plain_texts
 
-        blocks = _without(blocks, header.size)
-        texts = plain_texts(blocks, header, source.shown, chunk_rows, every_row=every_row)
-        return Content(Format.TABLE, texts, other_column(head, header, wanted, source.path, source.shown))
-    if named is Format.TABLE or wanted.delimiter or is_table(head, source.path):
-        raise no_such_column(head, wanted, source.path, source.shown)
-    lines = line_texts(_without(blocks, start_of_lines(head)), min(chunk_rows, HELD_ROWS))
+        texts = plain_texts(_without(blocks, header.size), header, source.shown, chunk_rows, every_row=every_row)
+        return Content(Format.TABLE, texts, beginning.other_column(header.delimiter))
+    if named is Format.TABLE or wanted.delimiter or beginning.is_table():
+        raise beginning.no_such_column()
+    lines = line_texts(_without(blocks, beginning.start), min(chunk_rows, HELD_ROWS))
     return Content(Format.LINES, lines, "Name a file of ids: one a line, or a table and its column.")
 
 

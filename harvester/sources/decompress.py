@@ -6,8 +6,9 @@ import codecs
 import re
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import chain
-from typing import Protocol
+from typing import Any
 
 from harvester.errors import ConfigError, SourceUnavailable
 from harvester.sources.source import Source
@@ -22,19 +23,9 @@ GZIP = re.compile(rb"\x1f\x8b")
 ZSTD = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")
 
 
-class Unpacker(Protocol):
-    """The common interface of zlib and zstandard: one object for each member of the stream."""
-
-    @property
-    def eof(self) -> bool: ...
-    @property
-    def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes, /) -> bytes: ...
-
-
 def unpacked(source: Source) -> tuple[Iterator[bytes], bool]:
     """Return the source's bytes, decompressed, and whether they were compressed."""
-    head, blocks = peek(_blocks(source), MAGIC_BYTES)
+    head, blocks = peek(iter(partial(source.file.read, BLOCK_BYTES), b""), MAGIC_BYTES)
     refuse_packed(head, source.shown)
     if GZIP.match(head):
         return _unpack(blocks, lambda: zlib.decompressobj(wbits=31), zlib.error, source), True
@@ -56,18 +47,17 @@ def peek(blocks: Iterator[bytes], size: int) -> tuple[bytes, Iterator[bytes]]:
     return bytes(head), chain([bytes(head)], blocks)
 
 
-def _blocks(source: Source) -> Iterator[bytes]:
-    while block := source.file.read(BLOCK_BYTES):
-        yield block
-
-
 def _unpack(
-    blocks: Iterator[bytes], new: Callable[[], Unpacker], failure: type[Exception], source: Source
+    blocks: Iterator[bytes], new: Callable[[], Any], failure: type[Exception], source: Source
 ) -> Iterator[bytes]:
-    """Decompress all members, as after `cat a.gz b.gz`. Zeros after a member are padding."""
+    """Decompress all members, as after `cat a.gz b.gz`. Zeros after a member are padding.
+
+    `new` makes an object of zlib or zstandard for each member.
+    """
     member = new()
+    slices = (block[start : start + SLICE_BYTES] for block in blocks for start in range(0, len(block), SLICE_BYTES))
     try:
-        for piece in _slices(blocks):
+        for piece in slices:
             while piece:
                 if member.eof:
                     piece = piece.lstrip(b"\0")
@@ -82,12 +72,6 @@ def _unpack(
         raise _damaged(source, "the source ended in the middle of its packed bytes")
 
 
-def _slices(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    for block in blocks:
-        for start in range(0, len(block), SLICE_BYTES):
-            yield block[start : start + SLICE_BYTES]
-
-
 def _damaged(source: Source, how: str) -> SourceUnavailable:
     return SourceUnavailable(
         f"{source.shown} could not be read to its end: {how}.",
@@ -99,21 +83,19 @@ def as_utf8(blocks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
     """Convert a text to UTF-8, with U+FFFD for invalid bytes. Raises ConfigError for an unknown encoding."""
     try:
         b"a".decode(encoding, "replace")  # the decoder itself also accepts codecs such as base64
-        new_decoder = codecs.getincrementaldecoder(encoding)
+        codecs.getincrementaldecoder(encoding)
     except (LookupError, ValueError):
         raise ConfigError(
             f"There is no encoding {encoding!r}.",
             next_step="Name one that Python knows: --encoding utf-16, latin-1, cp1252…",
         ) from None
-    return _decoded(blocks, new_decoder(errors="replace"), encoding)
+    return _decoded(blocks, encoding)
 
 
-def _decoded(blocks: Iterator[bytes], decoder: codecs.IncrementalDecoder, encoding: str) -> Iterator[bytes]:
+def _decoded(blocks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
     try:
-        for block in blocks:
-            if text := decoder.decode(block):
-                yield text.encode(errors="replace")
-        yield decoder.decode(b"", final=True).encode(errors="replace")
+        for text in codecs.iterdecode(blocks, encoding, "replace"):
+            yield text.encode(errors="replace")
     except UnicodeError as error:  # some encodings can't replace invalid bytes
         raise ConfigError(
             f"The source is no text in {encoding!r}: {error}.", next_step="Name another encoding."

@@ -28,8 +28,9 @@ SHOWN_COLUMNS = 20
 SHOWN_CHARACTERS = 60
 SAMPLE_LINES = 20
 
-# An id may begin with PAR1.
+# By the content, whatever the name. An id may begin with PAR1.
 PARQUET = re.compile(rb"PAR1(?![A-Za-z0-9_-]{7}\s)")
+# A list of ids is not JSON, whatever its first id.
 JSON = re.compile(rb"""\s*(\{\s*["}]|\[\s*["{\]])""")
 # Excel writes and reads such a first line.
 SEPARATOR_LINE = re.compile(rb'"?sep=([^\r\n"])"?\s*', re.IGNORECASE)
@@ -82,90 +83,12 @@ class Wanted:
         return int(self.column) if self.column.isascii() and self.column.isdecimal() else 0
 
 
-def is_parquet(head: bytes) -> bool:
-    """Whether the content is Parquet, whatever the name."""
-    return PARQUET.match(head) is not None
-
-
-def is_json(head: bytes) -> bool:
-    """Whether a source that begins like this is JSON. A list of ids is not, whatever its first id."""
-    return JSON.match(head.removeprefix(codecs.BOM_UTF8)) is not None
-
-
 def format_of(path: str) -> Format | None:
     """The format by the name, or None."""
     name = PurePosixPath(path.lower())
     while name.suffix in PACKED_SUFFIXES:
         name = name.with_suffix("")
     return SUFFIXES.get(name.suffix)
-
-
-def find_header(head: bytes, wanted: Wanted, path: str, name: str) -> Header | None:
-    """Find the header with the column's name: the first line that is not a comment, or one of the comments above it.
-
-    A column may also be a number, from 1, in a table without header. Raises ConfigError if two columns have that name.
-    """
-    table = _Table(head, path, wanted.delimiter)
-    for delimiter in table.delimiters:
-        names, size = table.header(delimiter)
-        if wanted.column in names:
-            return table.found(names, delimiter, wanted, size, name)
-    for delimiter in table.delimiters:
-        for names in table.commented(delimiter):
-            if wanted.column in names:
-                return table.found(names, delimiter, wanted, table.start, name)
-    return _numbered(table, wanted, name) if wanted.number else None
-
-
-def _numbered(table: _Table, wanted: Wanted, name: str) -> Header | None:
-    """Make a header for a table without one."""
-    widths = {delimiter: table.row_widths(delimiter) for delimiter in table.delimiters}
-    delimiter = max(widths, key=lambda delimiter: _most_common(widths[delimiter]))
-    most = max([*widths[delimiter], *table.line_widths(delimiter)], default=0)
-    if not most:
-        return None
-    if wanted.number > most:
-        raise ConfigError(
-            f"{name} has no column {wanted.number}: its rows have {count(most, 'column')}.",
-            next_step="Name another column; or, if another character separates them, --delimiter.",
-        )
-    width = _most_common(widths[delimiter])
-    width = width if width >= wanted.number else most
-    return Header(delimiter, width, wanted.number - 1, table.start, table.lines_before(table.start))
-
-
-def _most_common(widths: Sequence[int]) -> int:
-    """Return the most common width; 1 if they differ much, as in prose."""
-    width = max(widths, key=widths.count, default=0)
-    return width if 2 * widths.count(width) > len(widths) else min(1, width)
-
-
-def no_such_column(head: bytes, wanted: Wanted, path: str, name: str) -> ConfigError:
-    """Return the error that lists the columns."""
-    table = _Table(head, path, wanted.delimiter)
-    delimiter = max(table.delimiters, key=lambda delimiter: len(table.names(delimiter)))
-    names = table.names(delimiter)
-    if not any(names):
-        return ConfigError(f"{name} is empty: it has no column {wanted.column!r}.", next_step="Name another source.")
-    like_ids = [bool(KNOWN_ID.fullmatch(read_id(text))) and not text.islower() for text in names]
-    if any(like_ids):
-        hint = (
-            "Its first line looks like data, not like a header. Name the column by its number: "
-            f"{_command(name, str(1 + like_ids.index(True)))}. Or, if it is one id a line, let its name end "
-            "in .txt, or pipe it in: harvester load -."
-        )
-    else:
-        hint = column_hint(name, names, table.id_column(delimiter, 1))
-    return column_missing(names, wanted.column, name, hint)
-
-
-def other_column(head: bytes, header: Header, wanted: Wanted, path: str, name: str) -> str:
-    """Return what to type if the header's column holds no id."""
-    table = _Table(head, path, header.delimiter)
-    names = table.names(header.delimiter)
-    if wanted.column not in names:
-        names = [str(number) for number, _ in enumerate(names, 1)]
-    return column_hint(name, names, table.id_column(header.delimiter, 1))
 
 
 def column_hint(name: str, names: Sequence[str], index: int = -1) -> str:
@@ -200,30 +123,19 @@ def _visible(text: str) -> str:
     return shown(text, SHOWN_CHARACTERS) if text.isprintable() else escaped(text, SHOWN_CHARACTERS)
 
 
-def is_table(head: bytes, path: str) -> bool:
-    """Whether the first two lines have the same number of fields, more than one: then it is a table, whatever its
-    name."""
-    table = _Table(head, path)
-    lines = table.sample()[:2]
-    if all(is_video_id(read_id(line)) for line in lines):
-        return False  # URLs contain such characters
-    widths = [[len(_record([line], delimiter)) for line in lines] for delimiter in table.delimiters]
-    return any(len(pair) == 2 and 1 < pair[0] == pair[1] for pair in widths)
+class Beginning:
+    """The beginning of a text file: byte order marks, a line that names the separator, comments, then records.
 
+    `path` is the file's name, `name` the one to show.
+    """
 
-def start_of_lines(head: bytes) -> int:
-    """Bytes before the first line that is neither blank nor a comment."""
-    return _Table(head, "").start
-
-
-class _Table:
-    """The beginning of a text file: byte order marks, a line that names the separator, comments, then records."""
-
-    def __init__(self, head: bytes, path: str, delimiter: str | None = None) -> None:
+    def __init__(self, head: bytes, wanted: Wanted, path: str, name: str) -> None:
         mark = 0
         while head.startswith(codecs.BOM_UTF8, mark):  # files joined by cat have several
             mark += len(codecs.BOM_UTF8)
         self._head = head
+        self._wanted = wanted
+        self._name = name
         self._lines = head[mark:].splitlines(keepends=True)
         separator = SEPARATOR_LINE.fullmatch(self._lines[0]) if self._lines else None
         self._comments: list[bytes] = []
@@ -237,27 +149,94 @@ class _Table:
         self._first = first
         self.start = mark + sum(map(len, self._lines[:first]))
         """Bytes before the first line that is neither blank nor a comment."""
-        self.delimiters = "\t,;|" if ".tsv" in path.lower() else ",\t;|"
+        self._delimiters = "\t,;|" if ".tsv" in path.lower() else ",\t;|"
         """Possible separators of fields, the most likely first."""
         if separator and separator[1].isascii():
-            self.delimiters = separator[1].decode()
-        if delimiter:
-            self.delimiters = delimiter
+            self._delimiters = separator[1].decode()
+        if wanted.delimiter:
+            self._delimiters = wanted.delimiter
 
-    def found(self, names: Sequence[str], delimiter: str, wanted: Wanted, size: int, name: str) -> Header:
-        numbers = [number for number, text in enumerate(names, 1) if text == wanted.column]
+    def find_header(self) -> Header | None:
+        """Find the header with the column's name: the first line that is not a comment, or one of the comments above.
+
+        A column may also be a number, from 1, in a table without header. Raises ConfigError if two columns have that
+        name.
+        """
+        for delimiter in self._delimiters:
+            names, size = self._first_record(delimiter)
+            if self._wanted.column in names:
+                return self._found(names, delimiter, size)
+        for delimiter in self._delimiters:
+            for names in self._commented(delimiter):
+                if self._wanted.column in names:
+                    return self._found(names, delimiter, self.start)
+        return self._numbered(self._wanted.number) if self._wanted.number else None
+
+    def _found(self, names: Sequence[str], delimiter: str, size: int) -> Header:
+        column = self._wanted.column
+        numbers = [number for number, text in enumerate(names, 1) if text == column]
         if len(numbers) > 1:
             hint = (
                 "Give the others another name in its first line. Or load it without that line, by the column's number: "
                 f"tail -n +2 FILE | harvester load - --column {numbers[0]}"
             )
-            raise columns_of_one_name(wanted.column, numbers, name, hint)
-        return Header(delimiter, len(names), numbers[0] - 1, size, self.lines_before(size))
+            raise columns_of_one_name(column, numbers, self._name, hint)
+        return Header(delimiter, len(names), numbers[0] - 1, size, self._lines_before(size))
 
-    def lines_before(self, size: int) -> int:
+    def _numbered(self, number: int) -> Header | None:
+        """Make a header for a table without one."""
+        widths = {delimiter: self._row_widths(delimiter) for delimiter in self._delimiters}
+        delimiter = max(widths, key=lambda delimiter: _most_common(widths[delimiter]))
+        most = max([*widths[delimiter], *self._line_widths(delimiter)], default=0)
+        if not most:
+            return None
+        if number > most:
+            raise ConfigError(
+                f"{self._name} has no column {number}: its rows have {count(most, 'column')}.",
+                next_step="Name another column; or, if another character separates them, --delimiter.",
+            )
+        width = _most_common(widths[delimiter])
+        width = width if width >= number else most
+        return Header(delimiter, width, number - 1, self.start, self._lines_before(self.start))
+
+    def is_table(self) -> bool:
+        """Whether the first two lines have the same number of fields, more than one: then it is a table, whatever its
+        name."""
+        lines = self._sample()[:2]
+        if all(is_video_id(read_id(line)) for line in lines):
+            return False  # URLs contain such characters
+        widths = [[len(_record([line], delimiter)) for line in lines] for delimiter in self._delimiters]
+        return any(len(pair) == 2 and 1 < pair[0] == pair[1] for pair in widths)
+
+    def no_such_column(self) -> ConfigError:
+        """Return the error that lists the columns."""
+        name, column = self._name, self._wanted.column
+        delimiter = max(self._delimiters, key=lambda delimiter: len(self._names(delimiter)))
+        names = self._names(delimiter)
+        if not any(names):
+            return ConfigError(f"{name} is empty: it has no column {column!r}.", next_step="Name another source.")
+        like_ids = [bool(KNOWN_ID.fullmatch(read_id(text))) and not text.islower() for text in names]
+        if any(like_ids):
+            hint = (
+                "Its first line looks like data, not like a header. Name the column by its number: "
+                f"{_command(name, str(1 + like_ids.index(True)))}. Or, if it is one id a line, let its name end "
+                "in .txt, or pipe it in: harvester load -."
+            )
+        else:
+            hint = column_hint(name, names, self._id_column(delimiter))
+        return column_missing(names, column, name, hint)
+
+    def other_column(self, delimiter: str) -> str:
+        """Return what to type if the wanted column holds no id."""
+        names = self._names(delimiter)
+        if self._wanted.column not in names:
+            names = [str(number) for number, _ in enumerate(names, 1)]
+        return column_hint(self._name, names, self._id_column(delimiter))
+
+    def _lines_before(self, size: int) -> int:
         return len(self._head[:size].splitlines())
 
-    def header(self, delimiter: str) -> tuple[list[str], int]:
+    def _first_record(self, delimiter: str) -> tuple[list[str], int]:
         """The fields of the first record, and the bytes up to its end."""
         size = self.start
 
@@ -269,26 +248,26 @@ class _Table:
 
         return _record(lines(), delimiter), size
 
-    def commented(self, delimiter: str) -> Iterator[list[str]]:
+    def _commented(self, delimiter: str) -> Iterator[list[str]]:
         """The fields of each comment, nearest to the data first."""
         for comment in reversed(self._comments):
             text = comment.decode(errors="replace")
             yield _record([text.lstrip("# ")], delimiter)
 
-    def names(self, delimiter: str) -> list[str]:
+    def _names(self, delimiter: str) -> list[str]:
         """Guess the columns' names: those of a comment as wide as the first record, or the first record."""
-        first, _ = self.header(delimiter)
-        above = next(self.commented(delimiter), [])
+        first, _ = self._first_record(delimiter)
+        above = next(self._commented(delimiter), [])
         return above if len(above) == len(first) and any(above) else first
 
-    def sample(self) -> list[str]:
+    def _sample(self) -> list[str]:
         """The first lines, without comments and blank ones."""
         lines = self._lines[self._first : self._first + SAMPLE_LINES]
         return [line.decode(errors="replace") for line in lines if line.strip()]
 
-    def row_widths(self, delimiter: str) -> list[int]:
+    def _row_widths(self, delimiter: str) -> list[int]:
         """The number of fields of the first rows: by records, or by lines if only these agree."""
-        sample = self.sample()
+        sample = self._sample()
         strict: list[int] = []
         try:
             for row in _reader(sample, delimiter, strict=True):
@@ -296,26 +275,32 @@ class _Table:
         except csv.Error as error:
             if "end of data" not in str(error):  # the sample ends within a record
                 strict = []
-        by_lines = self.line_widths(delimiter)
+        by_lines = self._line_widths(delimiter)
         if len(strict) == len(sample) and len(set(strict)) == 1:
             return strict
         if len(set(by_lines)) == 1:
             return by_lines
         return strict or [len(_record([line], delimiter)) for line in sample] + by_lines
 
-    def line_widths(self, delimiter: str) -> list[int]:
+    def _line_widths(self, delimiter: str) -> list[int]:
         """The same, with quotation marks as ordinary characters."""
-        return [line.count(delimiter) + 1 for line in self.sample()]
+        return [line.count(delimiter) + 1 for line in self._sample()]
 
-    def id_column(self, delimiter: str, first: int) -> int:
-        """The index of the column with ids in most of the first rows, from row `first` on, or -1."""
-        rows = [_record([line], delimiter) for line in self.sample()[first:]]
+    def _id_column(self, delimiter: str) -> int:
+        """The index of the column with ids in most of the first rows, without the first, or -1."""
+        rows = [_record([line], delimiter) for line in self._sample()[1:]]
         counts = [
             sum(len(row) > index and is_video_id(read_id(row[index])) for row in rows)
             for index in range(max(map(len, rows), default=0))
         ]
         most = max(counts, default=0)
         return counts.index(most) if most and 2 * most >= len(rows) else -1
+
+
+def _most_common(widths: Sequence[int]) -> int:
+    """Return the most common width; 1 if they differ much, as in prose."""
+    width = max(widths, key=widths.count, default=0)
+    return width if 2 * widths.count(width) > len(widths) else min(1, width)
 
 
 def _record(lines: Iterable[str], delimiter: str) -> list[str]:

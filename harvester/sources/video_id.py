@@ -9,27 +9,14 @@ KNOWN_ID = re.compile("[A-Za-z0-9_-]{10}[048AEIMQUYcgkosw]")
 """The form of every known id: 64 bits leave sixteen choices for the last character."""
 
 _INVISIBLE_RANGES = (
-    (0x00, 0x20),
-    (0x7F, 0xA0),
-    (0xAD, 0xAD),
-    (0x034F, 0x034F),
-    (0x061C, 0x061C),
-    (0x115F, 0x1160),
-    (0x1680, 0x1680),
-    (0x180B, 0x180F),
-    (0x2000, 0x200F),
-    (0x2028, 0x202F),
-    (0x205F, 0x206F),
-    (0x2800, 0x2800),
-    (0x3000, 0x3000),
-    (0x3164, 0x3164),
-    (0xFE00, 0xFE0F),
-    (0xFEFF, 0xFEFF),
-    (0xFFA0, 0xFFA0),
-    (0xFFF9, 0xFFFB),
-    (0xE0000, 0xE007F),
+    "0-20 7F-A0 AD 34F 61C 115F-1160 1680 180B-180F 2000-200F 2028-202F 205F-206F 2800 3000 3164 FE00-FE0F FEFF FFA0 "
+    "FFF9-FFFB E0000-E007F"
 )
-INVISIBLE = "".join(chr(code) for first, last in _INVISIBLE_RANGES for code in range(first, last + 1))
+INVISIBLE = "".join(
+    chr(code)
+    for first, _, last in (span.partition("-") for span in _INVISIBLE_RANGES.split())
+    for code in range(int(first, 16), int(last or first, 16) + 1)
+)
 """White space, control characters, byte order marks, zero-width and direction marks."""
 
 # Excel writes a text that begins with a dash as ="-abc", others as '-abc.
