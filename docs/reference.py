@@ -23,7 +23,7 @@ from harvester.cli import main
 from harvester.cli.init import TEMPLATE
 from harvester.config import Config
 from harvester.export.formats.arrow_schema import schema
-from harvester.support.environment import ENV_PREFIX
+from harvester.support.settings_sources import ENV_PREFIX
 
 PAGE = Path(__file__).with_name("reference.md")
 

@@ -25,12 +25,17 @@ from pydantic import (
 )
 
 from harvester.errors import ConfigError
-from harvester.support.did_you_mean import did_you_mean
-from harvester.support.environment import read_environment, settings_of, variable_of
 from harvester.support.file_endings import COMPRESSED_WITHIN, by_rank
 from harvester.support.ledger_url import WANTED, file_of, is_known, name_of
-from harvester.support.sanitize import shown
-from harvester.support.toml_file import NOTHING_DONE, merged, read_toml
+from harvester.support.sanitize import did_you_mean, shown
+from harvester.support.settings_sources import (
+    NOTHING_DONE,
+    merged,
+    read_environment,
+    read_toml,
+    settings_of,
+    variable_of,
+)
 
 PARTS = frozenset(
     (

@@ -25,6 +25,7 @@ def simulate(**settings: Any) -> None:
     Prints its base URL first, for youtube.base_url. Accepts any key. Ctrl-C ends it. It has channels of every size:
     @songs-120 has 120 uploads, @news-500-12 has 500 and 12 more on each day.
     """
-    from harvester.simulator import SimulatorSettings, serve
+    from harvester.simulator import SimulatorSettings
+    from harvester.simulator.server import serve
 
     serve(SimulatorSettings(**settings))

@@ -17,7 +17,7 @@ _STOP_TIMEOUT_SECONDS = 5.0
 
 
 class SimulatorProcess:
-    """`with SimulatorProcess(settings) as simulator: simulator.base_url`; `async with` does as well."""
+    """`with SimulatorProcess(settings) as simulator: simulator.base_url`."""
 
     def __init__(self, settings: SimulatorSettings | None = None) -> None:
         self.settings = settings or SimulatorSettings()
@@ -107,10 +107,4 @@ class SimulatorProcess:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    async def __aenter__(self) -> Self:
-        return self.__enter__()
-
-    async def __aexit__(self, *_: object) -> None:
         self.stop()

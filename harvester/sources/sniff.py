@@ -17,8 +17,7 @@ from pathlib import PurePosixPath
 from harvester.errors import ConfigError
 from harvester.sources.source import as_argument
 from harvester.sources.video_id import INVISIBLE, KNOWN_ID, is_video_id, read_id
-from harvester.support.did_you_mean import did_you_mean
-from harvester.support.sanitize import count, escaped, shown
+from harvester.support.sanitize import count, did_you_mean, escaped, shown
 
 HEAD_BYTES = 256 << 10
 """The header and the comments before it must end within this."""

@@ -1,4 +1,4 @@
-"""Make texts from outside safe to show; format counts. Pure."""
+"""Make texts from outside safe to show; format counts; suggest names. Pure."""
 
 from __future__ import annotations
 
@@ -67,3 +67,15 @@ def without_secrets(text: str, secrets: Iterable[str]) -> str:
     for secret in secrets:
         text = text.replace(secret, "[hidden]")
     return _USER_IN_ADDRESS.sub("[hidden]@", text)
+
+
+def did_you_mean(wrong: str, known: Iterable[str]) -> str:
+    """` Did you mean 'song'?`, with the known name nearest to the wrong one; empty where none is near.
+
+    Case is ignored.
+    """
+    import difflib  # for errors only
+
+    names = {name.casefold(): name for name in known}
+    near = difflib.get_close_matches(wrong.casefold(), names, n=1)
+    return f" Did you mean {escaped(names[near[0]], 100)}?" if near else ""

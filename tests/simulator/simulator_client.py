@@ -10,8 +10,9 @@ from typing import Any
 import aiohttp
 from waiting import until
 
-from harvester.simulator import Simulator, SimulatorSettings
+from harvester.simulator import SimulatorSettings
 from harvester.simulator.content.templates import PARTS
+from harvester.simulator.server import Simulator
 
 GZIP = {"Accept-Encoding": "gzip", "User-Agent": "tests (gzip)"}
 PLAIN = {"Accept-Encoding": "identity", "User-Agent": "tests"}

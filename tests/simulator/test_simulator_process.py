@@ -90,11 +90,6 @@ def test_it_starts_is_turned_and_ends():
     simulator.stop()
 
 
-async def test_it_is_an_asynchronous_context_manager_as_well():
-    async with SimulatorProcess() as simulator:
-        assert simulator.report()["calls"] == 0
-
-
 def test_a_port_that_is_taken_is_said():
     with SimulatorProcess() as simulator:
         port = int(simulator.base_url.split(":")[2].split("/")[0])

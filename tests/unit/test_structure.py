@@ -56,7 +56,7 @@ ROOMS = {
 }
 PURE = ["listing", "model", "errors", "_version", "quota", "support/sanitize", "support/gzip_body", "support/progress"]
 PURE += ["support/ledger_url", "crawl/backoff", "crawl/concurrency", "ledger/load_records", "youtube/classify"]
-PURE += ["support/did_you_mean", "youtube/validate", "sources/listing_target"]
+PURE += ["youtube/validate", "sources/listing_target"]
 FOREIGN_TO_PURE = {"aiohttp", "sqlalchemy", "sqlite3", "click", "os", "asyncio", "boto3", "pandas"}
 
 

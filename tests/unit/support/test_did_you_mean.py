@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from harvester.support.did_you_mean import did_you_mean
+from harvester.support.sanitize import did_you_mean
 
 
 @pytest.mark.parametrize(
