@@ -32,10 +32,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple, NoReturn
 
+import botocore.session
 from forks import READ_AT_START, read_at_start
 
 import harvester
-from harvester.export.storage import s3_client
 
 REQUEST_BYTES = 1 << 20
 STREAMS = [0, 1, 2]
@@ -87,7 +87,8 @@ def import_all() -> None:
     for name in OTHERS:
         importlib.import_module(name)
     # What each process that asks S3 would read and parse.
-    models = s3_client._models(None)
+    models = botocore.session.create_loader()
+    botocore.session.create_loader = lambda _: models
     for kind in ("service-2", "endpoint-rule-set-1"):
         models.load_service_model("s3", kind)
     for name in ("endpoints", "partitions", "sdk-default-configuration"):

@@ -6,7 +6,7 @@ import logging
 from collections import deque
 from collections.abc import Iterable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import BinaryIO
@@ -16,7 +16,7 @@ from harvester.config import ExportSettings
 from harvester.errors import ConfigError, ExportIncomplete
 from harvester.export.counters import Counters
 from harvester.export.datasette import metadata, metadata_at
-from harvester.export.formats.registry import Format, Table, format_of
+from harvester.export.formats.registry import Table, format_of
 from harvester.export.manifest import (
     Manifest,
     Part,
@@ -78,7 +78,7 @@ def export(
         )
     beside = metadata_at(settings, force=force) if datasette_metadata else None
     begin = partial(
-        _begin, reader, settings, ledger_name, now, require_complete=require_complete, watch=watch, maker=maker
+        _Export, reader, settings, ledger_name, now, require_complete=require_complete, watch=watch, maker=maker
     )
     # The destination is read before the ledger: an export that is published after that has a newer state.
     if settings.max_part_bytes is None:
@@ -87,9 +87,7 @@ def export(
     else:
         folder = folder_at(settings.uri, settings)
         with folder.draft(force=force) as draft:
-            manifest = begin().to_folder(
-                folder.name, draft, settings.max_part_bytes, anew=force, keep=settings.keep_superseded
-            )
+            manifest = begin().to_folder(folder.name, draft, settings.max_part_bytes, anew=force)
     if beside is not None:
         beside.publish([metadata(manifest)], content_type="application/json")
     log.debug("published %s: %s, %s", settings.uri, count(manifest.videos, "video"), count(manifest.bytes, "byte"))
@@ -153,90 +151,74 @@ def _admitted(settings: ExportSettings, *, force: bool) -> tuple[Destination, Ex
     return target, admit_file(target, force=force)
 
 
-def _begin(
-    reader: LedgerReader,
-    settings: ExportSettings,
-    ledger_name: str,
-    now: datetime,
-    *,
-    require_complete: bool,
-    watch: ProgressCallback,
-    maker: PartMaker,
-) -> _Export:
-    """Read the counts of the snapshot that is exported."""
-    progress = reader.progress()
-    if require_complete:
-        _refuse_incomplete(progress)
-    form = format_of(settings.format, settings.compression, settings.table)
-    responses, raw_bytes, stored_bytes = reader.totals()
-    loads = loads_of(reader.loads())
-    begun = Manifest(
-        file="",
-        format=settings.format,
-        compression=settings.compression,
-        complete=is_complete(progress),
-        counts=counts_of(progress),
-        responses=responses,
-        videos=0,
-        bytes=0,
-        sha256="",
-        exported_at=now.astimezone(UTC),
-        ledger=without_secrets(ledger_name),
-        source=loads[0].source if len(loads) == 1 else None,
-        harvester=__version__,
-        loads=loads,
-        asked_for=asked_for(reader.parts_asked()),
-        made_with=form.made_with() if form.made_with else None,
-        table=settings.table,
-        history=reader.history_size() if settings.table == "statistics" or settings.format == "sqlite" else None,
-    )
-    return _Export(reader, form, form.expected_bytes(responses, raw_bytes, stored_bytes), progress, begun, watch, maker)
-
-
-@dataclass(slots=True)
 class _Export:
-    """One export under way."""
+    """One export under way, of the snapshot that the reader has."""
 
-    reader: LedgerReader
-    form: Format
-    expected_bytes: int
-    progress: Progress
-    begun: Manifest
-    """The manifest, as far as it is known before anything is written."""
-    watch: ProgressCallback
-    maker: PartMaker
-    videos_written: int = 0
-    """Videos of finished parts, as are the bytes."""
-    bytes_written: int = 0
-    furthest: tuple[int, int] = (0, 0)
-    """Videos and bytes that were reported: a part that is started again does not reduce them."""
+    def __init__(
+        self,
+        reader: LedgerReader,
+        settings: ExportSettings,
+        ledger_name: str,
+        now: datetime,
+        *,
+        require_complete: bool,
+        watch: ProgressCallback,
+        maker: PartMaker,
+    ) -> None:
+        progress = reader.progress()
+        if require_complete:
+            _refuse_incomplete(progress)
+        self.reader, self.settings, self.maker, self._watch = reader, settings, maker, watch
+        self.form = form = format_of(settings.format, settings.compression, settings.table)
+        responses, raw_bytes, stored_bytes = reader.totals()
+        self._expected_bytes = form.expected_bytes(responses, raw_bytes, stored_bytes)
+        self._total = _total(progress, settings.table)
+        self.videos_written = self.bytes_written = 0
+        """Videos and bytes of finished parts."""
+        self._furthest = (0, 0)
+        """Videos and bytes that were reported: a part that is started again does not reduce them."""
+        loads = loads_of(reader.loads())
+        self._manifest = partial(
+            Manifest,
+            format=settings.format,
+            compression=settings.compression,
+            complete=is_complete(progress),
+            counts=counts_of(progress),
+            responses=responses,
+            exported_at=now.astimezone(UTC),
+            ledger=without_secrets(ledger_name),
+            source=loads[0].source if len(loads) == 1 else None,
+            harvester=__version__,
+            loads=loads,
+            asked_for=asked_for(reader.parts_asked()),
+            made_with=form.made_with() if form.made_with else None,
+            table=settings.table,
+            history=reader.history_size() if settings.table == "statistics" or settings.format == "sqlite" else None,
+        )
 
     def to_file(self, target: Destination, replacing: ExistingFile | None) -> Manifest:
         """Publish one file and its manifest."""
-        form, counters = self.form, Counters()
+        counters = Counters()
 
-        def manifest_of(published: PublishedFile) -> Manifest:
-            made = replace(self.begun, file=target.name, videos=counters.videos)
-            return replace(made, bytes=published.bytes, sha256=published.sha256)
+        def manifest_of(file: PublishedFile) -> Manifest:
+            return self._manifest(file=target.name, videos=counters.videos, bytes=file.bytes, sha256=file.sha256)
 
         published = target.publish_with_manifest(
-            counted(form.assemble(self.reader, EVERYTHING, counters), counters, self.watch_part),
-            lambda published: to_json(manifest_of(published)),
-            content_type=form.content_type,
+            counted(self.form.assemble(self.reader, EVERYTHING, counters), counters, self.watch_part),
+            lambda file: to_json(manifest_of(file)),
+            content_type=self.form.content_type,
             replacing=replacing,
-            expected_bytes=self.expected_bytes,
+            expected_bytes=self._expected_bytes,
         )
         return manifest_of(published)
 
-    def to_folder(self, name: str, draft: Draft, most_bytes: int, *, anew: bool, keep: bool) -> Manifest:
+    def to_folder(self, name: str, draft: Draft, most_bytes: int, *, anew: bool) -> Manifest:
         """Write the parts that changed, then publish parts and manifest."""
         before = tuple(draft.unchanged())
-        cutter = Cutter(self.reader, self.form, most_bytes)
-        written = _Parts(self, draft, cutter, Reusable(() if anew else before), most_bytes).written()
+        written = _Parts(self, draft, Reusable(() if anew else before), most_bytes).written()
         names = {part.file for part in written}
-        superseded = tuple(part for part in before if keep and part.file not in names)
-        manifest = replace(
-            self.begun,
+        superseded = tuple(part for part in before if self.settings.keep_superseded and part.file not in names)
+        manifest = self._manifest(
             file=name,
             videos=sum(part.videos for part in written),
             bytes=sum(part.bytes for part in written),
@@ -250,19 +232,19 @@ class _Export:
         return manifest
 
     def watch_part(self, part: Advance) -> None:
-        total = _total(self.progress, self.begun.table)
-        videos, size = self.furthest
+        """Report the progress of a part."""
+        videos, size = self._furthest
         videos, size = max(videos, self.videos_written + part.done), max(size, self.bytes_written + part.bytes)
-        self.furthest = videos, size
-        self.watch(Advance(videos, total, size, note=part.note))
+        self._furthest = videos, size
+        self._watch(Advance(videos, self._total, size, note=part.note))
 
 
 class _Parts:
     """The parts of a folder: those that are reused, and those that are made."""
 
-    def __init__(self, export: _Export, draft: Draft, cutter: Cutter, reusable: Reusable, most_bytes: int) -> None:
-        self._export, self._draft, self._cutter, self._reusable = export, draft, cutter, reusable
-        self._most_bytes = most_bytes
+    def __init__(self, export: _Export, draft: Draft, reusable: Reusable, most_bytes: int) -> None:
+        self._export, self._draft, self._reusable, self._most_bytes = export, draft, reusable, most_bytes
+        self._cutter = Cutter(export.reader, export.form, most_bytes)
         self._to_make: deque[tuple[Span, str, int | None]] = deque()
         self._written: list[Part] = []
 
@@ -289,9 +271,9 @@ class _Parts:
             self._take(parts)
 
     def _order(self, span: Span, inputs: str, most_bytes: int | None) -> PartOrder:
-        begun, form = self._export.begun, self._export.form
+        settings, form = self._export.settings, self._export.form
         place = self._draft.place(part_name(span, inputs, form.suffix), content_type=form.content_type)
-        return PartOrder(begun.format, begun.compression, span, inputs, most_bytes, place)
+        return PartOrder(settings.format, settings.compression, span, inputs, most_bytes, place)
 
     def _make(self, maker: PartMaker) -> None:
         def next_order() -> PartOrder | None:

@@ -12,8 +12,7 @@ from harvester.errors import ClusterUnavailable, ConfigError
 from harvester.support.sanitize import shown
 
 if TYPE_CHECKING:
-    from distributed import Client, LocalCluster
-    from distributed.security import Security
+    from distributed import Client
 
 LOCAL = "local"
 ANSWER_SECONDS = 30.0
@@ -85,7 +84,7 @@ def _start_fork_server() -> None:
 def _client_here() -> Iterator[Client]:
     """Yield a client of a cluster of this machine's processors, which ends with it, even if this process is killed."""
     import dask
-    from distributed import Client
+    from distributed import Client, LocalCluster
     from distributed.security import Security
 
     # Without certificates, every user of this machine could run code on the workers.
@@ -99,19 +98,12 @@ def _client_here() -> Iterator[Client]:
     settings["distributed.worker.multiprocessing-method"] = "forkserver"
     # On a busy machine a worker that died may need more than Dask's 15 seconds to restart.
     settings["distributed.deploy.lost-worker-timeout"] = "5 minutes"
-    with (
-        dask.config.set(settings),
-        _cluster_here(security) as cluster,
-        Client(cluster, timeout=ANSWER_SECONDS, set_as_default=False) as client,
-    ):
-        yield client
-
-
-def _cluster_here(security: Security) -> LocalCluster:
-    from distributed import LocalCluster
-
-    with _signals_held():
-        return LocalCluster(threads_per_worker=1, security=security, host="127.0.0.1", dashboard_address="127.0.0.1:0")
+    here = "127.0.0.1"
+    with dask.config.set(settings):
+        with _signals_held():
+            cluster = LocalCluster(threads_per_worker=1, security=security, host=here, dashboard_address=f"{here}:0")
+        with cluster, Client(cluster, timeout=ANSWER_SECONDS, set_as_default=False) as client:
+            yield client
 
 
 @contextmanager

@@ -11,8 +11,8 @@ import concurrent.futures
 import math
 import secrets
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -88,24 +88,23 @@ class Task:
         try:
             self._see_that_tools_are_the_same()
             # A cluster has a worker for each processor.
-            with in_one_process(), self._opened_reader() as reader:
+            with in_one_process(), self._open() as reader:
                 self._see_that_nobody_wrote(reader)
                 return make(reader, order, _Telling(self.export, order.name, self.tell_seconds))
         except HarvesterError as error:
-            error.what = f"On the Dask worker {_this_worker()}: {error.what}"
+            from distributed import get_worker
+
+            error.what = f"On the Dask worker {get_worker().address}: {error.what}"
             raise
 
-    @contextmanager
-    def _opened_reader(self) -> Iterator[LedgerReader]:
+    def _open(self) -> AbstractContextManager[LedgerReader]:
         try:
-            opened = self.open_reader()
+            return self.open_reader()
         except LedgerUnusable as error:
             error.next_step = (
                 "Let every worker see the ledger: its server, or its file under this path on a shared disk."
             )
             raise
-        with opened as reader:
-            yield reader
 
     def _see_that_tools_are_the_same(self) -> None:
         if other := sorted(set(tools()) - set(self.tools)):
@@ -125,12 +124,6 @@ class Task:
                 state=KEPT,
                 next_step="Export again while no run is under way, or without --dask.",
             )
-
-
-def _this_worker() -> str:
-    from distributed import get_worker
-
-    return str(get_worker().address)
 
 
 class _Telling:

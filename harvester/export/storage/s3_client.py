@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from isal import isal_zlib
@@ -18,8 +17,6 @@ from harvester.support.network import s3_certificates
 from harvester.support.s3_responses import not_s3, refuse_redirect
 
 if TYPE_CHECKING:
-    from botocore.loaders import Loader
-    from botocore.session import Session
     from types_boto3_s3 import S3Client
 
 _ATTEMPTS = 4
@@ -107,7 +104,7 @@ def _client(region: str | None, ranges: bool) -> S3Client:
     )
     try:
         # boto3's default session would keep the credentials that it found first.
-        session = boto3.session.Session(botocore_session=_session())
+        session = boto3.session.Session()
         client: S3Client = session.client("s3", region_name=region, config=config, verify=s3_certificates())
     except ValueError:
         # Neither the URL nor the cause is shown: they may hold a password.
@@ -138,22 +135,6 @@ def _refuse_pages(http_response: Any, parsed: dict[str, Any], model: Any, **_: o
     proof = _PROOF.get(model.name)
     if proof is not None and http_response.status_code < 300 and not parsed.get(proof):
         raise not_s3(f"it answered {model.name} with HTTP {http_response.status_code} and without {proof}")
-
-
-def _session() -> Session:
-    """Return a new session that shares the parsed model of S3's API with earlier ones."""
-    from botocore.session import Session
-
-    session = Session()
-    session.register_component("data_loader", _models(session.get_config_variable("data_path")))
-    return session
-
-
-@cache
-def _models(path: str | None) -> Loader:
-    from botocore.loaders import create_loader
-
-    return create_loader(path)
 
 
 def wants_checksums(client: S3Client) -> bool:

@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -99,23 +99,18 @@ class S3Folder(Folder):
         return S3Target(self.bucket, self.prefix + suffix, replace(self.options, metadata={}))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class S3Place:
     """A begun upload, for the process that sends it. Another process uses credentials of its own environment."""
 
     uri: str
     region: str | None
     upload_ref: dict[str, Any]
-    client: S3Client | None = None
-    """The client of the process that began the upload; it is not pickled."""
-
-    def __reduce__(self) -> tuple[type[S3Place], tuple[str, str | None, dict[str, Any]]]:
-        return S3Place, (self.uri, self.region, self.upload_ref)
 
     def write(self, chunks: Iterable[bytes], *, expected_bytes: int) -> DraftFile:
         """See Place. After a failure the upload stays open, and its draft aborts it."""
         size, used = part_size(expected_bytes), list[bytearray]()
-        with nullcontext(self.client) if self.client else connected(self.uri, self.region) as client:
+        with connected(self.uri, self.region) as client:
             return Upload(client, self.upload_ref).send(rechunk(chunks, size, used), size, used)
 
 
@@ -139,7 +134,7 @@ class _Draft(Draft):
         self.beginning.add(target.key)
         self._uploads[name] = upload = target.begin(self._client, content_type)
         self.beginning.discard(target.key)
-        return S3Place(target.uri, target.options.region, upload.upload_ref, self._client)
+        return S3Place(target.uri, target.options.region, upload.upload_ref)
 
     def drop(self, name: str) -> None:
         self._uploads.pop(name).abort()
