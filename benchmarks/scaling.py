@@ -30,8 +30,7 @@ from harvester.ledger.sqlite.migrate import prepare
 from harvester.ledger.sqlite.transaction import SqliteTransaction
 from harvester.ledger.transactions.claim import Claim, claim_all
 from harvester.ledger.transactions.settle import Settlement, settle_all
-from harvester.ledger.transactions.transaction import Transaction
-from harvester.ledger.transactions.transitions import instant
+from harvester.ledger.transactions.transaction import Transaction, instant
 from harvester.model import Batch, Body, Budget, Outcome, Verdict
 
 HARVESTER = Path(sys.executable).with_name("harvester")

@@ -16,7 +16,7 @@ from typing import Any
 from harvester.ledger.ledger import Ledger
 from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.sqlite.migrate import prepare
-from harvester.ledger.transactions.transitions import instant
+from harvester.ledger.transactions.transaction import instant
 from harvester.model import Batch, BatchKind, Body, Budget, GiveBack, Outcome, ProcessIdentity, Verdict
 from harvester.quota import quota_day
 from harvester.simulator import make_ids

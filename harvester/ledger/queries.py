@@ -24,7 +24,7 @@ from harvester.ledger.schema import (
     videos,
 )
 from harvester.ledger.statistics_queries import NEWER, STATISTICS_AT, WITH_CALL, newest_statistics
-from harvester.ledger.transactions.transitions import instant
+from harvester.ledger.transactions.transaction import instant
 from harvester.listing import ListingKind, ListingRecord, ListingState
 from harvester.model import (
     BatchKind,

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, TypeVar
 from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, exists, func, not_, select
 
 from harvester.ledger.schema import calls, responses
-from harvester.ledger.transactions.transitions import instant
+from harvester.ledger.transactions.transaction import instant
 from harvester.model import CallState
 from harvester.youtube.endpoints import VIDEOS_BATCH_GET_STATS
 

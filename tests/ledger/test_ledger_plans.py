@@ -22,7 +22,7 @@ from ledger_kit import DAY, NOW, SqliteDatabase, a_batch, a_fault, a_run, good, 
 from harvester.ledger import queries, schema
 from harvester.ledger.sqlite import statements
 from harvester.ledger.sqlite.connection import reading_engine
-from harvester.ledger.sqlite.transaction import MOVES, SqliteTransaction
+from harvester.ledger.sqlite.transaction import SqliteTransaction
 from harvester.ledger.transactions.claim import Claim, claim_all
 from harvester.model import Batch, Budget, GiveBack
 
@@ -150,7 +150,7 @@ def all_statements() -> dict[str, str]:
 
 def plan_of(db: sqlite3.Connection, name: str) -> str:
     values = ("gzip",) * 8 if name == "STORE_RESPONSE" else VALUES
-    text = all_statements()[name].format(moves=MOVES)
+    text = all_statements()[name].format(moves=SqliteTransaction.moves)
     return "\n".join(row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {text}", values))
 
 

@@ -10,7 +10,7 @@ import pytest
 from children import Program
 from crawl_children import PrepareCrawl
 
-from harvester.ledger.transactions.transitions import instant
+from harvester.ledger.transactions.transaction import instant
 
 FOLDER = Path(__file__).parents[2] / "docs" / "postgresql"
 OF_STATISTICS = """

@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import event
@@ -26,11 +27,10 @@ from harvester.cli import main
 from harvester.export import worker_processes
 from harvester.export.formats.sqlite import file as sqlite_file
 from harvester.export.storage import local, local_draft, local_folder
+from harvester.ledger.connector import Connector
 from harvester.ledger.ledger import Ledger
 from harvester.ledger.sqlite import connection, migrate
-from harvester.ledger.transactions import inserts, listings
-from harvester.ledger.transactions import prune as pruning
-from harvester.ledger.transactions import requeue as requeuing
+from harvester.ledger.transactions import inserts, listings, requeue
 from harvester.youtube.client import YouTubeClient
 
 Strike = Callable[[], None]
@@ -80,6 +80,18 @@ def after(owner: Any, name: str, strike: Strike) -> None:
     setattr(owner, name, wrapped)
 
 
+def around(wrap: Callable[[Any, str, Strike], None], transaction: Any, strike: Strike) -> None:
+    """`before` or `after` a transaction, wherever the ledger runs it."""
+    watched = SimpleNamespace(transaction=transaction)
+    wrap(watched, "transaction", strike)
+    run = Connector.run
+
+    def run_watched(connector: Connector, asked: Any, *args: Any, **kwargs: Any) -> Any:
+        return run(connector, watched.transaction if asked is transaction else asked, *args, **kwargs)
+
+    Connector.run = run_watched  # type: ignore[method-assign, assignment]
+
+
 def between_chunks(strike: Strike) -> None:
     add = Ledger.add
 
@@ -122,13 +134,13 @@ def before_the_manifest(strike: Strike) -> None:
 
 POINTS: dict[str, Callable[[Strike], None]] = {
     "between chunks": between_chunks,
-    "within the transaction": lambda strike: after(inserts, "add", strike),
-    "before ids are requeued": lambda strike: before(requeuing, "requeue", strike),
-    "within the transaction that requeues": lambda strike: after(requeuing, "requeue", strike),
-    "before responses are deleted": lambda strike: before(pruning, "prune", strike),
-    "within the transaction that deletes": lambda strike: after(pruning, "prune", strike),
-    "before a listing is claimed": lambda strike: before(listings, "claim", strike),
-    "within the transaction that claims a listing": lambda strike: after(listings, "claim", strike),
+    "within the transaction": lambda strike: around(after, inserts.add, strike),
+    "before ids are requeued": lambda strike: around(before, requeue.requeue, strike),
+    "within the transaction that requeues": lambda strike: around(after, requeue.requeue, strike),
+    "before responses are deleted": lambda strike: around(before, requeue.prune, strike),
+    "within the transaction that deletes": lambda strike: around(after, requeue.prune, strike),
+    "before a listing is claimed": lambda strike: around(before, listings.claim, strike),
+    "within the transaction that claims a listing": lambda strike: around(after, listings.claim, strike),
     "before a page is asked for": lambda strike: before(YouTubeClient, "fetch", strike),
     "before a page is settled": lambda strike: before(listings, "_settle", strike),
     "within the transaction that settles a page": lambda strike: after(listings, "_settle", strike),

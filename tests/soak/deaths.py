@@ -9,8 +9,10 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
+from harvester.ledger.connector import Connector
 from harvester.ledger.postgres import connector as on_server
 from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.transactions import claim, listings, settle
@@ -58,7 +60,7 @@ def _die() -> None:
 
 def _before_reserve(strike: Strike) -> None:
     _wrap(claim, "claim_all", before=strike)
-    _wrap(listings, "claim", before=strike)
+    _wrap_transaction(listings.claim, before=strike)
 
 
 def _between_reserve_and_send(strike: Strike) -> None:
@@ -76,7 +78,7 @@ def _between_answer_and_commit(strike: Strike) -> None:
 
 
 def _before_a_retry_is_paid(strike: Strike) -> None:
-    _wrap(settle, "retry", after=strike)
+    _wrap_transaction(settle.retry, after=strike)
 
 
 def _within_a_commit(strike: Strike) -> None:
@@ -120,6 +122,17 @@ def _wrap(owner: Any, name: str, before: Strike | None = None, after: Strike | N
         return result
 
     setattr(owner, name, wrapped)
+
+
+def _wrap_transaction(transaction: Any, **strikes: Strike) -> None:
+    watched = SimpleNamespace(transaction=transaction)
+    _wrap(watched, "transaction", **strikes)
+    run = Connector.run
+
+    def run_watched(connector: Connector, asked: Any, *args: Any, **kwargs: Any) -> Any:
+        return run(connector, watched.transaction if asked is transaction else asked, *args, **kwargs)
+
+    Connector.run = run_watched  # type: ignore[method-assign, assignment]
 
 
 BEFORE_A_RETRY = "before a retry is paid"

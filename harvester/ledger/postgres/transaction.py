@@ -17,7 +17,6 @@ from harvester.ledger.postgres.texts import escaped
 from harvester.ledger.transactions.transaction import Lock, Move, Row, Transaction
 from harvester.model import VideoState
 
-_MOVES = "unnest(%(firsts)s::bigint[], %(lasts)s::bigint[], %(calls)s::bigint[]) AS given (first, last, call)"
 _CODES = {state.label: int(state) for state in VideoState}
 
 
@@ -38,6 +37,7 @@ class PostgresTransaction(Transaction):
     """
 
     sql = sql
+    moves = "unnest(%(firsts)s::bigint[], %(lasts)s::bigint[], %(calls)s::bigint[]) AS given (first, last, call)"
 
     def __init__(self, db: psycopg.Connection, locked_runs: set[int] | None = None) -> None:
         super().__init__()
@@ -71,12 +71,9 @@ class PostgresTransaction(Transaction):
     def insert_bodies(self, statement: str, rows: Sequence[Row]) -> None:
         self._waiting.append(_Waiting(partial(self._db.cursor().executemany, statement.encode(), rows)))
 
-    def move(self, statement: str, moves: Sequence[Move], **values: Any) -> int:
-        return self.change(statement.format(moves=_MOVES), **_columns(moves), **values)
-
-    def move_later(self, statement: str, moves: Sequence[Move], ids: int | None = None, **values: Any) -> None:
-        arguments: dict[str, Any] = _columns(moves) | values
-        self.later(statement.format(moves=_MOVES), moved=ids, **arguments)
+    def _ranges(self, moves: Sequence[Move]) -> dict[str, Any]:
+        firsts, lasts, calls = map(list, zip(*moves, strict=True))
+        return {"firsts": firsts, "lasts": lasts, "calls": calls}
 
     def flush_counts(self) -> None:
         """Buffer the counts and sums for the next statement that has a result."""
@@ -151,8 +148,3 @@ class PostgresTransaction(Transaction):
 def _query(statement: str) -> bytes:
     """The statement with its values named as psycopg names them."""
     return re.sub(r"(?<![:\w]):([a-z_]+)", r"%(\1)s", statement).encode()
-
-
-def _columns(moves: Sequence[Move]) -> dict[str, list[int]]:
-    firsts, lasts, calls = (list(column) for column in zip(*moves, strict=True))
-    return {"firsts": firsts, "lasts": lasts, "calls": calls}

@@ -5,25 +5,18 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
-from datetime import timedelta
 from itertools import chain
 from typing import Any
 
 import msgspec
 
 from harvester.ledger.sqlite import statements
-from harvester.ledger.transactions.transaction import Lock, Move, Row, Transaction
+from harvester.ledger.transactions.transaction import Move, Row, Transaction
 from harvester.model import VideoState
 
 PRIVATE_USE = range(0xF0000, 0xFFFFE)
 """Code points without a meaning, to stand in for NUL: more than a chunk has ids."""
 
-MOVES = """(
-    SELECT json_extract(value, '$[0]') AS first, json_extract(value, '$[1]') AS last,
-        json_extract(value, '$[2]') AS call
-    FROM json_each(:moves)
-) AS given"""
-"""How a moving statement reads the ranges."""
 # Loading changes pages all over the index by id. A crawl, which goes by position, needs a quarter of this cache.
 _MORE_CACHE = "PRAGMA cache_size = -32768"
 # They take a tenth and half of the time of the standard library's.
@@ -36,6 +29,11 @@ class SqliteTransaction(Transaction):
     """Runs every statement at once: there are no round trips to save."""
 
     sql = statements
+    moves = """(
+    SELECT json_extract(value, '$[0]') AS first, json_extract(value, '$[1]') AS last,
+        json_extract(value, '$[2]') AS call
+    FROM json_each(:moves)
+) AS given"""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         super().__init__()
@@ -80,11 +78,8 @@ class SqliteTransaction(Transaction):
             self._db.execute(statement + more, list(chain.from_iterable(rows[start : start + size])))
             start += size
 
-    def move(self, statement: str, moves: Sequence[Move], **values: Any) -> int:
-        return self.change(statement.format(moves=MOVES), moves=moves, **values)
-
-    def move_later(self, statement: str, moves: Sequence[Move], ids: int | None = None, **values: Any) -> None:
-        self.later(statement.format(moves=MOVES), moved=ids, moves=moves, **values)
+    def _ranges(self, moves: Sequence[Move]) -> dict[str, Any]:
+        return {"moves": moves}
 
     def flush_counts(self) -> None:
         self.flush_day_counts()
@@ -125,18 +120,6 @@ class SqliteTransaction(Transaction):
         nul = _stand_in_for_nul(ids)
         rows = self.rows(statements.KNOWN_IDS, ids=_listed(ids, nul), nul=nul, known_up_to=up_to)
         return [(position, bool(is_invalid)) for position, is_invalid in rows]
-
-    def lock(self, what: Lock) -> None:
-        """Do nothing: the file's write lock is held."""
-
-    def lock_run(self, run_id: int) -> None:
-        """Do nothing: recovery checks the process on this host, and the lease of other hosts."""
-
-    def clock_lead(self) -> timedelta:
-        return timedelta(0)
-
-    def delete_stale_tokens(self) -> None:
-        """Do nothing: SQLite needs no commit tokens."""
 
     def _execute(self, statement: str, values: dict[str, Any]) -> sqlite3.Cursor:
         for name, value in values.items():

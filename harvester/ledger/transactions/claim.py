@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from harvester.ledger.transactions.quota_days import reserve
-from harvester.ledger.transactions.transaction import Transaction
-from harvester.ledger.transactions.transitions import instant, without_gaps
+from harvester.ledger.transactions.transaction import Transaction, instant, without_gaps
 from harvester.model import BATCH_SIZE, Batch, Budget, Denied
 
 
@@ -113,18 +112,14 @@ def _open(tx: Transaction, claims: Sequence[Claim], batches: Sequence[_Picked]) 
         tx.move_later(tx.sql.CLAIM, moves, ids)
     tx.count(pending=-ids, claimed=ids)
     return [
-        Batch(
-            call_id=call_id,
-            quota_day=budget.day,
-            units=budget.units_per_call,
-            attempt=1,
-            positions=at,
-            ids=tuple(picked.ids),
-            asked_before=max(picked.attempts),
-            bucket=budget.bucket,
-        )
+        first_batch(budget, call_id, at, tuple(picked.ids), asked_before=max(picked.attempts))
         for call_id, at, picked in zip(calls, positions, batches, strict=True)
     ]
+
+
+def first_batch(budget: Budget, call_id: int, positions: tuple[int, ...], ids: tuple[str, ...], **more: Any) -> Batch:
+    """The batch of a call that is the first one for these ids."""
+    return Batch(call_id, budget.day, budget.units_per_call, 1, positions, ids, bucket=budget.bucket, **more)
 
 
 def open_calls(

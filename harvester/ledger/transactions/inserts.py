@@ -7,19 +7,17 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from harvester.ledger.load_records import Removal
-from harvester.ledger.transactions.transaction import Transaction
-from harvester.ledger.transactions.transitions import instant
+from harvester.ledger.transactions.transaction import Transaction, instant
 from harvester.model import Addition, Span, VideoState
 
 
 def last_position(tx: Transaction) -> int:
     """Return the position of the newest id, 0 in an empty ledger."""
-    position: int = tx.value(tx.sql.LAST_POSITION)
-    return position
+    return int(tx.value(tx.sql.LAST_POSITION))
 
 
 def open_load(tx: Transaction, source: str, now: datetime) -> int:
-    """Record a load. Returns its id."""
+    """Record a load of `source`, a text for display. Returns its id."""
     load_id: int = tx.value(tx.sql.OPEN_LOAD, source=source, now=instant(now))
     return load_id
 
@@ -34,10 +32,14 @@ def add(
     ids: Sequence[str],
     invalid: Collection[str],
     known_up_to: int,
-    load_id: int | None,
-    rows: int,
+    load_id: int | None = None,
+    rows: int = 0,
 ) -> Addition:
-    """Append the ids that are new: see `Ledger.add`."""
+    """Append the ids that are new, in order; those of `invalid` will never be asked for.
+
+    `rows`, the rows of the source that were read for them, and what is new are added to the counts of the load.
+    Returns how many are new, and which of the others stand at positions up to `known_up_to`.
+    """
     # One load at a time: otherwise positions have gaps for a moment, and claims look no further than the last position.
     tx.lock("adding")
     new, new_invalid, first = tx.add(ids, invalid, load_id)
@@ -52,7 +54,7 @@ def add(
 
 
 def remove(tx: Transaction, span: Span, which: Removal) -> dict[VideoState, int]:
-    """Remove ids of the span that no call has asked for. Returns how many of each state."""
+    """Remove the ids of `span` that no call has asked for. Returns how many of each state."""
     rows = tx.rows(tx.sql.REMOVE, first=span.first, last=span.last, state=which.state, load_id=which.load_id)
     of_state, of_load = Counter[VideoState](), Counter[int]()
     for state, load_id, number in rows:

@@ -10,11 +10,10 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
 from harvester.ledger.transactions import inserts
-from harvester.ledger.transactions.claim import open_calls
+from harvester.ledger.transactions.claim import first_batch, open_calls
 from harvester.ledger.transactions.quota_days import reserve
 from harvester.ledger.transactions.settle import Settlement, close_good
-from harvester.ledger.transactions.transaction import Transaction
-from harvester.ledger.transactions.transitions import instant
+from harvester.ledger.transactions.transaction import Transaction, instant
 from harvester.listing import (
     INVALID_PAGE_TOKEN,
     MAX_ITEMS,
@@ -36,8 +35,12 @@ NO_POSITIONS = (0,)
 """The positions of a call for a listing, which asks for none."""
 
 
-def add(tx: Transaction, targets: Sequence[Target], again: bool, now: datetime) -> ListingsAdded:
-    """Add listings, or make finished ones pending again: see `Ledger.add_listings`."""
+def add(tx: Transaction, targets: Sequence[Target], now: datetime, *, again: bool = False) -> ListingsAdded:
+    """Add channels and playlists whose videos the next runs find. Those of them that failed are pending again.
+
+    `again`: read those of the targets that are done again, or without targets all that are done. Uploads are read
+    from the newest page until one whose ids were all known before, other playlists whole.
+    """
     tx.lock("adding")
     texts = [target.text for target in targets]
     again_count = tx.change(tx.sql.READ_AGAIN, targets=texts or None, again=again) if texts or again else 0
@@ -49,21 +52,28 @@ def add(tx: Transaction, targets: Sequence[Target], again: bool, now: datetime) 
 
 
 def remove(tx: Transaction, listing_id: int, now: datetime) -> bool:
-    """Mark a listing as failed, because it was removed: see `Ledger.remove_listing`."""
+    """Mark a listing as failed, because it was removed: no run reads it further. Its ids stay.
+
+    Returns False, and changes nothing, while a call for it is under way.
+    """
     tx.lock("adding")
     return bool(tx.change(tx.sql.REMOVE_LISTING, listing_id=listing_id, reason=REMOVED, now=instant(now)))
 
 
 def forget_channels(tx: Transaction, before: datetime) -> None:
-    """Delete what was stored of channels before `before`. Reading one again stores it anew."""
+    """Delete what channels.list said of channels before `before`; reading one again stores it anew."""
     tx.lock("adding")
     tx.later(tx.sql.FORGET_CHANNELS, before=instant(before))
 
 
 def claim(
-    tx: Transaction, run_id: int, budget: Budget, now: datetime, channels: bool, given_up: Collection[int]
+    tx: Transaction, run_id: int, budget: Budget, now: datetime, *, channels: bool, given_up: Collection[int] = ()
 ) -> Batch | Denied:
-    """Open a call for the next listing: see `Ledger.claim_listing`."""
+    """Reserve the units of one call for a listing: for a channel whose uploads are unknown, or for a page.
+
+    `given_up`: the ids of listings to leave out. `budget` is of the endpoint that this needs. Returns the batch, of
+    kind LISTING, or why there is none.
+    """
     tx.lock("adding")
     found = tx.row(tx.sql.PICK_LISTING, channels=channels, given_up=list(given_up))
     if found is None:
@@ -74,17 +84,8 @@ def claim(
         return refusal
     (call_id,) = open_calls(tx, run_id, budget, [(NO_POSITIONS, 1, now)], listing_id=listing_id)
     tx.later(tx.sql.MOVE_LISTING, listing_id=listing_id, state=ListingState.CLAIMED.value)
-    return Batch(
-        call_id=call_id,
-        quota_day=budget.day,
-        units=budget.units_per_call,
-        attempt=1,
-        positions=NO_POSITIONS,
-        ids=(asked,),
-        kind=BatchKind.LISTING,
-        bucket=budget.bucket,
-        listing=ListingCall(listing_id, page_token),
-    )
+    listing = ListingCall(listing_id, page_token)
+    return first_batch(budget, call_id, NO_POSITIONS, (asked,), kind=BatchKind.LISTING, listing=listing)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from harvester.ledger.transactions.transaction import Transaction
-from harvester.ledger.transactions.transitions import instant
+from harvester.ledger.transactions.transaction import Transaction, instant
 from harvester.model import Bucket, Budget, Denied
 
 _TRIES = 3
@@ -30,16 +29,16 @@ def reserve(tx: Transaction, budget: Budget, calls: int) -> tuple[int, Denied]:
     raise AssertionError("a day that is locked pays for what was found to fit")
 
 
-def close_day(tx: Transaction, bucket: Bucket, day: date, now: datetime) -> None:
-    """Close the day, which the API says is spent."""
+def close_day(tx: Transaction, day: date, now: datetime, bucket: Bucket = "default") -> None:
+    """Note that the API says the day's quota is spent: no claim of that bucket succeeds on that day any more."""
     tx.later(tx.sql.CLOSE_DAY, bucket=bucket, day=day.isoformat(), now=instant(now))
 
 
-def reopen_day(tx: Transaction, bucket: Bucket, day: date) -> bool:
-    """Reopen the day. Returns whether it was closed."""
+def reopen_day(tx: Transaction, day: date, bucket: Bucket = "default") -> bool:
+    """Reopen a closed day. Returns False where the day was not closed."""
     return tx.change(tx.sql.REOPEN_DAY, bucket=bucket, day=day.isoformat()) == 1
 
 
-def spend_elsewhere(tx: Transaction, bucket: Bucket, day: date, units: int) -> None:
-    """Record the units of the day that others have spent."""
+def spend_elsewhere(tx: Transaction, day: date, units: int, bucket: Bucket = "default") -> None:
+    """Note that others spent `units` of the day in all, which no claim may spend. Replaces an earlier note."""
     tx.later(tx.sql.SPEND_ELSEWHERE, bucket=bucket, day=day.isoformat(), units=units)

@@ -9,19 +9,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from harvester.ledger.transactions.claim import open_calls
-from harvester.ledger.transactions.prune import delete_responses, prune
+from harvester.ledger.transactions.claim import first_batch, open_calls
 from harvester.ledger.transactions.quota_days import reserve
+from harvester.ledger.transactions.requeue import delete_responses, prune
 from harvester.ledger.transactions.settle import Settlement, close_good, count_good, store
-from harvester.ledger.transactions.transaction import Transaction
-from harvester.ledger.transactions.transitions import instant, moves_of, one_by_one
+from harvester.ledger.transactions.transaction import Transaction, instant, moves_of, one_by_one
 from harvester.model import Batch, BatchKind, Budget, Denied, VideoState
 
 
 def claim(
-    tx: Transaction, run_id: int, budget: Budget, now: datetime, kind: BatchKind, of_call: int, before: datetime
+    tx: Transaction,
+    run_id: int,
+    budget: Budget,
+    now: datetime,
+    of_call: int,
+    before: datetime,
+    kind: BatchKind = BatchKind.REFRESH,
 ) -> Batch | Denied:
-    """Open a call for the ids of the response of `of_call`. A refresh deletes a response without any id instead."""
+    """Reserve the units of one call for the ids of a stored response: to replace it, or to store their statistics.
+
+    `of_call` is the response's call. The response or its newest statistics must be older than `before`, and no call
+    under way may ask for the same. The ids stay fetched. A refresh deletes a response without any video instead.
+    `budget` is of the endpoint that `kind` needs. Returns the batch, of this kind, or why there is none.
+    """
     tx.later(tx.sql.LOCK_RESPONSE, call_id=of_call)
     found = tx.row(tx.sql.OLD_RESPONSE, of_call=of_call, endpoint=budget.endpoint, before=instant(before))
     if found is None:
@@ -35,17 +45,7 @@ def claim(
         return refusal
     positions, ids = map(tuple, tx.columns(tx.sql.PICK_FETCHED_BY, of_call=of_call))
     (call_id,) = open_calls(tx, run_id, budget, [(positions, 1, now)], of_call)
-    return Batch(
-        call_id=call_id,
-        quota_day=budget.day,
-        units=budget.units_per_call,
-        attempt=1,
-        positions=positions,
-        ids=ids,
-        kind=kind,
-        bucket=budget.bucket,
-        of_call=of_call,
-    )
+    return first_batch(budget, call_id, positions, ids, kind=kind, of_call=of_call)
 
 
 def settle(tx: Transaction, settlements: Sequence[Settlement]) -> list[bool]:

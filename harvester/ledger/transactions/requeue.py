@@ -1,19 +1,21 @@
-"""The transaction that makes failed or missing ids pending again, on demand."""
+"""The transactions that make ids pending again, on demand, or because their stored responses are deleted."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from datetime import datetime
 
-from harvester.ledger.transactions.transaction import Transaction
-from harvester.model import Span, VideoState
+from harvester.ledger.transactions.transaction import Transaction, instant
+from harvester.model import NOTHING_STORED, Span, Stored, VideoState
 
 
 def requeue(
     tx: Transaction, span: Span, states: Collection[VideoState], reasons: Collection[str] | None
 ) -> dict[VideoState, int]:
-    """Make failed or missing ids pending, and reset their attempts, so that the next outage does not fail them.
+    """Make the failed or missing ids of `span` pending again. Returns how many of each of `states`.
 
-    They keep their call, for inspection.
+    `reasons`: only ids whose last call failed for one of them. Attempts begin anew, so that the next outage does not
+    fail the ids. They keep their call, for inspection.
     """
     moved: dict[VideoState, int] = {}
     reason_list = list(reasons) if reasons else None
@@ -25,3 +27,37 @@ def requeue(
             tx.rewind_scan_position(min(first for _, first in rows))
             tx.count(pending=moved[state], **{state.label: -moved[state]})
     return moved
+
+
+def prune(tx: Transaction, call_ids: Sequence[int], before: datetime, now: datetime) -> Stored:
+    """Delete the responses of those calls that were fetched before `before`, and note it.
+
+    Their fetched ids are pending again, missing ones stay missing; calls under way that would replace one are
+    abandoned. Returns what was deleted.
+    """
+    old = tx.rows(tx.sql.PICK_OLD, calls=sorted(set(call_ids)), before=instant(before))
+    if not old:
+        return NOTHING_STORED
+    calls = [call_id for call_id, *_ in old]
+    # Refreshes under way are abandoned: the responses are deleted all the same, since their age counts.
+    for bucket, day in tx.rows(tx.sql.ABANDON_REFRESHES, calls=calls, now=instant(now)):
+        tx.count_day(bucket, day, abandoned=1)
+    videos = tx.move(tx.sql.UNFETCH, [(first, last, call_id) for call_id, first, last in old])
+    if videos:
+        tx.rewind_scan_position(min(first for _, first, _ in old))
+        tx.count(fetched=-videos, pending=videos)
+    return delete_responses(tx, calls, videos, before, now)
+
+
+def delete_responses(tx: Transaction, calls: list[int], videos: int, before: datetime, now: datetime) -> Stored:
+    """Delete the responses of these calls, whose `videos` ids have been moved on, and note it in `prunings`."""
+    pruned = Stored(len(calls), videos, *(tx.row(tx.sql.SIZES_OF, calls=calls) or ()))
+    tx.delete_of(tx.sql.DELETE_RESPONSES, calls)
+    pruning = tx.value(tx.sql.ENTER_PRUNING, now=instant(now), before=instant(before), **pruned._asdict())
+    tx.later(tx.sql.MARK_PRUNED, calls=calls, pruning=pruning)
+    return pruned
+
+
+def prune_statistics(tx: Transaction, call_ids: Sequence[int]) -> None:
+    """Delete the statistics that those calls fetched. No id changes state."""
+    tx.delete_of(tx.sql.DELETE_RESPONSES, list(call_ids))

@@ -6,8 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from harvester.ledger.transactions.transaction import Transaction
-from harvester.ledger.transactions.transitions import instant, release, release_listing
+from harvester.ledger.transactions.transaction import Transaction, instant
 from harvester.model import ProcessIdentity
 
 MAX_LEASE = timedelta(minutes=15)
@@ -34,7 +33,7 @@ def open_run(tx: Transaction, process: ProcessIdentity, now: datetime, lease_unt
 
 
 def renew_lease(tx: Transaction, run_id: int, lease_until: datetime) -> None:
-    """Extend the run's lease, and reopen a run that was taken for dead."""
+    """Extend the run's lease to `lease_until`, and reopen a run that was taken for dead."""
     tx.later(tx.sql.RENEW_LEASE, run_id=run_id, lease_until=instant(lease_until + tx.clock_lead()))
 
 
@@ -82,9 +81,9 @@ def _abandon(tx: Transaction, run_id: int, now: datetime, reason: str) -> int:
     """Abandon the open calls of a run and release their ids. The units stay spent: the API may have counted them."""
     lost = tx.rows(tx.sql.ABANDON_CALLS, run_id=run_id, now=instant(now), reason=reason)
     if moves := [(first, last, call_id) for call_id, first, last, *other, _, _ in lost if other == [None, None]]:
-        release(tx, moves)
+        tx.release(moves)
     for listing_id in [listing_id for *_, listing_id, _, _ in lost if listing_id is not None]:
-        release_listing(tx, listing_id)
+        tx.release_listing(listing_id)
     for *_, bucket, day in lost:
         tx.count_day(bucket, day, abandoned=1)
     return len(lost)

@@ -13,8 +13,7 @@ from typing import Literal
 
 from harvester.ledger.transactions.claim import open_calls
 from harvester.ledger.transactions.quota_days import reserve
-from harvester.ledger.transactions.transaction import Transaction
-from harvester.ledger.transactions.transitions import SPARSE, instant, moves_of, one_by_one, release, release_listing
+from harvester.ledger.transactions.transaction import SPARSE, Transaction, instant, moves_of, one_by_one
 from harvester.model import Batch, BatchKind, Body, Budget, Denied, GiveBack, Outcome, VideoState
 
 
@@ -112,7 +111,11 @@ def count_good(tx: Transaction, one: Settlement) -> None:
 
 
 def retry(tx: Transaction, run_id: int, batch: Batch, fault: Outcome, budget: Budget, now: datetime) -> Batch | Denied:
-    """Close the call as failed, and open another for the same ids: see `Ledger.retry`."""
+    """Close the batch's call as failed, and reserve the units of another call for the same ids.
+
+    Returns the batch by its new call. Denied: claimed ids are pending again, a stored response is as it was;
+    CLAIM_LOST: the claim had been taken back before, and nothing was changed.
+    """
     if not _close_failed(tx, batch, fault, now):
         return Denied.CLAIM_LOST
     moves = moves_of(batch.positions, batch.call_id) if batch.kind.claims_ids else []
@@ -120,9 +123,9 @@ def retry(tx: Transaction, run_id: int, batch: Batch, fault: Outcome, budget: Bu
     paid, refusal = reserve(tx, budget, 1)
     if not paid:
         if moves:
-            release(tx, moves)
+            tx.release(moves)
         if listing_id is not None:
-            release_listing(tx, listing_id)
+            tx.release_listing(listing_id)
         return refusal
     (call_id,) = open_calls(tx, run_id, budget, [(batch.positions, batch.attempt + 1, now)], batch.of_call, listing_id)
     if moves:
@@ -131,11 +134,15 @@ def retry(tx: Transaction, run_id: int, batch: Batch, fault: Outcome, budget: Bu
 
 
 def give_back(tx: Transaction, batch: Batch, fault: Outcome, how: GiveBack, now: datetime) -> bool:
-    """Close the call as failed, and release, split or fail its ids: see `Ledger.give_back`."""
+    """Close the batch's call as failed, and release, split or fail its ids, as `how` says.
+
+    Ids that the batch did not claim stay fetched. The units of a request that was never sent go back to the day.
+    Returns False where the claim was lost meanwhile, and nothing was changed.
+    """
     if not _close_failed(tx, batch, fault, now):
         return False
     if batch.listing is not None:
-        release_listing(tx, batch.listing.listing_id)
+        tx.release_listing(batch.listing.listing_id)
     if not batch.kind.claims_ids:
         return True
     moves = moves_of(batch.positions, batch.call_id)
@@ -150,7 +157,7 @@ def give_back(tx: Transaction, batch: Batch, fault: Outcome, how: GiveBack, now:
             tx.move_later(tx.sql.SUSPECT, halved, suspect_batch=2 * batch.call_id + half)
         tx.count(claimed=-len(batch), pending=len(batch))
     else:
-        release(tx, moves)
+        tx.release(moves)
     return True
 
 

@@ -1,17 +1,22 @@
-"""The interface through which transactions use a database, implemented for SQLite and PostgreSQL."""
+"""The interface through which transactions use a database, and the ranges of positions by which they move ids."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from types import ModuleType
 from typing import Any, Literal
 
+from harvester.listing import ListingState
 from harvester.model import Bucket
 
 Move = tuple[int, int, int]
 """A range of positions whose ids belong, or will belong, to a call: first, last, call."""
+
+SPARSE = 4
+"""Where the ids of a batch lie further apart than this, they are named one by one instead of as a range."""
 
 Row = tuple[Any, ...]
 
@@ -23,6 +28,11 @@ _NO_CHANGE = dict.fromkeys(
 )
 
 
+def instant(moment: datetime) -> str:
+    """The instant in UTC as the ledger writes it; such texts sort by time."""
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+
+
 class Transaction(ABC):
     """One transaction. Statements run in the order in which they are given, with their values by name.
 
@@ -32,6 +42,9 @@ class Transaction(ABC):
 
     sql: ModuleType
     """The statements by name: `sqlite.statements` or `postgres.statements`, which hold those of `statements` too."""
+
+    moves: str
+    """How a moving statement reads its ranges: see `_ranges`."""
 
     def __init__(self) -> None:
         self._days: dict[tuple[Bucket, str], dict[str, int]] = {}
@@ -78,13 +91,27 @@ class Transaction(ABC):
     def insert_bodies(self, statement: str, rows: Sequence[Row]) -> None:
         """Insert rows with values in the order of the statement's columns, as `later`."""
 
-    @abstractmethod
     def move(self, statement: str, moves: Sequence[Move], **values: Any) -> int:
         """Run a moving statement over all of these ranges. Returns how many ids were moved."""
+        return self.change(statement.format(moves=self.moves), **self._ranges(moves), **values)
 
-    @abstractmethod
     def move_later(self, statement: str, moves: Sequence[Move], ids: int | None = None, **values: Any) -> None:
         """Run a moving statement, as `later`. `ids`: how many will be moved, where that is known."""
+        self.later(statement.format(moves=self.moves), moved=ids, **self._ranges(moves), **values)
+
+    @abstractmethod
+    def _ranges(self, moves: Sequence[Move]) -> dict[str, Any]:
+        """The values that `moves` reads."""
+
+    def release(self, moves: Sequence[Move]) -> None:
+        """Make claimed ids pending again. The next claim reads from the first of them on, over all that is settled."""
+        released = self.move(self.sql.RELEASE, moves)
+        self.rewind_scan_position(min(first for first, _, _ in moves))
+        self.count(claimed=-released, pending=released)
+
+    def release_listing(self, listing_id: int) -> None:
+        """Make a claimed listing pending again."""
+        self.later(self.sql.MOVE_LISTING, listing_id=listing_id, state=ListingState.PENDING.value)
 
     # --- sums, buffered until the end
 
@@ -135,20 +162,19 @@ class Transaction(ABC):
     def known(self, ids: Sequence[str], up_to: int) -> list[tuple[int, bool]]:
         """The position of each of the ids up to position `up_to`, and whether it is invalid."""
 
-    @abstractmethod
-    def lock(self, what: Lock) -> None:
+    # --- what SQLite has no need of: a transaction holds the file's write lock, and there is one clock
+
+    def lock(self, what: Lock) -> None:  # noqa: B027
         """Wait until no other transaction does `what`, and keep others from it until this one ends."""
 
-    @abstractmethod
-    def lock_run(self, run_id: int) -> None:
+    def lock_run(self, run_id: int) -> None:  # noqa: B027
         """Mark the run as alive, for as long as its process lives."""
 
-    @abstractmethod
     def clock_lead(self) -> timedelta:
         """How far the clock that leases are stored by is ahead of this host's."""
+        return timedelta(0)
 
-    @abstractmethod
-    def delete_stale_tokens(self) -> None:
+    def delete_stale_tokens(self) -> None:  # noqa: B027
         """Delete the commit tokens of killed processes."""
 
 
@@ -156,3 +182,28 @@ def _add(sums: dict[str, int], changes: Mapping[str, int]) -> None:
     """Add `changes` to `sums`. `Counter.update` takes three times as long for so few."""
     for name, change in changes.items():
         sums[name] = sums.get(name, 0) + change
+
+
+def moves_of(positions: Sequence[int], call_id: int) -> list[Move]:
+    """The ids of a call at these positions, as a range or one by one.
+
+    A range costs less, unless the ids lie so far apart that reading over the gaps costs more. Ids in the gaps belong to
+    other calls, and the moving statements leave them out.
+    """
+    first, last = positions[0], positions[-1]
+    if last - first < SPARSE * len(positions):
+        return [(first, last, call_id)]
+    return one_by_one(positions, call_id)
+
+
+def one_by_one(positions: Sequence[int], call_id: int) -> list[Move]:
+    """The ids of a call at these positions, each as a range of its own."""
+    return [(position, position, call_id) for position in positions]
+
+
+def without_gaps(positions: Sequence[int], call_id: int) -> list[Move]:
+    """The ids of a call as ranges without gaps: another transaction may be claiming the ids in the gaps."""
+    if positions[-1] - positions[0] == len(positions) - 1:
+        return [(positions[0], positions[-1], call_id)]
+    ends = [place for place, (this, following) in enumerate(pairwise(positions), 1) if following != this + 1]
+    return [(positions[start], positions[end - 1], call_id) for start, end in pairwise([0, *ends, len(positions)])]
