@@ -63,15 +63,16 @@ def _show(finding: Finding) -> None:
 
 def _print_json(findings: Sequence[Finding], offline: bool) -> None:
     import json
+    from dataclasses import asdict
 
     from harvester.cli.shared.logs import safe
-    from harvester.doctor import as_json, exit_code, found
+    from harvester.doctor import exit_code, versions
 
     lines = [
-        {key: safe(value) if isinstance(value, str) else value for key, value in as_json(finding).items()}
+        {key: safe(value) if isinstance(value, str) else value for key, value in asdict(finding).items()}
         for finding in findings
     ]
-    result = {"findings": lines, "exit_code": exit_code(findings), "offline": offline, "versions": found()}
+    result = {"findings": lines, "exit_code": exit_code(findings), "offline": offline, "versions": versions()}
     click.echo(json.dumps(result, indent=2))
 
 

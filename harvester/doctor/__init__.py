@@ -1,11 +1,10 @@
 """`harvester doctor`: checks whether a crawl would work here, and says what to do if not.
 
     finding                 the result of a check: ok, warning or problem
-    settings                config.toml, the key, the time zone
+    settings                config.toml, the key, the time zone, versions
     ledger                  the ledger, and the room on its disk
     source_and_destination  where the ids come from and where the export goes
     network                 the API and its clock
-    versions                harvester, Python, SQLite, the libraries
 
 A check uses the code that a command would use later. No check changes the ledger or spends a unit, except the one call
 of --spend-unit. What a check needs is imported when it runs: with a broken time zone, half of harvester can't be
@@ -19,13 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harvester.doctor import settings
-from harvester.doctor.finding import Finding, Level, as_json, exit_code, warning
-from harvester.doctor.versions import check_versions, found
+from harvester.doctor.finding import Finding, Level, exit_code, warning
+from harvester.doctor.settings import versions
 
 if TYPE_CHECKING:
     from harvester.config import Config
 
-__all__ = ["Finding", "Level", "as_json", "examine", "exit_code", "found"]
+__all__ = ["Finding", "Level", "examine", "exit_code", "versions"]
 
 
 def examine(
@@ -33,50 +32,44 @@ def examine(
 ) -> Iterator[Finding]:
     """Yield the findings as they are made. `path` is the file that `read_config` reads, if any."""
     well = True
-    for finding in _findings(path, read_config, offline):
+    for finding in filter(None, _findings(path, read_config, offline)):
         well = well and finding.level is not Level.PROBLEM
         yield finding
     if spend_unit:
         yield _one_call(read_config, well)
 
 
-def _findings(path: Path | None, read_config: Callable[[], Config], offline: bool) -> Iterator[Finding]:
+def _findings(path: Path | None, read_config: Callable[[], Config], offline: bool) -> Iterator[Finding | None]:
     finding, config = settings.check_config(path, read_config)
     yield finding
     yield settings.check_key(config)
     zone = settings.check_time_zone()
     yield zone
-    yield check_versions()
+    yield settings.check_versions()
     if config is None or zone.level is Level.PROBLEM:
         yield warning("the rest", "It was not looked at: it needs what is broken above.", "Fix that, and ask again.")
     else:
         yield from _of_the_crawl(config, offline)
 
 
-def _of_the_crawl(config: Config, offline: bool) -> Iterator[Finding]:
-    from harvester.doctor import ledger as doctor_ledger
-    from harvester.doctor import source_and_destination
+def _of_the_crawl(config: Config, offline: bool) -> Iterator[Finding | None]:
+    from harvester.doctor import ledger, source_and_destination
 
-    ledger, unsettled = doctor_ledger.check_ledger(config)
-    yield ledger
-    if (price := doctor_ledger.check_price(config)) is not None:
-        yield price
-    if (statistics := doctor_ledger.check_statistics(config)) is not None:
-        yield statistics
-    if (disk := doctor_ledger.check_disk(config, unsettled)) is not None:
-        yield disk
+    finding, overview = ledger.check_ledger(config)
+    yield finding
+    yield ledger.check_price(overview)
+    yield ledger.check_statistics(config, overview)
+    yield ledger.check_disk(config, overview)
     if not (offline and source_and_destination.is_remote(config.source.uri)):
         yield source_and_destination.check_source(config)
     if not (offline and source_and_destination.is_remote(config.export.uri)):
         yield source_and_destination.check_export(config)
     if offline:
-        if (clock := doctor_ledger.check_clock(config)) is not None:
-            yield clock
+        yield ledger.check_clock(overview)
     else:
         from harvester.doctor import network
 
-        if (proxy := network.check_proxy(config)) is not None:
-            yield proxy
+        yield network.check_proxy(config)
         yield network.check_clock(config)
 
 

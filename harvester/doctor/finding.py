@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from harvester.errors import ConfigError, HarvesterError
 
@@ -57,11 +56,6 @@ def misconfigured(check: str, what: str, next_step: str) -> Finding:
 def exit_code(findings: Sequence[Finding]) -> int:
     """Return the exit code of the first problem; 0 if there is none."""
     return next((finding.exit_code for finding in findings if finding.level is Level.PROBLEM), 0)
-
-
-def as_json(finding: Finding) -> dict[str, Any]:
-    """Return the finding for `doctor --json`."""
-    return asdict(finding)
 
 
 def one_line(text: str) -> str:

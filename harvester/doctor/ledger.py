@@ -11,7 +11,7 @@ from harvester.doctor.finding import SET_THE_CLOCK, Finding, misconfigured, ok, 
 from harvester.errors import HarvesterError, LedgerUnavailable
 from harvester.ledger.open import check, may_write, server_risk
 from harvester.ledger.sqlite.health import quick_look
-from harvester.report.summary import OTHER_IDS
+from harvester.report.summary import OTHER_IDS, Summary
 from harvester.report.wording import size
 from harvester.support.sanitize import count, shown
 
@@ -22,48 +22,50 @@ if TYPE_CHECKING:
     from harvester.report.results import Overview
 
 
-def check_ledger(config: Config) -> tuple[Finding, int | None]:
-    """Check the ledger. Returns the finding and the number of ids still to be asked for; None if unknown."""
+def check_ledger(config: Config) -> tuple[Finding, Overview | None]:
+    """Check the ledger. Returns the finding, and how far the crawl is if the ledger can be read."""
     path = config.ledger.path
     name = shown(str(path)) if path is not None else config.ledger.name
     try:
         check(config.ledger.url)
         whole = path is None or quick_look(path)
         risk = server_risk(config.ledger.url) if path is None else None
-        summary = Harvester(config).overview(1).summary
+        overview = Harvester(config).overview()
         writable = _writable(path) if path is not None else may_write(config.ledger.url)
     except HarvesterError as error:
         return problem("ledger", error), None
     if not writable:
         fix = "Fix the permissions of the file and of its folder." if path is not None else "Grant it the tables."
-        return misconfigured("ledger", f"{name} can be read, but not written by this user.", fix), summary.unsettled
+        return misconfigured("ledger", f"{name} can be read, but not written by this user.", fix), overview
     if risk is not None:
-        return warning(
-            "ledger", f"{name}: {risk}.", "A power cut may lose what was paid for: set it to on."
-        ), summary.unsettled
+        fix = "A power cut may lose what was paid for: set it to on."
+        return warning("ledger", f"{name}: {risk}.", fix), overview
+    return _contents(name, overview.summary, whole), overview
+
+
+def _contents(name: str, summary: Summary, whole: bool) -> Finding:
+    """Judge what a sound ledger holds. `whole`: all of it was read."""
     unread = len(summary.listings.unfinished)
     if summary.no_valid_ids:
-        return misconfigured("ledger", summary.no_valid_ids, OTHER_IDS), 0
+        return misconfigured("ledger", summary.no_valid_ids, OTHER_IDS)
     if not summary.total and not unread:
-        return warning(
-            "ledger", f"{name} holds no ids yet.", "Run harvester load SOURCE, or harvester discover @handle."
-        ), 0
+        fix = "Run harvester load SOURCE, or harvester discover @handle."
+        return warning("ledger", f"{name} holds no ids yet.", fix)
     listings = f"; {count(unread, 'listing')} to read" if unread else ""
     proof = "" if whole else " It is large, so not all of it was read: harvester verify reads all."
     what = f"{name} is sound: {count(summary.total, 'id')}, {summary.unsettled:,} left to ask for{listings}.{proof}"
-    return ok("ledger", what), summary.unsettled
+    return ok("ledger", what)
 
 
-def check_price(config: Config) -> Finding | None:
-    """Check whether the ledger's days fit quota.units_per_call. None if they do, or if the ledger can't be read."""
-    overview = _overview(config)
+def check_price(overview: Overview | None) -> Finding | None:
+    """Check whether the ledger's days fit quota.units_per_call. None if they do."""
     what, _, next_step = overview.summary.price_hint.partition(". ") if overview else ("", "", "")
     return warning("price", f"{what}.", next_step) if what else None
 
 
-def check_statistics(config: Config) -> Finding | None:
+def check_statistics(config: Config, overview: Overview | None) -> Finding | None:
     """Check whether the quota of statistics lasts for statistics.every. None without it, or without responses."""
-    days, overview = config.statistics.every_days, _overview(config)
+    days = config.statistics.every_days
     if days is None or overview is None or not (calls := overview.summary.responses):
         return None
     units = config.quota.statistics_daily_units
@@ -74,22 +76,13 @@ def check_statistics(config: Config) -> Finding | None:
     return warning("statistics", f"{need}, and a day has {units:,}.", f'Set statistics.every = "{least}d" or more.')
 
 
-def check_clock(config: Config) -> Finding | None:
+def check_clock(overview: Overview | None) -> Finding | None:
     """Check this machine's clock against the ledger. None if nothing contradicts it."""
-    overview = _overview(config)
     hint = overview.clock_hint if overview else ""
     return warning("clock", shown(hint, 300), SET_THE_CLOCK) if hint else None
 
 
-def _overview(config: Config) -> Overview | None:
-    """None if it can't be read: the ledger's finding says why."""
-    try:
-        return Harvester(config).overview()
-    except HarvesterError:
-        return None
-
-
-def check_disk(config: Config, unsettled: int | None) -> Finding | None:
+def check_disk(config: Config, overview: Overview | None) -> Finding | None:
     """Check the disk space for the rest of the crawl. None if the folder is missing (see `check_ledger`), or the ledger
     is on a server."""
     if config.ledger.path is None:
@@ -98,8 +91,9 @@ def check_disk(config: Config, unsettled: int | None) -> Finding | None:
         free = shutil.disk_usage(config.ledger.path.parent).free
     except OSError:
         return None
-    if unsettled is None:
+    if overview is None:
         return ok("disk", f"{size(free)} are free beside the ledger.")
+    unsettled = overview.summary.unsettled
     whole = Harvester(config).plan(unsettled)
     next_day = Harvester(config).plan(min(unsettled, whole.videos_a_day))
     if free < next_day.stored_bytes:

@@ -1,15 +1,19 @@
-"""Checks of the settings, the key and the time zone."""
+"""Checks of the settings, the key, the time zone and the versions of what is installed."""
 
 from __future__ import annotations
 
+import platform
 import re
+import sqlite3
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from harvester._version import __version__
 from harvester.doctor.finding import Finding, misconfigured, ok, problem, warning
 from harvester.errors import HarvesterError
 from harvester.support.sanitize import shown
@@ -24,6 +28,10 @@ _KEY_SHAPES = re.compile(r"AIza[0-9A-Za-z_-]{35}|AQ\.[0-9A-Za-z_-]{20,}")
 """The older and the newer form of Google's keys. Neither is documented, so another form is only a warning."""
 
 _OTHERS_READ = 0o044
+
+LIBRARIES = ("aiohttp", "alembic", "boto3", "pandas", "pyarrow", "pydantic", "s3fs", "SQLAlchemy", "zstandard")
+OLDEST_SQLITE = (3, 37, 0)
+"""Strict tables need it."""
 
 
 def check_config(path: Path | None, read: Callable[[], Config]) -> tuple[Finding, Config | None]:
@@ -72,3 +80,36 @@ def check_time_zone() -> Finding:
     if (winter, summer) != (timedelta(hours=-8), timedelta(hours=-7)):
         return misconfigured("time zone", f"The time zone {PACIFIC} is not what it should be.", fix)
     return ok("time zone", f"{PACIFIC} is known, with its summer time.")
+
+
+def versions() -> dict[str, str | None]:
+    """Return the versions of harvester, Python, SQLite and the most important libraries; None of what is missing."""
+    here: dict[str, str | None] = {
+        "harvester": __version__,
+        "Python": platform.python_version(),
+        "SQLite": sqlite3.sqlite_version,
+    }
+    return here | {name: _version(name) for name in LIBRARIES}
+
+
+def check_versions() -> Finding:
+    """Check the versions."""
+    here = versions()
+    if lost := [name for name, number in here.items() if number is None]:
+        return misconfigured(
+            "versions",
+            f"Not installed: {', '.join(lost)}.",
+            "Install it again, in the source's folder: pip install .",
+        )
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        oldest = ".".join(str(number) for number in OLDEST_SQLITE)
+        what = f"Python brings SQLite {sqlite3.sqlite_version}; the ledger needs {oldest}."
+        return misconfigured("versions", what, "Use a newer Python.")
+    return ok("versions", ", ".join(f"{name} {number}" for name, number in here.items()) + ".")
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -62,26 +61,19 @@ def check_export(config: Config) -> Finding:
         protected_by(config).refuse_export(settings)
         probe = _beside(settings, f".harvester-doctor-{secrets.token_hex(6)}")
         probe.publish([TINY], content_type="text/plain")
-        refusal = _refusal(lambda: check_place(settings))
     except HarvesterError as error:
         return problem("export", error)
+    finding = ok("export", f"{shown(settings.uri)} can be written.")
+    try:
+        check_place(settings)
+    except HarvesterError as error:
+        finding = problem("export", error)
     try:
         probe.remove()
     except HarvesterError as error:
         what = f"Something can be written at {shown(settings.uri)}, but not removed: {shown(probe.uri)} stays there."
         return warning("export", f"{what} {error.what}", "Remove it by hand; let this user have s3:DeleteObject.")
-    if refusal is not None:
-        return problem("export", refusal)
-    return ok("export", f"{shown(settings.uri)} can be written.")
-
-
-def _refusal(look: Callable[[], None]) -> HarvesterError | None:
-    """Return the error, so that what was written is removed before it is reported."""
-    try:
-        look()
-    except HarvesterError as error:
-        return error
-    return None
+    return finding
 
 
 def _beside(settings: ExportSettings, suffix: str) -> Destination:
