@@ -70,12 +70,12 @@ HEADINGS = ("quota", "day (Pacific)", "calls", "spent", "by others", "of", "left
 
 
 def _show(buckets: Sequence[BucketDays]) -> None:
-    thousands, most = (",", DAYS) if on_terminal() else ("", 0)
-    rows = [_cells(bucket, day, thousands) for bucket in buckets for day in bucket.days[-most:]]
+    most = DAYS if on_terminal() else 0
+    rows = [_cells(bucket, day) for bucket in buckets for day in bucket.days[-most:]]
     show_rows(HEADINGS, rows, (*HEADINGS[:2], HEADINGS[-1]))
 
 
-def _cells(bucket: BucketDays, day: QuotaDay, thousands: str) -> list[str]:
+def _cells(bucket: BucketDays, day: QuotaDay) -> tuple[str | int, ...]:
     closed = f"{day.closed_by_server_at:%Y-%m-%d %H:%M}" if day.closed_by_server_at else ""
     numbers = (day.calls, day.units, day.elsewhere, bucket.daily_units, day.remaining(bucket.daily_units))
-    return [bucket.name, str(day.day), *(f"{number:{thousands}}" for number in numbers), closed]
+    return bucket.name, str(day.day), *numbers, closed

@@ -12,6 +12,8 @@ from harvester.cli.shared.global_options import GlobalOptions
 from harvester.cli.shared.parameters import complete_path
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from harvester.app import Harvester
     from harvester.report.screen import Screen
 
@@ -70,52 +72,79 @@ def status(
         raise click.UsageError("--loads and --listings are two lists: name one.")
     lists = "--loads" if loads else "--listings" if listings else ""
     _refuse_contradictions(as_json=as_json, failed=failed, lists=lists, watch=watch, interval=interval, written=written)
+    from harvester.cli.shared import status_lists
+
     harvester = options.harvester()
     if written:
         _write(harvester, prometheus, html, force=force)
     if failed:
-        from harvester.cli.shared.status_lists import list_failed
-
-        list_failed(harvester.failed(), as_json=as_json)
+        status_lists.list_failed(harvester.failed(), as_json=as_json)
     elif loads:
-        from harvester.cli.shared.status_lists import list_loads
-
-        list_loads(harvester.overview().loads)
+        status_lists.list_loads(harvester.overview().loads)
     elif listings:
-        from harvester.cli.shared.status_lists import list_listings
-
-        list_listings(harvester.overview().summary.listings.records)
+        status_lists.list_listings(harvester.overview().summary.listings.records)
     elif as_json:
         click.echo(_as_json(harvester))
     elif watch:
-        from harvester.cli.shared.status_watch import watch_screen
+        import asyncio
 
-        watch_screen(lambda: screen(harvester), INTERVAL_SECONDS if interval is None else interval)
+        asyncio.run(_watch(lambda: _screen(harvester), INTERVAL_SECONDS if interval is None else interval))
     elif not written:
-        show(screen(harvester))
+        show(_screen(harvester))
 
 
-def screen(harvester: Harvester) -> Screen:
+def _screen(harvester: Harvester) -> Screen:
     """Return the screen, from a new snapshot of the ledger."""
     from harvester.report.screen import REASONS, RUNS, Screen
 
     return Screen(harvester.overview(RUNS, reasons=REASONS), on_terminal(), harvester.config.ledger.name)
 
 
+async def _watch(look: Callable[[], Screen], interval_seconds: float) -> None:
+    """Draw the result of `look` repeatedly, until SIGINT or SIGTERM. The last one stays on the terminal."""
+    import asyncio
+    import signal
+    from contextlib import suppress
+
+    from rich.console import Group
+    from rich.live import Live
+    from rich.text import Text
+
+    from harvester.cli.shared.console import plain_console
+
+    console = plain_console()
+    if console.is_dumb_terminal:
+        raise click.UsageError("--watch needs a terminal that can be redrawn; TERM says that this one can't.")
+    how = Text(f"every {interval_seconds:g} s, Ctrl-C ends", style="dim")
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    seen = look()
+    with Live(console=console, screen=True, auto_refresh=False) as live:
+        while True:
+            live.update(Group(seen, how), refresh=True)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stopped.wait(), interval_seconds)
+            if stopped.is_set():
+                break
+            seen = look()
+    show(seen)
+
+
 def _as_json(harvester: Harvester) -> str:
     import json
 
-    from harvester.cli.shared import status_lists
-    from harvester.report import history, summary
+    from harvester.report import summary
+    from harvester.report.wording import record_as_json
 
     overview = harvester.overview()
     result = summary.as_json(overview.summary) | {
         "name": harvester.config.crawl_name,
         "ledger": harvester.config.ledger.name,
-        "statistics": history.as_json(overview.history),
-        "loads": [status_lists.as_json(load) for load in overview.loads],
+        "statistics": record_as_json(overview.history),
+        "loads": [record_as_json(load) for load in overview.loads],
     }
-    result["listings"]["each"] = [status_lists.listing_as_json(each) for each in overview.summary.listings.records]
+    result["listings"]["each"] = [record_as_json(each) for each in overview.summary.listings.records]
     result["quota"]["clock_hint"] = overview.clock_hint or None
     return json.dumps(result, indent=2)
 

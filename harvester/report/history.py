@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
 
 from harvester.config import Config
 from harvester.ledger.reader import LedgerReader
@@ -47,14 +46,3 @@ def history_of(reader: LedgerReader, config: Config, today: date) -> History:
     spent = next((day for day in days if day.day == today), QuotaDay(today))
     points = sum(day.fetched for day in days if day.day > begin)
     return History(newest, points, keep_days, spent.units, config.quota.statistics_daily_units)
-
-
-def as_json(history: History) -> dict[str, Any]:
-    """Return what `status --json` prints."""
-    return {
-        "newest_at": history.newest_at.strftime("%Y-%m-%dT%H:%M:%SZ") if history.newest_at else None,
-        "points": history.points,
-        "keep_days": history.keep_days,
-        "units_today": history.units_today,
-        "daily_units": history.daily_units,
-    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from harvester.crawl.run_report import Ending, RunReport
 from harvester.listing import ListingRecord
@@ -11,7 +11,7 @@ from harvester.model import RunRecord, VideoState
 from harvester.report.listings import name_of
 from harvester.report.results import Overview
 from harvester.report.summary import OTHER_IDS, Summary
-from harvester.report.wording import EMPTY
+from harvester.report.wording import EMPTY, utc
 from harvester.support.sanitize import count, shown
 
 _SHORTLY = {
@@ -119,8 +119,3 @@ def ending(run: RunRecord, now: datetime) -> str:
 def under_way(run: RunRecord, now: datetime) -> bool:
     """Whether a run has not ended and its lease is not over."""
     return run.ended_at is None and run.lease_until >= now
-
-
-def utc(moment: datetime) -> str:
-    """Format an instant in UTC, to the minute."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from harvester import quota
@@ -16,6 +16,7 @@ from harvester.report.days import settled_a_day
 from harvester.report.listings import NO_LISTINGS, Listings
 from harvester.report.listings import as_json as listings_as_json
 from harvester.report.price import price_hint
+from harvester.report.wording import iso_utc
 
 if TYPE_CHECKING:
     from harvester.config import QuotaSettings
@@ -184,7 +185,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
             "spent_by_others": summary.elsewhere,
             "remaining": summary.remaining,
             "closed_by_server": summary.closed_by_server,
-            "resets_at": summary.resets_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "resets_at": iso_utc(summary.resets_at),
         },
         "responses": {
             "count": summary.responses,

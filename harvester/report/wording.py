@@ -1,8 +1,10 @@
-"""Sizes, durations and words that all reports have in common. Pure."""
+"""Sizes, durations, instants and words that all reports have in common. Pure."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from harvester.model import VideoState
 
@@ -40,3 +42,18 @@ def took(span: timedelta) -> str:
 def elapsed(seconds: float) -> str:
     """As `took`, with tenths below ten seconds."""
     return f"{seconds:.1f} s" if seconds < 9.95 else took(timedelta(seconds=seconds))
+
+
+def utc(moment: datetime) -> str:
+    """Format an instant in UTC, to the minute."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def iso_utc(moment: datetime) -> str:
+    """Format an instant in UTC, to the second, for programs."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def record_as_json(record: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass for JSON."""
+    return {name: iso_utc(value) if isinstance(value, datetime) else value for name, value in asdict(record).items()}

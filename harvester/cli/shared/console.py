@@ -87,15 +87,18 @@ def plain_console() -> Console:
     return Console(highlight=False, markup=False, emoji=False)
 
 
-def show_rows(headings: Sequence[str], rows: Iterable[Sequence[str]], left: Collection[str], empty: str = "") -> None:
+def show_rows(
+    headings: Sequence[str], rows: Iterable[Sequence[str | int]], left: Collection[str], empty: str = ""
+) -> None:
     """Print a table on a terminal, with the columns `left` aligned left; tab-separated lines elsewhere."""
     if not on_terminal():
         for row in rows:
-            click.echo("\t".join(row))
+            click.echo("\t".join(map(str, row)))
         return
     from harvester.report.blocks import Block, Column, Line
 
-    table = Block([Column(right=heading not in left) for heading in headings], headings, list(rows))
+    cells = [[f"{cell:,}" if isinstance(cell, int) else cell for cell in row] for row in rows]
+    table = Block([Column(right=heading not in left) for heading in headings], headings, cells)
     show(table if table.rows or not empty else Line(empty))
 
 

@@ -1,19 +1,17 @@
-"""The lists of `status --failed`, streamed, and `status --loads`."""
+"""The lists of `status`: of failed ids, streamed, of loads and of listings."""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections.abc import Iterable
-from dataclasses import asdict
-from datetime import UTC, datetime
-from typing import Any
 
 from harvester.cli.shared.console import on_terminal, result_columns, show_rows
 from harvester.ledger.load_records import LoadRecord
 from harvester.listing import ListingRecord
 from harvester.model import FailedId
 from harvester.report.listings import how_far
+from harvester.report.wording import iso_utc, utc
 from harvester.support.sanitize import shown
 
 _WIDE = "{:<11}  {:<24}  {:<20}  {}"
@@ -40,7 +38,7 @@ def _columns(failed: FailedId, form: str | None) -> str:
     cells = (
         shown(failed.video_id),
         shown(failed.reason, 24 if form else 300),
-        _utc(failed.failed_at),
+        iso_utc(failed.failed_at),
         str(failed.attempts),
     )
     return form.format(*cells) if form else "\t".join(cells)
@@ -53,7 +51,7 @@ def _json(failed: FailedId) -> str:
             "id": failed.video_id,
             "reason": failed.reason,
             "http_status": failed.http_status,
-            "failed_at": _utc(failed.failed_at),
+            "failed_at": iso_utc(failed.failed_at),
             "attempts": failed.attempts,
         }
     )
@@ -68,20 +66,10 @@ def list_loads(loads: Iterable[LoadRecord]) -> None:
     show_rows(HEADINGS, map(_cells, loads), ("when (UTC)", "source"), empty)
 
 
-def as_json(load: LoadRecord) -> dict[str, Any]:
-    """Return a load for `status --json`."""
-    return asdict(load) | {
-        "loaded_at": _utc(load.loaded_at),
-        "finished_at": _utc(load.finished_at) if load.finished_at else None,
-    }
-
-
-def _cells(load: LoadRecord) -> list[str]:
-    numbers = (load.rows, load.new, load.invalid, load.removed)
-    figures = [f"{number:,}" if on_terminal() else str(number) for number in numbers]
+def _cells(load: LoadRecord) -> tuple[str | int, ...]:
     cut = "" if load.finished_at else " (cut off, or under way)"
-    when = f"{load.loaded_at.astimezone(UTC):%Y-%m-%d %H:%M}"
-    return [str(load.id), when, *figures, f"{shown(load.source)}{cut}"]
+    when = utc(load.loaded_at).removesuffix(" UTC")
+    return str(load.id), when, load.rows, load.new, load.invalid, load.removed, f"{shown(load.source)}{cut}"
 
 
 LISTING_HEADINGS = ("listing", "channel or playlist", "title", "pages", "found", "new", "how far")
@@ -93,20 +81,6 @@ def list_listings(listings: Iterable[ListingRecord]) -> None:
     show_rows(LISTING_HEADINGS, map(_listing_cells, listings), ("channel or playlist", "title", "how far"), empty)
 
 
-def listing_as_json(listing: ListingRecord) -> dict[str, Any]:
-    """Return a listing for `status --json`."""
-    return asdict(listing) | {
-        "added_at": _utc(listing.added_at),
-        "finished_at": _utc(listing.finished_at) if listing.finished_at else None,
-    }
-
-
-def _listing_cells(listing: ListingRecord) -> list[str]:
-    figures = [
-        f"{number:,}" if on_terminal() else str(number) for number in (listing.pages, listing.found, listing.new)
-    ]
-    return [str(listing.id), shown(listing.target), shown(listing.title or "", 40), *figures, how_far(listing)]
-
-
-def _utc(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _listing_cells(listing: ListingRecord) -> tuple[str | int, ...]:
+    names = str(listing.id), shown(listing.target), shown(listing.title or "", 40)
+    return *names, listing.pages, listing.found, listing.new, how_far(listing)

@@ -21,14 +21,14 @@ from harvester.listing import ListingRecord, Target
 from harvester.model import Progress, QuotaDay, RunCalls, VideoState
 from harvester.report.days import Course, DayLine, day_lines, plan_course
 from harvester.report.listings import Listings, how_far
-from harvester.report.next_steps import ending, steps, utc
+from harvester.report.next_steps import ending, steps
 from harvester.report.page.charts import chart, short
 from harvester.report.page.tiles import tiles
 from harvester.report.page.videos import Growth, growth, sample
 from harvester.report.results import Overview
 from harvester.report.summary import Summary
 from harvester.report.verdict import Status, verdict
-from harvester.report.wording import MEANINGS, size, took
+from harvester.report.wording import MEANINGS, size, took, utc
 from harvester.support.sanitize import count, shown
 
 CONTENT_TYPE = "text/html; charset=utf-8"

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from harvester.model import Progress, VideoState
 from harvester.report.listings import to_read
-from harvester.report.next_steps import utc
 from harvester.report.summary import Summary
+from harvester.report.wording import utc
 from harvester.support.sanitize import count
 
 
