@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Generator, Iterable
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, closing
 from datetime import UTC, datetime
 from itertools import chain, islice
@@ -117,8 +117,8 @@ async def load(
     load_id = None if source is None else await ledger.open_load(source, now())
     known = known or SeenBefore(await ledger.last_position())
     rows = new = already_there = invalid = invalid_rows = 0
-    invalid_examples: list[str] = []
-    unusual_examples: list[str] = []
+    invalid_examples: tuple[str, ...] = ()
+    unusual_examples: tuple[str, ...] = ()
     async for chunk, addition in _added(ledger, chunks, known.last_position, load_id):
         rows += chunk.rows
         new += addition.new
@@ -129,8 +129,8 @@ async def load(
                 already_there += 1
                 invalid += is_invalid
         if len(invalid_examples) < EXAMPLES:
-            _keep(invalid_examples, [text for text in chunk.ids if text in chunk.invalid])
-        _keep(unusual_examples, chunk.unusual)
+            invalid_examples = _distinct(invalid_examples, [text for text in chunk.ids if text in chunk.invalid])
+        unusual_examples = _distinct(unusual_examples, chunk.unusual)
         log.debug("%s rows read, %s new ids", f"{rows:,}", f"{new:,}")
         if reading is not None:
             reading.added(chunk.rows, addition.new)
@@ -142,8 +142,8 @@ async def load(
         new=new,
         already_there=already_there,
         invalid=invalid,
-        invalid_examples=tuple(invalid_examples),
-        unusual_examples=tuple(unusual_examples),
+        invalid_examples=invalid_examples,
+        unusual_examples=unusual_examples,
         invalid_rows=invalid_rows,
     )
 
@@ -170,9 +170,5 @@ async def _added(
         yield chunk, await task
 
 
-def _keep(examples: list[str], more: Iterable[str]) -> None:
-    for text in more:
-        if len(examples) == EXAMPLES:
-            return
-        if text not in examples:
-            examples.append(text)
+def _distinct(examples: Sequence[str], more: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys([*examples, *more]))[:EXAMPLES]

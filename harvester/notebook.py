@@ -8,7 +8,7 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -69,8 +69,9 @@ async def fetch_all(
         places = await ledger.find(ids)
         while not dry_run and (wanted := _pending(places)):
             report = RunReport()
+            batches = (wanted[start : start + BATCH_SIZE] for start in range(0, len(wanted), BATCH_SIZE))
             async with _bar(report, len(wanted)), harvester.runner(ledger, report) as runner:
-                await runner.run(batches=ChosenIds(ledger, _batches(wanted)))
+                await runner.run(batches=ChosenIds(ledger, batches))
             places = await ledger.find(ids)
             if report.calls == 0 or len(_pending(places)) == len(wanted):
                 break
@@ -80,7 +81,8 @@ async def fetch_all(
     if dry_run:
         log.info("Dry run: %s would be sent.", count(-(-left // BATCH_SIZE), "call"))
         return responses + [_empty_response() for _ in range(0, left, BATCH_SIZE)]
-    log.info("Done! Fetched data from %s in %.1f sec", count(_items(responses), "video"), seconds)
+    fetched = sum(len(response["items"]) for response in responses)
+    log.info("Done! Fetched data from %s in %.1f sec", count(fetched, "video"), seconds)
     if left:
         log.warning("%s left: the day's quota is spent. Call again tomorrow.", count(left, "video", "is"))
     return responses
@@ -191,11 +193,6 @@ def _pending(places: dict[str, IdRecord]) -> list[int]:
     return sorted(place.position for place in places.values() if place.state is VideoState.PENDING)
 
 
-def _batches(positions: Sequence[int]) -> Iterator[Sequence[int]]:
-    for start in range(0, len(positions), BATCH_SIZE):
-        yield positions[start : start + BATCH_SIZE]
-
-
 async def _responses(ledger: Ledger, ids: Sequence[str], places: dict[str, IdRecord]) -> list[dict[str, Any]]:
     """The stored responses that hold any of the ids, in the order of the first of them; other ids are left out."""
     wanted: dict[int, set[str]] = {}
@@ -216,10 +213,6 @@ async def _responses(ledger: Ledger, ids: Sequence[str], places: dict[str, IdRec
             response["items"] = [item for item in response["items"] if item["id"] in wanted[call_id]]
             responses.append(response)
     return responses
-
-
-def _items(responses: Sequence[dict[str, Any]]) -> int:
-    return sum(len(response["items"]) for response in responses)
 
 
 def _empty_response() -> dict[str, Any]:

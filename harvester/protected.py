@@ -84,21 +84,20 @@ def _refusal(uri: str, verb: str, what: str) -> DestinationRefused:
 
 
 def _same(one: str, other: str) -> bool:
-    if (key := _s3_key(one)) or _s3_key(other):
-        return key == _s3_key(other)
-    paths = _local(one), _local(other)
-    return paths[0] is not None and paths[1] is not None and _same_file(paths[0], paths[1])
+    return (key := _identity(one)) is not None and key == _identity(other)
 
 
-def _same_file(one: Path, other: Path) -> bool:
-    """By device and inode, which sees through links and spellings; where neither is there, by name."""
-    stats = [_stat(path) for path in (one, other)]
-    if stats[0] is not None and stats[1] is not None:
-        return os.path.samestat(stats[0], stats[1])
-    if stats[0] is not None or stats[1] is not None:
-        return False
+def _identity(uri: str) -> tuple[object, ...] | None:
+    """What two names of one place have in common; None for what is neither on S3 nor on a disk."""
+    if (key := _s3_key(uri)) is not None:
+        return "s3", key
+    if (path := _local(uri)) is None:
+        return None
+    # Device and inode see through links and spellings.
+    if (found := _stat(path)) is not None:
+        return found.st_dev, found.st_ino
     # The file system may take upper and lower case for the same.
-    return os.path.realpath(one).casefold() == os.path.realpath(other).casefold()
+    return (os.path.realpath(path).casefold(),)
 
 
 def _within(folder: str, place: str) -> bool:

@@ -1,6 +1,6 @@
 """The API's answers to calls: validation, quota, faults and content, without a network."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -15,7 +15,7 @@ from .content.videos import Content
 from .errors import ERRORS, ErrorAnswer, unknown_part
 from .faults import FAULT_NAMES, FaultLevel, FaultPlan
 from .listings import Listings, Refusal, page_of
-from .quota import MinuteLimit, QuotaBook, pacific_day
+from .quota import QuotaBook, pacific_day
 from .settings import SimulatorSettings
 
 IDS_PER_CALL = 50
@@ -74,7 +74,7 @@ class Api:
         self._settings = settings
         self._first_day = pacific_day(clock.now())
         self._listings = Listings(self.content, settings.seed, self._first_day, settings.page_token_days)
-        self._minute = MinuteLimit(settings.per_minute_calls)
+        self._minutes: Counter[int] = Counter()
         self._scripted: deque[str] = deque()
         self._attempts: dict[int, int] = {}
         # from another catalogue, so that nobody asked for it
@@ -119,7 +119,7 @@ class Api:
             return error_answer(refusal.error, REFUSED, gzipped=call.gzipped)
         if call.method == VIDEOS:
             self.counts.asked(call.ids)
-        if not self._minute.allows(now):
+        if self._is_too_fast(now):
             return error_answer(ERRORS["429_per_minute"], "429_per_minute", gzipped=call.gzipped)
         return self._answer(call, listed, now)
 
@@ -155,6 +155,12 @@ class Api:
             return None
         # the API uses both forms: a client gets the other one the next day
         return ERRORS["403_quota" if day.toordinal() % 2 else "429_per_day"]
+
+    def _is_too_fast(self, now: datetime) -> bool:
+        """Count a call. Returns whether its clock minute is full."""
+        minute, most = int(now.timestamp() // 60), self._settings.per_minute_calls
+        self._minutes[minute] += 1
+        return most is not None and self._minutes[minute] > most
 
     def _fault(self, call: Call) -> tuple[str | None, str]:
         """Return the fault of this answer, and how it is counted."""

@@ -55,22 +55,3 @@ class QuotaBook:
 
     def _of(self, day: date) -> DayCount:
         return self.days.setdefault(day, DayCount())
-
-
-class MinuteLimit:
-    """A limit of calls in a clock minute; none if `calls` is None."""
-
-    def __init__(self, calls: int | None) -> None:
-        self._calls = calls
-        self._minute = -1
-        self._seen = 0
-
-    def allows(self, instant: datetime) -> bool:
-        """Count a call. Returns False if its minute is full."""
-        if self._calls is None:
-            return True
-        minute = int(instant.timestamp() // 60)
-        if minute != self._minute:
-            self._minute, self._seen = minute, 0
-        self._seen += 1
-        return self._seen <= self._calls

@@ -25,25 +25,12 @@ MAX_RETRY_AFTER_SECONDS = 900.0
 # developers.google.com/youtube/v3/docs/errors and core_errors; the upper-case ones: google.api.ErrorReason.
 _QUOTA_WORDS = frozenset({"quotaExceeded", "dailyLimitExceeded"})
 _RATE_WORDS = frozenset(
-    {
-        "rateLimitExceeded",
-        "userRateLimitExceeded",
-        "servingLimitExceeded",
-        "concurrentLimitExceeded",
-        "RATE_LIMIT_EXCEEDED",
-        "RESOURCE_EXHAUSTED",
-    }
+    {"rateLimitExceeded", "userRateLimitExceeded", "servingLimitExceeded", "concurrentLimitExceeded"}
+    | {"RATE_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED"}
 )
 _KEY_WORDS = frozenset(
-    {
-        "keyInvalid",
-        "keyExpired",
-        "accessNotConfigured",
-        "forbidden",
-        "SERVICE_DISABLED",
-        "CONSUMER_INVALID",
-        "CONSUMER_SUSPENDED",
-    }
+    {"keyInvalid", "keyExpired", "accessNotConfigured", "forbidden"}
+    | {"SERVICE_DISABLED", "CONSUMER_INVALID", "CONSUMER_SUSPENDED"}
 )
 
 # A 200 of the right kind that parses: the API is up, so a smaller batch says more than the same one again.

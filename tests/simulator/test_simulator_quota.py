@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from harvester.simulator import SimulatedClock, SimulatorSettings
-from harvester.simulator.quota import MinuteLimit, QuotaBook, pacific_day
+from harvester.simulator.quota import QuotaBook, pacific_day
 
 NOON = datetime(2026, 11, 23, 20, tzinfo=UTC)
 
@@ -65,10 +65,3 @@ def test_units_spent_elsewhere_count_against_the_day():
     book.spend(day, 75)
     assert [book.charge(day) for _ in range(4)] == [True, True, False, False]
     assert (book.days[day].units, book.days[day].elsewhere) == (20, 75)
-
-
-def test_a_minute_holds_so_many_calls():
-    limit = MinuteLimit(2)
-    assert [limit.allows(NOON) for _ in range(3)] == [True, True, False]
-    assert limit.allows(NOON + timedelta(minutes=1))
-    assert all(MinuteLimit(None).allows(NOON) for _ in range(100))
