@@ -109,9 +109,7 @@ class Api:
             return error_answer(error, REFUSED, gzipped=call.gzipped)
         if (error := self._quota_error(call, day)) is not None:
             return error_answer(error, QUOTA, gzipped=call.gzipped)
-        age = (day - self._first_day).days
-        if age != self.content.day:
-            self.content.advance(age)
+        self.content.day = (day - self._first_day).days
         try:
             _check_request(call)
             listed = self._listed(call)
@@ -126,8 +124,8 @@ class Api:
     def _listed(self, call: Call) -> dict[str, Any] | None:
         """Return channels or a page of a playlist, None for calls about videos. Raises Refusal."""
         if call.method == CHANNELS:
-            return self._listings.channels(call.ids, call.query, call.parts, self.content.day)
-        return self._listings.page(call.query, call.parts, self.content.day) if call.method == PLAYLIST_ITEMS else None
+            return self._listings.channels(call.ids, call.query, call.parts)
+        return self._listings.page(call.query, call.parts) if call.method == PLAYLIST_ITEMS else None
 
     def _answer(self, call: Call, listed: dict[str, Any] | None, now: datetime) -> Answer:
         fault, outcome = self._fault(call)

@@ -34,18 +34,18 @@ class Listings:
         self._first_day = first_day
         self._token_days = token_days
 
-    def channels(self, ids: Sequence[str], query: Mapping[str, str], parts: Sequence[str], day: int) -> dict[str, Any]:
+    def channels(self, ids: Sequence[str], query: Mapping[str, str], parts: Sequence[str]) -> dict[str, Any]:
         """Return the answer of `channels.list`; without `items` if no channel is found. Raises Refusal."""
         handle, username = query.get("forHandle"), query.get("forUsername")
         if [bool(ids), handle is not None, username is not None].count(True) != 1:
             raise Refusal(ERRORS["400_missing_parameter"])
         found = map(channel_of_id, dict.fromkeys(ids)) if ids else [channel_named(handle or username or "")]
-        items = [self._channel(channel, parts, day) for channel in found if channel is not None]
+        items = [self._channel(channel, parts) for channel in found if channel is not None]
         page_info = {"totalResults": len(items), "resultsPerPage": DEFAULT_PAGE_SIZE}
         answer = {"kind": CHANNELS_KIND, "etag": self._etag(*ids, handle, username), "pageInfo": page_info}
         return answer | {"items": items} if items else answer
 
-    def page(self, query: Mapping[str, str], parts: Sequence[str], day: int) -> dict[str, Any]:
+    def page(self, query: Mapping[str, str], parts: Sequence[str]) -> dict[str, Any]:
         """Return the answer of `playlistItems.list`. Raises Refusal."""
         if "playlistId" not in query:
             raise Refusal(ERRORS["400_missing_parameter"])
@@ -57,9 +57,10 @@ class Listings:
             raise Refusal(ERRORS["404_playlist_not_found"])
         if playlist.channel.private:
             raise Refusal(ERRORS["403_playlist_items_not_accessible"])
-        return self._page(playlist, self._position(query.get("pageToken"), day), int(size), parts, day)
+        return self._page(playlist, self._position(query.get("pageToken")), int(size), parts)
 
-    def _page(self, playlist: Playlist, start: int, size: int, parts: Sequence[str], day: int) -> dict[str, Any]:
+    def _page(self, playlist: Playlist, start: int, size: int, parts: Sequence[str]) -> dict[str, Any]:
+        day = self._content.day
         total = playlist.channel.size(day)
         served = min(total, MAX_SERVED)
         indices = playlist.indices(day, start, min(start + size, served))
@@ -76,15 +77,16 @@ class Listings:
             "pageInfo": {"totalResults": total, "resultsPerPage": size},
         }
 
-    def _position(self, token: str | None, day: int) -> int:
+    def _position(self, token: str | None) -> int:
         if token is None:
             return 0
         position, issued = read_token(token)
-        if not issued <= day <= issued + self._token_days:
+        if not issued <= self._content.day <= issued + self._token_days:
             raise Refusal(ERRORS["400_invalid_page_token"])
         return position
 
-    def _channel(self, channel: Channel, parts: Sequence[str], day: int) -> dict[str, Any]:
+    def _channel(self, channel: Channel, parts: Sequence[str]) -> dict[str, Any]:
+        day = self._content.day
         uploads = channel.size(day)
         title = channel.name.replace("-", " ").title()
         known = {

@@ -6,7 +6,8 @@ import random
 import struct
 from binascii import b2a_base64
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 from ..faults import FaultLevel, FaultPlan
@@ -27,21 +28,21 @@ _COUNT_SETS = 32
 class Form:
     """A template rendered for some parts.
 
-    tail: what follows the head, split at the id. endings: statistics of several sizes, each with the last brace.
-    counts: the statistics that the videos have. views: of each size, those of the first day and how many each later
-    day adds.
+    tail: what follows the head, split at the id. ending: the statistics, with a place for each count, and the last
+    brace. shares: the counts as shares of the views. views: of several sizes, those of the first day and how many each
+    later day adds.
     """
 
     tail: list[bytes]
-    endings: tuple[bytes, ...]
-    counts: tuple[str, ...]
+    ending: bytes
+    shares: tuple[float, ...]
     views: tuple[tuple[int, int], ...]
 
 
 class Content:
     """The simulated videos of one seed. A share of `missing_share` of all ids does not exist.
 
-    Views, likes and comments grow by the day, differently fast; set `day`, from 0, with `advance`.
+    Views, likes and comments grow by the `day`, from 0, differently fast.
     """
 
     def __init__(self, seed: int, missing_share: float = MISSING_SHARE) -> None:
@@ -51,16 +52,9 @@ class Content:
         self._head = b"{" + fields
         self._missing_below = int(missing_share * 2**32)
         self._hash = hashlib.sha1(f"content:{seed}".encode(), usedforsecurity=False)
-        self._forms: dict[tuple[str, ...], list[Form | None]] = {}
+        # on first use, so that starting is fast and a pool is made once
+        self._form = cache(self._rendered)
         self.day = 0
-
-    def advance(self, day: int) -> None:
-        """Let the statistics be those of the `day`-th day after the first."""
-        self.day = day
-        for parts, forms in self._forms.items():
-            for index, form in enumerate(forms):
-                if form is not None:
-                    forms[index] = replace(form, endings=self._endings(parts, form.counts, form.views))
 
     def exists(self, video_id: str) -> bool:
         """Whether the video exists; an ill-formed id never does."""
@@ -73,13 +67,14 @@ class Content:
     def items(self, ids: Sequence[str], parts: Sequence[str] = PARTS) -> Iterator[bytes]:
         """Yield the JSON of those of `ids` that exist, with these parts, in the same order."""
         wanted = tuple(part for part in PARTS if part in parts)
-        forms = self._forms.setdefault(wanted, [None] * POOL_SIZE)
         for video_id in ids:
             if (digest := self._drawn(video_id)) is not None:
                 _, index, size = _DRAW.unpack(digest)
-                form = forms[index % POOL_SIZE] or self._compile(wanted, index % POOL_SIZE)
+                form = self._form(wanted, index % POOL_SIZE)
+                first, more = form.views[size % _COUNT_SETS]
+                counts = tuple(int((first + self.day * more) * share) for share in form.shares)
                 raw = video_id.encode()
-                yield self._head % (_etag(digest), raw) + raw.join(form.tail) + form.endings[size % _COUNT_SETS]
+                yield self._head % (_etag(digest), raw) + raw.join(form.tail) + form.ending % counts
 
     def etag(self, ids: Sequence[str], parts: Sequence[str]) -> bytes:
         """Return the etag of the answer to a batch."""
@@ -95,27 +90,14 @@ class Content:
         digest = self._digest(video_id.encode())
         return digest if WELL_FORMED.fullmatch(video_id) and _DRAW.unpack(digest)[0] >= self._missing_below else None
 
-    def _compile(self, parts: tuple[str, ...], index: int) -> Form:
-        # on first use, so that starting is fast and a pool is made once
-        template = build_template(self._seed, index)
+    def _rendered(self, parts: tuple[str, ...], index: int) -> Form:
+        template, style = build_template(self._seed, index), self.style
+        ending, shares = b"}", {}
+        if "statistics" in parts:
+            shares = {name: share for name, share in _SHARE_OF_VIEWS.items() if name in template.counts}
+            ending = style.comma + style.fields(("statistics", style.spell(dict.fromkeys(shares, "%d")))) + b"}"
         views = _views(template, f"{self._seed}:{index}")
-        form = Form(
-            tail=_tail(template, parts, self.style),
-            endings=self._endings(parts, template.counts, views),
-            counts=template.counts,
-            views=views,
-        )
-        self._forms[parts][index] = form
-        return form
-
-    def _endings(
-        self, parts: Sequence[str], counts: Sequence[str], views: Sequence[tuple[int, int]]
-    ) -> tuple[bytes, ...]:
-        if "statistics" not in parts:
-            return (b"}",) * _COUNT_SETS
-        style = self.style
-        spelled = (style.spell(_statistics(counts, first + self.day * more)) for first, more in views)
-        return tuple(style.comma + style.fields(("statistics", each)) + b"}" for each in spelled)
+        return Form(_tail(template, parts, style), ending, tuple(shares.values()), views)
 
 
 TrueState = Literal["fetched", "missing", "failed"]
@@ -146,8 +128,3 @@ def _views(template: Template, seed: str) -> tuple[tuple[int, int], ...]:
     first, more = random.Random(f"counts:{seed}"), random.Random(f"growth:{seed}")
     views = [first.randrange(template.views_below) for _ in range(_COUNT_SETS)]
     return tuple((each, 1 + int(each * 10 ** more.uniform(-4, -1))) for each in views)
-
-
-def _statistics(counts: Sequence[str], views: int) -> dict[str, str]:
-    """Return counts as strings; any of them may be absent."""
-    return {name: str(int(views * share)) for name, share in _SHARE_OF_VIEWS.items() if name in counts}
