@@ -116,15 +116,14 @@ class Rehearsal:
             progress = await self._crawl(harvester, simulator, on_day)
             report = simulator.report()
         manifest = harvester.export(progress=lambda advance: on_export(replace(advance, note="exporting")))
-        checks = self._checks(report, progress, config)
+        finding = ""
         try:
             harvester.verify(config.export.uri, progress=lambda advance: on_export(replace(advance, note="verifying")))
-            checks.append(
-                Check("the ledger and the export are consistent", True, f"{count(manifest.videos, 'video')} exported")
-            )
         except InconsistentLedger as error:
-            checks.append(Check("the ledger and the export are consistent", False, error.what))
-        return checks
+            finding = error.what
+        detail = finding or f"{count(manifest.videos, 'video')} exported"
+        consistent = Check("the ledger and the export are consistent", not finding, detail)
+        return [*self._checks(report, progress, config), consistent]
 
     def progress(self) -> Advance:
         """The progress of the crawl."""

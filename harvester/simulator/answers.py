@@ -53,14 +53,12 @@ def faulty(name: str, good: Answer, now: datetime, unexpected: dict[str, Any]) -
 
     `unexpected` is a video resource that nobody asked for.
     """
-    if name in ERRORS:
-        return error_answer(ERRORS[name], name, gzipped=good.gzipped)
-    if name in _ERRORS_WITH_MORE:
-        answer = error_answer(ERRORS[_ERRORS_WITH_MORE[name]], name, gzipped=good.gzipped)
-        if name.endswith("_date"):
-            until = now + timedelta(seconds=RETRY_AFTER_SECONDS)
-            return replace(answer, retry_after=format_datetime(until, usegmt=True))
-        return replace(answer, retry_after=str(RETRY_AFTER_SECONDS) if name.endswith("_after") else None)
+    # quota_untrue: short bursts have been answered as if the day were spent
+    error, waits, as_date = ("403_quota" if name == "quota_untrue" else name).partition("_retry_after")
+    if error in ERRORS:
+        until = format_datetime(now + timedelta(seconds=RETRY_AFTER_SECONDS), usegmt=True)
+        retry_after = (until if as_date else str(RETRY_AFTER_SECONDS)) if waits else None
+        return replace(error_answer(ERRORS[error], name, gzipped=good.gzipped), retry_after=retry_after)
     if name in _ENDINGS:
         return replace(good, outcome=name, ending=_ENDINGS[name])
     if name == "slow":
@@ -69,13 +67,6 @@ def faulty(name: str, good: Answer, now: datetime, unexpected: dict[str, Any]) -
 
 
 _KIND = re.compile(rb"youtube#(\w+)Response")
-# quota_untrue: short bursts have been answered as if the day were spent
-_ERRORS_WITH_MORE = {
-    "503_retry_after": "503",
-    "503_retry_after_date": "503",
-    "429_retry_after": "429",
-    "quota_untrue": "403_quota",
-}
 _ENDINGS: dict[str, Ending] = {"drop": "drop", "hang": "hang", "cut_body": "cut"}
 
 

@@ -83,10 +83,6 @@ class FaultPlan:
         # a separate share from the ids refused above
         return "503" if mark % UNAVAILABLE_ONE_IN == 1 else None
 
-    def is_poison(self, video_id: str) -> bool:
-        """Whether this id makes every batch that it is in fail."""
-        return self.poison_of(video_id) is not None
-
     def _draw_any(self, ids: Sequence[str], attempt: int) -> str | None:
         hasher = self._hash.copy()
         hasher.update(f"{attempt}:{','.join(ids)}".encode())

@@ -16,7 +16,6 @@ from aiohttp import web
 from .answers import HANG_SECONDS, Answer
 from .api import CHANNELS, PLAYLIST_ITEMS, STATISTICS, VIDEOS, Api, Call
 from .clock import SimulatedClock
-from .content.videos import TrueState, truth
 from .settings import SimulatorSettings
 
 HOST = "127.0.0.1"
@@ -44,10 +43,6 @@ class Simulator:
     def base_url(self) -> str:
         """The URL in place of `https://youtube.googleapis.com/youtube/v3`."""
         return f"http://{HOST}:{self._port}{BASE_PATH}"
-
-    def truth(self, video_id: str) -> TrueState:
-        """Return the state in which this id must end, at the settings' level of faults."""
-        return truth(video_id, self.settings.seed, self.settings.faults, self.settings.missing_share)
 
     async def start(self) -> None:
         """Bind and serve. Raises OSError if the port is in use."""

@@ -41,20 +41,13 @@ def read_content(source: Source, wanted: Wanted, chunk_rows: int, *, every_row: 
     blocks, packed = unpacked(source)
     head, blocks = peek(blocks, HEAD_BYTES)
     if PARQUET.match(head):
-        texts = _parquet(source, blocks, wanted, min(chunk_rows, HELD_ROWS), packed=packed)
+        from harvester.sources.formats.parquet import parquet_texts
+
+        texts = parquet_texts(source, blocks, wanted, min(chunk_rows, HELD_ROWS), packed=packed)
         return Content(Format.PARQUET, texts, column_hint(source.shown, ()))
     if wanted.encoding:
         head, blocks = peek(as_utf8(blocks, wanted.encoding), HEAD_BYTES)
     return _text(head, blocks, source, wanted, chunk_rows, every_row)
-
-
-def _parquet(
-    source: Source, blocks: Iterator[bytes], wanted: Wanted, chunk_rows: int, *, packed: bool
-) -> Iterator[Texts]:
-    from harvester.sources.formats.parquet import parquet_texts, seekable
-
-    with seekable(source, blocks, packed=packed) as file:
-        yield from parquet_texts(file, wanted, source.shown, chunk_rows)
 
 
 def _text(

@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 from waiting import until
 
-from harvester.simulator import SimulatorSettings
+from harvester.simulator import SimulatorSettings, truth
 from harvester.simulator.content.templates import PARTS
 from harvester.simulator.server import Simulator
 
@@ -57,6 +57,11 @@ class Client:
         query = {name: value for name, value in asked.items() if value}
         async with self.session.get(f"{self.simulator.base_url}/{call}", params=query, headers=sent) as got:
             return Reply(got.status, got.headers, await got.read())
+
+    def truth(self, video_id: str) -> str:
+        """The state in which this id must end, at the settings' level of faults."""
+        settings = self.simulator.settings
+        return truth(video_id, settings.seed, settings.faults, settings.missing_share)
 
     async def control(self, path: str, body: Any = None) -> Any:
         url = self.simulator.base_url.replace("/youtube/v3", f"/_simulator/{path}")

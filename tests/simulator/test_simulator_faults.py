@@ -74,10 +74,10 @@ def test_poison_is_rare_and_known_beforehand():
     assert 8 <= kinds.count("400_bad_request") <= 40
     assert 2 <= kinds.count("503") <= 25
     poisoned = next(video_id for video_id, kind in zip(ids, kinds, strict=True) if kind)
-    assert plan.is_poison(poisoned)
+    assert plan.poison_of(poisoned)
     assert truth(poisoned, seed=1, faults="hostile") == "failed"
     assert truth(poisoned, seed=1, faults="mild") != "failed"
-    assert not FaultPlan("mild", 1).is_poison(poisoned)
+    assert not FaultPlan("mild", 1).poison_of(poisoned)
 
 
 def test_every_fault_has_a_name_and_every_name_a_fault():

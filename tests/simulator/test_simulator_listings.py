@@ -93,7 +93,7 @@ async def test_pages_lead_forward_and_backward_through_every_upload_once():
         dates = [item["snippet"]["publishedAt"] for item in items]
         assert dates == sorted(dates, reverse=True)
         for item in items:
-            exists = client.simulator.truth(item["contentDetails"]["videoId"]) == "fetched"
+            exists = client.truth(item["contentDetails"]["videoId"]) == "fetched"
             assert ("videoPublishedAt" in item["contentDetails"]) is exists
             assert item["status"]["privacyStatus"] == ("public" if exists else "private")
             assert exists or item["snippet"]["title"] in ("Deleted video", "Private video")

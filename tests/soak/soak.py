@@ -228,7 +228,7 @@ class Soak:
             days = reader.progress().days
             of_channels = self._channels.checks(reader, report, set(self._loaded), self._begun)
         untrue = sum(state.label != truth(video_id, self._seed, FAULTS) for video_id, state in states.items())
-        poison = sum(map(plan.is_poison, states))
+        poison = sum(plan.poison_of(video_id) is not None for video_id in states)
         good = report["endpoints"]["videos.list"]["good"]
         in_flight = self.tally.killed * self._concurrency
         ids = report["ids"]

@@ -105,7 +105,7 @@ TrueState = Literal["fetched", "missing", "failed"]
 
 def truth(video_id: str, seed: int = 0, faults: FaultLevel = "none", missing_share: float = MISSING_SHARE) -> TrueState:
     """Return the state of `video_id` after a correct crawl, whatever faults occur; "failed": a poison video."""
-    if FaultPlan(faults, seed).is_poison(video_id):
+    if FaultPlan(faults, seed).poison_of(video_id) is not None:
         return "failed"
     return "fetched" if Content(seed, missing_share).exists(video_id) else "missing"
 

@@ -21,7 +21,7 @@ HINT = "Name the column of the ids: harvester load --column NAME."
 
 
 @contextmanager
-def seekable(source: Source, blocks: Iterator[bytes], *, packed: bool) -> Iterator[IO[bytes]]:
+def _seekable(source: Source, blocks: Iterator[bytes], *, packed: bool) -> Iterator[IO[bytes]]:
     """Yield the source as a seekable file: itself, or a temporary copy."""
     if not packed and source.file.seekable():
         source.file.seek(0)
@@ -44,21 +44,25 @@ def _write(copy: IO[bytes], block: bytes) -> None:
         ) from error
 
 
-def parquet_texts(file: IO[bytes], wanted: Wanted, shown: str, chunk_rows: int) -> Iterator[Texts]:
-    """Yield a column of a Parquet file, as text; a null is the empty text."""
-    try:
-        # a buffer, so that a row group is not read whole
-        with pq.ParquetFile(file, buffer_size=READ_BYTES) as table:
-            name = _column(table.schema_arrow, wanted, shown)
-            for batch in table.iter_batches(batch_size=chunk_rows, columns=[name]):
-                yield Texts(batch.num_rows, _texts(batch.column(0)))
-    except pa.ArrowNotImplementedError as error:
-        raise ConfigError(f"{shown} cannot be read as text: {_first_line(error)}.", next_step=HINT) from error
-    except (pa.ArrowException, OSError) as error:
-        raise SourceUnavailable(
-            f"{shown} is Parquet, but damaged, or the source ended in the middle: {_first_line(error)}.",
-            next_step="Fetch or write the file again, then run harvester load again.",
-        ) from error
+def parquet_texts(
+    source: Source, blocks: Iterator[bytes], wanted: Wanted, chunk_rows: int, *, packed: bool
+) -> Iterator[Texts]:
+    """Yield a column of a Parquet file, as text; a null is the empty text. `packed`: the source is, not `blocks`."""
+    shown = source.shown
+    with _seekable(source, blocks, packed=packed) as file:
+        try:
+            # a buffer, so that a row group is not read whole
+            with pq.ParquetFile(file, buffer_size=READ_BYTES) as table:
+                name = _column(table.schema_arrow, wanted, shown)
+                for batch in table.iter_batches(batch_size=chunk_rows, columns=[name]):
+                    yield Texts(batch.num_rows, _texts(batch.column(0)))
+        except pa.ArrowNotImplementedError as error:
+            raise ConfigError(f"{shown} cannot be read as text: {_first_line(error)}.", next_step=HINT) from error
+        except (pa.ArrowException, OSError) as error:
+            raise SourceUnavailable(
+                f"{shown} is Parquet, but damaged, or the source ended in the middle: {_first_line(error)}.",
+                next_step="Fetch or write the file again, then run harvester load again.",
+            ) from error
 
 
 def _column(schema: pa.Schema, wanted: Wanted, shown: str) -> str:
