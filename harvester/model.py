@@ -174,10 +174,6 @@ class Answer:
     body: bytes
 
 
-def _nothing() -> None:
-    pass
-
-
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """A classified answer, or the lack of one."""
@@ -196,7 +192,7 @@ class Outcome:
     """The ids of a good answer's items."""
     listed: Channel | Page | None = None
     """Of a good answer about a listing; None where there is nothing to list."""
-    done_with: Callable[[], None] = field(default=_nothing, compare=False, repr=False)
+    done_with: Callable[[], None] = field(default=lambda: None, compare=False, repr=False)
     """Called once the body is stored or dropped. A large body keeps other large ones waiting until then."""
     answered_on: datetime | None = None
     """The time at which the API answered, by its own clock."""

@@ -26,31 +26,15 @@ _LONGEST_SECONDS = 15 * 365 * 86_400
 
 @dataclass(frozen=True)
 class Channel:
-    """A channel; `uploads` are those of the first day, `a_day` those of each later day."""
+    """A channel; `uploads` are those of the first day, `a_day` those of each later day. Its playlists are ids."""
 
     name: str
     uploads: int
     a_day: int
     private: bool
-
-    @property
-    def id(self) -> str:
-        """The channel id."""
-        return f"UC{self._key}"
-
-    @property
-    def uploads_playlist(self) -> str:
-        """The id of the playlist of uploads."""
-        return f"UU{self._key}"
-
-    @property
-    def mixed_playlist(self) -> str:
-        """The id of the playlist in mixed order."""
-        return f"PL{self.name:{_PAD}<{_PLAYLIST_LENGTH - 2}}"
-
-    @property
-    def _key(self) -> str:
-        return f"{self.name:{_PAD}<{_MAX_NAME_LENGTH}}A"
+    id: str
+    uploads_playlist: str
+    mixed_playlist: str
 
     def size(self, day: int) -> int:
         """Return the number of uploads on the simulator's `day`-th day, from 0."""
@@ -104,7 +88,9 @@ def channel_named(name: str) -> Channel | None:
     match = _NAME.fullmatch(name)
     if match is None or len(name) > _MAX_NAME_LENGTH:
         return None
-    return Channel(name, int(match["uploads"]), int(match["a_day"] or 0), match["word"].startswith("private"))
+    key, mixed = f"{name:{_PAD}<{_MAX_NAME_LENGTH}}A", f"PL{name:{_PAD}<{_PLAYLIST_LENGTH - 2}}"
+    is_private = match["word"].startswith("private")
+    return Channel(name, int(match["uploads"]), int(match["a_day"] or 0), is_private, f"UC{key}", f"UU{key}", mixed)
 
 
 def channel_of_id(channel_id: str) -> Channel | None:

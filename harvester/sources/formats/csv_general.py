@@ -103,7 +103,7 @@ class Table:
             return 1, self._text(fields if len(fields) == self._header.width else self._loosely(line, fields))
         lines = self._lines[at : at + min(taken, LINES_LOOKED_AT)]
         if fields is not None:
-            rows = sum(map(self._has_id, lines))
+            rows = sum(map(self._has_id, map(self._split, lines)))
             if rows <= int(_holds_id(self._text(fields))):
                 return taken, self._text(fields)
             if 2 * rows < len(lines):
@@ -156,7 +156,7 @@ class Table:
         width = self._header.width
         if strict and len(strict) > width:
             return strict
-        with_id = [fields for fields in readings if len(fields) >= width and _holds_id(self._text(fields))]
+        with_id = list(filter(self._has_id, readings))
         exact = [fields for fields in with_id or readings if len(fields) == width]
         return (exact or with_id or [strict or readings[-1]])[0]
 
@@ -175,9 +175,8 @@ class Table:
         fields = self._split(line)
         return len(fields) >= self._header.width and QUOTE not in self._text(fields)
 
-    def _has_id(self, line: str) -> bool:
-        """Whether it may be a whole row with an id."""
-        fields = self._split(line)
+    def _has_id(self, fields: list[str]) -> bool:
+        """Whether they may be a whole row with an id."""
         return len(fields) >= self._header.width and _holds_id(self._text(fields))
 
     def _broken(self, how: str) -> ConfigError:
