@@ -8,7 +8,7 @@ import click
 
 from harvester.cli.shared.console import show_next
 from harvester.cli.shared.global_options import GlobalOptions
-from harvester.cli.shared.parameters import complete_path
+from harvester.cli.shared.parameters import PLACE
 
 
 @click.command(
@@ -21,7 +21,7 @@ from harvester.cli.shared.parameters import complete_path
     "files",
     metavar="FILE",
     multiple=True,
-    shell_complete=complete_path,
+    type=PLACE,
     help="Read them from FILE, one a line, or the first column of a CSV; - for standard input. May be repeated.",
 )
 @click.option("--again", is_flag=True, help="Look for new videos in those named, or in all, that were read before.")

@@ -11,14 +11,14 @@ import click
 
 from harvester.cli.shared.console import on_terminal, show, show_next
 from harvester.cli.shared.global_options import GlobalOptions
-from harvester.cli.shared.parameters import complete_path
+from harvester.cli.shared.parameters import PLACE
 
 if TYPE_CHECKING:
     from harvester.app import Harvester
 
 
 @click.command(epilog="Example: harvester export s3://bucket/songs.parquet")
-@click.argument("dest", required=False, shell_complete=complete_path)
+@click.argument("dest", required=False, type=PLACE)
 @click.option(
     "--format",
     type=click.Choice(["json", "jsonl", "parquet", "csv", "sqlite"]),

@@ -9,7 +9,7 @@ import click
 
 from harvester.cli.shared.console import show, show_next
 from harvester.cli.shared.global_options import GlobalOptions
-from harvester.cli.shared.parameters import complete_path
+from harvester.cli.shared.parameters import PLACE
 
 
 def _delimiter(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
@@ -23,7 +23,7 @@ def _delimiter(_context: click.Context, _parameter: click.Parameter, value: str 
 
 
 @click.command(epilog="Example: harvester load songs.csv --column song")
-@click.argument("sources", metavar="[SOURCE]...", nargs=-1, shell_complete=complete_path)
+@click.argument("sources", metavar="[SOURCE]...", nargs=-1, type=PLACE)
 @click.option(
     "--column",
     metavar="NAME|NUMBER",

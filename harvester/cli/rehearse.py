@@ -55,7 +55,7 @@ def rehearse(options: GlobalOptions, videos: int, discover: bool, seed: int, fau
         LogSettings(level="ERROR", format="json" if options.log_format == "json" else "text"), options.verbosity
     )
     columns = result_columns()
-    click.echo(terminal.rehearsed_heading(columns))
+    click.echo(terminal.day_line(columns, "day", "calls", "units", "fetched", "missing", "wasted", "done"))
     rehearsal = (ChannelsRehearsal if discover else Rehearsal)(out, videos=videos, seed=seed, faults=faults)
 
     def day_ended(day: DayReport) -> None:

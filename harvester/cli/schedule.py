@@ -51,9 +51,8 @@ def schedule(
     """
     from datetime import UTC, datetime
 
-    from harvester.errors import ConfigError
     from harvester.protected import protected_by
-    from harvester.scheduling.daily_job import Inexpressible, crontab, units
+    from harvester.scheduling.daily_job import crontab, units
 
     if cron and systemd:
         raise click.UsageError("--cron or --systemd, not both.")
@@ -62,19 +61,13 @@ def schedule(
     if force and not out:
         raise click.UsageError("--force is for --out.")
     job = _job(options, env_file)
-    try:
-        if systemd:
-            if out is None:
-                files = (f"# /etc/systemd/system/{name}\n{text}" for name, text in units(job).items())
-                click.echo("\n".join(files), nl=False)
-            else:
-                _write_units(units(job), out, protected_by(options.config()), force=force)
-        else:
-            click.echo(crontab(job, _zone(zone), datetime.now(UTC).date()), nl=False)
-    except Inexpressible as error:
-        raise ConfigError(
-            f"No schedule can be printed: {error}.", next_step="Move the crawl to another folder."
-        ) from None
+    if out is not None:
+        _write_units(units(job), out, protected_by(options.config()), force=force)
+    elif systemd:
+        files = (f"# /etc/systemd/system/{name}\n{text}" for name, text in units(job).items())
+        click.echo("\n".join(files), nl=False)
+    else:
+        click.echo(crontab(job, _zone(zone), datetime.now(UTC).date()), nl=False)
 
 
 def _job(options: GlobalOptions, env_file: Path | None) -> Job:

@@ -9,7 +9,7 @@ import click
 
 from harvester.cli.shared.console import on_terminal, show
 from harvester.cli.shared.global_options import GlobalOptions
-from harvester.cli.shared.parameters import complete_path
+from harvester.cli.shared.parameters import PLACE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +44,7 @@ INTERVAL_SECONDS = 2.0
 @click.option(
     "--html",
     metavar="DEST",
-    shell_complete=complete_path,
+    type=PLACE,
     help="Write the report to DEST, a path or s3://bucket/key, and print nothing.",
 )
 @click.option("--force", is_flag=True, help="Replace PATH or DEST even if harvester did not write it.")

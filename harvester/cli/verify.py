@@ -8,13 +8,11 @@ import click
 
 from harvester.cli.shared.console import fold
 from harvester.cli.shared.global_options import GlobalOptions
-from harvester.cli.shared.parameters import complete_path
+from harvester.cli.shared.parameters import PLACE
 
 
 @click.command(epilog="Example: harvester verify --export songs.json")
-@click.option(
-    "--export", "published", metavar="DEST", shell_complete=complete_path, help="Check this published file too."
-)
+@click.option("--export", "published", metavar="DEST", type=PLACE, help="Check this published file too.")
 @click.pass_obj
 def verify(options: GlobalOptions, published: str | None) -> None:
     """Check that ids, calls, units and stored responses agree.

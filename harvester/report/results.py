@@ -8,7 +8,7 @@ from datetime import date, datetime
 
 from harvester.ledger.load_records import LoadRecord
 from harvester.model import FaultCount, RunRecord, Stored
-from harvester.report.clock_hint import clock_hint
+from harvester.report.hints import clock_hint
 from harvester.report.history import NO_HISTORY, History
 from harvester.report.summary import Summary
 

@@ -13,9 +13,9 @@ from harvester.errors import ConfigError
 from harvester.listing import REMOVED
 from harvester.model import BATCH_SIZE, Progress, QuotaDay, VideoState
 from harvester.report.days import settled_a_day
+from harvester.report.hints import price_hint
 from harvester.report.listings import NO_LISTINGS, Listings
 from harvester.report.listings import as_json as listings_as_json
-from harvester.report.price import price_hint
 from harvester.report.wording import iso_utc
 
 if TYPE_CHECKING:

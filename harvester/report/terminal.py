@@ -230,25 +230,17 @@ def exported(manifest: Manifest, uri: str) -> Line:
     return Line("\n".join(lines))
 
 
-def rehearsed_heading(columns: int) -> str:
-    """The heading of the days' columns."""
-    return _day_line(columns, "day", "calls", "units", "fetched", "missing", "wasted", "done")
-
-
 def rehearsed_day(day: DayReport, columns: int) -> str:
     """One line for one simulated day."""
     numbers = (day.calls, day.units, day.fetched, day.missing, day.wasted)
-    return _day_line(
-        columns, str(day.day), *(f"{n:,}" for n in numbers), f"{100 * day.settled / max(1, day.asked_for):.0f}%"
-    )
+    done = f"{100 * day.settled / max(1, day.asked_for):.0f}%"
+    return day_line(columns, str(day.day), *(f"{number:,}" for number in numbers), done)
 
 
-def _day_line(columns: int, day: str, *cells: str) -> str:
-    """Where there is no room for all, units and calls that were wasted are left out."""
-    calls, units, fetched, missing, wasted, done = cells
-    if columns < 66:
-        return f"{day:<10}  {calls:>7}  {fetched:>8}  {missing:>8}  {done:>5}"
-    return f"{day:<10}  {calls:>7}  {units:>8}  {fetched:>8}  {missing:>8}  {wasted:>6}  {done:>5}"
+def day_line(columns: int, *cells: str) -> str:
+    """Align the cells. Where there is no room for all, units and calls that were wasted are left out."""
+    wide, narrow = "{:<10}  {:>7}  {:>8}  {:>8}  {:>8}  {:>6}  {:>5}", "{0:<10}  {1:>7}  {3:>8}  {4:>8}  {6:>5}"
+    return (narrow if columns < 66 else wide).format(*cells)
 
 
 def verdict(checks: Sequence[Check]) -> list[Line | Block]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from string import Template
 from zoneinfo import ZoneInfo
 
+from harvester.errors import ConfigError
 from harvester.quota import RESET_GRACE, day_start
 
 AFTER_RESET = RESET_GRACE
@@ -51,8 +52,11 @@ class Job:
         return self.config.parent
 
 
-class Inexpressible(ValueError):
-    """A path that the format cannot express; it says why."""
+class Inexpressible(ConfigError):
+    """A path that the format cannot express."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"No schedule can be printed: {why}.", next_step="Move the crawl to another folder.")
 
 
 def local_starts(zone: ZoneInfo, since: date) -> list[time]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from harvester.support.sanitize import shown, shown_lines, without_secrets
 
@@ -31,7 +32,7 @@ _LEAST_SECRET_CHARACTERS = 8
 def set_up_logging(settings: LogSettings, verbosity: int) -> None:
     """Let harvester's loggers write to stderr. `verbosity` above 0 is DEBUG, below 0 no more than WARNING."""
     lines = _JsonLines() if settings.format == "json" else _TextLines()
-    handler = logging.StreamHandler()
+    handler = _Stderr()
     handler.setFormatter(lines)
     level = logging.DEBUG if verbosity > 0 else logging.getLevelName(settings.level)
     if verbosity < 0:
@@ -76,6 +77,12 @@ def error_line(message: str, trace: str) -> str:
 
 def _instant(seconds: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+class _Stderr(logging.StreamHandler[TextIO]):
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr  # which rich replaces while it draws
+        super().emit(record)
 
 
 class _TextLines(logging.Formatter):

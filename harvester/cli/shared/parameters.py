@@ -10,10 +10,10 @@ import click
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from click.shell_completion import CompletionItem
-
 FAULTS = click.Choice(["none", "mild", "hostile"])
 FAULTS_HELP = "How often the API fails, hangs or sends invalid answers."
+PLACE = click.Path(readable=False)
+"""A path, which shells complete, or an address."""
 
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 _LONGEST_DAYS = 36_500
@@ -30,10 +30,3 @@ def parse_age(_ctx: click.Context, _param: click.Parameter, value: str | None) -
     if not timedelta() < age <= timedelta(days=_LONGEST_DAYS):
         raise click.BadParameter(f"{value!r} is no age: write 30d, 12h or 4w.")
     return age
-
-
-def complete_path(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Shell completion of a path or a URL, as a path."""
-    from click.shell_completion import CompletionItem
-
-    return [CompletionItem(incomplete, type="file")]

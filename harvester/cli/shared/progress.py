@@ -57,8 +57,7 @@ def display(task: str, verbosity: int = 0) -> Iterator[Display | None]:
 
         line = _Line(task)
         # Other output is printed above the line; stdout is left alone if it is not a terminal.
-        stdout = sys.stdout.isatty()
-        with Live(line, console=console, transient=True, redirect_stdout=stdout) as live, _logging_above_it():
+        with Live(line, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as live:
             line.redraw = live.refresh
             yield line
 
@@ -73,19 +72,6 @@ def _terminal() -> Console | None:
 
     console = Console(stderr=True, highlight=False, markup=False, emoji=False)
     return console if console.is_interactive and not console.is_dumb_terminal else None
-
-
-@contextmanager
-def _logging_above_it() -> Iterator[None]:
-    """Log through rich, which replaces `sys.stderr` while it draws."""
-    handlers = [h for h in logging.getLogger("harvester").handlers if isinstance(h, logging.StreamHandler)]
-    before = [handler.setStream(sys.stderr) for handler in handlers]
-    try:
-        yield
-    finally:
-        for handler, stream in zip(handlers, before, strict=True):
-            if stream is not None:
-                handler.setStream(stream)
 
 
 class _Throttled:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from harvester.protected import Protected
+from harvester.errors import DISK_FULL, ConfigError, DestinationRefused, OutsideError
+from harvester.protected import Protected
+from harvester.support.atomic_write import replace_file
+from harvester.support.sanitize import shown
 
 _HEAD_BYTES = 1 << 16
 
@@ -19,8 +19,6 @@ def write_whole(path: Path, data: bytes, *, mark: bytes, protected: Protected, f
 
     Raises what `check` raises; ConfigError if it can't be written, OutsideError if the disk is full or fails.
     """
-    from harvester.support.atomic_write import replace_file
-
     check(path, mark=mark, protected=protected, force=force)
     with explained(path):
         replace_file(path, data)
@@ -29,9 +27,6 @@ def write_whole(path: Path, data: bytes, *, mark: bytes, protected: Protected, f
 def check(path: Path, *, mark: bytes, protected: Protected, force: bool) -> None:
     """Raise DestinationRefused if there is a file without `mark` near its beginning, unless `force`, or if the path is
     protected."""
-    from harvester.errors import DestinationRefused
-    from harvester.support.sanitize import shown
-
     protected.refuse(str(path))
     with explained(path):
         if force or _is_ours(path, mark):
@@ -56,9 +51,6 @@ def _is_ours(path: Path, mark: bytes) -> bool:
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
     """Translate OSError to an error about that file."""
-    from harvester.errors import DISK_FULL, ConfigError, OutsideError
-    from harvester.support.sanitize import shown
-
     try:
         yield
     except OSError as error:

@@ -1,11 +1,14 @@
-"""Compare quota.units_per_call with what the API did. Pure."""
+"""What contradicts the ledger: quota.units_per_call, or this machine's clock. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
-from harvester.model import QuotaDay
+from harvester.model import QuotaDay, RunRecord
+from harvester.quota import RESET_GRACE, quota_day
+from harvester.report.wording import utc
 from harvester.support.sanitize import count
 
 if TYPE_CHECKING:
@@ -19,6 +22,7 @@ DEAREST = 21
 """Units: 1, and 2 for each of ten parts. If more is missing, others spent it."""
 _MARGIN = 1.25
 """How far the figures must be from the set price: some calls fail and cost nevertheless."""
+_DOUBT = "The figures of today may be those of a wrong day: compare the clock with the API's: harvester doctor"
 
 
 def price_hint(days: Sequence[QuotaDay], settings: QuotaSettings) -> str:
@@ -61,3 +65,29 @@ def _went_too_far(day: QuotaDay, settings: QuotaSettings) -> str:
         f"{units:,} of {count(settings.daily_units, 'unit')}, and did not close the day: a call costs less. Set "
         f"quota.units_per_call = {max(1, settings.daily_units // good)}"
     )
+
+
+def clock_hint(newest_day: date | None, runs: Sequence[RunRecord], now: datetime) -> str:
+    """Return how the ledger contradicts this machine's clock; empty if it does not.
+
+    `newest_day` is the last quota day of the ledger; `runs` are newest first. A run begins by its machine's clock, and
+    ends by the API's if that is known.
+    """
+    if newest_day is not None and newest_day > quota_day(now):
+        return f"The ledger has calls of {newest_day}, a day to come by this machine's clock. {_DOUBT}"
+    # A dead run was ended by another one, perhaps before that knew the API's time.
+    ended = [(run, run.ended_at) for run in runs if run.ended_at is not None and run.reason != "died"]
+    for _, ended_at in ended:
+        if ended_at - now > RESET_GRACE:
+            return (
+                f"The ledger has a run that ended at {utc(ended_at)}, later than now by this machine's clock. {_DOUBT}"
+            )
+    for run, ended_at in ended[:1]:
+        ahead = run.started_at - ended_at
+        # If it is still before that start, the clock was set back since.
+        if ahead > RESET_GRACE and now >= run.started_at:
+            minutes = f"{ahead.total_seconds() / 60:,.0f} minutes"
+            return (
+                f"When the last run began, the clock of {run.host} was {minutes} or more ahead of the API's. {_DOUBT}"
+            )
+    return ""
