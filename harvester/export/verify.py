@@ -6,6 +6,7 @@ import hashlib
 import logging
 from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harvester.config import ExportSettings, noun_of
@@ -308,14 +309,14 @@ class _Way:
         self._watch(Advance(int(share * self._videos), self._videos, done))
 
 
+@dataclass(slots=True)
 class _Ids:
     """Ids by number and by a sum of their hashes, which do not depend on their order."""
 
-    def __init__(self) -> None:
-        self.number = 0
-        self.first: list[str] = []
-        """The first ids, as many as are looked up in a ledger."""
-        self._sum = 0
+    number: int = 0
+    hashes: int = 0
+    first: list[str] = field(default_factory=list, compare=False)
+    """The first ids, as many as are looked up in a ledger."""
 
     def count(self, ids: Iterable[str]) -> None:
         for video_id in ids:
@@ -323,9 +324,4 @@ class _Ids:
             if self.number <= _IDS_LOOKED_UP:
                 self.first.append(video_id)
             spelled = video_id.encode(errors="surrogatepass")
-            self._sum += int.from_bytes(hashlib.blake2b(spelled, digest_size=16).digest())
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Ids) and (self.number, self._sum) == (other.number, other._sum)
-
-    __hash__ = None  # type: ignore[assignment]
+            self.hashes += int.from_bytes(hashlib.blake2b(spelled, digest_size=16).digest())

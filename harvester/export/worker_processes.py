@@ -79,7 +79,7 @@ def _processors() -> int:
 
 def _is_python(executable: str | None) -> bool:
     """Whether it is an interpreter, and not a program that one is embedded in."""
-    return bool(executable) and "python" in Path(executable or "").name.lower() and not getattr(sys, "frozen", False)
+    return "python" in Path(executable or "").name.lower() and not getattr(sys, "frozen", False)
 
 
 class _Process:

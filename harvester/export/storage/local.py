@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from harvester.errors import ConfigError, HarvesterError
 from harvester.export.manifest import SUFFIX
-from harvester.export.storage.destination import Destination, ExistingFile, Meter, PublishedFile, overtaken
+from harvester.export.storage.destination import Destination, ExistingFile, PublishedFile, overtaken
 from harvester.export.storage.local_draft import FileDraft, abandoned_drafts, alone_in, drafted, explained, explanation
 from harvester.export.storage.ownership import SQLITE_MAGIC, describes_file
 from harvester.support.atomic_write import followed
@@ -35,7 +35,7 @@ class LocalTarget(Destination):
         with explained(self.path):
             _refuse_database(place)
         with drafted(place, self.path) as draft:
-            published = self._write(draft, chunks)
+            published = draft.write_all(chunks, self.path)
             with explained(self.path):
                 draft.finish()
                 draft.replace_target()
@@ -53,7 +53,7 @@ class LocalTarget(Destination):
         """See Destination. Both are on disk, hidden, before the first is renamed: see `finish_interrupted`."""
         place, beside = self._place(), self.beside(SUFFIX)
         with drafted(place, self.path) as draft, drafted(beside._place(), beside.path) as note:
-            published = self._write(draft, chunks)
+            published = draft.write_all(chunks, self.path)
             with explained(beside.path):
                 note.write(manifest_of(published))
                 note.finish()
@@ -118,13 +118,6 @@ class LocalTarget(Destination):
             place = followed(self.path)
             _check_place(place)
             return place
-
-    def _write(self, draft: FileDraft, chunks: Iterable[bytes]) -> PublishedFile:
-        meter = Meter()
-        for chunk in meter.over(chunks):
-            with explained(self.path):
-                draft.write(chunk)
-        return meter.published(self.uri)
 
 
 def as_standing(about: os.stat_result) -> ExistingFile:

@@ -13,13 +13,13 @@ import re
 import secrets
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from harvester.errors import ConfigError, HarvesterError, StorageUnavailable
+from harvester.export.storage.destination import Meter, PublishedFile
 from harvester.support.sanitize import shown
 
 DRAFT_SUFFIX = ".harvester-draft"
@@ -45,21 +45,12 @@ def is_draft_of(name: str, draft: str) -> bool:
     return re.fullmatch(re.escape(f".{name}.") + "[0-9a-f]{12}" + re.escape(DRAFT_SUFFIX), draft) is not None
 
 
-def write_through(file: BinaryIO, chunk: bytes) -> None:
-    """Write the chunk, without filling the page cache."""
-    before = file.tell()
-    file.write(chunk)
-    if before // _CACHED_BYTES < (before + len(chunk)) // _CACHED_BYTES and hasattr(os, "posix_fadvise"):
-        # Linux begins to write what is said not to be needed, and frees what is written already.
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-
-
 class FileDraft:
-    """A new file, readable only by this user until it is renamed."""
+    """A new file, readable only by this user until it is renamed. `place` may be relative to an open folder."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, dir_fd: int | None = None) -> None:
         self._place = place.name
-        self._folder = open_folder(place.parent)
+        self._folder = open_folder(place.parent, dir_fd)
         try:
             self._name, fd, ordinary_mode = _create_locked(self._folder, place.name)
             self._file = os.fdopen(fd, "wb", buffering=_WRITE_BUFFER_BYTES)
@@ -69,7 +60,20 @@ class FileDraft:
             raise
 
     def write(self, chunk: bytes) -> None:
-        write_through(self._file, chunk)
+        """Write the chunk, without filling the page cache."""
+        before = self._file.tell()
+        self._file.write(chunk)
+        if before // _CACHED_BYTES < (before + len(chunk)) // _CACHED_BYTES and hasattr(os, "posix_fadvise"):
+            # Linux begins to write what is said not to be needed, and frees what is written already.
+            os.posix_fadvise(self._file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+    def write_all(self, chunks: Iterable[bytes], shown_as: Path) -> PublishedFile:
+        """Write the chunks, whose own exceptions are passed on, and return what will be at `shown_as`."""
+        meter = Meter()
+        for chunk in meter.over(chunks):
+            with explained(shown_as):
+                self.write(chunk)
+        return meter.published(str(shown_as))
 
     def finish(self) -> None:
         """Sync the file and its hidden name to disk."""

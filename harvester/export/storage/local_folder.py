@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import stat
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from harvester.errors import ConfigError, StorageUnavailable
 from harvester.export.manifest import SUFFIX, is_part
-from harvester.export.storage.destination import DraftFile, ExistingFile, Meter
+from harvester.export.storage.destination import DraftFile, ExistingFile
 from harvester.export.storage.folder import Draft, Folder, Found
 from harvester.export.storage.local import LocalTarget, as_standing, refuse_missing_folder, replace_manifest
 from harvester.export.storage.local_draft import (
     KEPT,
+    FileDraft,
     alone_in,
     draft_name,
     drafted,
@@ -29,7 +29,6 @@ from harvester.export.storage.local_draft import (
     names_in,
     open_folder,
     still_named,
-    write_through,
 )
 from harvester.support.atomic_write import followed
 from harvester.support.sanitize import shown
@@ -100,25 +99,14 @@ class LocalPlace:
     def write(self, chunks: Iterable[bytes], *, expected_bytes: int) -> DraftFile:
         """See Place. The bytes are on disk when this returns."""
         with self._opened() as folder:
-            meter, attempt = Meter(), f"{self.name}.{secrets.token_hex(6)}"
-            how = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            try:
+            with explained(self.place):
+                attempt = FileDraft(Path(_NEW, self.name), folder)
+            with closing(attempt):
+                written = attempt.write_all(chunks, self.place / self.name)
                 with explained(self.place):
-                    file = os.fdopen(os.open(attempt, how, 0o666, dir_fd=folder), "wb")
-                with file:
-                    for chunk in meter.over(chunks):
-                        with explained(self.place):
-                            write_through(file, chunk)
-                    with explained(self.place):
-                        file.flush()
-                        os.fsync(file.fileno())
-                with explained(self.place):
-                    os.replace(attempt, f"{_NEW}/{self.name}", src_dir_fd=folder, dst_dir_fd=folder)
-            except BaseException:
-                with suppress(OSError):
-                    os.unlink(attempt, dir_fd=folder)
-                raise
-        return DraftFile(meter.published(str(self.place / self.name)))
+                    attempt.finish()
+                    attempt.replace_target()
+        return DraftFile(written)
 
     @contextmanager
     def _opened(self) -> Iterator[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import TypeAlias
 from urllib.parse import quote
 
@@ -62,9 +63,10 @@ def admit_file(target: Destination, *, force: bool) -> ExistingFile | None:
     exact = target.finish_interrupted()
     # Between another export's file and its manifest, the file would not be recognised.
     with target.undisturbed():
-        standing = check_replaceable(target, by_manifest(exact=exact), force=force)
-        if standing is None:
-            refuse_foreign_manifest(target.beside(SUFFIX), force=force)
+        standing = check_replaceable(target, partial(_by_manifest, exact=exact), force=force)
+        beside = target.beside(SUFFIX)
+        if standing is None and not force and beside.standing() is not None and read_manifest(beside) is None:
+            raise foreign_file_error(beside.uri, "it is no manifest")
     return standing
 
 
@@ -77,26 +79,22 @@ def foreign_file_error(uri: str, reason: str) -> DestinationRefused:
     )
 
 
-def by_manifest(*, exact: bool) -> OwnershipCheck:
-    """Return the check of published files: by the manifest or, on S3, by metadata that name the manifest.
+def _by_manifest(target: Destination, standing: ExistingFile, *, exact: bool) -> str:
+    """Check a published file by the manifest or, on S3, by metadata that name the manifest.
 
     If `exact`, the length must be that of the manifest too: otherwise the file was changed.
     """
-
-    def judge(target: Destination, standing: ExistingFile) -> str:
-        if standing.metadata.get(NAMES_MANIFEST) == quote(target.name + SUFFIX):
-            return ""
-        manifest = read_manifest(target.beside(SUFFIX))
-        if manifest is None:
-            return "there is no manifest next to it"
-        if manifest.file != target.name or manifest.parts is not None:
-            return "the manifest next to it names something else"
-        if exact and manifest.bytes != standing.bytes:
-            has = count(standing.bytes, "byte")
-            return f"it has {has}, and its manifest says {manifest.bytes:,}: it was changed since"
+    if standing.metadata.get(NAMES_MANIFEST) == quote(target.name + SUFFIX):
         return ""
-
-    return judge
+    manifest = read_manifest(target.beside(SUFFIX))
+    if manifest is None:
+        return "there is no manifest next to it"
+    if manifest.file != target.name or manifest.parts is not None:
+        return "the manifest next to it names something else"
+    if exact and manifest.bytes != standing.bytes:
+        has = count(standing.bytes, "byte")
+        return f"it has {has}, and its manifest says {manifest.bytes:,}: it was changed since"
+    return ""
 
 
 def owned_by_marker(marks: tuple[bytes, ...]) -> OwnershipCheck:
@@ -124,12 +122,6 @@ def refuse_open_database(target: Destination, name: str) -> None:
                 state="Nothing was written.",
                 next_step=f"Close that program, or open and close it once: sqlite3 {shown(target.uri)} .tables",
             )
-
-
-def refuse_foreign_manifest(target: Destination, *, force: bool) -> None:
-    """Raise DestinationRefused if the manifest's name is taken by another file."""
-    if not force and target.standing() is not None and read_manifest(target) is None:
-        raise foreign_file_error(target.uri, "it is no manifest")
 
 
 def read_manifest(target: Destination) -> Manifest | None:

@@ -36,24 +36,15 @@ _values = attrgetter(*COUNTS)
 
 class _Item(msgspec.Struct):
     id: str
-    statistics: Statistics | None = None
+    statistics: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class _Answer(msgspec.Struct):
     items: list[_Item]
 
 
-class _RawItem(msgspec.Struct):
-    id: str
-    statistics: msgspec.Raw = msgspec.Raw(b"null")
-
-
-class _RawAnswer(msgspec.Struct):
-    items: list[_RawItem]
-
-
-_answer = msgspec.json.Decoder(_Answer, strict=False)
-_raw_answer = msgspec.json.Decoder(_RawAnswer)
+_answer = msgspec.json.Decoder(_Answer)
+_counts = msgspec.json.Decoder(Statistics, strict=False)
 
 
 def statistics_rows(reader: LedgerReader, counters: Counters, size: int = ROWS_IN_A_PIECE) -> Iterator[list[Row]]:
@@ -74,18 +65,16 @@ def _rows(response: StoredResponse) -> list[Row]:
     plain, at = plain_body(response), isoformat(response.fetched_at)
     try:
         items = parse_text(_answer.decode, plain).items
-        return [(item.id, at, *_values(item.statistics), None) for item in items if item.statistics is not None]
-    except (ValueError, RecursionError):
-        pass
-    try:
-        as_sent = parse_text(_raw_answer.decode, plain).items
-        return [_odd_row(item, at) for item in as_sent if bytes(item.statistics) != b"null"]
+        return [_row(item, at) for item in items if bytes(item.statistics) != b"null"]
     except (ValueError, RecursionError) as error:
         raise damaged(response, f"it is no list of videos ({error})") from error
 
 
-def _odd_row(item: _RawItem, at: str) -> Row:
-    known, rest = fit(item.statistics, Statistics)
+def _row(item: _Item, at: str) -> Row:
+    try:
+        return (item.id, at, *_values(_counts.decode(item.statistics)), None)
+    except (ValueError, RecursionError):
+        known, rest = fit(item.statistics, Statistics)
     return (item.id, at, *_values(known or Statistics()), msgspec.json.encode(rest).decode() if rest else None)
 
 
