@@ -7,7 +7,7 @@ fingerprint of the source: an interrupted copy continues if the source is still 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from itertools import islice
 from typing import Any, TypeAlias
@@ -98,14 +98,10 @@ def _fill(
         with target.begin() as db:
             done += _count(db, table)
             last = db.execute(select(*key).order_by(*(column.desc() for column in key)).limit(1)).one_or_none()
-        rows = select(table).order_by(*key)
-        streamed = snapshot.execution_options(yield_per=CHUNK_ROWS.get(table.name, CHUNK)).execute(
-            rows if last is None else rows.where(tuple_(*key) > tuple_(*last))
-        )
-        with closing(streamed):
-            for chunk in streamed.partitions():
+        with closing(_rows(snapshot, table, last)) as rows:
+            while chunk := [_translated(table, row, translate) for row in islice(rows, _rows_at_once(table))]:
                 with target.begin() as db:
-                    _insert(db, table, [_translated(table, row, translate) for row in chunk])
+                    _insert(db, table, chunk)
                 done += len(chunk)
                 progress(Advance(done, total, note=table.name))
     return done
@@ -152,27 +148,32 @@ def _finish(snapshot: Connection, target: Engine) -> None:
         db.execute(text("UPDATE alembic_version SET version_num = :version"), {"version": REVISION})
 
 
-def _rows(db: Connection, table: Table) -> Iterator[Row]:
-    query = db.execution_options(yield_per=CHUNK_ROWS.get(table.name, CHUNK)).execute(
-        select(table).order_by(*_key(table))
-    )
-    with closing(query):
-        yield from query
+def _rows(db: Connection, table: Table, after: Row | None = None) -> Generator[Row, None, None]:
+    """All rows, or those whose key is behind `after`, by their key."""
+    key = _key(table)
+    query = select(table).order_by(*key)
+    if after is not None:
+        query = query.where(tuple_(*key) > tuple_(*after))
+    with closing(db.execution_options(yield_per=_rows_at_once(table)).execute(query)) as rows:
+        yield from rows
 
 
-def _digest(rows: Iterator[Row]) -> bytes:
+def _rows_at_once(table: Table) -> int:
+    return CHUNK_ROWS.get(table.name, CHUNK)
+
+
+def _digest(rows: Iterable[Row]) -> bytes:
     digest = hashlib.sha256()
-    while chunk := list(islice(rows, 1000)):
-        for row in chunk:
-            digest.update(repr(tuple(row)).encode("utf-8", "surrogatepass"))
+    for row in rows:
+        digest.update(repr(tuple(row)).encode("utf-8", "surrogatepass"))
     return digest.digest()
 
 
 def _translation(source_url: str, target_url: str) -> Callable[[str], str]:
-    """The function that translates invalid texts for the other database: see `postgres.texts`."""
+    """The function that translates invalid texts for the other database: see `postgres.transaction.escaped`."""
     if (file_of(source_url) is None) == (file_of(target_url) is None):
         return str
-    from harvester.ledger.postgres.texts import escaped, unescaped
+    from harvester.ledger.postgres.transaction import escaped, unescaped
 
     return escaped if file_of(target_url) is None else unescaped
 

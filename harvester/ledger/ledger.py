@@ -107,11 +107,11 @@ class Ledger:
         Their units stay spent. Returns how many calls were abandoned.
         """
         return_seconds = self._connector.return_seconds
-        recovery = runs.Recovery(process, now, self._alive, return_seconds)
-        abandoned, disconnected = await self._connector.run(runs.recover, recovery, ())
+        given = (process, now, self._alive, return_seconds)
+        abandoned, disconnected = await self._connector.run(runs.recover, *given)
         if disconnected:
             await asyncio.sleep(min(_RECONNECTION_SECONDS, return_seconds))
-            abandoned += (await self._connector.run(runs.recover, recovery, disconnected))[0]
+            abandoned += (await self._connector.run(runs.recover, *given, disconnected))[0]
         return abandoned
 
     def claim(

@@ -97,17 +97,8 @@ LAST_POSITION = select(func.coalesce(func.max(videos.c.position), 0))
 PROGRESS = (STATES, days("default"), PRUNED)
 # In load order; the call breaks ties, so that the order is always the same.
 RESPONSES = (
-    select(
-        calls.c.first_position,
-        responses.c.call_id,
-        responses.c.encoding,
-        responses.c.raw_bytes,
-        responses.c.item_count,
-        responses.c.fetched_at,
-        responses.c.sha256,
-        responses.c.body,
-    )
-    .join_from(responses, calls, calls.c.id == responses.c.call_id)
+    select(calls.c.first_position, *responses.c)
+    .select_from(WITH_CALL)
     .order_by(calls.c.first_position, responses.c.call_id)
 )
 # One at a time and without SQLAlchemy, whose rows would take most of an export's time.
@@ -373,7 +364,6 @@ def as_body(row: AnyRow) -> Body:
 
 def as_response(row: tuple[Any, ...]) -> StoredResponse:
     """The response in a row of RESPONSES."""
-    first_position, call_id, encoding, raw_bytes, item_count, fetched_at, sha256, body = row
-    return StoredResponse(
-        call_id, first_position, Body(body, encoding, raw_bytes, sha256, item_count), moment(fetched_at)
-    )
+    first_position, call_id, encoding, raw_bytes, _, item_count, fetched_at, sha256, data = row
+    body = Body(data, encoding, raw_bytes, sha256, item_count)
+    return StoredResponse(call_id, first_position, body, moment(fetched_at))

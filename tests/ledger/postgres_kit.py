@@ -13,7 +13,7 @@ from postgres_server import the_server
 from harvester.ledger.ledger import Ledger
 from harvester.ledger.postgres.connector import PostgresConnector
 from harvester.ledger.postgres.reader import PostgresReader
-from harvester.ledger.postgres.texts import unescaped
+from harvester.ledger.postgres.transaction import unescaped
 from harvester.ledger.schema import metadata
 
 

@@ -51,7 +51,7 @@ USED = {name: index for index, names in PARTIAL.items() for name in names} | {
     "OPEN_AMONG": ROWS,
     "CLOSE_GOOD_CALL": ROWS,
     "CLOSE_GOOD_CALLS": ROWS,
-    "CLOSE_CALL": ROWS,
+    "CLOSE_FAILED_CALL": ROWS,
     "RENEW_LEASE": ROWS,
     "CLOSE_RUN": ROWS,
     "SPENT": "sqlite_autoindex_quota_days_1",

@@ -19,7 +19,7 @@ from harvester.errors import LedgerDamaged, LedgerUnusable
 from harvester.ledger import copy
 from harvester.ledger import open as ledger_open
 from harvester.ledger.ledger import Ledger
-from harvester.ledger.postgres.texts import escaped
+from harvester.ledger.postgres.transaction import escaped
 from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.sqlite.migrate import prepare
 from harvester.listing import ListingKind, ListingsAdded, Page, Target

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -105,29 +105,22 @@ def connect(url: str, kind: type[psycopg.Connection] = psycopg.Connection) -> ps
             next_step="Fix ledger.url: postgresql://user@host/database. Letters that mean something in an address are "
             "written as %40 for @ and the like; parameters are those of libpq.",
         ) from None
-    db = kind.connect(conninfo, autocommit=True)
-    with _closed_on_error(db):
+    with ExitStack() as closed_on_error:
+        db = closed_on_error.enter_context(closing(kind.connect(conninfo, autocommit=True)))
         db.execute(_NO_LIMITS, [_LIMITS])
+        closed_on_error.pop_all()
     return db
 
 
 def connect_for_writing(url: str) -> psycopg.Connection:
     """Connect, with the session's settings for a writer."""
-    db = connect(url)
-    with _closed_on_error(db):
+    with ExitStack() as closed_on_error:
+        db = closed_on_error.enter_context(closing(connect(url)))
         settings = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in _WRITING.items())
         db.execute(f"SELECT {settings}".encode())  # the texts are those above
         db.execute(_ON_DISK)
+        closed_on_error.pop_all()
     return db
-
-
-@contextmanager
-def _closed_on_error(db: psycopg.Connection) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        db.close()
-        raise
 
 
 def reading_engine(url: str) -> Engine:

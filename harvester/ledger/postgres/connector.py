@@ -23,8 +23,7 @@ from harvester.ledger.postgres.connection import (
     ledger_errors,
     reading_engine,
 )
-from harvester.ledger.postgres.texts import escaped, unescaped
-from harvester.ledger.postgres.transaction import PostgresTransaction
+from harvester.ledger.postgres.transaction import PostgresTransaction, escaped, unescaped
 from harvester.ledger.queries import AnyQuery, AnyRow
 from harvester.support.batching_thread import Done
 

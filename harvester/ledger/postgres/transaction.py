@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache, partial
 from typing import Any
@@ -13,18 +12,13 @@ import psycopg
 
 from harvester.ledger.postgres import statements as sql
 from harvester.ledger.postgres.connection import clock_lead
-from harvester.ledger.postgres.texts import escaped
 from harvester.ledger.transactions.transaction import Lock, Move, Row, Transaction
 from harvester.model import VideoState
 
+# PostgreSQL can't store a NUL: no id has one, but an invalid text may. A NUL is written as this character and a 0, and
+# the character itself as twice that.
+_ESCAPE = "\U0010fffd"
 _CODES = {state.label: int(state) for state in VideoState}
-
-
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    run: Callable[[], psycopg.Cursor | None]
-    rows: int | None = None
-    """How many rows the statement will change, where that is known."""
 
 
 class PostgresTransaction(Transaction):
@@ -43,7 +37,8 @@ class PostgresTransaction(Transaction):
         super().__init__()
         self._db = db
         self._locked_runs = set() if locked_runs is None else locked_runs
-        self._waiting: list[_Waiting] = []
+        self._waiting: list[tuple[Callable[[], psycopg.Cursor | None], int | None]] = []
+        """What runs each statement, and how many rows it will change, where that is known."""
         self._rewind_scan_position: int | None = None
         self._advance_scan_position: int | None = None
 
@@ -60,7 +55,7 @@ class PostgresTransaction(Transaction):
         return self._ask(statement, values).rowcount
 
     def later(self, statement: str, *, moved: int | None = None, **values: Any) -> None:
-        self._waiting.append(_Waiting(partial(self._db.execute, _query(statement), values), moved))
+        self._waiting.append((partial(self._db.execute, _query(statement), values), moved))
 
     def delete_of(self, statement: str, call_ids: list[int]) -> None:
         self.later(statement, calls=call_ids)
@@ -69,7 +64,7 @@ class PostgresTransaction(Transaction):
         return [row_id for (row_id,) in self.rows(statement, **columns, **values)]
 
     def insert_bodies(self, statement: str, rows: Sequence[Row]) -> None:
-        self._waiting.append(_Waiting(partial(self._db.cursor().executemany, statement.encode(), rows)))
+        self._waiting.append((partial(self._db.cursor().executemany, statement.encode(), rows), None))
 
     def _ranges(self, moves: Sequence[Move]) -> dict[str, Any]:
         firsts, lasts, calls = map(list, zip(*moves, strict=True))
@@ -137,10 +132,10 @@ class PostgresTransaction(Transaction):
             return self._db.execute(_query(statement), values)
         waiting, self._waiting = self._waiting, []
         with self._db.pipeline():
-            answers = [(one, one.run()) for one in waiting]
+            answers = [(run(), rows) for run, rows in waiting]
             asked = self._db.execute(_query(statement), values)
-        for one, answer in answers:
-            assert one.rows is None or (answer and answer.rowcount == one.rows), "what is locked is what is changed"
+        for answer, rows in answers:
+            assert rows is None or (answer and answer.rowcount == rows), "what is locked is what is changed"
         return asked
 
 
@@ -148,3 +143,17 @@ class PostgresTransaction(Transaction):
 def _query(statement: str) -> bytes:
     """The statement with its values named as psycopg names them."""
     return re.sub(r"(?<![:\w]):([a-z_]+)", r"%(\1)s", statement).encode()
+
+
+def escaped(text: str) -> str:
+    """The text in the form in which it is stored."""
+    if "\0" not in text and _ESCAPE not in text:
+        return text
+    return text.replace(_ESCAPE, 2 * _ESCAPE).replace("\0", f"{_ESCAPE}0")
+
+
+def unescaped(text: str) -> str:
+    """The text that is stored in the form of `escaped`."""
+    if _ESCAPE not in text:
+        return text
+    return _ESCAPE.join(part.replace(f"{_ESCAPE}0", "\0") for part in text.split(2 * _ESCAPE))

@@ -52,45 +52,33 @@ _READING = ("PRAGMA query_only = ON", "PRAGMA cache_size = -8192")
 
 def writing_engine(path: Path) -> Engine:
     """An engine whose transactions take the write lock when they begin, so that none fails halfway for it."""
-    engine = create_engine(
-        URL.create("sqlite", database=str(path)),
-        poolclass=NullPool,
-        connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_SECONDS},
-    )
-    _prepare_connections(engine, _WRITING)
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
-    return engine
+    engine = create_engine(URL.create("sqlite", database=str(path)), **_options())
+    return _prepared(engine, _WRITING, "BEGIN IMMEDIATE")
 
 
 def reading_engine(path: Path, *, immutable: bool = False) -> Engine:
     """An engine that cannot write. `immutable`: see `needs_immutable`."""
-    engine = create_engine(
-        _read_only("sqlite", path, immutable),
-        poolclass=NullPool,
-        connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
-    )
-    _prepare_connections(engine, _READING)
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
-    return engine
+    query = {"mode": "ro", "uri": "true"} | ({"immutable": "1"} if immutable else {})
+    engine = create_engine(URL.create("sqlite", database=_address(path), query=query), **_options())
+    return _prepared(engine, _READING, "BEGIN")
 
 
 def async_reading_engine(path: Path) -> AsyncEngine:
     """An engine that cannot write, through aiosqlite, for reads beside a running crawl."""
     from sqlalchemy.ext.asyncio import create_async_engine
 
-    engine = create_async_engine(
-        _read_only("sqlite+aiosqlite", path, False),
-        poolclass=NullPool,
-        connect_args={"timeout": BUSY_TIMEOUT_SECONDS},
-    )
-    _prepare_connections(engine.sync_engine, _READING)
-    event.listen(engine.sync_engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+    url = URL.create("sqlite+aiosqlite", database=_address(path), query={"mode": "ro", "uri": "true"})
+    engine = create_async_engine(url, **_options())
+    _prepared(engine.sync_engine, _READING, "BEGIN")
     return engine
 
 
-def _read_only(driver: str, path: Path, immutable: bool) -> URL:
-    query = {"mode": "ro", "uri": "true"} | ({"immutable": "1"} if immutable else {})
-    return URL.create(driver, database=f"file:{quote(os.fsencode(path))}", query=query)
+def _address(path: Path) -> str:
+    return f"file:{quote(os.fsencode(path))}"
+
+
+def _options() -> dict[str, Any]:
+    return {"poolclass": NullPool, "connect_args": {"check_same_thread": False, "timeout": BUSY_TIMEOUT_SECONDS}}
 
 
 @contextmanager
@@ -108,7 +96,7 @@ def driver_connection(engine: Engine) -> Iterator[tuple[Connection, sqlite3.Conn
 @contextmanager
 def reading_connection(path: Path) -> Iterator[sqlite3.Connection]:
     """A connection that cannot write, in a transaction; without locks where there can be none."""
-    uri = f"file:{quote(os.fsencode(path))}?mode=ro{'&immutable=1' if needs_immutable(path) else ''}"
+    uri = f"{_address(path)}?mode=ro{'&immutable=1' if needs_immutable(path) else ''}"
     options: dict[str, Any] = {"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False, "isolation_level": None}
     with closing(sqlite3.connect(uri, uri=True, **options)) as db:
         for statement in (*_READING, "BEGIN"):
@@ -134,7 +122,7 @@ def needs_immutable(path: Path) -> bool:
         return False
 
 
-def _prepare_connections(engine: Engine, pragmas: tuple[str, ...]) -> None:
+def _prepared(engine: Engine, pragmas: tuple[str, ...], begin: str) -> Engine:
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: object) -> None:
         # The driver must not open transactions of its own: each BEGIN is explicit.
@@ -143,6 +131,9 @@ def _prepare_connections(engine: Engine, pragmas: tuple[str, ...]) -> None:
         for pragma in pragmas:
             _execute_with_retry(cursor, pragma)
         cursor.close()
+
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    return engine
 
 
 def _execute_with_retry(cursor: Any, pragma: str) -> None:
@@ -249,7 +240,7 @@ def checkpoint(path: Path) -> None:
 
     What fails is left to the next writer.
     """
-    with suppress(sqlite3.Error), closing(sqlite3.connect(f"file:{quote(os.fsencode(path))}?mode=rw", uri=True)) as db:
+    with suppress(sqlite3.Error), closing(sqlite3.connect(f"{_address(path)}?mode=rw", uri=True)) as db:
         db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
 

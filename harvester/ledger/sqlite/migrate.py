@@ -244,11 +244,9 @@ def _back_up(path: Path, found: str) -> None:
         draft.replace(backup)
         sync_folder(backup.parent)
     except (OSError, sqlite3.Error) as error:
-        _remove(draft)
         raise _no_backup(error, path) from error
-    except BaseException:
+    finally:
         _remove(draft)
-        raise
     log.info("%s is at version %s: copied to %s, bringing it to %s", path.name, found, backup.name, REVISION)
 
 

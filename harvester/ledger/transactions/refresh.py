@@ -50,7 +50,7 @@ def claim(
 
 def settle(tx: Transaction, settlements: Sequence[Settlement]) -> list[bool]:
     """Replace each old response by the new one, and delete the old one as in pruning."""
-    return [_replace_response(tx, one, _of_call(one)) for one in settlements]
+    return [_replace_response(tx, one) for one in settlements]
 
 
 def settle_statistics(tx: Transaction, settlements: Sequence[Settlement]) -> list[bool]:
@@ -63,13 +63,10 @@ def settle_statistics(tx: Transaction, settlements: Sequence[Settlement]) -> lis
     return [one.batch.call_id in closed for one in settlements]
 
 
-def _of_call(settlement: Settlement) -> int:
-    assert settlement.batch.of_call is not None, "it was claimed here"
-    return settlement.batch.of_call
-
-
-def _replace_response(tx: Transaction, settlement: Settlement, old_call: int) -> bool:
+def _replace_response(tx: Transaction, settlement: Settlement) -> bool:
     batch, now = settlement.batch, settlement.now
+    old_call = batch.of_call
+    assert old_call is not None, "it was claimed here"
     # Locked before the call is, as in pruning.
     tx.later(tx.sql.LOCK_RESPONSE, call_id=old_call)
     if not close_good(tx, [settlement]):

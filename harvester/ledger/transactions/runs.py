@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from harvester.ledger.transactions.transaction import Transaction, instant
@@ -43,32 +42,29 @@ def close_run(tx: Transaction, run_id: int, now: datetime, reason: str) -> None:
     tx.later(tx.sql.CLOSE_RUN, run_id=run_id, now=instant(now), reason=reason)
 
 
-@dataclass(frozen=True, slots=True)
-class Recovery:
-    """What a recovery needs. `now` is by this host's clock. `return_seconds` is the reconnect grace: for so long after
-    a restart of the server, a run without a connection does not count as dead."""
-
-    me: ProcessIdentity
-    now: datetime
-    is_alive: Callable[[ProcessIdentity], bool]
-    return_seconds: float
-
-
-def recover(tx: Transaction, recovery: Recovery, seen_disconnected: Collection[int]) -> tuple[int, list[int]]:
+def recover(
+    tx: Transaction,
+    me: ProcessIdentity,
+    now: datetime,
+    is_alive: Callable[[ProcessIdentity], bool],
+    return_seconds: float,
+    seen_disconnected: Collection[int] = (),
+) -> tuple[int, list[int]]:
     """Take back the claims of dead runs. Returns how many calls, and the runs to check again.
 
     A run is dead where its process was on this host and is gone, where it is of another host and its lease is over, or
     where its connection is gone and it was `seen_disconnected` before: a dropped connection reconnects in a moment.
+    For `return_seconds` after a restart of the server, a run without a connection does not count as dead. `now` is by
+    this host's clock.
     """
     abandoned, disconnected = 0, []
-    now, me = recovery.now, recovery.me
     tx.delete_stale_tokens()
     leases_now = now + tx.clock_lead()
     values = {"now": instant(leases_now), "latest": instant(leases_now + MAX_LEASE)}
-    runs = tx.rows(tx.sql.OPEN_RUNS, return_seconds=recovery.return_seconds, **values)
+    runs = tx.rows(tx.sql.OPEN_RUNS, return_seconds=return_seconds, **values)
     for run_id, host, boot, pid, started, expired, gone in runs:
         here = (host, boot) == (me.host, me.boot)
-        dead = not recovery.is_alive(ProcessIdentity(host, boot, pid, started)) if here else expired
+        dead = not is_alive(ProcessIdentity(host, boot, pid, started)) if here else expired
         if dead or (gone and run_id in seen_disconnected):
             abandoned += _abandon(tx, run_id, now, "process died")
             tx.later(tx.sql.CLOSE_RUN, run_id=run_id, now=instant(now), reason="died")

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
 from harvester.ledger.transactions.claim import open_calls
 from harvester.ledger.transactions.quota_days import reserve
@@ -164,20 +163,8 @@ def give_back(tx: Transaction, batch: Batch, fault: Outcome, how: GiveBack, now:
 def _close_failed(tx: Transaction, batch: Batch, fault: Outcome, now: datetime) -> bool:
     """Close the call as failed, and refund a request that was never sent. Returns whether the call was still open."""
     units = batch.units if fault.sent else 0
-    if closed := close_call(tx, batch, "failed", fault.reason, fault.http_status, now, units):
+    values = {"reason": fault.reason, "http_status": fault.http_status, "units": units, "now": instant(now)}
+    closed = tx.change(tx.sql.CLOSE_FAILED_CALL, call_id=batch.call_id, **values) == 1
+    if closed:
         tx.count_day(batch.bucket, batch.quota_day, failed=1, refund=batch.units - units)
     return closed
-
-
-def close_call(
-    tx: Transaction,
-    batch: Batch,
-    state: Literal["failed", "abandoned"],
-    reason: str,
-    http_status: int | None,
-    now: datetime,
-    units: int,
-) -> bool:
-    """Close a call that brought nothing and cost `units`. Returns whether the call was still open."""
-    values = {"call_id": batch.call_id, "state": state, "reason": reason, "http_status": http_status, "units": units}
-    return tx.change(tx.sql.CLOSE_CALL, now=instant(now), **values) == 1

@@ -93,8 +93,8 @@ REWIND_SCAN_POSITION = (
 # --- closing a call
 
 # Close a call that brought nothing, if still open, and set its final units.
-CLOSE_CALL = """
-UPDATE calls SET state = :state, http_status = :http_status, reason = :reason, finished_at = :now, units = :units
+CLOSE_FAILED_CALL = """
+UPDATE calls SET state = 'failed', http_status = :http_status, reason = :reason, finished_at = :now, units = :units
 WHERE id = :call_id AND state = 'open'
 """
 # Abandon all open calls of a run.
