@@ -32,13 +32,12 @@ class SimulatorProcess:
 
     def start(self) -> None:
         """Start the child and wait until it serves. Raises RuntimeError if it ends instead."""
-        given = {name: value for name, value in vars(self.settings).items() if value is not None}
         # keep the key, even a simulated one, out of the process list
-        key = given.pop("valid_key", None)
+        given = vars(self.settings).copy()
+        key = given.pop("valid_key")
         environment = {name: value for name, value in os.environ.items() if name != VALID_KEY_VARIABLE}
         environment |= {VALID_KEY_VARIABLE: key} if key else {}
-        options = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
-        self._child = self._spawn(["--until-stdin-closes", *options], environment)
+        self._child = self._spawn([json.dumps(given, default=datetime.isoformat)], environment)
         assert self._child.stdout is not None
         self.base_url = self._child.stdout.readline().decode().strip()
         if not self.base_url:
