@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from harvester.app import Harvester
 from harvester.doctor.finding import SET_THE_CLOCK, Finding, misconfigured, ok, problem, warning
 from harvester.errors import HarvesterError, LedgerUnavailable
-from harvester.ledger.open import check, may_write, server_risk
+from harvester.ledger.open import check, postgres
 from harvester.ledger.sqlite.health import quick_look
 from harvester.report.summary import OTHER_IDS, Summary
 from harvester.report.wording import size
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 def check_ledger(config: Config) -> tuple[Finding, Overview | None]:
     """Check the ledger. Returns the finding, and how far the crawl is if the ledger can be read."""
-    path = config.ledger.path
+    path, url = config.ledger.path, config.ledger.url
     name = shown(str(path)) if path is not None else config.ledger.name
     try:
-        check(config.ledger.url)
+        check(url)
         whole = path is None or quick_look(path)
-        risk = server_risk(config.ledger.url) if path is None else None
+        risk = postgres("migrate", url).risk(url) if path is None else None
         overview = Harvester(config).overview()
-        writable = _writable(path) if path is not None else may_write(config.ledger.url)
+        writable = _writable(path) if path is not None else postgres("migrate", url).may_write(url)
     except HarvesterError as error:
         return problem("ledger", error), None
     if not writable:

@@ -50,15 +50,8 @@ _DECODER = msgspec.json.Decoder(_Response)
 
 def findings(db: Connection) -> Iterator[str]:
     """Describe each inconsistency in a sentence."""
-    yield from _database(db)
-    yield from _states(db)
-    yield from _claims(db)
-    yield from _listings(db)
-    yield from _refreshes(db)
-    yield from _units(db)
-    yield from _pruned(db)
-    yield from _statistics(db)
-    yield from _stored(db)
+    for check in (_database, _states, _claims, _listings, _refreshes, _units, _pruned, _statistics, _stored):
+        yield from check(db)
 
 
 def _database(db: Connection) -> Iterator[str]:
@@ -163,31 +156,27 @@ def _refreshes(db: Connection) -> Iterator[str]:
         yield f"Call {row.id} shall replace the response of call {row.of_call}, which is not stored."
 
 
+_SUMS = {
+    "units_reserved": ("unit", func.sum(calls.c.units)),
+    "calls": ("call", func.count()),
+    "calls_ok": ("good call", func.count().filter(calls.c.state == "ok")),
+    "calls_failed": ("failed call", func.count().filter(calls.c.state == "failed")),
+    "calls_abandoned": ("abandoned call", func.count().filter(calls.c.state == "abandoned")),
+    "calls_listed": ("good listing call", func.count().filter(calls.c.state == "ok", calls.c.listing_id.is_not(None))),
+}
+"""What the columns of a day count, and how its calls add up to it."""
+
+
 def _units(db: Connection) -> Iterator[str]:
     """Check that a day's sums are those of its calls, and that its units are within its limit."""
-    sums = select(
-        calls.c.bucket,
-        calls.c.quota_day,
-        func.count().label("calls"),
-        func.sum(calls.c.units).label("units"),
-        func.count().filter(calls.c.state == "ok").label("ok"),
-        func.count().filter(calls.c.state == "failed").label("failed"),
-        func.count().filter(calls.c.state == "abandoned").label("abandoned"),
-        func.count().filter(calls.c.state == "ok", calls.c.listing_id.is_not(None)).label("listed"),
-    ).group_by(calls.c.bucket, calls.c.quota_day)
-    counted = {(row.bucket, row.quota_day): row for row in db.execute(sums)}
+    key = (calls.c.bucket, calls.c.quota_day)
+    sums = select(*key, *(found.label(name) for name, (_, found) in _SUMS.items())).group_by(*key)
+    counted = {(row.bucket, row.quota_day): row._mapping for row in db.execute(sums)}
     for day in db.execute(select(quota_days)):
         name = day.day if day.bucket == "default" else f"{day.day} ({day.bucket})"
-        call_sums = counted.get((day.bucket, day.day))
-        pairs = [
-            ("unit", day.units_reserved, call_sums.units if call_sums else 0),
-            ("call", day.calls, call_sums.calls if call_sums else 0),
-            ("good call", day.calls_ok, call_sums.ok if call_sums else 0),
-            ("failed call", day.calls_failed, call_sums.failed if call_sums else 0),
-            ("abandoned call", day.calls_abandoned, call_sums.abandoned if call_sums else 0),
-            ("good listing call", day.calls_listed, call_sums.listed if call_sums else 0),
-        ]
-        for what, kept, found in pairs:
+        of_calls = counted.get((day.bucket, day.day))
+        for column, (what, _) in _SUMS.items():
+            kept, found = day._mapping[column], of_calls[column] if of_calls else 0
             if kept != found:
                 yield f"{name} counts {count(kept, what)}, but its calls add up to {found:,}."
         if day.units_reserved > day.units_limit:
@@ -252,18 +241,23 @@ def _settled_by_call(db: Connection) -> Generator[tuple[int, set[str], set[str]]
             yield call_id, ids[VideoState.FETCHED], ids[VideoState.MISSING]
 
 
-def _response(row: AnyRow, fetched: set[str], missing: set[str]) -> Iterator[str]:
-    body = as_body(row)
+def _items(row: AnyRow, name: str) -> Generator[str, None, list[str] | None]:
+    """Return the ids in a stored body; None, and a finding, if it cannot be read."""
     try:
-        items = [item.id for item in parse_text(_DECODER.decode, body.raw()).items]
+        return [item.id for item in parse_text(_DECODER.decode, as_body(row).raw()).items]
     except (BodyError, ValueError, RecursionError) as error:
-        yield f"The stored response of call {row.call_id} cannot be read: {error}."
+        yield f"{name} cannot be read: {error}."
+        return None
+
+
+def _response(row: AnyRow, fetched: set[str], missing: set[str]) -> Iterator[str]:
+    name = f"The stored response of call {row.call_id}"
+    if (items := (yield from _items(row, name))) is None:
         return
-    if len(body.data) != row.stored_bytes:
-        length = count(len(body.data), "byte")
-        yield f"The stored response of call {row.call_id} is {length} long, not {row.stored_bytes}."
-    if len(items) != body.item_count:
-        yield f"The stored response of call {row.call_id} holds {count(len(items), 'item')}, not {body.item_count}."
+    if len(row.body) != row.stored_bytes:
+        yield f"{name} is {count(len(row.body), 'byte')} long, not {row.stored_bytes}."
+    if len(items) != row.item_count:
+        yield f"{name} holds {count(len(items), 'item')}, not {row.item_count}."
     for video_id in sorted(fetched.difference(items))[:MAX_EXAMPLES]:
         yield f"{video_id} is fetched by call {row.call_id}, but does not stand in its response."
     for video_id in sorted(missing.intersection(items))[:MAX_EXAMPLES]:
@@ -295,13 +289,10 @@ def _ids_of(db: Connection, call_id: int) -> set[str]:
 
 
 def _statistics_body(row: AnyRow, ids: set[str]) -> Iterator[str]:
-    body = as_body(row)
-    try:
-        items = {item.id for item in parse_text(_DECODER.decode, body.raw()).items}
-    except (BodyError, ValueError, RecursionError) as error:
-        yield f"The stored statistics of call {row.of_call} cannot be read: {error}."
+    name = f"The stored statistics of call {row.of_call}"
+    if (items := (yield from _items(row, name))) is None:
         return
-    if len(body.data) != row.stored_bytes or len(items) != body.item_count:
-        yield f"The stored statistics of call {row.of_call} are not of the size that was noted."
-    for video_id in sorted(items - ids)[:MAX_EXAMPLES]:
+    if len(row.body) != row.stored_bytes or len(set(items)) != row.item_count:
+        yield f"{name} are not of the size that was noted."
+    for video_id in sorted(set(items) - ids)[:MAX_EXAMPLES]:
         yield f"{video_id} has statistics of call {row.of_call}, but is not fetched by it."

@@ -57,17 +57,6 @@ def open_reader(url: str, snapshot: str | None = None) -> SqliteReader | Postgre
     return reader
 
 
-def may_write(url: str) -> bool:
-    """Whether this user may change the ledger, on a server."""
-    return bool(postgres("migrate", url).may_write(url))
-
-
-def server_risk(url: str) -> str | None:
-    """The setting of the server, if any, that could lose committed data."""
-    risk: str | None = postgres("migrate", url).risk(url)
-    return risk
-
-
 def postgres(module: str, url: str) -> ModuleType:
     """Import a module of the PostgreSQL ledger. Raises LedgerUnusable where the extra is not installed."""
     from importlib import import_module

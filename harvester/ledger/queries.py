@@ -324,23 +324,10 @@ def as_progress(states: Sequence[AnyRow], days: Sequence[AnyRow], pruned: Sequen
 
 
 def as_day(row: AnyRow) -> QuotaDay:
-    """Make a QuotaDay of a row."""
-    return QuotaDay(
-        day=date.fromisoformat(row.day),
-        units_limit=row.units_limit,
-        units=row.units_reserved,
-        calls=row.calls,
-        ok=row.calls_ok,
-        failed=row.calls_failed,
-        abandoned=row.calls_abandoned,
-        fetched=row.videos_fetched,
-        missing=row.videos_missing,
-        raw_bytes=row.raw_bytes,
-        stored_bytes=row.stored_bytes,
-        closed_by_server_at=moment(row.closed_by_server_at) if row.closed_by_server_at else None,
-        elsewhere=row.units_elsewhere,
-        listed=row.calls_listed,
-    )
+    """Make a QuotaDay of a row, whose columns stand in the order of its fields."""
+    day, *counts, closed_at, elsewhere, _, listed = row
+    closed_by_server_at = moment(closed_at) if closed_at else None
+    return QuotaDay(date.fromisoformat(day), *counts, closed_by_server_at, elsewhere, listed)  # type: ignore[call-arg]
 
 
 def as_record(kind: type[T], row: AnyRow) -> T:

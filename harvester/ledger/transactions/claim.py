@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from harvester.ledger.transactions.quota_days import reserve
-from harvester.ledger.transactions.transaction import Transaction, instant, without_gaps
+from harvester.ledger.transactions.transaction import Transaction, instant, moves_of
 from harvester.model import BATCH_SIZE, Batch, Budget, Denied
 
 
@@ -108,7 +108,7 @@ def _open(tx: Transaction, claims: Sequence[Claim], batches: Sequence[_Picked]) 
     if full and last - first + 1 == ids and calls[-1] - calls[0] + 1 == len(calls):
         tx.later(tx.sql.CLAIM_RANGE, moved=ids, first=first, last=last, call=calls[0])
     else:
-        moves = [move for call_id, at in zip(calls, positions, strict=True) for move in without_gaps(at, call_id)]
+        moves = [move for call_id, at in zip(calls, positions, strict=True) for move in moves_of(at, call_id)]
         tx.move_later(tx.sql.CLAIM, moves, ids)
     tx.count(pending=-ids, claimed=ids)
     return [

@@ -13,7 +13,7 @@ from harvester.ledger.transactions.claim import first_batch, open_calls
 from harvester.ledger.transactions.quota_days import reserve
 from harvester.ledger.transactions.requeue import delete_responses, prune
 from harvester.ledger.transactions.settle import Settlement, close_good, count_good, store
-from harvester.ledger.transactions.transaction import Transaction, instant, moves_of, one_by_one
+from harvester.ledger.transactions.transaction import Transaction, instant, moves_of
 from harvester.model import Batch, BatchKind, Budget, Denied, VideoState
 
 
@@ -72,7 +72,7 @@ def _replace_response(tx: Transaction, settlement: Settlement) -> bool:
     if not close_good(tx, [settlement]):
         return False
     store(tx, [settlement])
-    missing = one_by_one(settlement.missing, old_call)
+    missing = [(position, position, old_call) for position in settlement.missing]
     if missing:
         tx.move_later(tx.sql.RENEW, missing, state=int(VideoState.MISSING), new_call=batch.call_id)
     whole = moves_of(batch.positions, old_call)

@@ -12,8 +12,11 @@ from datetime import datetime
 
 from harvester.ledger.transactions.claim import open_calls
 from harvester.ledger.transactions.quota_days import reserve
-from harvester.ledger.transactions.transaction import SPARSE, Transaction, instant, moves_of, one_by_one
+from harvester.ledger.transactions.transaction import Transaction, instant, moves_of
 from harvester.model import Batch, BatchKind, Body, Budget, Denied, GiveBack, Outcome, VideoState
+
+_SPARSE = 4
+"""Where the ids lie further apart than this, they are named by their ranges: reading over the gaps costs more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +80,13 @@ def store(tx: Transaction, settled: Sequence[Settlement]) -> None:
 
 def _settle_ids(tx: Transaction, settled: Sequence[Settlement]) -> None:
     """Mark ids as missing first; then those still claimed as fetched."""
-    missing = [move for one in settled for move in one_by_one(one.missing, one.batch.call_id)]
+    missing = [(position, position, one.batch.call_id) for one in settled for position in one.missing]
     if missing:
         tx.move_later(tx.sql.SETTLE, missing, len(missing), state=int(VideoState.MISSING))
     total = sum(len(one.batch) for one in settled)
     first = min(one.batch.positions[0] for one in settled)
     last = max(one.batch.positions[-1] for one in settled)
-    if last - first < SPARSE * total:
+    if last - first < _SPARSE * total:
         calls = [one.batch.call_id for one in settled]
         tx.later(tx.sql.SETTLE_REST, moved=total - len(missing), first=first, last=last, calls=calls)
     else:

@@ -15,9 +15,6 @@ from harvester.model import Bucket
 Move = tuple[int, int, int]
 """A range of positions whose ids belong, or will belong, to a call: first, last, call."""
 
-SPARSE = 4
-"""Where the ids of a batch lie further apart than this, they are named one by one instead of as a range."""
-
 Row = tuple[Any, ...]
 
 Lock = Literal["adding", "taking halves"]
@@ -185,23 +182,6 @@ def _add(sums: dict[str, int], changes: Mapping[str, int]) -> None:
 
 
 def moves_of(positions: Sequence[int], call_id: int) -> list[Move]:
-    """The ids of a call at these positions, as a range or one by one.
-
-    A range costs less, unless the ids lie so far apart that reading over the gaps costs more. Ids in the gaps belong to
-    other calls, and the moving statements leave them out.
-    """
-    first, last = positions[0], positions[-1]
-    if last - first < SPARSE * len(positions):
-        return [(first, last, call_id)]
-    return one_by_one(positions, call_id)
-
-
-def one_by_one(positions: Sequence[int], call_id: int) -> list[Move]:
-    """The ids of a call at these positions, each as a range of its own."""
-    return [(position, position, call_id) for position in positions]
-
-
-def without_gaps(positions: Sequence[int], call_id: int) -> list[Move]:
     """The ids of a call as ranges without gaps: another transaction may be claiming the ids in the gaps."""
     if positions[-1] - positions[0] == len(positions) - 1:
         return [(positions[0], positions[-1], call_id)]
