@@ -18,8 +18,7 @@ from harvester.errors import ConfigError, InconsistentLedger
 from harvester.ledger.open import open_ledger, open_reader, prepare
 from harvester.model import BATCH_SIZE, BatchKind, FailedId, FaultCount, Progress, Stored, VideoState
 from harvester.protected import Protected, protected_by
-from harvester.report.history import history_of
-from harvester.report.results import DryRun, Due, Overview
+from harvester.report.results import DryRun, Due, Overview, history_of
 from harvester.report.summary import refuse_without_ids, summarize
 from harvester.support.api_key import api_key
 from harvester.support.ledger_url import has_password, source_name

@@ -69,7 +69,7 @@ class Program(click.Group):
     def _show(self, ctx: click.Context, message: str) -> None:
         import traceback
 
-        from harvester.cli.shared.console import coloured, fold
+        from harvester.cli.shared.console import echo_styled, fold
         from harvester.cli.shared.logs import error_line, for_programs, safe
 
         options = ctx.find_object(GlobalOptions)
@@ -80,7 +80,7 @@ class Program(click.Group):
         click.echo(safe(trace), err=True, nl=False)
         heading = "Error:"
         folded = fold(f"{heading} {safe(message)}", sys.stderr).removeprefix(heading)
-        coloured(heading, folded, "red", err=True)
+        echo_styled(heading, folded, fg="red", err=True)
 
 
 GLOBAL_OPTIONS = (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harvester.cli.shared.console import coloured, fold
+from harvester.cli.shared.console import echo_styled, fold
 from harvester.cli.shared.global_options import GlobalOptions
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ def _show(finding: Finding) -> None:
 
     what = finding.what if finding.what.endswith((".", "!", "?")) else f"{finding.what}."
     line = f"{finding.level:<8} {finding.check:<10} {safe(' '.join((what, finding.next_step)).strip())}"
-    coloured(finding.level, fold(line, sys.stdout, indent=20).removeprefix(finding.level), COLOURS[finding.level])
+    rest = fold(line, sys.stdout, indent=20).removeprefix(finding.level)
+    echo_styled(finding.level, rest, fg=COLOURS[finding.level])
 
 
 def _print_json(findings: Sequence[Finding], offline: bool) -> None:

@@ -15,14 +15,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from harvester.config import Config
 from harvester.doctor import settings
 from harvester.doctor.finding import Finding, Level, exit_code, warning
 from harvester.doctor.settings import versions
-
-if TYPE_CHECKING:
-    from harvester.config import Config
 
 __all__ = ["Finding", "Level", "examine", "exit_code", "versions"]
 

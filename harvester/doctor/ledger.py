@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from harvester.app import Harvester
+from harvester.config import Config
 from harvester.doctor.finding import SET_THE_CLOCK, Finding, misconfigured, ok, problem, warning
 from harvester.errors import HarvesterError, LedgerUnavailable
 from harvester.ledger.open import check, postgres
 from harvester.ledger.sqlite.health import quick_look
+from harvester.report.results import Overview
 from harvester.report.summary import OTHER_IDS, Summary
 from harvester.report.wording import size
 from harvester.support.sanitize import count, shown
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from harvester.config import Config
-    from harvester.report.results import Overview
 
 
 def check_ledger(config: Config) -> tuple[Finding, Overview | None]:

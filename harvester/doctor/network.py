@@ -6,13 +6,15 @@ import asyncio
 import time
 from datetime import datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import aiohttp
 
 from harvester import quota
 from harvester._version import __version__
+from harvester.app import Harvester
+from harvester.config import Config
+from harvester.crawl.run_report import RunReport
 from harvester.doctor.finding import SET_THE_CLOCK, Finding, misconfigured, ok, problem, warning
 from harvester.errors import ApiUnavailable, HarvesterError
 from harvester.model import Verdict
@@ -21,9 +23,6 @@ from harvester.support.sanitize import count, shown
 from harvester.youtube.advice import advice
 from harvester.youtube.classify import date_of
 from harvester.youtube.network_errors import NETWORK_FAULTS, outcome_of
-
-if TYPE_CHECKING:
-    from harvester.config import Config
 
 PATIENCE_SECONDS = 10.0
 TOLERATED_SECONDS = 30.0
@@ -66,9 +65,6 @@ def check_clock(config: Config) -> Finding:
 
 def check_call(config: Config) -> Finding:
     """Make one call of the crawl: its units are reserved before it is sent, and its answer is stored."""
-    from harvester.app import Harvester
-    from harvester.crawl.run_report import RunReport
-
     report = RunReport()
     try:
         asyncio.run(Harvester(config).run(report, max_calls=1))

@@ -9,17 +9,15 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from harvester._version import __version__
+from harvester.config import Config
 from harvester.doctor.finding import Finding, misconfigured, ok, problem, warning
 from harvester.errors import HarvesterError
+from harvester.support.api_key import api_key, api_key_file
 from harvester.support.sanitize import shown
-
-if TYPE_CHECKING:
-    from harvester.config import Config
 
 PACIFIC = "America/Los_Angeles"
 """Not imported from `quota`, whose import fails if the zone is missing."""
@@ -49,8 +47,6 @@ def check_config(path: Path | None, read: Callable[[], Config]) -> tuple[Finding
 
 def check_key(settings: Config | None) -> Finding:
     """Check whether there is a key that can be sent. Neither it nor its length is shown."""
-    from harvester.support.api_key import api_key, api_key_file
-
     try:
         value = api_key().get_secret_value()
     except HarvesterError as error:

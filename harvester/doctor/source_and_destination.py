@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import secrets
 from contextlib import closing
-from typing import TYPE_CHECKING
 
+from harvester.config import Config, ExportSettings
 from harvester.doctor.finding import Finding, ok, problem, warning
 from harvester.errors import HarvesterError
+from harvester.export import check_place
+from harvester.export.storage.destination import Destination
+from harvester.export.storage.open import folder_at, target_at
+from harvester.protected import protected_by
+from harvester.sources import read_ids
 from harvester.support.sanitize import escaped, shown
-
-if TYPE_CHECKING:
-    from harvester.config import Config, ExportSettings
-    from harvester.export.storage.destination import Destination
 
 IDS_LOOKED_AT = 100
 TINY = b"harvester doctor wrote this to see that it can, and removes it.\n"
@@ -25,8 +26,6 @@ def is_remote(uri: str | None) -> bool:
 
 def check_source(config: Config) -> Finding:
     """Check whether the source's first rows can be read, and hold ids."""
-    from harvester.sources import read_ids
-
     settings = config.source
     uri = settings.uri
     if uri is None:
@@ -53,9 +52,6 @@ def check_export(config: Config) -> Finding:
 
     Also check whether an export would replace what is there. That completes an interrupted export, as an export does.
     """
-    from harvester.export import check_place
-    from harvester.protected import protected_by
-
     settings = config.export
     try:
         protected_by(config).refuse_export(settings)
@@ -78,8 +74,6 @@ def check_export(config: Config) -> Finding:
 
 def _beside(settings: ExportSettings, suffix: str) -> Destination:
     """Return an unused place, with the settings' encryption and ACL, so that these are tried too."""
-    from harvester.export.storage.open import folder_at, target_at
-
     if settings.max_part_bytes is not None:
         return folder_at(settings.uri, settings).beside(suffix)
     return target_at(settings.uri, settings).beside(suffix)

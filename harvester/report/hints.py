@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import TYPE_CHECKING
 
+from harvester.config import QuotaSettings
 from harvester.model import QuotaDay, RunRecord
 from harvester.quota import RESET_GRACE, quota_day
 from harvester.report.wording import utc
 from harvester.support.sanitize import count
-
-if TYPE_CHECKING:
-    from harvester.config import QuotaSettings
 
 DAYS = 7
 """Newest quota days that are compared: an older wrong setting may have been corrected since."""

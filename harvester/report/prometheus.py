@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -19,12 +18,9 @@ from harvester._version import __version__
 from harvester.listing import ListingState
 from harvester.model import RunRecord
 from harvester.report.listings import Listings
+from harvester.report.results import History, Overview
 from harvester.report.summary import Summary
 from harvester.support.sanitize import shown
-
-if TYPE_CHECKING:
-    from harvester.report.history import History
-    from harvester.report.results import Overview
 
 MARK = b"# HELP harvester_build_info "
 """Identifies such a file, of every version."""

@@ -6,21 +6,18 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harvester import quota
+from harvester.config import QuotaSettings
 from harvester.errors import ConfigError
-from harvester.listing import REMOVED
+from harvester.listing import REMOVED, ListingRecord
 from harvester.model import BATCH_SIZE, Progress, QuotaDay, VideoState
 from harvester.report.days import settled_a_day
 from harvester.report.hints import price_hint
 from harvester.report.listings import NO_LISTINGS, Listings
 from harvester.report.listings import as_json as listings_as_json
 from harvester.report.wording import iso_utc
-
-if TYPE_CHECKING:
-    from harvester.config import QuotaSettings
-    from harvester.listing import ListingRecord
 
 OTHER_IDS = "Take them out: harvester remove --invalid. Then load the right column: harvester load SOURCE --column NAME"
 MAX_DAYS_AHEAD = 36_500

@@ -12,13 +12,13 @@ from harvester.model import Progress, Stored, VideoState
 from harvester.quota import SECONDS_PER_CALL, Plan
 from harvester.report.blocks import Block, Column, Line
 from harvester.report.listings import to_come
+from harvester.report.results import Check, DayReport, DryRun, Due
 from harvester.report.summary import OTHER_IDS, no_valid_ids
 from harvester.report.wording import EMPTY, size
 from harvester.support.sanitize import agree, count, escaped, shown
 
 if TYPE_CHECKING:
     from harvester.export import Manifest
-    from harvester.report.results import Check, DayReport, DryRun, Due
 
 _FIGURES = (Column(), Column(right=True), Column("dim"))
 

@@ -76,36 +76,31 @@ async def send_summary(settings: NotifySettings, summary: Mapping[str, Any]) -> 
 
 async def post(url: str, body: bytes, content_type: str) -> str | None:
     """Post `body`, at most TRIES times. Returns None or what went wrong the last time; raises no network error."""
-    problem: str | None = None
-    for _ in range(TRIES):
-        if (problem := await _post(url, body, content_type)) is None:
-            break
-    return problem
-
-
-async def _post(url: str, body: bytes, content_type: str) -> str | None:
     import aiohttp
     from yarl import URL
 
+    problem = None
     headers = {"Content-Type": content_type, "User-Agent": f"harvester/{__version__}"}
-    timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
-    try:
-        proxy = proxy_for(url)
-        connector = aiohttp.TCPConnector(ssl=tls_context())
-        async with (
-            aiohttp.ClientSession(
-                connector=connector,
-                timeout=timeout,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                trust_env=False,
-                proxy=proxy.url if proxy is not None else None,
-            ) as session,
-            session.post(URL(url, encoded=True), data=body, headers=headers, allow_redirects=False) as response,
-        ):
-            return None if response.status < 300 else f"it answered {response.status}"
-    except ConfigError as error:
-        return error.what.rstrip(".")
-    except TimeoutError:
-        return f"no answer within {TIMEOUT_SECONDS:g} s"
-    except (aiohttp.ClientError, OSError, ValueError) as error:
-        return f"no connection ({type(error).__name__})"
+    for _ in range(TRIES):
+        try:
+            proxy = proxy_for(url)
+            async with (
+                aiohttp.ClientSession(
+                    connector=aiohttp.TCPConnector(ssl=tls_context()),
+                    timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS),
+                    cookie_jar=aiohttp.DummyCookieJar(),
+                    trust_env=False,
+                    proxy=proxy.url if proxy is not None else None,
+                ) as session,
+                session.post(URL(url, encoded=True), data=body, headers=headers, allow_redirects=False) as response,
+            ):
+                if response.status < 300:
+                    return None
+                problem = f"it answered {response.status}"
+        except ConfigError as error:
+            problem = error.what.rstrip(".")
+        except TimeoutError:
+            problem = f"no answer within {TIMEOUT_SECONDS:g} s"
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            problem = f"no connection ({type(error).__name__})"
+    return problem

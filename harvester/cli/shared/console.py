@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -30,15 +30,10 @@ def warn_of_clock(harvester: Harvester) -> None:
         logging.getLogger(__name__).warning("%s", hint)
 
 
-def coloured(text: str, rest: str, colour: str, *, err: bool = False) -> None:
-    """Print `text` in a colour and the rest after it."""
-    _echo(click.style(text, fg=colour) + rest, err=err)
-
-
-def _echo(text: str, *, err: bool = False) -> None:
-    """Print `text`. click detects terminals, but ignores NO_COLOR and TERM=dumb."""
+def echo_styled(text: str, rest: str = "", *, err: bool = False, **style: Any) -> None:
+    """Print `text` in a style of click's, and the rest after it. click itself ignores NO_COLOR and TERM=dumb."""
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM", "").lower() in ("dumb", "unknown")
-    click.echo(text, err=err, color=False if plain else None)
+    click.echo(click.style(text, **style) + rest, err=err, color=False if plain else None)
 
 
 def fold(text: str, stream: TextIO, indent: int = 0) -> str:
@@ -80,11 +75,11 @@ def result_columns() -> int:
     return shutil.get_terminal_size().columns if on_terminal() else PIPE_COLUMNS
 
 
-def plain_console() -> Console:
+def plain_console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
     # Without highlighting, which would colour numbers, and without markup: text is shown as it is.
-    return Console(highlight=False, markup=False, emoji=False)
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
 
 
 def show_rows(
@@ -111,7 +106,7 @@ def show_next(step: str, verbosity: int, began: float | None = None) -> None:
     if began is not None:
         step = f"Took {elapsed(time.monotonic() - began)}. {step}".rstrip()
     if verbosity >= 0:
-        _echo(click.style(fold(step, sys.stdout), bold=True))
+        echo_styled(fold(step, sys.stdout), bold=True)
 
 
 def show(*result: Line | Block | Screen) -> None:

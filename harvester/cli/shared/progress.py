@@ -10,8 +10,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
+from harvester.cli.shared.console import plain_console
 from harvester.report.figures import Figures, Rate, advanced, duration
 from harvester.support.progress import Advance, ProgressCallback, no_progress
 
@@ -27,17 +28,6 @@ BAR_COLUMNS = 20
 MIN_COLUMNS_FOR_A_BAR = 60
 
 
-class Display(Protocol):
-    """Where figures are shown."""
-
-    seconds: float
-    """Seconds between two updates."""
-    redraws: bool
-    """Whether new figures replace the previous ones."""
-
-    def show(self, figures: Figures) -> None: ...
-
-
 @contextmanager
 def progress(task: str, noun: str, verbosity: int = 0) -> Iterator[ProgressCallback]:
     """Show on stderr how far `task` is, counted in `noun` (singular): done of total, bytes, rate and time left."""
@@ -51,7 +41,7 @@ def display(task: str, verbosity: int = 0) -> Iterator[Display | None]:
     if verbosity < 0:
         yield None
     elif (console := _terminal()) is None:
-        yield _Lines(task)
+        yield Display(task)
     else:
         from rich.live import Live
 
@@ -68,9 +58,7 @@ def _terminal() -> Console | None:
 
     if not sys.stderr.isatty() or for_programs():
         return None
-    from rich.console import Console
-
-    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    console = plain_console(stderr=True)
     return console if console.is_interactive and not console.is_dumb_terminal else None
 
 
@@ -94,19 +82,18 @@ class _Throttled:
         self._display.show(advanced(advance, self._noun, rate, byte_rate))
 
 
-class _Lines:
-    """A display that writes log lines."""
+class Display:
+    """Shows figures as log lines, `seconds` apart. `redraws`: whether new figures replace the previous ones."""
 
     def __init__(self, task: str) -> None:
         self._task, self.seconds, self.redraws = task, LINE_SECONDS, False
 
     def show(self, figures: Figures) -> None:
-        left = "" if figures.seconds_left is None else f", {duration(figures.seconds_left)} left"
-        log.info("%s: %s%s", self._task, ", ".join(figures.parts), left)
+        log.info("%s: %s%s", self._task, ", ".join(figures.parts), _left(figures))
 
 
-class _Line:
-    """A display on one line of a terminal, as far as it fits. rich redraws it four times a second."""
+class _Line(Display):
+    """Shows them on one line of a terminal, as far as they fit. rich redraws it four times a second."""
 
     def __init__(self, task: str) -> None:
         self._task, self.seconds, self.redraws = task, DRAW_SECONDS, True
@@ -138,13 +125,17 @@ class _Line:
                 )
             )
             width -= BAR_COLUMNS + 1
-        left = "" if self._figures.seconds_left is None else f", {duration(self._figures.seconds_left)} left"
+        left = _left(self._figures)
         cells.append(_fitting(self._figures.parts, width - len(self._task) - 1 - len(left)) + left)
         line = Table.grid(padding=(0, 1, 0, 0))
         for _ in cells:
             line.add_column(no_wrap=True, overflow="crop")
         line.add_row(*cells)
         yield line
+
+
+def _left(figures: Figures) -> str:
+    return "" if figures.seconds_left is None else f", {duration(figures.seconds_left)} left"
 
 
 def _fitting(parts: tuple[str, ...], width: int) -> str:

@@ -46,15 +46,8 @@ def _columns(failed: FailedId, form: str | None) -> str:
 
 def _json(failed: FailedId) -> str:
     # json.dumps escapes all but ASCII, so nothing affects a terminal.
-    return json.dumps(
-        {
-            "id": failed.video_id,
-            "reason": failed.reason,
-            "http_status": failed.http_status,
-            "failed_at": iso_utc(failed.failed_at),
-            "attempts": failed.attempts,
-        }
-    )
+    record = failed._asdict() | {"failed_at": iso_utc(failed.failed_at)}
+    return json.dumps({"id": record.pop("video_id")} | record)
 
 
 HEADINGS = ("load", "when (UTC)", "rows", "new", "invalid", "removed", "source")

@@ -18,7 +18,7 @@ from harvester.report.days import Course
 from harvester.report.figures import Outlook
 from harvester.report.listings import Listings, how_far, name_of
 from harvester.report.next_steps import NO_VIDEOS, SETTLED, next_step, steps
-from harvester.report.page.tiles import tiles
+from harvester.report.page.render import tiles
 from harvester.report.results import Overview
 from harvester.report.screen import Screen
 from harvester.report.summary import Summary, summarize

@@ -12,7 +12,7 @@ from harvester.config import QuotaSettings
 from harvester.ledger.load_records import LoadRecord
 from harvester.model import Progress, QuotaDay, RunRecord, VideoState
 from harvester.report.days import Course, plan_course
-from harvester.report.page.tiles import tiles
+from harvester.report.page.render import tiles
 from harvester.report.results import Overview
 from harvester.report.summary import summarize
 from harvester.report.verdict import Status, Verdict, verdict
