@@ -90,7 +90,7 @@ class Task:
             # A cluster has a worker for each processor.
             with in_one_process(), self._open() as reader:
                 self._see_that_nobody_wrote(reader)
-                return make(reader, order, _Telling(self.export, order.name, self.tell_seconds))
+                return make(reader, order, _telling(self.export, order.name, self.tell_seconds))
         except HarvesterError as error:
             from distributed import get_worker
 
@@ -126,19 +126,19 @@ class Task:
             )
 
 
-class _Telling:
-    """A progress callback on a worker, which reports to the exporting process through the scheduler."""
+def _telling(export: str, part: str, seconds: float) -> ProgressCallback:
+    """Return a callback for a worker, which reports to the exporting process through the scheduler."""
+    from distributed import get_worker
 
-    def __init__(self, export: str, part: str, seconds: float) -> None:
-        self._export, self._part, self._seconds = export, part, seconds
-        self._spoke = time.monotonic()
+    spoke = time.monotonic()
 
-    def __call__(self, advance: Advance) -> None:
-        from distributed import get_worker
+    def tell(advance: Advance) -> None:
+        nonlocal spoke
+        if (now := time.monotonic()) - spoke >= seconds:
+            spoke = now
+            get_worker().log_event(_TOPIC, (export, part, advance.done, advance.bytes))
 
-        if (now := time.monotonic()) - self._spoke >= self._seconds:
-            self._spoke = now
-            get_worker().log_event(_TOPIC, (self._export, self._part, advance.done, advance.bytes))
+    return tell
 
 
 class _Parts:

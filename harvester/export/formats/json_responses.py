@@ -16,37 +16,33 @@ PLAIN_AT_A_HOP, PACKED_AT_A_HOP = 8, 32
 
 
 def json_file(reader: LedgerReader, span: Span, counters: Counters) -> Iterator[bytes]:
-    """Yield the responses whose first id is in the span, as one array."""
-    return json_array(counters.over(reader.responses(span)))
-
-
-def json_gzip_file(reader: LedgerReader, span: Span, counters: Counters) -> Iterator[bytes]:
-    """The same, as a gzip file."""
-    return json_array_gzip(counters.over(reader.responses(span)))
-
-
-def json_array(responses: Iterable[StoredResponse]) -> Iterator[bytes]:
-    """Yield one UTF-8 JSON array of the decompressed bodies; `[]` without any.
+    """Yield the responses whose first id is in the span, decompressed, as one array; `[]` without any.
 
     Raises LedgerDamaged at the first body that is not what was stored.
     """
-    return _array(ahead(plain_body, responses, at_a_hop=PLAIN_AT_A_HOP), bytes)
+    return _array(plain_body, bytes, PLAIN_AT_A_HOP, counters, reader.responses(span))
 
 
-def json_array_gzip(responses: Iterable[StoredResponse]) -> Iterator[bytes]:
-    """Yield `json_array` as a gzip file of concatenated members.
+def json_gzip_file(reader: LedgerReader, span: Span, counters: Counters) -> Iterator[bytes]:
+    """Yield the same as a gzip file of concatenated members.
 
     Bodies that were received as gzip are copied: compressing them again would cost more than the rest of an export. All
     readers of gzip files read all members; a one-shot `zlib.decompressobj`, and curl and some browsers with
     `Content-Encoding: gzip`, stop after the first. Raises LedgerDamaged at the first body that is not what was stored.
     """
-    return _array(ahead(_gzip_body, responses, at_a_hop=PACKED_AT_A_HOP), gzip_member)
+    return _array(_gzip_body, gzip_member, PACKED_AT_A_HOP, counters, reader.responses(span))
 
 
-def _array(bodies: Iterator[bytes], pack: Callable[[bytes], bytes]) -> Iterator[bytes]:
+def _array(
+    body_of: Callable[[StoredResponse], bytes],
+    pack: Callable[[bytes], bytes],
+    at_a_hop: int,
+    counters: Counters,
+    responses: Iterable[StoredResponse],
+) -> Iterator[bytes]:
     opening, comma = pack(b"["), pack(b",")
     before = opening
-    for body in bodies:
+    for body in ahead(body_of, counters.over(responses), at_a_hop=at_a_hop):
         yield before
         yield body
         before = comma

@@ -186,7 +186,11 @@ class S3Target(Destination):
 
     def begin(self, client: S3Client, content_type: str) -> Upload:
         """Begin an upload, invisible before `finish`."""
-        return Upload.begin(client, self.bucket, self.key, self.options.headers(content_type))
+        place: dict[str, Any] = {"Bucket": self.bucket, "Key": self.key}
+        # S3 refuses parts with a checksum that was not announced.
+        expected: dict[str, Any] = {"ChecksumAlgorithm": "CRC32"} if wants_checksums(client) else {}
+        begun = client.create_multipart_upload(**place, **self.options.headers(content_type), **expected)
+        return Upload(client, place | {"UploadId": begun["UploadId"]})
 
     def finish(self, upload: Upload, written: DraftFile, condition: Condition = ANYTHING) -> None:
         """Complete the upload: the object appears."""

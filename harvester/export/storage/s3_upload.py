@@ -17,7 +17,7 @@ import logging
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -58,14 +58,6 @@ class Upload:
         self._checked = wants_checksums(client)
         self.upload_ref = upload_ref
         """Bucket, key and upload id, as arguments for the client."""
-
-    @classmethod
-    def begin(cls, client: S3Client, bucket: str, key: str, headers: dict[str, Any]) -> Self:
-        """Begin a multipart upload to a key, with the headers of the object."""
-        # S3 refuses parts with a checksum that was not announced.
-        expected: dict[str, Any] = {"ChecksumAlgorithm": "CRC32"} if wants_checksums(client) else {}
-        begun = client.create_multipart_upload(Bucket=bucket, Key=key, **headers, **expected)
-        return cls(client, {"Bucket": bucket, "Key": key, "UploadId": begun["UploadId"]})
 
     def send(self, parts: Iterable[bytearray], size: int, free: list[bytearray]) -> DraftFile:
         """Send the parts, each of `size` bytes except the last, several at a time, while the next one is filled.

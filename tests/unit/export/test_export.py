@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -21,11 +22,12 @@ from harvester._version import __version__
 from harvester.config import ExportSettings
 from harvester.errors import ConfigError, ExportIncomplete, LedgerDamaged, StorageUnavailable
 from harvester.export import Manifest, check_published, export
-from harvester.export.formats.json_responses import json_array, json_array_gzip
+from harvester.export.counters import Counters
+from harvester.export.formats.json_responses import json_file, json_gzip_file
 from harvester.export.manifest import from_json, to_json, without_secrets
 from harvester.export.storage.local_draft import FileDraft
 from harvester.ledger.load_records import LoadRecord
-from harvester.model import Body, StoredResponse, VideoState
+from harvester.model import EVERYTHING, Body, StoredResponse, VideoState
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
 FETCHED_AT = NOW - timedelta(hours=1)
@@ -65,6 +67,14 @@ def go(reader: MemoryReader, path: Path, compression: str = "none", **options: A
 
 def manifest_of(path: Path) -> Path:
     return path.with_name(path.name + ".manifest.json")
+
+
+def json_array(responses: list[StoredResponse]) -> Iterator[bytes]:
+    return json_file(SimpleNamespace(responses=lambda _: responses), EVERYTHING, Counters())  # type: ignore[arg-type]
+
+
+def json_array_gzip(responses: list[StoredResponse]) -> Iterator[bytes]:
+    return json_gzip_file(SimpleNamespace(responses=lambda _: responses), EVERYTHING, Counters())  # type: ignore[arg-type]
 
 
 class TestJson:

@@ -197,12 +197,8 @@ class _Cells:
         """Return the cells before the title."""
         snippet = video.snippet
         values = video.id, video.etag, video.kind, snippet.channelId, snippet.channelTitle
-        own, etag, kind, channel, title = values
-        made = f'"{own}","{etag}","{kind}",{snippet.publishedAt},"{channel}","{title}"'.encode()
-        if self._safe or None in values or snippet.publishedAt is None or made.count(b'"') != 2 * len(values):
-            own, etag, kind, channel, title = ["" if value is None else self._text(value) for value in values]
-            made = f"{own},{etag},{kind},{snippet.publishedAt or ''},{channel},{title}".encode()
-        return made
+        own, etag, kind, channel, title = ["" if value is None else self._text(value) for value in values]
+        return f"{own},{etag},{kind},{snippet.publishedAt or ''},{channel},{title}".encode()
 
     def localized(self, snippet: _Snippet, texts: bytes) -> bytes:
         """Return the cells of the localized title and description, which mostly are the `texts`."""
