@@ -35,9 +35,9 @@ class Folder(ABC):
         the parts, unless `force`.
         """
 
-    @abstractmethod
     def names(self) -> list[str]:
         """The names of the files in the folder, sorted, without hidden ones."""
+        return [name for name in self.files() if not name.startswith((".", "_"))]
 
     @abstractmethod
     def files(self) -> Mapping[str, ExistingFile]:

@@ -59,24 +59,16 @@ class LocalFolder(Folder):
         finally:
             draft.discard()
 
-    def names(self) -> list[str]:
-        with explained(self.path, "read"):
-            return [name for name in self.files() if not name.startswith((".", "_"))]
-
     def files(self) -> dict[str, ExistingFile]:
         """See Folder. Hidden ones too: a folder with them belongs to something else. Entries that are no files get a
         slash after the name, unlike any part."""
-        try:
-            with os.scandir(self.path) as entries:
-                found = {
-                    (e.name if e.is_file(follow_symlinks=False) else f"{e.name}/"): as_standing(
-                        e.stat(follow_symlinks=False)
-                    )
-                    for e in entries
-                }
-        except FileNotFoundError:
-            return {}
-        return dict(sorted(found.items()))
+        with explained(self.path, "read"), suppress(FileNotFoundError), os.scandir(self.path) as entries:
+            files = {
+                e.name if e.is_file(follow_symlinks=False) else f"{e.name}/": as_standing(e.stat(follow_symlinks=False))
+                for e in entries
+            }
+            return dict(sorted(files.items()))
+        return {}
 
     def file(self, name: str) -> LocalTarget:
         return LocalTarget(self.path / name)

@@ -13,16 +13,20 @@ from harvester.errors import HarvesterError, Overtaken
 from harvester.export.manifest import SUFFIX
 from harvester.export.storage.destination import Destination, DraftFile, ExistingFile, Meter, PublishedFile, overtaken
 from harvester.export.storage.s3_client import S3Options, as_header, connected, crc32, wants_checksums
-from harvester.export.storage.s3_condition import ANYTHING, Condition, conditionally, in_place_of, version
 from harvester.export.storage.s3_errors import explained, is_absence, is_refusal
 from harvester.export.storage.s3_upload import (
+    ANYTHING,
     MIB,
     PART_BYTES,
+    Condition,
     Upload,
     abort_all,
+    conditionally,
+    in_place_of,
     open_uploads,
     part_size,
     rechunk,
+    version,
 )
 
 if TYPE_CHECKING:

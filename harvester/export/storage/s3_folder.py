@@ -18,9 +18,17 @@ from harvester.export.storage.folder import Draft, Folder, Found
 from harvester.export.storage.ownership import NAMES_MANIFEST
 from harvester.export.storage.s3 import S3Target
 from harvester.export.storage.s3_client import CONNECTIONS, S3Options, connected
-from harvester.export.storage.s3_condition import in_place_of, version
 from harvester.export.storage.s3_errors import explained
-from harvester.export.storage.s3_upload import OpenUpload, Upload, abort_all, open_uploads, part_size, rechunk
+from harvester.export.storage.s3_upload import (
+    OpenUpload,
+    Upload,
+    abort_all,
+    in_place_of,
+    open_uploads,
+    part_size,
+    rechunk,
+    version,
+)
 from harvester.support.sanitize import shown
 
 if TYPE_CHECKING:
@@ -61,9 +69,6 @@ class S3Folder(Folder):
                 raise
             draft.discard()
             abort_all(client, self.bucket, begun_before)
-
-    def names(self) -> list[str]:
-        return list(self.files())
 
     def changing(self) -> ExistingFile | None:
         """Return the mark of an export that is changing the folder, if any."""

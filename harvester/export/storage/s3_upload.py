@@ -15,16 +15,15 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from harvester.errors import StorageUnavailable
-from harvester.export.storage.destination import DraftFile, Meter
+from harvester.export.storage.destination import DraftFile, ExistingFile, Meter, overtaken
 from harvester.export.storage.s3_client import CONNECTIONS, as_header, crc32, wants_checksums
-from harvester.export.storage.s3_condition import Condition, conditionally
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -44,6 +43,10 @@ IN_FLIGHT_BYTES = 36 * MIB
 
 OpenUpload: TypeAlias = tuple[str, str]
 """Key and upload id."""
+Condition: TypeAlias = Mapping[str, Any]
+"""Arguments for the operations that create an object."""
+ANYTHING: Condition = {}
+NOTHING: Condition = {"IfNoneMatch": "*"}
 
 
 class Upload:
@@ -116,6 +119,39 @@ class Upload:
             _compare(stored, checksum)
             completed["ChecksumCRC32"] = stored
         return completed, checksum
+
+
+def in_place_of(standing: ExistingFile | None) -> Condition:
+    """Return the condition that this object, or nothing, is there; no condition if the account may not read."""
+    if standing is None:
+        return NOTHING
+    return ANYTHING if standing.version is None else {"IfMatch": f'"{standing.version}"'}
+
+
+def version(etag: str) -> str:
+    """Return an ETag without quotation marks, which some stores add to some answers."""
+    return etag.strip('"')
+
+
+def conditionally(send: Callable[..., Any], condition: Condition, **arguments: Any) -> Any:
+    """Call an operation that creates an object, on a condition. Raises Overtaken if it does not hold.
+
+    Stores without conditions answer 501, and get the request without one; those that ignore conditions can't be
+    recognised. So each writer also reads before and after it, which leaves a gap of some milliseconds on such a store.
+    """
+    try:
+        return send(**arguments, **condition)
+    except ClientError as error:
+        if not condition:
+            raise
+        code = error.response.get("Error", {}).get("Code")
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        if status == 501 or code == "NotImplemented":
+            return send(**arguments)
+        gone = "IfMatch" in condition and code in ("NoSuchKey", "404")
+        if status == 412 or code in ("PreconditionFailed", "ConditionalRequestConflict") or gone:
+            raise overtaken(f"s3://{arguments['Bucket']}/{arguments['Key']}") from None
+        raise
 
 
 def _compare(stored: str, sent: bytes) -> None:
