@@ -19,7 +19,7 @@ from harvester.ledger.open import open_ledger, open_reader, prepare
 from harvester.model import BATCH_SIZE, BatchKind, FailedId, FaultCount, Progress, Stored, VideoState
 from harvester.protected import Protected, protected_by
 from harvester.report.results import DryRun, Due, Overview, history_of
-from harvester.report.summary import refuse_without_ids, summarize
+from harvester.report.summary import Summary, refuse_without_ids
 from harvester.support.api_key import api_key
 from harvester.support.ledger_url import has_password, source_name
 from harvester.support.progress import ProgressCallback, no_progress
@@ -123,7 +123,7 @@ class Harvester:
         async with open_ledger(self.config.ledger.url) as ledger:
             if self.config.discover.again:
                 await ledger.add_listings((), self._clock.now(), again=True)
-            before = summarize(await ledger.progress(), self.config.quota, self._clock.now())
+            before = Summary(await ledger.progress(), self.config.quota, self._clock.now())
             if not await ledger.has_listings():
                 refuse_without_ids(before)
             units = f"{before.remaining:,} of {count(before.daily_units, 'unit')}"
@@ -166,7 +166,7 @@ class Harvester:
     def dry_run(self, max_calls: int | None = None) -> DryRun:
         """Return the batches that a run would claim now. Reads only."""
         with self.reader() as reader:
-            summary = summarize(reader.progress(), self.config.quota, self._clock.now(), reader.listings())
+            summary = Summary(reader.progress(), self.config.quota, self._clock.now(), reader.listings())
             refuse_without_ids(summary)
             affordable = summary.remaining // summary.units_per_call
             most = affordable if max_calls is None else min(affordable, max_calls)
@@ -193,7 +193,7 @@ class Harvester:
         self, reader: SqliteReader | PostgresReader, progress: Progress, newest_runs: int, faults: Sequence[FaultCount]
     ) -> Overview:
         now, asked = self._clock.now(), self.config.youtube.asked
-        summary = summarize(progress, self.config.quota, now, reader.listings())
+        summary = Summary(progress, self.config.quota, now, reader.listings())
         runs, history = reader.runs(newest_runs), history_of(reader, self.config, summary.day)
         oldest, loads, others = reader.oldest_response(), reader.loads(), reader.other_parts(asked)
         return Overview(summary, runs, now, faults, oldest, loads, others, history)
@@ -208,9 +208,8 @@ class Harvester:
         from harvester.report.page.render import FAULTS, RUNS, render
 
         with self.reader() as reader:
-            progress = reader.progress()
-            overview = self._overview(reader, progress, RUNS, reader.faults(FAULTS))
-            return render(reader, self.config, overview, progress)
+            overview = self._overview(reader, reader.progress(), RUNS, reader.faults(FAULTS))
+            return render(reader, self.config, overview)
 
     def publish_page(self, uri: str, page: str | None = None, *, force: bool = False) -> None:
         """Write the report to a local path or `s3://bucket/key`. `force` also replaces what is no such report."""

@@ -39,9 +39,8 @@ def day_summary(
 
 
 def _figures(summary: Summary) -> dict[str, Any]:
-    today = summary.today
     names = ("calls", "ok", "failed", "abandoned", "units", "fetched", "missing")
-    return {"day": summary.day.isoformat()} | {name: getattr(today, name) if today else 0 for name in names}
+    return {"day": summary.day.isoformat()} | {name: getattr(summary.today, name) for name in names}
 
 
 def _today(summary: Summary) -> str:

@@ -67,9 +67,6 @@ class Listings:
         return f"{pages}; {count(self.total('found'), 'id')} found, {self.total('new'):,} new"
 
 
-NO_LISTINGS = Listings()
-
-
 def to_read(listings: Listings) -> str:
     """Say how many are to be read; empty if none is."""
     if not (unfinished := len(listings.unfinished)):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -15,7 +14,7 @@ from harvester.listing import REMOVED, ListingRecord
 from harvester.model import BATCH_SIZE, Progress, QuotaDay, VideoState
 from harvester.report.days import settled_a_day
 from harvester.report.hints import price_hint
-from harvester.report.listings import NO_LISTINGS, Listings
+from harvester.report.listings import Listings
 from harvester.report.listings import as_json as listings_as_json
 from harvester.report.wording import iso_utc
 
@@ -24,47 +23,65 @@ MAX_DAYS_AHEAD = 36_500
 """Later dates are meaningless, and Python has none after the year 9999."""
 
 
-@dataclass(frozen=True, slots=True)
 class Summary:
-    """The figures of `harvester status`. Units are API quota units; sizes are bytes."""
+    """The figures of `harvester status`, ahead from the quota day of `now`. Units are API quota units, sizes bytes."""
 
-    videos: dict[VideoState, int]
-    total: int
-    calls: int
-    calls_ok: int
-    calls_failed: int
-    calls_abandoned: int
-    day: date
-    daily_units: int
-    units_per_call: int
-    spent: int
-    elsewhere: int
-    """Units that others spent, as entered by a person."""
-    remaining: int
-    closed_by_server: bool
-    resets_at: datetime
-    responses: int
-    raw_bytes: int
-    stored_bytes: int
-    percent: float
-    days_run: int
-    days_left: int
-    finishes_on: date
-    """At the pace that the quota allows."""
-    possible_a_day: int
-    """Ids that a whole day's units settle."""
-    settled_a_day: float
-    """Ids that the last days settled; 0 before the first."""
-    finishes_at_pace_on: date | None
-    """None if nothing was settled, the first day still has calls, or it is more than MAX_DAYS_AHEAD away."""
-    newest_day: date | None = None
-    """The last quota day that the ledger knows; later than `day` where a clock is or was wrong."""
-    today: QuotaDay | None = None
-    """The ledger's counts of `day`; None before its first call."""
-    price_hint: str = ""
-    """How the days contradict the set price, and what to set; empty if they don't."""
-    listings: Listings = NO_LISTINGS
-    """The channels and playlists."""
+    def __init__(
+        self, progress: Progress, settings: QuotaSettings, now: datetime, listings: Sequence[ListingRecord] = ()
+    ) -> None:
+        days = progress.days
+        self.progress = progress
+        self.videos = progress.videos
+        self.total = progress.total
+        self.asked_for = progress.asked_for
+        self.unsettled = progress.asked_for - progress.settled
+        self.percent = 100 * progress.settled / progress.asked_for if progress.asked_for else 0.0
+        self.calls = progress.calls
+        self.calls_ok = sum(day.ok for day in days)
+        self.calls_failed = sum(day.failed for day in days)
+        self.calls_abandoned = sum(day.abandoned for day in days)
+        self.responses = progress.responses
+        self.raw_bytes = sum(day.raw_bytes for day in days) - progress.pruned.raw_bytes
+        self.stored_bytes = sum(day.stored_bytes for day in days) - progress.pruned.stored_bytes
+        self.listings = Listings([each for each in listings if each.reason != REMOVED])
+        self.price_hint = price_hint(days, settings)
+        """How the days contradict the set price, and what to set; empty if they don't."""
+        self.newest_day = days[-1].day if days else None
+        """The last quota day that the ledger knows; later than `day` where a clock is or was wrong."""
+        self.day = quota.quota_day(now)
+        self.today = progress.day(self.day) or QuotaDay(self.day)
+        self.resets_at = quota.resets_at(now)
+        self.daily_units = settings.daily_units
+        self.units_per_call = settings.units_per_call
+        self.spent = self.today.units
+        self.elsewhere = self.today.elsewhere
+        """Units that others spent, as entered by a person."""
+        self.closed_by_server = self.today.closed_by_server_at is not None
+        self.remaining = self.today.remaining(settings.spendable_units)
+        self._look_ahead(settings.spendable_units // settings.units_per_call)
+
+    def _look_ahead(self, calls_a_day: int) -> None:
+        days, today = self.progress.days, self.today
+        calls_left_today = self.remaining // self.units_per_call
+        self.days_run = sum(1 for day in days if day.calls)
+        self.days_left = quota.days_to_finish(
+            self.unsettled, calls_left_today=calls_left_today, calls_a_day=calls_a_day
+        )
+        # Today counts as a day left only while it has calls left.
+        ahead = self.days_left - (1 if calls_left_today and self.days_left else 0)
+        self.finishes_on = self.day + timedelta(days=ahead)
+        """At the pace that the quota allows."""
+        self.possible_a_day = calls_a_day * BATCH_SIZE
+        """Ids that a whole day's units settle."""
+        self.settled_a_day = settled_a_day(days, self.day)
+        """Ids that the last days settled; 0 before the first."""
+        today_still = min(self.settled_a_day - today.fetched - today.missing, calls_left_today * BATCH_SIZE)
+        # A first day that is not over gives no pace.
+        whole_day_seen = bool(days) and (days[0].day < self.day or not calls_left_today)
+        at_pace = _at_pace(self.unsettled, self.settled_a_day, self.day, max(0.0, today_still))
+        # The pace cannot be higher than the quota allows now.
+        self.finishes_at_pace_on = max(self.finishes_on, at_pace) if whole_day_seen and at_pace else None
+        """None if nothing was settled, the first day still has calls, or it is more than MAX_DAYS_AHEAD away."""
 
     @property
     def percent_shown(self) -> float:
@@ -83,16 +100,6 @@ class Summary:
         return self.calls - self.calls_ok - self.calls_failed - self.calls_abandoned
 
     @property
-    def asked_for(self) -> int:
-        """Ids that can be sent to the API: all but the invalid ones."""
-        return self.total - self.videos[VideoState.INVALID]
-
-    @property
-    def unsettled(self) -> int:
-        """Ids that still have to be settled."""
-        return self.videos[VideoState.PENDING] + self.videos[VideoState.CLAIMED]
-
-    @property
     def no_valid_ids(self) -> str:
         """What is wrong if texts were loaded, none of them is a video id, and no listing will bring any; or empty."""
         return "" if self.listings.unfinished else no_valid_ids(self.total, self.videos)
@@ -101,59 +108,6 @@ class Summary:
     def is_done(self) -> bool:
         """Whether no id is left to settle, and no listing to read."""
         return not self.unsettled and not self.listings.unfinished
-
-
-def summarize(
-    progress: Progress, settings: QuotaSettings, now: datetime, listings: Sequence[ListingRecord] = ()
-) -> Summary:
-    """Sum `progress` up and look ahead from the quota day of `now`."""
-    day = quota.quota_day(now)
-    today = progress.day(day) or QuotaDay(day)
-    limit = settings.spendable_units
-    remaining = today.remaining(limit)
-    unsettled = progress.asked_for - progress.settled
-    calls_left_today = remaining // settings.units_per_call
-    calls_a_day = limit // settings.units_per_call
-    days_left = quota.days_to_finish(unsettled, calls_left_today=calls_left_today, calls_a_day=calls_a_day)
-    pace = settled_a_day(progress.days, day)
-    # Today counts as a day left only while it has calls left.
-    ahead = days_left - (1 if calls_left_today and days_left else 0)
-    finishes_on = day + timedelta(days=ahead)
-    today_still = max(0.0, min(pace - today.fetched - today.missing, calls_left_today * BATCH_SIZE))
-    # A first day that is not over gives no pace.
-    whole_day_seen = bool(progress.days) and (progress.days[0].day < day or not calls_left_today)
-    at_pace = _at_pace(unsettled, pace, day, today_still) if whole_day_seen else None
-    return Summary(
-        videos=progress.videos,
-        total=progress.total,
-        calls=progress.calls,
-        calls_ok=sum(d.ok for d in progress.days),
-        calls_failed=sum(d.failed for d in progress.days),
-        calls_abandoned=sum(d.abandoned for d in progress.days),
-        day=day,
-        daily_units=settings.daily_units,
-        units_per_call=settings.units_per_call,
-        spent=today.units,
-        elsewhere=today.elsewhere,
-        remaining=remaining,
-        closed_by_server=today.closed_by_server_at is not None,
-        resets_at=quota.resets_at(now),
-        responses=progress.responses,
-        raw_bytes=sum(d.raw_bytes for d in progress.days) - progress.pruned.raw_bytes,
-        stored_bytes=sum(d.stored_bytes for d in progress.days) - progress.pruned.stored_bytes,
-        percent=100 * progress.settled / progress.asked_for if progress.asked_for else 0.0,
-        days_run=sum(1 for d in progress.days if d.calls),
-        days_left=days_left,
-        finishes_on=finishes_on,
-        possible_a_day=calls_a_day * BATCH_SIZE,
-        settled_a_day=pace,
-        # The pace cannot be higher than the quota allows now.
-        finishes_at_pace_on=max(finishes_on, at_pace) if at_pace else None,
-        newest_day=progress.days[-1].day if progress.days else None,
-        today=today,
-        price_hint=price_hint(progress.days, settings),
-        listings=Listings([each for each in listings if each.reason != REMOVED]),
-    )
 
 
 def _at_pace(unsettled: int, pace: float, today: date, today_still: float) -> date | None:

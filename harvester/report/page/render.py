@@ -55,9 +55,9 @@ class Bucket(NamedTuple):
     calls: int
 
 
-def render(reader: LedgerReader, config: Config, overview: Overview, progress: Progress) -> str:
-    """The page, as one text of HTML. What `overview` and `progress` lack is read from the same snapshot."""
-    summary = overview.summary
+def render(reader: LedgerReader, config: Config, overview: Overview) -> str:
+    """The page, as one text of HTML. What `overview` lacks is read from the same snapshot."""
+    summary, progress = overview.summary, overview.summary.progress
     first = progress.days[0].day if progress.days else summary.day
     course = plan_course(overview.loads, first, progress.asked_for, summary.possible_a_day)
     judged = verdict(overview, course)
@@ -76,7 +76,7 @@ def render(reader: LedgerReader, config: Config, overview: Overview, progress: P
         progress=progress,
         verdict=judged,
         symbol=SYMBOLS[judged.status],
-        tiles=tiles(summary, progress),
+        tiles=tiles(summary),
         bar=_bar(progress),
         steps=[step for step in listed if step != judged.sentence],
         days=days,
@@ -125,21 +125,23 @@ class Tile(NamedTuple):
     note: str
 
 
-def tiles(summary: Summary, progress: Progress) -> list[Tile]:
+def tiles(summary: Summary) -> list[Tile]:
     """How much is done, when it ends, what today cost, and what was lost."""
     return [
-        Tile("Done", f"{summary.percent_shown:.1f}%", f"{progress.settled:,} of {count(progress.asked_for, 'id')}"),
-        _end(summary, progress),
+        Tile(
+            "Done", f"{summary.percent_shown:.1f}%", f"{summary.progress.settled:,} of {count(summary.asked_for, 'id')}"
+        ),
+        _end(summary),
         Tile("Units today", f"{summary.spent:,}", f"of {summary.daily_units:,}, {_rest_of_day(summary)}"),
         _lost(summary),
     ]
 
 
-def _end(summary: Summary, progress: Progress) -> Tile:
+def _end(summary: Summary) -> Tile:
     if not summary.unsettled and not summary.is_done:
         return Tile("Finishes on", "not known yet", to_read(summary.listings))
     if summary.is_done:
-        last = next((day.day for day in reversed(progress.days) if day.calls), summary.day)
+        last = next((day.day for day in reversed(summary.progress.days) if day.calls), summary.day)
         return Tile("Finished on", str(last), f"{count(summary.days_run, 'day')} run")
     at_best = f"at best on {summary.finishes_on}, {count(summary.days_left, 'day')} left"
     return Tile("Finishes on", str(summary.finishes_at_pace_on or summary.finishes_on), at_best)

@@ -21,7 +21,7 @@ from harvester.report.next_steps import NO_VIDEOS, SETTLED, next_step, steps
 from harvester.report.page.render import tiles
 from harvester.report.results import Overview
 from harvester.report.screen import Screen
-from harvester.report.summary import Summary, summarize
+from harvester.report.summary import Summary
 from harvester.report.verdict import Status, verdict
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
@@ -85,7 +85,7 @@ def test_many_are_summed_up_and_what_is_not_read_comes_first() -> None:
 def _summary(listings: list[ListingRecord], *, pending: int = 0, fetched: int = 0, spent: int = 0) -> Summary:
     videos = dict.fromkeys(VideoState, 0) | {VideoState.PENDING: pending, VideoState.FETCHED: fetched}
     days = (QuotaDay(NOW.date(), units=spent, calls=1, ok=1),) if spent else ()
-    return summarize(Progress(videos, days), QuotaSettings(), NOW, listings)
+    return Summary(Progress(videos, days), QuotaSettings(), NOW, listings)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_a_crawl_is_not_done_before_all_are_read() -> None:
 def test_the_summary_of_a_day_and_the_tiles_name_what_is_to_be_read() -> None:
     def texts(summary: Summary) -> tuple[str, str]:
         text: str = day_summary("crawl", "harvest.db", "budget spent", Overview(summary, [], NOW))["text"]
-        return text.splitlines()[2], tiles(summary, Progress(summary.videos, ()))[1].value
+        return text.splitlines()[2], tiles(summary)[1].value
 
     assert texts(_summary([HALF], fetched=5)) == ("1 listing is to be read, at least 300 pages.", "not known yet")
     assert texts(_summary([DONE], fetched=5)) == (SETTLED, "2026-11-23")

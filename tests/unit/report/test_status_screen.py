@@ -22,7 +22,7 @@ from harvester.report.days import settled_a_day
 from harvester.report.next_steps import ending
 from harvester.report.results import Overview
 from harvester.report.screen import REASONS, RUNS, Screen
-from harvester.report.summary import Summary, summarize
+from harvester.report.summary import Summary
 from harvester.report.wording import took
 
 DATA = Path(__file__).parent / "data" / "status"
@@ -46,9 +46,9 @@ def _in_paris(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def screen(path: Path, now: datetime = NOW, *, bar: bool = True) -> Screen:
     with SqliteReader(path) as reader:
-        summary = summarize(reader.progress(), QuotaSettings(), now)
+        summary = Summary(reader.progress(), QuotaSettings(), now)
         # How well gzip packs is not the screen's concern.
-        summary = replace(summary, stored_bytes=38_000 * summary.calls_ok, raw_bytes=190_000 * summary.calls_ok)
+        summary.stored_bytes, summary.raw_bytes = 38_000 * summary.calls_ok, 190_000 * summary.calls_ok
         return Screen(Overview(summary, reader.runs(RUNS), now, reader.faults(REASONS)), bar)
 
 
@@ -128,7 +128,7 @@ def test_pace_is_of_the_days_before_today() -> None:
 
 def seen(pending: int, *days: QuotaDay, units: int = 10_000) -> Summary:
     videos = dict.fromkeys(VideoState, 0) | {VideoState.PENDING: pending}
-    return summarize(Progress(videos, days), QuotaSettings(daily_units=units), NOW)
+    return Summary(Progress(videos, days), QuotaSettings(daily_units=units), NOW)
 
 
 def test_the_end_at_the_pace_seen() -> None:

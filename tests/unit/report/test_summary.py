@@ -15,7 +15,7 @@ from harvester.report import terminal
 from harvester.report.next_steps import next_step
 from harvester.report.results import Overview
 from harvester.report.screen import Screen
-from harvester.report.summary import Summary, as_json, summarize
+from harvester.report.summary import Summary, as_json
 
 NOW = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)
 TODAY = date(2026, 11, 23)
@@ -45,7 +45,7 @@ def progress(pending: int = 585_898, closed: bool = False, today: date = TODAY, 
 
 
 def summary(**changes: object) -> Summary:
-    return summarize(progress(**changes), QuotaSettings(), NOW)  # type: ignore[arg-type]
+    return Summary(progress(**changes), QuotaSettings(), NOW)  # type: ignore[arg-type]
 
 
 def test_the_documented_example_word_for_word() -> None:
@@ -92,7 +92,7 @@ def test_a_day_that_the_api_closed_has_nothing_left() -> None:
 
 
 def test_units_for_others_are_not_ours_to_spend() -> None:
-    ours = summarize(progress(units=5_000), QuotaSettings(reserve_units=4_000), NOW)
+    ours = Summary(progress(units=5_000), QuotaSettings(reserve_units=4_000), NOW)
     assert ours.remaining == 1_000
 
 
@@ -102,13 +102,13 @@ def test_a_finished_crawl_has_no_days_left() -> None:
 
 
 def test_an_empty_ledger_divides_by_nothing() -> None:
-    empty = summarize(Progress(dict.fromkeys(VideoState, 0), ()), QuotaSettings(), NOW)
+    empty = Summary(Progress(dict.fromkeys(VideoState, 0), ()), QuotaSettings(), NOW)
     assert (empty.percent, empty.total, empty.days_run, empty.days_left) == (0.0, 0, 0, 0)
 
 
 def test_invalid_ids_do_not_keep_a_crawl_from_being_done() -> None:
     videos = dict.fromkeys(VideoState, 0) | {VideoState.FETCHED: 10, VideoState.INVALID: 5}
-    assert summarize(Progress(videos, ()), QuotaSettings(), NOW).percent == 100.0
+    assert Summary(Progress(videos, ()), QuotaSettings(), NOW).percent == 100.0
 
 
 def shown(*renderables: object, width: int = 100) -> str:

@@ -14,7 +14,7 @@ from harvester.model import Progress, QuotaDay, RunRecord, VideoState
 from harvester.report.days import Course, plan_course
 from harvester.report.page.render import tiles
 from harvester.report.results import Overview
-from harvester.report.summary import summarize
+from harvester.report.summary import Summary
 from harvester.report.verdict import Status, Verdict, verdict
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
@@ -40,7 +40,7 @@ def progress(days: Sequence[QuotaDay], ids: int = IDS, failed: int = 0, invalid:
 
 
 def judged(counts: Progress, *runs: RunRecord, oldest: datetime | None = None) -> Verdict:
-    summary = summarize(counts, QuotaSettings(), NOW)
+    summary = Summary(counts, QuotaSettings(), NOW)
     first = counts.days[0].day if counts.days else DAY
     course = plan_course([], first, counts.asked_for, summary.possible_a_day)
     return verdict(Overview(summary, runs or (a_run("budget spent"),), NOW, oldest=oldest), course)
@@ -132,16 +132,14 @@ def test_ids_of_a_later_load_are_planned_from_its_day_on() -> None:
 
 def test_the_tiles_of_a_crawl_on_its_way_and_of_one_that_is_done() -> None:
     counts = progress([*days_before(2), a_day(DAY, 1_000, failed=5)], failed=2)
-    told = tiles(summarize(counts, QuotaSettings(), NOW), counts)
+    told = tiles(Summary(counts, QuotaSettings(), NOW))
     assert [tile.label for tile in told] == ["Done", "Finishes on", "Units today", "Failed or wasted"]
     assert [tile.value for tile in told] == ["14.6%", "2026-12-04", "275", "2 ids, 5 calls"]
     assert told[2].note == "of 10,000, reset at 08:00 UTC"
     done = progress(days_before(2), 2 * A_DAY)
-    told = tiles(summarize(done, QuotaSettings(), NOW), done)
+    told = tiles(Summary(done, QuotaSettings(), NOW))
     assert [(tile.label, tile.value) for tile in told[:2]] == [("Done", "100.0%"), ("Finished on", "2026-11-22")]
     nearly = progress(days_before(1), A_DAY + 1)
-    assert tiles(summarize(nearly, QuotaSettings(), NOW), nearly)[0].value == "99.9%"
+    assert tiles(Summary(nearly, QuotaSettings(), NOW))[0].value == "99.9%"
     closed = replace(a_day(DAY), closed_by_server_at=NOW)
-    assert tiles(summarize(progress([closed]), QuotaSettings(), NOW), progress([closed]))[2].note.endswith(
-        "closed by the API"
-    )
+    assert tiles(Summary(progress([closed]), QuotaSettings(), NOW))[2].note.endswith("closed by the API")
