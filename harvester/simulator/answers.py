@@ -1,6 +1,5 @@
 """Answers, faulty answers, and their counts."""
 
-import gzip
 import json
 import re
 from collections import Counter, defaultdict
@@ -11,7 +10,8 @@ from email.utils import format_datetime
 from itertools import islice
 from typing import Any, Literal
 
-from .content.render import gzipped_if
+from isal import isal_zlib
+
 from .content.style import Style
 from .errors import ERRORS, HTML_TYPE, JSON_TYPE, SIGN_IN_PAGE, ErrorAnswer
 
@@ -26,7 +26,7 @@ RETRY_AFTER_SECONDS = 1
 
 @dataclass(frozen=True)
 class Answer:
-    """Status, body as sent, and how the connection ends. `outcome` is how it is counted.
+    """Status, body, and how the connection ends. `outcome` is how it is counted.
 
     cut: half the body, then the connection closes. drop: it closes at once. hang: nothing for a minute. `page` names
     the page of a playlist in it.
@@ -36,16 +36,30 @@ class Answer:
     body: bytes
     outcome: str
     content_type: str = JSON_TYPE
-    gzipped: bool = False
+    compressible: bool = True
     retry_after: str | None = None
     delay_seconds: float = 0.0
     ending: Ending = "whole"
     page: str | None = None
 
+    def sent(self, *, gzipped: bool) -> bytes:
+        """Return the body as it is sent. Without compression, damaged gzip becomes damaged JSON."""
+        if not gzipped:
+            return _half_text(self.body) if self.outcome in ("cut_gzip", "bad_gzip") else self.body
+        packed = isal_zlib.compress(self.body, 1, 16 + isal_zlib.MAX_WBITS)
+        middle = len(packed) // 2
+        match self.outcome:
+            case "cut_gzip":
+                return packed[:middle]
+            case "bad_gzip":
+                spoilt = bytes(byte ^ 0x5A for byte in packed[middle : middle + 64])
+                return packed[:middle] + spoilt + packed[middle + 64 :]
+        return packed
 
-def error_answer(error: ErrorAnswer, outcome: str, *, gzipped: bool) -> Answer:
-    """Return an error as an answer, compressed if the client accepts that."""
-    return Answer(error.status, gzipped_if(gzipped, error.body), outcome, error.content_type, gzipped)
+
+def error_answer(error: ErrorAnswer, outcome: str) -> Answer:
+    """Return an error as an answer."""
+    return Answer(error.status, error.body, outcome, error.content_type)
 
 
 def faulty(name: str, good: Answer, now: datetime, unexpected: dict[str, Any]) -> Answer:
@@ -58,41 +72,29 @@ def faulty(name: str, good: Answer, now: datetime, unexpected: dict[str, Any]) -
     if error in ERRORS:
         until = format_datetime(now + timedelta(seconds=RETRY_AFTER_SECONDS), usegmt=True)
         retry_after = (until if as_date else str(RETRY_AFTER_SECONDS)) if waits else None
-        return replace(error_answer(ERRORS[error], name, gzipped=good.gzipped), retry_after=retry_after)
+        return replace(error_answer(ERRORS[error], name), retry_after=retry_after)
     if name in _ENDINGS:
         return replace(good, outcome=name, ending=_ENDINGS[name])
     if name == "slow":
         return replace(good, delay_seconds=SLOW_SECONDS)
-    return _damaged(name, good, unexpected)
+    match name:
+        case "empty_200":
+            return Answer(200, b"", name, compressible=False)
+        case "html_200":
+            return Answer(200, SIGN_IN_PAGE, name, HTML_TYPE, compressible=False)
+        case "cut_gzip" | "bad_gzip":
+            return replace(good, outcome=name)
+    return replace(good, outcome=name, body=_spoilt_json(name, good.body, unexpected))
 
 
 _KIND = re.compile(rb"youtube#(\w+)Response")
 _ENDINGS: dict[str, Ending] = {"drop": "drop", "hang": "hang", "cut_body": "cut"}
 
 
-def _damaged(name: str, good: Answer, unexpected: dict[str, Any]) -> Answer:
-    """A 200 with a damaged body."""
-    match name:
-        case "empty_200":
-            return Answer(200, b"", name)
-        case "html_200":
-            return Answer(200, SIGN_IN_PAGE, name, HTML_TYPE)
-        case "cut_gzip" if good.gzipped:
-            return replace(good, body=good.body[: len(good.body) // 2], outcome=name)
-        case "bad_gzip" if good.gzipped:
-            middle = len(good.body) // 2
-            spoilt = bytes(byte ^ 0x5A for byte in good.body[middle : middle + 64])
-            return replace(good, body=good.body[:middle] + spoilt + good.body[middle + 64 :], outcome=name)
-    plain = gzip.decompress(good.body) if good.gzipped else good.body
-    spoilt = _spoilt_json(name, plain, unexpected)
-    return replace(good, body=gzipped_if(good.gzipped, spoilt), outcome=name)
-
-
 def _spoilt_json(name: str, plain: bytes, unexpected: dict[str, Any]) -> bytes:
     match name:
-        # without compression, damaged gzip becomes damaged JSON
-        case "cut_json" | "cut_gzip" | "bad_gzip":
-            return plain[: len(plain) // 2].decode(errors="ignore").encode()
+        case "cut_json":
+            return _half_text(plain)
         case "wrong_kind":
             return _KIND.sub(_other_kind, plain, count=1)
     answer = json.loads(plain)
@@ -104,6 +106,10 @@ def _spoilt_json(name: str, plain: bytes, unexpected: dict[str, Any]) -> bytes:
         case _:
             raise KeyError(name)
     return Style().spell(answer)
+
+
+def _half_text(body: bytes) -> bytes:
+    return body[: len(body) // 2].decode(errors="ignore").encode()
 
 
 def _other_kind(match: re.Match[bytes]) -> bytes:

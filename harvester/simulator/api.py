@@ -106,19 +106,19 @@ class Api:
         now = self.clock.now()
         day = pacific_day(now)
         if (error := self._key_error(call)) is not None:
-            return error_answer(error, REFUSED, gzipped=call.gzipped)
+            return error_answer(error, REFUSED)
         if (error := self._quota_error(call, day)) is not None:
-            return error_answer(error, QUOTA, gzipped=call.gzipped)
+            return error_answer(error, QUOTA)
         self.content.day = (day - self._first_day).days
         try:
             _check_request(call)
             listed = self._listed(call)
         except Refusal as refusal:
-            return error_answer(refusal.error, REFUSED, gzipped=call.gzipped)
+            return error_answer(refusal.error, REFUSED)
         if call.method == VIDEOS:
             self.counts.asked(call.ids)
         if self._is_too_fast(now):
-            return error_answer(ERRORS["429_per_minute"], "429_per_minute", gzipped=call.gzipped)
+            return error_answer(ERRORS["429_per_minute"], "429_per_minute")
         return self._answer(call, listed, now)
 
     def _listed(self, call: Call) -> dict[str, Any] | None:
@@ -130,13 +130,13 @@ class Api:
     def _answer(self, call: Call, listed: dict[str, Any] | None, now: datetime) -> Answer:
         fault, outcome = self._fault(call)
         if fault in ERRORS:
-            return error_answer(ERRORS[fault], outcome, gzipped=call.gzipped)
+            return error_answer(ERRORS[fault], outcome)
         if listed is not None:
-            body = render_answer(self.content.style, listed, gzipped=call.gzipped, pretty=call.pretty)
+            body = render_answer(self.content.style, listed, pretty=call.pretty)
         else:
             render = render_statistics if call.method == STATISTICS else render_list
-            body = render(self.content, call.ids, call.parts, gzipped=call.gzipped, pretty=call.pretty)
-        good = Answer(200, body, GOOD, gzipped=call.gzipped, page=page_of(listed) if listed else None)
+            body = render(self.content, call.ids, call.parts, pretty=call.pretty)
+        good = Answer(200, body, GOOD, page=page_of(listed) if listed else None)
         return good if fault is None else faulty(fault, good, now, self._unexpected)
 
     def _key_error(self, call: Call) -> ErrorAnswer | None:

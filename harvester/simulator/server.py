@@ -109,7 +109,8 @@ class Simulator:
         return web.Response()
 
     async def _send_whole(self, request: web.Request, answer: Answer, call: Call) -> web.Response:
-        response = web.Response(status=answer.status, body=answer.body, headers=self._headers(answer))
+        body, headers = _written(answer, call)
+        response = web.Response(status=answer.status, body=body, headers=headers)
         if request.transport is not None:
             # writing then only ends when the last byte was passed to the peer's socket
             request.transport.set_write_buffer_limits(0)
@@ -123,26 +124,26 @@ class Simulator:
         return response
 
     async def _send_half(self, request: web.Request, answer: Answer, call: Call) -> web.StreamResponse:
-        response = web.StreamResponse(status=answer.status, headers=self._headers(answer))
-        response.content_length = len(answer.body)
+        body, headers = _written(answer, call)
+        response = web.StreamResponse(status=answer.status, headers=headers)
+        response.content_length = len(body)
         await response.prepare(request)
-        await response.write(answer.body[: len(answer.body) // 2])
+        await response.write(body[: len(body) // 2])
         self.api.counts.settle(answer, call.method)
         if request.transport is not None:
             request.transport.close()
         return response
 
-    def _headers(self, answer: Answer) -> dict[str, str]:
-        headers = {
-            "Content-Type": answer.content_type,
-            "Vary": "Origin, X-Origin, Referer",
-            "Server": "simulator",
-        }
-        if answer.gzipped:
-            headers["Content-Encoding"] = "gzip"
-        if answer.retry_after is not None:
-            headers["Retry-After"] = answer.retry_after
-        return headers
+
+def _written(answer: Answer, call: Call) -> tuple[bytes, dict[str, str]]:
+    """Return the body and the headers of an answer."""
+    gzipped = call.gzipped and answer.compressible
+    headers = {"Content-Type": answer.content_type, "Vary": "Origin, X-Origin, Referer", "Server": "simulator"}
+    if gzipped:
+        headers["Content-Encoding"] = "gzip"
+    if answer.retry_after is not None:
+        headers["Retry-After"] = answer.retry_after
+    return answer.sent(gzipped=gzipped), headers
 
 
 def control_routes(api: Api) -> list[web.RouteDef]:

@@ -4,41 +4,24 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from isal import isal_zlib
-
 from .style import PRETTY, Style
 from .templates import PARTS
 from .videos import Content
 
 _KIND = ("kind", b'"youtube#videoListResponse"')
-_LEVEL = 1
 _COUNTS = ("viewCount", "likeCount", "commentCount")
 
 
-def render_list(
-    content: Content,
-    ids: Sequence[str],
-    parts: Sequence[str] = PARTS,
-    *,
-    gzipped: bool = False,
-    pretty: bool = False,
-) -> bytes:
-    """Return the body of the answer to `ids`, in an order of its own; gzipped, it has the same content."""
+def render_list(content: Content, ids: Sequence[str], parts: Sequence[str] = PARTS, *, pretty: bool = False) -> bytes:
+    """Return the body of the answer to `ids`, in an order of its own."""
     items = list(content.items(answer_order(ids), parts))
     opening, closing = _around(content.style)
     etag, found = content.etag(ids, parts), len(items)
     body = opening % etag + content.style.comma.join(items) + closing % (found, found)
-    return gzipped_if(gzipped, PRETTY.document(json.loads(body)) if pretty else body)
+    return PRETTY.document(json.loads(body)) if pretty else body
 
 
-def gzipped_if(wanted: bool, body: bytes) -> bytes:
-    """Return the body, compressed if wanted."""
-    return isal_zlib.compress(body, _LEVEL, 16 + isal_zlib.MAX_WBITS) if wanted else body
-
-
-def render_statistics(
-    content: Content, ids: Sequence[str], parts: Sequence[str], *, gzipped: bool = False, pretty: bool = False
-) -> bytes:
+def render_statistics(content: Content, ids: Sequence[str], parts: Sequence[str], *, pretty: bool = False) -> bytes:
     """Return the body of `videos.batchGetStats`: each count is one more than in `videos.list`."""
     items = []
     for video_id in answer_order(ids):
@@ -47,16 +30,16 @@ def render_statistics(
             items.append({"kind": "youtube#videoStats", "etag": resource["etag"], "id": video_id, "statistics": counts})
     etag = content.etag(ids, [*parts, "batchGetStats"]).decode()
     answer = {"kind": "youtube#batchGetStatsResponse", "etag": etag, "items": items}
-    return gzipped_if(gzipped, (PRETTY if pretty else content.style).document(answer))
+    return (PRETTY if pretty else content.style).document(answer)
 
 
-def render_answer(style: Style, answer: dict[str, Any], *, gzipped: bool = False, pretty: bool = False) -> bytes:
+def render_answer(style: Style, answer: dict[str, Any], *, pretty: bool = False) -> bytes:
     """Return the body of an answer of `channels.list` or `playlistItems.list`, its keys in the style's order."""
     if style.kind_last:
         answer = {name: value for name, value in answer.items() if name != "kind"} | {"kind": answer["kind"]}
     if style.reverse and "items" in answer:
         answer = answer | {"items": [dict(reversed(item.items())) for item in answer["items"]]}
-    return gzipped_if(gzipped, (PRETTY if pretty else style).document(answer))
+    return (PRETTY if pretty else style).document(answer)
 
 
 def answer_order(ids: Sequence[str]) -> list[str]:
