@@ -12,7 +12,7 @@ from .content.ids import make_ids
 from .content.render import render_answer, render_list, render_statistics
 from .content.templates import PARTS
 from .content.videos import Content
-from .errors import ERRORS, ErrorAnswer, unknown_part
+from .errors import ERRORS, unknown_part
 from .faults import FAULT_NAMES, FaultLevel, FaultPlan
 from .listings import Listings, Refusal, page_of
 from .quota import QuotaBook, pacific_day
@@ -105,20 +105,17 @@ class Api:
         """Return the answer to `call`, charged to the day if the project is known."""
         now = self.clock.now()
         day = pacific_day(now)
-        if (error := self._key_error(call)) is not None:
-            return error_answer(error, REFUSED)
-        if (error := self._quota_error(call, day)) is not None:
-            return error_answer(error, QUOTA)
-        self.content.day = (day - self._first_day).days
         try:
+            self._check_key(call)
+            self._charge(call, day)
+            self.content.day = (day - self._first_day).days
             _check_request(call)
             listed = self._listed(call)
+            if call.method == VIDEOS:
+                self.counts.asked(call.ids)
+            self._check_pace(now)
         except Refusal as refusal:
-            return error_answer(refusal.error, REFUSED)
-        if call.method == VIDEOS:
-            self.counts.asked(call.ids)
-        if self._is_too_fast(now):
-            return error_answer(ERRORS["429_per_minute"], "429_per_minute")
+            return error_answer(refusal.error, refusal.outcome)
         return self._answer(call, listed, now)
 
     def _listed(self, call: Call) -> dict[str, Any] | None:
@@ -139,26 +136,26 @@ class Api:
         good = Answer(200, body, GOOD, page=page_of(listed) if listed else None)
         return good if fault is None else faulty(fault, good, now, self._unexpected)
 
-    def _key_error(self, call: Call) -> ErrorAnswer | None:
+    def _check_key(self, call: Call) -> None:
         if not call.key:
-            return ERRORS["403_no_key"]
-        valid_key = self._settings.valid_key
-        return ERRORS["400_api_key_invalid"] if valid_key not in (None, call.key) else None
+            raise Refusal(ERRORS["403_no_key"])
+        if self._settings.valid_key not in (None, call.key):
+            raise Refusal(ERRORS["400_api_key_invalid"])
 
-    def _quota_error(self, call: Call, day: date) -> ErrorAnswer | None:
+    def _charge(self, call: Call, day: date) -> None:
         quota = self.statistics_quota if call.method == STATISTICS else self.quota
         units = quota.units_per_call if call.method in (VIDEOS, STATISTICS) else 1
-        if quota.charge(day, units):
-            self.counts.charge(call.method, units)
-            return None
-        # the API uses both forms: a client gets the other one the next day
-        return ERRORS["403_quota" if day.toordinal() % 2 else "429_per_day"]
+        if not quota.charge(day, units):
+            # the API uses both forms: a client gets the other one the next day
+            raise Refusal(ERRORS["403_quota" if day.toordinal() % 2 else "429_per_day"], QUOTA)
+        self.counts.charge(call.method, units)
 
-    def _is_too_fast(self, now: datetime) -> bool:
-        """Count a call. Returns whether its clock minute is full."""
+    def _check_pace(self, now: datetime) -> None:
+        """Count a call. Raises Refusal if its clock minute is full."""
         minute, most = int(now.timestamp() // 60), self._settings.per_minute_calls
         self._minutes[minute] += 1
-        return most is not None and self._minutes[minute] > most
+        if most is not None and self._minutes[minute] > most:
+            raise Refusal(ERRORS["429_per_minute"], "429_per_minute")
 
     def _fault(self, call: Call) -> tuple[str | None, str]:
         """Return the fault of this answer, and how it is counted."""

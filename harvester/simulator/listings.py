@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
+from .answers import REFUSED
 from .content.catalogue import Channel, Playlist, channel_named, channel_of_id, playlist_of_id
 from .content.videos import Content
 from .errors import ERRORS, ErrorAnswer
@@ -18,11 +19,12 @@ MAX_SERVED = 20_000
 
 
 class Refusal(Exception):
-    """A request that the API refuses."""
+    """A request that the API refuses. `outcome` is how that is counted."""
 
-    def __init__(self, error: ErrorAnswer) -> None:
+    def __init__(self, error: ErrorAnswer, outcome: str = REFUSED) -> None:
         super().__init__(error.status)
         self.error = error
+        self.outcome = outcome
 
 
 class Listings:
