@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -35,17 +34,13 @@ def open_source(uri: str, *, anonymous: bool, stdin: BinaryIO | None) -> Abstrac
 
         return open_web(uri)
     if scheme in ("", "file"):
-        return _local_file(path_of(uri) if scheme else Path(uri).expanduser())
+        path = path_of(uri) if scheme else Path(uri).expanduser()
+        shown = str(path)
+        return opened(shown, shown, lambda: path.open("rb"), FAILURES, partial(_explain, shown=shown))
     raise ConfigError(
         f"A source cannot be read from {scheme}://.",
         next_step="Name a local path, s3://, https://, or - for standard input.",
     )
-
-
-@contextmanager
-def _local_file(path: Path) -> Iterator[Source]:
-    with opened(lambda: path.open("rb"), FAILURES, lambda error: _explain(error, str(path))) as file:
-        yield Source(str(path), str(path), file)
 
 
 NAME_IT = "Name the source: harvester load SOURCE, or set source.uri."

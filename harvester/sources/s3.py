@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -63,11 +64,12 @@ def open_s3(uri: str, *, anonymous: bool) -> Iterator[Source]:
     _, _, path = uri.partition("://")
     if not all(path.partition("/")):
         raise ConfigError(f"{uri} names no file in a bucket.", next_step="Name it as in s3://bucket/key.")
+    explain = partial(_explain, uri=uri, anonymous=anonymous)
     with (
         _filesystem(anonymous) as filesystem,
-        opened(lambda: _open_key(filesystem, path), FAILURES, lambda error: _explain(error, uri, anonymous)) as file,
+        opened(uri, path, lambda: _open_key(filesystem, path), FAILURES, explain) as source,
     ):
-        yield Source(uri, path, file)
+        yield source
 
 
 @contextmanager

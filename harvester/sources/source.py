@@ -78,14 +78,14 @@ class Source:
 
 
 @contextmanager
-def opened(open_it: Callable[[], Any], failures: Failures, explain: Explain) -> Iterator[Guarded]:
-    """Open a file, translate its failures, and close it."""
+def opened(shown: str, path: str, open_it: Callable[[], Any], failures: Failures, explain: Explain) -> Iterator[Source]:
+    """Open a file as a source of these names, translate its failures, and close it."""
     try:
         file = open_it()
     except failures as error:
         raise explain(error) from error
     with file:
-        yield Guarded(file, failures, explain)
+        yield Source(shown, path, Guarded(file, failures, explain))
 
 
 def as_argument(shown: str) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import re
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from functools import partial
 from http.client import HTTPException, HTTPResponse, IncompleteRead, InvalidURL
 from urllib.error import HTTPError
 from urllib.parse import quote, urlsplit
@@ -22,9 +22,8 @@ _TUNNEL = re.compile(r"Tunnel connection failed: ([0-9]{3})")
 FAILURES = (OSError, ValueError, HTTPException)
 
 
-@contextmanager
-def open_web(url: str) -> Iterator[Source]:
-    """Open a URL, through the environment's proxy if any."""
+def open_web(url: str) -> AbstractContextManager[Source]:
+    """Open a URL, through the environment's proxy if any, for use as a context manager."""
     try:
         address = urlsplit(url)
         _ = address.port  # raises if the port is not a number
@@ -43,12 +42,10 @@ def open_web(url: str) -> Iterator[Source]:
     quoted = quote(url, safe="%/:=&?~#+!$,;'@()*[]", errors="surrogateescape")
     request = Request(quoted, headers={"User-Agent": "harvester"})  # noqa: S310
 
-    with opened(
-        lambda: _Whole(urlopen(request, timeout=SILENCE_SECONDS, context=tls_context())),  # noqa: S310
-        FAILURES,
-        lambda error: _explain(error, shown),
-    ) as file:
-        yield Source(shown, address.path, file)
+    def open_it() -> _Whole:
+        return _Whole(urlopen(request, timeout=SILENCE_SECONDS, context=tls_context()))  # noqa: S310
+
+    return opened(shown, address.path, open_it, FAILURES, partial(_explain, shown=shown))
 
 
 class _Whole(io.RawIOBase):
