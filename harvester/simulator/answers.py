@@ -1,51 +1,38 @@
-"""Answers, faulty answers, and their counts."""
+"""Answers and their counts."""
 
-import json
-import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from email.utils import format_datetime
+from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Literal
+from typing import Any
 
 from isal import isal_zlib
 
-from .content.style import Style
-from .errors import ERRORS, HTML_TYPE, JSON_TYPE, SIGN_IN_PAGE, ErrorAnswer
-
-Ending = Literal["whole", "cut", "drop", "hang"]
+JSON_TYPE = "application/json; charset=UTF-8"
 # good: a whole list of videos. refused: a justified 4xx. quota: the day is spent. Otherwise a fault's name.
 GOOD, REFUSED, QUOTA = "good", "refused", "quota"
-
-SLOW_SECONDS = 0.3
-HANG_SECONDS = 60.0
-RETRY_AFTER_SECONDS = 1
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Status, body, and how the connection ends. `outcome` is how it is counted.
+    """Status and body. `outcome` is how it is counted; `page` names the page of a playlist in it.
 
-    cut: half the body, then the connection closes. drop: it closes at once. hang: nothing for a minute. `page` names
-    the page of a playlist in it.
+    Some outcomes are ends of the connection. cut_body: after half the body. drop: at once. hang: after a minute.
     """
 
     status: int
     body: bytes
-    outcome: str
+    outcome: str = REFUSED
     content_type: str = JSON_TYPE
     compressible: bool = True
     retry_after: str | None = None
     delay_seconds: float = 0.0
-    ending: Ending = "whole"
     page: str | None = None
 
     def sent(self, *, gzipped: bool) -> bytes:
         """Return the body as it is sent. Without compression, damaged gzip becomes damaged JSON."""
         if not gzipped:
-            return _half_text(self.body) if self.outcome in ("cut_gzip", "bad_gzip") else self.body
+            return half_text(self.body) if self.outcome in ("cut_gzip", "bad_gzip") else self.body
         packed = isal_zlib.compress(self.body, 1, 16 + isal_zlib.MAX_WBITS)
         middle = len(packed) // 2
         match self.outcome:
@@ -57,63 +44,9 @@ class Answer:
         return packed
 
 
-def error_answer(error: ErrorAnswer, outcome: str) -> Answer:
-    """Return an error as an answer."""
-    return Answer(error.status, error.body, outcome, error.content_type)
-
-
-def faulty(name: str, good: Answer, now: datetime, unexpected: dict[str, Any]) -> Answer:
-    """Return the answer in place of `good` for the fault `name`. Raises KeyError for an unknown name.
-
-    `unexpected` is a video resource that nobody asked for.
-    """
-    # quota_untrue: short bursts have been answered as if the day were spent
-    error, waits, as_date = ("403_quota" if name == "quota_untrue" else name).partition("_retry_after")
-    if error in ERRORS:
-        until = format_datetime(now + timedelta(seconds=RETRY_AFTER_SECONDS), usegmt=True)
-        retry_after = (until if as_date else str(RETRY_AFTER_SECONDS)) if waits else None
-        return replace(error_answer(ERRORS[error], name), retry_after=retry_after)
-    if name in _ENDINGS:
-        return replace(good, outcome=name, ending=_ENDINGS[name])
-    if name == "slow":
-        return replace(good, delay_seconds=SLOW_SECONDS)
-    match name:
-        case "empty_200":
-            return Answer(200, b"", name, compressible=False)
-        case "html_200":
-            return Answer(200, SIGN_IN_PAGE, name, HTML_TYPE, compressible=False)
-        case "cut_gzip" | "bad_gzip":
-            return replace(good, outcome=name)
-    return replace(good, outcome=name, body=_spoilt_json(name, good.body, unexpected))
-
-
-_KIND = re.compile(rb"youtube#(\w+)Response")
-_ENDINGS: dict[str, Ending] = {"drop": "drop", "hang": "hang", "cut_body": "cut"}
-
-
-def _spoilt_json(name: str, plain: bytes, unexpected: dict[str, Any]) -> bytes:
-    match name:
-        case "cut_json":
-            return _half_text(plain)
-        case "wrong_kind":
-            return _KIND.sub(_other_kind, plain, count=1)
-    answer = json.loads(plain)
-    match name:
-        case "no_items":
-            answer.pop("items", None)
-        case "unexpected_id":
-            answer.setdefault("items", []).append(unexpected)
-        case _:
-            raise KeyError(name)
-    return Style().spell(answer)
-
-
-def _half_text(body: bytes) -> bytes:
+def half_text(body: bytes) -> bytes:
+    """Return half of a text, without half of a character."""
     return body[: len(body) // 2].decode(errors="ignore").encode()
-
-
-def _other_kind(match: re.Match[bytes]) -> bytes:
-    return b"youtube#%bResponse" % (b"videoList" if match[1] == b"channelList" else b"channelList")
 
 
 class Counts:

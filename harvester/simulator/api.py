@@ -2,18 +2,18 @@
 
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
-from .answers import GOOD, QUOTA, REFUSED, Answer, Counts, error_answer, faulty
+from .answers import GOOD, QUOTA, REFUSED, Answer, Counts
 from .clock import SimulatedClock
 from .content.ids import make_ids
 from .content.render import render_answer, render_list, render_statistics
 from .content.templates import PARTS
 from .content.videos import Content
 from .errors import ERRORS, unknown_part
-from .faults import FAULT_NAMES, FaultLevel, FaultPlan
+from .faults import FAULT_NAMES, FaultLevel, FaultPlan, faulty
 from .listings import Listings, Refusal, page_of
 from .quota import QuotaBook, pacific_day
 from .settings import SimulatorSettings
@@ -115,7 +115,7 @@ class Api:
                 self.counts.asked(call.ids)
             self._check_pace(now)
         except Refusal as refusal:
-            return error_answer(refusal.error, refusal.outcome)
+            return refusal.answer
         return self._answer(call, listed, now)
 
     def _listed(self, call: Call) -> dict[str, Any] | None:
@@ -127,7 +127,7 @@ class Api:
     def _answer(self, call: Call, listed: dict[str, Any] | None, now: datetime) -> Answer:
         fault, outcome = self._fault(call)
         if fault in ERRORS:
-            return error_answer(ERRORS[fault], outcome)
+            return replace(ERRORS[fault], outcome=outcome)
         if listed is not None:
             body = render_answer(self.content.style, listed, pretty=call.pretty)
         else:
@@ -147,7 +147,8 @@ class Api:
         units = quota.units_per_call if call.method in (VIDEOS, STATISTICS) else 1
         if not quota.charge(day, units):
             # the API uses both forms: a client gets the other one the next day
-            raise Refusal(ERRORS["403_quota" if day.toordinal() % 2 else "429_per_day"], QUOTA)
+            error = ERRORS["403_quota" if day.toordinal() % 2 else "429_per_day"]
+            raise Refusal(replace(error, outcome=QUOTA))
         self.counts.charge(call.method, units)
 
     def _check_pace(self, now: datetime) -> None:
@@ -155,7 +156,7 @@ class Api:
         minute, most = int(now.timestamp() // 60), self._settings.per_minute_calls
         self._minutes[minute] += 1
         if most is not None and self._minutes[minute] > most:
-            raise Refusal(ERRORS["429_per_minute"], "429_per_minute")
+            raise Refusal(replace(ERRORS["429_per_minute"], outcome="429_per_minute"))
 
     def _fault(self, call: Call) -> tuple[str | None, str]:
         """Return the fault of this answer, and how it is counted."""

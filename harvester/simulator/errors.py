@@ -1,11 +1,10 @@
 """Error bodies in the forms of Google's front ends; names begin with the HTTP status."""
 
-from dataclasses import dataclass
 from typing import Any
 
+from .answers import Answer
 from .content.style import PRETTY
 
-JSON_TYPE = "application/json; charset=UTF-8"
 HTML_TYPE = "text/html; charset=UTF-8"
 
 _PROJECT = "projects/424242424242"
@@ -45,15 +44,6 @@ _NO_PLAYLIST = "The playlist identified with the request's <code>playlistId</cod
 _NO_ACCESS = "The request is not properly authorized to retrieve the specified playlist items."
 
 
-@dataclass(frozen=True)
-class ErrorAnswer:
-    """An HTTP status and its body."""
-
-    status: int
-    body: bytes
-    content_type: str = JSON_TYPE
-
-
 def _error(
     code: int,
     reason: str,
@@ -62,17 +52,17 @@ def _error(
     *details: dict[str, Any],
     status: str | None = None,
     where: dict[str, str] | None = None,
-) -> ErrorAnswer:
+) -> Answer:
     """Today's form: code, message, errors, then status and details if the front end sends them."""
     errors = [{"message": message, "domain": domain, "reason": reason, **(where or {})}]
     more = ({"status": status} if status else {}) | ({"details": list(details)} if details else {})
-    return ErrorAnswer(code, PRETTY.document({"error": {"code": code, "message": message, "errors": errors, **more}}))
+    return Answer(code, PRETTY.document({"error": {"code": code, "message": message, "errors": errors, **more}}))
 
 
-def _legacy(code: int, reason: str, message: str, domain: str = "usageLimits", **more: str) -> ErrorAnswer:
+def _legacy(code: int, reason: str, message: str, domain: str = "usageLimits", **more: str) -> Answer:
     """The older form, still in use: the list first, no status, no details."""
     errors = [{"domain": domain, "reason": reason, "message": message, **more}]
-    return ErrorAnswer(code, PRETTY.document({"error": {"errors": errors, "code": code, "message": message}}))
+    return Answer(code, PRETTY.document({"error": {"errors": errors, "code": code, "message": message}}))
 
 
 def _type(name: str, **more: Any) -> dict[str, Any]:
@@ -84,12 +74,12 @@ def _info(reason: str, **metadata: str) -> dict[str, Any]:
     return _type("ErrorInfo", reason=reason, domain="googleapis.com", metadata=metadata)
 
 
-def _bad_key(message: str) -> ErrorAnswer:
+def _bad_key(message: str) -> Answer:
     details = _info("API_KEY_INVALID"), _type("LocalizedMessage", locale="en-US", message=message)
     return _error(400, "badRequest", message, "global", *details, status="INVALID_ARGUMENT")
 
 
-def _forbidden(message: str, reason: str) -> ErrorAnswer:
+def _forbidden(message: str, reason: str) -> Answer:
     return _error(403, "forbidden", message, "global", _info(reason, consumer=_PROJECT), status="PERMISSION_DENIED")
 
 
@@ -100,7 +90,7 @@ def _exceeded(per: str) -> str:
     )
 
 
-def _limit(per: str, quota_limit: str, unit: str, value: str, **more: str) -> ErrorAnswer:
+def _limit(per: str, quota_limit: str, unit: str, value: str, **more: str) -> Answer:
     """A 429 of the quota system; only `unit` and the message distinguish a day from a minute."""
     info = _info(
         "RATE_LIMIT_EXCEEDED",
@@ -115,7 +105,7 @@ def _limit(per: str, quota_limit: str, unit: str, value: str, **more: str) -> Er
     return _error(429, "rateLimitExceeded", _exceeded(per), "global", info, status="RESOURCE_EXHAUSTED")
 
 
-def unknown_part(name: str) -> ErrorAnswer:
+def unknown_part(name: str) -> Answer:
     """The refusal of a part that does not exist; its message is the bare name."""
     return _error(400, "unknownPart", name, "youtube.part", where=_OF_PART)
 
@@ -190,7 +180,7 @@ ERRORS = {
     "400_missing_part": _error(400, "required", "Required parameter: part", where=_OF_PART),
     "400_unknown_part": unknown_part("statistic"),
     "500": _legacy(500, "backendError", "Backend Error", "global"),
-    "500_null": ErrorAnswer(500, PRETTY.document({"error": {"code": 500, "message": None}})),
-    "502_html": ErrorAnswer(502, _SERVER_ERROR_PAGE, HTML_TYPE),
+    "500_null": Answer(500, PRETTY.document({"error": {"code": 500, "message": None}})),
+    "502_html": Answer(502, _SERVER_ERROR_PAGE, content_type=HTML_TYPE),
     "503": _legacy(503, "backendError", "Backend Error", "global"),
 }

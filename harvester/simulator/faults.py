@@ -1,11 +1,18 @@
-"""The fault of an answer: a pure function of the seed, the ids and the attempt."""
+"""The fault of an answer: a pure function of the seed, the ids and the attempt; and the answer with it."""
 
 import hashlib
+import json
+import re
 import zlib
 from collections.abc import Sequence
-from typing import Literal, get_args
+from dataclasses import replace
+from datetime import datetime, timedelta
+from email.utils import format_datetime
+from typing import Any, Literal, get_args
 
-from .errors import ERRORS
+from .answers import Answer, half_text
+from .content.style import Style
+from .errors import ERRORS, HTML_TYPE, SIGN_IN_PAGE
 
 FaultLevel = Literal["none", "mild", "hostile"]
 Poison = Literal["400_bad_request", "503"]
@@ -46,6 +53,8 @@ FAULT_NAMES = frozenset(HOSTILE) | frozenset(ERRORS)
 
 # Every fourth attempt of a batch has no fault, so a client that tries five times succeeds.
 SPARED_EVERY = 4
+SLOW_SECONDS = 0.3
+RETRY_AFTER_SECONDS = 1
 REFUSED_ONE_IN = 20_000
 UNAVAILABLE_ONE_IN = 40_000
 
@@ -92,3 +101,50 @@ class FaultPlan:
                 return name
             point -= rate
         return None
+
+
+def faulty(name: str, good: Answer, now: datetime, unexpected: dict[str, Any]) -> Answer:
+    """Return the answer in place of `good` for the fault `name`. Raises KeyError for an unknown name.
+
+    `unexpected` is a video resource that nobody asked for.
+    """
+    # quota_untrue: short bursts have been answered as if the day were spent
+    error, waits, as_date = ("403_quota" if name == "quota_untrue" else name).partition("_retry_after")
+    if error in ERRORS:
+        until = format_datetime(now + timedelta(seconds=RETRY_AFTER_SECONDS), usegmt=True)
+        retry_after = (until if as_date else str(RETRY_AFTER_SECONDS)) if waits else None
+        return replace(ERRORS[error], outcome=name, retry_after=retry_after)
+    match name:
+        case "slow":
+            return replace(good, delay_seconds=SLOW_SECONDS)
+        case "empty_200":
+            return Answer(200, b"", name, compressible=False)
+        case "html_200":
+            return Answer(200, SIGN_IN_PAGE, name, HTML_TYPE, compressible=False)
+        case "cut_gzip" | "bad_gzip" | "cut_body" | "drop" | "hang":
+            return replace(good, outcome=name)
+    return replace(good, outcome=name, body=_spoilt_json(name, good.body, unexpected))
+
+
+_KIND = re.compile(rb"youtube#(\w+)Response")
+
+
+def _spoilt_json(name: str, plain: bytes, unexpected: dict[str, Any]) -> bytes:
+    match name:
+        case "cut_json":
+            return half_text(plain)
+        case "wrong_kind":
+            return _KIND.sub(_other_kind, plain, count=1)
+    answer = json.loads(plain)
+    match name:
+        case "no_items":
+            answer.pop("items", None)
+        case "unexpected_id":
+            answer.setdefault("items", []).append(unexpected)
+        case _:
+            raise KeyError(name)
+    return Style().spell(answer)
+
+
+def _other_kind(match: re.Match[bytes]) -> bytes:
+    return b"youtube#%bResponse" % (b"videoList" if match[1] == b"channelList" else b"channelList")

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from .answers import REFUSED
+from .answers import Answer
 from .content.catalogue import Channel, Playlist, channel_named, channel_of_id, playlist_of_id
 from .content.videos import Content
-from .errors import ERRORS, ErrorAnswer
+from .errors import ERRORS
 
 CHANNELS_KIND, PAGE_KIND = "youtube#channelListResponse", "youtube#playlistItemListResponse"
 MAX_PAGE_SIZE = 50
@@ -19,12 +19,11 @@ MAX_SERVED = 20_000
 
 
 class Refusal(Exception):
-    """A request that the API refuses. `outcome` is how that is counted."""
+    """A request that the API refuses, and its answer."""
 
-    def __init__(self, error: ErrorAnswer, outcome: str = REFUSED) -> None:
-        super().__init__(error.status)
-        self.error = error
-        self.outcome = outcome
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
 
 
 class Listings:

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from .answers import HANG_SECONDS, Answer
+from .answers import Answer
 from .api import CHANNELS, PLAYLIST_ITEMS, STATISTICS, VIDEOS, Api, Call
 from .clock import SimulatedClock
 from .settings import SimulatorSettings
@@ -27,6 +27,7 @@ _METHODS = {
     "playlistItems": PLAYLIST_ITEMS,
 }
 _IDS_SHOWN = 1_000
+HANG_SECONDS = 60.0
 
 
 class Simulator:
@@ -95,12 +96,12 @@ class Simulator:
     async def _send(self, request: web.Request, answer: Answer, call: Call) -> web.StreamResponse:
         if delay := self.settings.latency_seconds + answer.delay_seconds:
             await asyncio.sleep(delay)
-        if answer.ending == "whole":
-            return await self._send_whole(request, answer, call)
-        if answer.ending == "cut":
+        if answer.outcome == "cut_body":
             return await self._send_half(request, answer, call)
+        if answer.outcome not in ("drop", "hang"):
+            return await self._send_whole(request, answer, call)
         self.api.counts.settle(answer, call.method)
-        if answer.ending == "hang":
+        if answer.outcome == "hang":
             # cancelled when the client gives up: the purpose of a hang
             with suppress(asyncio.CancelledError):
                 await asyncio.sleep(HANG_SECONDS)

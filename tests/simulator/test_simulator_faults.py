@@ -6,10 +6,10 @@ from itertools import groupby
 import pytest
 
 from harvester.simulator import FAULT_NAMES, FaultPlan, make_ids, truth
-from harvester.simulator.answers import GOOD, Answer, faulty
+from harvester.simulator.answers import GOOD, Answer
 from harvester.simulator.clock import SimulatedClock
 from harvester.simulator.errors import ERRORS
-from harvester.simulator.faults import HOSTILE, MILD
+from harvester.simulator.faults import HOSTILE, MILD, faulty
 
 
 @pytest.fixture(scope="module")
