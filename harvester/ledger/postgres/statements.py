@@ -182,55 +182,22 @@ KNOWN_IDS = """
 SELECT position, state = 5 FROM videos
 WHERE video_id = ANY(%(ids)s::text[]) AND position <= %(known_up_to)s ORDER BY position
 """
-# Delete ids that were never part of a call; no other table refers to them.
-REMOVE = """
-WITH removed AS (
-    DELETE FROM videos
-    WHERE position BETWEEN %(first)s AND %(last)s AND state IN (0, 5) AND attempts = 0 AND call_id IS NULL
-        AND (%(state)s::int IS NULL OR state = %(state)s) AND (%(load_id)s::int IS NULL OR load_id = %(load_id)s)
-    RETURNING state, load_id
-)
-SELECT state, load_id, count(*) FROM removed GROUP BY state, load_id ORDER BY load_id
-"""
 
 # --- requeueing and pruning
 
-# failed | missing -> pending: how many, and the first one's position
-REQUEUE = """
-WITH moved AS (
-    UPDATE videos SET state = 0, attempts = 0, suspect_batch = NULL
-    WHERE position BETWEEN %(first)s AND %(last)s AND state = %(state)s AND (
-        %(reasons)s::text[] IS NULL
-        OR (SELECT reason FROM calls WHERE calls.id = videos.call_id) = ANY(%(reasons)s::text[])
-    )
-    RETURNING position
-)
-SELECT count(*), min(position) FROM moved
-"""
 # The calls, out of these, whose response is still there and old enough.
 PICK_OLD = """
-SELECT calls.id, calls.first_position, calls.last_position
+SELECT calls.id, calls.first_position, calls.last_position, responses.raw_bytes, responses.stored_bytes
 FROM responses JOIN calls ON calls.id = responses.call_id
 WHERE responses.call_id = ANY(%(calls)s::bigint[]) AND responses.fetched_at < %(before)s
 ORDER BY calls.id FOR UPDATE OF responses
 """
-# The bytes of the responses of these calls.
-SIZES_OF = """
-SELECT coalesce(sum(raw_bytes), 0), coalesce(sum(stored_bytes), 0) FROM responses
-WHERE call_id = ANY(%(calls)s::bigint[])
-"""
-# Delete these responses.
-DELETE_RESPONSES = "DELETE FROM responses WHERE call_id = ANY(%(calls)s::bigint[])"
-# Record the calls whose responses are deleted.
-MARK_PRUNED = """
-INSERT INTO pruned_responses (call_id, pruning_id) SELECT call, %(pruning)s FROM unnest(%(calls)s::bigint[]) AS call
-"""
 
 # --- refreshing old responses
 
-# Lock a response until the end of the transaction, as refreshing, pruning and replacing do. The next statement sees the
-# state after the transaction before.
-LOCK_RESPONSE = "SELECT 1 FROM responses WHERE call_id = %(call_id)s FOR UPDATE"
+# The bytes of a response, locked until the end of the transaction, as refreshing, pruning and replacing do. The next
+# statement sees the state after the transaction before.
+LOCK_RESPONSE = "SELECT raw_bytes, stored_bytes FROM responses WHERE call_id = %(call_id)s FOR UPDATE"
 # The ids that a call fetched, in load order.
 PICK_FETCHED_BY = """
 SELECT videos.position, videos.video_id

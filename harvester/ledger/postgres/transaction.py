@@ -57,9 +57,6 @@ class PostgresTransaction(Transaction):
     def later(self, statement: str, *, moved: int | None = None, **values: Any) -> None:
         self._waiting.append((partial(self._db.execute, _query(statement), values), moved))
 
-    def delete_of(self, statement: str, call_ids: list[int]) -> None:
-        self.later(statement, calls=call_ids)
-
     def insert(self, statement: str, columns: Mapping[str, Sequence[Any]], **values: Any) -> Sequence[int]:
         return [row_id for (row_id,) in self.rows(statement, **columns, **values)]
 

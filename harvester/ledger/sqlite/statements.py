@@ -143,46 +143,21 @@ SELECT v.position, v.state = 5
 FROM json_each(:ids) AS given JOIN videos v ON v.video_id = replace(given.value, :nul, char(0))
 WHERE v.position <= :known_up_to
 """
-# Delete ids that were never part of a call; no other table refers to them. Returns state and load of each, and 1.
-REMOVE = """
-DELETE FROM videos
-WHERE position BETWEEN :first AND :last AND state IN (0, 5) AND attempts = 0 AND call_id IS NULL
-    AND (:state IS NULL OR state = :state) AND (:load_id IS NULL OR load_id = :load_id)
-RETURNING state, load_id, 1
-"""
 
 # --- requeueing and pruning
 
-# failed | missing -> pending. Returns 1 and the position of each.
-REQUEUE = """
-UPDATE videos SET state = 0, attempts = 0, suspect_batch = NULL
-WHERE position BETWEEN :first AND :last AND state = :state AND (
-    :reasons IS NULL
-    OR (SELECT reason FROM calls WHERE calls.id = videos.call_id) IN (SELECT value FROM json_each(:reasons))
-)
-RETURNING 1, position
-"""
 # The calls, out of these, whose response is still there and old enough.
 PICK_OLD = """
-SELECT calls.id, calls.first_position, calls.last_position
+SELECT calls.id, calls.first_position, calls.last_position, responses.raw_bytes, responses.stored_bytes
 FROM json_each(:calls) AS given CROSS JOIN responses ON responses.call_id = given.value
 CROSS JOIN calls ON calls.id = responses.call_id
 WHERE responses.fetched_at < :before
 """
-# The bytes of the responses of these calls.
-SIZES_OF = """
-SELECT coalesce(sum(raw_bytes), 0), coalesce(sum(stored_bytes), 0)
-FROM json_each(:calls) AS given CROSS JOIN responses ON responses.call_id = given.value
-"""
-# Delete a response.
-DELETE_RESPONSES = "DELETE FROM responses WHERE call_id = :call_id"
-# Record the calls whose responses are deleted.
-MARK_PRUNED = "INSERT INTO pruned_responses (call_id, pruning_id) SELECT value, :pruning FROM json_each(:calls)"
 
 # --- refreshing old responses
 
-# Whether a response is there. No other process can delete it, since the write lock is held.
-LOCK_RESPONSE = "SELECT 1 FROM responses WHERE call_id = :call_id"
+# The bytes of a response. No other process can delete it, since the write lock is held.
+LOCK_RESPONSE = "SELECT raw_bytes, stored_bytes FROM responses WHERE call_id = :call_id"
 # The ids that a call fetched, in load order.
 PICK_FETCHED_BY = _as_lists(
     columns="position, video_id",

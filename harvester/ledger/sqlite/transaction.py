@@ -58,10 +58,6 @@ class SqliteTransaction(Transaction):
         changed = self._execute(statement, values).rowcount
         assert moved is None or changed == moved, "the ids picked are the ids moved"
 
-    def delete_of(self, statement: str, call_ids: list[int]) -> None:
-        """Delete one by one: for a list of calls, SQLite may choose to read the whole table."""
-        self._db.executemany(statement, [{"call_id": call_id} for call_id in call_ids])
-
     def insert(self, statement: str, columns: Mapping[str, Sequence[Any]], **values: Any) -> Sequence[int]:
         rows = list(zip(*columns.values(), strict=True))
         values["rows"] = rows

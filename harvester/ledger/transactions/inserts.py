@@ -57,10 +57,12 @@ def remove(tx: Transaction, span: Span, which: Removal) -> dict[VideoState, int]
     """Remove the ids of `span` that no call has asked for. Returns how many of each state."""
     rows = tx.rows(tx.sql.REMOVE, first=span.first, last=span.last, state=which.state, load_id=which.load_id)
     of_state, of_load = Counter[VideoState](), Counter[int]()
-    for state, load_id, number in rows:
-        of_state[VideoState(state)] += number
-        of_load[load_id] += number
-    for load_id, number in of_load.items():
+    for state, load_id in rows:
+        of_state[VideoState(state)] += 1
+        if load_id is not None:
+            of_load[load_id] += 1
+    # In one order, so that no two transactions wait for each other.
+    for load_id, number in sorted(of_load.items()):
         tx.later(tx.sql.COUNT_REMOVED, load_id=load_id, removed=number)
     tx.count(**{state.label: -number for state, number in of_state.items()})
     return dict(of_state)

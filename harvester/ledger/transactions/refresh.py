@@ -14,7 +14,7 @@ from harvester.ledger.transactions.quota_days import reserve
 from harvester.ledger.transactions.requeue import delete_responses, prune
 from harvester.ledger.transactions.settle import Settlement, close_good, count_good, store
 from harvester.ledger.transactions.transaction import Transaction, instant, moves_of
-from harvester.model import Batch, BatchKind, Budget, Denied, VideoState
+from harvester.model import Batch, BatchKind, Budget, Denied, Stored, VideoState
 
 
 def claim(
@@ -68,7 +68,7 @@ def _replace_response(tx: Transaction, settlement: Settlement) -> bool:
     old_call = batch.of_call
     assert old_call is not None, "it was claimed here"
     # Locked before the call is, as in pruning.
-    tx.later(tx.sql.LOCK_RESPONSE, call_id=old_call)
+    old_sizes = tx.row(tx.sql.LOCK_RESPONSE, call_id=old_call) or ()
     if not close_good(tx, [settlement]):
         return False
     store(tx, [settlement])
@@ -80,5 +80,5 @@ def _replace_response(tx: Transaction, settlement: Settlement) -> bool:
     tx.move_later(tx.sql.RENEW, whole, kept, state=int(VideoState.FETCHED), new_call=batch.call_id)
     tx.count(fetched=-len(missing), missing=len(missing))
     count_good(tx, settlement)
-    delete_responses(tx, [old_call], len(batch), before=now, now=now)
+    delete_responses(tx, [old_call], Stored(1, len(batch), *old_sizes), before=now, now=now)
     return True

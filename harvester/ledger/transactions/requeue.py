@@ -18,13 +18,13 @@ def requeue(
     fail the ids. They keep their call, for inspection.
     """
     moved: dict[VideoState, int] = {}
-    reason_list = list(reasons) if reasons else None
     for state in states:
         assert state in (VideoState.FAILED, VideoState.MISSING), "no other state may be left so"
-        rows = tx.rows(tx.sql.REQUEUE, first=span.first, last=span.last, state=int(state), reasons=reason_list)
-        moved[state] = sum(number for number, _ in rows)
-        if moved[state]:
-            tx.rewind_scan_position(min(first for _, first in rows))
+        values = {"first": span.first, "last": span.last, "state": int(state)}
+        rows = [row for reason in reasons or (None,) for row in tx.rows(tx.sql.REQUEUE, reason=reason, **values)]
+        moved[state] = len(rows)
+        if rows:
+            tx.rewind_scan_position(min(position for (position,) in rows))
             tx.count(pending=moved[state], **{state.label: -moved[state]})
     return moved
 
@@ -42,22 +42,24 @@ def prune(tx: Transaction, call_ids: Sequence[int], before: datetime, now: datet
     # Refreshes under way are abandoned: the responses are deleted all the same, since their age counts.
     for bucket, day in tx.rows(tx.sql.ABANDON_REFRESHES, calls=calls, now=instant(now)):
         tx.count_day(bucket, day, abandoned=1)
-    videos = tx.move(tx.sql.UNFETCH, [(first, last, call_id) for call_id, first, last in old])
+    videos = tx.move(tx.sql.UNFETCH, [(first, last, call_id) for call_id, first, last, *_ in old])
     if videos:
-        tx.rewind_scan_position(min(first for _, first, _ in old))
+        tx.rewind_scan_position(min(first for _, first, *_ in old))
         tx.count(fetched=-videos, pending=videos)
-    return delete_responses(tx, calls, videos, before, now)
-
-
-def delete_responses(tx: Transaction, calls: list[int], videos: int, before: datetime, now: datetime) -> Stored:
-    """Delete the responses of these calls, whose `videos` ids have been moved on, and note it in `prunings`."""
-    pruned = Stored(len(calls), videos, *(tx.row(tx.sql.SIZES_OF, calls=calls) or ()))
-    tx.delete_of(tx.sql.DELETE_RESPONSES, calls)
-    pruning = tx.value(tx.sql.ENTER_PRUNING, now=instant(now), before=instant(before), **pruned._asdict())
-    tx.later(tx.sql.MARK_PRUNED, calls=calls, pruning=pruning)
+    pruned = Stored(len(calls), videos, *(sum(sizes) for sizes in list(zip(*old, strict=True))[3:]))
+    delete_responses(tx, calls, pruned, before, now)
     return pruned
+
+
+def delete_responses(tx: Transaction, calls: Sequence[int], pruned: Stored, before: datetime, now: datetime) -> None:
+    """Delete the responses of these calls, whose ids have been moved on, and note in `prunings` what they were."""
+    pruning = tx.value(tx.sql.ENTER_PRUNING, now=instant(now), before=instant(before), **pruned._asdict())
+    for call_id in calls:
+        tx.later(tx.sql.DELETE_RESPONSE, call_id=call_id)
+        tx.later(tx.sql.MARK_PRUNED, call_id=call_id, pruning=pruning)
 
 
 def prune_statistics(tx: Transaction, call_ids: Sequence[int]) -> None:
     """Delete the statistics that those calls fetched. No id changes state."""
-    tx.delete_of(tx.sql.DELETE_RESPONSES, list(call_ids))
+    for call_id in call_ids:
+        tx.later(tx.sql.DELETE_RESPONSE, call_id=call_id)

@@ -114,11 +114,30 @@ OPEN_LOAD = "INSERT INTO loads (source, loaded_at) VALUES (:source, :now) RETURN
 COUNT_LOAD = "UPDATE loads SET rows = rows + :rows, new = new + :new, invalid = invalid + :invalid WHERE id = :load_id"
 # Note that the source of a load was read to the end.
 CLOSE_LOAD = "UPDATE loads SET finished_at = :now WHERE id = :load_id"
+# Delete ids that were never part of a call; no other table refers to them. Returns state and load of each.
+REMOVE = """
+DELETE FROM videos
+WHERE position BETWEEN :first AND :last AND state IN (0, 5) AND attempts = 0 AND call_id IS NULL
+    AND (CAST(:state AS int) IS NULL OR state = :state) AND (CAST(:load_id AS int) IS NULL OR load_id = :load_id)
+RETURNING state, load_id
+"""
 # Note how many ids of a load were removed.
 COUNT_REMOVED = "UPDATE loads SET removed = removed + :removed WHERE id = :load_id"
 
-# --- pruning and refreshing
+# --- requeueing, pruning and refreshing
 
+# failed | missing -> pending. Returns the position of each.
+REQUEUE = """
+UPDATE videos SET state = 0, attempts = 0, suspect_batch = NULL
+WHERE position BETWEEN :first AND :last AND state = :state AND (
+    CAST(:reason AS text) IS NULL OR (SELECT reason FROM calls WHERE calls.id = videos.call_id) = :reason
+)
+RETURNING position
+"""
+# Delete a response.
+DELETE_RESPONSE = "DELETE FROM responses WHERE call_id = :call_id"
+# Record a call whose response is deleted.
+MARK_PRUNED = "INSERT INTO pruned_responses (call_id, pruning_id) VALUES (:call_id, :pruning)"
 # Record the sums of what is deleted.
 ENTER_PRUNING = """
 INSERT INTO prunings (pruned_at, fetched_before, responses, videos, raw_bytes, stored_bytes)

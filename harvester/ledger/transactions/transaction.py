@@ -77,10 +77,6 @@ class Transaction(ABC):
         it will move, where that is known."""
 
     @abstractmethod
-    def delete_of(self, statement: str, call_ids: list[int]) -> None:
-        """Run a deleting statement for all of these calls, as `later`."""
-
-    @abstractmethod
     def insert(self, statement: str, columns: Mapping[str, Sequence[Any]], **values: Any) -> Sequence[int]:
         """Insert rows, given as columns of the same length. Returns their ids, in order."""
 
