@@ -11,10 +11,10 @@ import glob
 import os
 import shutil
 import sqlite3
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from harvester.errors import DestinationRefused, InconsistentLedger
 from harvester.ledger import open as ledger_open
@@ -90,12 +90,9 @@ def _drafted(place: Path) -> Iterator[Path]:
     for left in place.parent.glob(f".{glob.escape(place.name)}.*{_DRAFT}"):
         with suppress(OSError), _locked(left):
             shutil.rmtree(left)
-    folder = Path(tempfile.mkdtemp(prefix=f".{place.name}.", suffix=_DRAFT, dir=place.parent))
-    try:
-        with _locked(folder):
-            yield folder / place.name
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    drafts = TemporaryDirectory(_DRAFT, f".{place.name}.", place.parent, ignore_cleanup_errors=True)
+    with drafts as folder, _locked(Path(folder)):
+        yield Path(folder, place.name)
 
 
 @contextmanager

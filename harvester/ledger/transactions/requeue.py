@@ -46,7 +46,8 @@ def prune(tx: Transaction, call_ids: Sequence[int], before: datetime, now: datet
     if videos:
         tx.rewind_scan_position(min(first for _, first, *_ in old))
         tx.count(fetched=-videos, pending=videos)
-    pruned = Stored(len(calls), videos, *(sum(sizes) for sizes in list(zip(*old, strict=True))[3:]))
+    raw_bytes, stored_bytes = (sum(row[column] for row in old) for column in (3, 4))
+    pruned = Stored(len(calls), videos, raw_bytes, stored_bytes)
     delete_responses(tx, calls, pruned, before, now)
     return pruned
 
