@@ -85,7 +85,7 @@ def _chunks(
         return  # an earlier source reached the limit
     try:
         with opening() as source:
-            source.file.on_read = on_read or source.file.on_read
+            source.on_read = on_read or source.on_read
             content = read_content(source, wanted, chunk_rows, every_row=limit is not None)
             chunks = _ids(content.texts, limit)
             if require_id:

@@ -25,7 +25,7 @@ ZSTD = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")
 
 def unpacked(source: Source) -> tuple[Iterator[bytes], bool]:
     """Return the source's bytes, decompressed, and whether they were compressed."""
-    head, blocks = peek(iter(partial(source.file.read, BLOCK_BYTES), b""), MAGIC_BYTES)
+    head, blocks = peek(iter(partial(source.read, BLOCK_BYTES), b""), MAGIC_BYTES)
     refuse_packed(head, source.shown)
     if GZIP.match(head):
         return _unpack(blocks, lambda: zlib.decompressobj(wbits=31), zlib.error, source), True

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from harvester.errors import ConfigError, HarvesterError, SourceUnavailable
-from harvester.sources.source import STANDARD_INPUT, Guarded, Source, opened
+from harvester.sources.source import STANDARD_INPUT, Source, opened
 from harvester.support.ledger_url import path_of
 
 FAILURES = (OSError, ValueError)
@@ -23,7 +23,7 @@ def open_source(uri: str, *, anonymous: bool, stdin: BinaryIO | None) -> Abstrac
         if stdin is None and sys.stdin is None:
             raise ConfigError("Standard input is closed: there is nothing to read.", next_step=NAME_IT)
         explain = partial(_explain, shown=STANDARD_INPUT)
-        return nullcontext(Source(STANDARD_INPUT, "", Guarded(stdin or sys.stdin.buffer, FAILURES, explain)))
+        return nullcontext(Source(STANDARD_INPUT, "", stdin or sys.stdin.buffer, FAILURES, explain))
     if scheme == "s3":
         # s3fs takes half a second to import
         from harvester.sources.s3 import open_s3

@@ -8,7 +8,6 @@ import shlex
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from harvester.errors import HarvesterError
@@ -22,10 +21,16 @@ OnRead = Callable[[int, int | None], None]
 """Called for each block with the bytes read so far, and their total if known."""
 
 
-class Guarded(io.RawIOBase):
-    """A file whose failures are translated by `explain`."""
+class Source(io.RawIOBase):
+    """An opened source, whose failures are translated by `explain`.
 
-    def __init__(self, file: Any, failures: Failures, explain: Explain) -> None:
+    `shown` is its name for people, without the query of a URL, which may hold a signature. `path` is the name by which
+    its format is guessed; "" for standard input.
+    """
+
+    def __init__(self, shown: str, path: str, file: Any, failures: Failures, explain: Explain) -> None:
+        self.shown = shown
+        self.path = path
         self._file = file
         self._failures = failures
         self._explain = explain
@@ -66,17 +71,6 @@ def _size(file: Any) -> int | None:
     return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """An opened source."""
-
-    shown: str
-    """Its name for people, without the query of a URL, which may hold a signature."""
-    path: str
-    """The name by which its format is guessed; "" for standard input."""
-    file: Guarded
-
-
 @contextmanager
 def opened(shown: str, path: str, open_it: Callable[[], Any], failures: Failures, explain: Explain) -> Iterator[Source]:
     """Open a file as a source of these names, translate its failures, and close it."""
@@ -85,7 +79,7 @@ def opened(shown: str, path: str, open_it: Callable[[], Any], failures: Failures
     except failures as error:
         raise explain(error) from error
     with file:
-        yield Source(shown, path, Guarded(file, failures, explain))
+        yield Source(shown, path, file, failures, explain)
 
 
 def as_argument(shown: str) -> str:

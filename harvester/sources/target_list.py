@@ -58,9 +58,9 @@ def _lines(file: str, anonymous: bool, stdin: BinaryIO | None) -> Iterator[tuple
     """Yield the texts of a file, each with where it stands."""
     try:
         with open_source(file, anonymous=anonymous, stdin=stdin) as source:
-            data = source.file.read(MAX_FILE_BYTES + 1)
+            data = source.read(MAX_FILE_BYTES + 1)
             if file != "-":
-                source.file.read(1)  # raises if a download was cut off
+                source.read(1)  # raises if a download was cut off
     except HarvesterError as error:
         error.state, error.next_step = "Nothing was stored.", _of_discover(error.next_step)
         raise

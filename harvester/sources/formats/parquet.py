@@ -23,9 +23,9 @@ HINT = "Name the column of the ids: harvester load --column NAME."
 @contextmanager
 def _seekable(source: Source, blocks: Iterator[bytes], *, packed: bool) -> Iterator[IO[bytes]]:
     """Yield the source as a seekable file: itself, or a temporary copy."""
-    if not packed and source.file.seekable():
-        source.file.seek(0)
-        yield cast("IO[bytes]", source.file)
+    if not packed and source.seekable():
+        source.seek(0)
+        yield cast("IO[bytes]", source)
         return
     with tempfile.TemporaryFile() as copy:
         for block in blocks:
