@@ -23,7 +23,7 @@ from harvester.errors import ConfigError, HarvesterError
 from harvester.sources.column_reader import Content, read_content
 from harvester.sources.open import open_source
 from harvester.sources.sniff import Format, Wanted
-from harvester.sources.sort_ids import Earlier, IdChunk, Limit, Texts, make_chunk, read_text
+from harvester.sources.sort_ids import IdChunk, Limit, Texts, make_chunk, read_text
 from harvester.sources.source import OnRead, Source
 from harvester.sources.video_id import is_video_id
 from harvester.sources.wrong_files import without_ids
@@ -99,7 +99,7 @@ def _chunks(
 
 
 def _ids(read: Iterable[Texts], limit: Limit | None) -> Iterator[IdChunk]:
-    earlier = Earlier()
+    earlier: set[str] = set()
     for texts in read:
         chunk = make_chunk(texts, earlier)
         if limit is not None:

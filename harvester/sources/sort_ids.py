@@ -44,17 +44,17 @@ class IdChunk:
     """Rows whose text is one of `invalid`."""
 
 
-def make_chunk(texts: Texts, earlier: Earlier) -> IdChunk:
-    """Make a chunk of these texts, without ids that `earlier` remembers."""
-    ids = earlier.without(dict.fromkeys(texts.texts))
+def make_chunk(texts: Texts, earlier: set[str]) -> IdChunk:
+    """Make a chunk of these texts, without the known ids of earlier chunks, to which up to REMEMBERED_IDS are added."""
+    ids = [text for text in dict.fromkeys(texts.texts) if text not in earlier]
     if are_known(ids):
-        chunk = IdChunk(texts.rows, ids, frozenset(), ())
-        earlier.remember(ids)
+        chunk, known = IdChunk(texts.rows, ids, frozenset(), ()), iter(ids)
     else:
         read = {text: read_text(text) for text in ids}
-        ids = earlier.without(dict.fromkeys(read.values()))
+        ids = [text for text in dict.fromkeys(read.values()) if text not in earlier]
         chunk = _chunk(texts.rows, ids, (read.get(text, text) for text in texts.texts))
-        earlier.remember(filter(KNOWN_ID.fullmatch, ids))
+        known = filter(KNOWN_ID.fullmatch, ids)
+    earlier.update(islice(known, REMEMBERED_IDS - len(earlier)))
     return chunk
 
 
@@ -62,21 +62,6 @@ def are_known(ids: list[str]) -> bool:
     """Whether all of them have the form of known ids: one match, which a line end within a text cannot defeat."""
     lines = "\n".join([*ids, ""])
     return len(lines) == len(ids) * (ID_CHARACTERS + 1) and KNOWN_LINES.fullmatch(lines) is not None
-
-
-class Earlier:
-    """The first million known ids of a source, which later chunks leave out."""
-
-    def __init__(self) -> None:
-        self._ids: set[str] = set()
-
-    def without(self, texts: Iterable[str]) -> list[str]:
-        """Return the texts that were not remembered."""
-        return [text for text in texts if text not in self._ids]
-
-    def remember(self, ids: Iterable[str]) -> None:
-        """Remember ids, up to REMEMBERED_IDS."""
-        self._ids.update(islice(ids, REMEMBERED_IDS - len(self._ids)))
 
 
 def read_text(text: str) -> str:

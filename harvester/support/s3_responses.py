@@ -53,15 +53,11 @@ class Refusal:
         """A possible cause of a refused request, to be shown before other advice."""
         if self.code == "400":
             return f"{_TEMPORARY} "  # a failed HEAD has no more
-        return f"{NO_CHECKSUMS} " if self.about_checksums else ""
-
-    @property
-    def about_checksums(self) -> bool:
-        """Whether the store may have refused headers that it does not know."""
-        setting = os.environ.get("AWS_REQUEST_CHECKSUM_CALCULATION", "").lower()
-        return setting != "when_required" and (
-            self.code in _CHECKSUM_CODES or self.status == 501 or "checksum" in self.message.lower()
-        )
+        # The store may have refused headers that it does not know.
+        if os.environ.get("AWS_REQUEST_CHECKSUM_CALCULATION", "").lower() == "when_required":
+            return ""
+        unknown = self.code in _CHECKSUM_CODES or self.status == 501 or "checksum" in self.message.lower()
+        return f"{NO_CHECKSUMS} " if unknown else ""
 
 
 def refusal_of(error: ClientError) -> Refusal:

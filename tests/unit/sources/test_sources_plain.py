@@ -19,7 +19,7 @@ from harvester.simulator import make_ids
 from harvester.sources import IdChunk, is_video_id, read_ids, sort_ids
 from harvester.sources.formats import csv_fast, line_blocks
 from harvester.sources.sniff import Header
-from harvester.sources.sort_ids import Earlier, Texts, are_known, make_chunk
+from harvester.sources.sort_ids import Texts, are_known, make_chunk
 from harvester.sources.video_id import KNOWN_ID
 
 A, B = "dQw4w9WgXcQ", "-0000000000"
@@ -76,7 +76,7 @@ Result = tuple[int, list[str], frozenset[str]] | str
 
 def read_all(read: Iterator[Texts]) -> Result:
     """Rows, distinct ids in first-seen order and the invalid ones, or the error; by one rule from either reader."""
-    earlier = Earlier()
+    earlier = set()
     try:
         chunks = [make_chunk(texts, earlier) for texts in read]
     except ConfigError:
@@ -200,7 +200,7 @@ class TestRecent:
 
 class TestEarlier:
     def test_known_ids_come_once_and_other_texts_again(self) -> None:
-        earlier = Earlier()
+        earlier = set()
         first = make_chunk(Texts(4, [A, "no id", B, A]), earlier)
         assert (first.rows, first.ids) == (4, [A, "no id", B])
         second = make_chunk(Texts(4, [B, "no id", f" {A} ", "dQw4w9WgXcB"]), earlier)
@@ -208,7 +208,7 @@ class TestEarlier:
 
     def test_its_memory_is_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sort_ids, "REMEMBERED_IDS", 2)
-        earlier = Earlier()
+        earlier = set()
         texts = list(make_ids(1, 3))
         assert make_chunk(Texts(3, texts), earlier).ids == texts
         assert make_chunk(Texts(3, texts), earlier).ids == texts[2:]
