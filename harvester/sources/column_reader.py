@@ -54,9 +54,11 @@ def _text(
     head: bytes, blocks: Iterator[bytes], source: Source, wanted: Wanted, chunk_rows: int, every_row: bool
 ) -> Content:
     """A header with the column's name makes it a table, whatever the source's name."""
-    if JSON.match(head.removeprefix(codecs.BOM_UTF8)):
+    bare = head.removeprefix(codecs.BOM_UTF8)
+    if JSON.match(bare):
         from harvester.sources.formats.json_rows import json_texts
 
+        blocks = _without(blocks, len(head) - len(bare))
         return Content(Format.JSON, json_texts(blocks, wanted, source.shown), JSON_HINT)
     refuse_foreign(head, source.shown)
     named = format_of(source.path)

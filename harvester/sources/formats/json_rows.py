@@ -18,13 +18,12 @@ from harvester.sources.sort_ids import Texts
 
 MAX_ARRAY_BYTES = 256 << 20
 """An array is read at once, in several times its size of memory; JSON Lines may have any size."""
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 _ARRAY = re.compile(rb"\s*\[")
 
 
 def json_texts(blocks: Iterator[bytes], wanted: Wanted, shown: str) -> Iterator[Texts]:
-    """Yield the wanted field of each object, as text; empty if it is missing or null.
+    """Yield the wanted field of each object, as text; empty if it is missing or null. `blocks` have no byte order mark.
 
     Of an array of texts, yield the texts. Raises ConfigError for any other JSON.
     """
@@ -41,30 +40,25 @@ def json_texts(blocks: Iterator[bytes], wanted: Wanted, shown: str) -> Iterator[
 
 
 def _documents(blocks: Iterator[bytes], shown: str) -> Iterator[tuple[bytes, bool]]:
-    """Yield what to parse at once, without byte order mark, and whether it is JSON Lines."""
+    """Yield what to parse at once, and whether it is JSON Lines."""
     pieces = LineBlocks(blocks)
-    first = True
     try:
-        for piece in pieces:
-            if first and _ARRAY.match(piece.removeprefix(BYTE_ORDER_MARK)):
-                yield _whole(piece, pieces, shown).removeprefix(BYTE_ORDER_MARK), False
-                return
-            document = piece.removeprefix(BYTE_ORDER_MARK) if first else piece
-            first = False
-            if document.strip():
-                yield document, True
+        for number, piece in enumerate(pieces):
+            if number == 0 and _ARRAY.match(piece):
+                yield _whole(piece, pieces, shown), False
+            elif piece.strip():
+                yield piece, True
     except EndlessLineError:
         raise _refused(shown, "a line has no end") from None
 
 
 def _whole(piece: bytes, rest: Iterator[bytes], shown: str) -> bytes:
-    gathered, size = [piece], len(piece)
+    gathered = bytearray(piece)
     for more in rest:
-        gathered.append(more)
-        size += len(more)
-        if size > MAX_ARRAY_BYTES:
+        gathered += more
+        if len(gathered) > MAX_ARRAY_BYTES:
             raise _refused(shown, f"an array of more than {MAX_ARRAY_BYTES >> 20} MiB is not read")
-    return b"".join(gathered)
+    return bytes(gathered)
 
 
 def _table(document: bytes, shown: str, rows: int, *, lines: bool) -> pd.DataFrame:
