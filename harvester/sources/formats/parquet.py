@@ -28,20 +28,16 @@ def _seekable(source: Source, blocks: Iterator[bytes], *, packed: bool) -> Itera
         yield cast("IO[bytes]", source)
         return
     with tempfile.TemporaryFile() as copy:
-        for block in blocks:
-            _write(copy, block)
-        copy.seek(0)
+        try:
+            for block in blocks:
+                copy.write(block)
+            copy.seek(0)
+        except OSError as error:
+            raise SourceUnavailable(
+                f"Parquet from a stream is copied to {tempfile.gettempdir()} first, and that failed: {error.strerror}.",
+                next_step="Make room there, or set TMPDIR to a folder with room; then load again.",
+            ) from error
         yield copy
-
-
-def _write(copy: IO[bytes], block: bytes) -> None:
-    try:
-        copy.write(block)
-    except OSError as error:
-        raise SourceUnavailable(
-            f"Parquet from a stream is copied to {tempfile.gettempdir()} first, and that failed: {error.strerror}.",
-            next_step="Make room there, or set TMPDIR to a folder with room; then load again.",
-        ) from error
 
 
 def parquet_texts(
