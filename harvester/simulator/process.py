@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import closing
 from datetime import datetime
 from http.client import HTTPConnection
 from typing import Any, Self
@@ -90,13 +91,11 @@ class SimulatorProcess:
         self._ask("POST", "faults", {"level": level})
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        connection = HTTPConnection(urlsplit(self.base_url).netloc, timeout=_CONTROL_TIMEOUT_SECONDS)
-        try:
+        address = urlsplit(self.base_url).netloc
+        with closing(HTTPConnection(address, timeout=_CONTROL_TIMEOUT_SECONDS)) as connection:
             connection.request(method, f"/_simulator/{path}", None if body is None else json.dumps(body))
             response = connection.getresponse()
             answer = json.loads(response.read())
-        finally:
-            connection.close()
         if response.status != 200:
             raise ValueError(answer["error"])
         return answer

@@ -64,16 +64,6 @@ def open_s3(uri: str, *, anonymous: bool) -> Iterator[Source]:
     _, _, path = uri.partition("://")
     if not all(path.partition("/")):
         raise ConfigError(f"{uri} names no file in a bucket.", next_step="Name it as in s3://bucket/key.")
-    explain = partial(_explain, uri=uri, anonymous=anonymous)
-    with (
-        _filesystem(anonymous) as filesystem,
-        opened(uri, path, lambda: _open_key(filesystem, path), FAILURES, explain) as source,
-    ):
-        yield source
-
-
-@contextmanager
-def _filesystem(anonymous: bool) -> Iterator[_Filesystem]:
     filesystem = _Filesystem(
         anon=anonymous,
         skip_instance_cache=True,
@@ -88,8 +78,10 @@ def _filesystem(anonymous: bool) -> Iterator[_Filesystem]:
         },
     )
     filesystem.retries = ATTEMPTS
+    explain = partial(_explain, uri=uri, anonymous=anonymous)
     try:
-        yield filesystem
+        with opened(uri, path, lambda: _open_key(filesystem, path), FAILURES, explain) as source:
+            yield source
     finally:
         if (client := getattr(filesystem, "_s3creator", None)) is not None:
             filesystem.close_session(filesystem.loop, client)
