@@ -67,31 +67,13 @@ ORDER BY id
 # The server's clock, which leases go by.
 CLOCK = "SELECT clock_timestamp()"
 
-# --- choosing a batch: ids that another transaction is claiming are skipped
+# --- choosing a batch
 
-# The half to claim next, of a batch that was split.
-FIRST_SUSPECT_BATCH = """
-SELECT suspect_batch FROM videos WHERE suspect_batch IS NOT NULL AND state = 0 ORDER BY suspect_batch LIMIT 1
-"""
-# The pending ids of a half.
-PICK_SUSPECTS = """
-SELECT position, video_id, attempts FROM videos
-WHERE state = 0 AND suspect_batch = %(suspect_batch)s ORDER BY position LIMIT 50 FOR UPDATE SKIP LOCKED
-"""
-_PENDING = """
-SELECT position, video_id, attempts FROM videos
-WHERE position >= (SELECT first_position FROM video_states WHERE code = 0) AND state = 0 AND suspect_batch IS NULL
-ORDER BY position LIMIT %(limit)s
-"""
-# The first pending ids that are not suspects, in load order.
-PICK_PENDING = _PENDING + "FOR UPDATE SKIP LOCKED"
-# The same where no other ids are left: wait for locked ids, which other transactions may yet release.
-PICK_PENDING_BLOCKING = _PENDING + "FOR UPDATE"
 # Pending ids at given positions. Rows with the suspect_batch of the first row make the batch.
 PICK_AMONG = """
 SELECT position, video_id, attempts, suspect_batch FROM videos
 WHERE position = ANY(%(positions)s::bigint[]) AND state = 0
-ORDER BY suspect_batch NULLS LAST, position LIMIT 50 FOR UPDATE SKIP LOCKED
+ORDER BY suspect_batch NULLS LAST, position LIMIT 50
 """
 
 # --- reserving and claiming
@@ -198,13 +180,6 @@ ORDER BY calls.id FOR UPDATE OF responses
 # The bytes of a response, locked until the end of the transaction, as refreshing, pruning and replacing do. The next
 # statement sees the state after the transaction before.
 LOCK_RESPONSE = "SELECT raw_bytes, stored_bytes FROM responses WHERE call_id = %(call_id)s FOR UPDATE"
-# The ids that a call fetched, in load order.
-PICK_FETCHED_BY = """
-SELECT videos.position, videos.video_id
-FROM calls JOIN videos ON videos.position BETWEEN calls.first_position AND calls.last_position
-WHERE calls.id = %(of_call)s AND videos.state = 2 AND videos.call_id = %(of_call)s
-ORDER BY videos.position
-"""
 # Abandon the refreshes of responses that are pruned. Returns their buckets and days.
 ABANDON_REFRESHES = """
 UPDATE calls SET state = 'abandoned', reason = 'pruned', finished_at = %(now)s

@@ -48,8 +48,8 @@ class PostgresTransaction(Transaction):
     def row(self, statement: str, **values: Any) -> Row | None:
         return self._ask(statement, values).fetchone()
 
-    def columns(self, statement: str, **values: Any) -> Sequence[Sequence[Any]]:
-        return list(zip(*self.rows(statement, **values), strict=True))
+    def pick(self, statement: str, **values: Any) -> Sequence[Sequence[Any]]:
+        return list(zip(*self.rows(f"{statement} FOR UPDATE SKIP LOCKED", **values), strict=True))
 
     def change(self, statement: str, **values: Any) -> int:
         return self._ask(statement, values).rowcount
@@ -90,7 +90,9 @@ class PostgresTransaction(Transaction):
         self._advance_scan_position = max(position, self._advance_scan_position or 0)
 
     def pick_pending(self, limit: int) -> Sequence[Sequence[Any]]:
-        return self.columns(sql.PICK_PENDING, limit=limit) or self.columns(sql.PICK_PENDING_BLOCKING, limit=limit)
+        """Where no other ids are left, wait for those that another transaction has locked: it may yet release them."""
+        locked = f"{sql.PICK_PENDING} FOR UPDATE"
+        return super().pick_pending(limit) or list(zip(*self.rows(locked, limit=limit), strict=True))
 
     def close_good(self, call_ids: list[int], statuses: list[int | None], ends: list[str]) -> Collection[int]:
         rows = self.rows(sql.CLOSE_GOOD_CALLS, ids=call_ids, statuses=statuses, ends=ends)

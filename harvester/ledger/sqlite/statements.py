@@ -19,48 +19,16 @@ SELECT id, host, boot, pid, process_started, lease_until NOT BETWEEN :now AND :l
 WHERE id IN (SELECT run_id FROM calls INDEXED BY ix_calls_open WHERE state = 'open')
 """
 
-# --- choosing a batch. Each returns one row with a JSON list for each column: fifty rows would take the GIL fifty
-# times, and make fifty lists.
+# --- choosing a batch
 
-
-def _as_lists(columns: str, rows: str) -> str:
-    lists = ", ".join(f"json_group_array({column})" for column in columns.split(", "))
-    return f"SELECT {lists} FROM ({rows})"  # noqa: S608 (the texts are those below)
-
-
-# The half to claim next, of a batch that was split.
-FIRST_SUSPECT_BATCH = """
-SELECT suspect_batch FROM videos INDEXED BY ix_videos_suspect
-WHERE state = 0 AND suspect_batch IS NOT NULL ORDER BY suspect_batch LIMIT 1
-"""
-# The pending ids of a half.
-PICK_SUSPECTS = _as_lists(
-    columns="position, video_id, attempts",
-    rows="""
-SELECT position, video_id, attempts FROM videos INDEXED BY ix_videos_suspect
-WHERE state = 0 AND suspect_batch = :suspect_batch ORDER BY position LIMIT 50
-""",
-)
-# The first pending ids that are not suspects, in load order.
-PICK_PENDING = _as_lists(
-    columns="position, video_id, attempts",
-    rows="""
-SELECT position, video_id, attempts FROM videos
-WHERE position >= (SELECT first_position FROM video_states WHERE code = 0) AND state = 0 AND suspect_batch IS NULL
-ORDER BY position LIMIT :limit
-""",
-)
 # Set the scan position, where PICK_PENDING begins: no pending id before it, except suspects.
 ADVANCE_SCAN_POSITION = "UPDATE video_states SET first_position = :position WHERE code = 0"
 # Pending ids at given positions. Rows with the suspect_batch of the first row make the batch.
-PICK_AMONG = _as_lists(
-    columns="position, video_id, attempts, suspect_batch",
-    rows="""
+PICK_AMONG = """
 SELECT position, video_id, attempts, suspect_batch FROM videos
 WHERE position IN (SELECT value FROM json_each(:positions)) AND state = 0
 ORDER BY suspect_batch IS NULL, suspect_batch, position LIMIT 50
-""",
-)
+"""
 
 # --- reserving and claiming
 
@@ -158,16 +126,6 @@ WHERE responses.fetched_at < :before
 
 # The bytes of a response. No other process can delete it, since the write lock is held.
 LOCK_RESPONSE = "SELECT raw_bytes, stored_bytes FROM responses WHERE call_id = :call_id"
-# The ids that a call fetched, in load order.
-PICK_FETCHED_BY = _as_lists(
-    columns="position, video_id",
-    rows="""
-SELECT videos.position, videos.video_id
-FROM calls CROSS JOIN videos ON videos.position BETWEEN calls.first_position AND calls.last_position
-WHERE calls.id = :of_call AND videos.state = 2 AND videos.call_id = :of_call
-ORDER BY videos.position
-""",
-)
 # Abandon the refreshes of responses that are pruned. Returns their buckets and days.
 ABANDON_REFRESHES = """
 UPDATE calls SET state = 'abandoned', reason = 'pruned', finished_at = :now

@@ -57,7 +57,7 @@ def _claim_halves(tx: Transaction, claims: Sequence[Claim]) -> list[Batch | Deni
     # Two transactions that share a half would make two calls of it.
     tx.lock("taking halves")
     while len(halves) < len(claims) and (half := tx.row(tx.sql.FIRST_SUSPECT_BATCH)) is not None:
-        columns = tx.columns(tx.sql.PICK_SUSPECTS, suspect_batch=half[0])
+        columns = tx.pick(tx.sql.PICK_SUSPECTS, suspect_batch=half[0])
         halves += (claimed := _claim(tx, [claims[len(halves)]], [_Picked(*columns)] if columns else []))
         if isinstance(claimed[0], Denied):
             break
@@ -78,7 +78,7 @@ def _claim_pending(tx: Transaction, claims: Sequence[Claim]) -> list[Batch | Den
 
 
 def _claim_among(tx: Transaction, claim: Claim) -> Batch | Denied:
-    columns = tx.columns(tx.sql.PICK_AMONG, positions=list(claim.among or ()))
+    columns = tx.pick(tx.sql.PICK_AMONG, positions=list(claim.among or ()))
     if not columns:
         return Denied.NOTHING_PENDING
     *picked, batches = columns

@@ -43,7 +43,7 @@ def claim(
     paid, refusal = reserve(tx, budget, 1)
     if not paid:
         return refusal
-    positions, ids = map(tuple, tx.columns(tx.sql.PICK_FETCHED_BY, of_call=of_call))
+    positions, ids = zip(*tx.rows(tx.sql.FETCHED_BY, of_call=of_call), strict=True)
     (call_id,) = open_calls(tx, run_id, budget, [(positions, 1, now)], of_call)
     return first_batch(budget, call_id, positions, ids, kind=kind, of_call=of_call)
 

@@ -15,6 +15,24 @@ RENEW_LEASE = "UPDATE runs SET lease_until = :lease_until, ended_at = NULL, reas
 # Note when and why a run ended.
 CLOSE_RUN = "UPDATE runs SET ended_at = :now, reason = :reason WHERE id = :run_id AND ended_at IS NULL"
 
+# --- choosing a batch: `Transaction.pick` runs the PICK statements, and locks the rows in PostgreSQL
+
+# The half to claim next, of a batch that was split.
+FIRST_SUSPECT_BATCH = """
+SELECT suspect_batch FROM videos WHERE state = 0 AND suspect_batch IS NOT NULL ORDER BY suspect_batch LIMIT 1
+"""
+# The pending ids of a half.
+PICK_SUSPECTS = """
+SELECT position, video_id, attempts FROM videos
+WHERE state = 0 AND suspect_batch = :suspect_batch ORDER BY position LIMIT 50
+"""
+# The first pending ids that are not suspects, in load order.
+PICK_PENDING = """
+SELECT position, video_id, attempts FROM videos
+WHERE position >= (SELECT first_position FROM video_states WHERE code = 0) AND state = 0 AND suspect_batch IS NULL
+ORDER BY position LIMIT :limit
+"""
+
 # --- reserving units
 
 # The condition is the budget: where it does not hold, nothing is changed and nothing may be sent. It is stated
@@ -133,6 +151,13 @@ WHERE position BETWEEN :first AND :last AND state = :state AND (
     CAST(:reason AS text) IS NULL OR (SELECT reason FROM calls WHERE calls.id = videos.call_id) = :reason
 )
 RETURNING position
+"""
+# The ids that a call fetched, in load order.
+FETCHED_BY = """
+SELECT videos.position, videos.video_id
+FROM calls JOIN videos ON videos.position BETWEEN calls.first_position AND calls.last_position
+WHERE calls.id = :of_call AND videos.state = 2 AND videos.call_id = :of_call
+ORDER BY videos.position
 """
 # Delete a response.
 DELETE_RESPONSE = "DELETE FROM responses WHERE call_id = :call_id"

@@ -64,8 +64,9 @@ class Transaction(ABC):
         return row[0]
 
     @abstractmethod
-    def columns(self, statement: str, **values: Any) -> Sequence[Sequence[Any]]:
-        """The rows of one of the PICK statements, column by column; empty where there are none."""
+    def pick(self, statement: str, **values: Any) -> Sequence[Sequence[Any]]:
+        """The rows of one of the PICK statements, column by column; empty where there are none. Ids that another
+        transaction is picking are left out."""
 
     @abstractmethod
     def change(self, statement: str, **values: Any) -> int:
@@ -139,9 +140,9 @@ class Transaction(ABC):
 
     # --- what each database does in its own way
 
-    @abstractmethod
     def pick_pending(self, limit: int) -> Sequence[Sequence[Any]]:
         """Positions, ids and attempts of the first pending ids that are no suspects, column by column."""
+        return self.pick(self.sql.PICK_PENDING, limit=limit)
 
     @abstractmethod
     def close_good(self, call_ids: list[int], statuses: list[int | None], ends: list[str]) -> Collection[int]:
