@@ -81,7 +81,9 @@ def export(
     # Exit by an exception, so that unfinished uploads are aborted.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     if csv_safe:
-        settings["format"] = _safe_csv(settings["format"])
+        if settings["format"] not in (None, "csv"):
+            raise click.UsageError(f"--csv-safe is for csv, and --format says {settings['format']}.")
+        settings["format"] = "csv-safe"
     if settings["table"] == "statistics" and dest is None:
         raise click.UsageError("export.uri is the place of the videos: name another, such as statistics.parquet.")
     uri = dest if dest in (None, "-") or "://" in dest else str(Path(dest).absolute())
@@ -104,12 +106,6 @@ def export(
     show(terminal.exported(manifest, harvester.config.export.uri))
     place = shlex.quote(shown(dest or harvester.config.export.uri, 4096))
     show_next(f"Next: harvester verify --export {place}" if manifest.responses else "", options.verbosity, began)
-
-
-def _safe_csv(chosen: str | None) -> str:
-    if chosen not in (None, "csv"):
-        raise click.UsageError(f"--csv-safe is for csv, and --format says {chosen}.")
-    return "csv-safe"
 
 
 def _to_stdout(harvester: Harvester, require_complete: bool, verbosity: int) -> None:

@@ -32,8 +32,12 @@ def examine(
     for finding in filter(None, _findings(path, read_config, offline)):
         well = well and finding.level is not Level.PROBLEM
         yield finding
-    if spend_unit:
-        yield _one_call(read_config, well)
+    if spend_unit and not well:
+        yield warning("call", "No call was made: there are problems.", "Fix them first.")
+    elif spend_unit:
+        from harvester.doctor import network
+
+        yield network.check_call(read_config())
 
 
 def _findings(path: Path | None, read_config: Callable[[], Config], offline: bool) -> Iterator[Finding | None]:
@@ -68,11 +72,3 @@ def _of_the_crawl(config: Config, offline: bool) -> Iterator[Finding | None]:
 
         yield network.check_proxy(config)
         yield network.check_clock(config)
-
-
-def _one_call(read_config: Callable[[], Config], well: bool) -> Finding:
-    if not well:
-        return warning("call", "No call was made: there are problems.", "Fix them first.")
-    from harvester.doctor import network
-
-    return network.check_call(read_config())

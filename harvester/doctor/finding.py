@@ -44,8 +44,8 @@ def warning(check: str, what: str, next_step: str) -> Finding:
 
 def problem(check: str, error: HarvesterError) -> Finding:
     """Return the problem that an error describes, in one line."""
-    next_step = one_line(error.next_step) or "Fix that, then ask the doctor again."
-    return Finding(check, Level.PROBLEM, one_line(error.what), next_step, error.exit_code)
+    what, next_step = (" ".join(text.split()) for text in (error.what, error.next_step))
+    return Finding(check, Level.PROBLEM, what, next_step or "Fix that, then ask the doctor again.", error.exit_code)
 
 
 def misconfigured(check: str, what: str, next_step: str) -> Finding:
@@ -56,8 +56,3 @@ def misconfigured(check: str, what: str, next_step: str) -> Finding:
 def exit_code(findings: Sequence[Finding]) -> int:
     """Return the exit code of the first problem; 0 if there is none."""
     return next((finding.exit_code for finding in findings if finding.level is Level.PROBLEM), 0)
-
-
-def one_line(text: str) -> str:
-    """Return the text with its line breaks replaced by spaces."""
-    return " ".join(text.split())

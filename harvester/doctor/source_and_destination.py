@@ -5,11 +5,10 @@ from __future__ import annotations
 import secrets
 from contextlib import closing
 
-from harvester.config import Config, ExportSettings
+from harvester.config import Config
 from harvester.doctor.finding import Finding, ok, problem, warning
 from harvester.errors import HarvesterError
 from harvester.export import check_place
-from harvester.export.storage.destination import Destination
 from harvester.export.storage.open import folder_at, target_at
 from harvester.protected import protected_by
 from harvester.sources import read_ids
@@ -55,7 +54,9 @@ def check_export(config: Config) -> Finding:
     settings = config.export
     try:
         protected_by(config).refuse_export(settings)
-        probe = _beside(settings, f".harvester-doctor-{secrets.token_hex(6)}")
+        # By the settings' own way, so that encryption and ACL are tried too.
+        place = target_at if settings.max_part_bytes is None else folder_at
+        probe = place(settings.uri, settings).beside(f".harvester-doctor-{secrets.token_hex(6)}")
         probe.publish([TINY], content_type="text/plain")
     except HarvesterError as error:
         return problem("export", error)
@@ -70,10 +71,3 @@ def check_export(config: Config) -> Finding:
         what = f"Something can be written at {shown(settings.uri)}, but not removed: {shown(probe.uri)} stays there."
         return warning("export", f"{what} {error.what}", "Remove it by hand; let this user have s3:DeleteObject.")
     return finding
-
-
-def _beside(settings: ExportSettings, suffix: str) -> Destination:
-    """Return an unused place, with the settings' encryption and ACL, so that these are tried too."""
-    if settings.max_part_bytes is not None:
-        return folder_at(settings.uri, settings).beside(suffix)
-    return target_at(settings.uri, settings).beside(suffix)

@@ -54,9 +54,7 @@ def load_warning(result: Loaded) -> str:
     )
 
 
-def plan(
-    result: Plan, at_one_unit: Plan | None = None, statistics_every: str | None = None, first: str = ""
-) -> list[Line | Block]:
+def plan(result: Plan, at_one_unit: Plan | None, statistics_every: str | None, first: str) -> list[Line | Block]:
     """The arithmetic of a crawl, its days at a unit a call, what statistics every so often will cost, and what comes
     `first`."""
     spell = _span(at_one_unit or result)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from harvester.errors import DISK_FULL, ConfigError, DestinationRefused, OutsideError
@@ -28,24 +28,18 @@ def check(path: Path, *, mark: bytes, protected: Protected, force: bool) -> None
     """Raise DestinationRefused if there is a file without `mark` near its beginning, unless `force`, or if the path is
     protected."""
     protected.refuse(str(path))
-    with explained(path):
-        if force or _is_ours(path, mark):
-            return
+    if force:
+        return
+    head = b""
+    with explained(path), suppress(FileNotFoundError), path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    if not head or mark in head:
+        return
     raise DestinationRefused(
         f"Can't write to {shown(str(path))}: harvester did not write what stands there.",
         state="Nothing was written.",
         next_step="Choose another place, or add --force to replace it.",
     )
-
-
-def _is_ours(path: Path, mark: bytes) -> bool:
-    """Whether the file may be replaced: there is none, an empty one, or one with the mark."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(_HEAD_BYTES)
-    except FileNotFoundError:
-        return True
-    return not head or mark in head
 
 
 @contextmanager

@@ -127,12 +127,12 @@ class Tile(NamedTuple):
 
 def tiles(summary: Summary) -> list[Tile]:
     """How much is done, when it ends, what today cost, and what was lost."""
+    settled = f"{summary.progress.settled:,} of {count(summary.asked_for, 'id')}"
+    rest = "closed by the API" if summary.closed_by_server else f"reset at {utc(summary.resets_at)[11:]}"
     return [
-        Tile(
-            "Done", f"{summary.percent_shown:.1f}%", f"{summary.progress.settled:,} of {count(summary.asked_for, 'id')}"
-        ),
+        Tile("Done", f"{summary.percent_shown:.1f}%", settled),
         _end(summary),
-        Tile("Units today", f"{summary.spent:,}", f"of {summary.daily_units:,}, {_rest_of_day(summary)}"),
+        Tile("Units today", f"{summary.spent:,}", f"of {summary.daily_units:,}, {rest}"),
         _lost(summary),
     ]
 
@@ -145,12 +145,6 @@ def _end(summary: Summary) -> Tile:
         return Tile("Finished on", str(last), f"{count(summary.days_run, 'day')} run")
     at_best = f"at best on {summary.finishes_on}, {count(summary.days_left, 'day')} left"
     return Tile("Finishes on", str(summary.finishes_at_pace_on or summary.finishes_on), at_best)
-
-
-def _rest_of_day(summary: Summary) -> str:
-    if summary.closed_by_server:
-        return "closed by the API"
-    return f"reset at {utc(summary.resets_at)[11:]}"
 
 
 def _lost(summary: Summary) -> Tile:
