@@ -19,7 +19,7 @@ from harvester.export.parts import Cutter, made_with
 from harvester.export.read_back import ids_in
 from harvester.export.storage.destination import Destination, Meter
 from harvester.export.storage.folder import Folder
-from harvester.export.storage.open import folder_at, target_at
+from harvester.export.storage.open import folder_at
 from harvester.export.storage.ownership import manifest_text
 from harvester.export.storage.s3_client import clients_kept
 from harvester.ledger.reader import LedgerReader
@@ -50,14 +50,15 @@ def check_published(
     Raises ConfigError if nothing is there; ConfigError, CredentialsError or StorageUnavailable if the destination can't
     be read.
     """
+    folder = folder_at(uri, settings)
     for _ in range(_MOST_LOOKS):
-        seen, refusal, findings = _seen(uri, settings), None, []
+        seen, refusal, findings = _seen(uri, folder), None, []
         try:
-            findings = _findings(uri, reader, settings, watch)
+            findings = _findings(uri, folder, reader, watch)
         except ConfigError as error:
             refusal = error
         # If another export was published meanwhile, its file may have been compared with the previous manifest.
-        if not (refusal or findings) or _seen(uri, settings) == seen:
+        if not (refusal or findings) or _seen(uri, folder) == seen:
             if refusal:
                 raise refusal
             # A manifest may come from anywhere: what it contains is sanitised when shown.
@@ -70,47 +71,30 @@ def check_published(
     )
 
 
-def _seen(uri: str, settings: ExportSettings) -> tuple[object, ...]:
+def _seen(uri: str, folder: Folder) -> tuple[object, ...]:
     """Return the versions of the files and the manifest: another export changes them."""
     with suppress(HarvesterError, OSError):
-        folder = folder_at(uri, settings)
         beside = folder.beside(SUFFIX)
         with beside.undisturbed():
             if Path(uri).is_dir():
                 return (beside.standing(), *(folder.file(name).standing() for name in folder.names()))
-            return beside.standing(), target_at(uri, settings).standing()
+            return beside.standing(), folder.beside("").standing()
     return ()
 
 
-def _findings(uri: str, reader: LedgerReader, settings: ExportSettings, watch: ProgressCallback) -> list[str]:
-    folder = folder_at(uri, settings)
-    manifest, findings = _read_manifest(folder.beside(SUFFIX))
-    _refuse_nothing(uri, folder, manifest, settings)
+def _findings(uri: str, folder: Folder, reader: LedgerReader, watch: ProgressCallback) -> list[str]:
+    beside = folder.beside(SUFFIX)
+    manifest, findings = _read_manifest(beside)
+    _refuse_nothing(uri, folder, manifest)
     if manifest is None:
         return findings
     try:
         form = format_of(manifest.format, manifest.compression, manifest.table)
     except ConfigError as error:
-        return [f"{folder.beside(SUFFIX).uri}: {error.what}"]
-    if misfit := _misfit(uri, folder, manifest):
+        return [f"{beside.uri}: {error.what}"]
+    if misfit := _misfit(uri, beside, manifest):
         return [misfit]
-    files = _files(uri, folder, manifest, settings)
-    way = _Way(watch, manifest, times=3 if form.stable else 2)
-    findings = [*_against_manifest(folder, manifest), *_read_through(files, way)]
-    if findings:
-        return findings
-    ids = _Ids()
-    for target, part in files:
-        before = ids.number
-        try:
-            with closing(target.open()) as file:
-                ids.count(way.over_ids(ids_in(file, manifest.format, manifest.compression)))
-        except Unreadable as error:
-            return [f"{target.uri} can't be read as {manifest.format}: {error}."]
-        if ids.number - before != part.videos:
-            held = count(ids.number - before, noun_of(manifest.table))
-            return [f"{target.uri} holds {held}, its manifest says {part.videos:,}."]
-    return _against_ledger(reader, manifest, form, files, ids, way)
+    return _Verification(folder, manifest, form, reader, watch).findings()
 
 
 def _read_manifest(place: Destination) -> tuple[Manifest | None, list[str]]:
@@ -128,9 +112,14 @@ def _read_manifest(place: Destination) -> tuple[Manifest | None, list[str]]:
         return None, [f"{place.uri} is no manifest: {error}."]
 
 
-def _refuse_nothing(uri: str, folder: Folder, manifest: Manifest | None, settings: ExportSettings) -> None:
+def _refuse_nothing(uri: str, folder: Folder, manifest: Manifest | None) -> None:
     """Raise ConfigError if there is no file or folder of that name."""
-    if _is_there(uri, folder, settings):
+    if Path(uri).is_dir():
+        return
+    with suppress(FileNotFoundError):
+        next(folder.beside("").read(), b"")
+        return
+    if folder.names():
         return
     place = folder.beside(SUFFIX).uri
     beside = f"There is no manifest at {place} either." if manifest is None else f"Its manifest {place} is there."
@@ -141,17 +130,7 @@ def _refuse_nothing(uri: str, folder: Folder, manifest: Manifest | None, setting
     )
 
 
-def _is_there(uri: str, folder: Folder, settings: ExportSettings) -> bool:
-    if Path(uri).is_dir():
-        return True
-    try:
-        next(target_at(uri.rstrip("/"), settings).read(), b"")
-    except FileNotFoundError:
-        return bool(folder.names())
-    return True
-
-
-def _misfit(uri: str, folder: Folder, manifest: Manifest) -> str:
+def _misfit(uri: str, beside: Destination, manifest: Manifest) -> str:
     """Return why the manifest can't be that of what is there; empty if it can."""
     if manifest.parts is None:
         return f"{uri} is a folder, its manifest speaks of one file." if Path(uri).is_dir() else ""
@@ -159,125 +138,143 @@ def _misfit(uri: str, folder: Folder, manifest: Manifest) -> str:
         return f"{uri} is one file, its manifest speaks of a folder of parts."
     names = [part.file for part in manifest.parts]
     if names != sorted(set(names)) or not all(map(is_part, names)):
-        return f"{folder.beside(SUFFIX).uri} does not name numbered parts in order, each of them once."
+        return f"{beside.uri} does not name numbered parts in order, each of them once."
     return ""
 
 
-def _files(uri: str, folder: Folder, manifest: Manifest, settings: ExportSettings) -> list[tuple[Destination, Part]]:
-    """Return every published file with its manifest entry."""
-    if manifest.parts is not None:
-        return [(folder.file(part.file), part) for part in manifest.parts]
-    whole = Part(manifest.file, manifest.videos, manifest.bytes, manifest.sha256, EVERYTHING.first, None)
-    return [(target_at(uri, settings), whole)]
+class _Verification:
+    """Compares the published files with their manifest, then with the ledger."""
 
+    def __init__(
+        self, folder: Folder, manifest: Manifest, form: Format, reader: LedgerReader, watch: ProgressCallback
+    ) -> None:
+        self._folder, self._manifest, self._form, self._reader = folder, manifest, form, reader
+        self._way = _Way(watch, manifest, times=3 if form.stable else 2)
+        self._ids = _Ids()
+        whole = Part(manifest.file, manifest.videos, manifest.bytes, manifest.sha256, EVERYTHING.first, None)
+        self._files = [(folder.beside(""), whole)]
+        """Every published file with its manifest entry."""
+        if manifest.parts is not None:
+            self._files = [(folder.file(part.file), part) for part in manifest.parts]
 
-def _against_manifest(folder: Folder, manifest: Manifest) -> Iterator[str]:
-    """Yield contradictions of the manifest, and files of the folder that it does not name."""
-    counts = manifest.counts
-    through = counts.get("pending", 0) + counts.get("claimed", 0) == 0
-    # Earlier versions called a crawl without a valid id complete.
-    if manifest.complete != through and counts.get("total", 0) > counts.get("invalid", 0):
-        yield "The manifest's `complete` contradicts its own counts."
-    if manifest.parts is None:
-        return
-    if strange := sorted(set(folder.names()) - {part.file for part in (*manifest.parts, *manifest.superseded)}):
-        yield f"{folder.uri} holds {strange[0]}, of which its manifest does not speak; readers take it for a part."
-    if (sum(part.bytes for part in manifest.parts), sum(part.videos for part in manifest.parts)) != (
-        manifest.bytes,
-        manifest.videos,
-    ) or sum_of(manifest.parts) != manifest.sha256:
-        yield "The manifest's sums contradict its own parts."
+    def findings(self) -> list[str]:
+        """Return what is wrong, a sentence each."""
+        found = [*self._contradictions(), *self._changed_files()]
+        return found or self._unlike_counts() or self._unlike_ledger()
 
+    def _contradictions(self) -> Iterator[str]:
+        """Yield those of the manifest, and files of the folder that it does not name."""
+        manifest, counts = self._manifest, self._manifest.counts
+        through = counts.get("pending", 0) + counts.get("claimed", 0) == 0
+        # Earlier versions called a crawl without a valid id complete.
+        if manifest.complete != through and counts.get("total", 0) > counts.get("invalid", 0):
+            yield "The manifest's `complete` contradicts its own counts."
+        if (parts := manifest.parts) is None:
+            return
+        if strange := sorted(set(self._folder.names()) - {part.file for part in (*parts, *manifest.superseded)}):
+            held = f"{self._folder.uri} holds {strange[0]}"
+            yield f"{held}, of which its manifest does not speak; readers take it for a part."
+        sums = sum(part.bytes for part in parts), sum(part.videos for part in parts), sum_of(parts)
+        if sums != (manifest.bytes, manifest.videos, manifest.sha256):
+            yield "The manifest's sums contradict its own parts."
 
-def _read_through(files: Iterable[tuple[Destination, Part]], way: _Way) -> Iterator[str]:
-    for target, part in files:
-        meter = Meter()
-        try:
-            meter.drain(way.over_bytes(target.read()))
-        except FileNotFoundError:
-            yield f"There is a manifest, but no file at {target.uri}."
-            continue
-        if meter.bytes != part.bytes:
-            yield f"{target.uri} holds {count(meter.bytes, 'byte')}, its manifest says {part.bytes:,}."
-        if meter.sha256 != part.sha256:
-            yield (
-                f"{target.uri} is not the file that its manifest speaks of (sha256 {meter.sha256}, not "
-                f"{part.sha256[:64]}): it was changed, or an export was cut off before its manifest. Export again"
-                f"{' with --force' if part.inputs else ''}."
-            )
+    def _changed_files(self) -> Iterator[str]:
+        for target, part in self._files:
+            meter = Meter()
+            try:
+                meter.drain(self._way.over_bytes(target.read()))
+            except FileNotFoundError:
+                yield f"There is a manifest, but no file at {target.uri}."
+                continue
+            if meter.bytes != part.bytes:
+                yield f"{target.uri} holds {count(meter.bytes, 'byte')}, its manifest says {part.bytes:,}."
+            if meter.sha256 != part.sha256:
+                yield (
+                    f"{target.uri} is not the file that its manifest speaks of (sha256 {meter.sha256}, not "
+                    f"{part.sha256[:64]}): it was changed, or an export was cut off before its manifest. Export again"
+                    f"{' with --force' if part.inputs else ''}."
+                )
 
+    def _unlike_counts(self) -> list[str]:
+        """Read the ids of all files. Return a sentence if one can't be read, or does not hold as many as it should."""
+        manifest = self._manifest
+        for target, part in self._files:
+            before = self._ids.number
+            try:
+                with closing(target.open()) as file:
+                    self._ids.count(self._way.over_ids(ids_in(file, manifest.format, manifest.compression)))
+            except Unreadable as error:
+                return [f"{target.uri} can't be read as {manifest.format}: {error}."]
+            if self._ids.number - before != part.videos:
+                held = count(self._ids.number - before, noun_of(manifest.table))
+                return [f"{target.uri} holds {held}, its manifest says {part.videos:,}."]
+        return []
 
-def _against_ledger(
-    reader: LedgerReader,
-    manifest: Manifest,
-    form: Format,
-    files: list[tuple[Destination, Part]],
-    ids: _Ids,
-    way: _Way,
-) -> list[str]:
-    progress, newest = reader.progress(), reader.newest_response()
-    foreign = _foreign(reader, manifest, ids)
-    if any(manifest.counts.get(state) != number for state, number in counts_of(progress).items()):
-        log.info("the ledger has moved on since the export: it was compared with its manifest alone")
-        return foreign
-    if newest is not None and newest > manifest.exported_at:
-        log.info("responses were fetched after the export: it was compared with its manifest alone")
-        return foreign
-    responses, _, _ = reader.totals()
-    if responses != manifest.responses:
+    def _unlike_ledger(self) -> list[str]:
+        manifest, reader = self._manifest, self._reader
+        progress, newest = reader.progress(), reader.newest_response()
+        foreign = self._foreign()
+        if any(manifest.counts.get(state) != number for state, number in counts_of(progress).items()):
+            log.info("the ledger has moved on since the export: it was compared with its manifest alone")
+            return foreign
+        if newest is not None and newest > manifest.exported_at:
+            log.info("responses were fetched after the export: it was compared with its manifest alone")
+            return foreign
+        responses, _, _ = reader.totals()
+        if responses != manifest.responses:
+            made_of = count(manifest.responses, "response")
+            return [f"The export was made of {made_of}, the ledger holds {responses:,}.", *foreign]
+        if manifest.history is not None and manifest.history != reader.history_size():
+            log.info("statistics were deleted after the export: it was compared with its manifest alone")
+            return foreign
+        if manifest.table == "videos" and self._ids != self._fetched():
+            return ["The published ids are not the ledger's fetched ids, each of them once.", *foreign]
+        if self._form.differences is not None:
+            ((target, _),) = self._files
+            with closing(target.open()) as file:
+                return list(self._form.differences(file, reader))
+        return self._assembled_again() if self._form.stable else self._made_of_others()
+
+    def _fetched(self) -> _Ids:
+        stored = _Ids()
+        for chunk in self._reader.fetched(EVERYTHING, _IDS_AT_ONCE):
+            stored.count(video_id for video_id, _ in chunk)
+        return stored
+
+    def _foreign(self) -> list[str]:
+        """Return a sentence if the export is of another ledger: a ledger forgets no id that a call was paid for."""
+        # No id has other characters, and not every database accepts them.
+        odd = [video_id for video_id in self._ids.first if not (video_id.isascii() and video_id.isprintable())]
+        unknown = odd or self._reader.unknown(self._ids.first)
+        if not unknown:
+            return []
         return [
-            f"The export was made of {count(manifest.responses, 'response')}, the ledger holds {responses:,}.",
-            *foreign,
+            f"It was exported from another ledger, {shown(self._manifest.ledger)!r}: "
+            f"it holds the video {unknown[0]}, which is not in this one."
         ]
-    if manifest.history is not None and manifest.history != reader.history_size():
-        log.info("statistics were deleted after the export: it was compared with its manifest alone")
-        return foreign
-    stored = _Ids()
-    for chunk in reader.fetched(EVERYTHING, _IDS_AT_ONCE) if manifest.table == "videos" else ():
-        stored.count(video_id for video_id, _ in chunk)
-    if manifest.table == "videos" and ids != stored:
-        return ["The published ids are not the ledger's fetched ids, each of them once.", *foreign]
-    if form.differences is not None:
-        ((target, _),) = files
-        with closing(target.open()) as file:
-            return list(form.differences(file, reader))
-    return _assembled_again(reader, files, form, way) if form.stable else _made_of_others(reader, manifest, form)
 
-
-def _foreign(reader: LedgerReader, manifest: Manifest, ids: _Ids) -> list[str]:
-    """Return a sentence if the export is of another ledger: a ledger forgets no id that a call was paid for."""
-    # No id has other characters, and not every database accepts them.
-    odd = [video_id for video_id in ids.first if not (video_id.isascii() and video_id.isprintable())]
-    unknown = odd or reader.unknown(ids.first)
-    if not unknown:
+    def _assembled_again(self) -> list[str]:
+        for _, part in self._files:
+            meter = Meter()
+            try:
+                meter.drain(self._way.over_bytes(self._form.assemble(self._reader, part.span, Counters())))
+            except LedgerDamaged as error:
+                return [error.what]
+            if meter.sha256 != part.sha256:
+                return ["The ledger, exported again, gives other bytes than the manifest speaks of."]
         return []
-    return [
-        f"It was exported from another ledger, {shown(manifest.ledger)!r}: "
-        f"it holds the video {unknown[0]}, which is not in this one."
-    ]
 
-
-def _assembled_again(reader: LedgerReader, files: list[tuple[Destination, Part]], form: Format, way: _Way) -> list[str]:
-    for _, part in files:
-        meter = Meter()
-        try:
-            meter.drain(way.over_bytes(form.assemble(reader, part.span, Counters())))
-        except LedgerDamaged as error:
-            return [error.what]
-        if meter.sha256 != part.sha256:
-            return ["The ledger, exported again, gives other bytes than the manifest speaks of."]
-    return []
-
-
-def _made_of_others(reader: LedgerReader, manifest: Manifest, form: Format) -> list[str]:
-    """Return a sentence if a part was made of other responses than the ledger holds, as far as this version knows."""
-    if manifest.parts is None or manifest.max_part_bytes is None or manifest.made_with != made_with():
+    def _made_of_others(self) -> list[str]:
+        """Return a sentence if a part was made of other responses than the ledger holds, as far as this version
+        knows."""
+        manifest = self._manifest
+        if manifest.parts is None or manifest.max_part_bytes is None or manifest.made_with != made_with():
+            return []
+        cutter = Cutter(self._reader, self._form, manifest.max_part_bytes)
+        for part in manifest.parts:
+            if manifest.videos and cutter.inputs(part.span) != part.inputs:
+                return [f"{part.file} was not made of the responses that the ledger holds. Export again with --force."]
         return []
-    cutter = Cutter(reader, form, manifest.max_part_bytes)
-    for part in manifest.parts:
-        if manifest.videos and cutter.inputs(part.span) != part.inputs:
-            return [f"{part.file} was not made of the responses that the ledger holds. Export again with --force."]
-    return []
 
 
 class _Way:
