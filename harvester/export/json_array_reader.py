@@ -136,11 +136,7 @@ def _ids_of(entry: Any) -> list[str]:
     items = entry.get("items") if isinstance(entry, dict) else None
     if not isinstance(items, list):
         raise Unreadable("an entry of it has no items")
-    return [_id_of(item) for item in items]
-
-
-def _id_of(item: Any) -> str:
-    video_id = item.get("id") if isinstance(item, dict) else None
-    if not isinstance(video_id, str):
+    ids: list[Any] = [item.get("id") if isinstance(item, dict) else None for item in items]
+    if not all(isinstance(video_id, str) for video_id in ids):
         raise Unreadable("a video in it has no id")
-    return video_id
+    return ids

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from harvester.export.counters import Counters
 from harvester.export.formats.registry import format_of
-from harvester.export.manifest import Part, last_position, part_name
+from harvester.export.manifest import Part, last_position
 from harvester.export.storage.destination import DraftFile
 from harvester.export.storage.folder import Place
 from harvester.ledger.reader import LedgerReader
@@ -20,6 +20,8 @@ from harvester.support.progress import Advance, ProgressCallback
 class PartOrder:
     """A part to make. It can be pickled, and made wherever the ledger can be read."""
 
+    name: str
+    """The part's file name."""
     format: str
     compression: str
     span: Span
@@ -28,11 +30,6 @@ class PartOrder:
     most_bytes: int | None
     """None if it can't be cut any smaller."""
     place: Place
-
-    @property
-    def name(self) -> str:
-        """The part's file name."""
-        return part_name(self.span, self.inputs, format_of(self.format, self.compression).suffix)
 
 
 @dataclass(frozen=True, slots=True)

@@ -272,8 +272,9 @@ class _Parts:
 
     def _order(self, span: Span, inputs: str, most_bytes: int | None) -> PartOrder:
         settings, form = self._export.settings, self._export.form
-        place = self._draft.place(part_name(span, inputs, form.suffix), content_type=form.content_type)
-        return PartOrder(settings.format, settings.compression, span, inputs, most_bytes, place)
+        name = part_name(span, inputs, form.suffix)
+        place = self._draft.place(name, content_type=form.content_type)
+        return PartOrder(name, settings.format, settings.compression, span, inputs, most_bytes, place)
 
     def _make(self, maker: PartMaker) -> None:
         def next_order() -> PartOrder | None:

@@ -110,7 +110,7 @@ def test_workers_send_to_s3_by_their_own_account(
 def test_no_credential_is_in_what_travels(s3: S3) -> None:
     with folder_at(f"s3://{s3.bucket}/songs", ExportSettings(region="eu-west-3")).draft() as draft:
         place = draft.place("part-000000000001.json", content_type="application/json")
-        travels = pickle.dumps(PartOrder("json", "none", EVERYTHING, "", 100, place))
+        travels = pickle.dumps(PartOrder("part", "json", "none", EVERYTHING, "", 100, place))
     assert s3.bucket.encode() in travels
     account = [os.environ[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL")]
     assert not [secret for secret in account if secret.encode() in travels]

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from harvester.errors import ClusterUnavailable, ConfigError
+from harvester.export.storage.destination import KEPT
 from harvester.support.sanitize import shown
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 LOCAL = "local"
 ANSWER_SECONDS = 30.0
 """Seconds for an answer of the scheduler. Dask gives up a dead connection after the same time."""
-KEPT = "What stood there before is as it was; the ledger was only read."
 PRELOAD = "harvester.export.dask.preload"
 _TO_STOP = (signal.SIGINT, signal.SIGTERM)
 

@@ -12,6 +12,9 @@ from typing import Any, BinaryIO
 from harvester.errors import Overtaken
 from harvester.support.sanitize import shown
 
+KEPT = "What stood there before is as it was; the ledger was only read."
+"""The state after an error in an export."""
+
 
 @dataclass(frozen=True, slots=True)
 class PublishedFile:

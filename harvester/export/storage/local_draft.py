@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harvester.errors import ConfigError, HarvesterError, StorageUnavailable
-from harvester.export.storage.destination import Meter, PublishedFile
+from harvester.export.storage.destination import KEPT, Meter, PublishedFile
 from harvester.support.sanitize import shown
 
 DRAFT_SUFFIX = ".harvester-draft"
@@ -32,7 +32,6 @@ _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR,
 LOCK_SECONDS = 30.0
 """Seconds to wait for other exports that rename files in the same folder, which takes each a moment."""
 _LOOK_SECONDS = 0.02
-KEPT = "What stood there before is as it was; the ledger was only read."
 
 
 def draft_name(name: str) -> str:

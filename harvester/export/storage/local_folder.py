@@ -12,11 +12,10 @@ from pathlib import Path
 
 from harvester.errors import ConfigError, StorageUnavailable
 from harvester.export.manifest import SUFFIX, is_part
-from harvester.export.storage.destination import DraftFile, ExistingFile
+from harvester.export.storage.destination import KEPT, DraftFile, ExistingFile
 from harvester.export.storage.folder import Draft, Folder, Found
 from harvester.export.storage.local import LocalTarget, as_standing, refuse_missing_folder, replace_manifest
 from harvester.export.storage.local_draft import (
-    KEPT,
     FileDraft,
     alone_in,
     draft_name,

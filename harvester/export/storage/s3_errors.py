@@ -7,16 +7,20 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from harvester.errors import ConfigError, CredentialsError, HarvesterError, StorageUnavailable
+from harvester.export.storage.destination import KEPT
 from harvester.support.s3_responses import SESSION_OVER, WRONG_REGION, not_s3, refusal_of
 from harvester.support.sanitize import shown, without_secrets
 
 if TYPE_CHECKING:
     from botocore.exceptions import BotoCoreError, ClientError
 
-_KEPT = "What stood there before is as it was; the ledger was only read."
 # Perhaps only the answer was lost: then the new object is there.
 _WHOLE = "What stands there is whole, if perhaps the old one; the ledger was only read."
 
+_CERTIFICATES = (
+    "Check AWS_ENDPOINT_URL; AWS_CA_BUNDLE (or REQUESTS_CA_BUNDLE, SSL_CERT_FILE) names the PEM file of certificates "
+    "to trust."
+)
 _IDENTITY = "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the profile that AWS_PROFILE names."
 _CREDENTIALS = {
     "AccessDenied": "Let this user have s3:PutObject and s3:AbortMultipartUpload on that key "
@@ -66,11 +70,11 @@ def explained(uri: str) -> Iterator[None]:
     try:
         yield
     except ConfigError as error:
-        error.state = error.state or _KEPT
+        error.state = error.state or KEPT
         raise
     except ResponseParserError:
         not_xml = not_s3("its answer is no XML")
-        not_xml.state = _KEPT
+        not_xml.state = KEPT
         raise not_xml from None
     except ClientError as error:
         raise _refusal(shown(uri), error) from None
@@ -95,14 +99,14 @@ def _refusal(uri: str, error: ClientError) -> HarvesterError:
     why = f" ({refusal.message.rstrip('.')})" if refusal.message and refusal.message != code else ""
     what = f"S3 refused {error.operation_name} for {uri}: {code}{why}."
     if code in _CREDENTIALS:
-        return CredentialsError(what, state=_KEPT, next_step=refusal.hint + _CREDENTIALS[code])
+        return CredentialsError(what, state=KEPT, next_step=refusal.hint + _CREDENTIALS[code])
     if code in _CONFIG:
         region = f' It is "{refusal.region}".' if refusal.region and code in WRONG_REGION else ""
-        return ConfigError(what, state=_KEPT, next_step=_CONFIG[code] + region)
+        return ConfigError(what, state=KEPT, next_step=_CONFIG[code] + region)
     if status in (401, 403):
-        return CredentialsError(what, state=_KEPT, next_step=_IDENTITY)
+        return CredentialsError(what, state=KEPT, next_step=_IDENTITY)
     if status == 501 or (300 <= status < 500 and status not in (408, 429) and code not in _PASSING):
-        return ConfigError(what, state=_KEPT, next_step=f"{refusal.hint}Check export.uri and export.region.")
+        return ConfigError(what, state=KEPT, next_step=f"{refusal.hint}Check export.uri and export.region.")
     return StorageUnavailable(what, state=_WHOLE, next_step=_PASSING.get(code, "Export again later."))
 
 
@@ -111,30 +115,19 @@ def _failure(uri: str, error: BotoCoreError) -> HarvesterError:
 
     kind = type(error).__name__
     if isinstance(error, boto.NoCredentialsError | boto.PartialCredentialsError):
-        return CredentialsError(f"There are no AWS credentials for {uri}.", state=_KEPT, next_step=_IDENTITY)
+        return CredentialsError(f"There are no AWS credentials for {uri}.", state=KEPT, next_step=_IDENTITY)
     signed_out = (boto.CredentialRetrievalError, boto.TokenRetrievalError, boto.SSOError, boto.LoginError)
     if isinstance(error, signed_out):
         return CredentialsError(f"The AWS credentials for {uri} can't be had ({kind}).", next_step=_IDENTITY)
+    unreached = f"S3 can't be reached for {uri}"
     if isinstance(error, boto.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return ConfigError(
-            f"S3 can't be reached for {uri}: its TLS certificate is not trusted.",
-            state=_KEPT,
-            next_step="Check AWS_ENDPOINT_URL; AWS_CA_BUNDLE (or REQUESTS_CA_BUNDLE, SSL_CERT_FILE) names the PEM file "
-            "of certificates to trust.",
-        )
+        return ConfigError(f"{unreached}: its TLS certificate is not trusted.", state=KEPT, next_step=_CERTIFICATES)
     if isinstance(error, boto.SSLError):
-        return StorageUnavailable(
-            f"S3 can't be reached for {uri}: TLS failed.",
-            state=_WHOLE,
-            next_step="Check AWS_ENDPOINT_URL and the network, and export again.",
-        )
+        hint = "Check AWS_ENDPOINT_URL and the network, and export again."
+        return StorageUnavailable(f"{unreached}: TLS failed.", state=_WHOLE, next_step=hint)
     broken_off = (boto.IncompleteReadError, boto.FlexibleChecksumError)
-    passing = (boto.ConnectionError, boto.HTTPClientError, *broken_off)
-    if isinstance(error, passing):
-        return StorageUnavailable(
-            f"S3 can't be reached for {uri} ({kind}).",
-            state=_WHOLE,
-            next_step="Check the network, export.region and AWS_ENDPOINT_URL, and export again.",
-        )
+    if isinstance(error, (boto.ConnectionError, boto.HTTPClientError, *broken_off)):
+        hint = "Check the network, export.region and AWS_ENDPOINT_URL, and export again."
+        return StorageUnavailable(f"{unreached} ({kind}).", state=_WHOLE, next_step=hint)
     what = f"{uri} can't be used ({kind}): {shown(without_secrets(str(error), ()))}"
-    return ConfigError(what, state=_KEPT, next_step="Check export.uri and the AWS settings.")
+    return ConfigError(what, state=KEPT, next_step="Check export.uri and the AWS settings.")

@@ -78,14 +78,12 @@ class S3Folder(Folder):
         """See Folder. Without hidden ones."""
         with connected(self.uri, self.options.region) as client:
             pages = client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=f"{self.prefix}/")
-            entries = [entry for page in pages for entry in page.get("Contents", [])]
-        found = {
-            e["Key"].removeprefix(f"{self.prefix}/"): ExistingFile(
-                version(e["ETag"]), e["Size"], changed_at=e["LastModified"].timestamp()
-            )
-            for e in entries
+            found = {e["Key"].removeprefix(f"{self.prefix}/"): e for page in pages for e in page.get("Contents", [])}
+        return {
+            name: ExistingFile(version(e["ETag"]), e["Size"], changed_at=e["LastModified"].timestamp())
+            for name, e in sorted(found.items())
+            if name and not name.startswith((".", "_"))
         }
-        return {name: found[name] for name in sorted(found) if name and not name.startswith((".", "_"))}
 
     def _made(self, name: str) -> bool:
         """Whether the object's metadata say that it is a part of an export to this folder."""

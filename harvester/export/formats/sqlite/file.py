@@ -24,6 +24,7 @@ from harvester.export.formats.rows import Lines, made_of_videos
 from harvester.export.formats.statistics.table import COLUMNS, statistics_rows
 from harvester.export.formats.table_rows import TABLE_COLUMNS, Row, table_rows
 from harvester.export.formats.video import Count, Flag
+from harvester.export.storage.destination import KEPT
 from harvester.export.storage.ownership import SQLITE_EXPORT_ID
 from harvester.ledger.reader import LedgerReader
 from harvester.model import Span
@@ -213,6 +214,6 @@ def _explained(folder: Path) -> Iterator[None]:
             ) from error
         raise StorageUnavailable(
             f"The database can't be made in {shown(str(folder))}: {error}.",
-            state="What stood there before is as it was; the ledger was only read.",
+            state=KEPT,
             next_step="Make room there, or let SQLITE_TMPDIR name another folder; then export again.",
         ) from error
