@@ -18,7 +18,7 @@ from reference import expected, parsed
 
 from harvester.config import ExportSettings
 from harvester.export import check_published
-from harvester.export.formats.statistics.table import COUNTS, NAMES
+from harvester.export.formats.statistics import COUNTS, NAMES
 
 Row = dict[str, Any]
 EVERY_FORMAT = [("jsonl", "none"), ("jsonl", "gzip"), ("jsonl", "zstd"), ("csv", "none"), ("csv-safe", "gzip")]

@@ -14,7 +14,7 @@ from harvester.export.counters import Counters
 from harvester.export.formats.arrow_reader import ArrowReader
 from harvester.export.formats.arrow_schema import TIMESTAMP, schema, schema_of
 from harvester.export.formats.rows import made_of_videos
-from harvester.export.formats.statistics.table import COLUMNS, statistics_rows
+from harvester.export.formats.statistics import COLUMNS, statistics_rows
 from harvester.export.formats.table_rows import Row
 from harvester.ledger.reader import LedgerReader
 from harvester.model import Span

@@ -113,8 +113,8 @@ FORMATS: dict[tuple[str, str], Format] = {
 }
 """By format and compression, named as in settings and manifest."""
 STATISTICS = _row_formats(
-    "statistics.table:json_lines",
-    "statistics.table:csv_file",
+    "statistics:json_lines",
+    "statistics:csv_file",
     "parquet:statistics_file",
     "sqlite.file:statistics_file",
     "sqlite.check:statistics_differences",

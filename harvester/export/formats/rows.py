@@ -17,7 +17,6 @@ import msgspec
 
 from harvester.errors import LedgerDamaged
 from harvester.export.counters import Counters
-from harvester.export.formats.statistics.merge import with_statistics
 from harvester.export.prefetch import ahead
 from harvester.export.verified_body import damaged, plain_body
 from harvester.model import Span, StoredResponse
@@ -37,20 +36,28 @@ HELD_BYTES = 32 << 20
 """Most bytes of decoded responses, as plain JSON. Refetched ids may be in responses of much later calls."""
 
 
+class Items(msgspec.Struct, Generic[T]):
+    """A response, as far as it is read here."""
+
+    items: list[T]
+
+
 class _Item(msgspec.Struct):
     id: str
 
 
-class _Ids(msgspec.Struct):
-    items: list[_Item]
+class _Renewed(msgspec.Struct):
+    id: str
+    statistics: msgspec.Raw = msgspec.Raw(b"{}")
 
 
-class _Raws(msgspec.Struct):
-    items: list[msgspec.Raw]
-
-
-_ids = msgspec.json.Decoder(_Ids)
-_raws = msgspec.json.Decoder(_Raws)
+_Fields = dict[str, msgspec.Raw]
+_ids = msgspec.json.Decoder(Items[_Item])
+_raws = msgspec.json.Decoder(Items[msgspec.Raw])
+_statistics = msgspec.json.Decoder(Items[_Renewed])
+_videos = msgspec.json.Decoder(Items[_Fields])
+_fields = msgspec.json.Decoder(_Fields)
+_id = msgspec.json.Decoder(str)
 # How the API begins a video. Reading the id alone halves the time.
 _USUAL_ID = re.compile(rb'\{"kind":"youtube#video","etag":"[^"\\]*","id":"([^"\\]*)"').match
 
@@ -220,6 +227,25 @@ def _page(response: StoredResponse, newest: bytes | None, videos_in: VideosOf[V]
         return Page(plain, response.fetched_at, videos)
     except (ValueError, RecursionError) as error:
         raise damaged(response, f"it is no page of videos ({error})") from error
+
+
+def with_statistics(plain: bytes, newest: bytes) -> bytes:
+    """Return the response `plain`, with the counts of `newest` in its videos.
+
+    Raises ValueError if one of them is no list of videos.
+    """
+    renewed = {video.id: _object(video.statistics) for video in _statistics.decode(newest).items}
+    videos = _videos.decode(plain)
+    for video in videos.items:
+        if counts := renewed.get(_id.decode(video.get("id", msgspec.Raw(b"null")))):
+            before = _object(video.get("statistics", msgspec.Raw(b"{}")))
+            video["statistics"] = msgspec.Raw(msgspec.json.encode(before | counts))
+    return msgspec.json.encode(videos)
+
+
+def _object(raw: msgspec.Raw) -> _Fields:
+    """Return its fields; none if it is no object."""
+    return _fields.decode(raw) if bytes(raw).startswith(b"{") else {}
 
 
 def videos_of(plain: bytes) -> dict[str, msgspec.Raw]:

@@ -24,8 +24,7 @@ from answer_mutations import ASKED, mutated_answer
 
 from harvester.export.formats.arrow_reader import ArrowReader
 from harvester.export.formats.csv.file import HEADER, row_by_fields, text_of
-from harvester.export.formats.rows import Excerpt, Lines, on_one_line, videos_of
-from harvester.export.formats.statistics.merge import with_statistics
+from harvester.export.formats.rows import Excerpt, Lines, on_one_line, videos_of, with_statistics
 from harvester.export.read_back import ids_in
 from harvester.ledger import audit
 from harvester.model import Answer, Body, StoredResponse, Verdict

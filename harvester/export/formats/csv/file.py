@@ -21,7 +21,7 @@ from msgspec import Raw
 from harvester.errors import LedgerDamaged
 from harvester.export.counters import Counters
 from harvester.export.formats.csv.cells import END, FORMULA, GUARD, ROWS_IN_A_PIECE, cells_of, header, safe_text, text
-from harvester.export.formats.rows import Excerpt, Lines, excerpts, on_one_line, pages, videos_of
+from harvester.export.formats.rows import Excerpt, Items, Lines, excerpts, on_one_line, pages, videos_of
 from harvester.export.formats.table_rows import TABLE_COLUMNS, isoformat, table_rows
 from harvester.export.formats.video import ABSENT, Statistics, Thumbnails
 from harvester.export.worker_processes import in_processes
@@ -81,12 +81,8 @@ class _Video(_Usual, frozen=True, kw_only=True):
     topicDetails: Raw = _EMPTY
 
 
-class _Page(msgspec.Struct):
-    items: list[_Video]
-
-
 _video = msgspec.json.Decoder(_Video, strict=False)
-_page = msgspec.json.Decoder(_Page, strict=False)
+_page = msgspec.json.Decoder(Items[_Video], strict=False)
 _text = msgspec.json.Decoder(str)
 _texts = msgspec.json.Decoder(list[str])
 _others = attrgetter("categoryId", "liveBroadcastContent", "defaultLanguage", "defaultAudioLanguage")

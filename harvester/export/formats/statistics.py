@@ -14,6 +14,7 @@ import msgspec
 
 from harvester.export.counters import Counters
 from harvester.export.formats.csv.cells import ROWS_IN_A_PIECE, csv_table
+from harvester.export.formats.rows import Items
 from harvester.export.formats.table_rows import Row, isoformat
 from harvester.export.formats.unknown_fields import fit
 from harvester.export.formats.video import Count, Moment, Statistics
@@ -39,11 +40,7 @@ class _Item(msgspec.Struct):
     statistics: msgspec.Raw = msgspec.Raw(b"null")
 
 
-class _Answer(msgspec.Struct):
-    items: list[_Item]
-
-
-_answer = msgspec.json.Decoder(_Answer)
+_answer = msgspec.json.Decoder(Items[_Item])
 _counts = msgspec.json.Decoder(Statistics, strict=False)
 
 
