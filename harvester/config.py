@@ -312,9 +312,8 @@ class Config(_Section):
 
 def find_config(explicit: Path | None) -> Path | None:
     """Return the file to read: the option, `$HARVESTER_CONFIG`, or `./config.toml` if it exists."""
-    named = explicit or (Path(value) if (value := os.environ.get("HARVESTER_CONFIG")) else None)
-    if named is not None:
-        return named
+    if named := explicit or os.environ.get("HARVESTER_CONFIG"):
+        return Path(named)
     default = Path("config.toml")
     return default if default.is_file() else None
 

@@ -343,11 +343,7 @@ class ChannelsRehearsal(Rehearsal):
         videos = f"{count(len(found), 'video')} of {count(len(self._channels), 'channel')}"
         charged = {name: counts["units"] for name, counts in asked.items()}
         return [
-            Check(
-                "every listed video found",
-                found == expected,
-                f"{videos}, {lost} lost, {unknown} unknown",
-            ),
+            Check("every listed video found", found == expected, f"{videos}, {lost} lost, {unknown} unknown"),
             Check(
                 "the fewest pages",
                 0 <= pages - fewest <= self._late(report),

@@ -41,19 +41,20 @@ def _lines(blocks: Iterator[bytes]) -> Iterator[list[bytes]]:
             ended[0] = carried.end()
             carried = _Carried()
         carried.add(unended)
-        yield [_short(line) for line in ended if line and not line.isspace()]
+        yield [line if len(line) <= LINE_BYTES else _Carried(line).end() for line in ended if line.strip()]
     last = carried.end()
     if last.strip():
         yield [last]
 
 
 class _Carried:
-    """The line at the end of a block, held whole only while it is short."""
+    """A line of which pieces are known, held whole only while it is short."""
 
-    def __init__(self) -> None:
+    def __init__(self, piece: bytes = b"") -> None:
         self._head = b""
         self._bytes = 0
         self._digest = hashlib.sha256()
+        self.add(piece)
 
     def add(self, piece: bytes) -> None:
         self._head = (self._head + piece)[:LINE_BYTES]
@@ -61,12 +62,6 @@ class _Carried:
         self._digest.update(piece)
 
     def end(self) -> bytes:
-        return self._head if self._bytes <= LINE_BYTES else _cut(self._head, self._digest.hexdigest())
-
-
-def _short(line: bytes) -> bytes:
-    return line if len(line) <= LINE_BYTES else _cut(line[:LINE_BYTES], hashlib.sha256(line).hexdigest())
-
-
-def _cut(head: bytes, sha256: str) -> bytes:
-    return cut(head.decode(errors="replace").strip(), sha256).encode()
+        if self._bytes <= LINE_BYTES:
+            return self._head
+        return cut(self._head.decode(errors="replace").strip(), self._digest.hexdigest()).encode()
