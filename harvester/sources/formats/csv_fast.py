@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from harvester.sources.formats.csv_general import Table
-from harvester.sources.formats.line_blocks import PIECE_BYTES, LineBlocks
+from harvester.sources.formats.line_blocks import PIECE_BYTES, line_pieces
 from harvester.sources.sniff import Header
 from harvester.sources.sort_ids import Texts
 
@@ -35,7 +35,7 @@ def plain_texts(
 
     Without `every_row`, most repeated texts are left out.
     """
-    table = Table(LineBlocks(blocks), header, shown)
+    table = Table(line_pieces(blocks), header, shown)
     rows = held = 0
     texts: list[str] = []
     for count, more in _parts(table, header, chunk_rows, every_row=every_row):

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from harvester.errors import ConfigError
-from harvester.sources.formats.line_blocks import EndlessLineError, LineBlocks
+from harvester.sources.formats.line_blocks import EndlessLineError
 from harvester.sources.sniff import Header
 from harvester.sources.video_id import is_video_id, read_id
 
@@ -31,7 +31,7 @@ QUOTE = '"'
 class Table:
     """Reads the rows of a table, piece by piece."""
 
-    def __init__(self, pieces: LineBlocks, header: Header, shown: str) -> None:
+    def __init__(self, pieces: Iterator[bytes], header: Header, shown: str) -> None:
         self.rows = 0
         """Rows read so far."""
         self._line = header.line
@@ -39,6 +39,8 @@ class Table:
         self._header = header
         self._shown = shown
         self._lines: list[str] = []
+        self._left = b""
+        """Lines that were read ahead."""
         self._blank = " \t\r\n".replace(header.delimiter, "")
         # The default refuses quoted texts of 128 KiB.
         csv.field_size_limit(max(csv.field_size_limit(), 1 << 30))
@@ -89,7 +91,7 @@ class Table:
                 self.rows += 1
             at += taken
             self._line += taken
-        self._pieces.give_back("".join(self._lines[at:]).encode())
+        self._left = "".join(self._lines[at:]).encode()
         self._lines = []
         return texts
 
@@ -140,8 +142,9 @@ class Table:
         return bool(piece)
 
     def _next_piece(self) -> bytes:
+        piece, self._left = self._left, b""
         try:
-            return next(self._pieces, b"")
+            return piece or next(self._pieces, b"")
         except EndlessLineError:
             raise self._broken("a row has no end") from None
 

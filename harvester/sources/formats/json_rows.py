@@ -12,7 +12,7 @@ from io import BytesIO
 import pandas as pd
 
 from harvester.errors import ConfigError
-from harvester.sources.formats.line_blocks import EndlessLineError, LineBlocks
+from harvester.sources.formats.line_blocks import EndlessLineError, line_pieces
 from harvester.sources.sniff import Wanted, column_hint, column_missing
 from harvester.sources.sort_ids import Texts
 
@@ -41,7 +41,7 @@ def json_texts(blocks: Iterator[bytes], wanted: Wanted, shown: str) -> Iterator[
 
 def _documents(blocks: Iterator[bytes], shown: str) -> Iterator[tuple[bytes, bool]]:
     """Yield what to parse at once, and whether it is JSON Lines."""
-    pieces = LineBlocks(blocks)
+    pieces = line_pieces(blocks)
     try:
         for number, piece in enumerate(pieces):
             if number == 0 and _ARRAY.match(piece):

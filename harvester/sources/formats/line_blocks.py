@@ -14,53 +14,32 @@ class EndlessLineError(Exception):
     """A line is longer than MAX_LINE_BYTES."""
 
 
-class LineBlocks:
-    """An iterator of pieces of whole lines. A last line without a line end gets one."""
-
-    def __init__(self, blocks: Iterator[bytes]) -> None:
-        self._blocks = blocks
-        self._left = b""
-        self._ended = False
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        wanted = PIECE_BYTES
-        self._fill(wanted)
-        while not (end := self._end_of_lines()) and not self._ended:
-            if wanted > MAX_LINE_BYTES:
-                raise EndlessLineError
+def line_pieces(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield pieces of whole lines. A last line without a line end gets one. Raises EndlessLineError."""
+    left, wanted, ended = b"", PIECE_BYTES, False
+    while left or not ended:
+        gathered, size = [left], len(left)
+        while size < wanted and not ended:
+            block = next(blocks, None)
+            ended = block is None
+            gathered.append(block or b"")
+            size += len(gathered[-1])
+        left = b"".join(gathered)
+        end = _end_of_lines(left)
+        if ended and left and not end:
+            left, end = left + b"\n", len(left) + 1
+        if end:
+            yield left[:end]
+            left, wanted = left[end:], PIECE_BYTES
+        elif wanted > MAX_LINE_BYTES:
+            raise EndlessLineError
+        else:
             wanted *= 2
-            self._fill(wanted)
-        if not self._left:
-            raise StopIteration
-        if not end:
-            self._left, end = self._left + b"\n", len(self._left) + 1
-        piece, self._left = self._left[:end], self._left[end:]
-        return piece
 
-    def give_back(self, lines: bytes) -> None:
-        """Return these lines again, before all others."""
-        self._left = lines + self._left
 
-    def _fill(self, wanted: int) -> None:
-        """Read at least `wanted` bytes, fewer only at the end."""
-        gathered = [self._left]
-        size = len(self._left)
-        while size < wanted and not self._ended:
-            block = next(self._blocks, None)
-            if block is None:
-                self._ended = True
-            else:
-                gathered.append(block)
-                size += len(block)
-        self._left = b"".join(gathered)
-
-    def _end_of_lines(self) -> int:
-        """The position after the last line end of the first PIECE_BYTES, or else after the first line end; 0 if there
-        is none."""
-        left = self._left
-        end = left.rfind(b"\n", 0, PIECE_BYTES) + 1 or left.find(b"\n") + 1
-        # With \r alone at the end, \n may follow.
-        return end or left.rfind(b"\r", 0, len(left) - 1) + 1
+def _end_of_lines(text: bytes) -> int:
+    """The position after the last line end of the first PIECE_BYTES, or else after the first line end; 0 if there is
+    none."""
+    end = text.rfind(b"\n", 0, PIECE_BYTES) + 1 or text.find(b"\n") + 1
+    # With \r alone at the end, \n may follow.
+    return end or text.rfind(b"\r", 0, len(text) - 1) + 1
