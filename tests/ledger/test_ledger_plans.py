@@ -22,7 +22,7 @@ from ledger_kit import DAY, NOW, SqliteDatabase, a_batch, a_fault, a_run, good, 
 from harvester.ledger import queries, schema
 from harvester.ledger.sqlite import statements
 from harvester.ledger.sqlite.connection import reading_engine
-from harvester.ledger.sqlite.transaction import SqliteTransaction, as_lists
+from harvester.ledger.sqlite.transaction import SqliteTransaction, as_lists, query_of
 from harvester.ledger.transactions.claim import Claim, claim_all
 from harvester.model import Batch, Budget, GiveBack
 
@@ -149,7 +149,7 @@ def all_statements() -> dict[str, str]:
 
 def plan_of(db: sqlite3.Connection, name: str) -> str:
     values = ("gzip",) * 8 if name == "STORE_RESPONSE" else VALUES
-    text = all_statements()[name].format(moves=SqliteTransaction.moves)
+    text = query_of(all_statements()[name].format(moves=SqliteTransaction.moves))
     text = as_lists(text) if name.startswith("PICK_") and name not in {"PICK_OLD", "PICK_LISTING"} else text
     return "\n".join(row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {text}", values))
 
@@ -216,7 +216,7 @@ def steps_of(db: sqlite3.Connection, statement: str) -> int:
         return 0
 
     db.set_progress_handler(step, 500)
-    assert len(json.loads(db.execute(as_lists(statement), {"limit": 50}).fetchone()[0])) == 50
+    assert len(json.loads(db.execute(query_of(as_lists(statement)), {"limit": 50}).fetchone()[0])) == 50
     db.set_progress_handler(None, 0)
     return steps
 

@@ -1,4 +1,4 @@
-"""Every statement that writes a PostgreSQL ledger, and those that end and begin its transactions.
+"""The statements of PostgreSQL alone, with those that begin and end its transactions.
 
 Those that SQLite runs too, and the numbers of the states, are in transactions/statements.py.
 """
@@ -67,22 +67,8 @@ ORDER BY id
 # The server's clock, which leases go by.
 CLOCK = "SELECT clock_timestamp()"
 
-# --- choosing a batch
-
-# Pending ids at given positions. Rows with the suspect_batch of the first row make the batch.
-PICK_AMONG = """
-SELECT position, video_id, attempts, suspect_batch FROM videos
-WHERE position = ANY(%(positions)s::bigint[]) AND state = 0
-ORDER BY suspect_batch NULLS LAST, position LIMIT 50
-"""
-
 # --- reserving and claiming
 
-# The units spent of a day, and whether the API closed the day.
-SPENT = """
-SELECT units_reserved + units_elsewhere, closed_by_server_at IS NOT NULL FROM quota_days
-WHERE bucket = %(bucket)s AND day = %(day)s FOR UPDATE
-"""
 # Insert calls for one run and day. Returns their ids, in order.
 OPEN_CALLS = """
 INSERT INTO calls (
@@ -95,14 +81,6 @@ FROM unnest(%(ids)s::int[], %(attempts)s::int[], %(firsts)s::bigint[], %(lasts)s
     WITH ORDINALITY AS given (ids, attempt, first, last, beginning, place)
 ORDER BY place
 RETURNING id
-"""
-
-# --- settling
-
-# claimed -> fetched: all ids still claimed by these calls, between the first and the last of their positions.
-SETTLE_REST = """
-UPDATE videos SET state = 2, suspect_batch = NULL
-WHERE position BETWEEN %(first)s AND %(last)s AND state = 1 AND call_id = ANY(%(calls)s)
 """
 
 # --- what transactions change alike, written as their last
@@ -163,46 +141,4 @@ SELECT count(*), count(*) FILTER (WHERE state = 5), min(position) FROM added
 KNOWN_IDS = """
 SELECT position, state = 5 FROM videos
 WHERE video_id = ANY(%(ids)s::text[]) AND position <= %(known_up_to)s ORDER BY position
-"""
-
-# --- requeueing and pruning
-
-# The calls, out of these, whose response is still there and old enough.
-PICK_OLD = """
-SELECT calls.id, calls.first_position, calls.last_position, responses.raw_bytes, responses.stored_bytes
-FROM responses JOIN calls ON calls.id = responses.call_id
-WHERE responses.call_id = ANY(%(calls)s::bigint[]) AND responses.fetched_at < %(before)s
-ORDER BY calls.id FOR UPDATE OF responses
-"""
-
-# --- refreshing old responses
-
-# The bytes of a response, locked until the end of the transaction, as refreshing, pruning and replacing do. The next
-# statement sees the state after the transaction before.
-LOCK_RESPONSE = "SELECT raw_bytes, stored_bytes FROM responses WHERE call_id = %(call_id)s FOR UPDATE"
-# Abandon the refreshes of responses that are pruned. Returns their buckets and days.
-ABANDON_REFRESHES = """
-UPDATE calls SET state = 'abandoned', reason = 'pruned', finished_at = %(now)s
-WHERE of_call = ANY(%(calls)s::bigint[]) AND endpoint = 'videos.list' AND state = 'open'
-RETURNING bucket, quota_day
-"""
-
-# --- listings
-
-# done | failed -> pending: those of the targets that failed, and if `again`, those that are done; without targets, of
-# all. `capped` stays where only new pages will be read. One without a page left it to another listing, which may be
-# removed by now: named again, it is looked up again, as is a channel of which nothing is stored.
-READ_AGAIN = """
-UPDATE listings SET state = 'pending', finished_at = NULL, reason = NULL, next_page_token = NULL, pass_pages = 0,
-    pass_items = 0, restarts = 0, capped = CASE WHEN known_up_to IS NULL THEN 0 ELSE capped END,
-    playlist_id = CASE WHEN kind = 'channel' AND (channel_at IS NULL OR pages = 0) THEN NULL ELSE playlist_id END
-WHERE (%(targets)s::text[] IS NULL OR target = ANY(%(targets)s::text[]))
-    AND (state = 'done' AND pages > 0 AND %(again)s
-        OR %(targets)s::text[] IS NOT NULL AND (state = 'failed' OR state = 'done' AND pages = 0))
-"""
-# The next listing to read, with what to ask for: a channel whose uploads are not known yet, or a page of a playlist.
-PICK_LISTING = """
-SELECT id, coalesce(playlist_id, target), next_page_token FROM listings
-WHERE state = 'pending' AND (playlist_id IS NULL) = %(channels)s AND id <> ALL(%(given_up)s::int[])
-ORDER BY id LIMIT 1 FOR UPDATE
 """

@@ -49,7 +49,7 @@ class PostgresTransaction(Transaction):
         return self._ask(statement, values).fetchone()
 
     def pick(self, statement: str, **values: Any) -> Sequence[Sequence[Any]]:
-        return list(zip(*self.rows(f"{statement} FOR UPDATE SKIP LOCKED", **values), strict=True))
+        return list(zip(*self.rows(statement, **values), strict=True))
 
     def change(self, statement: str, **values: Any) -> int:
         return self._ask(statement, values).rowcount
@@ -91,8 +91,7 @@ class PostgresTransaction(Transaction):
 
     def pick_pending(self, limit: int) -> Sequence[Sequence[Any]]:
         """Where no other ids are left, wait for those that another transaction has locked: it may yet release them."""
-        locked = f"{sql.PICK_PENDING} FOR UPDATE"
-        return super().pick_pending(limit) or list(zip(*self.rows(locked, limit=limit), strict=True))
+        return super().pick_pending(limit) or self.pick(sql.PICK_PENDING.replace("SKIP LOCKED", ""), limit=limit)
 
     def close_good(self, call_ids: list[int], statuses: list[int | None], ends: list[str]) -> Collection[int]:
         rows = self.rows(sql.CLOSE_GOOD_CALLS, ids=call_ids, statuses=statuses, ends=ends)
@@ -140,7 +139,9 @@ class PostgresTransaction(Transaction):
 
 @cache
 def _query(statement: str) -> bytes:
-    """The statement with its values named as psycopg names them."""
+    """The statement with lists as arrays, and values named as psycopg names them."""
+    statement = re.sub(r"\bNOT IN :([a-z_]+)", r"<> ALL(:\1)", statement)
+    statement = re.sub(r"\bIN :([a-z_]+)", r"= ANY(:\1)", statement)
     return re.sub(r"(?<![:\w]):([a-z_]+)", r"%(\1)s", statement).encode()
 
 

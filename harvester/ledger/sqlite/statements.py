@@ -1,4 +1,4 @@
-"""Every statement that writes a SQLite ledger. A statement that runs once a call makes one pass over the rows.
+"""The statements of SQLite alone. A statement that runs once a call makes one pass over the rows.
 
 Those that PostgreSQL runs too, and the numbers of the states, are in transactions/statements.py.
 """
@@ -19,24 +19,10 @@ SELECT id, host, boot, pid, process_started, lease_until NOT BETWEEN :now AND :l
 WHERE id IN (SELECT run_id FROM calls INDEXED BY ix_calls_open WHERE state = 'open')
 """
 
-# --- choosing a batch
+# --- claiming and settling
 
 # Set the scan position, where PICK_PENDING begins: no pending id before it, except suspects.
 ADVANCE_SCAN_POSITION = "UPDATE video_states SET first_position = :position WHERE code = 0"
-# Pending ids at given positions. Rows with the suspect_batch of the first row make the batch.
-PICK_AMONG = """
-SELECT position, video_id, attempts, suspect_batch FROM videos
-WHERE position IN (SELECT value FROM json_each(:positions)) AND state = 0
-ORDER BY suspect_batch IS NULL, suspect_batch, position LIMIT 50
-"""
-
-# --- reserving and claiming
-
-# The units spent of a day, and whether the API closed the day.
-SPENT = """
-SELECT units_reserved + units_elsewhere, closed_by_server_at IS NOT NULL FROM quota_days
-WHERE bucket = :bucket AND day = :day
-"""
 # Each call as a list: ids, attempt, first position, last position, beginning.
 OPEN_CALLS = """
 INSERT INTO calls (
@@ -47,24 +33,12 @@ SELECT :run_id, :bucket, :day, :units, :endpoint, :parts, :of_call, :listing_id,
     json_extract(value, '$[1]'), json_extract(value, '$[2]'), json_extract(value, '$[3]'), json_extract(value, '$[4]')
 FROM json_each(:rows)
 """
-
-# --- settling
-
-# claimed -> fetched: all ids still claimed by these calls, between the first and the last of their positions.
-SETTLE_REST = """
-UPDATE videos SET state = 2, suspect_batch = NULL
-WHERE position BETWEEN :first AND :last AND state = 1 AND call_id IN (SELECT value FROM json_each(:calls))
-"""
-
 # All six states at once, most of them by 0: a statement for each would cost more.
 COUNT_STATES = """
 UPDATE video_states SET videos = videos + CASE code
     WHEN 0 THEN :pending WHEN 1 THEN :claimed WHEN 2 THEN :fetched
     WHEN 3 THEN :missing WHEN 4 THEN :failed WHEN 5 THEN :invalid END
 """
-
-# --- closing a call
-
 # The fence: a call that is no longer open has lost its claim, and a late worker changes nothing. The plus keeps
 # SQLite from going through all open calls.
 OPEN_AMONG = """
@@ -110,45 +84,4 @@ KNOWN_IDS = """
 SELECT v.position, v.state = 5
 FROM json_each(:ids) AS given JOIN videos v ON v.video_id = replace(given.value, :nul, char(0))
 WHERE v.position <= :known_up_to
-"""
-
-# --- requeueing and pruning
-
-# The calls, out of these, whose response is still there and old enough.
-PICK_OLD = """
-SELECT calls.id, calls.first_position, calls.last_position, responses.raw_bytes, responses.stored_bytes
-FROM json_each(:calls) AS given CROSS JOIN responses ON responses.call_id = given.value
-CROSS JOIN calls ON calls.id = responses.call_id
-WHERE responses.fetched_at < :before
-"""
-
-# --- refreshing old responses
-
-# The bytes of a response. No other process can delete it, since the write lock is held.
-LOCK_RESPONSE = "SELECT raw_bytes, stored_bytes FROM responses WHERE call_id = :call_id"
-# Abandon the refreshes of responses that are pruned. Returns their buckets and days.
-ABANDON_REFRESHES = """
-UPDATE calls SET state = 'abandoned', reason = 'pruned', finished_at = :now
-WHERE of_call IN (SELECT value FROM json_each(:calls)) AND endpoint = 'videos.list' AND state = 'open'
-RETURNING bucket, quota_day
-"""
-
-# --- listings
-
-# done | failed -> pending: those of the targets that failed, and if `again`, those that are done; without targets, of
-# all. `capped` stays where only new pages will be read. One without a page left it to another listing, which may be
-# removed by now: named again, it is looked up again, as is a channel of which nothing is stored.
-READ_AGAIN = """
-UPDATE listings SET state = 'pending', finished_at = NULL, reason = NULL, next_page_token = NULL, pass_pages = 0,
-    pass_items = 0, restarts = 0, capped = CASE WHEN known_up_to IS NULL THEN 0 ELSE capped END,
-    playlist_id = CASE WHEN kind = 'channel' AND (channel_at IS NULL OR pages = 0) THEN NULL ELSE playlist_id END
-WHERE (:targets IS NULL OR target IN (SELECT value FROM json_each(:targets)))
-    AND (state = 'done' AND pages > 0 AND :again
-        OR :targets IS NOT NULL AND (state = 'failed' OR state = 'done' AND pages = 0))
-"""
-# The next listing to read, with what to ask for: a channel whose uploads are not known yet, or a page of a playlist.
-PICK_LISTING = """
-SELECT id, coalesce(playlist_id, target), next_page_token FROM listings
-WHERE state = 'pending' AND (playlist_id IS NULL) = :channels AND id NOT IN (SELECT value FROM json_each(:given_up))
-ORDER BY id LIMIT 1
 """

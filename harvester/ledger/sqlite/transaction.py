@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
@@ -119,7 +120,14 @@ class SqliteTransaction(Transaction):
         for name, value in values.items():
             if type(value) is list:
                 values[name] = _as_json(value).decode()
-        return self._db.execute(statement, values)
+        return self._db.execute(query_of(statement), values)
+
+
+@cache
+def query_of(statement: str) -> str:
+    """The statement with lists as JSON, and without locks of rows: the transaction has locked the file."""
+    statement = re.sub(r"\bIN :(\w+)", r"IN (SELECT value FROM json_each(:\1))", statement)
+    return re.sub(r"\bFOR UPDATE( OF \w+| SKIP LOCKED)?", "", statement)
 
 
 @cache

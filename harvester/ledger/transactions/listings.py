@@ -43,7 +43,7 @@ def add(tx: Transaction, targets: Sequence[Target], now: datetime, *, again: boo
     """
     tx.lock("adding")
     texts = [target.text for target in targets]
-    again_count = tx.change(tx.sql.READ_AGAIN, targets=texts or None, again=again) if texts or again else 0
+    again_count = tx.change(tx.sql.READ_AGAIN, targets=texts, all=not texts, again=again) if texts or again else 0
     new = 0
     for kind, text in targets:
         playlist_id = text if kind is ListingKind.PLAYLIST else None

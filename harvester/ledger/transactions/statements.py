@@ -1,4 +1,7 @@
-"""The statements that both databases run as they are, with values as `:name`.
+"""The statements that both databases run. The transactions of each translate what follows into its own SQL.
+
+`:name` is a value, and `IN :name` asks whether something is in a list of values. FOR UPDATE locks rows in PostgreSQL;
+SQLite, which locks the file, has no need of it.
 
 State numbers: 0 pending, 1 claimed, 2 fetched, 3 missing, 4 failed, 5 invalid.
 """
@@ -15,7 +18,7 @@ RENEW_LEASE = "UPDATE runs SET lease_until = :lease_until, ended_at = NULL, reas
 # Note when and why a run ended.
 CLOSE_RUN = "UPDATE runs SET ended_at = :now, reason = :reason WHERE id = :run_id AND ended_at IS NULL"
 
-# --- choosing a batch: `Transaction.pick` runs the PICK statements, and locks the rows in PostgreSQL
+# --- choosing a batch: ids that another transaction is claiming are skipped
 
 # The half to claim next, of a batch that was split.
 FIRST_SUSPECT_BATCH = """
@@ -24,17 +27,28 @@ SELECT suspect_batch FROM videos WHERE state = 0 AND suspect_batch IS NOT NULL O
 # The pending ids of a half.
 PICK_SUSPECTS = """
 SELECT position, video_id, attempts FROM videos
-WHERE state = 0 AND suspect_batch = :suspect_batch ORDER BY position LIMIT 50
+WHERE state = 0 AND suspect_batch = :suspect_batch ORDER BY position LIMIT 50 FOR UPDATE SKIP LOCKED
 """
 # The first pending ids that are not suspects, in load order.
 PICK_PENDING = """
 SELECT position, video_id, attempts FROM videos
 WHERE position >= (SELECT first_position FROM video_states WHERE code = 0) AND state = 0 AND suspect_batch IS NULL
-ORDER BY position LIMIT :limit
+ORDER BY position LIMIT :limit FOR UPDATE SKIP LOCKED
+"""
+# Pending ids at given positions. Rows with the suspect_batch of the first row make the batch.
+PICK_AMONG = """
+SELECT position, video_id, attempts, suspect_batch FROM videos
+WHERE position IN :positions AND state = 0
+ORDER BY suspect_batch IS NULL, suspect_batch, position LIMIT 50 FOR UPDATE SKIP LOCKED
 """
 
 # --- reserving units
 
+# The units spent of a day, and whether the API closed the day.
+SPENT = """
+SELECT units_reserved + units_elsewhere, closed_by_server_at IS NOT NULL FROM quota_days
+WHERE bucket = :bucket AND day = :day FOR UPDATE
+"""
 # The condition is the budget: where it does not hold, nothing is changed and nothing may be sent. It is stated
 # twice, since the row to insert is checked before the conflict is seen.
 RESERVE_UNITS = """
@@ -95,6 +109,11 @@ WHERE position BETWEEN :first AND :last AND state = 0
 RECLAIM = _moving("call_id = :new_call_id, attempts = attempts + 1", _OF_CALL)
 # claimed -> fetched | missing | failed
 SETTLE = _moving("state = :state, suspect_batch = NULL", _OF_CALL)
+# claimed -> fetched: all ids still claimed by these calls, between the first and the last of their positions.
+SETTLE_REST = """
+UPDATE videos SET state = 2, suspect_batch = NULL
+WHERE position BETWEEN :first AND :last AND state = 1 AND call_id IN :calls
+"""
 # claimed -> pending
 RELEASE = _moving("state = 0", _OF_CALL)
 # claimed -> pending, as half of a batch that was split
@@ -159,6 +178,22 @@ FROM calls JOIN videos ON videos.position BETWEEN calls.first_position AND calls
 WHERE calls.id = :of_call AND videos.state = 2 AND videos.call_id = :of_call
 ORDER BY videos.position
 """
+# The calls, out of these, whose response is still there and old enough.
+PICK_OLD = """
+SELECT calls.id, calls.first_position, calls.last_position, responses.raw_bytes, responses.stored_bytes
+FROM responses JOIN calls ON calls.id = responses.call_id
+WHERE responses.call_id IN :calls AND responses.fetched_at < :before
+ORDER BY calls.id FOR UPDATE OF responses
+"""
+# The bytes of a response, locked until the end of the transaction, as refreshing, pruning and replacing do. The next
+# statement sees the state after the transaction before.
+LOCK_RESPONSE = "SELECT raw_bytes, stored_bytes FROM responses WHERE call_id = :call_id FOR UPDATE"
+# Abandon the refreshes of responses that are pruned. Returns their buckets and days.
+ABANDON_REFRESHES = """
+UPDATE calls SET state = 'abandoned', reason = 'pruned', finished_at = :now
+WHERE of_call IN :calls AND endpoint = 'videos.list' AND state = 'open'
+RETURNING bucket, quota_day
+"""
 # Delete a response.
 DELETE_RESPONSE = "DELETE FROM responses WHERE call_id = :call_id"
 # Record a call whose response is deleted.
@@ -189,6 +224,22 @@ AND NOT EXISTS (SELECT 1 FROM calls WHERE of_call = :of_call AND endpoint = :end
 ADD_LISTING = """
 INSERT INTO listings (kind, target, playlist_id, added_at) VALUES (:kind, :target, :playlist_id, :now)
 ON CONFLICT (target) DO NOTHING
+"""
+# done | failed -> pending: those of the targets that failed, and if `again`, those that are done; or `all` that are
+# done. `capped` stays where only new pages will be read. One without a page left it to another listing, which may be
+# removed by now: named again, it is looked up again, as is a channel of which nothing is stored.
+READ_AGAIN = """
+UPDATE listings SET state = 'pending', finished_at = NULL, reason = NULL, next_page_token = NULL, pass_pages = 0,
+    pass_items = 0, restarts = 0, capped = CASE WHEN known_up_to IS NULL THEN 0 ELSE capped END,
+    playlist_id = CASE WHEN kind = 'channel' AND (channel_at IS NULL OR pages = 0) THEN NULL ELSE playlist_id END
+WHERE (:all OR target IN :targets)
+    AND (state = 'done' AND pages > 0 AND :again OR NOT :all AND (state = 'failed' OR state = 'done' AND pages = 0))
+"""
+# The next listing to read, with what to ask for: a channel whose uploads are not known yet, or a page of a playlist.
+PICK_LISTING = """
+SELECT id, coalesce(playlist_id, target), next_page_token FROM listings
+WHERE state = 'pending' AND (playlist_id IS NULL) = :channels AND id NOT IN :given_up
+ORDER BY id LIMIT 1 FOR UPDATE
 """
 # pending -> claimed, or back.
 MOVE_LISTING = "UPDATE listings SET state = :state WHERE id = :listing_id"
