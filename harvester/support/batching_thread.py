@@ -36,8 +36,7 @@ class BatchingThread(Generic[S, T]):
         self._work = work
         self._max_at_once = max_at_once
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
-        self._items: deque[S] = deque()
-        self._waiting: deque[asyncio.Future[T]] = deque()
+        self._waiting: deque[tuple[S, asyncio.Future[T]]] = deque()
         self._at_work = False
         self._lock = threading.Lock()
 
@@ -46,15 +45,13 @@ class BatchingThread(Generic[S, T]):
         loop = asyncio.get_running_loop()
         waiting: asyncio.Future[T] = loop.create_future()
         with self._lock:
-            self._items.append(item)
-            self._waiting.append(waiting)
+            self._waiting.append((item, waiting))
             begin, self._at_work = not self._at_work, True
         if begin:
             try:
                 self._thread.submit(self._until_nothing_waits, loop)
             except RuntimeError:  # the thread has ended: do not wait for it
                 with self._lock:
-                    self._items.clear()
                     self._waiting.clear()
                     self._at_work = False
                 raise
@@ -91,8 +88,8 @@ class BatchingThread(Generic[S, T]):
 
     def _take(self) -> list[tuple[S, asyncio.Future[T]]]:
         with self._lock:
-            number = min(self._max_at_once, len(self._items))
-            taken = [(self._items.popleft(), self._waiting.popleft()) for _ in range(number)]
+            number = min(self._max_at_once, len(self._waiting))
+            taken = [self._waiting.popleft() for _ in range(number)]
             self._at_work = bool(taken)
             return taken
 
