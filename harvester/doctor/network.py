@@ -18,7 +18,7 @@ from harvester.crawl.run_report import RunReport
 from harvester.doctor.finding import SET_THE_CLOCK, Finding, misconfigured, ok, problem, warning
 from harvester.errors import ApiUnavailable, HarvesterError
 from harvester.model import Verdict
-from harvester.support.network import Proxy, proxy_for, tls_context
+from harvester.support.network import proxy_for, tls_context
 from harvester.support.sanitize import count, shown
 from harvester.youtube.advice import advice
 from harvester.youtube.classify import date_of
@@ -50,8 +50,7 @@ def check_clock(config: Config) -> Finding:
     host = shown(address.netloc)
     began = time.time()
     try:
-        found = proxy_for(config.youtube.base_url)
-        date = asyncio.run(_date(f"{address.scheme}://{address.netloc}/", found))
+        date = asyncio.run(_date(f"{address.scheme}://{address.netloc}/"))
     except HarvesterError as error:
         return problem("api", error)
     except NETWORK_FAULTS as fault:
@@ -87,16 +86,15 @@ def _out_of_reach(fault: Exception, host: str) -> Finding:
     return problem("api", ApiUnavailable(what, next_step="Check the network and youtube.base_url, then ask again."))
 
 
-async def _date(url: str, found: Proxy | None) -> datetime | None:
-    timeout = aiohttp.ClientTimeout(total=PATIENCE_SECONDS)
-    headers = {"User-Agent": f"harvester/{__version__}"}
+async def _date(url: str) -> datetime | None:
+    proxy = proxy_for(url)
     async with (
         aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=tls_context()),
-            timeout=timeout,
-            headers=headers,
+            timeout=aiohttp.ClientTimeout(total=PATIENCE_SECONDS),
+            headers={"User-Agent": f"harvester/{__version__}"},
             trust_env=False,
-            proxy=found.url if found is not None else None,
+            proxy=proxy.url if proxy is not None else None,
         ) as session,
         session.head(url, allow_redirects=False) as response,
     ):

@@ -50,17 +50,12 @@ class HealthCheck:
     async def _ping(self, ending: str, text: str) -> None:
         if self._url is None:
             return
-        url = _with_ending(self._url.get_secret_value(), ending)
+        url = self._url.get_secret_value()
+        if ending:  # a step of the path, before the query
+            parts = urlsplit(url)
+            url = urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{ending}"))
         if problem := await post(url, text.encode()[-MAX_PING_BYTES:], "text/plain; charset=utf-8"):
             log.warning("the address of notify.url was not told of the run's %s: %s", ending or "success", problem)
-
-
-def _with_ending(url: str, ending: str) -> str:
-    """Append a step to the address's path, before its query."""
-    if not ending:
-        return url
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{ending}"))
 
 
 async def send_summary(settings: NotifySettings, summary: Mapping[str, Any]) -> None:
