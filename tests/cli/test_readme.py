@@ -58,7 +58,7 @@ def test_links_lead_somewhere(document: str) -> None:
 
 def test_the_recipes_name_files_that_exist() -> None:
     text = (CHECKOUT / "CONTRIBUTING.md").read_text(encoding="utf-8").replace("cli/NAME.py", "cli/plan.py")
-    named = set(re.findall(r"(?:harvester|tests|docs|migrations)/[\w/]*(?:\.(?:py|md|json))?", text))
+    named = set(re.findall(r"(?:harvester|tests|docs|migrations)/[\w/]*(?:\.(?:py|md|json|toml))?", text))
     assert len(named) > 30
     assert {name for name in named if not (CHECKOUT / name).exists()} == set()
 
