@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from email.utils import formatdate
@@ -164,28 +164,25 @@ def control_routes(api: Api) -> list[web.RouteDef]:
             api.set_level(body["level"])
         api.script(body.get("next", []))
 
-    return [
-        web.get("/_simulator/report", report),
-        web.get("/_simulator/delivered", delivered),
-        web.post(
-            "/_simulator/clock", _changing(api, lambda body: api.clock.jump_to(datetime.fromisoformat(body["now"])))
-        ),
-        web.post("/_simulator/quota", _changing(api, lambda body: api.spend(int(body["spend"])))),
-        web.post("/_simulator/faults", _changing(api, set_faults)),
-    ]
+    changes: dict[str, Callable[[dict[str, Any]], None]] = {
+        "clock": lambda body: api.clock.jump_to(datetime.fromisoformat(body["now"])),
+        "quota": lambda body: api.spend(int(body["spend"])),
+        "faults": set_faults,
+    }
 
-
-def _changing(api: Api, change: Callable[[dict[str, Any]], None]) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """Return a handler that applies the JSON of a request and answers with the report; 400 says what was wrong."""
-
-    async def handler(request: web.Request) -> web.Response:
+    async def change(request: web.Request) -> web.Response:
+        """Apply the JSON of a request and answer with the report; 400 says what was wrong."""
         try:
-            change(await request.json())
+            changes[request.match_info["what"]](await request.json())
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             return web.json_response({"error": f"{type(error).__name__}: {error}"}, status=400)
         return web.json_response(api.report())
 
-    return handler
+    return [
+        web.get("/_simulator/report", report),
+        web.get("/_simulator/delivered", delivered),
+        web.post(f"/_simulator/{{what:{'|'.join(changes)}}}", change),
+    ]
 
 
 def _read_call(method: str, request: web.Request) -> Call:
