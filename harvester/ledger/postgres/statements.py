@@ -116,9 +116,9 @@ FROM unnest(%(ids)s::bigint[], %(statuses)s::int[], %(ends)s::text[]) AS given (
 WHERE calls.id = given.id AND state = 'open'
 RETURNING calls.id
 """
-# Store the body of a good answer.
+# Store a body; its last columns are the fields of a Body.
 STORE_RESPONSE = """
-INSERT INTO responses (call_id, encoding, raw_bytes, stored_bytes, item_count, fetched_at, sha256, body)
+INSERT INTO responses (call_id, fetched_at, stored_bytes, body, encoding, raw_bytes, sha256, item_count)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
 """
 

@@ -59,9 +59,9 @@ FROM (
 ) AS given
 WHERE calls.id = given.id AND +calls.state = 'open'
 """
-# More rows of values may be added at its end.
+# Store a body; its last columns are the fields of a Body. More rows of values may be added at its end.
 STORE_RESPONSE = """
-INSERT INTO responses (call_id, encoding, raw_bytes, stored_bytes, item_count, fetched_at, sha256, body)
+INSERT INTO responses (call_id, fetched_at, stored_bytes, body, encoding, raw_bytes, sha256, item_count)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 """
 

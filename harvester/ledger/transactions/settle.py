@@ -62,19 +62,7 @@ def close_good(tx: Transaction, settlements: Sequence[Settlement]) -> Collection
 
 def store(tx: Transaction, settled: Sequence[Settlement]) -> None:
     """Store the bodies of the answers."""
-    rows = [
-        (
-            one.batch.call_id,
-            one.body.encoding,
-            one.body.raw_bytes,
-            len(one.body.data),
-            one.body.item_count,
-            instant(one.now),
-            one.body.sha256,
-            one.body.data,
-        )
-        for one in settled
-    ]
+    rows = [(one.batch.call_id, instant(one.now), len(one.body.data), *one.body) for one in settled]
     tx.insert_bodies(tx.sql.STORE_RESPONSE, rows)
 
 
