@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import asdict
 from datetime import date, datetime
 from itertools import groupby
 from operator import attrgetter
@@ -127,14 +128,14 @@ class LedgerReader(ABC):
 
     def fetched(self, span: Span, size: int) -> Iterator[Sequence[tuple[str, int]]]:
         """Yield the fetched ids of `span` in load order, each with the call that brought it, up to `size` at a time."""
-        with self._reading(), self._streamed(queries.FETCHED, size, _ends(span)) as query:
+        with self._reading(), self._streamed(queries.FETCHED, size, asdict(span)) as query:
             for rows in query.partitions(size):
                 yield [(row[0], row[1]) for row in rows]
 
     def fetched_ends(self, span: Span) -> tuple[int, int] | None:
         """Return the first and the last position in `span` that is fetched; None if none is."""
         with self._reading():
-            first, last = self._db.execute(queries.FETCHED_ENDS, _ends(span)).one()
+            first, last = self._db.execute(queries.FETCHED_ENDS, asdict(span)).one()
             return None if first is None else (first, last)
 
     def inputs(self, span: Span) -> Iterator[tuple[object, ...]]:
@@ -142,7 +143,7 @@ class LedgerReader(ABC):
 
         The same rows, of the same ledger, mean the same videos with the same content in the same order.
         """
-        with self._reading(), self._streamed(queries.INPUTS, values=_ends(span)) as rows:
+        with self._reading(), self._streamed(queries.INPUTS, values=asdict(span)) as rows:
             yield from (tuple(row) for row in rows)
 
     def unknown(self, ids: Sequence[str]) -> list[str]:
@@ -318,8 +319,3 @@ class LedgerReader(ABC):
     @abstractmethod
     def _read_responses(self, call_ids: Iterable[int]) -> Iterator[StoredResponse]:
         """The stored responses of those calls, in that order."""
-
-
-def _ends(span: Span) -> dict[str, int]:
-    """The values of a query that is of a span."""
-    return {"first": span.first, "last": span.last}
