@@ -108,9 +108,8 @@ def _judged(ahead_seconds: float, host: str) -> Finding:
     off = abs(ahead_seconds)
     if off <= TOLERATED_SECONDS:
         return ok("clock", f"{host} answers, and agrees about what time it is.")
-    how = f"{off / 60:,.1f} minutes {'ahead of' if ahead_seconds > 0 else 'behind'} that of {host}"
+    side = "ahead of" if ahead_seconds > 0 else "behind"
+    what = f"This machine's clock is {off / 60:,.1f} minutes {side} that of {host}"
     if off <= quota.RESET_GRACE.total_seconds():
-        return warning("clock", f"This machine's clock is {how}.", SET_THE_CLOCK)
-    return misconfigured(
-        "clock", f"This machine's clock is {how}: quota days would begin at the wrong time.", SET_THE_CLOCK
-    )
+        return warning("clock", f"{what}.", SET_THE_CLOCK)
+    return misconfigured("clock", f"{what}: quota days would begin at the wrong time.", SET_THE_CLOCK)

@@ -39,9 +39,8 @@ def check_config(path: Path | None, read: Callable[[], Config]) -> tuple[Finding
     except HarvesterError as error:
         return problem("config", error), None
     if path is None:
-        return warning(
-            "config", "There is no config.toml: the defaults are used.", "Run harvester init to write one."
-        ), settings
+        what = "There is no config.toml: the defaults are used."
+        return warning("config", what, "Run harvester init to write one."), settings
     return ok("config", f"{shown(str(path.absolute()))} works."), settings
 
 
@@ -55,9 +54,8 @@ def check_key(settings: Config | None) -> Finding:
     if host and not host.endswith(".googleapis.com"):
         return ok("key", "There is a key. What it looks like is not judged: youtube.base_url is not Google's.")
     if not _KEY_SHAPES.fullmatch(value):
-        return warning(
-            "key", "There is a key, but it does not look like one of Google's.", "Copy it from the console again."
-        )
+        what = "There is a key, but it does not look like one of Google's."
+        return warning("key", what, "Copy it from the console again.")
     file = api_key_file()
     if file is not None and file.stat().st_mode & _OTHERS_READ:
         name = shown(str(file))
@@ -92,11 +90,8 @@ def check_versions() -> Finding:
     """Check the versions."""
     here = versions()
     if lost := [name for name, number in here.items() if number is None]:
-        return misconfigured(
-            "versions",
-            f"Not installed: {', '.join(lost)}.",
-            "Install it again, in the source's folder: pip install .",
-        )
+        fix = "Install it again, in the source's folder: pip install ."
+        return misconfigured("versions", f"Not installed: {', '.join(lost)}.", fix)
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         oldest = ".".join(str(number) for number in OLDEST_SQLITE)
         what = f"Python brings SQLite {sqlite3.sqlite_version}; the ledger needs {oldest}."

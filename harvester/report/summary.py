@@ -40,10 +40,16 @@ class Summary:
         self.calls_ok = sum(day.ok for day in days)
         self.calls_failed = sum(day.failed for day in days)
         self.calls_abandoned = sum(day.abandoned for day in days)
+        self.calls_wasted = self.calls_failed + self.calls_abandoned
+        """Calls that brought nothing."""
+        self.calls_open = self.calls - self.calls_ok - self.calls_wasted
+        """Calls under way, or of a killed run."""
         self.responses = progress.responses
         self.raw_bytes = sum(day.raw_bytes for day in days) - progress.pruned.raw_bytes
         self.stored_bytes = sum(day.stored_bytes for day in days) - progress.pruned.stored_bytes
         self.listings = Listings([each for each in listings if each.reason != REMOVED])
+        self.is_done = not self.unsettled and not self.listings.unfinished
+        """Whether no id is left to settle, and no listing to read."""
         self.price_hint = price_hint(days, settings)
         """How the days contradict the set price, and what to set; empty if they don't."""
         self.newest_day = days[-1].day if days else None
@@ -90,24 +96,9 @@ class Summary:
         return min(rounded, 99.9) if self.unsettled else rounded
 
     @property
-    def calls_wasted(self) -> int:
-        """Calls that brought nothing."""
-        return self.calls_failed + self.calls_abandoned
-
-    @property
-    def calls_open(self) -> int:
-        """Calls under way, or of a killed run."""
-        return self.calls - self.calls_ok - self.calls_failed - self.calls_abandoned
-
-    @property
     def no_valid_ids(self) -> str:
         """What is wrong if texts were loaded, none of them is a video id, and no listing will bring any; or empty."""
         return "" if self.listings.unfinished else no_valid_ids(self.total, self.videos)
-
-    @property
-    def is_done(self) -> bool:
-        """Whether no id is left to settle, and no listing to read."""
-        return not self.unsettled and not self.listings.unfinished
 
 
 def _at_pace(unsettled: int, pace: float, today: date, today_still: float) -> date | None:
