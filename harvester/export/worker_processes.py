@@ -95,20 +95,17 @@ class _Process:
         if self._failed:
             return None
         try:
-            return self._ask(item)
+            if self._process is None:
+                self._process = _started()
+                pickle.dump(self._function, self._process.stdin)  # type: ignore[arg-type]
+            pickle.dump(item, self._process.stdin)  # type: ignore[arg-type]
+            self._process.stdin.flush()  # type: ignore[union-attr]
+            return pickle.load(self._process.stdout)  # type: ignore[arg-type]  # noqa: S301 (of our own process)
         except Exception as error:  # noqa: BLE001 (an answer that is no pickle may raise anything)
             self._failed = True
             self.end()
             log.warning("a worker process ended early (%s): this process does its work", error or "no answer")
             return None
-
-    def _ask(self, item: object) -> Any:
-        if self._process is None:
-            self._process = _started()
-            pickle.dump(self._function, self._process.stdin)  # type: ignore[arg-type]
-        pickle.dump(item, self._process.stdin)  # type: ignore[arg-type]
-        self._process.stdin.flush()  # type: ignore[union-attr]
-        return pickle.load(self._process.stdout)  # type: ignore[arg-type]  # noqa: S301 (of our own process)
 
     def end(self) -> None:
         """End it, whatever it is doing."""
