@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 import pyarrow as pa
-from pydantic import BaseModel
 
 from harvester.cli import main
 from harvester.cli.init import TEMPLATE
-from harvester.config import Config
+from harvester.config import SECTIONS
 from harvester.export.formats.arrow_schema import schema
-from harvester.support.settings_sources import ENV_PREFIX
+from harvester.support.settings import ENV_PREFIX, choices_of, kinds_of
 
 PAGE = Path(__file__).with_name("reference.md")
 
@@ -208,13 +208,17 @@ def column_type(kind: pa.DataType) -> str:
 
 def sections() -> Iterator[str]:
     comments = template_comments()
-    for section, field in Config.model_fields.items():
-        settings = field.annotation
-        assert isinstance(settings, type)
-        assert issubclass(settings, BaseModel)
+    for section, settings in SECTIONS.items():
+        _, schemas = msgspec.json.schema_components([settings], schema_hook=lambda secret: {"type": "string"})
         rows = [
-            [f"`{name}`", in_words(schema), default(schema), f"`{variable(section, name)}`", comments[section, name]]
-            for name, schema in settings.model_json_schema()["properties"].items()
+            [
+                f"`{name}`",
+                " or ".join(f"`{choice}`" for choice in choices_of(kinds_of(settings)[name])) or in_words(schema),
+                default(schema),
+                f"`{variable(section, name)}`",
+                comments[section, name],
+            ]
+            for name, schema in schemas[settings.__name__]["properties"].items()
         ]
         about = settings.__dict__.get("__doc__")
         told = f"{about}\n\n" if about else ""
@@ -229,8 +233,6 @@ def in_words(schema: dict[str, Any]) -> str:
     """A type of JSON schema for people: `whole number, above 0`."""
     if "anyOf" in schema:
         return " or ".join(in_words(each) for each in schema["anyOf"] if each["type"] != "null")
-    if "enum" in schema:
-        return " or ".join(f"`{value}`" for value in schema["enum"])
     if schema["type"] == "array":
         return "list of texts"
     limits = [f"{words} {schema[key]:g}" for key, words in LIMITS.items() if key in schema]

@@ -27,8 +27,6 @@ from harvester.support.sanitize import count, shown
 from harvester.youtube.endpoints import VIDEOS_LIST
 
 if TYPE_CHECKING:
-    from pydantic import SecretStr
-
     from harvester.crawl.refresh import Refresh
     from harvester.crawl.run_report import RunReport
     from harvester.crawl.runner import Runner
@@ -40,6 +38,7 @@ if TYPE_CHECKING:
     from harvester.ledger.postgres.reader import PostgresReader
     from harvester.ledger.sqlite.reader import SqliteReader
     from harvester.listing import ListingsAdded, Target
+    from harvester.support.secret import Secret
     from harvester.youtube.endpoints import Endpoint
 
 log = logging.getLogger(__name__)
@@ -56,7 +55,7 @@ class Harvester:
         config: Config,
         clock: Clock | None = None,
         rng: random.Random | None = None,
-        key: SecretStr | None = None,
+        key: Secret | None = None,
         *,
         proxies: bool = True,
     ) -> None:

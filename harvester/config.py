@@ -9,33 +9,19 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    SecretStr,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from msgspec import Meta, Struct
+from msgspec.structs import fields, force_setattr, replace
 
 from harvester.errors import ConfigError
 from harvester.support.file_endings import COMPRESSED_WITHIN, by_rank
 from harvester.support.ledger_url import WANTED, file_of, is_known, name_of
 from harvester.support.sanitize import did_you_mean, shown
-from harvester.support.settings_sources import (
-    NOTHING_DONE,
-    merged,
-    read_environment,
-    read_toml,
-    settings_of,
-    variable_of,
-)
+from harvester.support.secret import Secret
+from harvester.support.settings import NOTHING_DONE, Problem, WrongSettingError, build, merged, variable_of
+from harvester.support.settings_sources import read_environment, read_toml
 
 PARTS = frozenset(
     (
@@ -56,16 +42,10 @@ Acl: TypeAlias = Literal[
     "bucket-owner-full-control",
 ]
 
-# TOML knows lists only.
-Words = Annotated[tuple[str, ...], BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)]
-PositiveInt = Annotated[int, Field(gt=0)]
+PositiveInt = Annotated[int, Meta(gt=0)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class SourceSettings(_Section):
+class SourceSettings(Struct, frozen=True):
     """Where the ids are read from."""
 
     uri: str | None = None
@@ -73,18 +53,17 @@ class SourceSettings(_Section):
     anonymous: bool = False
 
 
-class LedgerSettings(_Section):
+class LedgerSettings(Struct, frozen=True):
     """The checkpoint database."""
 
-    # It may hold a password.
-    url: Annotated[str, Field(repr=False)] = "sqlite:///harvest.db"
+    url: str = "sqlite:///harvest.db"
 
-    @field_validator("url")
-    @classmethod
-    def _known_database(cls, url: str) -> str:
-        if not is_known(url):
-            raise ValueError(f"must {WANTED}")
-        return url
+    def __post_init__(self) -> None:
+        if not is_known(self.url):
+            raise WrongSettingError(f"must {WANTED}", "url")
+
+    def __repr__(self) -> str:
+        return f"LedgerSettings({self.name!r})"  # the address may hold a password
 
     @property
     def path(self) -> Path | None:
@@ -97,43 +76,43 @@ class LedgerSettings(_Section):
         return name_of(self.url)
 
 
-class YouTubeSettings(_Section):
+class YouTubeSettings(Struct, frozen=True):
     """The API."""
 
     base_url: str = "https://youtube.googleapis.com/youtube/v3"
-    parts: Words = ("snippet", "contentDetails", "status", "statistics", "topicDetails")
+    parts: tuple[str, ...] = ("snippet", "contentDetails", "status", "statistics", "topicDetails")
 
     @property
     def asked(self) -> str:
         """The parts as the ledger records them with each call: sorted, so that their order makes no difference."""
         return ",".join(sorted(set(self.parts)))
 
-    @field_validator("base_url")
-    @classmethod
-    def _web_address(cls, url: str) -> str:
-        parsed = urlsplit(url)
-        if parsed.scheme not in ("http", "https") or not parsed.hostname or parsed.port == 0:
-            raise ValueError("must be an http or https address")
-        if parsed.query or parsed.username:
-            raise ValueError("must hold no query and no user: the key comes from the environment")
-        return url.rstrip("/")
-
-    @field_validator("parts")
-    @classmethod
-    def _known_parts(cls, parts: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = sorted(set(parts) - PARTS)
-        if unknown or not parts:
+    def __post_init__(self) -> None:
+        self._check_address()
+        force_setattr(self, "base_url", self.base_url.rstrip("/"))
+        unknown = sorted(set(self.parts) - PARTS)
+        if unknown or not self.parts:
             wrong = f"unknown part {unknown[0]!r}.{did_you_mean(unknown[0], PARTS)}" if unknown else ""
-            raise ValueError(wrong or "must name at least one part")
-        return parts
+            raise WrongSettingError(wrong or "must name at least one part", "parts")
+
+    def _check_address(self) -> None:
+        try:
+            parsed = urlsplit(self.base_url)
+            known = parsed.scheme in ("http", "https") and bool(parsed.hostname) and parsed.port != 0
+        except ValueError as error:
+            raise WrongSettingError(str(error), "base_url") from None
+        if not known:
+            raise WrongSettingError("must be an http or https address", "base_url")
+        if parsed.query or parsed.username:
+            raise WrongSettingError("must hold no query and no user: the key comes from the environment", "base_url")
 
 
-class QuotaSettings(_Section):
+class QuotaSettings(Struct, frozen=True):
     """Units a day, units a call, and units left to other users."""
 
     daily_units: PositiveInt = 10_000
     units_per_call: PositiveInt = 11
-    reserve_units: Annotated[int, Field(ge=0)] = 0
+    reserve_units: Annotated[int, Meta(ge=0)] = 0
     statistics_daily_units: PositiveInt = 10_000
     units_per_channel: PositiveInt = 1
     """Of channels.list, which finds the uploads of a channel."""
@@ -145,23 +124,21 @@ class QuotaSettings(_Section):
         """Units a day that runs may spend: the reserve is left out."""
         return self.daily_units - self.reserve_units
 
-    @model_validator(mode="after")
-    def _one_call_fits(self) -> Self:
+    def __post_init__(self) -> None:
         for name in ("units_per_call", "units_per_channel", "units_per_page"):
             if self.spendable_units < (price := getattr(self, name)):
-                raise ValueError(
+                raise WrongSettingError(
                     f"quota.daily_units ({self.daily_units}) less quota.reserve_units ({self.reserve_units}) "
                     f"does not pay for one call of quota.{name} ({price})"
                 )
-        return self
 
 
-class StatisticsSettings(_Section):
+class StatisticsSettings(Struct, frozen=True):
     """The history of views, likes and comments."""
 
-    every: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,3}[dw]$")] | None = None
+    every: Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,3}[dw]$")] | None = None
     """How often `harvester run` fetches them again, in quota days or weeks: `1d`. None: it does not."""
-    keep_days: Annotated[int, Field(gt=0, le=36_500)] = 30
+    keep_days: Annotated[int, Meta(gt=0, le=36_500)] = 30
 
     @property
     def every_days(self) -> int | None:
@@ -169,20 +146,20 @@ class StatisticsSettings(_Section):
         return int(self.every[:-1]) * (7 if self.every[-1] == "w" else 1) if self.every else None
 
 
-class DiscoverSettings(_Section):
+class DiscoverSettings(Struct, frozen=True):
     """The channels and playlists of `harvester discover`."""
 
     again: bool = False
     """Whether each run looks for new videos in those that are done."""
 
 
-class RunSettings(_Section):
+class RunSettings(Struct, frozen=True):
     """Calls: how many at once, how long each may take, how often to try."""
 
-    concurrency: Annotated[int, Field(gt=0, le=1000)] = 50
-    timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 30
-    max_attempts: Annotated[int, Field(gt=0, le=100)] = 5
-    patience_seconds: Annotated[float, Field(ge=0)] = 600
+    concurrency: Annotated[int, Meta(gt=0, le=1000)] = 50
+    timeout_seconds: Annotated[float, Meta(gt=0, le=3600)] = 30
+    max_attempts: Annotated[int, Meta(gt=0, le=100)] = 5
+    patience_seconds: Annotated[float, Meta(ge=0)] = 600
     """Seconds without a good answer after which the API counts as down."""
 
 
@@ -191,7 +168,7 @@ def noun_of(table: Literal["videos", "statistics"]) -> str:
     return "video" if table == "videos" else "row"
 
 
-class ExportSettings(_Section):
+class ExportSettings(Struct, frozen=True):
     """Where the stored responses are published, and how. The last five are for S3."""
 
     uri: str = "songs.json"
@@ -209,73 +186,69 @@ class ExportSettings(_Section):
     kms_key_id: str | None = None
     storage_class: str | None = None
 
-    @model_validator(mode="after")
-    def _no_contradiction(self) -> Self:
+    def __post_init__(self) -> None:
         if self.format in COMPRESSED_WITHIN and self.compression != "none":
-            raise ValueError(f"export.compression is for json, jsonl and csv. {COMPRESSED_WITHIN[self.format]}")
+            raise WrongSettingError(f"export.compression is for json, jsonl and csv. {COMPRESSED_WITHIN[self.format]}")
         if self.format == "sqlite" and self.max_part_bytes is not None:
-            raise ValueError("export.max_part_bytes makes a folder of parts, and a SQLite database is one file")
+            raise WrongSettingError("export.max_part_bytes makes a folder of parts, and a SQLite database is one file")
         if self.table == "statistics" and self.max_part_bytes is not None:
-            raise ValueError("export.max_part_bytes makes a folder of parts, and the table of statistics is one file")
+            raise WrongSettingError(
+                "export.max_part_bytes makes a folder of parts, and the table of statistics is one file"
+            )
         if self.kms_key_id is not None and self.encryption in (None, "AES256"):
-            raise ValueError('export.kms_key_id needs export.encryption = "aws:kms"')
-        return self
+            raise WrongSettingError('export.kms_key_id needs export.encryption = "aws:kms"')
 
 
-class ReportSettings(_Section):
+class ReportSettings(Struct, frozen=True):
     """What is told of the crawl: the page of `status --html`, and the summaries of [notify]."""
 
-    name: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    name: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
     """Of the crawl. None: the name of the folder; see `Config.crawl_name`."""
     html: str | None = None
     """The page of `status --html`: a path, or s3://bucket/key, which is stored as [export] says."""
 
-    @field_validator("html")
-    @classmethod
-    def _a_place(cls, uri: str | None) -> str | None:
-        if uri is None:
-            return None
-        scheme, separator, rest = uri.partition("://")
+    def __post_init__(self) -> None:
+        if self.html is None:
+            return
+        scheme, separator, rest = self.html.partition("://")
         on_s3 = separator and scheme.lower() == "s3" and all(rest.partition("/")[::2]) and not rest.endswith("/")
-        if not uri or (separator and not on_s3):
-            raise ValueError("must be a local path or s3://bucket/key")
-        return uri
+        if not self.html or (separator and not on_s3):
+            raise WrongSettingError("must be a local path or s3://bucket/key", "html")
 
 
-class LogSettings(_Section):
+class LogSettings(Struct, frozen=True):
     """Log lines."""
 
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     format: Literal["text", "json"] = "text"
 
 
-class NotifySettings(_Section):
+class NotifySettings(Struct, frozen=True):
     """Where notices of runs go. An address may hold a token, so it is treated as a secret."""
 
-    url: SecretStr | None = None
+    url: Secret | None = None
     """The health check that each run pings when it begins, ends well or fails."""
-    webhook: SecretStr | None = None
+    webhook: Secret | None = None
     """Where the summary of each day is posted."""
     webhook_format: Literal["slack", "json"] = "slack"
 
-    @field_validator("url", "webhook")
-    @classmethod
-    def _web_address(cls, url: SecretStr | None) -> SecretStr | None:
-        if url is None:
-            return None
-        text = url.get_secret_value()
-        try:
-            parsed = urlsplit(text)
-            known = parsed.scheme in ("http", "https") and bool(parsed.hostname) and parsed.port != 0
-        except ValueError:
-            known = False
-        # What stands in the address is not repeated.
-        if not known or not text.isascii() or not text.isprintable() or " " in text or parsed.fragment:
-            raise ValueError("must be an http or https address, in ASCII and without a fragment")
-        return url
+    def __post_init__(self) -> None:
+        for key, address in (("url", self.url), ("webhook", self.webhook)):
+            # What stands in the address is not repeated.
+            if address is not None and not _is_web_address(address.get_secret_value()):
+                raise WrongSettingError("must be an http or https address, in ASCII and without a fragment", key)
 
 
-class Config(_Section):
+def _is_web_address(text: str) -> bool:
+    try:
+        parsed = urlsplit(text)
+        known = parsed.scheme in ("http", "https") and bool(parsed.hostname) and parsed.port != 0
+    except ValueError:
+        return False
+    return known and text.isascii() and text.isprintable() and " " not in text and not parsed.fragment
+
+
+class Config(Struct, frozen=True):
     """All settings, frozen."""
 
     source: SourceSettings = SourceSettings()
@@ -289,25 +262,25 @@ class Config(_Section):
     report: ReportSettings = ReportSettings()
     notify: NotifySettings = NotifySettings()
     log: LogSettings = LogSettings()
-    _file: Path | None = PrivateAttr(None)
+    file: Path | None = None
+    """The file that the settings were read from, if any."""
 
-    @property
-    def file(self) -> Path | None:
-        """The file that the settings were read from, if any."""
-        return self._file
+    def __post_init__(self) -> None:
+        if self.report.html is not None and self.report.html == self.export.uri:
+            raise WrongSettingError("report.html and export.uri must be two places")
 
     @property
     def crawl_name(self) -> str:
         """`report.name`, or the name of the folder of the configuration, else of the ledger; else the ledger's."""
-        place = self._file or self.ledger.path
+        place = self.file or self.ledger.path
         name = self.report.name or (place.absolute().parent.name if place else "")
         return shown(name, 100) or self.ledger.name
 
-    @model_validator(mode="after")
-    def _page_beside_export(self) -> Self:
-        if self.report.html is not None and self.report.html == self.export.uri:
-            raise ValueError("report.html and export.uri must be two places")
-        return self
+
+SECTIONS: dict[str, type[Struct]] = {
+    field.name: type(field.default) for field in fields(Config) if isinstance(field.default, Struct)
+}
+"""The sections of the file, by name."""
 
 
 def find_config(explicit: Path | None) -> Path | None:
@@ -326,47 +299,48 @@ def load_config(path: Path | None = None, overrides: Mapping[str, Mapping[str, A
     from_file = read_toml(path) if path is not None else {}
     options = {s: {k: v for k, v in keys.items() if v is not None} for s, keys in (overrides or {}).items()}
     try:
-        # Strict, so that "50" in the file is no number; in the environment everything is text.
-        Config.model_validate(from_file, strict=True)
-        config = Config.model_validate(merged(*by_rank(merged(from_file, read_environment(Config)), options)))
+        _built(from_file, path)
+        config = _built(merged(*by_rank(merged(from_file, read_environment(SECTIONS)), options)), path)
     except UnicodeEncodeError:
         what, step = "A setting in the environment is no UTF-8.", "Name such a place by an option or a relative path."
         raise ConfigError(what, state=NOTHING_DONE, next_step=step) from None
-    except ValidationError as error:
-        step = "Fix the setting and run the command again."
-        raise ConfigError(_explain(error, path), state=NOTHING_DONE, next_step=step) from None
-    config._file = path.absolute() if path is not None else None
-    return _anchor_paths(config, path.parent if path else Path())
+    file = path.absolute() if path is not None else None
+    return _anchor_paths(replace(config, file=file), path.parent if path else Path())
 
 
 def isolated_config(values: Mapping[str, Mapping[str, Any]]) -> Config:
-    """Return a configuration of these values and the defaults, independent of files and the environment."""
-    return Config.model_validate(values)
+    """Return a configuration of these values and the defaults, independent of files and the environment.
+
+    Raises ConfigError as `load_config` does.
+    """
+    return _built(values, None)
 
 
-def _explain(error: ValidationError, path: Path | None) -> str:
+def _built(values: Mapping[str, Any], path: Path | None) -> Config:
+    sections, problems = build(SECTIONS, values)
+    if not problems:
+        try:
+            return Config(**sections)
+        except WrongSettingError as error:
+            problems.append(Problem("", str(error)))
     lines = [f"The settings do not work ({shown(str(path or 'environment and defaults'))}):"]
-    for problem in error.errors():
-        key = ".".join(str(part) for part in problem["loc"])
-        message = problem["msg"].removeprefix("Value error, ")
-        if problem["type"] == "extra_forbidden":
-            message = f"there is no such setting.{did_you_mean(key, [*settings_of(Config), *Config.model_fields])}"
+    for key, message in problems:
         variable = next((name for name in os.environ if key and name.upper() == variable_of(key)), "")
-        key = shown(f"{key} ({variable})" if variable else key)
-        lines.append(f"  {key}: {message}" if key else f"  {message}")
-    return "\n".join(lines)
+        name = shown(f"{key} ({variable})" if variable else key)
+        lines.append(f"  {name}: {message}" if name else f"  {message}")
+    raise ConfigError("\n".join(lines), state=NOTHING_DONE, next_step="Fix the setting and run the command again.")
 
 
 def _anchor_paths(config: Config, folder: Path) -> Config:
     """Make local paths absolute: cron's working directory is not the user's."""
     base = folder.absolute()
-    source = config.source.model_copy(update={"uri": _anchor(config.source.uri, base)})
+    source = replace(config.source, uri=_anchor(config.source.uri, base))
     ledger = config.ledger
     if ledger.path is not None:
-        ledger = ledger.model_copy(update={"url": f"sqlite:///{base / ledger.path}"})
-    export = config.export.model_copy(update={"uri": _anchor(config.export.uri, base)})
-    report = config.report.model_copy(update={"html": _anchor(config.report.html, base)})
-    return config.model_copy(update={"source": source, "ledger": ledger, "export": export, "report": report})
+        ledger = replace(ledger, url=f"sqlite:///{base / ledger.path}")
+    export = replace(config.export, uri=_anchor(config.export.uri, base))
+    report = replace(config.report, html=_anchor(config.report.html, base))
+    return replace(config, source=source, ledger=ledger, export=export, report=report)
 
 
 def _anchor(uri: str | None, base: Path) -> str | None:

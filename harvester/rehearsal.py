@@ -16,8 +16,6 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pydantic import SecretStr
-
 from harvester import quota
 from harvester.app import Harvester
 from harvester.config import Config, isolated_config
@@ -31,6 +29,7 @@ from harvester.report.results import Check, DayReport
 from harvester.simulator import SimulatedClock, SimulatorProcess, SimulatorSettings, channel_named, make_ids, truth
 from harvester.support.progress import Advance, ProgressCallback, no_progress
 from harvester.support.sanitize import count
+from harvester.support.secret import Secret
 
 START = datetime(2026, 3, 5, 8, 5, tzinfo=UTC)
 """Five minutes into a quota day, three days before a night on which the clocks change."""
@@ -110,7 +109,7 @@ class Rehearsal:
         with SimulatorProcess(settings) as simulator:
             (self._folder / CONFIG).write_text(_SETTINGS.format(simulator.base_url), encoding="utf-8")
             config = self._config(simulator.base_url)
-            rng, key = random.Random(self._seed), SecretStr("rehearsed-key")
+            rng, key = random.Random(self._seed), Secret("rehearsed-key")
             harvester = Harvester(config, self._clock, rng, key, proxies=False)
             await self._name_ids(harvester)
             progress = await self._crawl(harvester, simulator, on_day)

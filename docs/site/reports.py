@@ -15,7 +15,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
-from pydantic import SecretStr
 
 from harvester import quota
 from harvester.app import Harvester
@@ -24,6 +23,7 @@ from harvester.crawl.run_report import RunReport
 from harvester.errors import HarvesterError
 from harvester.rehearsal import START, ScaledClock
 from harvester.simulator import SimulatorProcess, SimulatorSettings, make_ids
+from harvester.support.secret import Secret
 
 SEED, IDS, UNITS = 12, 14_000, 550
 SPEED = 10.0
@@ -49,7 +49,7 @@ class Crawl:
             "youtube": {"base_url": simulator.base_url},
             "quota": {"daily_units": UNITS},
         }
-        self.harvester = Harvester(isolated_config(values), clock, random.Random(SEED), SecretStr(KEY), proxies=False)
+        self.harvester = Harvester(isolated_config(values), clock, random.Random(SEED), Secret(KEY), proxies=False)
 
     def days(self, most: int) -> None:
         """So many runs, or those until no id is left; each begins five minutes into its day."""

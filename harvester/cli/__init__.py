@@ -8,7 +8,6 @@ fast.
 from __future__ import annotations
 
 import copy
-import os
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -30,8 +29,6 @@ class Program(click.Group):
     """The command group: prints an error as a few lines, and exits with its code."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        # pydantic would search every installed distribution for plugins.
-        os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
         set_up_streams()
         try:
             return super().main(*args, **kwargs)

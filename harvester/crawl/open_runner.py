@@ -8,6 +8,8 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from functools import partial
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from harvester.clock import Clock
 from harvester.config import Config, QuotaSettings
 from harvester.crawl.batch_source import Listings
@@ -22,7 +24,7 @@ from harvester.youtube.client import client_for
 from harvester.youtube.endpoints import CHANNELS_LIST, PLAYLIST_ITEMS_LIST, Endpoint, budget_of
 
 if TYPE_CHECKING:
-    from pydantic import SecretStr
+    from harvester.support.secret import Secret
 
 
 @asynccontextmanager
@@ -32,7 +34,7 @@ async def open_runner(
     report: RunReport,
     *,
     clock: Clock,
-    key: SecretStr,
+    key: Secret,
     process: ProcessIdentity,
     stop: Stop | None,
     rng: random.Random | None,
@@ -44,7 +46,7 @@ async def open_runner(
 
     With `listings`, it reads channels and playlists first. With `proxies`, it uses those of the environment.
     """
-    run = config.run.model_copy(update={"concurrency": affordable(config.run.concurrency)})
+    run = replace(config.run, concurrency=affordable(config.run.concurrency))
     client_of = partial(client_for, settings=config.youtube, run=run, key=key, clock=clock, proxies=proxies)
     phases = listing_phases(ledger, client_of, config.quota) if listings else nullcontext(())
     async with client_of(endpoint) as client, phases as before:

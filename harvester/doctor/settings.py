@@ -27,7 +27,7 @@ _KEY_SHAPES = re.compile(r"AIza[0-9A-Za-z_-]{35}|AQ\.[0-9A-Za-z_-]{20,}")
 
 _OTHERS_READ = 0o044
 
-LIBRARIES = ("aiohttp", "alembic", "boto3", "pandas", "pyarrow", "pydantic", "s3fs", "SQLAlchemy", "zstandard")
+LIBRARIES = ("aiohttp", "alembic", "boto3", "msgspec", "pandas", "pyarrow", "s3fs", "SQLAlchemy", "zstandard")
 OLDEST_SQLITE = (3, 37, 0)
 """Strict tables need it."""
 

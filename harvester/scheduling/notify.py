@@ -17,9 +17,8 @@ from harvester.errors import ConfigError
 from harvester.support.network import proxy_for, tls_context
 
 if TYPE_CHECKING:
-    from pydantic import SecretStr
-
     from harvester.config import NotifySettings
+    from harvester.support.secret import Secret
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +31,7 @@ MAX_PING_BYTES = 10_000
 class HealthCheck:
     """Reports that a run began, ended well or failed, as healthchecks.io expects it. Does nothing without `url`."""
 
-    def __init__(self, url: SecretStr | None) -> None:
+    def __init__(self, url: Secret | None) -> None:
         self._url = url
 
     async def started(self) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pydantic import SecretStr
-
 from harvester.errors import CredentialsError
+from harvester.support.secret import Secret
 
 
-def api_key() -> SecretStr:
+def api_key() -> Secret:
     """The YouTube API key, from `YOUTUBE_API_KEY` or the file that `YOUTUBE_API_KEY_FILE` names.
 
     Raises CredentialsError if there is none, or if it cannot be sent in a header.
@@ -37,7 +36,7 @@ def api_key() -> SecretStr:
             state="Nothing was sent.",
             next_step="Let YOUTUBE_API_KEY, or the file of YOUTUBE_API_KEY_FILE, hold the key alone.",
         )
-    return SecretStr(key)
+    return Secret(key)
 
 
 def api_key_file() -> Path | None:

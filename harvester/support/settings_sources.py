@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harvester.errors import ConfigError
 from harvester.support.sanitize import did_you_mean, shown
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
-
-ENV_PREFIX = "HARVESTER_"
-NOTHING_DONE = "Nothing was done."
-"""The state of the data when settings are refused."""
+from harvester.support.settings import (
+    ENV_PREFIX,
+    NOTHING_DONE,
+    Sections,
+    from_text,
+    kinds_of,
+    settings_of,
+    variable_of,
+)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -38,62 +39,28 @@ def read_toml(path: Path) -> dict[str, Any]:
     raise ConfigError(what, state=NOTHING_DONE, next_step=step)
 
 
-def merged(*layers: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Merge the sections of all layers; later ones take precedence."""
-    sections: dict[str, dict[str, Any]] = {}
-    for layer in layers:
-        for section, keys in layer.items():
-            sections[section] = {**sections.get(section, {}), **keys}
-    return sections
+def read_environment(sections: Sections) -> dict[str, dict[str, Any]]:
+    """Return the settings in the environment; an empty variable is none.
 
-
-def settings_of(config: type[BaseModel]) -> list[str]:
-    """`quota.daily_units` and all others."""
-    sections = {name: field.default for name, field in config.model_fields.items()}
-    return [f"{name}.{key}" for name, section in sections.items() for key in type(section).model_fields]
-
-
-def variable_of(setting: str) -> str:
-    """The variable of `quota.daily_units`: `HARVESTER_QUOTA__DAILY_UNITS`."""
-    return ENV_PREFIX + setting.replace(".", "__").upper()
-
-
-def read_environment(config: type[BaseModel]) -> dict[str, Any]:
-    """Return the settings in the environment. Raises ConfigError for variables that are none of them."""
-    any_set = False
-    for name in os.environ:
+    Raises ConfigError for variables that belong to no section, UnicodeEncodeError for values that are no UTF-8.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for name, text in os.environ.items():
         upper = name.upper()
         if not upper.startswith(ENV_PREFIX):
             continue
-        section = upper.removeprefix(ENV_PREFIX).partition("__")[0].lower()
-        if section in config.model_fields:
-            any_set = True
-        elif "__" in upper:
-            raise _unknown_variable(f"{name}: there is no section [{section}].", upper, config)
-        elif upper in (variable.replace("__", "_") for variable in map(variable_of, settings_of(config))):
-            raise _unknown_variable(f"{name}: there is no such setting.", upper, config)
-    return _read_variables(config) if any_set else {}
+        section, nested, key = upper.removeprefix(ENV_PREFIX).lower().partition("__")
+        if nested and section not in sections:
+            raise _unknown_variable(f"{name}: there is no section [{section}].", upper, sections)
+        if nested and text:
+            text.encode()
+            kind = kinds_of(sections[section]).get(key, str)
+            found.setdefault(section, {})[key] = from_text(text, kind)
+        elif upper in (variable.replace("__", "_") for variable in map(variable_of, settings_of(sections))):
+            raise _unknown_variable(f"{name}: there is no such setting.", upper, sections)
+    return found
 
 
-def _unknown_variable(what: str, name: str, config: type[BaseModel]) -> ConfigError:
-    what += did_you_mean(name, map(variable_of, settings_of(config)))
+def _unknown_variable(what: str, name: str, sections: Sections) -> ConfigError:
+    what += did_you_mean(name, map(variable_of, settings_of(sections)))
     return ConfigError(what, state=NOTHING_DONE, next_step="Unset or rename the variable.")
-
-
-def _read_variables(config: type[BaseModel]) -> dict[str, Any]:
-    # Imported only if there is such a variable.
-    from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, SettingsError
-
-    class _Variables(config, BaseSettings):  # type: ignore[valid-type, misc]
-        """The variables of the environment that are settings."""
-
-        model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, env_nested_delimiter="__", env_ignore_empty=True)
-
-    try:
-        return EnvSettingsSource(_Variables)()
-    except SettingsError as error:
-        raise ConfigError(
-            f"A HARVESTER_ variable cannot be read: {error}.",
-            state=NOTHING_DONE,
-            next_step="Unset the variable, or give it a value as config.toml would hold it.",
-        ) from None

@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Self
 
 import aiohttp
-from pydantic import SecretStr
 from yarl import URL
 
 from harvester._version import __version__
@@ -19,6 +18,7 @@ from harvester.config import RunSettings, YouTubeSettings
 from harvester.model import Answer, Outcome, Verdict
 from harvester.support.batching_thread import BatchingThread, Done
 from harvester.support.network import Proxy, proxy_for, tls_context
+from harvester.support.secret import Secret
 from harvester.youtube.classify import classify, date_of
 from harvester.youtube.endpoints import VIDEOS_LIST, Endpoint
 from harvester.youtube.network_errors import NETWORK_FAULTS, outcome_of
@@ -57,7 +57,7 @@ class YouTubeClient:
     def __init__(
         self,
         settings: YouTubeSettings,
-        key: SecretStr,
+        key: Secret,
         *,
         concurrency: int,
         timeout_seconds: float,
@@ -185,7 +185,7 @@ class YouTubeClient:
 
 
 def client_for(
-    endpoint: Endpoint, settings: YouTubeSettings, run: RunSettings, key: SecretStr, clock: Clock, *, proxies: bool
+    endpoint: Endpoint, settings: YouTubeSettings, run: RunSettings, key: Secret, clock: Clock, *, proxies: bool
 ) -> YouTubeClient:
     """The client of an endpoint, as a run uses it; with `proxies`, through the proxy of the environment, if any."""
     return YouTubeClient(

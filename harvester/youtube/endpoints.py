@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
+from msgspec.structs import replace
+
 from harvester.config import QuotaSettings, YouTubeSettings
 from harvester.listing import INVALID_PAGE_TOKEN, PAGE_SIZE
 from harvester.model import BATCH_SIZE, Bucket, Budget
@@ -46,7 +48,7 @@ class Endpoint:
     def quota(self, settings: QuotaSettings) -> QuotaSettings:
         """Return the units that its calls may spend a day, and the units of each."""
         if self.bucket == "default":
-            return settings.model_copy(update={"units_per_call": getattr(settings, self.price)})
+            return replace(settings, units_per_call=getattr(settings, self.price))
         return QuotaSettings(daily_units=settings.statistics_daily_units, units_per_call=self.units_per_call or 1)
 
     def asked(self, settings: YouTubeSettings) -> str:

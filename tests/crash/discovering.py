@@ -7,16 +7,15 @@ import json
 import sys
 from datetime import datetime
 
-from pydantic import SecretStr
-
 from harvester.app import Harvester
 from harvester.config import isolated_config
 from harvester.crawl.run_report import RunReport
 from harvester.rehearsal import ScaledClock
+from harvester.support.secret import Secret
 
 if __name__ == "__main__":
     clock = ScaledClock(datetime.fromisoformat(sys.argv[2]), speed=1.0)
-    harvester = Harvester(isolated_config(json.loads(sys.argv[1])), clock, key=SecretStr("any"), proxies=False)
+    harvester = Harvester(isolated_config(json.loads(sys.argv[1])), clock, key=Secret("any"), proxies=False)
     report = RunReport()
     asyncio.run(harvester.run(report))
     print(report.ending)

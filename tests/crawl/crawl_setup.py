@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import SecretStr
 from waiting import until
 
 from harvester.clock import Clock
@@ -29,6 +28,7 @@ from harvester.listing import ListingKind, ListingRecord, Target
 from harvester.model import Outcome, Progress, Verdict, VideoState
 from harvester.rehearsal import ScaledClock
 from harvester.simulator import SimulatorProcess, make_ids, truth
+from harvester.support.secret import Secret
 from harvester.youtube.client import YouTubeClient, client_for
 from harvester.youtube.endpoints import VIDEOS_LIST, Endpoint
 
@@ -164,7 +164,7 @@ class CrawlSetup:
         youtube = YouTubeSettings(base_url=self.base_url or self.simulator.base_url)
 
         def watched(endpoint: Endpoint) -> Watched:
-            client = client_for(endpoint, youtube, run, SecretStr(self.key), self.clock, proxies=False)
+            client = client_for(endpoint, youtube, run, Secret(self.key), self.clock, proxies=False)
             return Watched(client, self.clock, self.calls, self.broken, self.retry_after_seconds)
 
         async with (

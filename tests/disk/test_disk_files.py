@@ -12,13 +12,13 @@ from subprocess import CompletedProcess
 import pytest
 from children import ForkedSimulator
 from disk_kit import assert_says, fingerprints, harvester, here, load, ok
-from pydantic import SecretStr
 
 from harvester.app import Harvester
 from harvester.config import isolated_config
 from harvester.crawl.run_report import RunReport
 from harvester.ledger.sqlite.migrate import REVISION
 from harvester.simulator import make_ids
+from harvester.support.secret import Secret
 
 PAGE_BYTES = 8192
 READING = [["status"], ["verify"], ["export", "out.json"]]
@@ -42,7 +42,7 @@ def good(tmp_path_factory: pytest.TempPathFactory, base_url: str) -> bytes:
     load(folder, make_ids(1, 1_500))
     ledger = {"url": f"sqlite:///{folder / 'harvest.db'}"}
     config = isolated_config({"ledger": ledger, "youtube": {"base_url": base_url}})
-    asyncio.run(Harvester(config, key=SecretStr("any")).run(RunReport(), max_calls=10))
+    asyncio.run(Harvester(config, key=Secret("any")).run(RunReport(), max_calls=10))
     return (folder / "harvest.db").read_bytes()
 
 

@@ -12,13 +12,12 @@ import os
 import sys
 from typing import Any
 
-from pydantic import SecretStr
-
 from harvester.app import Harvester
 from harvester.config import isolated_config
 from harvester.crawl.run_report import RunReport
 from harvester.ledger.ledger import Ledger
 from harvester.ledger.sqlite import connector
+from harvester.support.secret import Secret
 
 
 def tell_what_is_settled() -> None:
@@ -36,5 +35,5 @@ def tell_what_is_settled() -> None:
 if __name__ == "__main__":
     tell_what_is_settled()
     connector.CHECKPOINT_JOBS = 20
-    harvester = Harvester(isolated_config(json.loads(sys.argv[1])), key=SecretStr("any"))
+    harvester = Harvester(isolated_config(json.loads(sys.argv[1])), key=Secret("any"))
     asyncio.run(harvester.run(RunReport()))

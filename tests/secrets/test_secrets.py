@@ -9,7 +9,6 @@ from subprocess import CompletedProcess
 
 import psutil
 import pytest
-from pydantic import SecretStr
 from secrets_kit import API_KEY, AWS, PLAIN_KEY, Answer, Guarded, Handler, google_error, leaks_in, leaks_of, serving
 from waiting import wait_until
 
@@ -19,6 +18,7 @@ from harvester.config import Config
 from harvester.export.storage import s3_client
 from harvester.simulator import SimulatorProcess, SimulatorSettings, make_ids
 from harvester.sources import s3
+from harvester.support.secret import Secret
 from harvester.youtube.client import YouTubeClient
 
 
@@ -143,7 +143,7 @@ class TestTheSettings:
         assert leaks_of(done, guarded.folder) == {}
 
     def test_no_repr_holds_them(self) -> None:
-        config, key = Config(), SecretStr(API_KEY)
+        config, key = Config(), Secret(API_KEY)
         client = YouTubeClient(config.youtube, key, concurrency=1, timeout_seconds=1, clock=SystemClock())
         harvester = Harvester(config, key=key)
         text = f"{config!r} {config} {harvester!r} {harvester} {client!r} {client} {vars(harvester)} {vars(client)}"

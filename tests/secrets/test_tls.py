@@ -13,11 +13,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from pydantic import SecretStr
 from secrets_kit import API_KEY, Answer, Guarded, Handler, leaks_of, serving
 
 from harvester.clock import SystemClock
 from harvester.config import YouTubeSettings
+from harvester.support.secret import Secret
 from harvester.youtube.client import YouTubeClient
 
 
@@ -68,7 +68,7 @@ def untrusted(certificate: Path, heard: list[str]) -> Iterator[str]:
 async def test_the_client_refuses_before_anything_is_sent(untrusted: str, heard: list[str]) -> None:
     settings = YouTubeSettings(base_url=untrusted)
     async with YouTubeClient(
-        settings, SecretStr(API_KEY), concurrency=1, timeout_seconds=10, clock=SystemClock()
+        settings, Secret(API_KEY), concurrency=1, timeout_seconds=10, clock=SystemClock()
     ) as client:
         outcome = await client.fetch(["0000000000A"])
     assert (outcome.reason, outcome.sent) == ("tls_failed", False)

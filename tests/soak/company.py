@@ -22,7 +22,6 @@ from typing import Any
 
 from ledgers import PLACES, Given, Place
 from life import begin, give_verdict, kill
-from pydantic import SecretStr
 from sqlalchemy import select
 
 from harvester.app import Harvester
@@ -35,6 +34,7 @@ from harvester.rehearsal import START, ScaledClock
 from harvester.report.results import Check
 from harvester.simulator import SimulatorProcess, SimulatorSettings, make_ids, truth
 from harvester.support.ledger_url import name_of
+from harvester.support.secret import Secret
 
 UNITS = 11
 BETWEEN_KILLS_SECONDS = 1.0
@@ -119,7 +119,7 @@ class Company:
         )
 
     def _harvester(self, config: Config) -> Harvester:
-        return Harvester(config, self._clock, random.Random(self._chance.random()), SecretStr("any-key"))
+        return Harvester(config, self._clock, random.Random(self._chance.random()), Secret("any-key"))
 
     def _crawl(self, config: Config, simulator: SimulatorProcess) -> None:
         def start() -> int:

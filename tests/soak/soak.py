@@ -26,7 +26,6 @@ from clocks import SetClock
 from deaths import BEFORE_A_RETRY, Death, draw
 from ledgers import PLACES, Place
 from life import begin, give_verdict, kill
-from pydantic import SecretStr
 
 from harvester import quota
 from harvester.app import Harvester
@@ -38,6 +37,7 @@ from harvester.listing import ListingRecord, ListingState
 from harvester.rehearsal import RERUN_AFTER, SPEED, START
 from harvester.report.results import Check
 from harvester.simulator import FaultPlan, SimulatorProcess, SimulatorSettings, make_ids, truth
+from harvester.support.secret import Secret
 
 FAULTS = "hostile"
 RUN_SECONDS_MOST = 120.0
@@ -133,7 +133,7 @@ class Soak:
         )
 
     def _harvester(self, config: Config) -> Harvester:
-        return Harvester(config, self.clock, random.Random(self._chance.random()), SecretStr("soaked-key"))
+        return Harvester(config, self.clock, random.Random(self._chance.random()), Secret("soaked-key"))
 
     def _crawl(self, config: Config, simulator: SimulatorProcess) -> None:
         kills_today = 0

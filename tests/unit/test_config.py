@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from harvester.cli.init import TEMPLATE
 from harvester.config import Config, find_config, isolated_config, load_config
@@ -43,7 +44,7 @@ def test_the_real_crawl_s_settings() -> None:
 def test_the_written_template_says_just_the_defaults(tmp_path: Path) -> None:
     defaults = load_config(write(tmp_path, ""))
     written = load_config(write(tmp_path, TEMPLATE.read_text(encoding="utf-8")))
-    assert written.model_copy(update={"source": defaults.source}) == defaults
+    assert replace(written, source=defaults.source) == defaults
     assert written.source.uri == str(tmp_path / "songs.csv")
 
 
@@ -62,6 +63,48 @@ def test_the_environment_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     config = load_config()
     assert config.source.anonymous
     assert config.youtube.parts == ("snippet", "statistics")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "setting", "value"),
+    [
+        ("HARVESTER_SOURCE__ANONYMOUS", "Yes", "source.anonymous", True),
+        ("HARVESTER_SOURCE__ANONYMOUS", "off", "source.anonymous", False),
+        ("HARVESTER_QUOTA__DAILY_UNITS", " 9_000 ", "quota.daily_units", 9000),
+        ("HARVESTER_EXPORT__MAX_PART_BYTES", "100000000", "export.max_part_bytes", 100_000_000),
+        ("HARVESTER_RUN__TIMEOUT_SECONDS", "2.5", "run.timeout_seconds", 2.5),
+        ("HARVESTER_RUN__TIMEOUT_SECONDS", "", "run.timeout_seconds", 30),
+        ("harvester_report__name", "7", "report.name", "7"),
+    ],
+)
+def test_a_variable_is_read_as_its_setting_s_type(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str, setting: str, value: object
+) -> None:
+    monkeypatch.setenv(name, text)
+    section, _, key = setting.partition(".")
+    read = getattr(getattr(load_config(write(tmp_path, "")), section), key)
+    assert (type(read), read) == (type(value), value)
+
+
+def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
+    text = '[run]\nconcurrency = "5"\nmax_attempts = 0\n[export]\nformat = "jsn"\n[quota]\nreserve_units = 9_990\n'
+    with pytest.raises(ConfigError) as refusal:
+        load_config(write(tmp_path, text))
+    assert refusal.value.what.splitlines()[1:] == [
+        "  run.concurrency: must be a whole number, not a text",
+        "  run.max_attempts: must be a whole number >= 1",
+        "  export.format: must be json, jsonl, parquet, csv, csv-safe or sqlite, not 'jsn'. Did you mean 'json'?",
+        "  quota: quota.daily_units (10000) less quota.reserve_units (9990) does not pay for one call of "
+        "quota.units_per_call (11)",
+    ]
+
+
+def test_secrets_are_in_no_repr() -> None:
+    notify = {"url": "https://hc.example/secret-ping", "webhook": "https://chat.example/secret-hook"}
+    config = isolated_config({"notify": notify, "ledger": {"url": "postgresql://me:secret-word@host/db"}})
+    assert "secret" not in repr(config)
+    assert config.notify.url is not None
+    assert config.notify.url.get_secret_value() == notify["url"]
 
 
 def test_a_crawl_is_named_as_the_settings_say_or_as_its_folder(tmp_path: Path) -> None:
@@ -136,7 +179,11 @@ def test_what_cannot_work_is_refused_with_the_name_of_the_key(tmp_path: Path, te
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("HARVESTER_RUN__CONCURRENCY", "many", "run.concurrency (HARVESTER_RUN__CONCURRENCY): Input"),
+        (
+            "HARVESTER_RUN__CONCURRENCY",
+            "many",
+            "concurrency (HARVESTER_RUN__CONCURRENCY): must be a whole number, not a text",
+        ),
         ("HARVESTER_RUN__CONCURENCY", "5", "run.concurency (HARVESTER_RUN__CONCURENCY): there is no such setting. Did"),
         ("HARVESTER_RUNS__CONCURRENCY", "5", "HARVESTER_RUNS__CONCURRENCY: there is no section [runs]. Did you mean"),
         ("HARVESTER_RUN_CONCURRENCY", "5", "HARVESTER_RUN_CONCURRENCY: there is no such setting. Did you mean"),
@@ -194,7 +241,7 @@ def test_the_file_is_the_option_then_the_variable_then_the_folder_s(
 
 def test_settings_are_frozen(tmp_path: Path) -> None:
     config = load_config(write(tmp_path, ""))
-    with pytest.raises(ValueError, match="frozen"):
+    with pytest.raises(AttributeError, match="immutable"):
         config.run.concurrency = 3  # type: ignore[misc]
 
 

@@ -229,7 +229,7 @@ def test_importing_harvester_or_asking_for_help_brings_nothing_heavy() -> None:
         "aiohttp",
         "sqlalchemy",
         "alembic",
-        "pydantic",
+        "msgspec",
         "rich",
         "distributed",
     )

@@ -35,13 +35,11 @@ NOT_FOR_STATUS = (
     "harvester.youtube.classify",
     "harvester.youtube.client",
     "jinja2",
-    "msgspec",
     "numpy",
     "pandas",
     "prometheus_client",
     "psutil",
     "pyarrow",
-    "pydantic_settings",
     "pygal",
     "rich._emoji_codes",
     "rich.progress",
@@ -98,7 +96,7 @@ def test_completion_imports_click_and_little_else(harvester: Program) -> None:
 
 def test_status_imports_what_reads_the_ledger_and_no_more(ledger: Program) -> None:
     modules = imported(ledger, "status")
-    assert {"sqlalchemy", "pydantic"} <= modules
+    assert {"sqlalchemy", "msgspec"} <= modules
     assert modules.isdisjoint(("rich", *NOT_FOR_STATUS))
 
 
@@ -112,11 +110,6 @@ def test_metrics_need_neither_a_terminal_nor_the_page(ledger: Program) -> None:
     modules = imported(ledger, "status", "--prometheus", "crawl.prom")
     assert "prometheus_client" in modules
     assert modules.isdisjoint({"rich", *NOT_FOR_STATUS} - {"prometheus_client"})
-
-
-def test_variables_are_read_with_pydantic_settings_once_there_are_any(ledger: Program) -> None:
-    ledger.env["HARVESTER_QUOTA__DAILY_UNITS"] = "77"
-    assert "pydantic_settings" in imported(ledger, "status", "--json")
 
 
 def test_what_is_kept_out_exists() -> None:

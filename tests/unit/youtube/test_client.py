@@ -16,13 +16,13 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aioresponses import aioresponses
-from pydantic import SecretStr
 from waiting import until
 
 from harvester._version import __version__
 from harvester.clock import SystemClock
 from harvester.config import YouTubeSettings
 from harvester.model import Verdict
+from harvester.support.secret import Secret
 from harvester.youtube import Api
 from harvester.youtube.client import MAX_WIRE_BYTES, MEMORY_BYTES, YouTubeClient
 
@@ -35,7 +35,7 @@ CASES: list[dict[str, Any]] = json.loads((Path(__file__).parent / "data" / "api_
 def client_of(base_url: str, concurrency: int = 4, max_wire_bytes: int = MAX_WIRE_BYTES) -> YouTubeClient:
     return YouTubeClient(
         YouTubeSettings(base_url=base_url, parts=("snippet", "statistics")),
-        SecretStr(KEY),
+        Secret(KEY),
         concurrency=concurrency,
         timeout_seconds=20,
         clock=SystemClock(),

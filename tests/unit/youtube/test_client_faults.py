@@ -13,11 +13,11 @@ from typing import Any
 
 import aiohttp
 import pytest
-from pydantic import SecretStr
 
 from harvester.clock import SystemClock
 from harvester.config import YouTubeSettings
 from harvester.model import Outcome, Verdict
+from harvester.support.secret import Secret
 from harvester.youtube import network_errors
 from harvester.youtube.client import MAX_WIRE_BYTES, YouTubeClient
 from harvester.youtube.network_errors import outcome_of
@@ -31,7 +31,7 @@ Wire = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 def client_of(base_url: str, timeout_seconds: float = 20, max_wire_bytes: int = MAX_WIRE_BYTES) -> YouTubeClient:
     return YouTubeClient(
         YouTubeSettings(base_url=base_url),
-        SecretStr(KEY),
+        Secret(KEY),
         concurrency=4,
         timeout_seconds=timeout_seconds,
         clock=SystemClock(),

@@ -1,0 +1,158 @@
+"""Turn the values of settings into sections, which are msgspec structs, with all problems that they have. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from harvester.support.sanitize import did_you_mean, shown
+from harvester.support.secret import Secret
+
+ENV_PREFIX = "HARVESTER_"
+NOTHING_DONE = "Nothing was done."
+"""The state of the data when settings are refused."""
+
+Sections = Mapping[str, type[msgspec.Struct]]
+
+_TRUTHS = {"true": True, "t": True, "yes": True, "y": True, "on": True, "1": True}
+_TRUTHS |= {"false": False, "f": False, "no": False, "n": False, "off": False, "0": False}
+
+
+_WORDS = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false", "array": "a list"}
+
+
+class Problem(NamedTuple):
+    """What is wrong with a setting."""
+
+    key: str
+    """`run.concurrency`, the name of a section, or empty."""
+    message: str
+
+
+class WrongSettingError(ValueError):
+    """Raised by a section for settings that can't work: the one of `key`, or several together."""
+
+    def __init__(self, message: str, key: str = "") -> None:
+        super().__init__(message)
+        self.key = key
+
+
+def build(sections: Sections, values: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
+    """Return the sections that have values, and what is wrong with the values."""
+    built: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for name, keys in values.items():
+        if name not in sections:
+            problems.append(_no_such(sections, name))
+        elif not isinstance(keys, Mapping):
+            problems.append(Problem(name, f"must be a section: [{name}]"))
+        else:
+            checked, wrong = _checked(sections, name, keys)
+            problems += wrong
+            try:
+                built[name] = sections[name](**checked)
+            except WrongSettingError as error:
+                problems.append(Problem(f"{name}.{error.key}" if error.key else name, str(error)))
+    return built, problems
+
+
+def _checked(sections: Sections, name: str, keys: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
+    checked, problems = {}, []
+    kinds = kinds_of(sections[name])
+    for key, value in keys.items():
+        setting = f"{name}.{key}"
+        if key not in kinds:
+            problems.append(_no_such(sections, setting))
+            continue
+        try:
+            checked[key] = _convert(value, kinds[key])
+        except msgspec.ValidationError as error:
+            problems.append(Problem(setting, _in_words(str(error))))
+    return checked, problems
+
+
+def _in_words(message: str) -> str:
+    """msgspec's message without its names of types: "must be a whole number, not a text"."""
+    message = re.sub(r"`([^`]+)`", lambda kinds: _WORDS.get(kinds[1].removesuffix(" | null"), kinds[0]), message)
+    return message.replace("Expected ", "must be ").replace(", got ", ", not ")
+
+
+def _convert(value: Any, kind: Any) -> Any:
+    """Return the value as the setting's type. No text is a number, and no number a truth value."""
+    choices = choices_of(kind)
+    if choices and isinstance(value, str) and value not in choices:
+        wanted = f"must be {', '.join(choices[:-1])} or {choices[-1]}, not {shown(value)!r}."
+        raise msgspec.ValidationError(wanted + did_you_mean(value, choices))
+    return msgspec.convert(value, kind, dec_hook=_secret)
+
+
+def choices_of(kind: Any) -> list[str]:
+    """The values that a setting of this type may have; empty if there are too many to name."""
+    return [choice for each in (kind, *get_args(kind)) if get_origin(each) is Literal for choice in get_args(each)]
+
+
+def _secret(kind: type, value: Any) -> Any:
+    if kind is Secret and isinstance(value, str):
+        return Secret(value)
+    raise msgspec.ValidationError("Expected `str`")
+
+
+def from_text(text: str, kind: Any) -> Any:
+    """Return the value that a variable of the environment stands for: lists are JSON. What fits no type stays a
+    text."""
+    kinds = {get_origin(each) or each for each in _plain(kind)}
+    try:
+        if bool in kinds:
+            return _TRUTHS.get(text.strip().lower(), text)
+        if int in kinds:
+            return int(text)
+        if float in kinds:
+            return float(text)
+        return json.loads(text) if tuple in kinds else text
+    except ValueError:
+        return text
+
+
+def _plain(kind: Any) -> Iterator[Any]:
+    """Yield the types of a union, without what `Annotated` adds."""
+    inner = getattr(kind, "__origin__", kind) if hasattr(kind, "__metadata__") else kind
+    args = get_args(inner)
+    if args and get_origin(inner) not in (tuple, Literal):
+        for each in args:
+            yield from _plain(each)
+    else:
+        yield inner
+
+
+def _no_such(sections: Sections, key: str) -> Problem:
+    return Problem(key, f"there is no such setting.{did_you_mean(key, [*settings_of(sections), *sections])}")
+
+
+@cache
+def kinds_of(section: type[msgspec.Struct]) -> dict[str, Any]:
+    """The types of a section's settings, with their limits."""
+    return get_type_hints(section, include_extras=True)
+
+
+def settings_of(sections: Sections) -> list[str]:
+    """`quota.daily_units` and all others."""
+    return [f"{name}.{key}" for name, section in sections.items() for key in section.__struct_fields__]
+
+
+def variable_of(setting: str) -> str:
+    """The variable of `quota.daily_units`: `HARVESTER_QUOTA__DAILY_UNITS`."""
+    return ENV_PREFIX + setting.replace(".", "__").upper()
+
+
+def merged(*layers: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Merge the sections of all layers; later ones take precedence."""
+    sections: dict[str, dict[str, Any]] = {}
+    for layer in layers:
+        for section, keys in layer.items():
+            sections[section] = {**sections.get(section, {}), **keys}
+    return sections
