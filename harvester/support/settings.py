@@ -21,9 +21,9 @@ Sections = Mapping[str, type[msgspec.Struct]]
 
 _TRUTHS = {"true": True, "t": True, "yes": True, "y": True, "on": True, "1": True}
 _TRUTHS |= {"false": False, "f": False, "no": False, "n": False, "off": False, "0": False}
-
-
+"""What a variable of the environment may say of a truth value."""
 _WORDS = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false", "array": "a list"}
+"""msgspec's names of types."""
 
 
 class Problem(NamedTuple):
@@ -43,7 +43,7 @@ class WrongSettingError(ValueError):
 
 
 def build(sections: Sections, values: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
-    """Return the sections that have values, and what is wrong with the values."""
+    """Return the sections that `values` has, `{section: {key: value}}`, and all that is wrong with them."""
     built: dict[str, Any] = {}
     problems: list[Problem] = []
     for name, keys in values.items():
@@ -77,7 +77,7 @@ def _checked(sections: Sections, name: str, keys: Mapping[str, Any]) -> tuple[di
 
 
 def _in_words(message: str) -> str:
-    """msgspec's message without its names of types: "must be a whole number, not a text"."""
+    """Return msgspec's message as people would say it: "must be a whole number, not a text"."""
     message = re.sub(r"`([^`]+)`", lambda kinds: _WORDS.get(kinds[1].removesuffix(" | null"), kinds[0]), message)
     return message.replace("Expected ", "must be ").replace(", got ", ", not ")
 
