@@ -21,7 +21,6 @@ NOT_FOR_STATUS = (
     "alembic",
     "boto3",
     "botocore",
-    "dotenv",
     "fsspec",
     "greenlet",
     "harvester.doctor",
