@@ -56,9 +56,16 @@ def read_environment(sections: Sections) -> dict[str, dict[str, Any]]:
             text.encode()
             kind = kinds_of(sections[section]).get(key, str)
             found.setdefault(section, {})[key] = from_text(text, kind)
-        elif upper in (variable.replace("__", "_") for variable in map(variable_of, settings_of(sections))):
+        elif not nested and section in sections:
+            what = f"{name}: there is no such setting, only HARVESTER_{section.upper()}__<KEY>."
+            raise _unknown_variable(what, upper, {section: sections[section]})
+        elif _lacks_an_underscore(upper, sections):
             raise _unknown_variable(f"{name}: there is no such setting.", upper, sections)
     return found
+
+
+def _lacks_an_underscore(name: str, sections: Sections) -> bool:
+    return name in (variable_of(setting).replace("__", "_") for setting in settings_of(sections))
 
 
 def _unknown_variable(what: str, name: str, sections: Sections) -> ConfigError:

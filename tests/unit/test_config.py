@@ -187,7 +187,12 @@ def test_what_cannot_work_is_refused_with_the_name_of_the_key(tmp_path: Path, te
         ("HARVESTER_RUN__CONCURENCY", "5", "run.concurency (HARVESTER_RUN__CONCURENCY): there is no such setting. Did"),
         ("HARVESTER_RUNS__CONCURRENCY", "5", "HARVESTER_RUNS__CONCURRENCY: there is no section [runs]. Did you mean"),
         ("HARVESTER_RUN_CONCURRENCY", "5", "HARVESTER_RUN_CONCURRENCY: there is no such setting. Did you mean"),
-        ("HARVESTER_YOUTUBE__PARTS", "snippet", "youtube"),
+        (
+            "HARVESTER_LEDGER",
+            "sqlite:///h.db",
+            "HARVESTER_LEDGER: there is no such setting, only HARVESTER_LEDGER__<KEY>.",
+        ),
+        ("HARVESTER_YOUTUBE__PARTS", "snippet", "parts (HARVESTER_YOUTUBE__PARTS): must be a list, not a text"),
     ],
 )
 def test_a_variable_that_cannot_work_is_refused_by_name(
