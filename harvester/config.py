@@ -1,4 +1,5 @@
-"""Settings: the only reader of `config.toml` and of its variables in the environment.
+"""The settings, with their limits and their order. `support/settings_sources.py` reads file and environment,
+`support/settings.py` checks each value and refuses unknown keys.
 
 Options beat `HARVESTER_<SECTION>__<KEY>` in the environment, which beats the file, which beats the defaults here.
 The API key is not a setting: see `support/api_key.py`. Paths in the file are relative to the file's own folder.
@@ -7,7 +8,7 @@ The API key is not a setting: see `support/api_key.py`. Paths in the file are re
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 from urllib.parse import urlsplit
@@ -16,7 +17,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import fields, force_setattr, replace
 
 from harvester.errors import ConfigError
-from harvester.support.file_endings import COMPRESSED_WITHIN, by_rank
+from harvester.support.file_endings import COMPRESSED_WITHIN, with_export_by_name
 from harvester.support.ledger_url import WANTED, file_of, is_known, name_of
 from harvester.support.sanitize import did_you_mean, shown
 from harvester.support.secret import Secret
@@ -265,10 +266,6 @@ class Config(Struct, frozen=True):
     file: Path | None = None
     """The file that the settings were read from, if any."""
 
-    def __post_init__(self) -> None:
-        if self.report.html is not None and self.report.html == self.export.uri:
-            raise WrongSettingError("report.html and export.uri must be two places")
-
     @property
     def crawl_name(self) -> str:
         """`report.name`, or the name of the folder of the configuration, else of the ledger; else the ledger's."""
@@ -294,18 +291,22 @@ def find_config(explicit: Path | None) -> Path | None:
 def load_config(path: Path | None = None, overrides: Mapping[str, Mapping[str, Any]] | None = None) -> Config:
     """Read the settings. `overrides` are options, `{section: {key: value}}`; a None value is no override.
 
-    Raises ConfigError, with the key, if a setting is unknown, of the wrong type or contradicts another.
+    The file must work by itself, so that nothing wrong in it shows up only once a variable is gone. Raises ConfigError,
+    with the key, if a setting is unknown, of the wrong type or contradicts another.
     """
     from_file = read_toml(path) if path is not None else {}
     options = {s: {k: v for k, v in keys.items() if v is not None} for s, keys in (overrides or {}).items()}
     try:
         _built(from_file, path)
-        config = _built(merged(*by_rank(merged(from_file, read_environment(SECTIONS)), options)), path)
+        config = _built(merged(*with_export_by_name(merged(from_file, read_environment(SECTIONS)), options)), path)
     except UnicodeEncodeError:
         what, step = "A setting in the environment is no UTF-8.", "Name such a place by an option or a relative path."
         raise ConfigError(what, state=NOTHING_DONE, next_step=step) from None
     file = path.absolute() if path is not None else None
-    return _anchor_paths(replace(config, file=file), path.parent if path else Path())
+    config = _anchor_paths(replace(config, file=file), path.parent if path else Path())
+    if config.report.html is not None and config.report.html == config.export.uri:
+        raise _refusal([Problem("", "report.html and export.uri must be two places")], path)
+    return config
 
 
 def isolated_config(values: Mapping[str, Mapping[str, Any]]) -> Config:
@@ -318,17 +319,18 @@ def isolated_config(values: Mapping[str, Mapping[str, Any]]) -> Config:
 
 def _built(values: Mapping[str, Any], path: Path | None) -> Config:
     sections, problems = build(SECTIONS, values)
-    if not problems:
-        try:
-            return Config(**sections)
-        except WrongSettingError as error:
-            problems.append(Problem("", str(error)))
+    if problems:
+        raise _refusal(problems, path)
+    return Config(**sections)
+
+
+def _refusal(problems: Sequence[Problem], path: Path | None) -> ConfigError:
     lines = [f"The settings do not work ({shown(str(path or 'environment and defaults'))}):"]
     for key, message in problems:
         variable = next((name for name in os.environ if key and name.upper() == variable_of(key)), "")
         name = shown(f"{key} ({variable})" if variable else key)
         lines.append(f"  {name}: {message}" if name else f"  {message}")
-    raise ConfigError("\n".join(lines), state=NOTHING_DONE, next_step="Fix the setting and run the command again.")
+    return ConfigError("\n".join(lines), state=NOTHING_DONE, next_step="Fix the setting and run the command again.")
 
 
 def _anchor_paths(config: Config, folder: Path) -> Config:

@@ -1,4 +1,4 @@
-"""Listings: channels and playlists whose videos are found page by page. Pure."""
+"""The types and limits of listings: channels and playlists. What a page adds: ledger/transactions/listings.py. Pure."""
 
 from __future__ import annotations
 

@@ -137,7 +137,7 @@ class Verdict(enum.Enum):
     QUOTA_DOUBTED = "quota_doubted"
     """The day looks spent. Short bursts of calls have got the same answer, so one more call is to confirm it."""
     DAY_SPENT = "day_spent"
-    KEY_REFUSED = "key_refused"
+    MISCONFIGURED = "misconfigured"
     """The key, a setting or this machine's network is at fault: every call fails until a person fixes it."""
     BATCH_REFUSED = "batch_refused"
     """The API refuses these ids: sending the same batch again only costs units."""

@@ -21,7 +21,7 @@ from harvester.crawl.batch_source import BatchSource
 from harvester.crawl.concurrency import ConcurrencyController
 from harvester.crawl.evidence import MAX_FAILED_PROBES, PROBE, Call, Evidence, Faults, QuotaDoubt, Retry
 from harvester.crawl.limiter import Limiter
-from harvester.crawl.run_errors import all_refused, api_down, key_refused
+from harvester.crawl.run_errors import all_refused, api_down, misconfigured
 from harvester.crawl.run_log import RunLog
 from harvester.crawl.run_report import Ending, RunReport
 from harvester.errors import HarvesterError
@@ -40,7 +40,7 @@ EVIDENCE_SECONDS = 30.0
 MAX_REFUSALS = 30
 """Refused batches in a row until a probe tells whether the ids are at fault or the API."""
 
-# None after a lost claim: there may be more to claim.
+# CLAIM_LOST and None are not among them: there may be more to claim.
 _ENDING_OF: dict[Denied | None, Ending] = {
     Denied.NOTHING_PENDING: Ending.NOTHING_LEFT,
     Denied.BUDGET_SPENT: Ending.BUDGET_SPENT,
@@ -240,8 +240,8 @@ class Crawler:
                 await self._on_quota(batch, outcome, call.sent_at)
             case Verdict.BATCH_REFUSED | Verdict.UNACCEPTABLE:
                 return await self._on_refusal(call, outcome)
-            case Verdict.KEY_REFUSED:
-                await self._on_key_refused(batch, outcome)
+            case Verdict.MISCONFIGURED:
+                await self._on_misconfigured(batch, outcome)
         return None
 
     async def _fetch(self, call: Call) -> Outcome:
@@ -382,9 +382,9 @@ class Crawler:
             return None
         return Retry(batch, fault, 0.0, faults, needs_probe=True)
 
-    async def _on_key_refused(self, batch: Batch, fault: Outcome) -> None:
+    async def _on_misconfigured(self, batch: Batch, fault: Outcome) -> None:
         # Before the release, so that no other worker sends one more call.
-        await self._fail(key_refused(fault, self._batches))
+        await self._fail(misconfigured(fault, self._batches))
         await self._release(batch, fault)
 
     async def _release(self, batch: Batch, fault: Outcome) -> None:

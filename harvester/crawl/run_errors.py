@@ -34,7 +34,7 @@ def all_refused(fault: Outcome, times: int, batches: BatchSource) -> HarvesterEr
     return ConfigError(f"The API refused {times} batches in a row: {why}", state=state, next_step=next_step)
 
 
-def key_refused(fault: Outcome, batches: BatchSource) -> HarvesterError:
+def misconfigured(fault: Outcome, batches: BatchSource) -> HarvesterError:
     """The error for a key, a setting or a network by which no batch will be answered."""
     what = "The API refuses to answer this key" if fault.sent else "The API can't be reached"
     return (CredentialsError if fault.sent else ConfigError)(

@@ -81,7 +81,7 @@ def check_call(config: Config) -> Finding:
 def _out_of_reach(fault: Exception, host: str) -> Finding:
     outcome = outcome_of(fault)
     what = f"The API can't be reached at {host}: {outcome.message} ({outcome.reason})."
-    if outcome.verdict is Verdict.KEY_REFUSED:
+    if outcome.verdict is Verdict.MISCONFIGURED:
         return misconfigured("api", what, advice(outcome))
     return problem("api", ApiUnavailable(what, next_step="Check the network and youtube.base_url, then ask again."))
 

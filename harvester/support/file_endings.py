@@ -45,9 +45,11 @@ def settings_by_name(uri: str, chosen: str | None = None) -> dict[str, Any]:
     return fields | ({"compression": COMPRESSIONS[packing]} if packing else {})
 
 
-def by_rank(settings: Sections, options: Sections) -> tuple[Sections, Sections, Sections]:
-    """Options take precedence over the name, the name over the settings. A destination from the settings: settings
-    over name."""
+def with_export_by_name(settings: Sections, options: Sections) -> tuple[Sections, Sections, Sections]:
+    """Return settings, options and what the destination's name says of the export, lowest rank first.
+
+    Options beat the name, which beats the settings. Where the destination comes from the settings, they beat its name.
+    """
     in_options, in_settings = options.get("export", {}), settings.get("export", {})
     if "uri" in in_options:
         named = settings_by_name(in_options["uri"], in_options.get("format"))

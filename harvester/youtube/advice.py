@@ -90,8 +90,8 @@ _BY_TEXT = (
 
 
 def advice(outcome: Outcome) -> str:
-    """Return what to do about a KEY_REFUSED; empty for any other verdict."""
-    if outcome.verdict is not Verdict.KEY_REFUSED:
+    """Return what to do about a MISCONFIGURED; empty for any other verdict."""
+    if outcome.verdict is not Verdict.MISCONFIGURED:
         return ""
     message = outcome.message.lower()
     if outcome.sent and (known := next((advice for text, advice in _BY_TEXT if text in message), None)):

@@ -112,7 +112,7 @@ def _sort(answer: Answer, error: ApiError) -> tuple[Verdict, str]:
     if status == 429:
         return Verdict.SLOW_DOWN, own
     if word := _configuration(answer, error):
-        return Verdict.KEY_REFUSED, word
+        return Verdict.MISCONFIGURED, word
     return Verdict.BATCH_REFUSED, own
 
 

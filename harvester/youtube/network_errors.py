@@ -36,13 +36,13 @@ _SENT: tuple[tuple[type[Exception], str, str], ...] = (
 def outcome_of(fault: Exception) -> Outcome:
     """Classify one of NETWORK_FAULTS. `sent` is False only if the request certainly never left.
 
-    A certificate that does not verify and a proxy that refuses are KEY_REFUSED: only a person can resolve them.
+    A certificate that does not verify and a proxy that refuses are MISCONFIGURED: only a person can resolve them.
     """
     if isinstance(fault, aiohttp.ClientConnectorCertificateError):
-        return Outcome(Verdict.KEY_REFUSED, "tls_failed", message=_untrusted(fault), sent=False)
+        return Outcome(Verdict.MISCONFIGURED, "tls_failed", message=_untrusted(fault), sent=False)
     if isinstance(fault, aiohttp.ClientHttpProxyError):
         final = 400 <= fault.status < 500 and fault.status not in (408, 429)
-        verdict = Verdict.KEY_REFUSED if final else Verdict.TRY_AGAIN
+        verdict = Verdict.MISCONFIGURED if final else Verdict.TRY_AGAIN
         return Outcome(verdict, "proxy_refused", message=f"the proxy answered HTTP {fault.status}", sent=False)
     if isinstance(fault, aiohttp.ClientConnectorError) and fault.os_error.errno in (errno.EMFILE, errno.ENFILE):
         # Fewer calls at once help, as after pushback of the API.

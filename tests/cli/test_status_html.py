@@ -112,6 +112,7 @@ def test_a_page_that_cannot_be_written_is_one_warning(
         ("ftp://host/page.html", "report.html: must be a local path or s3://bucket/key"),
         ("s3://bucket", "report.html: must be a local path or s3://bucket/key"),
         ("songs.json", "  report.html and export.uri must be two places"),
+        ("./songs.json", "  report.html and export.uri must be two places"),
     ],
 )
 def test_a_setting_that_cannot_work_is_refused_at_once(cli: CommandLine, setting: str, says: str) -> None:

@@ -133,7 +133,8 @@ class PostgresTransaction(Transaction):
             answers = [(run(), rows) for run, rows in waiting]
             asked = self._db.execute(_query(statement), values)
         for answer, rows in answers:
-            assert rows is None or (answer and answer.rowcount == rows), "what is locked is what is changed"
+            if rows is not None and (answer is None or answer.rowcount != rows):
+                raise AssertionError("what is locked is what is changed")
         return asked
 
 

@@ -1,4 +1,4 @@
-"""A transaction in SQLite, which holds the file's write lock from its beginning to its end."""
+"""The statements of a transaction in SQLite. `connector.py` begins it, with the file's write lock, and commits it."""
 
 from __future__ import annotations
 
@@ -58,7 +58,8 @@ class SqliteTransaction(Transaction):
 
     def later(self, statement: str, *, moved: int | None = None, **values: Any) -> None:
         changed = self._execute(statement, values).rowcount
-        assert moved is None or changed == moved, "the ids picked are the ids moved"
+        if moved is not None and changed != moved:
+            raise AssertionError("the ids picked are the ids moved")
 
     def insert(self, statement: str, columns: Mapping[str, Sequence[Any]], **values: Any) -> Sequence[int]:
         rows = list(zip(*columns.values(), strict=True))

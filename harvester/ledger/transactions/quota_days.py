@@ -12,7 +12,8 @@ _TRIES = 3
 
 
 def reserve(tx: Transaction, budget: Budget, calls: int) -> tuple[int, Denied]:
-    """Reserve the units of as many of these calls as the day has units for. Returns how many, and why not more."""
+    """Reserve the units of as many of these calls as the day has units for. Returns how many, and why
+    not more if these are fewer than `calls`."""
     tx.flush_day_counts()
     key = {"bucket": budget.bucket, "day": budget.day.isoformat()}
     paid = calls

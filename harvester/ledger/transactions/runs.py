@@ -52,8 +52,9 @@ def recover(
 ) -> tuple[int, list[int]]:
     """Take back the claims of dead runs. Returns how many calls, and the runs to check again.
 
-    A run is dead where its process was on this host and is gone, where it is of another host and its lease is over, or
-    where its connection is gone and it was `seen_disconnected` before: a dropped connection reconnects in a moment.
+    A run is dead where its process is gone, if it was on this host since its last boot; where its lease is over, if it
+    was elsewhere; or where its connection is gone and it was `seen_disconnected` before: a dropped connection
+    reconnects in a moment.
     For `return_seconds` after a restart of the server, a run without a connection does not count as dead. `now` is by
     this host's clock.
     """
@@ -76,10 +77,13 @@ def recover(
 def _abandon(tx: Transaction, run_id: int, now: datetime, reason: str) -> int:
     """Abandon the open calls of a run and release their ids. The units stay spent: the API may have counted them."""
     lost = tx.rows(tx.sql.ABANDON_CALLS, run_id=run_id, now=instant(now), reason=reason)
-    if moves := [(first, last, call_id) for call_id, first, last, *other, _, _ in lost if other == [None, None]]:
-        tx.release(moves)
-    for listing_id in [listing_id for *_, listing_id, _, _ in lost if listing_id is not None]:
-        tx.release_listing(listing_id)
-    for *_, bucket, day in lost:
+    moves = []
+    for call_id, first, last, of_call, listing_id, bucket, day in lost:
         tx.count_day(bucket, day, abandoned=1)
+        if listing_id is not None:
+            tx.release_listing(listing_id)
+        elif of_call is None:
+            moves.append((first, last, call_id))
+    if moves:
+        tx.release(moves)
     return len(lost)

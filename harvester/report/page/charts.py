@@ -1,4 +1,4 @@
-"""Charts as SVG to embed in a page, without scripts, styles or addresses. Pure.
+"""Charts as SVG to embed in a page, without scripts, styles or addresses.
 
 pygal draws them; the page's style sheet colours them, so that they follow its light or dark mode.
 """

@@ -62,7 +62,7 @@ def test_error_table_gzipped(case: dict[str, Any]) -> None:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
 def test_advice_belongs_to_refusals_of_the_key_or_the_settings(case: dict[str, Any]) -> None:
     sentence = advice(classify(answer_of(case), ASKED, NOW))
-    if case["verdict"] == "key_refused":
+    if case["verdict"] == "misconfigured":
         assert case["advice"] in sentence
     else:
         assert sentence == ""
@@ -74,7 +74,7 @@ def test_table_has_every_verdict_but_good() -> None:
 
 
 EXPECTED_OF_RECORDED = {
-    "unknown_part": Verdict.KEY_REFUSED,
+    "unknown_part": Verdict.MISCONFIGURED,
     "invalid_filters": Verdict.BATCH_REFUSED,
     "missing_required_parameter": Verdict.BATCH_REFUSED,
     "resource_exhausted_plain": Verdict.SLOW_DOWN,
@@ -90,7 +90,7 @@ def expected_of_recorded(line: dict[str, Any]) -> Verdict:
     if line["name"] in EXPECTED_OF_RECORDED:
         return EXPECTED_OF_RECORDED[line["name"]]
     if line["retry"].startswith("never"):
-        return Verdict.KEY_REFUSED
+        return Verdict.MISCONFIGURED
     return Verdict.QUOTA_DOUBTED if "daily reset" in line["retry"] else Verdict.TRY_AGAIN
 
 
@@ -119,9 +119,9 @@ def test_one_field_of_the_wrong_type_hides_no_other(field: str, value: Any) -> N
         "details": [{"reason": "ANY", "metadata": {"quota_unit": "1/min"}}],
     }
     outcome = sort_error(error | {field: value})
-    assert outcome.verdict is (Verdict.KEY_REFUSED if field == "errors" else Verdict.QUOTA_DOUBTED)
+    assert outcome.verdict is (Verdict.MISCONFIGURED if field == "errors" else Verdict.QUOTA_DOUBTED)
     del error[field]
-    assert sort_error(error).verdict is (Verdict.KEY_REFUSED if field == "errors" else Verdict.QUOTA_DOUBTED)
+    assert sort_error(error).verdict is (Verdict.MISCONFIGURED if field == "errors" else Verdict.QUOTA_DOUBTED)
 
 
 @pytest.mark.parametrize("value", WRONG, ids=lambda value: repr(value)[:12])
@@ -136,7 +136,7 @@ def test_a_deeper_field_of_the_wrong_type_never_raises(depth: str, value: Any) -
     }
     body = json.dumps(bodies[depth]).encode()
     assert sort(body, 400).verdict is Verdict.BATCH_REFUSED
-    assert sort(body, 403).verdict is Verdict.KEY_REFUSED
+    assert sort(body, 403).verdict is Verdict.MISCONFIGURED
     assert sort(body, 429).verdict is Verdict.SLOW_DOWN
     assert sort(body, 503).verdict is Verdict.TRY_AGAIN
 

@@ -151,7 +151,7 @@ def test_a_refusal_of_what_was_asked_for_is_an_answer_of_that_endpoint_alone(
 ) -> None:
     outcome = refused(endpoint, status, reason)
     assert (outcome.verdict, outcome.reason, outcome.http_status) == (Verdict.GOOD, reason, status)
-    assert refused(VIDEOS_LIST, status, reason).verdict in (Verdict.KEY_REFUSED, Verdict.BATCH_REFUSED)
+    assert refused(VIDEOS_LIST, status, reason).verdict in (Verdict.MISCONFIGURED, Verdict.BATCH_REFUSED)
 
 
 @pytest.mark.parametrize("endpoint", [CHANNELS_LIST, PLAYLIST_ITEMS_LIST])
@@ -160,8 +160,8 @@ def test_a_refusal_of_what_was_asked_for_is_an_answer_of_that_endpoint_alone(
     [
         (403, "quotaExceeded", Verdict.QUOTA_DOUBTED),
         (403, "rateLimitExceeded", Verdict.SLOW_DOWN),
-        (400, "keyInvalid", Verdict.KEY_REFUSED),
-        (403, "forbidden", Verdict.KEY_REFUSED),
+        (400, "keyInvalid", Verdict.MISCONFIGURED),
+        (403, "forbidden", Verdict.MISCONFIGURED),
         (400, "badRequest", Verdict.BATCH_REFUSED),
         (503, "playlistNotFound", Verdict.TRY_AGAIN),
     ],
