@@ -52,7 +52,7 @@ def schedule(
     from datetime import UTC, datetime
 
     from harvester.protected import protected_by
-    from harvester.scheduling.daily_job import crontab, units
+    from harvester.scheduling.daily_job import crontab, systemd_files
 
     if cron and systemd:
         raise click.UsageError("--cron or --systemd, not both.")
@@ -62,9 +62,9 @@ def schedule(
         raise click.UsageError("--force is for --out.")
     job = _job(options, env_file)
     if out is not None:
-        _write_units(units(job), out, protected_by(options.config()), force=force)
+        _write_units(systemd_files(job), out, protected_by(options.config()), force=force)
     elif systemd:
-        files = (f"# /etc/systemd/system/{name}\n{text}" for name, text in units(job).items())
+        files = (f"# /etc/systemd/system/{name}\n{text}" for name, text in systemd_files(job).items())
         click.echo("\n".join(files), nl=False)
     else:
         click.echo(crontab(job, _zone(zone), datetime.now(UTC).date()), nl=False)

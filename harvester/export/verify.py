@@ -29,10 +29,10 @@ from harvester.support.sanitize import count, shown
 
 log = logging.getLogger(__name__)
 
-_MOST_FINDING_CHARS = 1000
+_MAX_FINDING_CHARS = 1000
 _IDS_AT_ONCE = 5000
 _IDS_LOOKED_UP = 500
-_MOST_LOOKS = 5
+_MAX_LOOKS = 5
 """Attempts to verify a destination to which others keep publishing."""
 
 
@@ -51,7 +51,7 @@ def check_published(
     be read.
     """
     folder = folder_at(uri, settings)
-    for _ in range(_MOST_LOOKS):
+    for _ in range(_MAX_LOOKS):
         seen, refusal, findings = _seen(uri, folder), None, []
         try:
             findings = _findings(uri, folder, reader, watch)
@@ -62,7 +62,7 @@ def check_published(
             if refusal:
                 raise refusal
             # A manifest may come from anywhere: what it contains is sanitised when shown.
-            return [shown(finding, _MOST_FINDING_CHARS) for finding in findings]
+            return [shown(finding, _MAX_FINDING_CHARS) for finding in findings]
         log.info("another export was published at %s meanwhile: it is looked at anew", shown(uri))
     raise StorageUnavailable(
         f"One export after another is published at {shown(uri)}: none of them stood there long enough to be read.",

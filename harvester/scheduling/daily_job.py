@@ -18,16 +18,13 @@ from zoneinfo import ZoneInfo
 from harvester.errors import ConfigError
 from harvester.quota import RESET_GRACE, day_start
 
-AFTER_RESET = RESET_GRACE
-"""Until then the API may still count for yesterday."""
-
 DAYS_LOOKED_AT = 2 * 366
 """Both zones change their clocks each year, up to 53 weeks apart."""
 
 MAX_LINE_CHARS = 990
 """Debian's cron refuses commands of a thousand characters."""
 
-UNITS = ("harvester.timer", "harvester.service", "harvester-notice.service")
+SYSTEMD_FILES = ("harvester.timer", "harvester.service", "harvester-notice.service")
 LOG_NAME = "run.log"
 ENV_NAME = "harvester.env"
 
@@ -62,7 +59,7 @@ class Inexpressible(ConfigError):
 def local_starts(zone: ZoneInfo, since: date) -> list[time]:
     """Return the local times at which to start the run, so that each reset is followed by one."""
     midnights = (day_start(since + timedelta(days=n)) for n in range(DAYS_LOOKED_AT))
-    return sorted({(midnight + AFTER_RESET).astimezone(zone).time().replace(fold=0) for midnight in midnights})
+    return sorted({(midnight + RESET_GRACE).astimezone(zone).time().replace(fold=0) for midnight in midnights})
 
 
 def crontab(job: Job, zone: ZoneInfo, since: date) -> str:
@@ -86,7 +83,7 @@ def crontab(job: Job, zone: ZoneInfo, since: date) -> str:
     return notes + "\n".join(lines) + "\n"
 
 
-def units(job: Job) -> Mapping[str, str]:
+def systemd_files(job: Job) -> Mapping[str, str]:
     """Return the files for /etc/systemd/system by name."""
     words = {
         "user": job.user,
@@ -94,9 +91,9 @@ def units(job: Job) -> Mapping[str, str]:
         "env_file": _whole(job.env_file),
         "command": " ".join(_word(part) for part in (*job.program, "-q", "--config", str(job.config), "run")),
         "writable": _word(str(job.ledger.parent), dollars=False),
-        "delay": f"{AFTER_RESET.seconds // 60:02}",
+        "delay": f"{RESET_GRACE.seconds // 60:02}",
     }
-    return {name: _filled(name, **words) for name in UNITS}
+    return {name: _filled(name, **words) for name in SYSTEMD_FILES}
 
 
 def _filled(name: str, **words: str) -> str:

@@ -16,7 +16,7 @@ from docs_kit import DOCS, dead_links, text_of
 from forks import commands
 
 from harvester import errors
-from harvester.scheduling.daily_job import AFTER_RESET
+from harvester.quota import RESET_GRACE
 
 PAGE = "airflow.md"
 DAG = DOCS / "airflow" / "harvest_daily.py"
@@ -93,7 +93,7 @@ def dag(cli: CommandLine) -> Dag:
 
 def test_it_starts_a_little_after_each_reset_and_never_twice_at_once(dag: Dag) -> None:
     minute, hour, *rest = dag.settings["schedule"].split()
-    assert (int(hour), int(minute), rest) == (0, AFTER_RESET.seconds // 60, ["*", "*", "*"])
+    assert (int(hour), int(minute), rest) == (0, RESET_GRACE.seconds // 60, ["*", "*", "*"])
     assert str(dag.settings["start_date"].tzinfo) == "America/Los_Angeles"
     assert (dag.settings["catchup"], dag.settings["max_active_runs"]) == (False, 1)
 

@@ -25,7 +25,7 @@ _SECRETS = (
     "HARVESTER_NOTIFY__URL",
     "HARVESTER_NOTIFY__WEBHOOK",
 )
-_LEAST_SECRET_CHARACTERS = 8
+_MIN_SECRET_CHARACTERS = 8
 """Shorter values are no real secrets, and hiding them would only garble the lines."""
 
 
@@ -61,7 +61,7 @@ def safe(text: str) -> str:
 
 def _without_secrets(text: str) -> str:
     values = (os.environ.get(name, "").strip() for name in _SECRETS)
-    return without_secrets(text, (value for value in values if len(value) >= _LEAST_SECRET_CHARACTERS))
+    return without_secrets(text, (value for value in values if len(value) >= _MIN_SECRET_CHARACTERS))
 
 
 def _clean(text: str) -> str:

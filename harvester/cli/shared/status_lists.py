@@ -16,13 +16,13 @@ from harvester.support.sanitize import shown
 
 _WIDE = "{:<11}  {:<24}  {:<20}  {}"
 _NARROW = "{:<11}  {:<14.14}  {:<20}"
-"""Below `_LEAST_COLUMNS`, without the attempts."""
-_LEAST_COLUMNS = 72
+"""Below `_MIN_COLUMNS`, without the attempts."""
+_MIN_COLUMNS = 72
 
 
 def list_failed(ids: Iterable[FailedId], *, as_json: bool) -> None:
     """Print failed ids: columns on a terminal, tab-separated elsewhere, or a JSON object a line."""
-    form = None if as_json or not on_terminal() else _NARROW if result_columns() < _LEAST_COLUMNS else _WIDE
+    form = None if as_json or not on_terminal() else _NARROW if result_columns() < _MIN_COLUMNS else _WIDE
     out = sys.stdout
     number = 0
     for number, failed in enumerate(ids, 1):

@@ -25,7 +25,7 @@ SQLITE_EXPORT_ID = 0x59545648
 """The application_id of exported databases, which distinguishes them from ledgers: YTVH."""
 _SQLITE_ID_AT = slice(68, 72)
 _HEAD_BYTES = 1 << 16
-_MOST_MANIFEST_BYTES = 8 << 20
+_MAX_MANIFEST_BYTES = 8 << 20
 
 OwnershipCheck: TypeAlias = Callable[[Destination, ExistingFile], str]
 """Returns why harvester did not write what is there; empty if it did."""
@@ -107,12 +107,12 @@ def owned_by_marker(marks: tuple[bytes, ...]) -> OwnershipCheck:
     return judge
 
 
-def refuse_open_database(target: Destination, name: str) -> None:
+def refuse_open_database(target: Destination, format_name: str) -> None:
     """Raise ConfigError if another program is writing to a published database, or was killed while doing so.
 
     SQLite would apply its journal of the old file to the new one.
     """
-    if name != "sqlite":
+    if format_name != "sqlite":
         return
     for suffix in SQLITE_BESIDE:
         beside = target.beside(suffix)
@@ -138,7 +138,7 @@ def manifest_text(target: Destination) -> bytes | None:
     text = bytearray()
     for chunk in target.read():
         text += chunk
-        if len(text) > _MOST_MANIFEST_BYTES:
+        if len(text) > _MAX_MANIFEST_BYTES:
             return None
     return bytes(text)
 

@@ -21,7 +21,7 @@ sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module_
 _WIDTH, _HEIGHT = 440, 240
 _FONT_SIZE = 17
 """The largest size in the style sheet (for phones), so that the labels always have room."""
-_MOST_DAYS = 5
+_MAX_DAYS = 5
 """The most labels of days that fit side by side."""
 _UNWANTED = ("script", "style", "defs", "desc", "title")
 """desc and title are pygal's tooltips: nothing shows them without its script."""
@@ -68,7 +68,7 @@ def chart(
     series: Sequence[Sequence[float | None]],
     *,
     limit: float | None = None,
-    most_labels: int = _MOST_DAYS,
+    most_labels: int = _MAX_DAYS,
     **settings: Any,
 ) -> Markup:
     """Draw the series as a chart of pygal's `kind`: `Bar`, `StackedBar` or `Line`, which stops where a value is None.

@@ -38,8 +38,8 @@ CALLS = 10_000
 """How many of the newest calls give the latencies."""
 SYMBOLS = {Status.NOT_STARTED: "○", Status.ON_TIME: "✓", Status.LATE: "!", Status.DONE: "✓", Status.NEEDS_YOU: "!"}
 _EDGES = (0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
-_LEAST_BARS = 7
-_MOST_LISTINGS = 20
+_MIN_BARS = 7
+_MAX_LISTINGS = 20
 _PERCENTILES = (50, 90, 99)
 # An option's value is a placeholder, a number or an age: any other word belongs to the sentence.
 _MARKED = re.compile(
@@ -158,13 +158,13 @@ def _shown_listings(listings: Listings) -> Sequence[ListingRecord]:
     """Those that are not read to their end first, then the newest."""
     notable = listings.notable
     others = (record for record in reversed(listings.records) if record not in notable)
-    return list(islice(chain(notable, others), _MOST_LISTINGS))
+    return list(islice(chain(notable, others), _MAX_LISTINGS))
 
 
 def _charts(summary: Summary, course: Course, days: Sequence[DayLine], buckets: Sequence[Bucket]) -> dict[str, Markup]:
     labels = [f"{line.day:%m-%d}" for line in days]
     # The bars of a few days would be as wide as the chart.
-    bars = labels + [""] * (_LEAST_BARS - len(days))
+    bars = labels + [""] * (_MIN_BARS - len(days))
     counts = [line.counts or QuotaDay(line.day) for line in days]
     span = f"{days[0].day} to {days[-1].day}"
     # The sums are those of each day's end: a crawl's first day begins at 0.

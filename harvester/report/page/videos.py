@@ -19,7 +19,7 @@ RESPONSES = 20
 ANSWERS = 60
 """Most answers about a response that are read, the newest ones."""
 LINES = 5
-_MOST_CHARS = 120
+_MAX_CHARS = 120
 _TITLE_CHARS = 60
 
 
@@ -156,7 +156,7 @@ def _part(item: dict[str, Any], name: str) -> dict[str, Any]:
     return part if isinstance(part, dict) else {}
 
 
-def _text(part: dict[str, Any], name: str, most_chars: int = _MOST_CHARS) -> str:
+def _text(part: dict[str, Any], name: str, most_chars: int = _MAX_CHARS) -> str:
     """A text as it may be shown; empty if it is none."""
     value = part.get(name)
     return shown(value, most_chars) if isinstance(value, str) else ""

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from harvester.quota import day_start, quota_day
-from harvester.scheduling.daily_job import Inexpressible, Job, crontab, local_starts, units
+from harvester.scheduling.daily_job import Inexpressible, Job, crontab, local_starts, systemd_files
 
 SINCE = date(2026, 1, 1)
 DAYS = [SINCE + timedelta(days=n) for n in range(2 * 365)]
@@ -112,13 +112,13 @@ def test_minutes_that_differ_take_a_line_each() -> None:
 
 
 def test_the_timer_goes_by_pacific_time_and_catches_up() -> None:
-    timer = units(job())["harvester.timer"]
+    timer = systemd_files(job())["harvester.timer"]
     assert "\nOnCalendar=*-*-* 00:10:00 America/Los_Angeles\n" in timer
     assert "\nPersistent=true\n" in timer
 
 
 def test_what_systemd_would_read_into_a_path_is_escaped() -> None:
-    service = units(job('/srv/50% of "my" $HOME'))["harvester.service"]
+    service = systemd_files(job('/srv/50% of "my" $HOME'))["harvester.service"]
     assert '\nWorkingDirectory=/srv/50%% of "my" $HOME\n' in service
     assert '\nEnvironmentFile=/srv/50%% of "my" $HOME/harvester.env\n' in service
     assert '\nReadWritePaths="/srv/50%% of \\"my\\" $HOME"\n' in service
@@ -130,6 +130,6 @@ def test_what_no_line_can_carry_is_refused() -> None:
         with pytest.raises(Inexpressible, match="characters"):
             crontab(bad, ZoneInfo("UTC"), SINCE)
         with pytest.raises(Inexpressible, match="characters"):
-            units(bad)
+            systemd_files(bad)
     with pytest.raises(Inexpressible, match="too long"):
         crontab(job("/srv/" + "deep/" * 250), ZoneInfo("UTC"), SINCE)
