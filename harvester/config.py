@@ -1,5 +1,5 @@
-"""The settings, with their limits and their order. `support/settings_sources.py` reads file and environment,
-`support/settings.py` checks each value and refuses unknown keys.
+"""The settings, with their limits and their order. `support/settings.py` reads file and environment, checks each value
+and refuses unknown keys.
 
 Options beat `HARVESTER_<SECTION>__<KEY>` in the environment, which beats the file, which beats the defaults here.
 The API key is not a setting: see `support/api_key.py`. Paths in the file are relative to the file's own folder.
@@ -21,8 +21,16 @@ from harvester.support.file_endings import COMPRESSED_WITHIN, with_export_by_nam
 from harvester.support.ledger_url import WANTED, file_of, is_known, name_of
 from harvester.support.sanitize import did_you_mean, shown
 from harvester.support.secret import Secret
-from harvester.support.settings import NOTHING_DONE, Problem, WrongSettingError, build, merged, variable_of
-from harvester.support.settings_sources import read_environment, read_toml
+from harvester.support.settings import (
+    NOTHING_DONE,
+    Problem,
+    WrongSettingError,
+    build,
+    merged,
+    read_environment,
+    read_toml,
+    variable_of,
+)
 
 PARTS = frozenset(
     (
