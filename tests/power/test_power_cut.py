@@ -92,7 +92,8 @@ def take_images(crawling: Crawling, folder: Path) -> list[Image]:
     rng = random.Random(11)
     images: list[Image] = []
     wait_until(crawling.reported)
-    while len(images) < IMAGES:
+    # The process lives on for a moment after its last call: images of that moment would be all alike.
+    while len(images) < IMAGES and len(crawling.reported()) < VIDEOS // 50:
         # By calls and not by time, so that they lie apart however slow the machine is.
         calls = min(len(crawling.reported()) + rng.randrange(MOST_CALLS), VIDEOS // 50)
         wait_until(lambda calls=calls: len(crawling.reported()) >= calls)
@@ -102,17 +103,17 @@ def take_images(crawling: Crawling, folder: Path) -> list[Image]:
             crawling.wait_for_a_commit()
         image = crawling.take_image(folder / f"image-{len(images)}")
         if image is None:
-            # On a machine that is busy elsewhere the crawl may be the faster one.
-            assert len(images) >= IMAGES // 2, f"the crawl ended after {len(images)} images"
             break
         images.append(image)
+    # On a machine that is busy elsewhere the crawl may be the faster one.
+    assert len(images) >= IMAGES // 2, f"the crawl ended after {len(images)} images"
     return images
 
 
 def test_every_image_opens_balances_and_holds_what_was_reported(crawled: Crawled, tmp_path: Path) -> None:
     reported = [len(image.reported) for image in crawled.images]
     assert reported == sorted(reported)
-    assert len(set(reported)) > IMAGES / 2
+    assert len(set(reported)) > len(reported) / 2
     for number, image in enumerate(crawled.images):
         assert_wakes_up_sound(image.copy(tmp_path / str(number)))
 
@@ -138,9 +139,12 @@ def surely_on_disk(image: Image) -> int:
     commits = [frame.end for frame in image.frames() if frame.is_commit]
     if len(image.frames()) >= CHECKPOINT_FRAMES:
         return commits[-1]
-    for end in ([WAL_HEADER_BYTES, *commits])[-2:]:
-        if image.reported <= stored_up_to(image, end):
-            return max([end, *(frame.end for frame in image.frames()[: image.begun])])
+    ends = [WAL_HEADER_BYTES, *commits]
+    # What a checkpoint has begun to copy was waited for; a WAL cut before it would not go with the file any more.
+    begun = min(ends[-1], max((frame.end for frame in image.frames()[: image.begun]), default=0))
+    for end in ends[-2:]:
+        if end >= begun and image.reported <= stored_up_to(image, end):
+            return end
     raise AssertionError("a call was reported that is not in the WAL")
 
 
