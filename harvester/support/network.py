@@ -6,6 +6,7 @@ import os
 import ssl
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -63,16 +64,21 @@ def tls_context() -> ssl.SSLContext:
 
     Raises ConfigError if a file that a variable names can't be read.
     """
+    return _context(os.environ.get("SSL_CERT_FILE", ""), os.environ.get("REQUESTS_CA_BUNDLE", ""))
+
+
+@cache
+def _context(cert_file: str, bundle: str) -> ssl.SSLContext:
     # OpenSSL does not report a missing file.
-    _load(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), "SSL_CERT_FILE")
+    _load(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), cert_file, "SSL_CERT_FILE")
     context = ssl.create_default_context()
-    _load(context, "REQUESTS_CA_BUNDLE")
+    _load(context, bundle, "REQUESTS_CA_BUNDLE")
     context.set_alpn_protocols(["http/1.1"])
     return context
 
 
-def _load(context: ssl.SSLContext, variable: str) -> None:
-    if not (name := os.environ.get(variable, "")):
+def _load(context: ssl.SSLContext, name: str, variable: str) -> None:
+    if not name:
         return
     try:
         if Path(name).is_dir():
@@ -102,5 +108,5 @@ def s3_certificates() -> str | None:
     with suppress(ProfileNotFound):
         if Session().get_config_variable("ca_bundle"):  # AWS_CA_BUNDLE, or that of the profile
             return None
-    _load(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), "SSL_CERT_FILE")
+    _load(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), file, "SSL_CERT_FILE")
     return file
