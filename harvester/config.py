@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from msgspec import Meta, Struct
-from msgspec.structs import fields, force_setattr, replace
+from msgspec.structs import fields, replace
 
 from harvester.errors import ConfigError
 from harvester.support.file_endings import COMPRESSED_WITHIN, with_export_by_name
@@ -24,7 +25,6 @@ from harvester.support.secret import Secret
 from harvester.support.settings import (
     NOTHING_DONE,
     Problem,
-    WrongSettingError,
     build,
     merged,
     read_environment,
@@ -54,6 +54,51 @@ Acl: TypeAlias = Literal[
 PositiveInt = Annotated[int, Meta(gt=0)]
 
 
+def _known_database(url: str) -> str:
+    if not is_known(url):
+        raise ValueError(f"must {WANTED}")
+    return url
+
+
+def _web_address(url: str) -> SplitResult:
+    parsed = urlsplit(url)
+    if parsed.scheme not in ("http", "https") or not parsed.hostname or parsed.port == 0:
+        raise ValueError("must be an http or https address")
+    return parsed
+
+
+def _api_address(url: str) -> str:
+    parsed = _web_address(url)
+    if parsed.query or parsed.username:
+        raise ValueError("must hold no query and no user: the key comes from the environment")
+    return url.rstrip("/")
+
+
+def _known_parts(parts: tuple[str, ...]) -> tuple[str, ...]:
+    unknown = sorted(set(parts) - PARTS)
+    if unknown or not parts:
+        wrong = f"unknown part {unknown[0]!r}.{did_you_mean(unknown[0], PARTS)}" if unknown else ""
+        raise ValueError(wrong or "must name at least one part")
+    return parts
+
+
+def _page_place(uri: str) -> str:
+    scheme, separator, rest = uri.partition("://")
+    on_s3 = separator and scheme.lower() == "s3" and all(rest.partition("/")[::2]) and not rest.endswith("/")
+    if not uri or (separator and not on_s3):
+        raise ValueError("must be a local path or s3://bucket/key")
+    return uri
+
+
+def _notice_address(url: Secret) -> Secret:
+    text = url.get_secret_value()
+    with suppress(ValueError):
+        if not _web_address(text).fragment and text.isascii() and text.isprintable() and " " not in text:
+            return url
+    # What stands in the address is not repeated.
+    raise ValueError("must be an http or https address, in ASCII and without a fragment")
+
+
 class SourceSettings(Struct, frozen=True):
     """Where the ids are read from."""
 
@@ -65,11 +110,7 @@ class SourceSettings(Struct, frozen=True):
 class LedgerSettings(Struct, frozen=True):
     """The checkpoint database."""
 
-    url: str = "sqlite:///harvest.db"
-
-    def __post_init__(self) -> None:
-        if not is_known(self.url):
-            raise WrongSettingError(f"must {WANTED}", "url")
+    url: Annotated[str, _known_database] = "sqlite:///harvest.db"
 
     def __repr__(self) -> str:
         return f"LedgerSettings({self.name!r})"  # the address may hold a password
@@ -88,32 +129,19 @@ class LedgerSettings(Struct, frozen=True):
 class YouTubeSettings(Struct, frozen=True):
     """The API."""
 
-    base_url: str = "https://youtube.googleapis.com/youtube/v3"
-    parts: tuple[str, ...] = ("snippet", "contentDetails", "status", "statistics", "topicDetails")
+    base_url: Annotated[str, _api_address] = "https://youtube.googleapis.com/youtube/v3"
+    parts: Annotated[tuple[str, ...], _known_parts] = (
+        "snippet",
+        "contentDetails",
+        "status",
+        "statistics",
+        "topicDetails",
+    )
 
     @property
     def asked(self) -> str:
         """The parts as the ledger records them with each call: sorted, so that their order makes no difference."""
         return ",".join(sorted(set(self.parts)))
-
-    def __post_init__(self) -> None:
-        self._check_address()
-        force_setattr(self, "base_url", self.base_url.rstrip("/"))
-        unknown = sorted(set(self.parts) - PARTS)
-        if unknown or not self.parts:
-            wrong = f"unknown part {unknown[0]!r}.{did_you_mean(unknown[0], PARTS)}" if unknown else ""
-            raise WrongSettingError(wrong or "must name at least one part", "parts")
-
-    def _check_address(self) -> None:
-        try:
-            parsed = urlsplit(self.base_url)
-            known = parsed.scheme in ("http", "https") and bool(parsed.hostname) and parsed.port != 0
-        except ValueError as error:
-            raise WrongSettingError(str(error), "base_url") from None
-        if not known:
-            raise WrongSettingError("must be an http or https address", "base_url")
-        if parsed.query or parsed.username:
-            raise WrongSettingError("must hold no query and no user: the key comes from the environment", "base_url")
 
 
 class QuotaSettings(Struct, frozen=True):
@@ -136,7 +164,7 @@ class QuotaSettings(Struct, frozen=True):
     def __post_init__(self) -> None:
         for name in ("units_per_call", "units_per_channel", "units_per_page"):
             if self.spendable_units < (price := getattr(self, name)):
-                raise WrongSettingError(
+                raise ValueError(
                     f"quota.daily_units ({self.daily_units}) less quota.reserve_units ({self.reserve_units}) "
                     f"does not pay for one call of quota.{name} ({price})"
                 )
@@ -197,15 +225,13 @@ class ExportSettings(Struct, frozen=True):
 
     def __post_init__(self) -> None:
         if self.format in COMPRESSED_WITHIN and self.compression != "none":
-            raise WrongSettingError(f"export.compression is for json, jsonl and csv. {COMPRESSED_WITHIN[self.format]}")
+            raise ValueError(f"export.compression is for json, jsonl and csv. {COMPRESSED_WITHIN[self.format]}")
         if self.format == "sqlite" and self.max_part_bytes is not None:
-            raise WrongSettingError("export.max_part_bytes makes a folder of parts, and a SQLite database is one file")
+            raise ValueError("export.max_part_bytes makes a folder of parts, and a SQLite database is one file")
         if self.table == "statistics" and self.max_part_bytes is not None:
-            raise WrongSettingError(
-                "export.max_part_bytes makes a folder of parts, and the table of statistics is one file"
-            )
+            raise ValueError("export.max_part_bytes makes a folder of parts, and the table of statistics is one file")
         if self.kms_key_id is not None and self.encryption in (None, "AES256"):
-            raise WrongSettingError('export.kms_key_id needs export.encryption = "aws:kms"')
+            raise ValueError('export.kms_key_id needs export.encryption = "aws:kms"')
 
 
 class ReportSettings(Struct, frozen=True):
@@ -213,16 +239,8 @@ class ReportSettings(Struct, frozen=True):
 
     name: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
     """Of the crawl. None: the name of the folder; see `Config.crawl_name`."""
-    html: str | None = None
+    html: Annotated[str, _page_place] | None = None
     """The page of `status --html`: a path, or s3://bucket/key, which is stored as [export] says."""
-
-    def __post_init__(self) -> None:
-        if self.html is None:
-            return
-        scheme, separator, rest = self.html.partition("://")
-        on_s3 = separator and scheme.lower() == "s3" and all(rest.partition("/")[::2]) and not rest.endswith("/")
-        if not self.html or (separator and not on_s3):
-            raise WrongSettingError("must be a local path or s3://bucket/key", "html")
 
 
 class LogSettings(Struct, frozen=True):
@@ -235,26 +253,11 @@ class LogSettings(Struct, frozen=True):
 class NotifySettings(Struct, frozen=True):
     """Where notices of runs go. An address may hold a token, so it is treated as a secret."""
 
-    url: Secret | None = None
+    url: Annotated[Secret, _notice_address] | None = None
     """The health check that each run pings when it begins, ends well or fails."""
-    webhook: Secret | None = None
+    webhook: Annotated[Secret, _notice_address] | None = None
     """Where the summary of each day is posted."""
     webhook_format: Literal["slack", "json"] = "slack"
-
-    def __post_init__(self) -> None:
-        for key, address in (("url", self.url), ("webhook", self.webhook)):
-            # What stands in the address is not repeated.
-            if address is not None and not _is_web_address(address.get_secret_value()):
-                raise WrongSettingError("must be an http or https address, in ASCII and without a fragment", key)
-
-
-def _is_web_address(text: str) -> bool:
-    try:
-        parsed = urlsplit(text)
-        known = parsed.scheme in ("http", "https") and bool(parsed.hostname) and parsed.port != 0
-    except ValueError:
-        return False
-    return known and text.isascii() and text.isprintable() and " " not in text and not parsed.fragment
 
 
 class Config(Struct, frozen=True):

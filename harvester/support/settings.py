@@ -41,14 +41,6 @@ class Problem(NamedTuple):
     message: str
 
 
-class WrongSettingError(ValueError):
-    """Raised by a section for settings that can't work: the one of `key`, or several together."""
-
-    def __init__(self, message: str, key: str = "") -> None:
-        super().__init__(message)
-        self.key = key
-
-
 def read_toml(path: Path) -> dict[str, Any]:
     """Parse the settings' file. Raises ConfigError if it is missing, can't be read or is not TOML."""
     name = shown(str(path))
@@ -115,9 +107,10 @@ def build(sections: Sections, values: Mapping[str, Any]) -> tuple[dict[str, Any]
             checked, wrong = _checked(sections, name, keys)
             problems += wrong
             try:
-                built[name] = sections[name](**checked)
-            except WrongSettingError as error:
-                problems.append(Problem(f"{name}.{error.key}" if error.key else name, str(error)))
+                # Values contradict each other only where each is right.
+                built[name] = None if wrong else sections[name](**checked)
+            except ValueError as error:
+                problems.append(Problem(name, str(error)))
     return built, problems
 
 
@@ -133,6 +126,8 @@ def _checked(sections: Sections, name: str, keys: Mapping[str, Any]) -> tuple[di
             checked[key] = _convert(value, kinds[key])
         except msgspec.ValidationError as error:
             problems.append(Problem(setting, _in_words(str(error))))
+        except ValueError as error:
+            problems.append(Problem(setting, str(error)))
     return checked, problems
 
 
@@ -143,12 +138,19 @@ def _in_words(message: str) -> str:
 
 
 def _convert(value: Any, kind: Any) -> Any:
-    """Return the value as the setting's type. No text is a number, and no number a truth value."""
+    """Return the value as the setting's type. No text is a number, and no number a truth value.
+
+    A function in the type's `Annotated` is given the value, and returns it or raises ValueError with what is wrong.
+    """
     choices = choices_of(kind)
     if choices and isinstance(value, str) and value not in choices:
         wanted = f"must be {', '.join(choices[:-1])} or {choices[-1]}, not {shown(value)!r}."
-        raise msgspec.ValidationError(wanted + did_you_mean(value, choices))
-    return msgspec.convert(value, kind, dec_hook=_secret)
+        raise ValueError(wanted + did_you_mean(value, choices))
+    converted = msgspec.convert(value, kind, dec_hook=_secret)
+    for each in (kind, *get_args(kind)) if converted is not None else ():
+        for check in filter(callable, getattr(each, "__metadata__", ())):
+            converted = check(converted)
+    return converted
 
 
 def choices_of(kind: Any) -> list[str]:
