@@ -99,6 +99,17 @@ def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
     ]
 
 
+def test_so_are_wrong_settings_of_one_section_and_no_contradiction_of_a_wrong_value(tmp_path: Path) -> None:
+    text = '[youtube]\nbase_url = "ftp://host"\nparts = []\n[quota]\ndaily_units = "9"\nunits_per_call = 20_000\n'
+    with pytest.raises(ConfigError) as refusal:
+        load_config(write(tmp_path, text))
+    assert refusal.value.what.splitlines()[1:] == [
+        "  youtube.base_url: must be an http or https address",
+        "  youtube.parts: must name at least one part",
+        "  quota.daily_units: must be a whole number, not a text",
+    ]
+
+
 def test_secrets_are_in_no_repr() -> None:
     notify = {"url": "https://hc.example/secret-ping", "webhook": "https://chat.example/secret-hook"}
     config = isolated_config({"notify": notify, "ledger": {"url": "postgresql://me:secret-word@host/db"}})
