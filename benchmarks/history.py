@@ -22,7 +22,7 @@ from pathlib import Path
 from benchmarks.ledgers import FETCHED_AT, finished_ledger
 from harvester.ledger.ledger import Ledger
 from harvester.ledger.process_identity import this_process
-from harvester.ledger.sqlite.connector import SqliteConnector
+from harvester.ledger.sqlite.transaction_runner import SqliteTransactionRunner
 from harvester.maintenance import prune_statistics
 from harvester.model import BATCH_SIZE, Batch, BatchKind, Body, Budget, Outcome, Verdict
 from harvester.youtube.endpoints import VIDEOS_BATCH_GET_STATS
@@ -50,7 +50,7 @@ def with_history(videos: int, days: int) -> Path:
 async def _a_day(path: Path, now: datetime, day: int) -> int:
     endpoint, kind = VIDEOS_BATCH_GET_STATS, BatchKind.STATISTICS
     budget = Budget(now.date(), 10_000, 1, endpoint.parts, endpoint.name, endpoint.bucket)
-    async with Ledger(SqliteConnector(path)) as ledger:
+    async with Ledger(SqliteTransactionRunner(path)) as ledger:
         run = await ledger.open_run(this_process(), now, now + timedelta(hours=1))
         after = units = 0
         while old := await ledger.old_responses(now - timedelta(hours=12), after, 500, None, kind):
@@ -108,7 +108,7 @@ def main() -> None:
 
 
 async def _prune(path: Path, before: datetime) -> int:
-    async with Ledger(SqliteConnector(path)) as ledger:
+    async with Ledger(SqliteTransactionRunner(path)) as ledger:
         return await prune_statistics(ledger, before + timedelta(hours=1))
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from harvester.ledger.ledger import Ledger
 from harvester.ledger.process_identity import this_process
-from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.sqlite.migrate import REVISION, prepare
+from harvester.ledger.sqlite.transaction_runner import SqliteTransactionRunner
 from harvester.model import BATCH_SIZE, Batch, Body, Budget, Outcome, Verdict
 from harvester.simulator import make_ids
 from harvester.simulator.content.render import render_list
@@ -43,7 +43,7 @@ def finished_ledger(calls: int) -> Path:
 async def _fill(path: Path, calls: int) -> None:
     ids = list(make_ids(1, calls * BATCH_SIZE))
     budget = Budget(FETCHED_AT.date(), calls, 1)
-    async with Ledger(SqliteConnector(path)) as ledger:
+    async with Ledger(SqliteTransactionRunner(path)) as ledger:
         await ledger.add(ids, (), 0)
         run = await ledger.open_run(this_process(), FETCHED_AT, FETCHED_AT + timedelta(hours=1))
         for body, found in _answers(ids):

@@ -29,7 +29,7 @@ from benchmarks.ledgers import finished_ledger
 from harvester.ledger import copy as ledger_copy
 from harvester.ledger.ledger import Ledger
 from harvester.ledger.open import open_reader
-from harvester.ledger.postgres.connector import PostgresConnector
+from harvester.ledger.postgres.transaction_runner import PostgresTransactionRunner
 from harvester.ledger.process_identity import this_process
 from harvester.model import BATCH_SIZE, Batch, Budget
 from harvester.simulator import SimulatorProcess, SimulatorSettings, make_ids
@@ -125,7 +125,7 @@ def _claim(url: str) -> int:
 
 
 async def _claim_for_a_while(url: str) -> int:
-    async with Ledger(PostgresConnector(url)) as ledger:
+    async with Ledger(PostgresTransactionRunner(url)) as ledger:
         now = datetime.now(UTC)
         run = await ledger.open_run(this_process(), now, now + timedelta(hours=1))
         end = time.perf_counter() + CLAIMING_SECONDS

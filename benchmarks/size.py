@@ -11,8 +11,8 @@ from pathlib import Path
 
 from benchmarks.figures import Figure
 from harvester.ledger.ledger import Ledger
-from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.sqlite.migrate import prepare
+from harvester.ledger.sqlite.transaction_runner import SqliteTransactionRunner
 from harvester.simulator import make_ids
 
 IDS = 1_000_000
@@ -33,6 +33,6 @@ def measure(rounds: int) -> list[Figure]:
 
 async def _fill(path: Path) -> None:
     ids = iter(make_ids(1, IDS))
-    async with Ledger(SqliteConnector(path)) as ledger:
+    async with Ledger(SqliteTransactionRunner(path)) as ledger:
         while chunk := list(islice(ids, CHUNK)):
             await ledger.add(chunk, (), 0)

@@ -23,7 +23,7 @@ from harvester.cli import main
 from harvester.cli.init import TEMPLATE
 from harvester.config import SECTIONS
 from harvester.export.formats.arrow_schema import schema
-from harvester.support.settings import ENV_PREFIX, choices_of, kinds_of
+from harvester.support.read_settings import ENV_PREFIX, choices_of, kinds_of
 
 PAGE = Path(__file__).with_name("reference.md")
 

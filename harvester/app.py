@@ -11,14 +11,15 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
-from harvester import quota
 from harvester.clock import Clock, SystemClock
 from harvester.config import Config
 from harvester.errors import ConfigError, InconsistentLedger
 from harvester.ledger.open import open_ledger, open_reader, prepare
 from harvester.model import BATCH_SIZE, BatchKind, FailedId, FaultCount, Progress, Stored, VideoState
+from harvester.plan import SECONDS_PER_CALL, Plan, make_plan
 from harvester.protected import Protected, protected_by
-from harvester.report.results import DryRun, Due, Overview, history_of
+from harvester.quota import quota_day
+from harvester.report.result_types import DryRun, Due, Overview, history_of
 from harvester.report.summary import Summary, refuse_without_ids
 from harvester.support.api_key import api_key
 from harvester.support.ledger_url import has_password, source_name
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
     from harvester.export import Manifest
     from harvester.export.storage.destination import Destination
     from harvester.ledger.ledger import Ledger
-    from harvester.ledger.load_records import Loaded
     from harvester.ledger.postgres.reader import PostgresReader
+    from harvester.ledger.records import Loaded
     from harvester.ledger.sqlite.reader import SqliteReader
     from harvester.listing import ListingsAdded, Target
     from harvester.support.secret import Secret
@@ -178,7 +179,7 @@ class Harvester:
                 calls += 1
                 videos += len(ids)
                 log.debug("would ask for %d ids: %s … %s", len(ids), ids[0], ids[-1])
-        seconds = math.ceil(calls / self.config.run.concurrency) * quota.SECONDS_PER_CALL
+        seconds = math.ceil(calls / self.config.run.concurrency) * SECONDS_PER_CALL
         return DryRun(summary, calls, videos, first_ids, seconds)
 
     def overview(self, newest_runs: int = 5, *, reasons: int = 0) -> Overview:
@@ -276,7 +277,7 @@ class Harvester:
         settings, bucket = refresh.endpoint.quota(self.config.quota), refresh.endpoint.bucket
         with self.reader() as reader:
             old, needed = refresh.old(reader), refresh.calls(reader)
-            today = reader.day(bucket, quota.quota_day(self._clock.now()))
+            today = reader.day(bucket, quota_day(self._clock.now()))
         units = today.remaining(settings.spendable_units)
         affordable = units // settings.units_per_call
         calls = min(needed, affordable if max_calls is None else min(affordable, max_calls))
@@ -311,7 +312,7 @@ class Harvester:
         async with open_ledger(self.config.ledger.url) as ledger:
             return await prune_statistics(ledger, before)
 
-    def plan(self, videos: int | None = None, units_per_call: int | None = None) -> quota.Plan:
+    def plan(self, videos: int | None = None, units_per_call: int | None = None) -> Plan:
         """Plan a new crawl of `videos` ids, by default of those that are still to be asked for."""
         settings = self.config.quota
         units_left_today = None
@@ -322,7 +323,7 @@ class Harvester:
         if units_per_call > settings.spendable_units:
             what = f"A day's units do not pay for one call of {units_per_call}."
             raise ConfigError(what, next_step="Raise quota.daily_units, or lower quota.units_per_call.")
-        return quota.make_plan(
+        return make_plan(
             videos,
             daily_units=settings.spendable_units,
             units_per_call=units_per_call,

@@ -1,5 +1,6 @@
-"""The settings, with their limits and their order. `support/settings.py` reads file and environment, checks each value
-and refuses unknown keys.
+"""The settings, with their limits and their order.
+
+`support/read_settings.py` reads file and environment, checks each value and refuses unknown keys.
 
 Options beat `HARVESTER_<SECTION>__<KEY>` in the environment, which beats the file, which beats the defaults here.
 The API key is not a setting: see `support/api_key.py`. Paths in the file are relative to the file's own folder.
@@ -20,9 +21,7 @@ from msgspec.structs import fields, replace
 from harvester.errors import ConfigError
 from harvester.support.file_endings import COMPRESSED_WITHIN, with_export_by_name
 from harvester.support.ledger_url import WANTED, file_of, is_known, name_of
-from harvester.support.sanitize import did_you_mean, shown
-from harvester.support.secret import Secret
-from harvester.support.settings import (
+from harvester.support.read_settings import (
     NOTHING_DONE,
     Problem,
     build,
@@ -31,6 +30,8 @@ from harvester.support.settings import (
     read_toml,
     variable_of,
 )
+from harvester.support.sanitize import did_you_mean, shown
+from harvester.support.secret import Secret
 
 PARTS = frozenset(
     (

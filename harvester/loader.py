@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from harvester.errors import HarvesterError
 from harvester.ledger.ledger import Ledger
-from harvester.ledger.load_records import NOTHING_LOADED, Loaded
+from harvester.ledger.records import NOTHING_LOADED, Loaded
 from harvester.model import Addition
 from harvester.support.progress import Advance, ProgressCallback, no_progress
 from harvester.support.sanitize import count

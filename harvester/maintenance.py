@@ -17,8 +17,8 @@ from harvester.clock import Clock
 from harvester.config import Config
 from harvester.errors import ConfigError
 from harvester.ledger.ledger import Ledger
-from harvester.ledger.load_records import LoadRecord, OldResponse, Removal
 from harvester.ledger.open import open_ledger, open_reader
+from harvester.ledger.records import LoadRecord, OldResponse, Removal
 from harvester.listing import REMOVED, ListingRecord
 from harvester.model import NOTHING_STORED, Bucket, QuotaDay, Span, Stored, VideoState
 

@@ -123,7 +123,7 @@ async def _bar(report: RunReport, videos: int) -> AsyncIterator[None]:
     if ipython is None or getattr(ipython.get_ipython(), "kernel", None) is None:
         yield
         return
-    from harvester.report.figures import Rate, advanced, duration
+    from harvester.report.progress_figures import Rate, advanced, duration
 
     rate = Rate()
 

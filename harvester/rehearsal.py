@@ -19,13 +19,13 @@ from typing import Any
 from harvester import quota
 from harvester.app import Harvester
 from harvester.config import Config, isolated_config
-from harvester.crawl.evidence import PROBE
+from harvester.crawl.fault_attribution import PROBE
 from harvester.crawl.run_report import RunReport
 from harvester.errors import ConfigError, InconsistentLedger, OutsideError
 from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.listing import MAX_ITEMS, PAGE_SIZE, ListingKind, Target
 from harvester.model import BATCH_SIZE, Progress, VideoState
-from harvester.report.results import Check, DayReport
+from harvester.report.result_types import Check, DayReport
 from harvester.simulator import SimulatedClock, SimulatorProcess, SimulatorSettings, channel_named, make_ids, truth
 from harvester.support.progress import Advance, ProgressCallback, no_progress
 from harvester.support.sanitize import count

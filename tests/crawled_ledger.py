@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harvester.ledger.ledger import Ledger
-from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.sqlite.migrate import prepare
+from harvester.ledger.sqlite.transaction_runner import SqliteTransactionRunner
 from harvester.model import Batch, Body, Budget, Outcome, ProcessIdentity, Verdict
 from harvester.simulator import Content, make_ids
 
@@ -45,7 +45,7 @@ def crawled_ledger(path: Path, videos: int, calls: Calls, *, missing_share: floa
     """
     ids = list(make_ids(1, skip + videos))[skip:]
     prepare(path)
-    asyncio.run(crawl(Ledger(SqliteConnector(path)), ids, calls, missing_share=missing_share))
+    asyncio.run(crawl(Ledger(SqliteTransactionRunner(path)), ids, calls, missing_share=missing_share))
     return ids
 
 

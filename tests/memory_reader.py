@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import lru_cache
 
-from harvester.ledger.load_records import LoadRecord, PartsAsked
+from harvester.ledger.records import LoadRecord, PartsAsked
 from harvester.model import (
     EVERYTHING,
     Progress,

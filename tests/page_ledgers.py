@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from harvester.ledger.ledger import Ledger
-from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.sqlite.migrate import prepare
+from harvester.ledger.sqlite.transaction_runner import SqliteTransactionRunner
 from harvester.ledger.transactions.transaction import instant
 from harvester.model import Batch, BatchKind, Body, Budget, GiveBack, Outcome, ProcessIdentity, Verdict
 from harvester.quota import quota_day
@@ -69,7 +69,7 @@ def growing_ledger(path: Path, days: int = 5) -> None:
 async def _grow(path: Path, days: int) -> None:
     prepare(path)
     began, endpoint = NOW - timedelta(days=days), VIDEOS_BATCH_GET_STATS
-    async with Ledger(SqliteConnector(path)) as ledger:
+    async with Ledger(SqliteTransactionRunner(path)) as ledger:
         await ledger.add(list(make_ids(1, 100)), [], 0)
         run_id = await ledger.open_run(ProcessIdentity("here", "boot", 1, "1"), began, NOW)
         for _ in range(2):
@@ -122,7 +122,7 @@ def given_up_ledger(path: Path, reasons: Sequence[str] = ("backendError", "http_
 
 async def _give_up(path: Path, reasons: Sequence[str], host: str) -> None:
     prepare(path)
-    async with Ledger(SqliteConnector(path)) as ledger:
+    async with Ledger(SqliteTransactionRunner(path)) as ledger:
         await ledger.add([*make_ids(1, 300), "no id"], ["no id"], 0)
         run_id = await ledger.open_run(ProcessIdentity(host, "boot", 1, "1"), NOW, NOW + timedelta(minutes=5))
         for number, reason in enumerate(reasons):
@@ -142,7 +142,7 @@ async def _give_up(path: Path, reasons: Sequence[str], host: str) -> None:
 
 async def _crawl(path: Path, *, good: int, faults: int, reason: str, host: str, titles: Sequence[Any]) -> None:
     prepare(path)
-    async with Ledger(SqliteConnector(path)) as ledger:
+    async with Ledger(SqliteTransactionRunner(path)) as ledger:
         await ledger.add(list(make_ids(1, 1000)), [], 0)
         run_id = await ledger.open_run(ProcessIdentity(host, "boot", 1, "1"), NOW, NOW + timedelta(minutes=5))
         end = NOW + timedelta(seconds=SECONDS)

@@ -37,7 +37,7 @@ def discover(options: GlobalOptions, targets: tuple[str, ...], files: tuple[str,
     """
     import asyncio
 
-    from harvester.sources.target_list import read_targets
+    from harvester.sources.listing_file import read_targets
 
     if not (targets or files or again):
         raise click.UsageError("Name a channel or a playlist, a file of them (--from FILE), or add --again.")

@@ -74,7 +74,7 @@ def export(
 
     from harvester.cli.shared.progress import progress
     from harvester.config import noun_of
-    from harvester.report import terminal
+    from harvester.report import command_results
     from harvester.support.gc_tuning import tune_gc
     from harvester.support.sanitize import shown
 
@@ -103,7 +103,7 @@ def export(
             datasette_metadata=datasette_metadata,
             progress=callback,
         )
-    show(terminal.exported(manifest, harvester.config.export.uri))
+    show(command_results.exported(manifest, harvester.config.export.uri))
     place = shlex.quote(shown(dest or harvester.config.export.uri, 4096))
     show_next(f"Next: harvester verify --export {place}" if manifest.responses else "", options.verbosity, began)
 

@@ -46,7 +46,7 @@ def load(options: GlobalOptions, /, sources: tuple[str, ...], **how: Any) -> Non
     import time
 
     from harvester.cli.shared.progress import progress
-    from harvester.report import terminal
+    from harvester.report import command_results
     from harvester.report.next_steps import next_step
 
     harvester = options.harvester()
@@ -54,8 +54,8 @@ def load(options: GlobalOptions, /, sources: tuple[str, ...], **how: Any) -> Non
     began = time.monotonic()
     with progress("load", "row", options.verbosity) as callback:
         loaded = asyncio.run(harvester.load(*sources, **how, stdin=stdin, progress=callback))
-    show(*terminal.loaded(loaded))
-    if warning := terminal.load_warning(loaded):
+    show(*command_results.loaded(loaded))
+    if warning := command_results.load_warning(loaded):
         logging.getLogger(__name__).warning(warning)
     summary = harvester.overview(1).summary
     step = "" if warning else "Next: harvester plan" if summary.unsettled else next_step(summary)

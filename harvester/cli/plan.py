@@ -19,14 +19,14 @@ def plan(options: GlobalOptions, videos: int | None, units_per_call: int | None)
 
     Also hours and storage. Needs no key and no network. Next: harvester run --dry-run, then harvester run.
     """
-    from harvester.report import terminal
+    from harvester.report import command_results
     from harvester.report.listings import to_come
 
     harvester = options.harvester()
     planned = harvester.plan(videos, units_per_call)
     at_one_unit = None if planned.units_per_call == 1 else harvester.plan(videos, 1)
     first = "" if videos is not None else to_come(harvester.overview(1).summary.listings)
-    show(*terminal.plan(planned, at_one_unit, harvester.config.statistics.every, first))
+    show(*command_results.plan(planned, at_one_unit, harvester.config.statistics.every, first))
     if videos is None:
         warn_of_clock(harvester)
         if planned.videos or first:

@@ -45,7 +45,7 @@ def refresh(
     from harvester.cli.shared.progress import progress
     from harvester.cli.shared.signals import stopped_by_signals
     from harvester.crawl.run_report import RunReport
-    from harvester.report import terminal
+    from harvester.report import command_results
     from harvester.support.progress import Advance
 
     if changed_parts and (statistics_only or older_than is not None):
@@ -57,9 +57,9 @@ def refresh(
     harvester = options.harvester()
     refresh = harvester.refresh_of(older_than, statistics_only=statistics_only)
     due = harvester.due(refresh, max_calls)
-    what = terminal.STATISTICS if statistics_only else terminal.RESPONSES
+    what = command_results.STATISTICS if statistics_only else command_results.RESPONSES
     if dry_run or not due.old.responses:
-        show(terminal.due(due, older_than, what))
+        show(command_results.due(due, older_than, what))
         return
     report = RunReport()
     with (
@@ -68,4 +68,4 @@ def refresh(
         report_progress(callback, lambda: Advance(report.fetched + report.missing, due.old.videos)),
     ):
         left = runner.run(harvester.refresh(refresh, report, max_calls=max_calls, stop=stop))
-    show(terminal.refreshed(report, left, older_than, what))
+    show(command_results.refreshed(report, left, older_than, what))

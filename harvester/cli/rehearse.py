@@ -13,7 +13,7 @@ from harvester.cli.shared.global_options import GlobalOptions
 from harvester.cli.shared.parameters import FAULTS, FAULTS_HELP
 
 if TYPE_CHECKING:
-    from harvester.report.results import DayReport
+    from harvester.report.result_types import DayReport
 
 REHEARSED_VIDEOS = 91_234
 """Two full quota days at 11 units a call, and the beginning of a third."""
@@ -47,7 +47,7 @@ def rehearse(options: GlobalOptions, videos: int, discover: bool, seed: int, fau
     from harvester.config import LogSettings
     from harvester.errors import InconsistentLedger
     from harvester.rehearsal import ChannelsRehearsal, Rehearsal
-    from harvester.report import terminal
+    from harvester.report import command_results
     from harvester.support.sanitize import shown
 
     # The days are shown as they end; besides them only problems are logged.
@@ -55,19 +55,19 @@ def rehearse(options: GlobalOptions, videos: int, discover: bool, seed: int, fau
         LogSettings(level="ERROR", format="json" if options.log_format == "json" else "text"), options.verbosity
     )
     columns = result_columns()
-    click.echo(terminal.day_line(columns, "day", "calls", "units", "fetched", "missing", "wasted", "done"))
+    click.echo(command_results.day_line(columns, "day", "calls", "units", "fetched", "missing", "wasted", "done"))
     rehearsal = (ChannelsRehearsal if discover else Rehearsal)(out, videos=videos, seed=seed, faults=faults)
 
     def day_ended(day: DayReport) -> None:
         # sys.stdout is looked up at each call, since the progress bar replaces it.
-        click.echo(terminal.rehearsed_day(day, columns), file=sys.stdout)
+        click.echo(command_results.rehearsed_day(day, columns), file=sys.stdout)
 
     with (
         progress("rehearse", "video", options.verbosity) as callback,
         report_progress(callback, rehearsal.progress),
     ):
         checks = asyncio.run(rehearsal.play(day_ended, callback))
-    show(*terminal.verdict(checks))
+    show(*command_results.verdict(checks))
     show_next(
         f"\nThe ledger, the export and their settings are in {shown(str(out))}. Look around there:\n"
         f"  cd {shlex.quote(shown(str(out)))}\n  harvester status\n  harvester export songs.parquet",

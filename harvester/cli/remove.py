@@ -45,7 +45,7 @@ def remove(
     import asyncio
     from datetime import UTC, datetime
 
-    from harvester.ledger.load_records import Removal
+    from harvester.ledger.records import Removal
     from harvester.maintenance import removable, removable_listing, remove, remove_listing
     from harvester.model import VideoState
 

@@ -35,15 +35,15 @@ def run(options: GlobalOptions, max_calls: int | None, until_done: bool, dry_run
     from harvester.cli.shared.run_hooks import RunHooks
     from harvester.cli.shared.signals import stopped_by_signals
     from harvester.crawl.run_report import RunReport
-    from harvester.report import terminal
+    from harvester.report import command_results
     from harvester.support.gc_tuning import tune_gc
 
     harvester = options.harvester()
     if dry_run:
-        show(terminal.dry_run(harvester.dry_run(max_calls)))
+        show(command_results.dry_run(harvester.dry_run(max_calls)))
         if refresh := harvester.daily_statistics():
             age = timedelta(days=harvester.config.statistics.every_days or 1)
-            show(terminal.due(harvester.due(refresh, max_calls), age, terminal.STATISTICS))
+            show(command_results.due(harvester.due(refresh, max_calls), age, command_results.STATISTICS))
         return
     _check_page(harvester)
     warned = _warn(harvester)
@@ -65,7 +65,7 @@ def run(options: GlobalOptions, max_calls: int | None, until_done: bool, dry_run
         raise
     finally:
         _warn(harvester, warned)
-    result = terminal.run(report, progress)
+    result = command_results.run(report, progress)
     hooks.succeeded(result.plain)
     show(result)
     show_next(_next(harvester, report), options.verbosity, began)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harvester.app import Harvester
-    from harvester.report.screen import Screen
+    from harvester.report.status_screen import Screen
 
 INTERVAL_SECONDS = 2.0
 
@@ -95,7 +95,7 @@ def status(
 
 def _screen(harvester: Harvester) -> Screen:
     """Return the screen, from a new snapshot of the ledger."""
-    from harvester.report.screen import REASONS, RUNS, Screen
+    from harvester.report.status_screen import REASONS, RUNS, Screen
 
     return Screen(harvester.overview(RUNS, reasons=REASONS), on_terminal(), harvester.config.ledger.name)
 

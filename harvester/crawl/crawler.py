@@ -18,8 +18,8 @@ from harvester.config import RunSettings
 from harvester.crawl.api_clock import ApiClock
 from harvester.crawl.backoff import Backoff
 from harvester.crawl.batch_source import BatchSource
-from harvester.crawl.concurrency import ConcurrencyController
-from harvester.crawl.evidence import MAX_FAILED_PROBES, PROBE, Call, Evidence, Faults, QuotaDoubt, Retry
+from harvester.crawl.concurrency_controller import ConcurrencyController
+from harvester.crawl.fault_attribution import MAX_FAILED_PROBES, PROBE, Attribution, Call, Faults, QuotaDoubt, Retry
 from harvester.crawl.limiter import Limiter
 from harvester.crawl.run_errors import all_refused, api_down, misconfigured
 from harvester.crawl.run_log import RunLog
@@ -103,7 +103,7 @@ class Crawler:
         self._closed_day: date | None = None
         self.denied_day: date | None = None  # the day that last had no units for a call
         self._doubt = QuotaDoubt()
-        self._evidence = Evidence(ledger, self._controller, run.max_attempts, run.patience_seconds, well_known_id)
+        self._attribution = Attribution(ledger, self._controller, run.max_attempts, run.patience_seconds, well_known_id)
         self._workers_left = 0
         self._one_probe = asyncio.Lock()
         self._good_waiters: list[asyncio.Event] = []
@@ -133,10 +133,10 @@ class Crawler:
         await self._limiter.pause_while(lambda: self._clock.seconds_to_another_day(day, margin))
 
     def begin_anew(self) -> None:
-        """Reset the backoff state and the evidence after a pause."""
+        """Reset the backoff state and what counts against batches after a pause."""
         self._controller.restart(self._clock.monotonic())
         self._doubt.forget()
-        self._evidence.forget()
+        self._attribution.forget()
 
     # --- one worker
 
@@ -147,12 +147,12 @@ class Crawler:
             while True:
                 if (retry := worker.retry) is not None:
                     await self._limiter.pause(retry.wait_seconds)
-                    await self._wait_for_evidence(retry)
+                    await self._wait_for_probe(retry)
                 async with self._turn_to_probe(retry), self._limiter.slot():
                     if self._closing.is_set():
                         return await self._leave(retry)
                     worker.retry = None
-                    if retry is not None and self._evidence.can_give_up(retry):
+                    if retry is not None and self._attribution.can_give_up(retry):
                         await self._give_up(retry.batch, retry.fault)
                         continue
                     batch = await self._next_batch(retry)
@@ -160,7 +160,7 @@ class Crawler:
                     if isinstance(batch, Ending):
                         return batch
                     if batch is not None:
-                        call = self._evidence.call(batch, retry, self._clock.monotonic())
+                        call = self._attribution.call(batch, retry, self._clock.monotonic())
                         worker.retry = await self._ask(call, worker)
         finally:
             self._workers_left -= 1
@@ -169,13 +169,13 @@ class Crawler:
 
     def _turn_to_probe(self, retry: Retry | None) -> AbstractAsyncContextManager[None]:
         """A lock for a retry that needs a probe. One probe at a time is enough: its answer serves all workers."""
-        needs_probe = retry is not None and retry.needs_probe and not self._evidence.is_api_known_up(retry)
+        needs_probe = retry is not None and retry.needs_probe and not self._attribution.is_api_known_up(retry)
         return self._one_probe if needs_probe else nullcontext()
 
-    async def _wait_for_evidence(self, retry: Retry) -> None:
+    async def _wait_for_probe(self, retry: Retry) -> None:
         """Wait for a good answer to another worker, which proves as much as a probe and costs nothing."""
         until = self._clock.monotonic() + EVIDENCE_SECONDS
-        while retry.needs_probe and self._workers_left > 1 and not self._evidence.is_api_known_up(retry):
+        while retry.needs_probe and self._workers_left > 1 and not self._attribution.is_api_known_up(retry):
             self._good_waiters.append(good := asyncio.Event())
             await self._limiter.pause(until - self._clock.monotonic(), good)
             if not good.is_set():
@@ -247,7 +247,7 @@ class Crawler:
     async def _fetch(self, call: Call) -> Outcome:
         batch = call.batch
         if call.probe:
-            return await self._api.fetch((await self._evidence.known_id(batch, self._clock.now()),))
+            return await self._api.fetch((await self._attribution.known_id(batch, self._clock.now()),))
         return await self._api.fetch(batch.ids, batch.listing.page_token if batch.listing else None)
 
     async def _on_good(self, call: Call, outcome: Outcome, worker: _Worker) -> Retry | None:
@@ -255,11 +255,11 @@ class Crawler:
         self._tell_waiters()
         if call.probe:
             outcome.done_with()
-            self._evidence.probed()
+            self._attribution.probed()
             self._report.wasted[PROBE] += 1
             answered = Outcome(Verdict.TRY_AGAIN, PROBE, outcome.http_status, "a known id was asked for, and answered")
             return Retry(call.batch, answered, 0.0, call.faults, probe_succeeded=True)
-        self._evidence.good(call.batch, outcome)
+        self._attribution.good(call.batch, outcome)
         worker.settling = asyncio.create_task(self._settle(call.batch, outcome))
         worker.settling.add_done_callback(lambda _: outcome.done_with())
         # The settlement begins before the worker's next claim, so that a worker never has two calls under way.
@@ -284,19 +284,19 @@ class Crawler:
         """Back off and retry; after the last attempt, find out whether the batch is bad or the API is down."""
         now, batch = self._clock.monotonic(), call.batch
         self._controller.fault(now, call.sent_at)
-        faults = self._evidence.count(call, now)
-        if not call.probe and self._evidence.is_at_fault(call, faults):
+        faults = self._attribution.count(call, now)
+        if not call.probe and self._attribution.is_at_fault(call, faults):
             await self._give_up(batch, fault)
             return None
-        exhausted = self._evidence.attempts_exhausted(batch, faults.number)
+        exhausted = self._attribution.attempts_exhausted(batch, faults.number)
         # With fewer batches than may be under way, no number of faults shows that every call has failed.
-        patience_exhausted = self._evidence.is_silent(now) and (self._controller.probing or exhausted or call.probe)
-        self._evidence.probes_failed += call.probe
-        if patience_exhausted and self._evidence.probes_exhausted:
+        patience_exhausted = self._attribution.is_silent(now) and (self._controller.probing or exhausted or call.probe)
+        self._attribution.probes_failed += call.probe
+        if patience_exhausted and self._attribution.probes_exhausted:
             await self._end_for_outage(batch, fault)
             return None
         wait = self._backoff.delay(batch.attempt, self._rng, fault.retry_after_seconds)
-        needs_probe = patience_exhausted or self._evidence.needs_probe(batch, faults.number)
+        needs_probe = patience_exhausted or self._attribution.needs_probe(batch, faults.number)
         return Retry(batch, fault, wait, faults, needs_probe)
 
     async def _give_up(self, batch: Batch, fault: Outcome) -> None:
@@ -316,10 +316,10 @@ class Crawler:
             return
         if how is GiveBack.FAIL:
             self._report.failed += 1
-            self._evidence.clear(batch)
+            self._attribution.clear(batch)
             return
         self._report.split += 1
-        self._evidence.split(batch)
+        self._attribution.split(batch)
         self._batches.requeue(batch, halves=2)
 
     async def _end_for_outage(self, batch: Batch, fault: Outcome) -> None:
@@ -330,10 +330,10 @@ class Crawler:
         """Slow down and retry; never close a day. Once patience is exhausted, a probe tells whether the API is down:
         where all ids are poison items, nothing else can succeed."""
         now, batch, faults = self._clock.monotonic(), call.batch, call.faults
-        if patience_exhausted := self._evidence.is_silent(now):
-            self._evidence.probes_failed += call.probe
+        if patience_exhausted := self._attribution.is_silent(now):
+            self._attribution.probes_failed += call.probe
             faults = faults if faults.since is not None else Faults(now)
-        if patience_exhausted and self._evidence.probes_exhausted:
+        if patience_exhausted and self._attribution.probes_exhausted:
             await self._end_for_outage(batch, fault)
             return None
         self._controller.pushed_back(now, call.sent_at, batch.attempt, fault.retry_after_seconds)
@@ -368,16 +368,16 @@ class Crawler:
     async def _on_refusal(self, call: Call, fault: Outcome) -> Retry | None:
         """Split a refused batch at once: the API works. A single id must be refused twice, with a success of another
         call in between. After very many refusals in a row, a probe tells whether the API refuses everything."""
-        batch, evidence = call.batch, self._evidence
-        evidence.refused_in_a_row += 1
-        evidence.probes_refused += call.probe
-        very_many = evidence.refused_in_a_row >= MAX_REFUSALS
-        if call.probe and (very_many or evidence.probes_refused >= MAX_FAILED_PROBES):
+        batch, attribution = call.batch, self._attribution
+        attribution.refused_in_a_row += 1
+        attribution.probes_refused += call.probe
+        very_many = attribution.refused_in_a_row >= MAX_REFUSALS
+        if call.probe and (very_many or attribution.probes_refused >= MAX_FAILED_PROBES):
             await self._release(batch, fault)
-            await self._fail(all_refused(fault, min(evidence.refused_in_a_row, MAX_REFUSALS), self._batches))
+            await self._fail(all_refused(fault, min(attribution.refused_in_a_row, MAX_REFUSALS), self._batches))
             return None
-        faults = evidence.count(call, self._clock.monotonic(), refused=True)
-        if evidence.is_refused(call, faults) and not very_many and not call.probe:
+        faults = attribution.count(call, self._clock.monotonic(), refused=True)
+        if attribution.is_refused(call, faults) and not very_many and not call.probe:
             await self._give_up(batch, fault)
             return None
         return Retry(batch, fault, 0.0, faults, needs_probe=True)

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from harvester.clock import Clock
-from harvester.crawl.concurrency import ConcurrencyController
+from harvester.crawl.concurrency_controller import ConcurrencyController
 
 MAX_SLEEP_SECONDS = 1800.0
 

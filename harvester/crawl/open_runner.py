@@ -18,9 +18,9 @@ from harvester.crawl.runner import Phase, Runner
 from harvester.crawl.stop import Stop
 from harvester.ledger.ledger import Ledger
 from harvester.model import ProcessIdentity
-from harvester.support.open_files import affordable
 from harvester.youtube import Api
 from harvester.youtube.client import client_for
+from harvester.youtube.connection_limit import affordable
 from harvester.youtube.endpoints import CHANNELS_LIST, PLAYLIST_ITEMS_LIST, Endpoint, budget_of
 
 if TYPE_CHECKING:

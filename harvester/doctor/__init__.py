@@ -4,7 +4,7 @@
     settings                config.toml, the key, the time zone, versions
     ledger                  the ledger, and the room on its disk
     source_and_destination  where the ids come from and where the export goes
-    network                 the API and its clock
+    api                     the API and its clock
 
 A check uses the code that a command would use later. No check changes the ledger or spends a unit, except the one call
 of --spend-unit. What a check needs is imported when it runs: with a broken time zone, half of harvester can't be
@@ -35,9 +35,9 @@ def examine(
     if spend_unit and not well:
         yield warning("call", "No call was made: there are problems.", "Fix them first.")
     elif spend_unit:
-        from harvester.doctor import network
+        from harvester.doctor import api
 
-        yield network.check_call(read_config())
+        yield api.check_call(read_config())
 
 
 def _findings(path: Path | None, read_config: Callable[[], Config], offline: bool) -> Iterator[Finding | None]:
@@ -68,7 +68,7 @@ def _of_the_crawl(config: Config, offline: bool) -> Iterator[Finding | None]:
     if offline:
         yield ledger.check_clock(overview)
     else:
-        from harvester.doctor import network
+        from harvester.doctor import api
 
-        yield network.check_proxy(config)
-        yield network.check_clock(config)
+        yield api.check_proxy(config)
+        yield api.check_clock(config)

@@ -11,8 +11,8 @@ from harvester.config import Config
 from harvester.doctor.finding import SET_THE_CLOCK, Finding, misconfigured, ok, problem, warning
 from harvester.errors import HarvesterError, LedgerUnavailable
 from harvester.ledger.open import check, postgres
-from harvester.ledger.sqlite.health import quick_look
-from harvester.report.results import Overview
+from harvester.ledger.sqlite.quick_check import quick_look
+from harvester.report.result_types import Overview
 from harvester.report.summary import OTHER_IDS, Summary
 from harvester.report.wording import size
 from harvester.support.sanitize import count, shown

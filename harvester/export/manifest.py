@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from harvester.ledger.load_records import LoadRecord, PartsAsked
+from harvester.ledger.records import LoadRecord, PartsAsked
 from harvester.model import EVERYTHING, Progress, Span, VideoState
 
 SUFFIX = ".manifest.json"

@@ -10,7 +10,7 @@ from harvester.export.counters import Counters
 from harvester.export.formats.registry import format_of
 from harvester.export.manifest import Part, last_position
 from harvester.export.storage.destination import DraftFile
-from harvester.export.storage.folder import Place
+from harvester.export.storage.parts_folder import Place
 from harvester.ledger.reader import LedgerReader
 from harvester.model import Span
 from harvester.support.progress import Advance, ProgressCallback

@@ -15,6 +15,7 @@ from harvester._version import __version__
 from harvester.config import ExportSettings
 from harvester.errors import ConfigError, ExportIncomplete
 from harvester.export.counters import Counters
+from harvester.export.cut_parts import Cutter, Reusable, made_with
 from harvester.export.datasette import metadata, metadata_at
 from harvester.export.formats.registry import Table, format_of
 from harvester.export.manifest import (
@@ -31,11 +32,10 @@ from harvester.export.manifest import (
     without_secrets,
 )
 from harvester.export.part_writer import PartMaker, PartOrder, counted, make_here
-from harvester.export.parts import Cutter, Reusable, made_with
 from harvester.export.storage.destination import Destination, ExistingFile, PublishedFile
-from harvester.export.storage.folder import Draft
 from harvester.export.storage.open import folder_at, target_at
 from harvester.export.storage.ownership import admit_file, refuse_open_database
+from harvester.export.storage.parts_folder import Draft
 from harvester.export.storage.s3_client import clients_kept
 from harvester.ledger.reader import LedgerReader
 from harvester.model import EVERYTHING, Progress, Span, VideoState

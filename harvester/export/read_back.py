@@ -93,7 +93,7 @@ def _of_parquet(file: BinaryIO) -> Iterator[str]:
 
 
 def _of_sqlite(file: BinaryIO) -> Iterator[str]:
-    from harvester.export.formats.sqlite.check import ids_in_database
+    from harvester.export.formats.sqlite.verify_database import ids_in_database
 
     return ids_in_database(file)
 

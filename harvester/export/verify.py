@@ -12,15 +12,15 @@ from pathlib import Path
 from harvester.config import ExportSettings, noun_of
 from harvester.errors import ConfigError, HarvesterError, LedgerDamaged, StorageUnavailable
 from harvester.export.counters import Counters
+from harvester.export.cut_parts import Cutter, made_with
 from harvester.export.formats.registry import Format, format_of
 from harvester.export.json_array_reader import Unreadable
 from harvester.export.manifest import SUFFIX, Manifest, Part, counts_of, from_json, is_part, sum_of
-from harvester.export.parts import Cutter, made_with
 from harvester.export.read_back import ids_in
 from harvester.export.storage.destination import Destination, Meter
-from harvester.export.storage.folder import Folder
 from harvester.export.storage.open import folder_at
 from harvester.export.storage.ownership import manifest_text
+from harvester.export.storage.parts_folder import Folder
 from harvester.export.storage.s3_client import clients_kept
 from harvester.ledger.reader import LedgerReader
 from harvester.model import EVERYTHING

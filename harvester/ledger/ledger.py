@@ -17,11 +17,12 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from harvester.errors import HarvesterError
 from harvester.ledger import queries, statistics_queries
-from harvester.ledger.connector import Connector
-from harvester.ledger.load_records import OldResponse
 from harvester.ledger.process_identity import is_alive
+from harvester.ledger.records import OldResponse
+from harvester.ledger.transaction_runner import TransactionRunner
 from harvester.ledger.transactions import claim as claiming
-from harvester.ledger.transactions import inserts, listings, quota_days, refresh, runs
+from harvester.ledger.transactions import listings, loads, quota_days, refresh, runs
+from harvester.ledger.transactions import prune as pruning
 from harvester.ledger.transactions import requeue as requeuing
 from harvester.ledger.transactions import settle as settling
 from harvester.ledger.transactions.transaction import Transaction
@@ -59,7 +60,7 @@ def _committed(
     """The method that runs this transaction. It takes the same arguments, and returns the result once it is on disk."""
 
     def method(self: Ledger, /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
-        return self._connector.run(transaction, *args, **kwargs)
+        return self._runner.run(transaction, *args, **kwargs)
 
     update_wrapper(method, transaction)
     return method
@@ -69,8 +70,8 @@ class Ledger:
     """Each method runs a function of `transactions` or a query. Each change is one transaction: it is on disk whole,
     or not at all."""
 
-    def __init__(self, connector: Connector, alive: Callable[[ProcessIdentity], bool] | None = None) -> None:
-        self._connector = connector
+    def __init__(self, runner: TransactionRunner, alive: Callable[[ProcessIdentity], bool] | None = None) -> None:
+        self._runner = runner
         self._alive = alive or is_alive
 
     async def __aenter__(self) -> Self:
@@ -81,24 +82,24 @@ class Ledger:
 
     async def open_run(self, process: ProcessIdentity, now: datetime, lease_until: datetime) -> int:
         """Record a run of this process, with a lease until `lease_until`. Returns its id."""
-        unclosed = self._connector.unclosed
+        unclosed = self._runner.unclosed
         for run_id, reason in list(unclosed.items()):
-            await self._connector.run(runs.close_run, run_id, now, reason)
+            await self._runner.run(runs.close_run, run_id, now, reason)
             del unclosed[run_id]
-        return await self._connector.run(runs.open_run, process, now, lease_until)
+        return await self._runner.run(runs.open_run, process, now, lease_until)
 
     def stop_waiting(self) -> None:
         """Stop waiting, from now on, for a server that is away or a lock of another process: methods raise instead."""
-        self._connector.stop_waiting()
+        self._runner.stop_waiting()
 
     async def close_run(self, run_id: int, now: datetime, reason: str) -> None:
         """End the run: abandon its open calls, and note in a few words why it ended."""
         try:
-            await self._connector.run(runs.close_run, run_id, now, reason)
+            await self._runner.run(runs.close_run, run_id, now, reason)
         except HarvesterError:
-            self._connector.unclosed[run_id] = reason
+            self._runner.unclosed[run_id] = reason
             raise
-        await self._connector.release_run_lock(run_id)
+        await self._runner.release_run_lock(run_id)
 
     async def recover(self, process: ProcessIdentity, now: datetime) -> int:
         """Take back the claims of dead runs: immediately where the process was on the host of `process`, after the
@@ -106,12 +107,12 @@ class Ledger:
 
         Their units stay spent. Returns how many calls were abandoned.
         """
-        return_seconds = self._connector.return_seconds
+        return_seconds = self._runner.return_seconds
         given = (process, now, self._alive, return_seconds)
-        abandoned, disconnected = await self._connector.run(runs.recover, *given)
+        abandoned, disconnected = await self._runner.run(runs.recover, *given)
         if disconnected:
             await asyncio.sleep(min(_RECONNECTION_SECONDS, return_seconds))
-            abandoned += (await self._connector.run(runs.recover, *given, disconnected))[0]
+            abandoned += (await self._runner.run(runs.recover, *given, disconnected))[0]
         return abandoned
 
     def claim(
@@ -122,7 +123,7 @@ class Ledger:
         Halves of split batches come first, then ids in load order. `among`: only ids at these positions. Returns
         the batch, of kind HARVEST, or why there is none; then nothing was changed.
         """
-        return self._connector.run_together(claiming.claim_all, claiming.Claim(run_id, budget, now, among))
+        return self._runner.run_together(claiming.claim_all, claiming.Claim(run_id, budget, now, among))
 
     def settle(self, batch: Batch, outcome: Outcome, now: datetime) -> Coroutine[Any, Any, bool]:
         """Store a good answer and settle its ids, as the batch's kind requires.
@@ -132,7 +133,7 @@ class Ledger:
         stored, or the ids of the page are added, with the token of the next; an answer that lists nothing fails the
         listing, for its reason. Returns False where the claim was lost meanwhile: then nothing is stored.
         """
-        return self._connector.run_together(_SETTLE[batch.kind], settling.Settlement(batch, outcome, now))
+        return self._runner.run_together(_SETTLE[batch.kind], settling.Settlement(batch, outcome, now))
 
     # --- each runs a transaction, and takes and promises what is said there
 
@@ -144,24 +145,24 @@ class Ledger:
     close_day = _committed(quota_days.close_day)
     reopen_day = _committed(quota_days.reopen_day)
     spend_elsewhere = _committed(quota_days.spend_elsewhere)
-    open_load = _committed(inserts.open_load)
-    close_load = _committed(inserts.close_load)
-    add = _committed(inserts.add)
-    remove = _committed(inserts.remove)
-    last_position = _committed(inserts.last_position)
+    open_load = _committed(loads.open_load)
+    close_load = _committed(loads.close_load)
+    add = _committed(loads.add)
+    remove = _committed(loads.remove)
+    last_position = _committed(loads.last_position)
     add_listings = _committed(listings.add)
     remove_listing = _committed(listings.remove)
     forget_channels = _committed(listings.forget_channels)
     requeue = _committed(requeuing.requeue)
-    prune = _committed(requeuing.prune)
-    prune_statistics = _committed(requeuing.prune_statistics)
+    prune = _committed(pruning.prune)
+    prune_statistics = _committed(pruning.prune_statistics)
 
     # --- queries
 
     async def has_listings(self, *states: ListingState) -> bool:
         """Return whether any listing is in one of the states, by default whether any is still to be read."""
         among = states or (ListingState.PENDING, ListingState.CLAIMED)
-        (rows,) = await self._connector.read(queries.listings_in(among))
+        (rows,) = await self._runner.read(queries.listings_in(among))
         return bool(rows)
 
     async def old_statistics(self, before: datetime) -> list[int]:
@@ -169,12 +170,12 @@ class Ledger:
 
         Without the newest of each stored response: they stay with it, because its own counts are older still.
         """
-        (rows,) = await self._connector.read(statistics_queries.old_statistics(before))
+        (rows,) = await self._runner.read(statistics_queries.old_statistics(before))
         return [row.id for row in rows]
 
     async def progress(self) -> Progress:
         """Return the counts by state, and the days of the default bucket."""
-        return queries.as_progress(*await self._connector.read(*queries.PROGRESS))
+        return queries.as_progress(*await self._runner.read(*queries.PROGRESS))
 
     async def old_responses(
         self,
@@ -189,24 +190,24 @@ class Ledger:
         `parts`: only those that asked for other parts, comma-separated. Of kind STATISTICS, those with videos whose
         newest statistics are older.
         """
-        (rows,) = await self._connector.read(queries.old_responses(before, after_call, limit, parts, kind))
+        (rows,) = await self._runner.read(queries.old_responses(before, after_call, limit, parts, kind))
         return [OldResponse(row.id, row.position_span) for row in rows]
 
     async def find(self, ids: Sequence[str]) -> dict[str, IdRecord]:
         """Return position, state and last call of those of the ids that are in the ledger."""
         found: dict[str, IdRecord] = {}
-        remaining = map(self._connector.as_written, ids)
+        remaining = map(self._runner.as_written, ids)
         while chunk := list(islice(remaining, queries.LOOKUP)):
-            (rows,) = await self._connector.read(queries.find(chunk))
+            (rows,) = await self._runner.read(queries.find(chunk))
             for video_id, position, state, call_id in rows:
-                found[self._connector.as_given(video_id)] = IdRecord(position, VideoState(state), call_id)
+                found[self._runner.as_given(video_id)] = IdRecord(position, VideoState(state), call_id)
         return found
 
     async def bodies(self, call_ids: Sequence[int]) -> dict[int, Body]:
         """Return the stored bodies of those calls that have one, by call."""
-        (rows,) = await self._connector.read(queries.bodies(call_ids))
+        (rows,) = await self._runner.read(queries.bodies(call_ids))
         return {row.call_id: queries.as_body(row) for row in rows}
 
     async def close(self) -> None:
         """Wait for what is under way, then close all connections."""
-        await self._connector.close()
+        await self._runner.close()

@@ -38,10 +38,10 @@ def open_ledger(url: str) -> Ledger:
 
     check(url)
     if (file := file_of(url)) is not None:
-        from harvester.ledger.sqlite.connector import SqliteConnector
+        from harvester.ledger.sqlite.transaction_runner import SqliteTransactionRunner
 
-        return Ledger(SqliteConnector(file))
-    return Ledger(postgres("connector", url).PostgresConnector(url))
+        return Ledger(SqliteTransactionRunner(file))
+    return Ledger(postgres("transaction_runner", url).PostgresTransactionRunner(url))
 
 
 def open_reader(url: str, snapshot: str | None = None) -> SqliteReader | PostgresReader:

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias, TypeVar
 from sqlalchemy import BigInteger, ColumnElement, Row, Select, and_, bindparam, cast, func, select
 from sqlalchemy.dialects import sqlite
 
-from harvester.ledger.load_records import Removal
+from harvester.ledger.records import Removal
 from harvester.ledger.schema import (
     calls,
     listings,

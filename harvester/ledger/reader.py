@@ -15,7 +15,7 @@ from typing import Any, Self
 from sqlalchemy import Connection, CursorResult, Engine
 
 from harvester.ledger import queries, statistics_queries
-from harvester.ledger.load_records import LoadRecord, PartsAsked, Removal
+from harvester.ledger.records import LoadRecord, PartsAsked, Removal
 from harvester.listing import ListingRecord
 from harvester.model import (
     EVERYTHING,

@@ -7,7 +7,7 @@ from typing import Any
 
 from harvester.report.listings import to_read
 from harvester.report.next_steps import SETTLED, steps
-from harvester.report.results import Overview
+from harvester.report.result_types import Overview
 from harvester.report.summary import Summary, as_json
 from harvester.support.sanitize import agree, count
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import accumulate
 
-from harvester.ledger.load_records import LoadRecord
+from harvester.ledger.records import LoadRecord
 from harvester.model import QuotaDay
 from harvester.quota import quota_day
 

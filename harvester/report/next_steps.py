@@ -9,7 +9,7 @@ from harvester.crawl.run_report import Ending, RunReport
 from harvester.listing import ListingRecord
 from harvester.model import RunRecord, VideoState
 from harvester.report.listings import name_of
-from harvester.report.results import Overview
+from harvester.report.result_types import Overview
 from harvester.report.summary import OTHER_IDS, Summary
 from harvester.report.wording import EMPTY, utc
 from harvester.support.sanitize import count, shown

@@ -18,7 +18,7 @@ from harvester._version import __version__
 from harvester.listing import ListingState
 from harvester.model import RunRecord
 from harvester.report.listings import Listings
-from harvester.report.results import History, Overview
+from harvester.report.result_types import History, Overview
 from harvester.report.summary import Summary
 from harvester.support.sanitize import shown
 

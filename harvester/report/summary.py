@@ -12,6 +12,7 @@ from harvester.config import QuotaSettings
 from harvester.errors import ConfigError
 from harvester.listing import REMOVED, ListingRecord
 from harvester.model import BATCH_SIZE, Progress, QuotaDay, VideoState
+from harvester.plan import days_to_finish
 from harvester.report.days import settled_a_day
 from harvester.report.hints import price_hint
 from harvester.report.listings import Listings
@@ -70,9 +71,7 @@ class Summary:
         days, today = self.progress.days, self.today
         calls_left_today = self.remaining // self.units_per_call
         self.days_run = sum(1 for day in days if day.calls)
-        self.days_left = quota.days_to_finish(
-            self.unsettled, calls_left_today=calls_left_today, calls_a_day=calls_a_day
-        )
+        self.days_left = days_to_finish(self.unsettled, calls_left_today=calls_left_today, calls_a_day=calls_a_day)
         # Today counts as a day left only while it has calls left.
         ahead = self.days_left - (1 if calls_left_today and self.days_left else 0)
         self.finishes_on = self.day + timedelta(days=ahead)

@@ -9,7 +9,7 @@ from datetime import timedelta
 from harvester.model import VideoState
 from harvester.report.days import PACE_DAYS, Course
 from harvester.report.next_steps import NO_VIDEOS, needs
-from harvester.report.results import Overview
+from harvester.report.result_types import Overview
 from harvester.report.summary import Summary
 from harvester.support.sanitize import count
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from harvester._version import __version__
 from harvester.errors import ConfigError
-from harvester.support.network import proxy_for, tls_context
+from harvester.support.proxy_and_tls import proxy_for, tls_context
 
 if TYPE_CHECKING:
     from harvester.config import NotifySettings

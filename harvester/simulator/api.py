@@ -12,7 +12,7 @@ from .content.ids import make_ids
 from .content.render import render_answer, render_list, render_statistics
 from .content.templates import PARTS
 from .content.videos import Content
-from .errors import ERRORS, unknown_part
+from .error_bodies import ERRORS, unknown_part
 from .faults import FAULT_NAMES, FaultLevel, FaultPlan, faulty
 from .listings import Listings, Refusal, page_of
 from .quota import QuotaBook, pacific_day

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 
 from .answers import Answer, half_text
 from .content.style import Style
-from .errors import ERRORS, HTML_TYPE, SIGN_IN_PAGE
+from .error_bodies import ERRORS, HTML_TYPE, SIGN_IN_PAGE
 
 FaultLevel = Literal["none", "mild", "hostile"]
 Poison = Literal["400_bad_request", "503"]

@@ -9,7 +9,7 @@ from typing import Any
 from .answers import Answer
 from .content.catalogue import Channel, Playlist, channel_named, channel_of_id, playlist_of_id
 from .content.videos import Content
-from .errors import ERRORS
+from .error_bodies import ERRORS
 
 CHANNELS_KIND, PAGE_KIND = "youtube#channelListResponse", "youtube#playlistItemListResponse"
 MAX_PAGE_SIZE = 50

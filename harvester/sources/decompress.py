@@ -1,8 +1,7 @@
-"""Decompress blocks of bytes, detected by their first bytes, and convert them to UTF-8."""
+"""Decompress blocks of bytes, detected by their first bytes."""
 
 from __future__ import annotations
 
-import codecs
 import re
 import zlib
 from collections.abc import Callable, Iterator
@@ -10,7 +9,7 @@ from functools import partial
 from itertools import chain
 from typing import Any
 
-from harvester.errors import ConfigError, SourceUnavailable
+from harvester.errors import SourceUnavailable
 from harvester.sources.source import Source
 from harvester.sources.wrong_files import refuse_packed
 
@@ -77,26 +76,3 @@ def _damaged(source: Source, how: str) -> SourceUnavailable:
         f"{source.shown} could not be read to its end: {how}.",
         next_step="Fetch or write the file again, then run harvester load again.",
     )
-
-
-def as_utf8(blocks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
-    """Convert a text to UTF-8, with U+FFFD for invalid bytes. Raises ConfigError for an unknown encoding."""
-    try:
-        b"a".decode(encoding, "replace")  # the decoder itself also accepts codecs such as base64
-        codecs.getincrementaldecoder(encoding)
-    except (LookupError, ValueError):
-        raise ConfigError(
-            f"There is no encoding {encoding!r}.",
-            next_step="Name one that Python knows: --encoding utf-16, latin-1, cp1252…",
-        ) from None
-    return _decoded(blocks, encoding)
-
-
-def _decoded(blocks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
-    try:
-        for text in codecs.iterdecode(blocks, encoding, "replace"):
-            yield text.encode(errors="replace")
-    except UnicodeError as error:  # some encodings can't replace invalid bytes
-        raise ConfigError(
-            f"The source is no text in {encoding!r}: {error}.", next_step="Name another encoding."
-        ) from error

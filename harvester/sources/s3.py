@@ -17,7 +17,7 @@ from botocore.parsers import ResponseParserError
 
 from harvester.errors import ConfigError, CredentialsError, HarvesterError, SourceUnavailable
 from harvester.sources.source import AGAIN, Source, opened, sentence
-from harvester.support.network import s3_certificates
+from harvester.support.proxy_and_tls import s3_certificates
 from harvester.support.s3_responses import (
     CHECK_ENDPOINT,
     SESSION_OVER,

@@ -14,7 +14,7 @@ from urllib.request import Request, urlopen
 
 from harvester.errors import ConfigError, CredentialsError, HarvesterError, SourceUnavailable
 from harvester.sources.source import AGAIN, Source, opened, sentence
-from harvester.support.network import TRUST_IT, proxy_for, tls_context
+from harvester.support.proxy_and_tls import TRUST_IT, proxy_for, tls_context
 
 SILENCE_SECONDS = 60
 _TUNNEL = re.compile(r"Tunnel connection failed: ([0-9]{3})")

@@ -7,6 +7,7 @@ import tarfile
 from collections.abc import Sequence
 
 from harvester.errors import ConfigError
+from harvester.sources.encoding import utf16_without_mark
 from harvester.sources.source import as_argument
 from harvester.sources.video_id import KNOWN_ID
 from harvester.support.sanitize import escaped
@@ -44,7 +45,6 @@ FOREIGN = {
     "a program": (re.compile(rb"\x7fELF|MZ[\x00-\xff]\x00|[\xce\xcf]\xfa\xed\xfe|\xca\xfe\xba\xbe"), ANOTHER),
 }
 TAR_BLOCK_BYTES = 512
-UTF16_SAMPLE_BYTES = 2048
 EXAMPLES = 3
 EXAMPLE_CHARACTERS = 40
 TEXTS_LOOKED_AT = 1000
@@ -69,7 +69,7 @@ def refuse_foreign(head: bytes, shown: str) -> None:
             raise ConfigError(f"{shown} is {name}, not a file of ids.", next_step=next_step.format(as_argument(shown)))
     if _is_tar(head):
         raise ConfigError(f"{shown} is a tar archive.", next_step=UNPACK)
-    if codec := _utf16_without_mark(head):
+    if codec := utf16_without_mark(head):
         raise ConfigError(
             f"{shown} is UTF-16 text without a byte order mark, not UTF-8.",
             next_step=f"{ENCODING} {codec}".format(as_argument(shown)),
@@ -82,15 +82,6 @@ def _is_tar(head: bytes) -> bool:
     except (tarfile.HeaderError, ValueError):
         return False
     return True
-
-
-def _utf16_without_mark(head: bytes) -> str | None:
-    sample = head[:UTF16_SAMPLE_BYTES]
-    first, second = sample[::2], sample[1::2]
-    for codec, zeros, others in (("utf-16-le", second, first), ("utf-16-be", first, second)):
-        if len(zeros) > 10 and 10 * zeros.count(0) > 9 * len(zeros) and 10 * others.count(0) < len(others):
-            return codec
-    return None
 
 
 def without_ids(shown: str, what: str, texts: Sequence[str], next_step: str) -> ConfigError:

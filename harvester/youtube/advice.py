@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harvester.model import Outcome, Verdict
-from harvester.support.network import TRUST_IT
+from harvester.support.proxy_and_tls import TRUST_IT
 
 _CREDENTIALS = "https://console.cloud.google.com/apis/credentials"
 _LIBRARY = "https://console.cloud.google.com/apis/library/youtube.googleapis.com"

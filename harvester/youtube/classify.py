@@ -16,7 +16,7 @@ from harvester.model import Answer, Outcome, Verdict
 from harvester.support.gzip_body import BodyError
 from harvester.youtube.endpoints import CHANNELS_LIST, PLAYLIST_ITEMS_LIST, VIDEOS_LIST, Endpoint
 from harvester.youtube.error_body import ApiError, read_error
-from harvester.youtube.listed import read_channel, read_page
+from harvester.youtube.listing_answers import read_channel, read_page
 from harvester.youtube.validate import is_html, read_good
 
 MAX_RETRY_AFTER_SECONDS = 900.0

@@ -17,7 +17,7 @@ from harvester.clock import Clock
 from harvester.config import RunSettings, YouTubeSettings
 from harvester.model import Answer, Outcome, Verdict
 from harvester.support.batching_thread import BatchingThread, Done
-from harvester.support.network import Proxy, proxy_for, tls_context
+from harvester.support.proxy_and_tls import Proxy, proxy_for, tls_context
 from harvester.support.secret import Secret
 from harvester.youtube.classify import classify, date_of
 from harvester.youtube.endpoints import VIDEOS_LIST, Endpoint

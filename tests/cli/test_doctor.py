@@ -21,7 +21,7 @@ from children import ForkedSimulator, Program, Simulate
 from command_line import CommandLine
 
 from harvester.ledger.schema import metadata
-from harvester.ledger.sqlite.health import quick_look
+from harvester.ledger.sqlite.quick_check import quick_look
 from harvester.simulator import SimulatorProcess, SimulatorSettings, make_ids
 
 KEY = "AIza" + "secret-and-shown-nowhere-at-all"[:27] + "0123-_xY"

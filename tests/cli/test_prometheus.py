@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from test_exit_codes import assert_says
 
 from harvester.ledger.ledger import Ledger
-from harvester.ledger.sqlite.connector import SqliteConnector
+from harvester.ledger.sqlite.transaction_runner import SqliteTransactionRunner
 from harvester.quota import quota_day
 from harvester.support.atomic_write import replace_file
 
@@ -70,7 +70,7 @@ def test_a_day_that_the_api_closed(cli: CommandLine, api: Api) -> None:
 
     async def close_the_day() -> None:
         now = datetime.now(UTC)
-        async with Ledger(SqliteConnector(cli.folder / "harvest.db")) as ledger:
+        async with Ledger(SqliteTransactionRunner(cli.folder / "harvest.db")) as ledger:
             await ledger.close_day(quota_day(now), now)
 
     asyncio.run(close_the_day())

@@ -11,10 +11,10 @@ from datetime import datetime, timedelta, tzinfo
 
 from harvester import clock
 from harvester.cli import main
-from harvester.ledger.postgres import connection, connector
+from harvester.ledger.postgres import connection, transaction_runner
 
 
-class UpForLong(connector.PostgresConnector):
+class UpForLong(transaction_runner.PostgresTransactionRunner):
     def __init__(self, url: str) -> None:
         super().__init__(url)
         # In the minute after a server's start, a connection that is missing tells nothing.
@@ -34,5 +34,5 @@ if __name__ == "__main__":
     ItsClock.ahead = timedelta(days=int(sys.argv.pop(1)))
     clock.datetime = connection.datetime = ItsClock  # type: ignore[misc]
     socket.gethostname = lambda: host
-    connector.PostgresConnector = UpForLong  # type: ignore[misc]
+    transaction_runner.PostgresTransactionRunner = UpForLong  # type: ignore[misc]
     main(prog_name="harvester")

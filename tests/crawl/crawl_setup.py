@@ -14,16 +14,16 @@ from waiting import until
 from harvester.clock import Clock
 from harvester.config import QuotaSettings, RunSettings, YouTubeSettings
 from harvester.crawl.batch_source import BatchSource
-from harvester.crawl.evidence import PROBE
+from harvester.crawl.fault_attribution import PROBE
 from harvester.crawl.open_runner import listing_phases
 from harvester.crawl.run_report import RunReport
 from harvester.crawl.runner import Runner
 from harvester.crawl.stop import Stop
 from harvester.ledger.ledger import Ledger
 from harvester.ledger.process_identity import this_process
-from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.sqlite.migrate import prepare
 from harvester.ledger.sqlite.reader import SqliteReader
+from harvester.ledger.sqlite.transaction_runner import SqliteTransactionRunner
 from harvester.listing import ListingKind, ListingRecord, Target
 from harvester.model import Outcome, Progress, Verdict, VideoState
 from harvester.rehearsal import ScaledClock
@@ -144,13 +144,13 @@ class CrawlSetup:
 
     async def load(self) -> None:
         prepare(self.path)
-        async with Ledger(SqliteConnector(self.path)) as ledger:
+        async with Ledger(SqliteTransactionRunner(self.path)) as ledger:
             await ledger.add(self.ids, (), 0)
 
     async def discover(self, *names: str, again: bool = False) -> None:
         """Add these channels and playlists."""
         kinds = (ListingKind.CHANNEL if name.startswith(("@", "UC")) else ListingKind.PLAYLIST for name in names)
-        async with Ledger(SqliteConnector(self.path)) as ledger:
+        async with Ledger(SqliteTransactionRunner(self.path)) as ledger:
             await ledger.add_listings(list(map(Target, kinds, names)), self.clock.now(), again=again)
 
     async def run(
@@ -168,7 +168,7 @@ class CrawlSetup:
             return Watched(client, self.clock, self.calls, self.broken, self.retry_after_seconds)
 
         async with (
-            Ledger(SqliteConnector(self.path)) as ledger,
+            Ledger(SqliteTransactionRunner(self.path)) as ledger,
             watched(VIDEOS_LIST) as api,
             listing_phases(ledger, watched, quota) as listings,
         ):

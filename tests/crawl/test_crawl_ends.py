@@ -15,7 +15,7 @@ from test_crawl_faults import KEY_FAULTS
 from waiting import until
 
 from harvester.config import RunSettings
-from harvester.crawl.evidence import MAX_FAILED_PROBES
+from harvester.crawl.fault_attribution import MAX_FAILED_PROBES
 from harvester.crawl.run_report import Ending
 from harvester.crawl.stop import Stop
 from harvester.errors import ApiUnavailable, ConfigError, CredentialsError

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from crawl_setup import CrawlSetup, SetUp, stopped_after
 
-from harvester.crawl.evidence import PROBE
+from harvester.crawl.fault_attribution import PROBE
 from harvester.crawl.run_report import Ending
 from harvester.crawl.stop import Stop
 from harvester.errors import ApiUnavailable, CredentialsError

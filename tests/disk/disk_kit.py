@@ -20,9 +20,9 @@ from forks import run, start
 from waiting import LIMIT_SECONDS
 
 from harvester.ledger.ledger import Ledger
-from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.sqlite.migrate import prepare
 from harvester.ledger.sqlite.reader import SqliteReader
+from harvester.ledger.sqlite.transaction_runner import SqliteTransactionRunner
 
 FULL_AT = Path(__file__).with_name("full_at.py")
 
@@ -124,7 +124,7 @@ def load(folder: Path, ids: Iterable[str]) -> None:
     prepare(folder / "harvest.db")
 
     async def add() -> None:
-        async with Ledger(SqliteConnector(folder / "harvest.db")) as ledger:
+        async with Ledger(SqliteTransactionRunner(folder / "harvest.db")) as ledger:
             await ledger.add(list(ids), [], 0)
 
     asyncio.run(add())

@@ -19,7 +19,7 @@ from waiting import wait_until
 from harvester.config import ExportSettings
 from harvester.errors import ConfigError, HarvesterError, Overtaken, StorageUnavailable
 from harvester.export import check_published, export, verify
-from harvester.export.storage import local, local_draft, local_folder
+from harvester.export.storage import local, local_draft, local_parts_folder
 from harvester.export.storage.local_draft import alone_in
 from harvester.model import EVERYTHING, Span, StoredResponse
 from harvester.support.atomic_write import replace_file
@@ -101,7 +101,7 @@ class TestTwoAtOnce:
                 waits.set()
             return ours
 
-        first = {"songs.json": local, "songs": local_folder}[name]
+        first = {"songs.json": local, "songs": local_parts_folder}[name]
         put = first.replace_manifest
 
         def slowly(*arguments: Any) -> None:

@@ -155,7 +155,7 @@ class TestWhatIsWritten:
         first, _ = go(ledger, tmp_path / "songs")
         _, made = go(ledger, tmp_path / "songs", say={"max_part_bytes": 99_000})
         assert len(made) == len(first.parts or ())
-        monkeypatch.setattr("harvester.export.parts.tools", lambda: (("harvester", "0.0"),))
+        monkeypatch.setattr("harvester.export.cut_parts.tools", lambda: (("harvester", "0.0"),))
         manifest, made = go(ledger, tmp_path / "songs")
         assert len(made) == len(manifest.parts or ())
         assert manifest.made_with == "harvester 0.0"
@@ -299,7 +299,7 @@ class TestReaders:
                 os.rmdir(path, dir_fd=dir_fd)
             return open_folder(path, dir_fd)
 
-        monkeypatch.setattr("harvester.export.storage.local_folder.open_folder", open_late)
+        monkeypatch.setattr("harvester.export.storage.local_parts_folder.open_folder", open_late)
         go(days[0], tmp_path / "songs")
         assert len(cleared) == 1
         go(days[0], tmp_path / "whole")

@@ -271,7 +271,8 @@ class TestRefusals:
         folder.mkdir()
         monkeypatch.setenv("SQLITE_TMPDIR", str(folder))
         monkeypatch.setattr(
-            "harvester.export.formats.sqlite.file._PRAGMAS", "PRAGMA journal_mode=OFF; PRAGMA max_page_count=9;"
+            "harvester.export.formats.sqlite.write_database._PRAGMAS",
+            "PRAGMA journal_mode=OFF; PRAGMA max_page_count=9;",
         )
         yield folder
         assert list(folder.iterdir()) == []

@@ -36,7 +36,7 @@ from virtual_time import VirtualClock, VirtualLoop
 
 from harvester import quota
 from harvester.config import QuotaSettings, RunSettings
-from harvester.crawl.evidence import PROBE
+from harvester.crawl.fault_attribution import PROBE
 from harvester.crawl.run_report import Ending, RunReport
 from harvester.crawl.runner import Runner
 from harvester.errors import HarvesterError

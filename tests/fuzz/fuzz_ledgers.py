@@ -19,11 +19,11 @@ from sqlalchemy import Connection, Engine
 
 from harvester.ledger import queries as ledger_queries
 from harvester.ledger.ledger import Ledger
-from harvester.ledger.postgres.connector import PostgresConnector
+from harvester.ledger.postgres.transaction_runner import PostgresTransactionRunner
 from harvester.ledger.sqlite.connection import reading_engine, writing_engine
-from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.sqlite.migrate import prepare
 from harvester.ledger.sqlite.reader import SqliteReader, _footprint
+from harvester.ledger.sqlite.transaction_runner import SqliteTransactionRunner
 from harvester.model import ProcessIdentity
 from harvester.support.batching_thread import Done
 
@@ -96,7 +96,7 @@ class InlineThread:
                 waiting.set_result(one.result)
 
 
-class InlineSqliteConnector(SqliteConnector):
+class InlineSqliteRunner(SqliteTransactionRunner):
     def __init__(self, database: SqliteDatabase, death: Death) -> None:
         self._path = database.path
         self._engine = database.writing
@@ -129,7 +129,7 @@ class KeptEngineReader(SqliteReader):
         self._db.begin()
 
 
-class InlinePostgresConnector(PostgresConnector):
+class InlinePostgresRunner(PostgresTransactionRunner):
     def __init__(self, url: str, death: Death) -> None:
         super().__init__(url)
         self._batching_thread._thread.shutdown()
@@ -143,9 +143,9 @@ class InlinePostgresConnector(PostgresConnector):
 
 
 class InlineLedger(Ledger):
-    def __init__(self, connector: InlineSqliteConnector | InlinePostgresConnector, alive: Alive) -> None:
-        super().__init__(connector, alive)
-        self.hang_up = connector.hang_up
+    def __init__(self, runner: InlineSqliteRunner | InlinePostgresRunner, alive: Alive) -> None:
+        super().__init__(runner, alive)
+        self.hang_up = runner.hang_up
 
 
 class SqliteDatabase:
@@ -178,7 +178,7 @@ class SqliteDatabase:
         return self._reader
 
     def ledger(self, alive: Alive, death: Death) -> InlineLedger:
-        return InlineLedger(InlineSqliteConnector(self, death), alive)
+        return InlineLedger(InlineSqliteRunner(self, death), alive)
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         driver: Any = self.connection().connection.driver_connection
@@ -212,7 +212,7 @@ class PostgresDatabase:
         self._server.make_empty(self._db)
 
     def ledger(self, alive: Alive, death: Death) -> InlineLedger:
-        return InlineLedger(InlinePostgresConnector(self.url, death), alive)
+        return InlineLedger(InlinePostgresRunner(self.url, death), alive)
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         return self._db.execute(query.encode()).fetchall()

@@ -15,9 +15,9 @@ from typing import Any, Protocol
 
 from harvester.ledger.ledger import Ledger
 from harvester.ledger.reader import LedgerReader
-from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.sqlite.migrate import prepare
 from harvester.ledger.sqlite.reader import SqliteReader
+from harvester.ledger.sqlite.transaction_runner import SqliteTransactionRunner
 from harvester.model import Batch, Body, Budget, Outcome, ProcessIdentity, Verdict, VideoState
 from harvester.youtube.endpoints import VIDEOS_BATCH_GET_STATS
 
@@ -59,7 +59,7 @@ class SqliteDatabase:
         prepare(self.path)
 
     def ledger(self, alive: Alive) -> Ledger:
-        return Ledger(SqliteConnector(self.path), alive)
+        return Ledger(SqliteTransactionRunner(self.path), alive)
 
     def reader(self) -> SqliteReader:
         return SqliteReader(self.path)
@@ -145,7 +145,7 @@ def read(path: Path) -> None:
 
 def write(path: Path) -> None:
     async def go() -> None:
-        async with Ledger(SqliteConnector(path)) as ledger:
+        async with Ledger(SqliteTransactionRunner(path)) as ledger:
             await ledger.add(video_ids(1), [], 0)
 
     asyncio.run(go())

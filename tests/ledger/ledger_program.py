@@ -24,7 +24,7 @@ from harvester.ledger.process_identity import this_process
 from harvester.ledger.sqlite.migrate import check, prepare
 from harvester.loader import load
 from harvester.model import Batch, GiveBack
-from harvester.sources.sort_ids import IdChunk
+from harvester.sources.classify_ids import IdChunk
 
 CHUNK = 400
 LOADED = 20_000

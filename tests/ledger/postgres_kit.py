@@ -11,9 +11,9 @@ from ledger_kit import DATABASES, Alive, Dump
 from postgres_server import the_server
 
 from harvester.ledger.ledger import Ledger
-from harvester.ledger.postgres.connector import PostgresConnector
 from harvester.ledger.postgres.reader import PostgresReader
 from harvester.ledger.postgres.transaction import unescaped
+from harvester.ledger.postgres.transaction_runner import PostgresTransactionRunner
 from harvester.ledger.schema import metadata
 
 
@@ -23,7 +23,7 @@ class PostgresDatabase:
         self._spoiled = False
 
     def ledger(self, alive: Alive) -> Ledger:
-        return Ledger(PostgresConnector(self.url), alive)
+        return Ledger(PostgresTransactionRunner(self.url), alive)
 
     def reader(self) -> PostgresReader:
         return PostgresReader(self.url)

@@ -10,7 +10,7 @@ import pytest
 from ledger_kit import NOW, SqliteDatabase, a_batch, a_run, good, video_ids
 from waiting import until
 
-from harvester.ledger.sqlite import connector
+from harvester.ledger.sqlite import transaction_runner
 from harvester.ledger.sqlite.connection import checkpoint
 
 
@@ -24,7 +24,7 @@ def settled_in_file_alone(path: Path) -> int:
 async def test_what_was_committed_is_in_the_file_before_the_ledger_is_closed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connector, "CHECKPOINT_JOBS", 5)
+    monkeypatch.setattr(transaction_runner, "CHECKPOINT_JOBS", 5)
     database = SqliteDatabase(tmp_path)
     ledger = database.ledger(lambda _: True)
     await ledger.add(video_ids(500), [], 0)

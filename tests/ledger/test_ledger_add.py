@@ -11,11 +11,11 @@ from ledger_kit import NOW, Database, a_batch, counts, good, states, video_ids
 
 from harvester.errors import SourceUnavailable
 from harvester.ledger.ledger import Ledger
-from harvester.ledger.load_records import Loaded
 from harvester.ledger.reader import LedgerReader
+from harvester.ledger.records import Loaded
 from harvester.loader import load
 from harvester.model import Addition, VideoState
-from harvester.sources.sort_ids import IdChunk, is_video_id
+from harvester.sources.classify_ids import IdChunk, is_video_id
 
 
 def chunks_of(ids: Sequence[str], size: int = 40) -> list[IdChunk]:

@@ -17,9 +17,9 @@ from ledger_kit import NOW, SqliteDatabase, a_batch, a_run, good, read, video_id
 from harvester.errors import HarvesterError, LedgerDamaged, LedgerUnavailable, LedgerUnusable
 from harvester.ledger.ledger import Ledger
 from harvester.ledger.sqlite import connection as sqlite_connection
-from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.sqlite.migrate import check, prepare
 from harvester.ledger.sqlite.reader import SqliteReader
+from harvester.ledger.sqlite.transaction_runner import SqliteTransactionRunner
 
 PROGRAM = Path(__file__).with_name("ledger_program.py")
 
@@ -187,7 +187,7 @@ def test_writing_to_a_damaged_file_is_refused(filled: SqliteDatabase) -> None:
 
     def add_what_is_known(path: Path) -> None:
         async def go() -> None:
-            async with Ledger(SqliteConnector(path)) as ledger:
+            async with Ledger(SqliteTransactionRunner(path)) as ledger:
                 await ledger.add(video_ids(6000), [], 6000)
 
         asyncio.run(go())
@@ -293,7 +293,7 @@ def test_the_ledger_is_its_owners_alone(tmp_path: Path) -> None:
         prepare(path)
 
         async def modes() -> dict[str, int]:
-            async with Ledger(SqliteConnector(path)) as ledger:
+            async with Ledger(SqliteTransactionRunner(path)) as ledger:
                 await ledger.add(video_ids(10), [], 0)
                 return {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
 

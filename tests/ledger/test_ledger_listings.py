@@ -24,8 +24,8 @@ from ledger_kit import (
 from ledger_kit import good as good_videos
 
 from harvester.ledger.ledger import Ledger
-from harvester.ledger.load_records import Removal
 from harvester.ledger.reader import LedgerReader
+from harvester.ledger.records import Removal
 from harvester.listing import (
     INVALID_PAGE_TOKEN,
     MAX_ITEMS,

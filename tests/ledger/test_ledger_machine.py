@@ -26,7 +26,7 @@ from hypothesis.stateful import (
 from ledger_kit import DATABASES, DAY, LEASE, NOW, Dump, a_fault, a_process, good, video_ids
 from ledger_model import Day, Model
 
-from harvester.ledger.load_records import Removal
+from harvester.ledger.records import Removal
 from harvester.ledger.sqlite import connection
 from harvester.listing import ListingKind, Page, Target
 from harvester.model import Batch, Budget, Denied, GiveBack, Outcome, ProcessIdentity, Span, Verdict, VideoState

@@ -7,7 +7,7 @@ from datetime import timedelta
 from ledger_kit import DAY, NOW, PRICE, Database, a_batch, a_fault, a_run, good, video_ids
 
 from harvester.ledger.ledger import Ledger
-from harvester.ledger.load_records import PartsAsked
+from harvester.ledger.records import PartsAsked
 from harvester.model import Batch, Budget, Stored
 
 OLD = Budget(DAY, 1_000_000, PRICE, "snippet")

@@ -26,8 +26,8 @@ from sqlalchemy import event
 
 from harvester.ledger.ledger import Ledger
 from harvester.ledger.reader import LedgerReader
-from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.sqlite.reader import SqliteReader
+from harvester.ledger.sqlite.transaction_runner import SqliteTransactionRunner
 from harvester.model import EVERYTHING, GiveBack, IdRecord, Progress, RunCalls, Span, VideoState
 
 
@@ -81,12 +81,12 @@ async def test_progress_is_one_snapshot(ledger: Ledger, run: int, database: Data
     """The states and the days are read one after the other; what is committed between them is not seen."""
     await settled(ledger, run, 120)
     assert isinstance(ledger, Ledger)
-    connector = ledger._connector
-    if not isinstance(connector, SqliteConnector):
+    runner = ledger._runner
+    if not isinstance(runner, SqliteTransactionRunner):
         pytest.skip("looks between two statements of this database's")
     before = await ledger.progress()
 
-    @event.listens_for(connector._reader.sync_engine, "after_cursor_execute")
+    @event.listens_for(runner._reader.sync_engine, "after_cursor_execute")
     def write(_connection: object, _cursor: object, statement: str, *_: object) -> None:
         if "video_states" in statement:
             database.damage("UPDATE quota_days SET calls = calls + 1")

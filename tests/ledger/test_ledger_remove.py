@@ -22,7 +22,7 @@ from ledger_kit import (
 from harvester.config import isolated_config
 from harvester.errors import ConfigError
 from harvester.ledger.ledger import Ledger
-from harvester.ledger.load_records import Removal
+from harvester.ledger.records import Removal
 from harvester.maintenance import REMOVED_POSITIONS as POSITIONS
 from harvester.maintenance import removable, remove
 from harvester.model import EVERYTHING, Batch, Denied, GiveBack, Span, VideoState

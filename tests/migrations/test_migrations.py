@@ -27,9 +27,9 @@ from harvester.ledger.ledger import Ledger
 from harvester.ledger.process_identity import this_process
 from harvester.ledger.schema import metadata
 from harvester.ledger.sqlite import migrate
-from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.sqlite.migrate import REVISION, check, migrations_folder, prepare
 from harvester.ledger.sqlite.reader import SqliteReader
+from harvester.ledger.sqlite.transaction_runner import SqliteTransactionRunner
 from harvester.model import Batch, Budget, VideoState
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
@@ -64,7 +64,7 @@ def fill(path: Path) -> None:
     """Ids, a run, and a call under way."""
 
     async def go() -> None:
-        async with Ledger(SqliteConnector(path)) as ledger:
+        async with Ledger(SqliteTransactionRunner(path)) as ledger:
             await ledger.add([f"{number:010}A" for number in range(120)], [], 0)
             run = await ledger.open_run(this_process(), NOW, NOW)
             assert isinstance(await ledger.claim(run, Budget(date(2026, 11, 23), 100, 11), NOW), Batch)

@@ -24,9 +24,9 @@ from postgres_server import PostgresServer
 from waiting import LIMIT_SECONDS, wait_until
 
 from harvester.ledger.ledger import Ledger
-from harvester.ledger.postgres import connector
-from harvester.ledger.postgres.connector import PostgresConnector
+from harvester.ledger.postgres import transaction_runner
 from harvester.ledger.postgres.reader import PostgresReader
+from harvester.ledger.postgres.transaction_runner import PostgresTransactionRunner
 from harvester.model import Batch, Body, Budget, GiveBack, Outcome, ProcessIdentity, Verdict
 
 BREAKS = int(os.environ.get("HARVESTER_TEST_BREAKS", "0"))
@@ -132,16 +132,18 @@ async def test_each_transaction_happens_once_whenever_its_connection_breaks(
     rng = random.Random(seed)
     breaker = way(server, url, rng)
     times = BREAKS or FEW[way]
-    connect, doubts = connector.connect_for_writing, Counter[bool]()
-    async with Ledger(PostgresConnector(url)) as loading:
+    connect, doubts = transaction_runner.connect_for_writing, Counter[bool]()
+    async with Ledger(PostgresTransactionRunner(url)) as loading:
         await loading.add([f"{number:010}A" for number in range(2000 + 200 * times)], (), 0)
-    async with Ledger(PostgresConnector(breaker.url)) as ledger:
+    async with Ledger(PostgresTransactionRunner(breaker.url)) as ledger:
         crawl = Crawler(ledger, rng)
         breaking = Breaking(crawl, breaker, times, rng)
-        monkeypatch.setattr(connector, "connect_for_writing", lambda at: AtCommits(connect(at), breaking.before_commit))
-        ledger._connector._db = AtCommits(ledger._connector._db, breaking.before_commit)  # type: ignore[assignment]
-        was_committed = ledger._connector._was_committed
-        monkeypatch.setattr(ledger._connector, "_was_committed", lambda: counted(doubts, was_committed()))
+        monkeypatch.setattr(
+            transaction_runner, "connect_for_writing", lambda at: AtCommits(connect(at), breaking.before_commit)
+        )
+        ledger._runner._db = AtCommits(ledger._runner._db, breaking.before_commit)  # type: ignore[assignment]
+        was_committed = ledger._runner._was_committed
+        monkeypatch.setattr(ledger._runner, "_was_committed", lambda: counted(doubts, was_committed()))
         try:
             await asyncio.gather(*(crawl.lane() for _ in range(LANES)), asyncio.to_thread(breaking.run))
         finally:

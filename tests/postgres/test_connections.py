@@ -18,10 +18,10 @@ from waiting import LIMIT_SECONDS, until
 
 from harvester.errors import LedgerUnavailable
 from harvester.ledger.ledger import Ledger
-from harvester.ledger.postgres import connection, connector
-from harvester.ledger.postgres.connector import PostgresConnector
+from harvester.ledger.postgres import connection, transaction_runner
 from harvester.ledger.postgres.migrate import prepare
 from harvester.ledger.postgres.reader import PostgresReader
+from harvester.ledger.postgres.transaction_runner import PostgresTransactionRunner
 from harvester.model import Batch, Body, Budget, Denied, Outcome, ProcessIdentity, Verdict, VideoState
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
@@ -33,7 +33,7 @@ THERE = ProcessIdentity("elsewhere", "boot", 1, "100")
 
 @pytest.fixture
 async def ledger(url: str) -> AsyncIterator[Ledger]:
-    async with Ledger(PostgresConnector(url, return_seconds=0), lambda _: True) as opened:
+    async with Ledger(PostgresTransactionRunner(url, return_seconds=0), lambda _: True) as opened:
         await opened.add(IDS, (), 0)
         yield opened
 
@@ -107,9 +107,9 @@ async def test_a_commit_whose_answer_is_lost_happens_once(
         server.start()
         await ledger.last_position()
     run, batch = await a_batch(ledger)
-    ledger._connector._db = Cut(ledger._connector._db, committed=committed)  # type: ignore[assignment]
+    ledger._runner._db = Cut(ledger._runner._db, committed=committed)  # type: ignore[assignment]
     assert await ledger.settle(batch, good(batch), NOW)
-    ledger._connector._db = Cut(ledger._connector._db, committed=committed)  # type: ignore[assignment]
+    ledger._runner._db = Cut(ledger._runner._db, committed=committed)  # type: ignore[assignment]
     second = await ledger.claim(run, BUDGET, NOW)
     assert isinstance(second, Batch)
     assert second.positions[0] == 51
@@ -152,9 +152,9 @@ class CutLater(Cut):
 async def test_a_run_whose_first_commits_lost_their_answer_holds_its_lock(
     ledger: Ledger, url: str, commits: int
 ) -> None:
-    ledger._connector._db = CutLater(ledger._connector._db, commits)  # type: ignore[assignment]
+    ledger._runner._db = CutLater(ledger._runner._db, commits)  # type: ignore[assignment]
     _, batch = await a_batch(ledger, THERE)
-    async with Ledger(PostgresConnector(url, return_seconds=0), lambda _: True) as other:
+    async with Ledger(PostgresTransactionRunner(url, return_seconds=0), lambda _: True) as other:
         assert await other.recover(ME, NOW) == 0
     assert await ledger.settle(batch, good(batch), NOW)
     with psycopg.connect(url) as db:
@@ -178,10 +178,10 @@ class Stopping(CutLater):
 async def test_where_it_stays_unknown_whether_a_group_was_committed_none_of_it_is_done_again(
     ledger: Ledger, url: str, server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connection = connector.connect_for_writing
+    connection = transaction_runner.connect_for_writing
 
     def connect_too_early(url: str) -> psycopg.Connection:
-        monkeypatch.setattr(connector, "connect_for_writing", connection)
+        monkeypatch.setattr(transaction_runner, "connect_for_writing", connection)
         try:
             return connection(url)
         finally:
@@ -189,12 +189,12 @@ async def test_where_it_stays_unknown_whether_a_group_was_committed_none_of_it_i
 
     run = await ledger.open_run(ME, NOW, NOW + timedelta(minutes=5))
     begun, all_wait = threading.Event(), threading.Event()
-    first = asyncio.create_task(ledger._connector.run(lambda _: (begun.set(), all_wait.wait(LIMIT_SECONDS))))
+    first = asyncio.create_task(ledger._runner.run(lambda _: (begun.set(), all_wait.wait(LIMIT_SECONDS))))
     assert await asyncio.to_thread(begun.wait, LIMIT_SECONDS)
     claims = [asyncio.create_task(ledger.claim(run, BUDGET, NOW)) for _ in range(3)]
     await asyncio.sleep(0)  # so that they are asked for
-    ledger._connector._db = Stopping(ledger._connector._db, 1, server)  # type: ignore[assignment]
-    monkeypatch.setattr(connector, "connect_for_writing", connect_too_early)
+    ledger._runner._db = Stopping(ledger._runner._db, 1, server)  # type: ignore[assignment]
+    monkeypatch.setattr(transaction_runner, "connect_for_writing", connect_too_early)
     all_wait.set()
     await first
     for claim in claims:
@@ -214,11 +214,11 @@ async def test_a_writers_token_is_deleted_at_its_end_and_after_a_month_by_a_late
         month_ago = (datetime.now(UTC) - timedelta(days=31)).isoformat()
         for writer_id, at in (("old", month_ago), ("new", datetime.now(UTC).isoformat())):
             db.execute("INSERT INTO commit_tokens VALUES (%s, 7, %s)", (writer_id, at))
-    async with Ledger(PostgresConnector(url)) as ledger:
+    async with Ledger(PostgresTransactionRunner(url)) as ledger:
         await ledger.last_position()
         assert ("old", 7) in tokens()
         await ledger.recover(ME, NOW)
-        assert tokens() == [(ledger._connector._id, 2)]
+        assert tokens() == [(ledger._runner._id, 2)]
     assert tokens() == []
 
 
@@ -228,9 +228,9 @@ async def test_ledgers_in_two_schemas_do_not_share_locks(ledger: Ledger, url: st
     second = f"{url}&options=-csearch_path%3D%22A%5C%20second%22"
     prepare(second)
     await a_batch(ledger, THERE)
-    async with Ledger(PostgresConnector(second, return_seconds=0), lambda _: True) as other:
+    async with Ledger(PostgresTransactionRunner(second, return_seconds=0), lambda _: True) as other:
         await other.add(IDS, (), 0)
-        async with Ledger(PostgresConnector(second)) as dies:
+        async with Ledger(PostgresTransactionRunner(second)) as dies:
             await a_batch(dies, THERE)
         assert await recovered(other) == 1
     assert await ledger.recover(ME, NOW) == 0
@@ -269,7 +269,7 @@ async def test_a_commit_at_which_the_server_died_happens_once_whoever_has_its_nu
             for _ in range(transactions):
                 db.execute("UPDATE runs SET reason = reason")
 
-    ledger._connector._db = LetDown(ledger._connector._db, server, others, committed=committed)  # type: ignore[assignment]
+    ledger._runner._db = LetDown(ledger._runner._db, server, others, committed=committed)  # type: ignore[assignment]
     second = await ledger.claim(run, BUDGET, NOW)
     assert isinstance(second, Batch)
     assert await ledger.settle(second, good(second), NOW)
@@ -282,15 +282,15 @@ async def test_a_commit_at_which_the_server_died_happens_once_whoever_has_its_nu
 async def test_a_connection_that_breaks_while_it_is_asked_what_became_of_a_commit_is_asked_again(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connection = connector.connect_for_writing
+    connection = transaction_runner.connect_for_writing
     broken = iter([True, False])
 
     def breaking(url: str) -> psycopg.Connection:
         db = connection(url)
         return Asked(db) if next(broken) else db  # type: ignore[return-value]
 
-    monkeypatch.setattr(connector, "connect_for_writing", breaking)
-    ledger._connector._db = Cut(ledger._connector._db, committed=True)  # type: ignore[assignment]
+    monkeypatch.setattr(transaction_runner, "connect_for_writing", breaking)
+    ledger._runner._db = Cut(ledger._runner._db, committed=True)  # type: ignore[assignment]
     await a_batch(ledger)
     assert (await ledger.progress()).days[0].calls == 1
 
@@ -299,13 +299,13 @@ async def test_a_run_whose_connection_is_cut_goes_on_and_is_not_taken_for_dead(l
     _, batch = await a_batch(ledger, THERE)
     cut(url)
     assert await ledger.last_position() == len(IDS)
-    async with Ledger(PostgresConnector(url, return_seconds=0), lambda _: True) as other:
+    async with Ledger(PostgresTransactionRunner(url, return_seconds=0), lambda _: True) as other:
         assert await other.recover(ME, NOW) == 0
     assert await ledger.settle(batch, good(batch), NOW)
 
 
 async def test_a_run_whose_host_is_gone_is_noticed_by_its_connection_not_by_its_lease(ledger: Ledger, url: str) -> None:
-    async with Ledger(PostgresConnector(url)) as other:
+    async with Ledger(PostgresTransactionRunner(url)) as other:
         await a_batch(other, THERE)
         assert await ledger.recover(ME, NOW) == 0
     assert await recovered(ledger) == 1
@@ -321,7 +321,7 @@ async def test_a_run_that_comes_back_while_it_is_missed_is_not_taken_for_dead(
     async def come_back(_: float) -> None:
         await ledger.last_position()
 
-    async with Ledger(PostgresConnector(url, return_seconds=0), lambda _: True) as other:
+    async with Ledger(PostgresTransactionRunner(url, return_seconds=0), lambda _: True) as other:
         monkeypatch.setattr(asyncio, "sleep", come_back)
         assert await other.recover(ME, NOW) == 0
     assert await ledger.settle(batch, good(batch), NOW)
@@ -330,11 +330,11 @@ async def test_a_run_that_comes_back_while_it_is_missed_is_not_taken_for_dead(
 async def test_after_a_restart_of_the_server_runs_have_time_to_come_back(
     ledger: Ledger, url: str, server: PostgresServer
 ) -> None:
-    async with Ledger(PostgresConnector(url)) as other:
+    async with Ledger(PostgresTransactionRunner(url)) as other:
         await a_batch(other, THERE)
     server.stop()
     server.start()
-    async with Ledger(PostgresConnector(url, return_seconds=60), lambda _: True) as patient:
+    async with Ledger(PostgresTransactionRunner(url, return_seconds=60), lambda _: True) as patient:
         assert await patient.recover(ME, NOW) == 0
         assert await patient.recover(ME, NOW + timedelta(minutes=6)) == 1
     await ledger.last_position()
@@ -368,7 +368,7 @@ async def test_who_reads_beside_a_run_waits_for_a_server_that_restarts(
             refused.set()
             raise
 
-    async with Ledger(PostgresConnector(url)) as ledger:
+    async with Ledger(PostgresTransactionRunner(url)) as ledger:
         monkeypatch.setattr(connection, "connect", noting)
         server.stop()
         reading = asyncio.create_task(ledger.progress())
@@ -405,7 +405,7 @@ async def test_runs_that_claim_and_settle_at_once_share_the_day_to_the_unit(url:
         assert batch is Denied.BUDGET_SPENT
         return positions
 
-    others = [Ledger(PostgresConnector(url)) for _ in range(3)]
+    others = [Ledger(PostgresTransactionRunner(url)) for _ in range(3)]
     lanes = [(other, await other.open_run(ME, NOW, NOW)) for other in others for _ in range(4)]
     claimed = [position for lane in await asyncio.gather(*(crawl(*lane) for lane in lanes)) for position in lane]
     for other in others:

@@ -20,8 +20,8 @@ from harvester.ledger import copy
 from harvester.ledger import open as ledger_open
 from harvester.ledger.ledger import Ledger
 from harvester.ledger.postgres.transaction import escaped
-from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.sqlite.migrate import prepare
+from harvester.ledger.sqlite.transaction_runner import SqliteTransactionRunner
 from harvester.listing import ListingKind, ListingsAdded, Page, Target
 from harvester.model import Batch, Body, Budget, GiveBack, Outcome, ProcessIdentity, Verdict
 from harvester.support.progress import Advance
@@ -38,7 +38,7 @@ async def source(tmp_path: Path) -> Path:
     """In the middle of a crawl: with ids in each state, a call under way, a pruning, and texts that are no ids."""
     path = tmp_path / "harvest.db"
     prepare(path)
-    async with Ledger(SqliteConnector(path)) as ledger:
+    async with Ledger(SqliteTransactionRunner(path)) as ledger:
         strange = ["no id", "\0", "\U0010fffd", "\U0010fffd0\0", "é\n"]
         await ledger.add([*strange, *(f"{number:010}A" for number in range(400))], strange, 0)
         run = await ledger.open_run(ProcessIdentity("elsewhere", "boot", 1, "1"), NOW, NOW + timedelta(minutes=5))

@@ -15,7 +15,7 @@ from waiting import LIMIT_SECONDS, wait_until
 
 from harvester.errors import LedgerUnavailable
 from harvester.ledger.postgres import statements as sql
-from harvester.ledger.postgres.connector import PostgresConnector
+from harvester.ledger.postgres.transaction_runner import PostgresTransactionRunner
 
 
 def test_a_server_that_goes_down_in_mid_run_costs_a_reconnection_and_no_call(
@@ -54,13 +54,13 @@ def test_a_second_stop_ends_at_once_while_the_server_is_away(
 
 
 async def test_a_connector_that_is_told_to_stop_waiting_looks_for_its_server_no_longer(server: PostgresServer) -> None:
-    connector = PostgresConnector(server.new_database(), return_seconds=10 * LIMIT_SECONDS)
+    runner = PostgresTransactionRunner(server.new_database(), return_seconds=10 * LIMIT_SECONDS)
     with away(server, signal.SIGQUIT):
-        waiting = asyncio.create_task(connector.run(lambda tx: tx.row(sql.LOCK_RUN, run_id=1)))
-        connector.stop_waiting()
+        waiting = asyncio.create_task(runner.run(lambda tx: tx.row(sql.LOCK_RUN, run_id=1)))
+        runner.stop_waiting()
         with pytest.raises(LedgerUnavailable):
             await asyncio.wait_for(waiting, LIMIT_SECONDS)
-    await connector.close()
+    await runner.close()
 
 
 @contextmanager

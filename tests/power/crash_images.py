@@ -20,8 +20,8 @@ from pathlib import Path
 
 from harvester.ledger.ledger import Ledger
 from harvester.ledger.process_identity import ProcessIdentity, this_process
-from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.sqlite.reader import SqliteReader
+from harvester.ledger.sqlite.transaction_runner import SqliteTransactionRunner
 from harvester.model import VideoState
 
 PAGE_BYTES = 8192
@@ -148,7 +148,7 @@ def assert_wakes_up_sound(image: Image) -> None:
     """It opens, what was under way is taken back, the ledger is consistent, and all that was reported stands in it."""
 
     async def recover() -> None:
-        async with Ledger(SqliteConnector(image.path)) as ledger:
+        async with Ledger(SqliteTransactionRunner(image.path)) as ledger:
             await ledger.recover(next_boot(), datetime.now(UTC) + timedelta(days=1))
 
     asyncio.run(recover())

@@ -16,7 +16,7 @@ from harvester.app import Harvester
 from harvester.config import isolated_config
 from harvester.crawl.run_report import RunReport
 from harvester.ledger.ledger import Ledger
-from harvester.ledger.sqlite import connector
+from harvester.ledger.sqlite import transaction_runner
 from harvester.support.secret import Secret
 
 
@@ -34,6 +34,6 @@ def tell_what_is_settled() -> None:
 
 if __name__ == "__main__":
     tell_what_is_settled()
-    connector.CHECKPOINT_JOBS = 20
+    transaction_runner.CHECKPOINT_JOBS = 20
     harvester = Harvester(isolated_config(json.loads(sys.argv[1])), key=Secret("any"))
     asyncio.run(harvester.run(RunReport()))

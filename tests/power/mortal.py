@@ -25,12 +25,12 @@ from sqlalchemy import event
 from harvester import loader, maintenance, sources
 from harvester.cli import main
 from harvester.export import worker_processes
-from harvester.export.formats.sqlite import file as sqlite_file
-from harvester.export.storage import local, local_draft, local_folder
-from harvester.ledger.connector import Connector
+from harvester.export.formats.sqlite import write_database
+from harvester.export.storage import local, local_draft, local_parts_folder
 from harvester.ledger.ledger import Ledger
 from harvester.ledger.sqlite import connection, migrate
-from harvester.ledger.transactions import inserts, listings, requeue
+from harvester.ledger.transaction_runner import TransactionRunner
+from harvester.ledger.transactions import listings, loads, prune, requeue
 from harvester.youtube.client import YouTubeClient
 
 Strike = Callable[[], None]
@@ -84,12 +84,12 @@ def around(wrap: Callable[[Any, str, Strike], None], transaction: Any, strike: S
     """`before` or `after` a transaction, wherever the ledger runs it."""
     watched = SimpleNamespace(transaction=transaction)
     wrap(watched, "transaction", strike)
-    run = Connector.run
+    run = TransactionRunner.run
 
-    def run_watched(connector: Connector, asked: Any, *args: Any, **kwargs: Any) -> Any:
-        return run(connector, watched.transaction if asked is transaction else asked, *args, **kwargs)
+    def run_watched(runner: TransactionRunner, asked: Any, *args: Any, **kwargs: Any) -> Any:
+        return run(runner, watched.transaction if asked is transaction else asked, *args, **kwargs)
 
-    Connector.run = run_watched  # type: ignore[method-assign, assignment]
+    TransactionRunner.run = run_watched  # type: ignore[method-assign, assignment]
 
 
 def between_chunks(strike: Strike) -> None:
@@ -128,32 +128,32 @@ def within_the_commit(strike: Strike) -> None:
 
 def before_the_manifest(strike: Strike) -> None:
     """What it speaks of is there."""
-    for module in (local, local_folder):
+    for module in (local, local_parts_folder):
         before(module, "replace_manifest", strike)
 
 
 POINTS: dict[str, Callable[[Strike], None]] = {
     "between chunks": between_chunks,
-    "within the transaction": lambda strike: around(after, inserts.add, strike),
+    "within the transaction": lambda strike: around(after, loads.add, strike),
     "before ids are requeued": lambda strike: around(before, requeue.requeue, strike),
     "within the transaction that requeues": lambda strike: around(after, requeue.requeue, strike),
-    "before responses are deleted": lambda strike: around(before, requeue.prune, strike),
-    "within the transaction that deletes": lambda strike: around(after, requeue.prune, strike),
+    "before responses are deleted": lambda strike: around(before, prune.prune, strike),
+    "within the transaction that deletes": lambda strike: around(after, prune.prune, strike),
     "before a listing is claimed": lambda strike: around(before, listings.claim, strike),
     "within the transaction that claims a listing": lambda strike: around(after, listings.claim, strike),
     "before a page is asked for": lambda strike: before(YouTubeClient, "fetch", strike),
     "before a page is settled": lambda strike: before(listings, "_settle", strike),
     "within the transaction that settles a page": lambda strike: after(listings, "_settle", strike),
     "after a page is committed": after_the_page_is_committed,
-    "while the database is made": lambda strike: after(sqlite_file, "_insert", strike),
+    "while the database is made": lambda strike: after(write_database, "_insert", strike),
     "while the draft is written": lambda strike: after(local_draft.FileDraft, "write", strike),
     "before the draft is on disk": lambda strike: before(os, "fsync", strike),
     "before the draft takes its place": lambda strike: before(local_draft.FileDraft, "replace_target", strike),
-    "before a part is written": lambda strike: before(local_folder.LocalPlace, "write", strike),
-    "before the parts take their place": lambda strike: before(local_folder._Draft, "commit", strike),
+    "before a part is written": lambda strike: before(local_parts_folder.LocalPlace, "write", strike),
+    "before the parts take their place": lambda strike: before(local_parts_folder._Draft, "commit", strike),
     "before a part appears": lambda strike: before(os, "rename", strike),
-    "before the old parts are removed": lambda strike: before(local_folder, "_unlink", strike),
-    "before the draft is removed": lambda strike: before(local_folder._Draft, "discard", strike),
+    "before the old parts are removed": lambda strike: before(local_parts_folder, "_unlink", strike),
+    "before the draft is removed": lambda strike: before(local_parts_folder._Draft, "discard", strike),
     "before the manifest": before_the_manifest,
     "before the copy is on disk": lambda strike: before(os, "fsync", strike),
     "before the copy has its name": lambda strike: after(migrate, "copy_file", strike),

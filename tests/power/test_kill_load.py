@@ -11,8 +11,8 @@ from children import Program
 from dying import Rows, assert_sound, dies, rows
 
 from harvester.ledger.ledger import Ledger
-from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.sqlite.migrate import prepare
+from harvester.ledger.sqlite.transaction_runner import SqliteTransactionRunner
 from harvester.loader import load
 from harvester.simulator import make_ids
 from harvester.sources import read_ids
@@ -43,7 +43,7 @@ def uncut(folder: Path) -> Rows:
     prepare(path)
 
     async def load_it() -> None:
-        async with Ledger(SqliteConnector(path)) as ledger:
+        async with Ledger(SqliteTransactionRunner(path)) as ledger:
             await load(ledger, read_ids(str(folder / "ids.txt"), column="song", chunk_rows=CHUNK_ROWS))
 
     asyncio.run(load_it())

@@ -30,8 +30,8 @@ from harvester.errors import LedgerDamaged, LedgerUnavailable
 from harvester.ledger.ledger import Ledger
 from harvester.ledger.process_identity import this_process
 from harvester.ledger.sqlite import file_copy, migrate
-from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.sqlite.migrate import REVISION, check, migrations_folder, prepare
+from harvester.ledger.sqlite.transaction_runner import SqliteTransactionRunner
 from harvester.model import Batch, Budget
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
@@ -132,7 +132,7 @@ def old(tmp_path: Path) -> Upgrade:
     prepare(path)
 
     async def fill() -> None:
-        async with Ledger(SqliteConnector(path)) as ledger:
+        async with Ledger(SqliteTransactionRunner(path)) as ledger:
             await ledger.add([f"{number:010}A" for number in range(2_000)], [], 0)
             run = await ledger.open_run(this_process(), NOW, NOW)
             assert isinstance(await ledger.claim(run, Budget(NOW.date(), 100, 11), NOW), Batch)

@@ -36,9 +36,9 @@ from waiting import LIMIT_SECONDS, wait_until
 
 from harvester.app import Harvester
 from harvester.config import isolated_config
-from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.sqlite.migrate import prepare
 from harvester.ledger.sqlite.reader import SqliteReader
+from harvester.ledger.sqlite.transaction_runner import SqliteTransactionRunner
 from harvester.simulator import SimulatorProcess, SimulatorSettings, make_ids, truth
 
 PROGRAM = Path(__file__).with_name("crawling.py")
@@ -242,10 +242,10 @@ def write_some_sectors(file: BinaryIO, page: int, content: bytes, rng: random.Ra
 async def test_a_commit_waits_for_the_disk(tmp_path: Path) -> None:
     """FULL is 2: the WAL is synced by each commit before it returns."""
     prepare(tmp_path / "harvest.db")
-    connector = SqliteConnector(tmp_path / "harvest.db")
+    runner = SqliteTransactionRunner(tmp_path / "harvest.db")
     pragmas = ("synchronous", "journal_mode", "foreign_keys", "wal_autocheckpoint")
     try:
-        values = [await connector.run(lambda tx, p=pragma: tx.value(f"PRAGMA {p}")) for pragma in pragmas]
+        values = [await runner.run(lambda tx, p=pragma: tx.value(f"PRAGMA {p}")) for pragma in pragmas]
     finally:
-        await connector.close()
+        await runner.close()
     assert values == [2, "wal", 1, CHECKPOINT_FRAMES]

@@ -30,18 +30,18 @@ from harvester.app import Harvester
 from harvester.config import ExportSettings, isolated_config
 from harvester.errors import ClusterUnavailable, ConfigError, HarvesterError, LedgerDamaged, LedgerUnavailable
 from harvester.export import OnDask
+from harvester.export.cut_parts import Cutter
 from harvester.export.dask import cluster as dask_cluster
 from harvester.export.dask import part_maker
 from harvester.export.formats.registry import FORMATS
 from harvester.export.part_writer import PartOrder
-from harvester.export.parts import Cutter
-from harvester.export.storage.local_folder import LocalPlace
+from harvester.export.storage.local_parts_folder import LocalPlace
 from harvester.export.storage.open import folder_at
 from harvester.export.storage.s3_upload import MIB
 from harvester.ledger.copy import copy
 from harvester.ledger.ledger import Ledger
-from harvester.ledger.postgres.connector import PostgresConnector
 from harvester.ledger.postgres.reader import PostgresReader
+from harvester.ledger.postgres.transaction_runner import PostgresTransactionRunner
 from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.model import EVERYTHING
 from harvester.simulator import make_ids
@@ -153,7 +153,7 @@ def test_beside_a_run_at_a_server_all_parts_are_of_one_moment(
     with ThreadPoolExecutor(1) as pool:
         exporting = pool.submit(harvester.export, dask=cluster)
         wait_until(lambda: len(attempts(held)) == 2)
-        asyncio.run(crawl(Ledger(PostgresConnector(url)), ids[300:], [range(301, 401)], missing_share=0.0))
+        asyncio.run(crawl(Ledger(PostgresTransactionRunner(url)), ids[300:], [range(301, 401)], missing_share=0.0))
         (held / "go").touch()
         counts = exporting.result(LIMIT_SECONDS).counts
     assert files(folder) == {name.removeprefix("songs/"): alone[name] for name in alone if name.startswith("songs/")}

@@ -32,7 +32,7 @@ from harvester.errors import (
 from harvester.export import export
 from harvester.export.storage import s3_client
 from harvester.export.storage.s3 import S3Target
-from harvester.export.storage.s3_folder import S3Folder
+from harvester.export.storage.s3_parts_folder import S3Folder
 from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.model import Body, StoredResponse
 

@@ -24,11 +24,11 @@ from waiting import wait_until
 from harvester.config import ExportSettings
 from harvester.errors import StorageUnavailable
 from harvester.export import export
-from harvester.export.storage import s3_folder
+from harvester.export.storage import s3_parts_folder
 from harvester.ledger.ledger import Ledger
-from harvester.ledger.sqlite.connector import SqliteConnector
 from harvester.ledger.sqlite.migrate import prepare
 from harvester.ledger.sqlite.reader import SqliteReader
+from harvester.ledger.sqlite.transaction_runner import SqliteTransactionRunner
 from harvester.simulator import make_ids
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def publish(s3: S3, ledger: Path, folder: str = FOLDER, most: int = MOST) -> Non
 def fetch_a_day(ledger: Path, day: int) -> None:
     calls = in_order(VIDEOS)[day * CALLS_A_DAY : (day + 1) * CALLS_A_DAY]
     ids = list(make_ids(1, VIDEOS))
-    asyncio.run(crawl(Ledger(SqliteConnector(ledger)), ids, calls, missing_share=0.07))
+    asyncio.run(crawl(Ledger(SqliteTransactionRunner(ledger)), ids, calls, missing_share=0.07))
 
 
 def files(s3: S3, folder: str = FOLDER) -> Files:
@@ -253,7 +253,7 @@ def test_killed_at_any_step_the_manifest_tells_one_set_or_the_other(
     child.wait()
     faulty.heal()
     assert by_manifest(s3) == wanted[stands == "new"]
-    monkeypatch.setattr(s3_folder, "DEAD_SECONDS", 0.1)
+    monkeypatch.setattr(s3_parts_folder, "DEAD_SECONDS", 0.1)
     publish(s3, states[1])
     assert files(s3) == wanted[1]
     assert s3.uploads() == []
@@ -263,10 +263,10 @@ def test_one_that_finds_another_at_work_waits_and_is_overtaken(
     s3: S3, states: list[Path], wanted: list[Files], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It begins in the middle of the other's commit, and may not take that one for dead."""
-    folder = s3_folder.S3Folder(s3.bucket, FOLDER)
+    folder = s3_parts_folder.S3Folder(s3.bucket, FOLDER)
     second: list[Thread] = []
     reported: list[str] = []
-    switch = s3_folder._Draft._switch
+    switch = s3_parts_folder._Draft._switch
 
     def export_too() -> None:
         try:
@@ -276,7 +276,7 @@ def test_one_that_finds_another_at_work_waits_and_is_overtaken(
 
     def meanwhile(draft: Any, manifest: bytes) -> None:
         if not second:
-            looks = s3_folder.S3Folder.look
+            looks = s3_parts_folder.S3Folder.look
             looked = Event()
 
             def look(self: Any) -> Any:
@@ -284,13 +284,13 @@ def test_one_that_finds_another_at_work_waits_and_is_overtaken(
                 looked.set()
                 return found
 
-            monkeypatch.setattr(s3_folder.S3Folder, "look", look)
+            monkeypatch.setattr(s3_parts_folder.S3Folder, "look", look)
             second.append(Thread(target=export_too))
             second[0].start()
             wait_until(looked.is_set)
         switch(draft, manifest)
 
-    monkeypatch.setattr(s3_folder._Draft, "_switch", meanwhile)
+    monkeypatch.setattr(s3_parts_folder._Draft, "_switch", meanwhile)
     publish(s3, states[1])
     second[0].join()
     assert "Another export was published" in reported[0]

@@ -8,7 +8,7 @@ import pytest
 from harvester.simulator import FAULT_NAMES, FaultPlan, make_ids, truth
 from harvester.simulator.answers import GOOD, Answer
 from harvester.simulator.clock import SimulatedClock
-from harvester.simulator.errors import ERRORS
+from harvester.simulator.error_bodies import ERRORS
 from harvester.simulator.faults import HOSTILE, MILD, faulty
 
 

@@ -13,7 +13,7 @@ from simulator_client import PLAIN, outcomes, simulated
 from waiting import LIMIT_SECONDS
 
 from harvester.simulator import FaultPlan, make_ids
-from harvester.simulator.errors import ERRORS
+from harvester.simulator.error_bodies import ERRORS
 
 IDS = list(make_ids(1, 50))
 LEGACY = {"400_key_invalid", "400_key_expired", "403_quota_old_order", "403_daily_limit", "403_user_rate_limit"}

@@ -12,7 +12,7 @@ from harvester.ledger.reader import LedgerReader
 from harvester.ledger.schema import calls
 from harvester.listing import PAGE_SIZE, ListingKind, ListingRecord, ListingState, Target
 from harvester.model import CallState
-from harvester.report.results import Check
+from harvester.report.result_types import Check
 from harvester.simulator import SimulatorSettings, channel_named, playlist_of_id
 from harvester.youtube.endpoints import CHANNELS_LIST, PLAYLIST_ITEMS_LIST, VIDEOS_LIST
 

@@ -31,7 +31,7 @@ from harvester.ledger.open import open_reader
 from harvester.ledger.schema import calls
 from harvester.model import CallState, Progress, VideoState
 from harvester.rehearsal import START, ScaledClock
-from harvester.report.results import Check
+from harvester.report.result_types import Check
 from harvester.simulator import SimulatorProcess, SimulatorSettings, make_ids, truth
 from harvester.support.ledger_url import name_of
 from harvester.support.secret import Secret

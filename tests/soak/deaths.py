@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
-from harvester.ledger.connector import Connector
-from harvester.ledger.postgres import connector as on_server
-from harvester.ledger.sqlite.connector import SqliteConnector
+from harvester.ledger.postgres import transaction_runner as on_server
+from harvester.ledger.sqlite.transaction_runner import SqliteTransactionRunner
+from harvester.ledger.transaction_runner import TransactionRunner
 from harvester.ledger.transactions import claim, listings, settle
 from harvester.youtube.client import YouTubeClient
 
@@ -82,14 +82,14 @@ def _before_a_retry_is_paid(strike: Strike) -> None:
 
 
 def _within_a_commit(strike: Strike) -> None:
-    connect = SqliteConnector._connect
+    connect = SqliteTransactionRunner._connect
 
-    def connected(connector: SqliteConnector) -> Any:
-        pooled = connect(connector)
-        connector._db = _Watched(connector._db, strike)  # type: ignore[assignment]
+    def connected(runner: SqliteTransactionRunner) -> Any:
+        pooled = connect(runner)
+        runner._db = _Watched(runner._db, strike)  # type: ignore[assignment]
         return pooled
 
-    SqliteConnector._connect = connected  # type: ignore[method-assign]
+    SqliteTransactionRunner._connect = connected  # type: ignore[method-assign]
     connect_on_server = on_server.connect_for_writing
     on_server.connect_for_writing = lambda url: _Watched(connect_on_server(url), strike)  # type: ignore[assignment]
 
@@ -127,12 +127,12 @@ def _wrap(owner: Any, name: str, before: Strike | None = None, after: Strike | N
 def _wrap_transaction(transaction: Any, **strikes: Strike) -> None:
     watched = SimpleNamespace(transaction=transaction)
     _wrap(watched, "transaction", **strikes)
-    run = Connector.run
+    run = TransactionRunner.run
 
-    def run_watched(connector: Connector, asked: Any, *args: Any, **kwargs: Any) -> Any:
-        return run(connector, watched.transaction if asked is transaction else asked, *args, **kwargs)
+    def run_watched(runner: TransactionRunner, asked: Any, *args: Any, **kwargs: Any) -> Any:
+        return run(runner, watched.transaction if asked is transaction else asked, *args, **kwargs)
 
-    Connector.run = run_watched  # type: ignore[method-assign, assignment]
+    TransactionRunner.run = run_watched  # type: ignore[method-assign, assignment]
 
 
 BEFORE_A_RETRY = "before a retry is paid"

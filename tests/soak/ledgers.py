@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from harvester.ledger import ledger
-from harvester.ledger.postgres import connector as on_server
+from harvester.ledger.postgres import transaction_runner as on_server
 
 
 class Place(Protocol):
@@ -58,7 +58,7 @@ class OnServer:
 PLACES = {"sqlite": InFile, "postgres": OnServer}
 
 
-class _UpForLong(on_server.PostgresConnector):
+class _UpForLong(on_server.PostgresTransactionRunner):
     def __init__(self, url: str) -> None:
         super().__init__(url)
         self.return_seconds = 0
@@ -69,4 +69,4 @@ class _UpForLong(on_server.PostgresConnector):
 
 def look_at_connections_only() -> None:
     """This process, from the server's first minute on, notices the death of others by their connections alone."""
-    on_server.PostgresConnector = _UpForLong  # type: ignore[misc]
+    on_server.PostgresTransactionRunner = _UpForLong  # type: ignore[misc]

@@ -14,7 +14,7 @@ from ledgers import look_at_connections_only
 from harvester.app import Harvester
 from harvester.crawl.run_report import RunReport
 from harvester.errors import HarvesterError
-from harvester.report.results import Check
+from harvester.report.result_types import Check
 
 
 def begin(harvester: Harvester, death: Death | None = None, *, by_connection: bool = True) -> int:

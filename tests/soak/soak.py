@@ -35,7 +35,7 @@ from harvester.errors import OutsideError
 from harvester.ledger.open import open_reader
 from harvester.listing import ListingRecord, ListingState
 from harvester.rehearsal import RERUN_AFTER, SPEED, START
-from harvester.report.results import Check
+from harvester.report.result_types import Check
 from harvester.simulator import FaultPlan, SimulatorProcess, SimulatorSettings, make_ids, truth
 from harvester.support.secret import Secret
 

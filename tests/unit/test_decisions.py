@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from harvester.export.formats.rows import HELD_BYTES, PAGES_HELD
+from harvester.export.formats.stored_videos import HELD_BYTES, PAGES_HELD
 from harvester.export.storage.s3_upload import IN_FLIGHT_BYTES, MIB, PART_BYTES
-from harvester.ledger.connector import MAX_AT_ONCE
+from harvester.ledger.transaction_runner import MAX_AT_ONCE
 from harvester.youtube.validate import MAX_DEPTH, MAX_RAW_BYTES
 
 CHECKOUT = Path(__file__).parents[2]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from harvester.app import Harvester
     from harvester.report.blocks import Block, Line
-    from harvester.report.screen import Screen
+    from harvester.report.status_screen import Screen
 
 PIPE_COLUMNS = 200
 """Wide enough that no line is folded for a program."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from harvester.cli.shared.progress import Display, display
 from harvester.cli.shared.run_hooks import start_daemon
 from harvester.errors import HarvesterError
-from harvester.report.figures import Outlook, Rate
+from harvester.report.progress_figures import Outlook, Rate
 from harvester.support.progress import Advance, ProgressCallback
 
 if TYPE_CHECKING:

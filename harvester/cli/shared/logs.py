@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 MAX_CHARACTERS = 2000
 FIELDS = ("run_id", "call_id", "quota_day", "units", "attempt", "reason")
-"""Fields of a JSON line about a run or a call."""
+"""Fields of a JSON line about a run or a call, as `crawl/run_log.py` sets them."""
 _SECRETS = (
     "YOUTUBE_API_KEY",
     "AWS_SECRET_ACCESS_KEY",

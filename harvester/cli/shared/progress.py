@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from harvester.cli.shared.console import plain_console
-from harvester.report.figures import Figures, Rate, advanced, duration
+from harvester.report.progress_figures import Figures, Rate, advanced, duration
 from harvester.support.progress import Advance, ProgressCallback, no_progress
 
 if TYPE_CHECKING:

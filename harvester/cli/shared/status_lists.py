@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 
 from harvester.cli.shared.console import on_terminal, result_columns, show_rows
-from harvester.ledger.load_records import LoadRecord
+from harvester.ledger.records import LoadRecord
 from harvester.listing import ListingRecord
 from harvester.model import FailedId
 from harvester.report.listings import how_far

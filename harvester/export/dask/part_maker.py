@@ -20,9 +20,9 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, TypeAlias
 
 from harvester.errors import ClusterUnavailable, ConfigError, HarvesterError, LedgerUnavailable, LedgerUnusable
+from harvester.export.cut_parts import tools
 from harvester.export.dask.cluster import ANSWER_SECONDS, connected, scheduler_asked
 from harvester.export.part_writer import NextOrder, PartMaker, PartOrder, PartResult, Results, make, make_here
-from harvester.export.parts import tools
 from harvester.export.storage.destination import KEPT
 from harvester.export.worker_processes import in_one_process
 from harvester.ledger.reader import LedgerReader

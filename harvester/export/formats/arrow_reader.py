@@ -17,10 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
 
-from harvester.export.formats import arrays, arrow_schema
+from harvester.export.formats import arrow_arrays, arrow_schema
 from harvester.export.formats.arrow_schema import TIMESTAMP, arrow_type
 from harvester.export.formats.columns import DURATION, PATHS, Path, fields_of, is_list, is_map, is_struct, seconds
-from harvester.export.formats.rows import Lines, no_video
+from harvester.export.formats.stored_videos import Lines, no_video
 from harvester.export.formats.unknown_fields import Decoded, decode_video
 from harvester.export.formats.video import USUAL_MOMENT_PATTERN, Count, Flag, KnownFields, Moment, Video
 
@@ -64,9 +64,11 @@ class ArrowReader:
         other: list[str | None] = [None] * len(videos)
         for row, (_, rest) in decoded.items():
             other[row] = rest
-        found.append(arrays.texts(other))
+        found.append(arrow_arrays.texts(other))
         found.append(
-            arrays.numbers([(moment - _EPOCH) // timedelta(microseconds=1) for moment in lines.fetched_at], TIMESTAMP)
+            arrow_arrays.numbers(
+                [(moment - _EPOCH) // timedelta(microseconds=1) for moment in lines.fetched_at], TIMESTAMP
+            )
         )
         return pa.RecordBatch.from_arrays(found, schema=arrow_schema.schema())
 
@@ -271,15 +273,15 @@ def _maps(values: pa.StructArray, path: Path, kind: Any, decoded: Mapping[int, D
         entries += found.items()
     of = get_args(kind)[1]
     if is_struct(of):
-        fields = [arrays.texts([getattr(item, name) for _, item in entries]) for name in fields_of(of)]
+        fields = [arrow_arrays.texts([getattr(item, name) for _, item in entries]) for name in fields_of(of)]
         items = pa.StructArray.from_arrays(fields, fields=list(arrow_type(of)))
     else:
-        items = arrays.texts([item for _, item in entries])
-    return arrays.maps(values, sizes, arrow_type(kind), arrays.texts([name for name, _ in entries]), items)
+        items = arrow_arrays.texts([item for _, item in entries])
+    return arrow_arrays.maps(values, sizes, arrow_type(kind), arrow_arrays.texts([name for name, _ in entries]), items)
 
 
 def _seconds(durations: pa.StringArray) -> pa.Int64Array:
-    return arrays.numbers(list(map(seconds, durations.to_pylist())), pa.int64())
+    return arrow_arrays.numbers(list(map(seconds, durations.to_pylist())), pa.int64())
 
 
 _ALL_FIELDS = pa.schema(list(_type_as_sent(Video)))

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 from harvester.export.counters import Counters
 from harvester.export.formats.arrow_reader import ArrowReader
 from harvester.export.formats.arrow_schema import TIMESTAMP, schema, schema_of
-from harvester.export.formats.rows import made_of_videos
 from harvester.export.formats.statistics import COLUMNS, statistics_rows
+from harvester.export.formats.stored_videos import made_of_videos
 from harvester.export.formats.table_rows import Row
 from harvester.ledger.reader import LedgerReader
 from harvester.model import Span

@@ -92,7 +92,7 @@ def _row_formats(lines: str, csv: str, parquet: str, sqlite: str, differences: s
             compressed=False,
             stable=False,
             differences=_of(differences),
-            made_with=_of("sqlite.file:made_with"),
+            made_with=_of("sqlite.write_database:made_with"),
             one_file=True,
         ),
     }
@@ -104,11 +104,11 @@ _json = _text_formats("json", _of("json_responses:json_file"), ".json", "applica
 FORMATS: dict[tuple[str, str], Format] = {
     **{name: replace(form, whole_responses=True) for name, form in _json.items()},
     **_row_formats(
-        "rows:json_lines",
-        "csv.file:csv_file",
+        "jsonl:json_lines",
+        "csv.write_csv:csv_file",
         "parquet:parquet_file",
-        "sqlite.file:sqlite_file",
-        "sqlite.check:differences",
+        "sqlite.write_database:sqlite_file",
+        "sqlite.verify_database:differences",
     ),
 }
 """By format and compression, named as in settings and manifest."""
@@ -116,8 +116,8 @@ STATISTICS = _row_formats(
     "statistics:json_lines",
     "statistics:csv_file",
     "parquet:statistics_file",
-    "sqlite.file:statistics_file",
-    "sqlite.check:statistics_differences",
+    "sqlite.write_database:statistics_file",
+    "sqlite.verify_database:statistics_differences",
 )
 """The same for the table of statistics."""
 

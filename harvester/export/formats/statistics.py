@@ -14,7 +14,7 @@ import msgspec
 
 from harvester.export.counters import Counters
 from harvester.export.formats.csv.cells import ROWS_IN_A_PIECE, csv_table
-from harvester.export.formats.rows import Items
+from harvester.export.formats.stored_videos import Items
 from harvester.export.formats.table_rows import Row, isoformat
 from harvester.export.formats.unknown_fields import fit
 from harvester.export.formats.video import Count, Moment, Statistics

@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import Any, TypeAlias
 
 from harvester.export.formats.columns import COLUMNS, DURATION, FIELD_COLUMNS, NESTED, is_map, seconds
-from harvester.export.formats.rows import Lines, no_video
+from harvester.export.formats.stored_videos import Lines, no_video
 from harvester.export.formats.unknown_fields import decode_video
 from harvester.export.formats.video import Moment
 

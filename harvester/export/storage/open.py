@@ -12,10 +12,10 @@ from harvester.config import ExportSettings
 from harvester.errors import ConfigError
 from harvester.export.manifest import SUFFIX
 from harvester.export.storage.destination import Destination
-from harvester.export.storage.folder import Folder
 from harvester.export.storage.local import LocalTarget
-from harvester.export.storage.local_folder import LocalFolder
+from harvester.export.storage.local_parts_folder import LocalFolder
 from harvester.export.storage.ownership import NAMES_MANIFEST
+from harvester.export.storage.parts_folder import Folder
 from harvester.support.sanitize import is_unicode, shown
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def folder_at(uri: str, settings: ExportSettings) -> Folder:
     place = _on_s3(uri)
     if place is None:
         return LocalFolder(_local(uri))
-    from harvester.export.storage.s3_folder import S3Folder
+    from harvester.export.storage.s3_parts_folder import S3Folder
 
     bucket, prefix = place
     prefix = prefix.rstrip("/")

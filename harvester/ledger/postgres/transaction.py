@@ -1,4 +1,7 @@
-"""A transaction in PostgreSQL, which writes last the rows that all transactions change."""
+"""A transaction in PostgreSQL, which writes last the rows that all transactions change.
+
+`transaction_runner.py` begins and commits it, and runs it again after a lost connection or a conflict.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +29,8 @@ class PostgresTransaction(Transaction):
     and transactions do not deadlock.
 
     Statements without a result (`later`) are buffered and sent together with the next one that has a result: the round
-    trip is most of what a statement costs. `locked_runs`: the runs whose locks the connection holds; the writer
-    keeps that set.
+    trip is most of what a statement costs. `locked_runs`: the runs whose locks the connection holds; the
+    transaction runner keeps that set.
     """
 
     sql = sql

@@ -1,4 +1,4 @@
-"""The statements of a transaction in SQLite. `connector.py` begins it, with the file's write lock, and commits it."""
+"""The statements of a transaction in SQLite, which `transaction_runner.py` begins and commits."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
-from harvester.ledger.transactions import inserts
+from harvester.ledger.transactions import loads
 from harvester.ledger.transactions.claim import first_batch, open_calls
 from harvester.ledger.transactions.quota_days import reserve
 from harvester.ledger.transactions.settle import Settlement, close_good
@@ -153,10 +153,10 @@ def _with_channel(tx: Transaction, listing_id: int, listing: _Listing, channel: 
 def _with_page(tx: Transaction, listing: _Listing, page: Page, page_token: str | None, now: datetime) -> _Listing:
     """Add the ids of a page. The listing is done at the last page, or where all ids of a page were known before."""
     target = Target(ListingKind(listing.kind), listing.target)
-    load_id = listing.load_id or inserts.open_load(tx, target.address, now)
+    load_id = listing.load_id or loads.open_load(tx, target.address, now)
     ids = list(dict.fromkeys(page.ids))
     known_up_to = listing.known_up_to
-    addition = inserts.add(tx, ids, (), known_up_to or 0, load_id, len(page.ids))
+    addition = loads.add(tx, ids, (), known_up_to or 0, load_id, len(page.ids))
     read = replace(
         listing,
         load_id=load_id,
@@ -172,12 +172,12 @@ def _with_page(tx: Transaction, listing: _Listing, page: Page, page_token: str |
         next_token = page.previous_token
         read = replace(read, restarts=read.restarts + 1)
     if next_token is None or all_known:
-        inserts.close_load(tx, load_id, now)
+        loads.close_load(tx, load_id, now)
         read_whole = page.next_token is None and read.pass_pages * PAGE_SIZE >= MAX_ITEMS
         return replace(
             read.ended(ListingState.DONE, now),
             capped=int(bool(read.capped) or read_whole),
-            known_up_to=inserts.last_position(tx) if target.is_newest_first else None,
+            known_up_to=loads.last_position(tx) if target.is_newest_first else None,
         )
     if next_token == page_token or read.pass_pages >= MAX_PASS_PAGES:
         return read.ended(ListingState.FAILED, now, "endlessPages")

@@ -24,7 +24,7 @@ from harvester.report.listings import Listings, how_far, to_read
 from harvester.report.next_steps import ending, steps
 from harvester.report.page.charts import chart, short
 from harvester.report.page.videos import Growth, growth, sample
-from harvester.report.results import Overview
+from harvester.report.result_types import Overview
 from harvester.report.summary import Summary
 from harvester.report.verdict import Status, verdict
 from harvester.report.wording import MEANINGS, size, took, utc

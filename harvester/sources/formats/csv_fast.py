@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from harvester.sources.classify_ids import Texts
 from harvester.sources.formats.csv_general import Table
 from harvester.sources.formats.line_blocks import PIECE_BYTES, line_pieces
-from harvester.sources.sniff import Header
-from harvester.sources.sort_ids import Texts
+from harvester.sources.header import Header
 
 CHUNK_TEXTS = 250_000
 CHUNK_CHARACTERS = 16 << 20

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from harvester.errors import ConfigError
 from harvester.sources.formats.line_blocks import EndlessLineError
-from harvester.sources.sniff import Header
+from harvester.sources.header import Header
 from harvester.sources.video_id import is_video_id, read_id
 
 if TYPE_CHECKING:

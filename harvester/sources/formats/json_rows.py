@@ -12,9 +12,9 @@ from io import BytesIO
 import pandas as pd
 
 from harvester.errors import ConfigError
+from harvester.sources.classify_ids import Texts
 from harvester.sources.formats.line_blocks import EndlessLineError, line_pieces
-from harvester.sources.sniff import Wanted, column_hint, column_missing
-from harvester.sources.sort_ids import Texts
+from harvester.sources.header import Wanted, column_hint, column_missing
 
 MAX_ARRAY_BYTES = 256 << 20
 """An array is read at once, in several times its size of memory; JSON Lines may have any size."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
-from harvester.sources.sort_ids import Texts, cut
+from harvester.sources.classify_ids import Texts, cut
 
 LINE_BYTES = 1024
 """A longer line holds no id, and is truncated."""

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harvester.errors import ConfigError, SourceUnavailable
-from harvester.sources.sniff import Wanted, column_missing, columns_of_one_name
-from harvester.sources.sort_ids import Texts
+from harvester.sources.classify_ids import Texts
+from harvester.sources.header import Wanted, column_missing, columns_of_one_name
 from harvester.sources.source import Source
 from harvester.sources.video_id import INVISIBLE
 

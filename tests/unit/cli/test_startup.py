@@ -27,7 +27,7 @@ NOT_FOR_STATUS = (
     "harvester.export",
     "harvester.ledger.audit",
     "harvester.ledger.ledger",
-    "harvester.ledger.sqlite.connector",
+    "harvester.ledger.sqlite.transaction_runner",
     "harvester.simulator",
     "harvester.sources",
     "harvester.crawl.runner",

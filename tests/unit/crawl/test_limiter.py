@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from virtual_time import VirtualClock, VirtualLoop
 
-from harvester.crawl.concurrency import ConcurrencyController
+from harvester.crawl.concurrency_controller import ConcurrencyController
 from harvester.crawl.limiter import MAX_SLEEP_SECONDS, Limiter
 
 

@@ -16,7 +16,7 @@ from harvester.errors import LedgerDamaged
 from harvester.export.formats import arrow_reader
 from harvester.export.formats.arrow_reader import ArrowReader
 from harvester.export.formats.arrow_schema import schema
-from harvester.export.formats.rows import Lines
+from harvester.export.formats.stored_videos import Lines
 
 NOW = datetime(2026, 11, 22, 9, 0, 0, 123456, tzinfo=UTC)
 LIVE = {
@@ -97,7 +97,7 @@ def test_pandas_is_not_imported_for_it() -> None:
 import sys
 from datetime import UTC, datetime
 from harvester.export.formats.arrow_reader import ArrowReader
-from harvester.export.formats.rows import Lines
+from harvester.export.formats.stored_videos import Lines
 video = b'{"id":"-a","new":1,"snippet":{"publishedAt":"2020-01-01T00:00:00Z","tags":["a"]},"contentDetails":' \
     b'{"duration":"PT1M","caption":"true","contentRating":{"ytRating":"x"}},"statistics":{"viewCount":"5"}}'
 ArrowReader().batch(Lines([video] * 3, [datetime(2020, 1, 1, tzinfo=UTC)] * 3))

@@ -26,7 +26,7 @@ from harvester.export.counters import Counters
 from harvester.export.formats.json_responses import json_file, json_gzip_file
 from harvester.export.manifest import from_json, to_json, without_secrets
 from harvester.export.storage.local_draft import FileDraft
-from harvester.ledger.load_records import LoadRecord
+from harvester.ledger.records import LoadRecord
 from harvester.model import EVERYTHING, Body, StoredResponse, VideoState
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)

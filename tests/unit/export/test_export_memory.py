@@ -14,17 +14,17 @@ from crawled_ledger import Calls, crawled_ledger, in_order, scattered
 
 from harvester.config import ExportSettings
 from harvester.export import check_published, export, json_array_reader, verify
-from harvester.export.formats import parquet, rows
-from harvester.export.formats.csv import file as csv_file
+from harvester.export.formats import parquet, stored_videos
+from harvester.export.formats.csv import write_csv
 from harvester.ledger.sqlite.reader import SqliteReader
 
 MOST_GROWTH = 1.3
 VIDEOS = 300
 """Of the smaller crawl: enough to fill what is bounded, with the limits of the test."""
 LIMITS = [
-    (rows, "ROWS_AT_ONCE", 20),
-    (rows, "PAGES_HELD", 2),
-    (csv_file, "ROWS_IN_A_PIECE", 20),
+    (stored_videos, "ROWS_AT_ONCE", 20),
+    (stored_videos, "PAGES_HELD", 2),
+    (write_csv, "ROWS_IN_A_PIECE", 20),
     (parquet, "BATCH_ROWS", 20),
     (parquet, "ROW_GROUP_ROWS", 60),
     (json_array_reader, "STEP_CHARACTERS", 1 << 14),

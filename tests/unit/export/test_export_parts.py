@@ -28,10 +28,10 @@ from harvester.config import ExportSettings
 from harvester.errors import ConfigError, ExportIncomplete, LedgerDamaged
 from harvester.export import Manifest, check_published, export
 from harvester.export.counters import Counters
+from harvester.export.cut_parts import MAX_PARTS, Cutter
 from harvester.export.formats.registry import FORMATS, Format
 from harvester.export.manifest import part_name
 from harvester.export.part_writer import NextOrder, PartOrder, PartResult, make_here
-from harvester.export.parts import MAX_PARTS, Cutter
 from harvester.ledger.reader import LedgerReader
 from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.model import EVERYTHING, Span
@@ -318,7 +318,7 @@ class TestTheFolder:
         self, ledgers: dict[str, SqliteReader], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         assert MAX_PARTS == 10_000
-        monkeypatch.setattr("harvester.export.parts.MAX_PARTS", 3)
+        monkeypatch.setattr("harvester.export.cut_parts.MAX_PARTS", 3)
         with pytest.raises(ConfigError, match="more than 3 parts"):
             go(ledgers["in order"], tmp_path / "songs", self.KIND, 300_000)
         assert not list(tmp_path.iterdir())

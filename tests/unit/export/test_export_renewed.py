@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from harvester.export.formats.rows import videos_of, with_statistics
+from harvester.export.formats.stored_videos import videos_of, with_statistics
 
 VIDEO = (
     '{"kind":"youtube#video","id":"%s","snippet":{"title":"caf\\u00e9 \\/ \\ud83c\\udfb5 é","n": 1.50e2},'

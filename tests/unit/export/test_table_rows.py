@@ -11,7 +11,7 @@ import pytest
 from waiting import LIMIT_SECONDS
 
 from harvester.errors import LedgerDamaged
-from harvester.export.formats.csv.file import row_by_fields
+from harvester.export.formats.csv.write_csv import row_by_fields
 from harvester.export.formats.table_rows import moment_as_text
 
 NOW = datetime(2026, 11, 22, 9, 0, 0, 123456, tzinfo=UTC)
@@ -54,7 +54,7 @@ def test_what_is_no_video_is_damage(text: bytes) -> None:
 
 def test_arrow_is_not_imported_for_it() -> None:
     """60 MB, which would be nearly half of what such an export may take."""
-    files = "harvester.export.formats.csv.file, harvester.export.formats.sqlite.file"
+    files = "harvester.export.formats.csv.write_csv, harvester.export.formats.sqlite.write_database"
     program = f"import sys, {files}; print('pyarrow' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=LIMIT_SECONDS)
     assert done.stdout.strip() == "False", done.stderr

@@ -15,12 +15,12 @@ from harvester.listing import ListingKind, ListingRecord, ListingState
 from harvester.model import Progress, QuotaDay, RunRecord, VideoState
 from harvester.report.day_summary import day_summary
 from harvester.report.days import Course
-from harvester.report.figures import Outlook
 from harvester.report.listings import Listings, how_far, name_of
 from harvester.report.next_steps import NO_VIDEOS, SETTLED, next_step, steps
 from harvester.report.page.render import tiles
-from harvester.report.results import Overview
-from harvester.report.screen import Screen
+from harvester.report.progress_figures import Outlook
+from harvester.report.result_types import Overview
+from harvester.report.status_screen import Screen
 from harvester.report.summary import Summary
 from harvester.report.verdict import Status, verdict
 

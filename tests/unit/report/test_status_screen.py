@@ -20,8 +20,8 @@ from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.model import Progress, QuotaDay, RunRecord, VideoState
 from harvester.report.days import settled_a_day
 from harvester.report.next_steps import ending
-from harvester.report.results import Overview
-from harvester.report.screen import REASONS, RUNS, Screen
+from harvester.report.result_types import Overview
+from harvester.report.status_screen import REASONS, RUNS, Screen
 from harvester.report.summary import Summary
 from harvester.report.wording import took
 

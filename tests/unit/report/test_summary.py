@@ -9,12 +9,12 @@ import pytest
 from rich.console import Console
 
 from harvester.config import QuotaSettings
-from harvester.ledger.load_records import Loaded
+from harvester.ledger.records import Loaded
 from harvester.model import Progress, QuotaDay, RunRecord, VideoState
-from harvester.report import terminal
+from harvester.report import command_results
 from harvester.report.next_steps import next_step
-from harvester.report.results import Overview
-from harvester.report.screen import Screen
+from harvester.report.result_types import Overview
+from harvester.report.status_screen import Screen
 from harvester.report.summary import Summary, as_json
 
 NOW = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)
@@ -143,13 +143,13 @@ def test_texts_from_outside_cannot_act_on_the_terminal() -> None:
     assert "\u202e" not in text
     assert "\x07" not in text
     loaded = Loaded(3, 2, 2, 0, 1, invalid_examples=("\x1b]0;title\x07\u202eabc",))
-    assert not {"\x1b", "\x07", "\u202e"} & set(shown(*terminal.loaded(loaded)))
+    assert not {"\x1b", "\x07", "\u202e"} & set(shown(*command_results.loaded(loaded)))
 
 
 @pytest.mark.parametrize(("number", "text"), [(0, "0 B"), (999, "999 B"), (38_000_000, "38.0 MB"), (10**13, "10.0 TB")])
 def test_sizes(number: int, text: str) -> None:
-    assert terminal.size(number) == text
+    assert command_results.size(number) == text
 
 
 def test_one_is_not_many() -> None:
-    assert (terminal.count(1, "call"), terminal.count(1_000, "call")) == ("1 call", "1,000 calls")
+    assert (command_results.count(1, "call"), command_results.count(1_000, "call")) == ("1 call", "1,000 calls")

@@ -9,11 +9,11 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from harvester.config import QuotaSettings
-from harvester.ledger.load_records import LoadRecord
+from harvester.ledger.records import LoadRecord
 from harvester.model import Progress, QuotaDay, RunRecord, VideoState
 from harvester.report.days import Course, plan_course
 from harvester.report.page.render import tiles
-from harvester.report.results import Overview
+from harvester.report.result_types import Overview
 from harvester.report.summary import Summary
 from harvester.report.verdict import Status, Verdict, verdict
 

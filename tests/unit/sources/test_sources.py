@@ -31,7 +31,7 @@ from outside_data import outside_data
 from harvester.errors import ConfigError, CredentialsError, HarvesterError, SourceUnavailable
 from harvester.sources import IdChunk, decompress, is_video_id, read_ids
 from harvester.sources.formats import line_blocks
-from harvester.sources.target_list import read_targets
+from harvester.sources.listing_file import read_targets
 
 A, B, C = "dQw4w9WgXcQ", "-0000000000", "_bcdefghij8"
 LOOKALIKES = [B, "12345678900", "nanNaNnullA", "1e10abcdefA", "NA", "null", "True", "NaN", "1.50", "007", "2020-01-01"]
@@ -289,7 +289,7 @@ class TestLines:
             path = write("a.txt", end.join(texts).encode())
             for size in (1, 7, 12, 13, 1000):
                 monkeypatch.setattr("harvester.sources.decompress.BLOCK_BYTES", size)
-                monkeypatch.setattr("harvester.sources.column_reader.HEAD_BYTES", size)
+                monkeypatch.setattr("harvester.sources.choose_reader.HEAD_BYTES", size)
                 chunks = load(path, chunk_rows=300)
                 assert [chunk.rows for chunk in chunks] == [300, 300, 300, 100]
                 assert ids_of(chunks) == texts

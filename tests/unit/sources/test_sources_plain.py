@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from harvester.errors import ConfigError
 from harvester.simulator import make_ids
-from harvester.sources import IdChunk, is_video_id, read_ids, sort_ids
+from harvester.sources import IdChunk, classify_ids, is_video_id, read_ids
+from harvester.sources.classify_ids import Texts, are_known, make_chunk
 from harvester.sources.formats import csv_fast, line_blocks
-from harvester.sources.sniff import Header
-from harvester.sources.sort_ids import Texts, are_known, make_chunk
+from harvester.sources.header import Header
 from harvester.sources.video_id import KNOWN_ID
 
 A, B = "dQw4w9WgXcQ", "-0000000000"
@@ -207,7 +207,7 @@ class TestEarlier:
         assert second == IdChunk(4, ["no id", "dQw4w9WgXcB"], frozenset({"no id"}), ("dQw4w9WgXcB",))
 
     def test_its_memory_is_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(sort_ids, "REMEMBERED_IDS", 2)
+        monkeypatch.setattr(classify_ids, "REMEMBERED_IDS", 2)
         earlier = set()
         texts = list(make_ids(1, 3))
         assert make_chunk(Texts(3, texts), earlier).ids == texts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harvester.report.figures import advanced
+from harvester.report.progress_figures import advanced
 from harvester.support.progress import Advance
 from harvester.support.sanitize import agree, count
 

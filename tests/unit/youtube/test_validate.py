@@ -23,8 +23,8 @@ import simdjson
 from answer_mutations import ASKED, mutated_answer
 
 from harvester.export.formats.arrow_reader import ArrowReader
-from harvester.export.formats.csv.file import HEADER, row_by_fields, text_of
-from harvester.export.formats.rows import Excerpt, Lines, on_one_line, videos_of, with_statistics
+from harvester.export.formats.csv.write_csv import HEADER, row_by_fields, text_of
+from harvester.export.formats.stored_videos import Excerpt, Lines, on_one_line, videos_of, with_statistics
 from harvester.export.read_back import ids_in
 from harvester.ledger import audit
 from harvester.model import Answer, Body, StoredResponse, Verdict

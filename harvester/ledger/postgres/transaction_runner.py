@@ -1,4 +1,6 @@
-"""A ledger in PostgreSQL, written by one thread through one connection; when that ends, its runs count as dead."""
+"""Runs transactions in a PostgreSQL ledger, in one thread and through one connection; when that ends, its runs count
+as dead.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,6 @@ import psycopg
 from psycopg import errors
 
 from harvester.errors import HarvesterError, LedgerUnavailable
-from harvester.ledger.connector import Connector, Job
 from harvester.ledger.postgres import statements as sql
 from harvester.ledger.postgres.connection import (
     connect_for_writing,
@@ -25,6 +26,7 @@ from harvester.ledger.postgres.connection import (
 )
 from harvester.ledger.postgres.transaction import PostgresTransaction, escaped, unescaped
 from harvester.ledger.queries import AnyQuery, AnyRow
+from harvester.ledger.transaction_runner import Job, TransactionRunner
 from harvester.support.batching_thread import Done
 
 log = logging.getLogger(__name__)
@@ -49,11 +51,11 @@ class _InDoubt(Exception):
         self.reason = reason
 
 
-class PostgresConnector(Connector):
+class PostgresTransactionRunner(TransactionRunner):
     """The connection to a ledger in PostgreSQL, which must exist and be up to date: see `migrate.prepare`.
 
     When its connection breaks, it reconnects and runs the transaction under way again, once. Each transaction writes a
-    token, the next number, into this connector's row of `commit_tokens`. Where the answer to a commit is lost, that row
+    token, the next number, into this runner's row of `commit_tokens`. Where the answer to a commit is lost, that row
     tells whether it succeeded.
     """
 

@@ -1,4 +1,7 @@
-"""Decides whether a failure is the fault of a batch or of the API: suspect ids, and probes of the API."""
+"""Decides whether a failure is the fault of a batch or of the API: suspect ids, and probes of the API.
+
+A batch at fault is bisected: `crawler.py` sends its halves, which `ledger/transactions/settle.py` stores.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from harvester.crawl.concurrency import ConcurrencyController
+from harvester.crawl.concurrency_controller import ConcurrencyController
 from harvester.ledger.ledger import Ledger
 from harvester.model import Batch, BatchKind, Outcome, Verdict
 from harvester.support.gzip_body import BodyError
@@ -104,7 +107,7 @@ class QuotaDoubt:
         self._until = None
 
 
-class Evidence:
+class Attribution:
     """What a run has observed of batches and of the API, to attribute each failure to one of them.
 
     Times are the clock's monotonic seconds.

@@ -13,9 +13,9 @@ from typing import BinaryIO
 from urllib.parse import quote
 
 from harvester.export.counters import Counters
-from harvester.export.formats.rows import made_of_videos
-from harvester.export.formats.sqlite.file import LISTS, VIDEO_COLUMNS, database_rows, temporary_folder
+from harvester.export.formats.sqlite.write_database import LISTS, VIDEO_COLUMNS, database_rows, temporary_folder
 from harvester.export.formats.statistics import NAMES, statistics_rows
+from harvester.export.formats.stored_videos import made_of_videos
 from harvester.export.formats.table_rows import Row
 from harvester.export.json_array_reader import Unreadable
 from harvester.ledger.reader import LedgerReader

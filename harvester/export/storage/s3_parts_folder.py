@@ -14,8 +14,8 @@ from urllib.parse import quote
 from harvester.errors import CredentialsError, HarvesterError
 from harvester.export.manifest import SUFFIX, is_part
 from harvester.export.storage.destination import DraftFile, ExistingFile, overtaken
-from harvester.export.storage.folder import Draft, Folder, Found
 from harvester.export.storage.ownership import NAMES_MANIFEST
+from harvester.export.storage.parts_folder import Draft, Folder, Found
 from harvester.export.storage.s3 import S3Target
 from harvester.export.storage.s3_client import CONNECTIONS, S3Options, connected
 from harvester.export.storage.s3_errors import explained

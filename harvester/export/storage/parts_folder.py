@@ -1,7 +1,8 @@
 """The interface of folders of parts, and the order in which one is changed, so that its readers never see a mixture.
 
 A part never changes: its name holds a digest of what it is made of. New parts appear first, then the manifest is
-replaced in one step, then the parts that it does not name are removed. After a kill in between, the manifest describes
+replaced in one step, then the parts that it does not name are removed; with `export.keep_superseded` it names those
+of the export before too. After a kill in between, the manifest describes
 the old or the new parts, and the next export removes all others.
 """
 

@@ -1,4 +1,6 @@
-"""Turn the bytes of a source into the texts of its column, for every compression and format.
+"""Choose how a source is read, by its first bytes, its header and its name: its format, and the texts of its column.
+
+Compression is detected in `decompress.py`, delimiter and header in `header.py`.
 
 What reads a format imports numpy, pandas or pyarrow, so it is imported for those who need it.
 """
@@ -11,10 +13,11 @@ from dataclasses import dataclass
 from itertools import chain
 
 from harvester.errors import ConfigError
-from harvester.sources.decompress import as_utf8, peek, unpacked
+from harvester.sources.classify_ids import Texts
+from harvester.sources.decompress import peek, unpacked
+from harvester.sources.encoding import as_utf8
 from harvester.sources.formats.lines import line_texts
-from harvester.sources.sniff import HEAD_BYTES, JSON, PARQUET, Beginning, Format, Wanted, column_hint, format_of
-from harvester.sources.sort_ids import Texts
+from harvester.sources.header import HEAD_BYTES, JSON, PARQUET, Beginning, Format, Wanted, column_hint, format_of
 from harvester.sources.source import Source
 from harvester.sources.wrong_files import refuse_foreign
 

@@ -1,4 +1,4 @@
-"""The connection of a process to a ledger, for either database: one thread that writes, and snapshots to read."""
+"""Runs the transactions of a process, for either database: one thread that writes, and snapshots to read."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Job(NamedTuple):
     item: Any
 
 
-class Connector(ABC):
+class TransactionRunner(ABC):
     """Runs whole transactions one after another in one thread, and reads concurrently.
 
     Transactions that wait at the same time share one commit, and so one wait for the disk. Each gets its result after

@@ -13,7 +13,6 @@ from pathlib import Path
 from harvester.errors import ConfigError, StorageUnavailable
 from harvester.export.manifest import SUFFIX, is_part
 from harvester.export.storage.destination import KEPT, DraftFile, ExistingFile
-from harvester.export.storage.folder import Draft, Folder, Found
 from harvester.export.storage.local import LocalTarget, as_standing, refuse_missing_folder, replace_manifest
 from harvester.export.storage.local_draft import (
     FileDraft,
@@ -29,6 +28,7 @@ from harvester.export.storage.local_draft import (
     open_folder,
     still_named,
 )
+from harvester.export.storage.parts_folder import Draft, Folder, Found
 from harvester.support.atomic_write import followed
 from harvester.support.sanitize import shown
 

@@ -1,4 +1,4 @@
-"""A ledger in one SQLite file: one thread writes, since a connection shared by tasks would mix their transactions."""
+"""Runs transactions in a SQLite ledger, in one thread: a connection shared by tasks would mix their transactions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from harvester.ledger.connector import Connector
 from harvester.ledger.queries import AnyQuery, AnyRow
 from harvester.ledger.sqlite.connection import (
     LOCK_SECONDS,
@@ -23,6 +22,7 @@ from harvester.ledger.sqlite.connection import (
     writing_engine,
 )
 from harvester.ledger.sqlite.transaction import SqliteTransaction
+from harvester.ledger.transaction_runner import TransactionRunner
 
 CHECKPOINT_JOBS = 200
 """Transactions between two checkpoints: 5 MB of bodies in a fast crawl."""
@@ -32,7 +32,7 @@ CHECKPOINT_JOBS = 200
 _UNCLOSED: dict[Path, dict[int, str]] = {}
 
 
-class SqliteConnector(Connector):
+class SqliteTransactionRunner(TransactionRunner):
     """The connection to a ledger in a SQLite file, which must exist and be up to date: see `migrate.prepare`.
 
     Each transaction has the file's write lock from its beginning to its end. Checkpoints run in a thread of their own

@@ -1,6 +1,6 @@
-"""Detect the format and the header of a source, by its name and its first bytes.
+"""The header of a table, its delimiter, and its column of ids, by the first bytes and the name of a source.
 
-The column's name comes from `source.column`.
+The column's name comes from `source.column`. `choose_reader.py` decides which format a source has.
 """
 
 from __future__ import annotations

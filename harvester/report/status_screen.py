@@ -12,7 +12,7 @@ from harvester.model import FaultCount, RunRecord, VideoState
 from harvester.report.blocks import Block, Column, Line
 from harvester.report.listings import Listings, how_far, name_of
 from harvester.report.next_steps import ending, steps, under_way
-from harvester.report.results import History, Overview
+from harvester.report.result_types import History, Overview
 from harvester.report.summary import Summary
 from harvester.report.wording import MEANINGS, size, took, utc
 from harvester.support.sanitize import count, shown

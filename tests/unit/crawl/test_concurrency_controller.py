@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harvester.crawl.backoff import Backoff
-from harvester.crawl.concurrency import ConcurrencyController
+from harvester.crawl.concurrency_controller import ConcurrencyController
 
 
 class Always(random.Random):

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from harvester.errors import ConfigError
 from harvester.listing import ListingKind, Target
-from harvester.sources.listing_target import NotATarget, read_target
-from harvester.sources.target_list import read_targets
+from harvester.sources.listing_address import NotATarget, read_target
+from harvester.sources.listing_file import read_targets
 from harvester.sources.video_id import INVISIBLE
 
 KEY = "a-Zb_9sIqj5QIoCl6yOJhg"

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from harvester.errors import ConfigError, HarvesterError
 from harvester.listing import Target
-from harvester.sources.listing_target import LOAD, NotATarget, read_target
+from harvester.sources.listing_address import LOAD, NotATarget, read_target
 from harvester.sources.open import open_source
 from harvester.support.sanitize import count, escaped
 

@@ -18,7 +18,7 @@ from harvester.crawl.run_report import RunReport
 from harvester.doctor.finding import SET_THE_CLOCK, Finding, misconfigured, ok, problem, warning
 from harvester.errors import ApiUnavailable, HarvesterError
 from harvester.model import Verdict
-from harvester.support.network import proxy_for, tls_context
+from harvester.support.proxy_and_tls import proxy_for, tls_context
 from harvester.support.sanitize import count, shown
 from harvester.youtube.advice import advice
 from harvester.youtube.classify import date_of

@@ -184,13 +184,6 @@ def video_lines(reader: LedgerReader, span: Span) -> Iterator[Lines]:
         )
 
 
-def json_lines(reader: LedgerReader, span: Span, counters: Counters) -> Iterator[bytes]:
-    """Yield `jsonl`: one video resource a line, as the API sent it, some hundred lines at a time."""
-    for lines in video_lines(reader, span):
-        counters.videos += len(lines.videos)
-        yield b"\n".join([*lines.videos, b""])
-
-
 def pages(source: Source, span: Span, videos_in: VideosOf[V]) -> Iterator[tuple[Sequence[tuple[str, int]], Held[V]]]:
     """Yield id and call of the fetched videos of the span, up to ROWS_AT_ONCE at a time, with the responses that hold
     them. `videos_in` is given one's text and when it was fetched, and returns its videos by id."""

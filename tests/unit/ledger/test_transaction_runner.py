@@ -10,7 +10,7 @@ from typing import Any
 
 from waiting import LIMIT_SECONDS, until
 
-from harvester.ledger.connector import MAX_AT_ONCE, Connector
+from harvester.ledger.transaction_runner import MAX_AT_ONCE, TransactionRunner
 
 
 class Full(Exception):
@@ -24,7 +24,7 @@ class Draft(list[str]):
         """Nothing was kept back."""
 
 
-class Rows(Connector):
+class Rows(TransactionRunner):
     """Commits what transactions append to a list, all or nothing."""
 
     def __init__(self) -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from harvester.ledger.load_records import Removal
+from harvester.ledger.records import Removal
 from harvester.ledger.transactions.transaction import Transaction, instant
 from harvester.model import Addition, Span, VideoState
 

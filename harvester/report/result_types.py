@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from harvester.config import Config
-from harvester.ledger.load_records import LoadRecord
 from harvester.ledger.reader import LedgerReader
+from harvester.ledger.records import LoadRecord
 from harvester.model import FaultCount, QuotaDay, RunRecord, Stored
 from harvester.report.hints import clock_hint
 from harvester.report.summary import Summary

@@ -6,8 +6,8 @@ import random
 from datetime import date
 from typing import cast
 
-from harvester.crawl.concurrency import ConcurrencyController
-from harvester.crawl.evidence import Call, Evidence, Faults
+from harvester.crawl.concurrency_controller import ConcurrencyController
+from harvester.crawl.fault_attribution import Attribution, Call, Faults
 from harvester.ledger.ledger import Ledger
 from harvester.model import Batch
 
@@ -19,7 +19,7 @@ class Story:
 
     def __init__(self, max_attempts: int) -> None:
         self.controller = ConcurrencyController(1, random.Random(0), 0.0)
-        self.evidence = Evidence(cast(Ledger, None), self.controller, max_attempts, 600.0)
+        self.attribution = Attribution(cast(Ledger, None), self.controller, max_attempts, 600.0)
         self.batch = Batch(1, date(2026, 6, 2), 11, 1, (0,), (ID,))
         self.seconds = 0.0
         self.faults = Faults()
@@ -34,18 +34,18 @@ class Story:
     def _fails(self, refused: bool) -> Call:
         call = Call(self.batch, self.seconds, self.faults, self.api_known_up, probe=False)
         self.seconds += 1
-        self.faults = self.evidence.count(call, self.seconds, refused=refused)
+        self.faults = self.attribution.count(call, self.seconds, refused=refused)
         self.api_known_up = False
         return call
 
     def fails(self) -> bool:
         """Whether that gives it up."""
         call = self._fails(refused=False)
-        return self.evidence.is_at_fault(call, self.faults)
+        return self.attribution.is_at_fault(call, self.faults)
 
     def is_refused(self) -> bool:
         call = self._fails(refused=True)
-        return self.evidence.is_refused(call, self.faults)
+        return self.attribution.is_refused(call, self.faults)
 
 
 def test_an_outage_that_begins_after_one_passing_fault_fails_no_id() -> None:

@@ -7,12 +7,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from harvester.crawl.run_report import Ending, RunReport
-from harvester.ledger.load_records import Loaded
+from harvester.ledger.records import Loaded
 from harvester.model import Progress, Stored, VideoState
-from harvester.quota import SECONDS_PER_CALL, Plan
+from harvester.plan import SECONDS_PER_CALL, Plan
 from harvester.report.blocks import Block, Column, Line
 from harvester.report.listings import to_come
-from harvester.report.results import Check, DayReport, DryRun, Due
+from harvester.report.result_types import Check, DayReport, DryRun, Due
 from harvester.report.summary import OTHER_IDS, no_valid_ids
 from harvester.report.wording import EMPTY, size
 from harvester.support.sanitize import agree, count, escaped, shown
