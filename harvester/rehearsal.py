@@ -1,6 +1,6 @@
 """A rehearsal: the real code against the simulated API, on a simulated clock that both share.
 
-Each simulated day is one `run`, as cron would start it; between them the clocks jump to the next day. The verdict
+Each simulated day is one `run`, as cron would start it; between them the clocks jump to the next day. The result
 is computed from what the simulated API counted, not from what harvester believes.
 """
 
@@ -208,7 +208,7 @@ class Rehearsal:
             }
         )
 
-    # --- the verdict
+    # --- the result
 
     def _checks(self, report: dict[str, Any], progress: Progress, config: Config) -> list[Check]:
         """The promises, by what the simulated API counted."""

@@ -36,7 +36,7 @@ def rehearse(options: GlobalOptions, videos: int, discover: bool, seed: int, fau
     """Do a whole crawl, day by day, against the simulated API.
 
     The clock is simulated too; the code is the real one, with a ledger in its own folder. No key, no network, no unit.
-    Ends with a verdict from the counts of the simulated API; exit code 5 if a promise was broken.
+    Ends with which promises were kept, as the simulated API counts; exit code 5 if a promise was broken.
     """
     import asyncio
     import shlex
@@ -67,7 +67,7 @@ def rehearse(options: GlobalOptions, videos: int, discover: bool, seed: int, fau
         report_progress(callback, rehearsal.progress),
     ):
         checks = asyncio.run(rehearsal.play(day_ended, callback))
-    show(*command_results.verdict(checks))
+    show(*command_results.rehearsed(checks))
     show_next(
         f"\nThe ledger, the export and their settings are in {shown(str(out))}. Look around there:\n"
         f"  cd {shlex.quote(shown(str(out)))}\n  harvester status\n  harvester export songs.parquet",

@@ -241,7 +241,7 @@ def day_line(columns: int, *cells: str) -> str:
     return (narrow if columns < 66 else wide).format(*cells)
 
 
-def verdict(checks: Sequence[Check]) -> list[Line | Block]:
+def rehearsed(checks: Sequence[Check]) -> list[Line | Block]:
     """Each promise, kept or broken."""
     kept, broken = Line("kept", "green"), Line("BROKEN", "bold red")
     rows = [(kept if check.kept else broken, f"{check.promise}: {check.figures}") for check in checks]

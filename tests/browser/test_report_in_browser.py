@@ -106,16 +106,16 @@ def test_it_is_accessible(open_page: Any, ledger: str, width: int, scheme: str) 
         ("long", "Done", ["harvester export"]),
     ],
 )
-def test_the_verdict_is_a_word_a_colour_and_what_to_type(
+def test_the_status_is_a_word_a_colour_and_what_to_type(
     open_page: Any, ledger: str, status: str, steps: list[str]
 ) -> None:
     page = open_page(ledger).page
-    verdict = page.get_by_role("region", name="Verdict")
-    assert verdict.locator(".status").inner_text().endswith(status)
-    assert verdict.locator(".sentence").inner_text()
-    assert verdict.locator("li code").all_inner_texts() == steps
+    status_region = page.get_by_role("region", name="Status")
+    assert status_region.locator(".status").inner_text().endswith(status)
+    assert status_region.locator(".sentence").inner_text()
+    assert status_region.locator("li code").all_inner_texts() == steps
     colours = {name: page.evaluate(f"getComputedStyle(document.body).getPropertyValue('--{name}')") for name in TONES}
-    tone = verdict.evaluate("element => getComputedStyle(element).getPropertyValue('--tone')")
+    tone = status_region.evaluate("element => getComputedStyle(element).getPropertyValue('--tone')")
     assert tone == colours[{"Done": "good", "On time": "good", "Needs you": "bad"}.get(status, "blue")]
 
 

@@ -19,6 +19,7 @@ from harvester.config import Config
 from harvester.ledger.reader import LedgerReader
 from harvester.listing import ListingRecord, Target
 from harvester.model import Progress, QuotaDay, RunCalls, VideoState
+from harvester.report.crawl_status import Status, crawl_status
 from harvester.report.days import Course, DayLine, day_lines, plan_course
 from harvester.report.listings import Listings, how_far, to_read
 from harvester.report.next_steps import ending, steps
@@ -26,7 +27,6 @@ from harvester.report.page.charts import chart, short
 from harvester.report.page.videos import Growth, growth, sample
 from harvester.report.result_types import Overview
 from harvester.report.summary import Summary
-from harvester.report.verdict import Status, verdict
 from harvester.report.wording import MEANINGS, size, took, utc
 from harvester.support.sanitize import count, shown
 
@@ -60,7 +60,7 @@ def render(reader: LedgerReader, config: Config, overview: Overview) -> str:
     summary, progress = overview.summary, overview.summary.progress
     first = progress.days[0].day if progress.days else summary.day
     course = plan_course(overview.loads, first, progress.asked_for, summary.possible_a_day)
-    judged = verdict(overview, course)
+    judged = crawl_status(overview, course)
     # The card of a crawl that has not started names its steps.
     listed = [] if judged.status is Status.NOT_STARTED else steps(overview)
     days = day_lines(progress.days, summary.day, course, done=progress.asked_for > 0 and summary.is_done)
@@ -74,7 +74,7 @@ def render(reader: LedgerReader, config: Config, overview: Overview) -> str:
         overview=overview,
         summary=summary,
         progress=progress,
-        verdict=judged,
+        crawl=judged,
         symbol=SYMBOLS[judged.status],
         tiles=tiles(summary),
         bar=_bar(progress),

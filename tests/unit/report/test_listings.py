@@ -13,6 +13,7 @@ from harvester.config import QuotaSettings
 from harvester.crawl.run_report import RunReport
 from harvester.listing import ListingKind, ListingRecord, ListingState
 from harvester.model import Progress, QuotaDay, RunRecord, VideoState
+from harvester.report.crawl_status import Status, crawl_status
 from harvester.report.day_summary import day_summary
 from harvester.report.days import Course
 from harvester.report.listings import Listings, how_far, name_of
@@ -22,7 +23,6 @@ from harvester.report.progress_figures import Outlook
 from harvester.report.result_types import Overview
 from harvester.report.status_screen import Screen
 from harvester.report.summary import Summary
-from harvester.report.verdict import Status, verdict
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
 NEW = ListingRecord(
@@ -117,17 +117,17 @@ def test_the_bar_is_not_full_while_ids_are_still_to_be_found() -> None:
     assert (share(_summary([HALF], fetched=5, pending=15)), share(_summary([DONE], fetched=5))) == (0.25, 1.0)
 
 
-def _verdict(summary: Summary, *runs: RunRecord) -> tuple[Status, str]:
-    judged = verdict(Overview(summary, runs, NOW), Course(NOW.date(), ()))
+def _status(summary: Summary, *runs: RunRecord) -> tuple[Status, str]:
+    judged = crawl_status(Overview(summary, runs, NOW), Course(NOW.date(), ()))
     return judged.status, judged.sentence
 
 
 def test_a_crawl_is_not_done_before_all_are_read() -> None:
     to_come = "The next run looks for videos in 1 listing."
-    assert _verdict(_summary([NEW])) == (Status.NOT_STARTED, to_come)
-    assert _verdict(_summary([HALF], fetched=5, spent=11)) == (Status.ON_TIME, to_come)
-    assert _verdict(_summary([DONE], fetched=5, spent=11))[0] is Status.DONE
-    assert _verdict(_summary([LOST])) == (Status.NOT_STARTED, NO_VIDEOS)
+    assert _status(_summary([NEW])) == (Status.NOT_STARTED, to_come)
+    assert _status(_summary([HALF], fetched=5, spent=11)) == (Status.ON_TIME, to_come)
+    assert _status(_summary([DONE], fetched=5, spent=11))[0] is Status.DONE
+    assert _status(_summary([LOST])) == (Status.NOT_STARTED, NO_VIDEOS)
 
 
 def test_the_summary_of_a_day_and_the_tiles_name_what_is_to_be_read() -> None:

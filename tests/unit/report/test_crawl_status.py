@@ -11,11 +11,11 @@ import pytest
 from harvester.config import QuotaSettings
 from harvester.ledger.records import LoadRecord
 from harvester.model import Progress, QuotaDay, RunRecord, VideoState
+from harvester.report.crawl_status import CrawlStatus, Status, crawl_status
 from harvester.report.days import Course, plan_course
 from harvester.report.page.render import tiles
 from harvester.report.result_types import Overview
 from harvester.report.summary import Summary
-from harvester.report.verdict import Status, Verdict, verdict
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
 DAY = date(2026, 11, 23)
@@ -39,11 +39,11 @@ def progress(days: Sequence[QuotaDay], ids: int = IDS, failed: int = 0, invalid:
     return Progress(dict.fromkeys(VideoState, 0) | states | {VideoState.INVALID: invalid}, tuple(days))
 
 
-def judged(counts: Progress, *runs: RunRecord, oldest: datetime | None = None) -> Verdict:
+def judged(counts: Progress, *runs: RunRecord, oldest: datetime | None = None) -> CrawlStatus:
     summary = Summary(counts, QuotaSettings(), NOW)
     first = counts.days[0].day if counts.days else DAY
     course = plan_course([], first, counts.asked_for, summary.possible_a_day)
-    return verdict(Overview(summary, runs or (a_run("budget spent"),), NOW, oldest=oldest), course)
+    return crawl_status(Overview(summary, runs or (a_run("budget spent"),), NOW, oldest=oldest), course)
 
 
 def days_before(number: int, settled: int = A_DAY) -> list[QuotaDay]:
@@ -51,13 +51,13 @@ def days_before(number: int, settled: int = A_DAY) -> list[QuotaDay]:
 
 
 def test_an_empty_ledger_and_one_that_was_only_loaded_have_not_started() -> None:
-    assert judged(progress([], 0)) == Verdict(Status.NOT_STARTED, "The ledger is empty.")
+    assert judged(progress([], 0)) == CrawlStatus(Status.NOT_STARTED, "The ledger is empty.")
     told = judged(progress([]))
-    assert told == Verdict(Status.NOT_STARTED, "At best, the last of 631,348 ids is settled on 2026-12-06.")
+    assert told == CrawlStatus(Status.NOT_STARTED, "At best, the last of 631,348 ids is settled on 2026-12-06.")
 
 
 def test_full_days_are_on_time() -> None:
-    assert judged(progress(days_before(3))) == Verdict(
+    assert judged(progress(days_before(3))) == CrawlStatus(
         Status.ON_TIME, "At the pace of the last days, the last id is settled on 2026-12-03, as planned."
     )
     assert judged(progress([a_day(DAY, 500)])).status is Status.ON_TIME
@@ -72,12 +72,12 @@ def test_days_on_which_a_few_calls_fail_are_on_time_and_half_days_are_late() -> 
 
 def test_a_week_that_brought_nothing_has_no_end() -> None:
     told = judged(progress([a_day(DAY - timedelta(days=3), 0, failed=5)]))
-    assert told == Verdict(Status.LATE, "No end is foreseen at the pace of the last 7 days.")
+    assert told == CrawlStatus(Status.LATE, "No end is foreseen at the pace of the last 7 days.")
 
 
 def test_all_settled_is_done() -> None:
     told = judged(progress(days_before(1), A_DAY + 3, failed=3))
-    assert told == Verdict(Status.DONE, "45,453 ids: 45,450 fetched, 3 failed.")
+    assert told == CrawlStatus(Status.DONE, "45,453 ids: 45,450 fetched, 3 failed.")
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_what_does_not_go_on_by_itself_needs_a_person(run: RunRecord, oldest: da
 
 def test_texts_without_an_id_need_a_person() -> None:
     told = judged(progress([], 0, invalid=7))
-    assert told == Verdict(Status.NEEDS_YOU, "There is no video id in the ledger: all 7 texts in it are invalid.")
+    assert told == CrawlStatus(Status.NEEDS_YOU, "There is no video id in the ledger: all 7 texts in it are invalid.")
 
 
 # --- the plan

@@ -28,33 +28,33 @@ class Status(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class CrawlStatus:
     status: Status
     sentence: str
 
 
-def verdict(overview: Overview, course: Course) -> Verdict:
+def crawl_status(overview: Overview, course: Course) -> CrawlStatus:
     """Judge the crawl by its last run, its settings and its plan."""
     summary = overview.summary
     unread = len(summary.listings.unfinished)
     if problem := summary.no_valid_ids or next(iter(needs(overview)), ""):
-        return Verdict(Status.NEEDS_YOU, problem)
+        return CrawlStatus(Status.NEEDS_YOU, problem)
     if not summary.total and not unread:
-        return Verdict(Status.NOT_STARTED, NO_VIDEOS if summary.listings.records else "The ledger is empty.")
+        return CrawlStatus(Status.NOT_STARTED, NO_VIDEOS if summary.listings.records else "The ledger is empty.")
     if summary.is_done:
         states = (VideoState.FETCHED, VideoState.MISSING, VideoState.FAILED)
         became = ", ".join(f"{summary.videos[state]:,} {state.label}" for state in states if summary.videos[state])
-        return Verdict(Status.DONE, f"{count(summary.asked_for, 'id')}: {became}.")
+        return CrawlStatus(Status.DONE, f"{count(summary.asked_for, 'id')}: {became}.")
     if not summary.unsettled:
         status = Status.ON_TIME if summary.calls else Status.NOT_STARTED
         silence = _silence(overview) if summary.calls else ""
         to_come = f"The next run looks for videos in {count(unread, 'listing')}."
-        return Verdict(Status.NEEDS_YOU, silence) if silence else Verdict(status, to_come)
+        return CrawlStatus(Status.NEEDS_YOU, silence) if silence else CrawlStatus(status, to_come)
     if not summary.calls:
         ahead = f"At best, the last of {count(summary.unsettled, 'id')} is settled on {summary.finishes_on}."
-        return Verdict(Status.NOT_STARTED, ahead)
+        return CrawlStatus(Status.NOT_STARTED, ahead)
     if silence := _silence(overview):
-        return Verdict(Status.NEEDS_YOU, silence)
+        return CrawlStatus(Status.NEEDS_YOU, silence)
     return _against_the_plan(summary, course)
 
 
@@ -65,15 +65,15 @@ def _silence(overview: Overview) -> str:
     return told if idle > SILENT_AFTER else ""
 
 
-def _against_the_plan(summary: Summary, course: Course) -> Verdict:
+def _against_the_plan(summary: Summary, course: Course) -> CrawlStatus:
     ends_on, at_pace = summary.finishes_on, summary.finishes_at_pace_on
     # The pace is no measure on a first day, nor where the days before it had nothing to do.
     if course.first < summary.day and not course.idle:
         if at_pace is None:
-            return Verdict(Status.LATE, f"No end is foreseen at the pace of the last {count(PACE_DAYS, 'day')}.")
+            return CrawlStatus(Status.LATE, f"No end is foreseen at the pace of the last {count(PACE_DAYS, 'day')}.")
         ends_on = at_pace
     apart = (ends_on - course.last).days
     plan = f"{count(abs(apart), 'day')} {'after' if apart > 0 else 'before'} the plan" if apart else "as planned"
     basis = "At the pace of the last days" if ends_on == at_pace else "At best"
     status = Status.LATE if ends_on - course.last > LATE_AFTER else Status.ON_TIME
-    return Verdict(status, f"{basis}, the last id is settled on {ends_on}, {plan}.")
+    return CrawlStatus(status, f"{basis}, the last id is settled on {ends_on}, {plan}.")
