@@ -77,8 +77,8 @@ def _seen(uri: str, folder: Folder) -> tuple[object, ...]:
         beside = folder.beside(SUFFIX)
         with beside.undisturbed():
             if Path(uri).is_dir():
-                return (beside.standing(), *(folder.file(name).standing() for name in folder.names()))
-            return beside.standing(), folder.beside("").standing()
+                return (beside.existing(), *(folder.file(name).existing() for name in folder.names()))
+            return beside.existing(), folder.beside("").existing()
     return ()
 
 

@@ -91,11 +91,11 @@ def _refusal(answer: Answer, endpoint: Endpoint) -> Outcome:
     error = read_error(answer)
     if 400 <= answer.status < 500 and error.reason in endpoint.definite:
         return Outcome(Verdict.GOOD, error.reason, http_status=answer.status, message=error.message)
-    verdict, reason = _sort(answer, error)
+    verdict, reason = _verdict(answer, error)
     return Outcome(verdict, reason, http_status=answer.status, message=error.message)
 
 
-def _sort(answer: Answer, error: ApiError) -> tuple[Verdict, str]:
+def _verdict(answer: Answer, error: ApiError) -> tuple[Verdict, str]:
     status, plain = answer.status, f"http_{answer.status}"
     if status < 400:
         # A redirect is not followed, because the key would be sent along; another 2xx brings no videos.
@@ -111,7 +111,7 @@ def _sort(answer: Answer, error: ApiError) -> tuple[Verdict, str]:
         return Verdict.SLOW_DOWN, word
     if status == 429:
         return Verdict.SLOW_DOWN, own
-    if word := _configuration(answer, error):
+    if word := _misconfiguration(answer, error):
         return Verdict.MISCONFIGURED, word
     return Verdict.BATCH_REFUSED, own
 
@@ -120,7 +120,7 @@ def _first(error: ApiError, known: frozenset[str]) -> str:
     return next((word for word in error.words if word in known), "")
 
 
-def _configuration(answer: Answer, error: ApiError) -> str:
+def _misconfiguration(answer: Answer, error: ApiError) -> str:
     """Return the reason of a refusal that applies to every batch: it stops the run and fails no id. Empty for
     others."""
     for word in error.detail_reasons:

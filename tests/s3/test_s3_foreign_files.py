@@ -159,7 +159,7 @@ def test_a_put_that_a_web_page_answers(store: Store, part_bytes: int) -> None:
 
 def test_a_question_that_a_web_page_answers(store: Store) -> None:
     with pytest.raises(ConfigError, match="is not S3: it answered HeadObject with HTTP 200") as caught:
-        S3Target("bucket", "o.json", S3Options()).standing()
+        S3Target("bucket", "o.json", S3Options()).existing()
     assert "AWS_ENDPOINT_URL_S3" in caught.value.next_step
     with pytest.raises(ConfigError, match="is not S3: it answered GetObject with HTTP 200"):
         list(S3Target("bucket", "o.json", S3Options()).read())

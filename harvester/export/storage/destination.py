@@ -112,7 +112,7 @@ class Destination(ABC):
         """
 
     @abstractmethod
-    def standing(self) -> ExistingFile | None:
+    def existing(self) -> ExistingFile | None:
         """Return what is there; None if nothing is."""
 
     def finish_interrupted(self) -> bool:

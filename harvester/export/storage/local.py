@@ -61,13 +61,13 @@ class LocalTarget(Destination):
             with explained(self.path):
                 draft.finish()
                 with alone_in(place.parent):
-                    if self.standing() != replacing:
+                    if self.existing() != replacing:
                         raise overtaken(self.uri)
                     draft.replace_target()
                     replace_manifest(note, beside.path)
         return published
 
-    def standing(self) -> ExistingFile | None:
+    def existing(self) -> ExistingFile | None:
         with explained(self.path, "read"):
             try:
                 return as_standing(self._place().stat())

@@ -37,15 +37,15 @@ def check_replaceable(target: Destination, judge: OwnershipCheck, *, force: bool
     Raises DestinationRefused if harvester did not write it, unless `force`. A database that is no export is never
     replaced: it may be the ledger of another crawl. What this account may not read is replaced, with a warning.
     """
-    standing = target.standing()
-    if standing is None or standing.bytes == 0:
-        return standing
-    if standing.version is None:
+    existing = target.existing()
+    if existing is None or existing.bytes == 0:
+        return existing
+    if existing.version is None:
         log.warning("%s: this account may not read it, so whether harvester wrote it can't be told", shown(target.uri))
-        return standing
-    reason = judge(target, standing)
+        return existing
+    reason = judge(target, existing)
     if not reason:
-        return standing
+        return existing
     head = _head(target)
     if head.startswith(SQLITE_MAGIC) and int.from_bytes(head[_SQLITE_ID_AT]) != SQLITE_EXPORT_ID:
         raise DestinationRefused(
@@ -54,7 +54,7 @@ def check_replaceable(target: Destination, judge: OwnershipCheck, *, force: bool
             next_step="Choose another destination, or remove it yourself.",
         )
     if force:
-        return standing
+        return existing
     raise foreign_file_error(target.uri, reason)
 
 
@@ -63,11 +63,11 @@ def admit_file(target: Destination, *, force: bool) -> ExistingFile | None:
     exact = target.finish_interrupted()
     # Between another export's file and its manifest, the file would not be recognised.
     with target.undisturbed():
-        standing = check_replaceable(target, partial(_by_manifest, exact=exact), force=force)
+        existing = check_replaceable(target, partial(_by_manifest, exact=exact), force=force)
         beside = target.beside(SUFFIX)
-        if standing is None and not force and beside.standing() is not None and read_manifest(beside) is None:
+        if existing is None and not force and beside.existing() is not None and read_manifest(beside) is None:
             raise foreign_file_error(beside.uri, "it is no manifest")
-    return standing
+    return existing
 
 
 def foreign_file_error(uri: str, reason: str) -> DestinationRefused:
@@ -79,20 +79,20 @@ def foreign_file_error(uri: str, reason: str) -> DestinationRefused:
     )
 
 
-def _by_manifest(target: Destination, standing: ExistingFile, *, exact: bool) -> str:
+def _by_manifest(target: Destination, existing: ExistingFile, *, exact: bool) -> str:
     """Check a published file by the manifest or, on S3, by metadata that name the manifest.
 
     If `exact`, the length must be that of the manifest too: otherwise the file was changed.
     """
-    if standing.metadata.get(NAMES_MANIFEST) == quote(target.name + SUFFIX):
+    if existing.metadata.get(NAMES_MANIFEST) == quote(target.name + SUFFIX):
         return ""
     manifest = read_manifest(target.beside(SUFFIX))
     if manifest is None:
         return "there is no manifest next to it"
     if manifest.file != target.name or manifest.parts is not None:
         return "the manifest next to it names something else"
-    if exact and manifest.bytes != standing.bytes:
-        has = count(standing.bytes, "byte")
+    if exact and manifest.bytes != existing.bytes:
+        has = count(existing.bytes, "byte")
         return f"it has {has}, and its manifest says {manifest.bytes:,}: it was changed since"
     return ""
 
@@ -116,7 +116,7 @@ def refuse_open_database(target: Destination, format_name: str) -> None:
         return
     for suffix in SQLITE_BESIDE:
         beside = target.beside(suffix)
-        if (standing := beside.standing()) is not None and standing.bytes > 0:
+        if (existing := beside.existing()) is not None and existing.bytes > 0:
             raise ConfigError(
                 f"{shown(beside.uri)} is there: another program has the database open to change it, or was killed.",
                 state="Nothing was written.",
@@ -153,10 +153,10 @@ def parse(text: bytes) -> Manifest | None:
 
 def describes_file(text: bytes, target: Destination) -> bool:
     """Whether the text is the manifest of the bytes at the target."""
-    manifest, standing = parse(text), target.standing()
-    if manifest is None or manifest.parts is not None or standing is None:
+    manifest, existing = parse(text), target.existing()
+    if manifest is None or manifest.parts is not None or existing is None:
         return False
-    if manifest.file != target.name or manifest.bytes != standing.bytes:
+    if manifest.file != target.name or manifest.bytes != existing.bytes:
         return False
     meter = Meter()
     meter.drain(target.read())

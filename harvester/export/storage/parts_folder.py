@@ -55,8 +55,8 @@ class Folder(ABC):
     def look(self) -> Found:
         """Return what is in the folder, and the manifest next to it."""
         files, beside = self.files(), self.beside(SUFFIX)
-        standing = beside.standing()  # before it is read, so that what is replaced is not newer than what was read
-        return Found(files, standing, read_manifest(beside) if standing else None)
+        existing = beside.existing()  # before it is read, so that what is replaced is not newer than what was read
+        return Found(files, existing, read_manifest(beside) if existing else None)
 
     def admit(self, found: Found, *, force: bool, made: Callable[[str], bool] = lambda _: False) -> None:
         """Raise as `draft` does if what was found may not be replaced.
@@ -83,9 +83,9 @@ class Folder(ABC):
             raise foreign_file_error(self.uri, "the manifest next to it names something else")
         else:
             lengths = found.known()
-            for name, standing in found.files.items():
-                if lengths.get(name) != standing.bytes and not made(name):
-                    held = f"{shown(name, 100)} of {count(standing.bytes, 'byte')}"
+            for name, existing in found.files.items():
+                if lengths.get(name) != existing.bytes and not made(name):
+                    held = f"{shown(name, 100)} of {count(existing.bytes, 'byte')}"
                     raise foreign_file_error(self.uri, f"its manifest knows no {held}")
 
 
@@ -109,8 +109,8 @@ class Found:
         if self.manifest is None or self.manifest_standing is None:
             return
         for part in self.manifest.parts or ():
-            standing = self.files.get(part.file)
-            if standing and standing.bytes == part.bytes and standing.changed_at <= self.manifest_standing.changed_at:
+            existing = self.files.get(part.file)
+            if existing and existing.bytes == part.bytes and existing.changed_at <= self.manifest_standing.changed_at:
                 yield part
 
 

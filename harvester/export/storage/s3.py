@@ -105,7 +105,7 @@ class S3Target(Destination):
         """
         beside = self.beside(SUFFIX)
         for _ in range(_MANIFEST_ATTEMPTS):
-            before = beside.standing()
+            before = beside.existing()
             self._check_still(mine)
             try:
                 beside.publish([manifest], content_type="application/json", condition=in_place_of(before))
@@ -117,22 +117,22 @@ class S3Target(Destination):
 
     def _version_of(self, published: PublishedFile) -> Hashable:
         """Return the version as the store shows it now, which may differ from its answer; None if it can't be read."""
-        standing = self.standing()
-        if standing is None or (standing.version and standing.bytes != published.bytes):
+        existing = self.existing()
+        if existing is None or (existing.version and existing.bytes != published.bytes):
             raise overtaken(self.uri)
-        return standing.version
+        return existing.version
 
     def _check_still(self, mine: Hashable) -> None:
-        standing = self.standing()
-        if standing is None or (mine and standing.version and standing.version != mine):
+        existing = self.existing()
+        if existing is None or (mine and existing.version and existing.version != mine):
             raise overtaken(self.uri)
 
     def _check_again(self, condition: Condition) -> None:
         """Raise Overtaken if the condition does not hold any more: not every store heeds it."""
-        if condition and in_place_of(self.standing()) != condition:
+        if condition and in_place_of(self.existing()) != condition:
             raise overtaken(self.uri)
 
-    def standing(self) -> ExistingFile | None:
+    def existing(self) -> ExistingFile | None:
         from botocore.exceptions import ClientError
 
         with connected(self.uri, self.options.region) as client:

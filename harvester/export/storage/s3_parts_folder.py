@@ -72,7 +72,7 @@ class S3Folder(Folder):
 
     def changing(self) -> ExistingFile | None:
         """Return the mark of an export that is changing the folder, if any."""
-        return self.file(CHANGING).standing()
+        return self.file(CHANGING).existing()
 
     def files(self) -> dict[str, ExistingFile]:
         """See Folder. Without hidden ones."""
@@ -87,8 +87,8 @@ class S3Folder(Folder):
 
     def _made(self, name: str) -> bool:
         """Whether the object's metadata say that it is a part of an export to this folder."""
-        standing = self.file(name).standing()
-        return standing is not None and standing.metadata.get(NAMES_MANIFEST) == quote(self.name + SUFFIX)
+        existing = self.file(name).existing()
+        return existing is not None and existing.metadata.get(NAMES_MANIFEST) == quote(self.name + SUFFIX)
 
     def _open_uploads(self, client: S3Client) -> list[OpenUpload]:
         """Return open uploads of parts only: others may upload to other keys with this prefix."""

@@ -121,11 +121,11 @@ class Upload:
         return completed, checksum
 
 
-def in_place_of(standing: ExistingFile | None) -> Condition:
+def in_place_of(existing: ExistingFile | None) -> Condition:
     """Return the condition that this object, or nothing, is there; no condition if the account may not read."""
-    if standing is None:
+    if existing is None:
         return NOTHING
-    return ANYTHING if standing.version is None else {"IfMatch": f'"{standing.version}"'}
+    return ANYTHING if existing.version is None else {"IfMatch": f'"{existing.version}"'}
 
 
 def version(etag: str) -> str:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 BUSY_TIMEOUT_SECONDS = 60.0
 """How long a transaction waits for those of other processes, which take about a millisecond each."""
-LOCK_SECONDS = 1.0
+LOCK_POLL_SECONDS = 1.0
 """How often a transaction that waits for the write lock looks whether waiting has been stopped."""
 _EMPTY_WAL_SECONDS = 5
 """How long to wait for readers of the ledger."""

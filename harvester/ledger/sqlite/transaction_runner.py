@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harvester.ledger.queries import AnyQuery, AnyRow
 from harvester.ledger.sqlite.connection import (
-    LOCK_SECONDS,
+    LOCK_POLL_SECONDS,
     async_reading_engine,
     begin_writing,
     checkpoint,
@@ -65,7 +65,7 @@ class SqliteTransactionRunner(TransactionRunner):
         with self._errors():
             pooled = self._engine.raw_connection()
             self._db: sqlite3.Connection = pooled.driver_connection  # type: ignore[assignment]
-            wait_for_lock(self._db, LOCK_SECONDS)
+            wait_for_lock(self._db, LOCK_POLL_SECONDS)
         self._file = file_identity(self._path)
         return pooled
 

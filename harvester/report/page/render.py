@@ -66,7 +66,7 @@ def render(reader: LedgerReader, config: Config, overview: Overview) -> str:
     days = day_lines(progress.days, summary.day, course, done=progress.asked_for > 0 and summary.is_done)
     seconds = reader.good_call_seconds(CALLS)
     buckets = _buckets(seconds)
-    videos = growth(reader) if overview.history else Growth()
+    grown = growth(reader) if overview.history else Growth()
     template = _environment().get_template("page.html")
     return template.render(
         name=config.crawl_name,
@@ -80,13 +80,13 @@ def render(reader: LedgerReader, config: Config, overview: Overview) -> str:
         bar=_bar(progress),
         steps=[step for step in listed if step != judged.sentence],
         days=days,
-        charts=_charts(summary, course, days, buckets) | _growth_charts(videos) if progress.calls else {},
+        charts=_charts(summary, course, days, buckets) | _growth_charts(grown) if progress.calls else {},
         seconds=seconds,
         buckets=buckets,
         percentiles=_percentiles(seconds),
         calls=reader.calls_of_runs([run.id for run in overview.runs]),
         listings=_shown_listings(summary.listings),
-        growth=videos,
+        growth=grown,
         failed=list(reader.failed(VIDEOS)) if progress.videos[VideoState.FAILED] else [],
         newest=sample(reader.newest_responses(RESPONSES), VIDEOS),
     )
