@@ -21,8 +21,8 @@ from harvester.protected import Protected, protected_by
 from harvester.quota import quota_day
 from harvester.report.result_types import DryRun, Due, Overview, history_of
 from harvester.report.summary import Summary, refuse_without_ids
+from harvester.support.addresses import has_password, source_name
 from harvester.support.api_key import api_key
-from harvester.support.ledger_url import has_password, source_name
 from harvester.support.progress import ProgressCallback, no_progress
 from harvester.support.sanitize import count, shown
 from harvester.youtube.endpoints import VIDEOS_LIST
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from harvester.ledger.postgres.reader import PostgresReader
     from harvester.ledger.records import Loaded
     from harvester.ledger.sqlite.reader import SqliteReader
-    from harvester.listing import ListingsAdded, Target
+    from harvester.listing_types import ListingsAdded, Target
     from harvester.support.secret import Secret
     from harvester.youtube.endpoints import Endpoint
 

@@ -19,8 +19,8 @@ from msgspec import Meta, Struct
 from msgspec.structs import fields, replace
 
 from harvester.errors import ConfigError
+from harvester.support.addresses import WANTED, file_of, is_known, name_of
 from harvester.support.file_endings import COMPRESSED_WITHIN, with_export_by_name
-from harvester.support.ledger_url import WANTED, file_of, is_known, name_of
 from harvester.support.read_settings import (
     NOTHING_DONE,
     Problem,

@@ -19,7 +19,7 @@ from harvester.errors import ConfigError
 from harvester.ledger.ledger import Ledger
 from harvester.ledger.open import open_ledger, open_reader
 from harvester.ledger.records import LoadRecord, OldResponse, Removal
-from harvester.listing import REMOVED, ListingRecord
+from harvester.listing_types import REMOVED, ListingRecord
 from harvester.model import NOTHING_STORED, Bucket, QuotaDay, Span, Stored, VideoState
 
 REQUEUED_POSITIONS = 5_000

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Literal, NamedTuple, TypeAlias
 
-from harvester.listing import Channel, ListingCall, Page
+from harvester.listing_types import Channel, ListingCall, Page
 from harvester.support.gzip_body import BodyError, decompress
 
 BATCH_SIZE = 50
@@ -54,7 +54,7 @@ class BatchKind(enum.Enum):
     """The ids of a stored response, which stay fetched until the answer replaces that response."""
     STATISTICS = "statistics"
     """The ids of a stored response, whose statistics are stored beside that response."""
-    LISTING = "listing"
+    LISTING = "listing_types"
     """A channel or a page of a playlist, whose ids are added to the ledger."""
 
     @property

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harvester.errors import DestinationRefused
-from harvester.support.ledger_url import path_of
+from harvester.support.addresses import path_of
 from harvester.support.sanitize import shown
 
 if TYPE_CHECKING:

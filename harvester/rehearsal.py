@@ -23,7 +23,7 @@ from harvester.crawl.fault_attribution import PROBE
 from harvester.crawl.run_report import RunReport
 from harvester.errors import ConfigError, InconsistentLedger, OutsideError
 from harvester.ledger.sqlite.reader import SqliteReader
-from harvester.listing import MAX_ITEMS, PAGE_SIZE, ListingKind, Target
+from harvester.listing_types import MAX_ITEMS, PAGE_SIZE, ListingKind, Target
 from harvester.model import BATCH_SIZE, Progress, VideoState
 from harvester.report.result_types import Check, DayReport
 from harvester.simulator import SimulatedClock, SimulatorProcess, SimulatorSettings, channel_named, make_ids, truth

@@ -19,7 +19,7 @@ from harvester.ledger import open as ledger_open
 from harvester.ledger.reader import LedgerReader
 from harvester.model import VideoState
 from harvester.simulator import SimulatorProcess, make_ids, truth
-from harvester.support.ledger_url import file_of
+from harvester.support.addresses import file_of
 
 on_both = pytest.mark.parametrize("ledger_url", ["sqlite", "postgres"], indirect=True)
 """A test whose ledger is in a file, and once more on a server."""

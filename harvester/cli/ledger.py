@@ -27,7 +27,7 @@ def copy(options: GlobalOptions, source: str, target: str) -> None:
     """
     from harvester.cli.shared.progress import progress
     from harvester.ledger.copy import copy
-    from harvester.support.ledger_url import is_known, name_of
+    from harvester.support.addresses import is_known, name_of
     from harvester.support.sanitize import count
 
     options.config()

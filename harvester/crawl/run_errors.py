@@ -5,7 +5,7 @@ from __future__ import annotations
 from harvester.crawl.batch_source import BatchSource
 from harvester.errors import ApiUnavailable, ConfigError, CredentialsError, HarvesterError
 from harvester.model import Outcome, Verdict
-from harvester.youtube.advice import advice
+from harvester.youtube.refusal_advice import advice
 
 
 def api_down(fault: Outcome, patience_seconds: float, batches: BatchSource) -> HarvesterError:

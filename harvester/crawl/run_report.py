@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from harvester.listing import Page
+from harvester.listing_types import Page
 from harvester.model import Batch, Outcome
 from harvester.support.sanitize import count
 

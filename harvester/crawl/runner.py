@@ -20,7 +20,7 @@ from harvester.crawl.run_report import Ending, RunReport
 from harvester.crawl.stop import Stop
 from harvester.errors import ApiUnavailable, ConfigError, CredentialsError, HarvesterError
 from harvester.ledger.ledger import Ledger
-from harvester.listing import ListingState
+from harvester.listing_types import ListingState
 from harvester.model import Budget, ProcessIdentity, VideoState
 from harvester.youtube import Api
 from harvester.youtube.endpoints import VIDEOS_LIST, Endpoint, budget_of

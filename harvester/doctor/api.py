@@ -20,9 +20,9 @@ from harvester.errors import ApiUnavailable, HarvesterError
 from harvester.model import Verdict
 from harvester.support.proxy_and_tls import proxy_for, tls_context
 from harvester.support.sanitize import count, shown
-from harvester.youtube.advice import advice
 from harvester.youtube.classify import date_of
 from harvester.youtube.network_errors import NETWORK_FAULTS, outcome_of
+from harvester.youtube.refusal_advice import advice
 
 PATIENCE_SECONDS = 10.0
 TOLERATED_SECONDS = 30.0

@@ -23,8 +23,8 @@ from harvester.ledger.sqlite.connection import ledger_errors
 from harvester.ledger.sqlite.file_copy import copy_file
 from harvester.ledger.sqlite.migrate import APPLICATION_ID
 from harvester.model import Progress
+from harvester.support.addresses import file_of
 from harvester.support.atomic_write import followed, sync_folder
-from harvester.support.ledger_url import file_of
 from harvester.support.progress import ProgressCallback, no_progress
 from harvester.support.sanitize import shown
 

@@ -19,7 +19,7 @@ from harvester.ledger import open as ledger_open
 from harvester.ledger.schema import commit_tokens, metadata, responses, video_states, videos
 from harvester.ledger.sqlite import connection
 from harvester.ledger.sqlite.migrate import COPYING, REVISION
-from harvester.support.ledger_url import file_of, name_of
+from harvester.support.addresses import file_of, name_of
 from harvester.support.progress import Advance, ProgressCallback, no_progress
 
 CHUNK_ROWS = {"responses": 64}

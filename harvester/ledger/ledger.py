@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from harvester.errors import HarvesterError
-from harvester.ledger import queries, statistics_queries
+from harvester.ledger import queries, refresh_queries, statistics_queries
 from harvester.ledger.process_identity import is_alive
 from harvester.ledger.records import OldResponse
 from harvester.ledger.transaction_runner import TransactionRunner
@@ -26,7 +26,7 @@ from harvester.ledger.transactions import prune as pruning
 from harvester.ledger.transactions import requeue as requeuing
 from harvester.ledger.transactions import settle as settling
 from harvester.ledger.transactions.transaction import Transaction
-from harvester.listing import ListingState
+from harvester.listing_types import ListingState
 from harvester.model import (
     Batch,
     BatchKind,
@@ -190,7 +190,7 @@ class Ledger:
         `parts`: only those that asked for other parts, comma-separated. Of kind STATISTICS, those with videos whose
         newest statistics are older.
         """
-        (rows,) = await self._runner.read(queries.old_responses(before, after_call, limit, parts, kind))
+        (rows,) = await self._runner.read(refresh_queries.old_responses(before, after_call, limit, parts, kind))
         return [OldResponse(row.id, row.position_span) for row in rows]
 
     async def find(self, ids: Sequence[str]) -> dict[str, IdRecord]:

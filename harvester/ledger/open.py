@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from harvester.errors import LedgerUnusable
 from harvester.ledger.sqlite import migrate
 from harvester.ledger.sqlite.reader import SqliteReader
-from harvester.support.ledger_url import file_of, name_of
+from harvester.support.addresses import file_of, name_of
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any, TypeAlias, TypeVar
 
-from sqlalchemy import BigInteger, ColumnElement, Row, Select, and_, bindparam, cast, func, select
+from sqlalchemy import BigInteger, Row, Select, and_, bindparam, cast, func, select
 from sqlalchemy.dialects import sqlite
 
 from harvester.ledger.records import Removal
@@ -23,11 +23,9 @@ from harvester.ledger.schema import (
     video_states,
     videos,
 )
-from harvester.ledger.statistics_queries import NEWER, STATISTICS_AT, WITH_CALL, newest_statistics
-from harvester.ledger.transactions.transaction import instant
-from harvester.listing import ListingKind, ListingRecord, ListingState
+from harvester.ledger.statistics_queries import NEWER, WITH_CALL, newest_statistics
+from harvester.listing_types import ListingKind, ListingRecord, ListingState
 from harvester.model import (
-    BatchKind,
     Body,
     Bucket,
     CallState,
@@ -135,9 +133,9 @@ RESPONSE_SIZES = (
     .where(OF_VIDEOS)
     .order_by(calls.c.first_position, responses.c.call_id)
 )
-_SUMS = [func.coalesce(func.sum(responses.c[name]), 0) for name in ("item_count", "raw_bytes", "stored_bytes")]
-_VIDEO_RESPONSES = select(func.count(), *_SUMS).select_from(WITH_CALL).where(OF_VIDEOS)
-RESPONSE_TOTALS = _VIDEO_RESPONSES.with_only_columns(func.count(), *_SUMS[1:])
+SUMS = [func.coalesce(func.sum(responses.c[name]), 0) for name in ("item_count", "raw_bytes", "stored_bytes")]
+VIDEO_RESPONSES = select(func.count(), *SUMS).select_from(WITH_CALL).where(OF_VIDEOS)
+RESPONSE_TOTALS = VIDEO_RESPONSES.with_only_columns(func.count(), *SUMS[1:])
 # By call, which is nearly the order of time: the minimum of the instants would take a pass over all rows.
 OLDEST_RESPONSE = (
     select(responses.c.fetched_at).select_from(WITH_CALL).where(OF_VIDEOS).order_by(responses.c.call_id).limit(1)
@@ -271,47 +269,9 @@ def removable(which: Removal) -> AnyQuery:
     return query.group_by(videos.c.state)
 
 
-def _old(before: datetime, parts: str | None) -> ColumnElement[bool]:
-    """A condition on responses joined with their calls: fetched before `before` and, if given, with other parts."""
-    old = responses.c.fetched_at < instant(before)
-    return old if parts is None else and_(old, calls.c.parts != parts)
-
-
 def other_parts(parts: str) -> AnyQuery:
     """The number of responses with other parts, in a fifth of the time of PARTS_ASKED, which has to sort."""
     return select(func.count()).select_from(calls).where(calls.c.parts != parts, _STORED_BY)
-
-
-def _old_statistics(before: datetime) -> ColumnElement[bool]:
-    """A condition on responses with videos: the newest statistics were fetched before `before`."""
-    return and_(responses.c.item_count > 0, instant(before) > STATISTICS_AT)
-
-
-def old_responses(before: datetime, after_call: int, limit: int, parts: str | None, kind: BatchKind) -> AnyQuery:
-    """The oldest calls, after `after_call`, whose responses a refresh would fetch again."""
-    old = _old_statistics(before) if kind is BatchKind.STATISTICS else _old(before, parts)
-    return (
-        select(calls.c.id, (calls.c.last_position - calls.c.first_position + 1).label("position_span"))
-        .select_from(WITH_CALL)
-        .where(OF_VIDEOS, responses.c.call_id > after_call, old)
-        .order_by(responses.c.call_id)
-        .limit(limit)
-    )
-
-
-def older_statistics(before: datetime) -> AnyQuery:
-    """The number of responses, and of videos, whose newest statistics are older."""
-    return _VIDEO_RESPONSES.where(_old_statistics(before)).with_only_columns(func.count(), _SUMS[0])
-
-
-def older(before: datetime, parts: str | None = None) -> AnyQuery:
-    """The number and sizes of responses that are older than `before` and, if `parts`, have other parts."""
-    return _VIDEO_RESPONSES.where(_old(before, parts))
-
-
-def calls_to_refresh(before: datetime, parts: str | None = None) -> AnyQuery:
-    """How many of those responses hold any video."""
-    return older(before, parts).where(responses.c.item_count > 0).with_only_columns(func.count())
 
 
 def as_progress(states: Sequence[AnyRow], days: Sequence[AnyRow], pruned: Sequence[AnyRow]) -> Progress:

@@ -14,9 +14,9 @@ from typing import Any, Self
 
 from sqlalchemy import Connection, CursorResult, Engine
 
-from harvester.ledger import queries, statistics_queries
+from harvester.ledger import queries, refresh_queries, statistics_queries
 from harvester.ledger.records import LoadRecord, PartsAsked, Removal
-from harvester.listing import ListingRecord
+from harvester.listing_types import ListingRecord
 from harvester.model import (
     EVERYTHING,
     Bucket,
@@ -205,12 +205,12 @@ class LedgerReader(ABC):
     def older(self, before: datetime, parts: str | None = None) -> Stored:
         """Return what `Ledger.prune` would delete, or `Ledger.old_responses` gives."""
         with self._reading():
-            return Stored(*self._db.execute(queries.older(before, parts)).one())
+            return Stored(*self._db.execute(refresh_queries.older(before, parts)).one())
 
     def calls_to_refresh(self, before: datetime, parts: str | None = None) -> int:
         """Return how many of those responses hold any video."""
         with self._reading():
-            return int(self._db.execute(queries.calls_to_refresh(before, parts)).scalar_one())
+            return int(self._db.execute(refresh_queries.calls_to_refresh(before, parts)).scalar_one())
 
     def other_parts(self, parts: str) -> int:
         """Return how many stored responses were surely asked for with other parts than these, comma-separated."""
@@ -225,7 +225,7 @@ class LedgerReader(ABC):
     def older_statistics(self, before: datetime) -> Stored:
         """Return the responses, and their videos, whose newest statistics were fetched before `before`."""
         with self._reading():
-            responses, videos = self._db.execute(queries.older_statistics(before)).one()
+            responses, videos = self._db.execute(refresh_queries.older_statistics(before)).one()
             return Stored(responses, videos)
 
     def days(self, bucket: Bucket) -> list[QuotaDay]:
@@ -294,10 +294,10 @@ class LedgerReader(ABC):
 
     def findings(self) -> list[str]:
         """Return what is not consistent, a sentence each; empty if the ledger is consistent."""
-        from harvester.ledger import audit
+        from harvester.ledger import verify
 
         with self._reading():
-            return list(audit.findings(self._db))
+            return list(verify.findings(self._db))
 
     def close(self) -> None:
         """Release the snapshot and close the connection."""

@@ -145,7 +145,7 @@ listings = _table(
     Column("pages", Integer, nullable=False, server_default="0"),
     Column("pass_pages", Integer, nullable=False, server_default="0"),
     Column("pass_items", Integer, nullable=False, server_default="0"),
-    # How often the pass began again or went back by a page: see MAX_RESTARTS in listing.py.
+    # How often the pass began again or went back by a page: see MAX_RESTARTS in listing_types.py.
     Column("restarts", Integer, nullable=False, server_default="0"),
     # Items of the playlist, as the API last said.
     Column("reported_total", LARGE),

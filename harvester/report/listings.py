@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harvester.listing import MAX_ITEMS, PAGE_SIZE, ListingRecord, ListingState
+from harvester.listing_types import MAX_ITEMS, PAGE_SIZE, ListingRecord, ListingState
 from harvester.support.sanitize import count, shown
 
 _UNFINISHED = (ListingState.PENDING, ListingState.CLAIMED)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from harvester.crawl.run_report import Ending, RunReport
-from harvester.listing import ListingRecord
+from harvester.listing_types import ListingRecord
 from harvester.model import RunRecord, VideoState
 from harvester.report.listings import name_of
 from harvester.report.result_types import Overview

@@ -15,7 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from harvester._version import __version__
-from harvester.listing import ListingState
+from harvester.listing_types import ListingState
 from harvester.model import RunRecord
 from harvester.report.listings import Listings
 from harvester.report.result_types import History, Overview

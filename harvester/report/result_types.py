@@ -10,7 +10,7 @@ from harvester.config import Config
 from harvester.ledger.reader import LedgerReader
 from harvester.ledger.records import LoadRecord
 from harvester.model import FaultCount, QuotaDay, RunRecord, Stored
-from harvester.report.hints import clock_hint
+from harvester.report.contradictions import clock_hint
 from harvester.report.summary import Summary
 from harvester.support.sanitize import count
 

@@ -10,11 +10,11 @@ from typing import Any
 from harvester import quota
 from harvester.config import QuotaSettings
 from harvester.errors import ConfigError
-from harvester.listing import REMOVED, ListingRecord
+from harvester.listing_types import REMOVED, ListingRecord
 from harvester.model import BATCH_SIZE, Progress, QuotaDay, VideoState
 from harvester.plan import days_to_finish
+from harvester.report.contradictions import price_hint
 from harvester.report.days import settled_a_day
-from harvester.report.hints import price_hint
 from harvester.report.listings import Listings
 from harvester.report.listings import as_json as listings_as_json
 from harvester.report.wording import iso_utc

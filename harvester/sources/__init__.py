@@ -5,7 +5,7 @@ open            local files and standard input; s3 and web the others
 decompress      gzip and zstd, recognised by their first bytes
 encoding        text in other encodings, made UTF-8
 header          the header of a table, and its column of ids; wrong_files: files that hold no ids
-choose_reader   puts these together into chunks of texts, by the modules in formats/:
+detect_format   puts these together into chunks of texts, by the modules in formats/:
   csv_fast      CSV without quotes, by numpy; leaves out recent duplicates
   csv_general   any CSV, by the csv module; line_blocks cuts the lines of both
   parquet, json_rows, lines   Parquet by pyarrow, JSON by pandas, one id a line
@@ -21,9 +21,9 @@ from functools import partial
 from typing import BinaryIO
 
 from harvester.errors import ConfigError, HarvesterError
-from harvester.sources.choose_reader import Content, read_content
 from harvester.sources.classify_ids import IdChunk, Limit, Texts, make_chunk, read_text
-from harvester.sources.header import Format, Wanted
+from harvester.sources.detect_format import Content, Format, read_content
+from harvester.sources.header import Wanted
 from harvester.sources.open import open_source
 from harvester.sources.source import OnRead, Source
 from harvester.sources.video_id import is_video_id

@@ -1,18 +1,16 @@
 """The header of a table, its delimiter, and its column of ids, by the first bytes and the name of a source.
 
-The column's name comes from `source.column`. `choose_reader.py` decides which format a source has.
+The column's name comes from `source.column`. Which format a source has: `detect_format.py`.
 """
 
 from __future__ import annotations
 
 import codecs
 import csv
-import enum
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from harvester.errors import ConfigError
 from harvester.sources.source import as_argument
@@ -22,35 +20,12 @@ from harvester.support.sanitize import count, did_you_mean, escaped, shown
 HEAD_BYTES = 256 << 10
 """The header and the comments before it must end within this."""
 
-PACKED_SUFFIXES = (".gz", ".gzip", ".zst", ".zstd")
 SHOWN_COLUMNS = 20
 SHOWN_CHARACTERS = 60
 SAMPLE_LINES = 20
 
-# By the content, whatever the name. An id may begin with PAR1.
-PARQUET = re.compile(rb"PAR1(?![A-Za-z0-9_-]{7}\s)")
-# A list of ids is not JSON, whatever its first id.
-JSON = re.compile(rb"""\s*(\{\s*["}]|\[\s*["{\]])""")
 # Excel writes and reads such a first line.
 SEPARATOR_LINE = re.compile(rb'"?sep=([^\r\n"])"?\s*', re.IGNORECASE)
-
-
-class Format(enum.Enum):
-    TABLE = "CSV"
-    PARQUET = "Parquet"
-    JSON = "JSON"
-    LINES = "one id a line"
-
-
-SUFFIXES = {
-    ".csv": Format.TABLE,
-    ".tsv": Format.TABLE,
-    ".parquet": Format.PARQUET,
-    ".pq": Format.PARQUET,
-    ".txt": Format.LINES,
-    ".ids": Format.LINES,
-    ".lst": Format.LINES,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +55,6 @@ class Wanted:
     def number(self) -> int:
         """The column's number, from 1; 0 if it is a name."""
         return int(self.column) if self.column.isascii() and self.column.isdecimal() else 0
-
-
-def format_of(path: str) -> Format | None:
-    """The format by the name, or None."""
-    name = PurePosixPath(path.lower())
-    while name.suffix in PACKED_SUFFIXES:
-        name = name.with_suffix("")
-    return SUFFIXES.get(name.suffix)
 
 
 def column_hint(name: str, names: Sequence[str], index: int = -1) -> str:

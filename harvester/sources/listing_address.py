@@ -7,7 +7,7 @@ import re
 import unicodedata
 from urllib.parse import parse_qs, unquote
 
-from harvester.listing import ListingKind, Target
+from harvester.listing_types import ListingKind, Target
 from harvester.sources.video_id import ADDRESS, WRAPPING, id_of_address, is_video_id
 
 _IN_HANDLES = "_-.·"

@@ -8,7 +8,7 @@ from itertools import chain
 from typing import BinaryIO
 
 from harvester.errors import ConfigError, HarvesterError
-from harvester.listing import Target
+from harvester.listing_types import Target
 from harvester.sources.listing_address import LOAD, NotATarget, read_target
 from harvester.sources.open import open_source
 from harvester.support.sanitize import count, escaped

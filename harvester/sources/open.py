@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from harvester.errors import ConfigError, HarvesterError, SourceUnavailable
 from harvester.sources.source import STANDARD_INPUT, Source, opened
-from harvester.support.ledger_url import path_of
+from harvester.support.addresses import path_of
 
 FAILURES = (OSError, ValueError)
 

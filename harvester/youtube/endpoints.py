@@ -10,7 +10,7 @@ from typing import Literal
 from msgspec.structs import replace
 
 from harvester.config import QuotaSettings, YouTubeSettings
-from harvester.listing import INVALID_PAGE_TOKEN, PAGE_SIZE
+from harvester.listing_types import INVALID_PAGE_TOKEN, PAGE_SIZE
 from harvester.model import BATCH_SIZE, Bucket, Budget
 
 

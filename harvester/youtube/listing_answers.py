@@ -8,7 +8,7 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
-from harvester.listing import PAGE_SIZE, Channel, Page
+from harvester.listing_types import PAGE_SIZE, Channel, Page
 from harvester.model import Answer
 from harvester.support.gzip_body import BodyError
 from harvester.support.sanitize import shown

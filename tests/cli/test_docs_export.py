@@ -21,7 +21,7 @@ from harvester.config import ExportSettings
 from harvester.export.formats.columns import seconds
 from harvester.export.formats.registry import FORMATS
 from harvester.export.formats.unknown_fields import decode_video
-from harvester.export.formats.video import MAX_COUNT
+from harvester.export.formats.video_fields import MAX_COUNT
 
 PAGE = "export.md"
 TEXT = text_of(PAGE)

@@ -22,7 +22,7 @@ from harvester import quota
 from harvester.app import Harvester
 from harvester.config import isolated_config
 from harvester.ledger.open import open_reader
-from harvester.listing import MAX_ITEMS, PAGE_SIZE, ListingKind, ListingRecord, Target
+from harvester.listing_types import MAX_ITEMS, PAGE_SIZE, ListingKind, ListingRecord, Target
 from harvester.model import VideoState
 from harvester.simulator import SimulatorProcess, channel_named, truth
 

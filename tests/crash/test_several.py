@@ -12,7 +12,7 @@ import pytest
 from crawl_children import PrepareCrawl, assert_quiet, on_both
 
 from harvester.ledger.open import open_ledger
-from harvester.listing import ListingKind, Target
+from harvester.listing_types import ListingKind, Target
 
 OTHER_HOST = Path(__file__).with_name("other_host.py")
 

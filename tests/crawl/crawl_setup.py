@@ -24,7 +24,7 @@ from harvester.ledger.process_identity import this_process
 from harvester.ledger.sqlite.migrate import prepare
 from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.ledger.sqlite.transaction_runner import SqliteTransactionRunner
-from harvester.listing import ListingKind, ListingRecord, Target
+from harvester.listing_types import ListingKind, ListingRecord, Target
 from harvester.model import Outcome, Progress, Verdict, VideoState
 from harvester.rehearsal import ScaledClock
 from harvester.simulator import SimulatorProcess, make_ids, truth

@@ -13,7 +13,7 @@ from harvester.crawl.fault_attribution import PROBE
 from harvester.crawl.run_report import Ending
 from harvester.crawl.stop import Stop
 from harvester.errors import ApiUnavailable, CredentialsError
-from harvester.listing import ListingState
+from harvester.listing_types import ListingState
 from harvester.simulator import channel_named
 
 FAST = {"latency_seconds": 0.001}

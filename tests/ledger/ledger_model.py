@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from harvester.listing import ListingCall, ListingState, Target
+from harvester.listing_types import ListingCall, ListingState, Target
 from harvester.model import Batch, BatchKind, Budget, Denied, GiveBack, VideoState
 
 

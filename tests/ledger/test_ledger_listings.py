@@ -26,7 +26,7 @@ from ledger_kit import good as good_videos
 from harvester.ledger.ledger import Ledger
 from harvester.ledger.reader import LedgerReader
 from harvester.ledger.records import Removal
-from harvester.listing import (
+from harvester.listing_types import (
     INVALID_PAGE_TOKEN,
     MAX_ITEMS,
     MAX_PASS_PAGES,

@@ -16,7 +16,7 @@ from harvester.ledger.reader import LedgerReader
 from harvester.loader import load, load_all
 from harvester.model import Addition
 from harvester.sources.classify_ids import IdChunk, is_video_id
-from harvester.support.ledger_url import source_name
+from harvester.support.addresses import source_name
 
 WRITTEN = "2026-11-23T10:30:00.000000Z"
 

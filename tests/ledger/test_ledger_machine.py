@@ -28,7 +28,7 @@ from ledger_model import Day, Model
 
 from harvester.ledger.records import Removal
 from harvester.ledger.sqlite import connection
-from harvester.listing import ListingKind, Page, Target
+from harvester.listing_types import ListingKind, Page, Target
 from harvester.model import Batch, Budget, Denied, GiveBack, Outcome, ProcessIdentity, Span, Verdict, VideoState
 from harvester.youtube.endpoints import PLAYLIST_ITEMS_LIST
 

@@ -25,7 +25,7 @@ from harvester.ledger.process_identity import this_process
 from harvester.ledger.sqlite import migrate
 from harvester.ledger.sqlite.connection import writing_engine
 from harvester.model import Batch, BatchKind, Body, Budget, Outcome, Verdict, VideoState
-from harvester.support.ledger_url import file_of
+from harvester.support.addresses import file_of
 from harvester.youtube.endpoints import VIDEOS_BATCH_GET_STATS
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)

@@ -22,7 +22,7 @@ from harvester.ledger.ledger import Ledger
 from harvester.ledger.postgres.transaction import escaped
 from harvester.ledger.sqlite.migrate import prepare
 from harvester.ledger.sqlite.transaction_runner import SqliteTransactionRunner
-from harvester.listing import ListingKind, ListingsAdded, Page, Target
+from harvester.listing_types import ListingKind, ListingsAdded, Page, Target
 from harvester.model import Batch, Body, Budget, GiveBack, Outcome, ProcessIdentity, Verdict
 from harvester.support.progress import Advance
 from harvester.youtube.endpoints import CHANNELS_LIST, PLAYLIST_ITEMS_LIST

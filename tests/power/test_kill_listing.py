@@ -13,7 +13,7 @@ from dying import PROGRAM
 from forks import run
 
 from harvester.ledger import open as ledger_open
-from harvester.listing import ListingKind, ListingState, Target
+from harvester.listing_types import ListingKind, ListingState, Target
 from harvester.simulator import channel_named
 
 UPLOADS, PAGES = 170, 4

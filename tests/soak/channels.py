@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from harvester.ledger.reader import LedgerReader
 from harvester.ledger.schema import calls
-from harvester.listing import PAGE_SIZE, ListingKind, ListingRecord, ListingState, Target
+from harvester.listing_types import PAGE_SIZE, ListingKind, ListingRecord, ListingState, Target
 from harvester.model import CallState
 from harvester.report.result_types import Check
 from harvester.simulator import SimulatorSettings, channel_named, playlist_of_id

@@ -33,7 +33,7 @@ from harvester.model import CallState, Progress, VideoState
 from harvester.rehearsal import START, ScaledClock
 from harvester.report.result_types import Check
 from harvester.simulator import SimulatorProcess, SimulatorSettings, make_ids, truth
-from harvester.support.ledger_url import name_of
+from harvester.support.addresses import name_of
 from harvester.support.secret import Secret
 
 UNITS = 11

@@ -33,7 +33,7 @@ from harvester.config import Config, isolated_config
 from harvester.crawl import api_clock
 from harvester.errors import OutsideError
 from harvester.ledger.open import open_reader
-from harvester.listing import ListingRecord, ListingState
+from harvester.listing_types import ListingRecord, ListingState
 from harvester.rehearsal import RERUN_AFTER, SPEED, START
 from harvester.report.result_types import Check
 from harvester.simulator import FaultPlan, SimulatorProcess, SimulatorSettings, make_ids, truth

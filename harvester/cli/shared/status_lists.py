@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from harvester.cli.shared.console import on_terminal, result_columns, show_rows
 from harvester.ledger.records import LoadRecord
-from harvester.listing import ListingRecord
+from harvester.listing_types import ListingRecord
 from harvester.model import FailedId
 from harvester.report.listings import how_far
 from harvester.report.wording import iso_utc, utc
@@ -65,7 +65,7 @@ def _cells(load: LoadRecord) -> tuple[str | int, ...]:
     return str(load.id), when, load.rows, load.new, load.invalid, load.removed, f"{shown(load.source)}{cut}"
 
 
-LISTING_HEADINGS = ("listing", "channel or playlist", "title", "pages", "found", "new", "how far")
+LISTING_HEADINGS = ("listing_types", "channel or playlist", "title", "pages", "found", "new", "how far")
 
 
 def list_listings(listings: Iterable[ListingRecord]) -> None:

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pyarrow as pa
 
 from harvester.export.formats.columns import COLUMNS, fields_of, is_list, is_map, is_struct
-from harvester.export.formats.video import Count, Flag, Moment
+from harvester.export.formats.video_fields import Count, Flag, Moment
 
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 _SCALARS: dict[Any, pa.DataType] = {

@@ -9,7 +9,14 @@ from typing import Any, TypeAlias, get_origin, get_type_hints
 
 import msgspec
 
-from harvester.export.formats.video import CountryRestriction, KnownFields, Moment, RegionRestriction, Thumbnails, Video
+from harvester.export.formats.video_fields import (
+    CountryRestriction,
+    KnownFields,
+    Moment,
+    RegionRestriction,
+    Thumbnails,
+    Video,
+)
 
 Path: TypeAlias = tuple[str, ...]
 

@@ -17,7 +17,7 @@ from harvester.export.formats.csv.cells import ROWS_IN_A_PIECE, csv_table
 from harvester.export.formats.stored_videos import Items
 from harvester.export.formats.table_rows import Row, isoformat
 from harvester.export.formats.unknown_fields import fit
-from harvester.export.formats.video import Count, Moment, Statistics
+from harvester.export.formats.video_fields import Count, Moment, Statistics
 from harvester.export.verified_body import damaged, plain_body
 from harvester.ledger.reader import LedgerReader
 from harvester.model import Span, StoredResponse

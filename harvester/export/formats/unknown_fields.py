@@ -7,7 +7,7 @@ from typing import Any, TypeAlias, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from harvester.export.formats.video import KnownFields, Video
+from harvester.export.formats.video_fields import KnownFields, Video
 
 Leftover: TypeAlias = "dict[str, msgspec.Raw | Leftover]"
 Decoded: TypeAlias = tuple[Video, str | None]

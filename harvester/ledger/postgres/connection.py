@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError, PendingRollbackError
 from sqlalchemy.pool import NullPool
 
 from harvester.errors import HarvesterError, LedgerDamaged, LedgerUnavailable, LedgerUnusable
-from harvester.support.ledger_url import name_of
+from harvester.support.addresses import name_of
 from harvester.support.sanitize import shown
 
 # Defaults for what the address does not set: notice within a minute that a server is gone.

@@ -17,7 +17,7 @@ from harvester.ledger.postgres import statements as sql
 from harvester.ledger.postgres.connection import damaged_error, ledger_errors, writing_engine
 from harvester.ledger.schema import metadata
 from harvester.ledger.sqlite.migrate import REVISION, known_revision, migrate, refuse_older
-from harvester.support.ledger_url import name_of
+from harvester.support.addresses import name_of
 
 
 def prepare(url: str) -> None:

@@ -18,7 +18,7 @@ from harvester.ledger.postgres.connection import clock_lead, damaged_error, ledg
 from harvester.ledger.reader import LedgerReader
 from harvester.ledger.schema import responses
 from harvester.model import RunRecord, StoredResponse
-from harvester.support.ledger_url import name_of
+from harvester.support.addresses import name_of
 
 _AT_ONCE = 8
 """Responses fetched in one round trip: some hundred kilobytes."""

@@ -14,7 +14,7 @@ from harvester.ledger.transactions.claim import first_batch, open_calls
 from harvester.ledger.transactions.quota_days import reserve
 from harvester.ledger.transactions.settle import Settlement, close_good
 from harvester.ledger.transactions.transaction import Transaction, instant
-from harvester.listing import (
+from harvester.listing_types import (
     INVALID_PAGE_TOKEN,
     MAX_ITEMS,
     MAX_PASS_PAGES,

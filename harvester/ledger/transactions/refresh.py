@@ -1,7 +1,7 @@
 """The transactions of a refresh: fetch the ids of a stored response again, or their statistics.
 
 The ids stay fetched by the call of that response for as long as the new call, which names it as `of_call`, is under
-way, so an export meanwhile sees either the old response or the new one.
+way, so an export meanwhile sees either the old response or the new one. Which responses are old: `refresh_queries.py`.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from itertools import pairwise
 from types import ModuleType
 from typing import Any, Literal
 
-from harvester.listing import ListingState
+from harvester.listing_types import ListingState
 from harvester.model import Bucket
 
 Move = tuple[int, int, int]

@@ -17,7 +17,7 @@ from markupsafe import Markup, escape
 from harvester._version import __version__
 from harvester.config import Config
 from harvester.ledger.reader import LedgerReader
-from harvester.listing import ListingRecord, Target
+from harvester.listing_types import ListingRecord, Target
 from harvester.model import Progress, QuotaDay, RunCalls, VideoState
 from harvester.report.crawl_status import Status, crawl_status
 from harvester.report.days import Course, DayLine, day_lines, plan_course

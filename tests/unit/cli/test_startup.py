@@ -25,7 +25,7 @@ NOT_FOR_STATUS = (
     "greenlet",
     "harvester.doctor",
     "harvester.export",
-    "harvester.ledger.audit",
+    "harvester.ledger.verify",
     "harvester.ledger.ledger",
     "harvester.ledger.sqlite.transaction_runner",
     "harvester.simulator",

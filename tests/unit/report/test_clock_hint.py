@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from harvester.model import RunRecord
-from harvester.report.hints import clock_hint
+from harvester.report.contradictions import clock_hint
 
 NOON = datetime(2026, 6, 2, 19, tzinfo=UTC)
 TODAY = date(2026, 6, 2)

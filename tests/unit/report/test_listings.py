@@ -11,7 +11,7 @@ from rich.console import Console
 
 from harvester.config import QuotaSettings
 from harvester.crawl.run_report import RunReport
-from harvester.listing import ListingKind, ListingRecord, ListingState
+from harvester.listing_types import ListingKind, ListingRecord, ListingState
 from harvester.model import Progress, QuotaDay, RunRecord, VideoState
 from harvester.report.crawl_status import Status, crawl_status
 from harvester.report.day_summary import day_summary

@@ -8,7 +8,7 @@ import pytest
 
 from harvester.config import QuotaSettings
 from harvester.model import QuotaDay
-from harvester.report.hints import price_hint
+from harvester.report.contradictions import price_hint
 
 DAY = date(2026, 11, 27)
 CLOSED = datetime(2026, 11, 27, 18, tzinfo=UTC)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harvester.errors import ConfigError
-from harvester.listing import ListingKind, Target
+from harvester.listing_types import ListingKind, Target
 from harvester.sources.listing_address import NotATarget, read_target
 from harvester.sources.listing_file import read_targets
 from harvester.sources.video_id import INVISIBLE

@@ -289,7 +289,7 @@ class TestLines:
             path = write("a.txt", end.join(texts).encode())
             for size in (1, 7, 12, 13, 1000):
                 monkeypatch.setattr("harvester.sources.decompress.BLOCK_BYTES", size)
-                monkeypatch.setattr("harvester.sources.choose_reader.HEAD_BYTES", size)
+                monkeypatch.setattr("harvester.sources.detect_format.HEAD_BYTES", size)
                 chunks = load(path, chunk_rows=300)
                 assert [chunk.rows for chunk in chunks] == [300, 300, 300, 100]
                 assert ids_of(chunks) == texts

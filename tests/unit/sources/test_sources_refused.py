@@ -18,7 +18,7 @@ import pytest
 from harvester import sources
 from harvester.errors import ConfigError
 from harvester.sources import IdChunk, Limit, read_ids
-from harvester.support.ledger_url import source_name
+from harvester.support.addresses import source_name
 
 A, B, C = "dQw4w9WgXcQ", "9bZkp7q19f0", "kJQP7kiw5Fk"
 

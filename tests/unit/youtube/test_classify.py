@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from outside_data import outside_data
 
 from harvester.model import Answer, Outcome, Verdict
-from harvester.youtube.advice import advice
 from harvester.youtube.classify import classify, retry_after_seconds
 from harvester.youtube.error_body import MAX_MESSAGE_CHARS, clean
+from harvester.youtube.refusal_advice import advice
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 ASKED = ("aaaaaaaaaaA", "bbbbbbbbbbE", "ccccccccccI")

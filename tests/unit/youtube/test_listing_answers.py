@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from harvester.config import QuotaSettings
-from harvester.listing import Channel, Page
+from harvester.listing_types import Channel, Page
 from harvester.model import Answer, Outcome, Verdict
 from harvester.youtube.classify import classify
 from harvester.youtube.endpoints import CHANNELS_LIST, PLAYLIST_ITEMS_LIST, VIDEOS_LIST, Endpoint

@@ -26,7 +26,7 @@ from harvester.export.formats.arrow_reader import ArrowReader
 from harvester.export.formats.csv.write_csv import HEADER, row_by_fields, text_of
 from harvester.export.formats.stored_videos import Excerpt, Lines, on_one_line, videos_of, with_statistics
 from harvester.export.read_back import ids_in
-from harvester.ledger import audit
+from harvester.ledger import verify
 from harvester.model import Answer, Body, StoredResponse, Verdict
 from harvester.report.page.videos import sample
 from harvester.support.gzip_body import parse_text, without_lone_surrogates
@@ -112,7 +112,7 @@ PARSERS: dict[str, Reader] = {
 """They refuse texts with lone surrogates, as is documented: those are read without them."""
 READERS: dict[str, Reader] = {
     "json.loads, fetch_all": lambda body: ids_of(json.loads(body)),
-    "verify": lambda body: [item.id for item in parse_text(audit._DECODER.decode, body).items],
+    "verify": lambda body: [item.id for item in parse_text(verify._DECODER.decode, body).items],
     "json, verify --export": in_json,
     "jsonl, verify --export": lambda body: ids_in(io.BytesIO(b"".join(lines_of(body))), "jsonl", "none"),
     "jsonl, json.loads": lambda body: [json.loads(line)["id"] for line in lines_of(body)],

@@ -10,7 +10,7 @@ import msgspec
 
 from harvester.export.formats.columns import is_list
 from harvester.export.formats.table_rows import TABLE_COLUMNS, Row
-from harvester.export.formats.video import Flag
+from harvester.export.formats.video_fields import Flag
 
 Cell: TypeAlias = Callable[[Any], str]
 Columns: TypeAlias = Sequence[tuple[str, Any]]

@@ -23,7 +23,7 @@ from harvester.export.counters import Counters
 from harvester.export.formats.csv.cells import END, FORMULA, GUARD, ROWS_IN_A_PIECE, cells_of, header, safe_text, text
 from harvester.export.formats.stored_videos import Excerpt, Items, Lines, excerpts, on_one_line, pages, videos_of
 from harvester.export.formats.table_rows import TABLE_COLUMNS, isoformat, table_rows
-from harvester.export.formats.video import ABSENT, Statistics, Thumbnails
+from harvester.export.formats.video_fields import ABSENT, Statistics, Thumbnails
 from harvester.export.worker_processes import in_processes
 from harvester.model import EVERYTHING, Span
 

@@ -23,7 +23,7 @@ from harvester.export.formats.columns import is_list
 from harvester.export.formats.statistics import COLUMNS, statistics_rows
 from harvester.export.formats.stored_videos import Lines, made_of_videos
 from harvester.export.formats.table_rows import TABLE_COLUMNS, Row, table_rows
-from harvester.export.formats.video import Count, Flag
+from harvester.export.formats.video_fields import Count, Flag
 from harvester.export.storage.destination import KEPT
 from harvester.export.storage.ownership import SQLITE_EXPORT_ID
 from harvester.ledger.reader import LedgerReader

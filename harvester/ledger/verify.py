@@ -28,7 +28,7 @@ from harvester.ledger.schema import (
     videos,
 )
 from harvester.ledger.statistics_queries import STATISTICS
-from harvester.listing import ListingState
+from harvester.listing_types import ListingState
 from harvester.model import VideoState
 from harvester.support.gzip_body import BodyError, parse_text
 from harvester.support.sanitize import agree, count

@@ -1,4 +1,4 @@
-"""Choose how a source is read, by its first bytes, its header and its name: its format, and the texts of its column.
+"""Detect the format of a source by its first bytes, its header and its name, and read the texts of its column.
 
 Compression is detected in `decompress.py`, delimiter and header in `header.py`.
 
@@ -8,22 +8,48 @@ What reads a format imports numpy, pandas or pyarrow, so it is imported for thos
 from __future__ import annotations
 
 import codecs
+import enum
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import PurePosixPath
 
 from harvester.errors import ConfigError
 from harvester.sources.classify_ids import Texts
 from harvester.sources.decompress import peek, unpacked
 from harvester.sources.encoding import as_utf8
 from harvester.sources.formats.lines import line_texts
-from harvester.sources.header import HEAD_BYTES, JSON, PARQUET, Beginning, Format, Wanted, column_hint, format_of
+from harvester.sources.header import HEAD_BYTES, Beginning, Wanted, column_hint
 from harvester.sources.source import Source
 from harvester.sources.wrong_files import refuse_foreign
 
+PACKED_SUFFIXES = (".gz", ".gzip", ".zst", ".zstd")
+# By the content, whatever the name. An id may begin with PAR1.
+PARQUET = re.compile(rb"PAR1(?![A-Za-z0-9_-]{7}\s)")
+# A list of ids is not JSON, whatever its first id.
+JSON = re.compile(rb"""\s*(\{\s*["}]|\[\s*["{\]])""")
 JSON_HINT = "Name the field of the ids: harvester load --column NAME."
 HELD_ROWS = 250_000
 """Most rows in a chunk of anything but plain CSV, because it holds the texts of all its rows."""
+
+
+class Format(enum.Enum):
+    TABLE = "CSV"
+    PARQUET = "Parquet"
+    JSON = "JSON"
+    LINES = "one id a line"
+
+
+SUFFIXES = {
+    ".csv": Format.TABLE,
+    ".tsv": Format.TABLE,
+    ".parquet": Format.PARQUET,
+    ".pq": Format.PARQUET,
+    ".txt": Format.LINES,
+    ".ids": Format.LINES,
+    ".lst": Format.LINES,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +60,14 @@ class Content:
     texts: Iterator[Texts]
     hint: str
     """What to type if no text is an id."""
+
+
+def format_of(path: str) -> Format | None:
+    """The format by the name, or None."""
+    name = PurePosixPath(path.lower())
+    while name.suffix in PACKED_SUFFIXES:
+        name = name.with_suffix("")
+    return SUFFIXES.get(name.suffix)
 
 
 def read_content(source: Source, wanted: Wanted, chunk_rows: int, *, every_row: bool) -> Content:
