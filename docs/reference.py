@@ -19,8 +19,8 @@ import click
 import msgspec
 import pyarrow as pa
 
-from harvester.cli import main
 from harvester.cli.init import TEMPLATE
+from harvester.cli.program import main
 from harvester.config import SECTIONS
 from harvester.export.formats.arrow_schema import schema
 from harvester.support.read_settings import ENV_PREFIX, choices_of, kinds_of

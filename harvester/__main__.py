@@ -1,5 +1,5 @@
 """`python -m harvester`: the command line."""
 
-from harvester.cli import main
+from harvester.cli.program import main
 
 main(prog_name="harvester")

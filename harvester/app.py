@@ -17,8 +17,8 @@ from harvester.errors import ConfigError, InconsistentLedger
 from harvester.ledger.open import open_ledger, open_reader, prepare
 from harvester.model import BATCH_SIZE, BatchKind, FailedId, FaultCount, Progress, Stored, VideoState
 from harvester.plan import SECONDS_PER_CALL, Plan, make_plan
-from harvester.protected import Protected, protected_by
-from harvester.quota import quota_day
+from harvester.protected_files import Protected, protected_by
+from harvester.quota_calendar import quota_day
 from harvester.report.result_types import DryRun, Due, Overview, history_of
 from harvester.report.summary import Summary, refuse_without_ids
 from harvester.support.addresses import has_password, source_name

@@ -16,7 +16,8 @@
         ├── LedgerDamaged            5
         └── ExportIncomplete         5
 
-An error says three things: what happened, in what state the data is, what to do next.
+An error says three things: what happened, in what state the data is, what to do next. `cli/program.py` prints it and
+exits with its code; `cli/shared/unexpected_errors.py` turns those of libraries into one of these.
 """
 
 from __future__ import annotations

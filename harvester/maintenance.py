@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, 
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from harvester import quota
+from harvester import quota_calendar
 from harvester.clock import Clock
 from harvester.config import Config
 from harvester.errors import ConfigError
@@ -169,7 +169,7 @@ class BucketDays:
 
 def buckets(config: Config, clock: Clock) -> list[BucketDays]:
     """Return each bucket with its days. Reads only."""
-    today, settings = quota.quota_day(clock.now()), config.quota
+    today, settings = quota_calendar.quota_day(clock.now()), config.quota
     units: dict[Bucket, int] = {"default": settings.spendable_units, "statistics": settings.statistics_daily_units}
     with open_reader(config.ledger.url) as reader:
         return [
@@ -200,7 +200,7 @@ async def reopen(config: Config, day: date, bucket: Bucket = "default") -> None:
 
 async def spend(config: Config, units: int, clock: Clock, bucket: Bucket = "default") -> date:
     """Record the units that others have spent today, in place of an earlier figure. Returns the day."""
-    today = quota.quota_day(clock.now())
+    today = quota_calendar.quota_day(clock.now())
     async with open_ledger(config.ledger.url) as ledger:
         await ledger.spend_elsewhere(today, units, bucket)
     return today

@@ -54,7 +54,7 @@ class BatchKind(enum.Enum):
     """The ids of a stored response, which stay fetched until the answer replaces that response."""
     STATISTICS = "statistics"
     """The ids of a stored response, whose statistics are stored beside that response."""
-    LISTING = "listing_types"
+    LISTING = "listing"
     """A channel or a page of a playlist, whose ids are added to the ledger."""
 
     @property

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from harvester.model import BATCH_SIZE
-from harvester.quota import quota_day
+from harvester.quota_calendar import quota_day
 
 SECONDS_PER_CALL = 2.0
 """The course's figure for one call; real ones take 0.1 to 0.5 s."""
@@ -65,7 +65,7 @@ def make_plan(
         videos_a_day=calls_a_day * BATCH_SIZE,
         days=days,
         begins_on=begins_on,
-        finishes_on=begins_on + timedelta(days=max(0, days - 1)),
+        finishes_on=max(begins_on, last_day(quota_day(now), days, calls_left_today)),
         hours_one_by_one=hours,
         hours_at_concurrency=hours / concurrency,
         concurrency=concurrency,
@@ -80,3 +80,8 @@ def days_to_finish(pending: int, *, calls_left_today: int, calls_a_day: int) -> 
         return 0
     beyond_today = max(0, calls - calls_left_today)
     return (1 if calls_left_today > 0 else 0) + math.ceil(beyond_today / calls_a_day)
+
+
+def last_day(today: date, days: int, calls_left_today: int) -> date:
+    """The last of so many quota days with calls. Today is one of them while it has calls left."""
+    return today + timedelta(days=days - (1 if days and calls_left_today > 0 else 0))

@@ -16,7 +16,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from harvester import quota
+from harvester import quota_calendar
 from harvester.app import Harvester
 from harvester.config import Config, isolated_config
 from harvester.crawl.fault_attribution import PROBE
@@ -126,7 +126,7 @@ class Rehearsal:
 
     def progress(self) -> Advance:
         """The progress of the crawl."""
-        run, day = self._run, quota.quota_day(self._clock.now())
+        run, day = self._run, quota_calendar.quota_day(self._clock.now())
         settled = self._settled + run.settled
         return Advance(
             settled,
@@ -151,12 +151,12 @@ class Rehearsal:
         plan = harvester.plan(self._videos)
         runs_most = 3 * plan.days + 10
         for _ in range(runs_most):
-            day = quota.quota_day(self._clock.now())
+            day = quota_calendar.quota_day(self._clock.now())
             await self._begin_day(harvester, day)
             self._run = report = RunReport()
             try:
                 progress = await harvester.run(report)
-                again_at = quota.resets_at(self._clock.now()) + CRON_DELAY
+                again_at = quota_calendar.resets_at(self._clock.now()) + CRON_DELAY
             except OutsideError:
                 progress = harvester.verify()
                 again_at = self._clock.now() + RERUN_AFTER

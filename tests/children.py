@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from forks import run, start
 from waiting import LIMIT_SECONDS, wait_until  # noqa: F401 (some import it from here)
 
-from harvester.cli import main
+from harvester.cli.program import main
 from harvester.simulator import SimulatorProcess
 
 Simulate = Callable[..., SimulatorProcess]

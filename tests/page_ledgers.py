@@ -18,7 +18,7 @@ from harvester.ledger.sqlite.migrate import prepare
 from harvester.ledger.sqlite.transaction_runner import SqliteTransactionRunner
 from harvester.ledger.transactions.transaction import instant
 from harvester.model import Batch, BatchKind, Body, Budget, GiveBack, Outcome, ProcessIdentity, Verdict
-from harvester.quota import quota_day
+from harvester.quota_calendar import quota_day
 from harvester.simulator import make_ids
 from harvester.youtube.endpoints import VIDEOS_BATCH_GET_STATS
 

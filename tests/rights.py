@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ctypes
 
-from harvester.cli import main
+from harvester.cli.program import main
 
 _CAPABILITY_VERSION_3 = 0x20080522
 _RIGHTS_OF_ROOT = (1, 2, 3)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from harvester import quota
+from harvester import quota_calendar
 from harvester.app import Harvester
 from harvester.config import isolated_config
 from harvester.crawl.run_report import RunReport
@@ -57,7 +57,7 @@ class Crawl:
             progress = asyncio.run(self.harvester.run(RunReport()))
             if progress.settled == progress.asked_for:
                 return
-            self.jump(quota.resets_at(self.clock.now()) + timedelta(minutes=5))
+            self.jump(quota_calendar.resets_at(self.clock.now()) + timedelta(minutes=5))
 
     def jump(self, to: datetime) -> None:
         self.simulator.jump_clock(to)

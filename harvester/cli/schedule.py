@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from zoneinfo import ZoneInfo
 
-    from harvester.protected import Protected
+    from harvester.protected_files import Protected
     from harvester.scheduling.daily_job import Job
 
 
@@ -51,7 +51,7 @@ def schedule(
     """
     from datetime import UTC, datetime
 
-    from harvester.protected import protected_by
+    from harvester.protected_files import protected_by
     from harvester.scheduling.daily_job import crontab, systemd_files
 
     if cron and systemd:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from datetime import date, datetime, timedelta
 
 from harvester.clock import Clock
-from harvester.quota import RESET_GRACE, quota_day, seconds_to_another_day
+from harvester.quota_calendar import RESET_GRACE, quota_day, seconds_to_another_day
 
 log = logging.getLogger(__name__)
 

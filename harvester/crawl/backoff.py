@@ -1,4 +1,7 @@
-"""How long to wait after a failed attempt. Pure: random numbers are an argument."""
+"""How long to wait after a failed attempt. Pure: random numbers are an argument.
+
+How often a batch is tried: `fault_attribution.py`. Retry-After is read and capped in `youtube/classify.py`.
+"""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
-from harvester import quota
+from harvester import quota_calendar
 from harvester.config import RunSettings
 from harvester.crawl.api_clock import ApiClock
 from harvester.crawl.backoff import Backoff
@@ -129,7 +129,7 @@ class Crawler:
 
     async def sleep_until_reset(self, margin: timedelta) -> None:
         """Wait for another quota day than today, or for `close`."""
-        day = quota.quota_day(self._clock.now())
+        day = quota_calendar.quota_day(self._clock.now())
         await self._limiter.pause_while(lambda: self._clock.seconds_to_another_day(day, margin))
 
     def begin_anew(self) -> None:
@@ -194,7 +194,7 @@ class Crawler:
                 await self.close()
                 return await self._leave(retry)
             now = self._clock.now()
-            if (day := quota.quota_day(now)) != self._budget.day:
+            if (day := quota_calendar.quota_day(now)) != self._budget.day:
                 self._budget = replace(self._budget, day=day)
             budget = self._budget
             if retry is None:
@@ -342,7 +342,7 @@ class Crawler:
 
     async def _on_quota(self, batch: Batch, fault: Outcome, sent_at: float) -> None:
         """Release the batch, since the day looks spent; close the day unless one more call is to confirm that."""
-        just_reset = quota.just_reset(self._clock.now())
+        just_reset = quota_calendar.just_reset(self._clock.now())
         certain = fault.verdict is Verdict.DAY_SPENT or self._doubt.is_confirmed(sent_at)
         if certain and not just_reset:
             await self._close_day(batch, fault)
@@ -357,7 +357,7 @@ class Crawler:
 
     async def _close_day(self, batch: Batch, fault: Outcome) -> None:
         # A batch of a later day was claimed by a clock that was ahead: the API means its own day.
-        day = min(batch.quota_day, quota.quota_day(self._clock.now()))
+        day = min(batch.quota_day, quota_calendar.quota_day(self._clock.now()))
         await self._ledger.close_day(day, self._clock.now(), batch.bucket)
         # Many calls under way get this answer; one warning is enough.
         level, self._closed_day = logging.DEBUG if day == self._closed_day else logging.WARNING, day

@@ -20,8 +20,8 @@ from harvester.ledger.ledger import Ledger
 from harvester.model import ProcessIdentity
 from harvester.youtube import Api
 from harvester.youtube.client import client_for
-from harvester.youtube.connection_limit import affordable
 from harvester.youtube.endpoints import CHANNELS_LIST, PLAYLIST_ITEMS_LIST, Endpoint, budget_of
+from harvester.youtube.open_files_limit import affordable
 
 if TYPE_CHECKING:
     from harvester.support.secret import Secret

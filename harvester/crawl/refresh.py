@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from harvester import quota
+from harvester import quota_calendar
 from harvester.crawl.batch_source import OldResponses
 from harvester.ledger.ledger import Ledger
 from harvester.ledger.reader import LedgerReader
@@ -50,5 +50,5 @@ def statistics_of_days(days: int, now: datetime) -> Refresh:
     By days, so that no two runs of a day ask for the same, and a run that begins a little earlier than yesterday's
     leaves none out.
     """
-    first_day = quota.quota_day(now) - timedelta(days=days - 1)
-    return Refresh(quota.day_start(first_day), kind=BatchKind.STATISTICS)
+    first_day = quota_calendar.quota_day(now) - timedelta(days=days - 1)
+    return Refresh(quota_calendar.day_start(first_day), kind=BatchKind.STATISTICS)

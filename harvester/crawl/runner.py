@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from harvester import quota
+from harvester import quota_calendar
 from harvester.clock import Clock
 from harvester.config import QuotaSettings, RunSettings
 from harvester.crawl.api_clock import ApiClock
@@ -217,7 +217,7 @@ class Runner:
                 continue  # midnight has passed, or a clock was wrong
             if not until_done:
                 return ending
-            resets_at = quota.resets_at(clock.now())
+            resets_at = quota_calendar.resets_at(clock.now())
             message = "%s: sleeping until the quota is reset, %s UTC"
             run_log.run(logging.INFO, message, ending, f"{resets_at:%Y-%m-%d %H:%M}", reason=ending.value)
             if self.report.on_day_over is not None:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from harvester import quota
+from harvester import quota_calendar
 from harvester._version import __version__
 from harvester.app import Harvester
 from harvester.config import Config
@@ -110,6 +110,6 @@ def _judged(ahead_seconds: float, host: str) -> Finding:
         return ok("clock", f"{host} answers, and agrees about what time it is.")
     side = "ahead of" if ahead_seconds > 0 else "behind"
     what = f"This machine's clock is {off / 60:,.1f} minutes {side} that of {host}"
-    if off <= quota.RESET_GRACE.total_seconds():
+    if off <= quota_calendar.RESET_GRACE.total_seconds():
         return warning("clock", f"{what}.", SET_THE_CLOCK)
     return misconfigured("clock", f"{what}: quota days would begin at the wrong time.", SET_THE_CLOCK)

@@ -10,7 +10,7 @@ from harvester.doctor.finding import Finding, ok, problem, warning
 from harvester.errors import HarvesterError
 from harvester.export import check_place
 from harvester.export.storage.open import folder_at, target_at
-from harvester.protected import protected_by
+from harvester.protected_files import protected_by
 from harvester.sources import read_ids
 from harvester.support.sanitize import escaped, shown
 

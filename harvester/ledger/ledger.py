@@ -21,7 +21,8 @@ from harvester.ledger.process_identity import is_alive
 from harvester.ledger.records import OldResponse
 from harvester.ledger.transaction_runner import TransactionRunner
 from harvester.ledger.transactions import claim as claiming
-from harvester.ledger.transactions import listings, loads, quota_days, refresh, runs
+from harvester.ledger.transactions import give_back as giving_back
+from harvester.ledger.transactions import listings, loads, quota_days, recover_dead_runs, refresh, runs
 from harvester.ledger.transactions import prune as pruning
 from harvester.ledger.transactions import requeue as requeuing
 from harvester.ledger.transactions import settle as settling
@@ -109,10 +110,10 @@ class Ledger:
         """
         return_seconds = self._runner.return_seconds
         given = (process, now, self._alive, return_seconds)
-        abandoned, disconnected = await self._runner.run(runs.recover, *given)
+        abandoned, disconnected = await self._runner.run(recover_dead_runs.recover, *given)
         if disconnected:
             await asyncio.sleep(min(_RECONNECTION_SECONDS, return_seconds))
-            abandoned += (await self._runner.run(runs.recover, *given, disconnected))[0]
+            abandoned += (await self._runner.run(recover_dead_runs.recover, *given, disconnected))[0]
         return abandoned
 
     def claim(
@@ -140,8 +141,8 @@ class Ledger:
     renew_lease = _committed(runs.renew_lease)
     claim_old = _committed(refresh.claim)
     claim_listing = _committed(listings.claim)
-    retry = _committed(settling.retry)
-    give_back = _committed(settling.give_back)
+    retry = _committed(giving_back.retry)
+    give_back = _committed(giving_back.give_back)
     close_day = _committed(quota_days.close_day)
     reopen_day = _committed(quota_days.reopen_day)
     spend_elsewhere = _committed(quota_days.spend_elsewhere)

@@ -7,7 +7,7 @@ from datetime import date, datetime
 
 from harvester.config import QuotaSettings
 from harvester.model import QuotaDay, RunRecord
-from harvester.quota import RESET_GRACE, quota_day
+from harvester.quota_calendar import RESET_GRACE, quota_day
 from harvester.report.wording import utc
 from harvester.support.sanitize import count
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from harvester.model import VideoState
-from harvester.report.days import PACE_DAYS, Course
+from harvester.report.days import Course
+from harvester.report.forecast import PACE_DAYS
 from harvester.report.next_steps import NO_VIDEOS, needs
 from harvester.report.result_types import Overview
 from harvester.report.summary import Summary
@@ -51,7 +52,7 @@ def crawl_status(overview: Overview, course: Course) -> CrawlStatus:
         to_come = f"The next run looks for videos in {count(unread, 'listing')}."
         return CrawlStatus(Status.NEEDS_YOU, silence) if silence else CrawlStatus(status, to_come)
     if not summary.calls:
-        ahead = f"At best, the last of {count(summary.unsettled, 'id')} is settled on {summary.finishes_on}."
+        ahead = f"At best, the last of {count(summary.unsettled, 'id')} is settled on {summary.forecast.finishes_on}."
         return CrawlStatus(Status.NOT_STARTED, ahead)
     if silence := _silence(overview):
         return CrawlStatus(Status.NEEDS_YOU, silence)
@@ -66,7 +67,7 @@ def _silence(overview: Overview) -> str:
 
 
 def _against_the_plan(summary: Summary, course: Course) -> CrawlStatus:
-    ends_on, at_pace = summary.finishes_on, summary.finishes_at_pace_on
+    ends_on, at_pace = summary.forecast.finishes_on, summary.forecast.finishes_at_pace_on
     # The pace is no measure on a first day, nor where the days before it had nothing to do.
     if course.first < summary.day and not course.idle:
         if at_pace is None:

@@ -1,4 +1,4 @@
-"""The days of a crawl, its plan, and its pace. Pure."""
+"""The days of a crawl, and its plan. Pure."""
 
 from __future__ import annotations
 
@@ -10,15 +10,13 @@ from itertools import accumulate
 
 from harvester.ledger.records import LoadRecord
 from harvester.model import QuotaDay
-from harvester.quota import quota_day
+from harvester.quota_calendar import quota_day
 
 MAX_DAYS = 31
 """Days that a chart and its table show."""
 _AHEAD = 7
 """Future days that the chart of a long crawl still shows."""
 _MAX_PLANNED = 36_500
-PACE_DAYS = 7
-"""Days from which the pace is calculated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +84,3 @@ def day_lines(days: Sequence[QuotaDay], today: date, course: Course, *, done: bo
         settled = sums.get(day, settled)
         lines.append(DayLine(day, by_day.get(day), settled if day <= reached else None, course.by(day)))
     return lines
-
-
-def settled_a_day(days: Sequence[QuotaDay], today: date) -> float:
-    """Ids fetched or missing a calendar day, in the PACE_DAYS before today; today alone where the crawl began on it.
-
-    Days without a call count too.
-    """
-    if not days:
-        return 0.0
-    first = min(days[0].day, today)
-    before = min(PACE_DAYS, (today - first).days)
-    if not before:
-        return sum(day.fetched + day.missing for day in days if day.day == today)
-    since = today - timedelta(days=before)
-    return sum(day.fetched + day.missing for day in days if since <= day.day < today) / before

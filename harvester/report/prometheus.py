@@ -58,7 +58,7 @@ def _figures(summary: Summary) -> Iterable[tuple[str, str, float]]:
     return (
         ("progress_ratio", "Settled ids among those that can be asked for, 0 to 1.", summary.percent / 100),
         ("days_run", "Quota days on which a call was made.", summary.days_run),
-        ("days_left", "Quota days until every id is settled.", summary.days_left),
+        ("days_left", "Quota days until every id is settled.", summary.forecast.days_left),
         ("calls_open", "Calls under way, or of a run that was killed.", summary.calls_open),
         ("responses", "Stored responses.", summary.responses),
         ("responses_raw_bytes", "Stored responses, decompressed.", summary.raw_bytes),

@@ -133,16 +133,16 @@ def _pace(summary: Summary) -> Iterable[tuple[str, str]]:
     if not summary.unsettled:
         yield "days", f"{run}, {'none left' if summary.is_done else 'ids are still to be found'}"
         return
-    seen = f"{count(round(summary.settled_a_day), 'id')} a day seen"
-    if not summary.settled_a_day:
+    seen = f"{count(round(summary.forecast.settled_a_day), 'id')} a day seen"
+    if not summary.forecast.settled_a_day:
         yield "pace", f"none seen yet, {run}"
-    elif summary.finishes_at_pace_on is None:
+    elif summary.forecast.finishes_at_pace_on is None:
         yield "pace", f"{seen}, {run}: no end foreseen yet"
     else:
-        yield "pace", f"{seen}, {run}: done on {summary.finishes_at_pace_on}"
-    left = f"{count(summary.days_left, 'day')} left: done on {summary.finishes_on}"
+        yield "pace", f"{seen}, {run}: done on {summary.forecast.finishes_at_pace_on}"
+    left = f"{count(summary.forecast.days_left, 'day')} left: done on {summary.forecast.finishes_on}"
     unread = ", without ids still to be found" if summary.listings.unfinished else ""
-    yield "at best", f"{count(summary.possible_a_day, 'id')} a day, {left}{unread}"
+    yield "at best", f"{count(summary.forecast.possible_a_day, 'id')} a day, {left}{unread}"
 
 
 def _listings(listings: Listings) -> Iterable[tuple[str, str]]:

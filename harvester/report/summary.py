@@ -1,27 +1,23 @@
-"""The crawl's progress against the quota: what is done, what today still allows, when it ends. Pure."""
+"""The crawl's progress against the quota: what is done, and what today still allows. Pure."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from harvester import quota
+from harvester import quota_calendar
 from harvester.config import QuotaSettings
 from harvester.errors import ConfigError
 from harvester.listing_types import REMOVED, ListingRecord
-from harvester.model import BATCH_SIZE, Progress, QuotaDay, VideoState
-from harvester.plan import days_to_finish
+from harvester.model import Progress, QuotaDay, VideoState
 from harvester.report.contradictions import price_hint
-from harvester.report.days import settled_a_day
+from harvester.report.forecast import forecast
 from harvester.report.listings import Listings
 from harvester.report.listings import as_json as listings_as_json
 from harvester.report.wording import iso_utc
 
 OTHER_IDS = "Take them out: harvester remove --invalid. Then load the right column: harvester load SOURCE --column NAME"
-MAX_DAYS_AHEAD = 36_500
-"""Later dates are meaningless, and Python has none after the year 9999."""
 
 
 class Summary:
@@ -55,9 +51,9 @@ class Summary:
         """How the days contradict the set price, and what to set; empty if they don't."""
         self.newest_day = days[-1].day if days else None
         """The last quota day that the ledger knows; later than `day` where a clock is or was wrong."""
-        self.day = quota.quota_day(now)
+        self.day = quota_calendar.quota_day(now)
         self.today = progress.day(self.day) or QuotaDay(self.day)
-        self.resets_at = quota.resets_at(now)
+        self.resets_at = quota_calendar.resets_at(now)
         self.daily_units = settings.daily_units
         self.units_per_call = settings.units_per_call
         self.spent = self.today.units
@@ -65,28 +61,14 @@ class Summary:
         """Units that others spent, as entered by a person."""
         self.closed_by_server = self.today.closed_by_server_at is not None
         self.remaining = self.today.remaining(settings.spendable_units)
-        self._look_ahead(settings.spendable_units // settings.units_per_call)
-
-    def _look_ahead(self, calls_a_day: int) -> None:
-        days, today = self.progress.days, self.today
-        calls_left_today = self.remaining // self.units_per_call
         self.days_run = sum(1 for day in days if day.calls)
-        self.days_left = days_to_finish(self.unsettled, calls_left_today=calls_left_today, calls_a_day=calls_a_day)
-        # Today counts as a day left only while it has calls left.
-        ahead = self.days_left - (1 if calls_left_today and self.days_left else 0)
-        self.finishes_on = self.day + timedelta(days=ahead)
-        """At the pace that the quota allows."""
-        self.possible_a_day = calls_a_day * BATCH_SIZE
-        """Ids that a whole day's units settle."""
-        self.settled_a_day = settled_a_day(days, self.day)
-        """Ids that the last days settled; 0 before the first."""
-        today_still = min(self.settled_a_day - today.fetched - today.missing, calls_left_today * BATCH_SIZE)
-        # A first day that is not over gives no pace.
-        whole_day_seen = bool(days) and (days[0].day < self.day or not calls_left_today)
-        at_pace = _at_pace(self.unsettled, self.settled_a_day, self.day, max(0.0, today_still))
-        # The pace cannot be higher than the quota allows now.
-        self.finishes_at_pace_on = max(self.finishes_on, at_pace) if whole_day_seen and at_pace else None
-        """None if nothing was settled, the first day still has calls, or it is more than MAX_DAYS_AHEAD away."""
+        self.forecast = forecast(
+            self.unsettled,
+            days,
+            self.today,
+            calls_left_today=self.remaining // settings.units_per_call,
+            calls_a_day=settings.spendable_units // settings.units_per_call,
+        )
 
     @property
     def percent_shown(self) -> float:
@@ -98,13 +80,6 @@ class Summary:
     def no_valid_ids(self) -> str:
         """What is wrong if texts were loaded, none of them is a video id, and no listing will bring any; or empty."""
         return "" if self.listings.unfinished else no_valid_ids(self.total, self.videos)
-
-
-def _at_pace(unsettled: int, pace: float, today: date, today_still: float) -> date | None:
-    """The day on which the last of these ids is settled, if today brings `today_still` more of them."""
-    beyond_today = max(0.0, unsettled - today_still)
-    days = math.ceil(beyond_today / pace) if pace else math.inf
-    return today + timedelta(days=int(days)) if days <= MAX_DAYS_AHEAD else None
 
 
 def as_json(summary: Summary) -> dict[str, Any]:
@@ -136,14 +111,16 @@ def as_json(summary: Summary) -> dict[str, Any]:
         "progress": {
             "percent": summary.percent_shown,
             "days_run": summary.days_run,
-            "days_left": summary.days_left,
-            "finishes_on": summary.finishes_on.isoformat(),
+            "days_left": summary.forecast.days_left,
+            "finishes_on": summary.forecast.finishes_on.isoformat(),
         },
         "listings": listings_as_json(summary.listings),
         "pace": {
-            "videos_a_day": round(summary.settled_a_day),
-            "possible_a_day": summary.possible_a_day,
-            "finishes_on": summary.finishes_at_pace_on.isoformat() if summary.finishes_at_pace_on else None,
+            "videos_a_day": round(summary.forecast.settled_a_day),
+            "possible_a_day": summary.forecast.possible_a_day,
+            "finishes_on": summary.forecast.finishes_at_pace_on.isoformat()
+            if summary.forecast.finishes_at_pace_on
+            else None,
         },
     }
 

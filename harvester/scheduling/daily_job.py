@@ -1,4 +1,4 @@
-"""The daily run as crontab lines or systemd units, which stand as templates beside this module.
+"""The daily run as crontab lines or systemd units, made of `templates/`.
 
 The quota's day begins at midnight in Los Angeles, whatever the host's zone and its daylight saving. systemd's timers
 know zones. cron does not everywhere (cronie has CRON_TZ, Debian's cron has not), so cron gets every local hour at which
@@ -16,7 +16,7 @@ from string import Template
 from zoneinfo import ZoneInfo
 
 from harvester.errors import ConfigError
-from harvester.quota import RESET_GRACE, day_start
+from harvester.quota_calendar import RESET_GRACE, day_start
 
 DAYS_LOOKED_AT = 2 * 366
 """Both zones change their clocks each year, up to 53 weeks apart."""
@@ -25,6 +25,7 @@ MAX_LINE_CHARS = 990
 """Debian's cron refuses commands of a thousand characters."""
 
 SYSTEMD_FILES = ("harvester.timer", "harvester.service", "harvester-notice.service")
+TEMPLATES = Path(__file__).with_name("templates")
 LOG_NAME = "run.log"
 ENV_NAME = "harvester.env"
 
@@ -97,7 +98,7 @@ def systemd_files(job: Job) -> Mapping[str, str]:
 
 
 def _filled(name: str, **words: str) -> str:
-    return Template(Path(__file__).with_name(name).read_text(encoding="utf-8")).substitute(words)
+    return Template((TEMPLATES / name).read_text(encoding="utf-8")).substitute(words)
 
 
 def _cron_command(job: Job) -> str:

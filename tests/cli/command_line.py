@@ -10,7 +10,7 @@ from typing import Any
 
 from click.testing import CliRunner, Result
 
-from harvester.cli import main
+from harvester.cli.program import main
 from harvester.simulator import SimulatorProcess, make_ids
 
 

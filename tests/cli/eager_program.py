@@ -2,7 +2,7 @@
 
 import sys
 
-from harvester.cli import main
+from harvester.cli.program import main
 from harvester.cli.shared import crawl_progress, progress
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from children import Program
 from forks import commands
 from waiting import LIMIT_SECONDS
 
-from harvester.cli import main
+from harvester.cli.program import main
 
 BASH = shutil.which("bash")
 

@@ -16,7 +16,7 @@ from docs_kit import DOCS, dead_links, text_of
 from forks import commands
 
 from harvester import errors
-from harvester.quota import RESET_GRACE
+from harvester.quota_calendar import RESET_GRACE
 
 PAGE = "airflow.md"
 DAG = DOCS / "airflow" / "harvest_daily.py"

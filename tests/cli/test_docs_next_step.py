@@ -8,7 +8,7 @@ import shlex
 import pytest
 from command_line import CommandLine
 
-from harvester.cli import main
+from harvester.cli.program import main
 
 NEED_NOTHING = {"discover", "init", "rehearse", "simulate"}
 NEXT_STEP = re.compile(rf"harvester ({'|'.join(main.commands)})\b|YOUTUBE_API_KEY|source\.uri|--[a-z]")

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from docs_kit import DOCS, dead_links, table, text_of
 
-from harvester.cli import main
+from harvester.cli.program import main
 from harvester.config import SECTIONS
 from harvester.export.formats.arrow_schema import schema
 from harvester.export.manifest import Manifest, Part

@@ -14,7 +14,7 @@ from children import Program, Simulate
 from command_line import CommandLine
 from waiting import wait_until
 
-from harvester.cli import main
+from harvester.cli.program import main
 
 COMMANDS = ["", *sorted(main.commands)]
 RUN_FOR_EVER = {"simulate"}

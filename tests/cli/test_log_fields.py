@@ -12,7 +12,7 @@ import pytest
 from children import Simulate
 from command_line import Api, CommandLine
 
-from harvester.quota import day_start, quota_day
+from harvester.quota_calendar import day_start, quota_day
 
 CALL_FIELDS = {"run_id", "call_id", "quota_day", "units", "attempt", "reason"}
 

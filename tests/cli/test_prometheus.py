@@ -18,7 +18,7 @@ from test_exit_codes import assert_says
 
 from harvester.ledger.ledger import Ledger
 from harvester.ledger.sqlite.transaction_runner import SqliteTransactionRunner
-from harvester.quota import quota_day
+from harvester.quota_calendar import quota_day
 from harvester.support.atomic_write import replace_file
 
 Samples = dict[tuple[str, str], float]

@@ -10,7 +10,7 @@ from children import Program
 from command_line import CommandLine
 from waiting import wait_until
 
-from harvester.cli import main
+from harvester.cli.program import main
 from harvester.cli.shared.logs import set_up_logging
 from harvester.config import LogSettings
 

@@ -10,7 +10,7 @@ import sys
 from datetime import datetime, timedelta, tzinfo
 
 from harvester import clock
-from harvester.cli import main
+from harvester.cli.program import main
 from harvester.ledger.postgres import connection, transaction_runner
 
 

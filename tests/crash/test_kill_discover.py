@@ -18,7 +18,7 @@ from children import Child, Simulate
 from crawl_children import ask, on_both_unmade
 from waiting import wait_until
 
-from harvester import quota
+from harvester import quota_calendar
 from harvester.app import Harvester
 from harvester.config import isolated_config
 from harvester.ledger.open import open_reader
@@ -67,7 +67,7 @@ class Discovery:
         assert last.wait() == 0, last.stderr
 
     def next_day(self) -> None:
-        self.simulator.jump_clock(quota.resets_at(self._now()) + timedelta(minutes=5))
+        self.simulator.jump_clock(quota_calendar.resets_at(self._now()) + timedelta(minutes=5))
 
     def is_done(self) -> bool:
         with open_reader(self.url) as reader:

@@ -12,7 +12,7 @@ from crawl_setup import SetUp, assert_all_true
 from harvester.crawl.run_report import Ending
 from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.model import BATCH_SIZE
-from harvester.quota import PACIFIC
+from harvester.quota_calendar import PACIFIC
 
 
 @pytest.mark.parametrize("videos", [1, 50, 51, 1_020])

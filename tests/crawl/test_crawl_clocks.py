@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from crawl_setup import LEAP_SECONDS, NOON, SetUp, SharedClock, assert_all_true
 
-from harvester import quota
+from harvester import quota_calendar
 from harvester.crawl.backoff import Backoff
 from harvester.crawl.batch_source import PendingIds
 from harvester.crawl.run_report import Ending
@@ -52,7 +52,7 @@ async def test_a_clock_that_is_set_in_mid_run_costs_nothing(set_up: SetUp, error
     assert (setup.count_of("claimed"), setup.findings) == (0, [])
     # The clock is right again, and the API has a new day.
     clock.error = timedelta()
-    clock.leap_to(quota.resets_at(clock.now()) + timedelta(hours=1))
+    clock.leap_to(quota_calendar.resets_at(clock.now()) + timedelta(hours=1))
     while setup.count_of("pending"):
         await setup.run(until_done=True)
     assert_all_true(setup)
@@ -210,8 +210,8 @@ def test_the_zone_of_the_host_plays_no_part(monkeypatch: pytest.MonkeyPatch, zon
     try:
         monkeypatch.setenv("TZ", zone)
         time.tzset()
-        assert quota.quota_day(MIDNIGHT - timedelta(seconds=1)).isoformat() == "2026-06-02"
-        assert quota.resets_at(NOON) == MIDNIGHT
+        assert quota_calendar.quota_day(MIDNIGHT - timedelta(seconds=1)).isoformat() == "2026-06-02"
+        assert quota_calendar.resets_at(NOON) == MIDNIGHT
     finally:
         monkeypatch.undo()
         time.tzset()

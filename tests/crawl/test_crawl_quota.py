@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from crawl_setup import NOON, CrawlSetup, SetUp, assert_all_true, assert_handed_back
 
-from harvester import quota
+from harvester import quota_calendar
 from harvester.crawl.run_report import Ending
 from harvester.errors import ApiUnavailable
 
@@ -119,7 +119,7 @@ async def test_a_young_day_that_is_really_spent_is_closed_after_ten_minutes(set_
     assert (await setup.run()).ending is Ending.DAY_CLOSED
     (day,) = setup.progress.days
     assert day.closed_by_server_at is not None
-    assert day.closed_by_server_at - quota.day_start(day.day) >= quota.RESET_GRACE
+    assert day.closed_by_server_at - quota_calendar.day_start(day.day) >= quota_calendar.RESET_GRACE
     # A question a minute.
     assert setup.simulator.report()["refused_by_quota"] <= 4 + 10
     assert_handed_back(setup)

@@ -10,7 +10,7 @@ import resource
 import sys
 from typing import Any
 
-from harvester.cli import main
+from harvester.cli.program import main
 from harvester.ledger.ledger import Ledger
 
 

@@ -14,7 +14,7 @@ from email.utils import format_datetime
 from fuzz_plan import DEFINITE, PASSING, PRICE, PUSHES, Outage, Plan
 from virtual_time import VirtualClock
 
-from harvester import quota
+from harvester import quota_calendar
 from harvester.model import Answer, Outcome, Verdict
 from harvester.youtube.classify import classify
 from harvester.youtube.endpoints import VIDEOS_LIST
@@ -56,7 +56,7 @@ class FuzzApi:
         assert self.calls <= MAX_CALLS, "the crawl asks without end"
         assert 0 < len(ids) <= 50
         self.foreign += not self._ids.issuperset(ids)
-        day = quota.quota_day(self.clock.true_now())
+        day = quota_calendar.quota_day(self.clock.true_now())
         kind = self._kind(ids, day)
         if kind != "connect_failed":
             self.booked[day] += 1
@@ -78,7 +78,7 @@ class FuzzApi:
             self.troubles += 1
             return outage.kind
         elsewhere = sum(
-            units for at, units in plan.spent_elsewhere if at <= seconds and quota.quota_day(plan.start) == day
+            units for at, units in plan.spent_elsewhere if at <= seconds and quota_calendar.quota_day(plan.start) == day
         )
         if (self.booked[day] - self.refused[day]) * PRICE + elsewhere + PRICE > plan.daily_units:
             self.refused[day] += 1
@@ -138,7 +138,7 @@ class Heard:
     async def fetch(self, ids: Sequence[str], page_token: str | None = None) -> Outcome:
         clock = self._api.clock
         # A claim of the same instant may have been made before; a `Date` has no parts of a second.
-        day, earlier = (quota.quota_day(clock.true_now() - timedelta(seconds=back)) for back in (0, 1))
+        day, earlier = (quota_calendar.quota_day(clock.true_now() - timedelta(seconds=back)) for back in (0, 1))
         if self._heard_at is None or clock.monotonic() <= self._heard_at or earlier < day:
             self._blind[day] += 1
         outcome = await self._api.fetch(ids)

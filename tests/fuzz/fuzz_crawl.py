@@ -34,7 +34,7 @@ from fuzz_ledgers import DATABASES, Database, Death, Died
 from fuzz_plan import PRICE, Plan, RunPlan, make_plan
 from virtual_time import VirtualClock, VirtualLoop
 
-from harvester import quota
+from harvester import quota_calendar
 from harvester.config import QuotaSettings, RunSettings
 from harvester.crawl.fault_attribution import PROBE
 from harvester.crawl.run_report import Ending, RunReport
@@ -116,7 +116,7 @@ class FuzzCrawl:
             return 400.0
         if any(result.report.ending in (Ending.BUDGET_SPENT, Ending.DAY_CLOSED) for result in results):
             now = self.clock.true_now()
-            return (quota.resets_at(now) - now + timedelta(minutes=5)).total_seconds()
+            return (quota_calendar.resets_at(now) - now + timedelta(minutes=5)).total_seconds()
         return 60.0
 
     async def _run(self, how: RunPlan, number: int) -> Result:
@@ -177,7 +177,7 @@ class FuzzCrawl:
                 self._judge_ending(report.ending, alone)
 
     def _judge_ending(self, ending: Ending, alone: bool) -> None:
-        day = quota.quota_day(self.clock.true_now())
+        day = quota_calendar.quota_day(self.clock.true_now())
         if ending is Ending.NOTHING_LEFT and alone:
             expect(not self._count("state IN (0, 1)"), '"nothing left", and ids are pending')
         if ending in (Ending.BUDGET_SPENT, Ending.DAY_CLOSED) and alone:
@@ -190,7 +190,9 @@ class FuzzCrawl:
     def _units(self) -> dict[date, int]:
         rows = self.database.rows("SELECT day, units_reserved FROM quota_days")
         days = {date.fromisoformat(str(day)): int(units) for day, units in rows}
-        return {day: days.get(day, 0) for day in {*days, *self.api.booked, quota.quota_day(self.clock.true_now())}}
+        return {
+            day: days.get(day, 0) for day in {*days, *self.api.booked, quota_calendar.quota_day(self.clock.true_now())}
+        }
 
     def _judge(self) -> None:
         plan = self.plan

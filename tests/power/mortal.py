@@ -23,7 +23,7 @@ from typing import Any
 from sqlalchemy import event
 
 from harvester import loader, maintenance, sources
-from harvester.cli import main
+from harvester.cli.program import main
 from harvester.export import worker_processes
 from harvester.export.formats.sqlite import write_database
 from harvester.export.storage import local, local_draft, local_parts_folder

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from faulty_s3 import FaultyS3, refuse
 from s3_kit import on_both
 
-from harvester.cli import main
+from harvester.cli.program import main
 from harvester.ledger.sqlite.migrate import prepare
 
 if TYPE_CHECKING:

@@ -172,7 +172,7 @@ class TestNewlinesInNames:
 class TestTheGates:
     def test_a_bug_whose_exception_is_hostile(self, guarded: Guarded) -> None:
         guarded.run_instead(f"""
-from harvester.cli import main
+from harvester.cli.program import main
 from harvester.app import Harvester
 def broken(self, *_, **__):
     raise RuntimeError({HOSTILE!r})

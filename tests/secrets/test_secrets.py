@@ -89,7 +89,7 @@ class TestTheApi:
     def test_a_bug_in_the_middle_of_a_call(self, guarded: Guarded) -> None:
         # The frames of this traceback hold the key, in their locals and in the session's headers.
         guarded.run_instead("""
-from harvester.cli import main
+from harvester.cli.program import main
 from harvester.youtube import client
 async def broken(self, url, held):
     key = self._key.get_secret_value()
@@ -106,7 +106,7 @@ main()
     def test_an_exception_that_repeats_it_is_covered_too(self, guarded: Guarded) -> None:
         guarded.run_instead("""
 import os
-from harvester.cli import main
+from harvester.cli.program import main
 from harvester.youtube import client
 async def broken(self, url, held):
     raise RuntimeError("headers: " + self._key.get_secret_value() + os.environ["AWS_SECRET_ACCESS_KEY"])

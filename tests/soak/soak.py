@@ -27,7 +27,7 @@ from deaths import BEFORE_A_RETRY, Death, draw
 from ledgers import PLACES, Place
 from life import begin, give_verdict, kill
 
-from harvester import quota
+from harvester import quota_calendar
 from harvester.app import Harvester
 from harvester.config import Config, isolated_config
 from harvester.crawl import api_clock
@@ -99,7 +99,7 @@ class Soak:
         self._concurrency = concurrency
         self._chance = random.Random(seed)
         self.clock = SetClock(START, SPEED, random.Random(f"clock {seed}"))
-        self._first_day = self._last_day = quota.quota_day(START)
+        self._first_day = self._last_day = quota_calendar.quota_day(START)
         self._begun = -1
         """The last day on which something could be discovered."""
         self._calls_a_day = daily_units // UNITS
@@ -152,7 +152,7 @@ class Soak:
                 simulator.script(*["503"] * death.visit)
             patience = self._chance.uniform(0.02, 0.6) if deadly and death is None else RUN_SECONDS_MOST
             status = self._run(config, death, patience, self._chance.uniform(0.02, 0.4) if down else None)
-            self._last_day = quota.quota_day(self.clock.true_now())
+            self._last_day = quota_calendar.quota_day(self.clock.true_now())
             if os.WIFSIGNALED(status):
                 self.tally.kills[death.point if death else "anywhere"] += 1
                 kills_today += 1
@@ -160,7 +160,7 @@ class Soak:
                 if self.tally.killed % PROVE_EVERY == 0:
                     self._prove()
                 continue
-            again_at = quota.resets_at(self.clock.true_now()) + CRON_DELAY
+            again_at = quota_calendar.resets_at(self.clock.true_now()) + CRON_DELAY
             if os.WEXITSTATUS(status) == OutsideError.exit_code:
                 self.tally.outages += 1
                 again_at = self.clock.true_now() + RERUN_AFTER
@@ -173,7 +173,7 @@ class Soak:
             self._begin_day(config)
 
     def _begin_day(self, config: Config) -> None:
-        day = (quota.quota_day(self.clock.true_now()) - self._first_day).days
+        day = (quota_calendar.quota_day(self.clock.true_now()) - self._first_day).days
         if day == self._begun:
             return
         self._begun = day

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from harvester.cli import main
+from harvester.cli.program import main
 from harvester.config import RunSettings, load_config
 
 CHECKOUT = Path(__file__).parents[2]

@@ -88,7 +88,7 @@ class RunHooks:
         self._calls_summarized = calls
 
         def send() -> None:
-            from harvester.report.day_summary import day_summary
+            from harvester.report.webhook_message import day_summary
 
             try:
                 overview = self._harvester.overview(1)

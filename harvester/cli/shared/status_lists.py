@@ -65,7 +65,7 @@ def _cells(load: LoadRecord) -> tuple[str | int, ...]:
     return str(load.id), when, load.rows, load.new, load.invalid, load.removed, f"{shown(load.source)}{cut}"
 
 
-LISTING_HEADINGS = ("listing_types", "channel or playlist", "title", "pages", "found", "new", "how far")
+LISTING_HEADINGS = ("listing", "channel or playlist", "title", "pages", "found", "new", "how far")
 
 
 def list_listings(listings: Iterable[ListingRecord]) -> None:

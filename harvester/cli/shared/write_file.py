@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from harvester.errors import DISK_FULL, ConfigError, DestinationRefused, OutsideError
-from harvester.protected import Protected
+from harvester.protected_files import Protected
 from harvester.support.atomic_write import replace_file
 from harvester.support.sanitize import shown
 

@@ -1,6 +1,6 @@
 """The transaction that claims: reserves units, opens calls and claims ids, for all waiting workers at once.
 
-Units: `quota_days.reserve`. Claims of dead runs: `runs.recover`. The SQL: `statements.py`, here and of each database.
+Units: `reserve_units.py`. Claims of dead runs: `recover_dead_runs.py`. SQL: `statements.py`, here and of each database.
 
 Each worker gets the same result as if it had asked alone. One statement of each kind serves all workers: after each,
 the thread has to take the GIL back from the event loop, or waits for a round trip to the server.
@@ -14,7 +14,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from harvester.ledger.transactions.quota_days import reserve
+from harvester.ledger.transactions.reserve_units import reserve
 from harvester.ledger.transactions.transaction import Transaction, instant, moves_of
 from harvester.model import BATCH_SIZE, Batch, Budget, Denied
 

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from harvester.ledger.transactions import loads
 from harvester.ledger.transactions.claim import first_batch, open_calls
-from harvester.ledger.transactions.quota_days import reserve
+from harvester.ledger.transactions.reserve_units import reserve
 from harvester.ledger.transactions.settle import Settlement, close_good
 from harvester.ledger.transactions.transaction import Transaction, instant
 from harvester.listing_types import (

@@ -59,7 +59,7 @@ def render(reader: LedgerReader, config: Config, overview: Overview) -> str:
     """The page, as one text of HTML. What `overview` lacks is read from the same snapshot."""
     summary, progress = overview.summary, overview.summary.progress
     first = progress.days[0].day if progress.days else summary.day
-    course = plan_course(overview.loads, first, progress.asked_for, summary.possible_a_day)
+    course = plan_course(overview.loads, first, progress.asked_for, summary.forecast.possible_a_day)
     judged = crawl_status(overview, course)
     # The card of a crawl that has not started names its steps.
     listed = [] if judged.status is Status.NOT_STARTED else steps(overview)
@@ -143,8 +143,8 @@ def _end(summary: Summary) -> Tile:
     if summary.is_done:
         last = next((day.day for day in reversed(summary.progress.days) if day.calls), summary.day)
         return Tile("Finished on", str(last), f"{count(summary.days_run, 'day')} run")
-    at_best = f"at best on {summary.finishes_on}, {count(summary.days_left, 'day')} left"
-    return Tile("Finishes on", str(summary.finishes_at_pace_on or summary.finishes_on), at_best)
+    at_best = f"at best on {summary.forecast.finishes_on}, {count(summary.forecast.days_left, 'day')} left"
+    return Tile("Finishes on", str(summary.forecast.finishes_at_pace_on or summary.forecast.finishes_on), at_best)
 
 
 def _lost(summary: Summary) -> Tile:

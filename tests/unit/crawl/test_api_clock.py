@@ -9,7 +9,7 @@ import pytest
 
 from harvester.crawl.api_clock import ApiClock
 from harvester.model import Answer
-from harvester.quota import quota_day, seconds_to_another_day
+from harvester.quota_calendar import quota_day, seconds_to_another_day
 from harvester.youtube.classify import classify
 
 NOON = datetime(2026, 6, 2, 19, tzinfo=UTC)

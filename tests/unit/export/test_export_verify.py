@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 from crawled_ledger import NOW, crawled_ledger, in_order
 
-from harvester.cli import main
+from harvester.cli.program import main
 from harvester.config import ExportSettings
 from harvester.errors import ConfigError
 from harvester.export import check_published, export

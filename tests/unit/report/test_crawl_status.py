@@ -42,7 +42,7 @@ def progress(days: Sequence[QuotaDay], ids: int = IDS, failed: int = 0, invalid:
 def judged(counts: Progress, *runs: RunRecord, oldest: datetime | None = None) -> CrawlStatus:
     summary = Summary(counts, QuotaSettings(), NOW)
     first = counts.days[0].day if counts.days else DAY
-    course = plan_course([], first, counts.asked_for, summary.possible_a_day)
+    course = plan_course([], first, counts.asked_for, summary.forecast.possible_a_day)
     return crawl_status(Overview(summary, runs or (a_run("budget spent"),), NOW, oldest=oldest), course)
 
 

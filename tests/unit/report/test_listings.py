@@ -14,7 +14,6 @@ from harvester.crawl.run_report import RunReport
 from harvester.listing_types import ListingKind, ListingRecord, ListingState
 from harvester.model import Progress, QuotaDay, RunRecord, VideoState
 from harvester.report.crawl_status import Status, crawl_status
-from harvester.report.day_summary import day_summary
 from harvester.report.days import Course
 from harvester.report.listings import Listings, how_far, name_of
 from harvester.report.next_steps import NO_VIDEOS, SETTLED, next_step, steps
@@ -23,6 +22,7 @@ from harvester.report.progress_figures import Outlook
 from harvester.report.result_types import Overview
 from harvester.report.status_screen import Screen
 from harvester.report.summary import Summary
+from harvester.report.webhook_message import day_summary
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
 NEW = ListingRecord(

@@ -18,7 +18,7 @@ from harvester.config import QuotaSettings
 from harvester.ledger.sqlite.migrate import prepare
 from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.model import Progress, QuotaDay, RunRecord, VideoState
-from harvester.report.days import settled_a_day
+from harvester.report.forecast import settled_a_day
 from harvester.report.next_steps import ending
 from harvester.report.result_types import Overview
 from harvester.report.status_screen import REASONS, RUNS, Screen
@@ -133,25 +133,25 @@ def seen(pending: int, *days: QuotaDay, units: int = 10_000) -> Summary:
 
 def test_the_end_at_the_pace_seen() -> None:
     yesterday = a_day(DAY - timedelta(days=1), 1_000)
-    assert seen(10_000).finishes_at_pace_on is None
-    assert seen(1_000, yesterday).finishes_at_pace_on == DAY
-    assert seen(1_001, yesterday).finishes_at_pace_on == DAY + timedelta(days=1)
+    assert seen(10_000).forecast.finishes_at_pace_on is None
+    assert seen(1_000, yesterday).forecast.finishes_at_pace_on == DAY
+    assert seen(1_001, yesterday).forecast.finishes_at_pace_on == DAY + timedelta(days=1)
     # Today has brought 400 of its 1,000.
-    assert seen(601, yesterday, a_day(DAY, 400)).finishes_at_pace_on == DAY + timedelta(days=1)
-    assert seen(600, yesterday, a_day(DAY, 400)).finishes_at_pace_on == DAY
-    assert seen(10**9, a_day(DAY - timedelta(days=1), 2)).finishes_at_pace_on is None
+    assert seen(601, yesterday, a_day(DAY, 400)).forecast.finishes_at_pace_on == DAY + timedelta(days=1)
+    assert seen(600, yesterday, a_day(DAY, 400)).forecast.finishes_at_pace_on == DAY
+    assert seen(10**9, a_day(DAY - timedelta(days=1), 2)).forecast.finishes_at_pace_on is None
 
 
 def test_a_first_day_is_a_pace_once_it_has_no_calls_left() -> None:
     first = a_day(DAY, 400)
-    assert seen(1_000, first).finishes_at_pace_on is None
-    assert seen(1_000, replace(first, units=9_995)).finishes_at_pace_on == DAY + timedelta(days=3)
+    assert seen(1_000, first).forecast.finishes_at_pace_on is None
+    assert seen(1_000, replace(first, units=9_995)).forecast.finishes_at_pace_on == DAY + timedelta(days=3)
 
 
 def test_no_pace_of_before_is_kept_beyond_what_the_quota_allows_now() -> None:
     slower = seen(1_000, a_day(DAY - timedelta(days=1), 1_000), units=110)
-    assert slower.possible_a_day == 500
-    assert slower.finishes_on == slower.finishes_at_pace_on == DAY + timedelta(days=1)
+    assert slower.forecast.possible_a_day == 500
+    assert slower.forecast.finishes_on == slower.forecast.finishes_at_pace_on == DAY + timedelta(days=1)
 
 
 @pytest.mark.parametrize(

@@ -82,13 +82,13 @@ def test_the_documented_example_word_for_word() -> None:
 def test_a_new_day_has_its_units_whole_and_counts_itself() -> None:
     fresh = summary(today=date(2026, 11, 22))
     assert (fresh.spent, fresh.remaining) == (0, 10_000)
-    assert (fresh.days_left, fresh.finishes_on) == (13, date(2026, 12, 5))
+    assert (fresh.forecast.days_left, fresh.forecast.finishes_on) == (13, date(2026, 12, 5))
 
 
 def test_a_day_that_the_api_closed_has_nothing_left() -> None:
     closed = summary(closed=True, units=500)
     assert (closed.spent, closed.remaining, closed.closed_by_server) == (500, 0, True)
-    assert closed.finishes_on == date(2026, 12, 6)
+    assert closed.forecast.finishes_on == date(2026, 12, 6)
 
 
 def test_units_for_others_are_not_ours_to_spend() -> None:
@@ -98,12 +98,12 @@ def test_units_for_others_are_not_ours_to_spend() -> None:
 
 def test_a_finished_crawl_has_no_days_left() -> None:
     done = summary(pending=0)
-    assert (done.percent, done.days_left, done.finishes_on) == (100.0, 0, TODAY)
+    assert (done.percent, done.forecast.days_left, done.forecast.finishes_on) == (100.0, 0, TODAY)
 
 
 def test_an_empty_ledger_divides_by_nothing() -> None:
     empty = Summary(Progress(dict.fromkeys(VideoState, 0), ()), QuotaSettings(), NOW)
-    assert (empty.percent, empty.total, empty.days_run, empty.days_left) == (0.0, 0, 0, 0)
+    assert (empty.percent, empty.total, empty.days_run, empty.forecast.days_left) == (0.0, 0, 0, 0)
 
 
 def test_invalid_ids_do_not_keep_a_crawl_from_being_done() -> None:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from harvester.quota import day_start, quota_day
+from harvester.quota_calendar import day_start, quota_day
 from harvester.scheduling.daily_job import Inexpressible, Job, crontab, local_starts, systemd_files
 
 SINCE = date(2026, 1, 1)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvester import quota
+from harvester import quota_calendar
 
 
 def utc(text: str) -> datetime:
@@ -25,27 +25,27 @@ def utc(text: str) -> datetime:
     ],
 )
 def test_the_quota_day_is_pacific(now: str, day: date) -> None:
-    assert quota.quota_day(utc(now)) == day
+    assert quota_calendar.quota_day(utc(now)) == day
 
 
 @pytest.mark.parametrize(("day", "hours"), [(date(2026, 3, 8), 23), (date(2026, 11, 1), 25), (date(2026, 7, 1), 24)])
 def test_a_day_with_a_change_of_clocks_is_23_or_25_hours_long(day: date, hours: int) -> None:
-    start = quota.day_start(day)
-    assert quota.resets_at(start) - start == timedelta(hours=hours)
-    assert quota.resets_at(start + timedelta(hours=hours, seconds=-1)) == start + timedelta(hours=hours)
+    start = quota_calendar.day_start(day)
+    assert quota_calendar.resets_at(start) - start == timedelta(hours=hours)
+    assert quota_calendar.resets_at(start + timedelta(hours=hours, seconds=-1)) == start + timedelta(hours=hours)
 
 
 @given(st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001
 def test_every_instant_lies_within_its_quota_day(now: datetime) -> None:
-    day = quota.quota_day(now)
-    assert quota.day_start(day) <= now < quota.resets_at(now)
-    assert quota.quota_day(quota.resets_at(now)) == day + timedelta(days=1)
-    assert quota.quota_day(quota.resets_at(now) - timedelta(microseconds=1)) == day
+    day = quota_calendar.quota_day(now)
+    assert quota_calendar.day_start(day) <= now < quota_calendar.resets_at(now)
+    assert quota_calendar.quota_day(quota_calendar.resets_at(now)) == day + timedelta(days=1)
+    assert quota_calendar.quota_day(quota_calendar.resets_at(now) - timedelta(microseconds=1)) == day
 
 
 def test_a_young_day_is_the_first_ten_minutes() -> None:
-    midnight = quota.day_start(date(2026, 11, 24))
-    assert quota.just_reset(midnight)
-    assert quota.just_reset(midnight + timedelta(minutes=9, seconds=59))
-    assert not quota.just_reset(midnight + timedelta(minutes=10))
-    assert not quota.just_reset(midnight - timedelta(seconds=1))
+    midnight = quota_calendar.day_start(date(2026, 11, 24))
+    assert quota_calendar.just_reset(midnight)
+    assert quota_calendar.just_reset(midnight + timedelta(minutes=9, seconds=59))
+    assert not quota_calendar.just_reset(midnight + timedelta(minutes=10))
+    assert not quota_calendar.just_reset(midnight - timedelta(seconds=1))

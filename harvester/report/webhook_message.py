@@ -59,7 +59,7 @@ def _ahead(summary: Summary) -> str:
     unread = to_read(summary.listings)
     if not summary.unsettled:
         return unread
-    when = f"{count(summary.days_left, 'more day')}, until {summary.finishes_on}"
+    when = f"{count(summary.forecast.days_left, 'more day')}, until {summary.forecast.finishes_on}"
     left = f"{summary.unsettled:,} {agree(summary.unsettled, 'is')} left"
     return (
         f"{summary.percent_shown:.1f}% of {count(summary.asked_for, 'id')} are done, {left}: {when}. {unread}".rstrip()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harvester.errors import ConfigError, DestinationRefused
-from harvester.protected import Protected
+from harvester.protected_files import Protected
 
 
 def link(path: Path, to: Path | str) -> str:
