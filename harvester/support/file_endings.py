@@ -26,11 +26,12 @@ COMPRESSED_WITHIN = {
 def settings_by_name(uri: str, chosen: str | None = None) -> dict[str, Any]:
     """Return the export settings that the name of a destination implies; none if its ending is unknown.
 
-    Standard output and a database cannot be a folder of parts. `chosen` is the format of an option. Raises ConfigError
-    if that format cannot be compressed as the name says.
+    Standard output and a database cannot be a folder of parts. `chosen` is the format of an option, which may be one
+    that is not compressed. Raises ConfigError if that format cannot be compressed as the name says.
     """
+    uncompressed = {"compression": "none"} if chosen in COMPRESSED_WITHIN else {}
     if uri == STDOUT:
-        return {"max_part_bytes": None}
+        return uncompressed | {"max_part_bytes": None}
     stem, ending, packing = _split(uri)
     name = FORMATS.get(ending)
     if packing and (why := COMPRESSED_WITHIN.get(chosen or name or "")):
@@ -39,7 +40,7 @@ def settings_by_name(uri: str, chosen: str | None = None) -> dict[str, Any]:
             state="Nothing was written.",
             next_step=f"Leave {packing} out: harvester export {shown(stem + _ending_of(chosen or name))}",
         )
-    fields: dict[str, Any] = {} if name is None else {"format": name, "compression": "none"}
+    fields: dict[str, Any] = uncompressed if name is None else {"format": name, "compression": "none"}
     if "sqlite" in (name, chosen):
         fields["max_part_bytes"] = None
     return fields | ({"compression": COMPRESSIONS[packing]} if packing else {})

@@ -79,6 +79,13 @@ class TestOrder:
         chosen = settings(tmp_path, self.OTHERS, uri="songs.json", compression="zstd")
         assert reported(chosen) == ("json", "zstd")
 
+    @pytest.mark.parametrize("uri", ["songs", "-"])
+    @pytest.mark.parametrize("name", ["parquet", "sqlite"])
+    def test_a_format_that_was_typed_and_has_no_compression_is_over_that_of_the_settings(
+        self, tmp_path: Path, uri: str, name: str
+    ) -> None:
+        assert reported(settings(tmp_path, 'compression = "gzip"', uri=uri, format=name)) == (name, "none")
+
     def test_a_database_is_no_folder(self, tmp_path: Path) -> None:
         chosen = settings(tmp_path, self.OTHERS, uri="songs.db")
         assert (reported(chosen), chosen.max_part_bytes) == (("sqlite", "none"), None)
