@@ -10,7 +10,7 @@ from datetime import date, datetime
 from typing import Literal, NamedTuple, TypeAlias
 
 from harvester.listing_types import Channel, ListingCall, Page
-from harvester.support.gzip_body import BodyError, decompress
+from harvester.support.gzip_body import BodyError, unpack
 
 BATCH_SIZE = 50
 """Most ids in one videos.list call. 51 are refused with HTTP 400, and cost."""
@@ -155,11 +155,17 @@ class Body(NamedTuple):
     sha256: bytes
     item_count: int
 
-    def raw(self) -> bytes:
-        """The decompressed body. Raises BodyError where checksum or length differ from those noted."""
+    def verify(self) -> None:
+        """Raise BodyError where the checksum differs from the one noted, or the encoding is unknown."""
+        if self.encoding not in ("gzip", "identity"):
+            raise BodyError("bad_encoding", f"its encoding {self.encoding!r} is unknown")
         if hashlib.sha256(self.data).digest() != self.sha256:
             raise BodyError("bad_checksum", "it does not match its checksum")
-        raw = decompress(self.data, self.encoding, self.raw_bytes)
+
+    def raw(self) -> bytes:
+        """The decompressed body, verified. Raises BodyError where checksum or length differ from those noted."""
+        self.verify()
+        raw = unpack(self.data, self.encoding, self.raw_bytes)
         if len(raw) != self.raw_bytes:
             raise BodyError("cut_body", f"it is {len(raw)} bytes long, not {self.raw_bytes}")
         return raw

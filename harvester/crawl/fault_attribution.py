@@ -1,6 +1,6 @@
 """Decides whether a failure is the fault of a batch or of the API: suspect ids, and probes of the API.
 
-A batch at fault is bisected: `crawler.py` sends its halves, which `ledger/transactions/give_back.py` makes.
+A batch at fault is bisected: `crawler.py` sends its halves, which `ledger/transactions/failed_calls.py` makes.
 """
 
 from __future__ import annotations

@@ -1,35 +1,32 @@
-"""Stored bodies, with their checksums verified."""
+"""Stored bodies, verified. Raise LedgerDamaged if one is damaged."""
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Callable
+from typing import TypeVar
 
 from harvester.errors import LedgerDamaged
 from harvester.model import StoredResponse
-from harvester.support.gzip_body import BodyError, unpack
-from harvester.support.sanitize import count
+from harvester.support.gzip_body import BodyError
+
+T = TypeVar("T")
 
 
 def plain_body(response: StoredResponse) -> bytes:
-    """Return the decompressed body. Raises LedgerDamaged if it is damaged."""
-    body = response.body
-    verify_checksum(response)
-    try:
-        plain = unpack(body.data, body.encoding, body.raw_bytes)
-    except BodyError as error:
-        raise damaged(response, str(error)) from error
-    if len(plain) != body.raw_bytes:
-        raise damaged(response, f"it holds {count(len(plain), 'byte')}, not {body.raw_bytes:,}")
-    return plain
+    """Return the decompressed body."""
+    return _undamaged(response, response.body.raw)
 
 
 def verify_checksum(response: StoredResponse) -> None:
-    """Raise LedgerDamaged if the stored body does not match its checksum."""
-    body = response.body
-    if body.encoding not in ("gzip", "identity"):
-        raise damaged(response, f"its encoding {body.encoding!r} is unknown")
-    if hashlib.sha256(body.data).digest() != body.sha256:
-        raise damaged(response, "its checksum does not match")
+    """Verify the stored body without decompressing it."""
+    _undamaged(response, response.body.verify)
+
+
+def _undamaged(response: StoredResponse, ask: Callable[[], T]) -> T:
+    try:
+        return ask()
+    except BodyError as error:
+        raise damaged(response, str(error)) from error
 
 
 def damaged(response: StoredResponse, how: str) -> LedgerDamaged:

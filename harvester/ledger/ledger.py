@@ -21,8 +21,7 @@ from harvester.ledger.process_identity import is_alive
 from harvester.ledger.records import OldResponse
 from harvester.ledger.transaction_runner import TransactionRunner
 from harvester.ledger.transactions import claim as claiming
-from harvester.ledger.transactions import give_back as giving_back
-from harvester.ledger.transactions import listings, loads, quota_days, recover_dead_runs, refresh, runs
+from harvester.ledger.transactions import failed_calls, listings, loads, quota_days, recover_dead_runs, refresh, runs
 from harvester.ledger.transactions import prune as pruning
 from harvester.ledger.transactions import requeue as requeuing
 from harvester.ledger.transactions import settle as settling
@@ -141,8 +140,8 @@ class Ledger:
     renew_lease = _committed(runs.renew_lease)
     claim_old = _committed(refresh.claim)
     claim_listing = _committed(listings.claim)
-    retry = _committed(giving_back.retry)
-    give_back = _committed(giving_back.give_back)
+    retry = _committed(failed_calls.retry)
+    give_back = _committed(failed_calls.give_back)
     close_day = _committed(quota_days.close_day)
     reopen_day = _committed(quota_days.reopen_day)
     spend_elsewhere = _committed(quota_days.spend_elsewhere)

@@ -15,7 +15,7 @@ from typing import Any
 from harvester.ledger.postgres import transaction_runner as on_server
 from harvester.ledger.sqlite.transaction_runner import SqliteTransactionRunner
 from harvester.ledger.transaction_runner import TransactionRunner
-from harvester.ledger.transactions import claim, give_back, listings, settle
+from harvester.ledger.transactions import claim, failed_calls, listings, settle
 from harvester.youtube.client import YouTubeClient
 
 Strike = Callable[[], None]
@@ -78,7 +78,7 @@ def _between_answer_and_commit(strike: Strike) -> None:
 
 
 def _before_a_retry_is_paid(strike: Strike) -> None:
-    _wrap_transaction(give_back.retry, after=strike)
+    _wrap_transaction(failed_calls.retry, after=strike)
 
 
 def _within_a_commit(strike: Strike) -> None:

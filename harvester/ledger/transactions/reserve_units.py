@@ -1,4 +1,7 @@
-"""Reserves units of a quota day before a call is sent, so that no run spends more than the day's budget."""
+"""Reserves units of a quota day before a call is sent, so that no run spends more than the day's budget.
+
+The SQL: RESERVE_UNITS in `statements.py`.
+"""
 
 from __future__ import annotations
 
