@@ -1,4 +1,4 @@
-"""The transaction that settles the ids of a good answer. After others: `give_back.py`. Of batches that claim no ids:
+"""The transaction that settles the ids of a good answer. After others: `failed_calls.py`. Of batches that claim no ids:
 `refresh.py`.
 
 All good answers that wait are settled at once, for the same reason as claims: see `claim`.
