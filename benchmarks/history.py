@@ -20,10 +20,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from benchmarks.ledgers import FETCHED_AT, finished_ledger
+from harvester.changes_between_runs import prune_statistics
 from harvester.ledger.ledger import Ledger
 from harvester.ledger.process_identity import this_process
 from harvester.ledger.sqlite.transaction_runner import SqliteTransactionRunner
-from harvester.maintenance import prune_statistics
 from harvester.model import BATCH_SIZE, Batch, BatchKind, Body, Budget, Outcome, Verdict
 from harvester.youtube.endpoints import VIDEOS_BATCH_GET_STATS
 

@@ -23,7 +23,7 @@ from harvester.report.result_types import DryRun, Due, Overview, history_of
 from harvester.report.summary import Summary, refuse_without_ids
 from harvester.support.addresses import has_password, source_name
 from harvester.support.api_key import api_key
-from harvester.support.progress import ProgressCallback, no_progress
+from harvester.support.progress_callback import ProgressCallback, no_progress
 from harvester.support.sanitize import count, shown
 from harvester.youtube.endpoints import VIDEOS_LIST
 
@@ -236,7 +236,7 @@ class Harvester:
     ) -> dict[VideoState, int]:
         """Make failed or missing ids pending again, only those of `reasons` if given. Returns how many of each
         state."""
-        from harvester.maintenance import requeue
+        from harvester.changes_between_runs import requeue
 
         if dry_run:
             with self.reader() as reader:
@@ -246,7 +246,7 @@ class Harvester:
 
     async def prune(self, older_than: timedelta, *, dry_run: bool = False) -> Stored:
         """Delete the responses fetched longer ago than `older_than`. Their ids are pending again."""
-        from harvester.maintenance import prune
+        from harvester.changes_between_runs import prune
 
         now = self._clock.now()
         if dry_run:
@@ -303,7 +303,7 @@ class Harvester:
 
     async def prune_statistics(self, *, dry_run: bool = False) -> int:
         """Delete the answers with statistics past statistics.keep_days. Returns how many."""
-        from harvester.maintenance import prune_statistics
+        from harvester.changes_between_runs import prune_statistics
 
         before = self._clock.now() - timedelta(days=self.config.statistics.keep_days)
         if dry_run:

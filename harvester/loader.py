@@ -15,7 +15,7 @@ from harvester.errors import HarvesterError
 from harvester.ledger.ledger import Ledger
 from harvester.ledger.records import NOTHING_LOADED, Loaded
 from harvester.model import Addition
-from harvester.support.progress import Advance, ProgressCallback, no_progress
+from harvester.support.progress_callback import Advance, ProgressCallback, no_progress
 from harvester.support.sanitize import count
 
 if TYPE_CHECKING:

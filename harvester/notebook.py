@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from harvester.model import BATCH_SIZE, IdRecord, VideoState
-from harvester.support.progress import Advance
+from harvester.support.progress_callback import Advance
 from harvester.support.sanitize import count, escaped
 
 if TYPE_CHECKING:

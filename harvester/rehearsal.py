@@ -27,7 +27,7 @@ from harvester.listing_types import MAX_ITEMS, PAGE_SIZE, ListingKind, Target
 from harvester.model import BATCH_SIZE, Progress, VideoState
 from harvester.report.result_types import Check, DayReport
 from harvester.simulator import SimulatedClock, SimulatorProcess, SimulatorSettings, channel_named, make_ids, truth
-from harvester.support.progress import Advance, ProgressCallback, no_progress
+from harvester.support.progress_callback import Advance, ProgressCallback, no_progress
 from harvester.support.sanitize import count
 from harvester.support.secret import Secret
 

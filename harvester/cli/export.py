@@ -72,7 +72,7 @@ def export(
     import shlex
     import time
 
-    from harvester.cli.shared.progress import progress
+    from harvester.cli.shared.progress_line import progress
     from harvester.config import noun_of
     from harvester.report import command_results
     from harvester.support.gc_tuning import tune_gc
@@ -112,7 +112,7 @@ def _to_stdout(harvester: Harvester, require_complete: bool, verbosity: int) -> 
     import logging
     import time
 
-    from harvester.cli.shared.progress import progress
+    from harvester.cli.shared.progress_line import progress
     from harvester.config import noun_of
     from harvester.report.wording import elapsed
     from harvester.support.sanitize import count

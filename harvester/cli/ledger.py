@@ -25,7 +25,7 @@ def copy(options: GlobalOptions, source: str, target: str) -> None:
     ~/.pgpass. DST must be new or empty. If interrupted, repeat it: it continues. Stop all runs first: what they do is
     not copied.
     """
-    from harvester.cli.shared.progress import progress
+    from harvester.cli.shared.progress_line import progress
     from harvester.ledger.copy import copy
     from harvester.support.addresses import is_known, name_of
     from harvester.support.sanitize import count
@@ -50,7 +50,7 @@ def backup(options: GlobalOptions, target: Path) -> None:
     nothing else. To restore it, stop all runs and put a copy in the ledger's place; to restore it to a server, use
     harvester ledger copy.
     """
-    from harvester.cli.shared.progress import progress
+    from harvester.cli.shared.progress_line import progress
     from harvester.cli.shared.write_file import explained
     from harvester.ledger.backup import backup
     from harvester.report.wording import size

@@ -45,7 +45,7 @@ def load(options: GlobalOptions, /, sources: tuple[str, ...], **how: Any) -> Non
     import logging
     import time
 
-    from harvester.cli.shared.progress import progress
+    from harvester.cli.shared.progress_line import progress
     from harvester.report import command_results
     from harvester.report.next_steps import next_step
 

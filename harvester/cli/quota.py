@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
 
-    from harvester.maintenance import BucketDays
+    from harvester.changes_between_runs import BucketDays
     from harvester.model import Bucket, QuotaDay
 
 DAYS = 14
@@ -47,7 +47,7 @@ def quota(options: GlobalOptions, reopen: date | None, spent: int | None, statis
     """
     import asyncio
 
-    from harvester import maintenance
+    from harvester import changes_between_runs
     from harvester.clock import SystemClock
     from harvester.support.sanitize import count
 
@@ -56,13 +56,13 @@ def quota(options: GlobalOptions, reopen: date | None, spent: int | None, statis
     config, clock = options.config(), SystemClock()
     bucket: Bucket = "statistics" if statistics else "default"
     if reopen is not None:
-        asyncio.run(maintenance.reopen(config, reopen, bucket))
+        asyncio.run(changes_between_runs.reopen(config, reopen, bucket))
         click.echo(f"{reopen} is open again.")
     if spent is not None:
-        day = asyncio.run(maintenance.spend(config, spent, clock, bucket))
+        day = asyncio.run(changes_between_runs.spend(config, spent, clock, bucket))
         click.echo(f"On {day}, others spent {count(spent, 'unit')}.")
     if reopen is None and spent is None:
-        _show(maintenance.buckets(config, clock))
+        _show(changes_between_runs.buckets(config, clock))
         warn_of_clock(options.harvester())
 
 

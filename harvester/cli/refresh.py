@@ -42,11 +42,11 @@ def refresh(
 
     from harvester.cli.shared.console import show
     from harvester.cli.shared.crawl_progress import report_progress
-    from harvester.cli.shared.progress import progress
+    from harvester.cli.shared.progress_line import progress
     from harvester.cli.shared.signals import stopped_by_signals
     from harvester.crawl.run_report import RunReport
     from harvester.report import command_results
-    from harvester.support.progress import Advance
+    from harvester.support.progress_callback import Advance
 
     if changed_parts and (statistics_only or older_than is not None):
         raise click.UsageError("--changed-parts goes with neither --older-than nor --statistics-only.")

@@ -43,7 +43,7 @@ def rehearse(options: GlobalOptions, videos: int, discover: bool, seed: int, fau
 
     from harvester.cli.shared.crawl_progress import report_progress
     from harvester.cli.shared.logs import set_up_logging
-    from harvester.cli.shared.progress import progress
+    from harvester.cli.shared.progress_line import progress
     from harvester.config import LogSettings
     from harvester.errors import InconsistentLedger
     from harvester.rehearsal import ChannelsRehearsal, Rehearsal

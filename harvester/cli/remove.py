@@ -11,7 +11,7 @@ from harvester.cli.shared.console import can_ask, fold
 from harvester.cli.shared.global_options import GlobalOptions
 
 if TYPE_CHECKING:
-    from harvester.maintenance import Removable
+    from harvester.changes_between_runs import Removable
 
 
 @click.command(epilog="\b\nExample: harvester remove --invalid --yes\nExample: harvester remove --load 1 --yes")
@@ -45,8 +45,8 @@ def remove(
     import asyncio
     from datetime import UTC, datetime
 
+    from harvester.changes_between_runs import removable, removable_listing, remove, remove_listing
     from harvester.ledger.records import Removal
-    from harvester.maintenance import removable, removable_listing, remove, remove_listing
     from harvester.model import VideoState
 
     if (invalid, pending, load_id is not None, listing_id is not None).count(True) != 1:

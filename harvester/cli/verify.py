@@ -19,7 +19,7 @@ def verify(options: GlobalOptions, published: str | None) -> None:
 
     Reads only, and spends no unit. Exit code 5 if they don't agree: then start no run, and keep the ledger as it is.
     """
-    from harvester.cli.shared.progress import progress
+    from harvester.cli.shared.progress_line import progress
     from harvester.report.next_steps import changed_parts
     from harvester.support.sanitize import count, shown
 

@@ -66,9 +66,9 @@ def _of_the_crawl(config: Config, offline: bool) -> Iterator[Finding | None]:
     if not (offline and source_and_destination.is_remote(config.export.uri)):
         yield source_and_destination.check_export(config)
     if offline:
-        yield ledger.check_clock(overview)
+        yield ledger.check_clock_by_ledger(overview)
     else:
         from harvester.doctor import api
 
         yield api.check_proxy(config)
-        yield api.check_clock(config)
+        yield api.check_clock_by_api(config)

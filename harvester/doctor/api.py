@@ -44,7 +44,7 @@ def check_proxy(config: Config) -> Finding | None:
     return ok("proxy", f"{what}; the key goes through it encrypted.")
 
 
-def check_clock(config: Config) -> Finding:
+def check_clock_by_api(config: Config) -> Finding:
     """Compare the clock with that of the API's host, by a request without key and method, which costs nothing."""
     address = urlsplit(config.youtube.base_url)
     host = shown(address.netloc)

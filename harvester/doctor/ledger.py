@@ -72,7 +72,7 @@ def check_statistics(config: Config, overview: Overview | None) -> Finding | Non
     return warning("statistics", f"{need}, and a day has {units:,}.", f'Set statistics.every = "{least}d" or more.')
 
 
-def check_clock(overview: Overview | None) -> Finding | None:
+def check_clock_by_ledger(overview: Overview | None) -> Finding | None:
     """Check this machine's clock against the ledger. None if nothing contradicts it."""
     hint = overview.clock_hint if overview else ""
     return warning("clock", shown(hint, 300), SET_THE_CLOCK) if hint else None

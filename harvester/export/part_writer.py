@@ -13,7 +13,7 @@ from harvester.export.storage.destination import DraftFile
 from harvester.export.storage.parts_folder import Place
 from harvester.ledger.reader import LedgerReader
 from harvester.model import Span
-from harvester.support.progress import Advance, ProgressCallback
+from harvester.support.progress_callback import Advance, ProgressCallback
 
 
 @dataclass(frozen=True, slots=True)

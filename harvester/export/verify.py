@@ -24,7 +24,7 @@ from harvester.export.storage.parts_folder import Folder
 from harvester.export.storage.s3_client import clients_kept
 from harvester.ledger.reader import LedgerReader
 from harvester.model import EVERYTHING
-from harvester.support.progress import Advance, ProgressCallback, no_progress
+from harvester.support.progress_callback import Advance, ProgressCallback, no_progress
 from harvester.support.sanitize import count, shown
 
 log = logging.getLogger(__name__)

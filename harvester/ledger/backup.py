@@ -25,7 +25,7 @@ from harvester.ledger.sqlite.migrate import APPLICATION_ID
 from harvester.model import Progress
 from harvester.support.addresses import file_of
 from harvester.support.atomic_write import followed, sync_folder
-from harvester.support.progress import ProgressCallback, no_progress
+from harvester.support.progress_callback import ProgressCallback, no_progress
 from harvester.support.sanitize import shown
 
 MARK = 0x4842414B

@@ -20,7 +20,7 @@ from harvester.ledger.schema import commit_tokens, metadata, responses, video_st
 from harvester.ledger.sqlite import connection
 from harvester.ledger.sqlite.migrate import COPYING, REVISION
 from harvester.support.addresses import file_of, name_of
-from harvester.support.progress import Advance, ProgressCallback, no_progress
+from harvester.support.progress_callback import Advance, ProgressCallback, no_progress
 
 CHUNK_ROWS = {"responses": 64}
 """Rows copied in one transaction: some megabytes of responses; CHUNK of other tables."""

@@ -1,4 +1,7 @@
-"""The identity of this process, and whether another one still lives."""
+"""The identity of this process, and whether another one still lives.
+
+Which runs count as dead: `transactions/recover_dead_runs.py`.
+"""
 
 from __future__ import annotations
 

@@ -30,7 +30,8 @@ from harvester.ledger.schema import (
 from harvester.ledger.statistics_queries import STATISTICS
 from harvester.listing_types import ListingState
 from harvester.model import VideoState
-from harvester.support.gzip_body import BodyError, parse_text
+from harvester.support.gzip_body import BodyError
+from harvester.support.json_text import parse_text
 from harvester.support.sanitize import agree, count
 from harvester.youtube.endpoints import PLAYLIST_ITEMS_LIST
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from harvester.crawl.run_report import RunReport
 from harvester.model import BATCH_SIZE
 from harvester.report.summary import Summary
-from harvester.support.progress import Advance
+from harvester.support.progress_callback import Advance
 from harvester.support.sanitize import count
 
 RATE_SECONDS = 30.0

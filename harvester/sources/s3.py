@@ -18,7 +18,7 @@ from botocore.parsers import ResponseParserError
 from harvester.errors import ConfigError, CredentialsError, HarvesterError, SourceUnavailable
 from harvester.sources.source import AGAIN, Source, opened, sentence
 from harvester.support.proxy_and_tls import s3_certificates
-from harvester.support.s3_responses import (
+from harvester.support.s3_refusals import (
     CHECK_ENDPOINT,
     SESSION_OVER,
     WRONG_REGION,

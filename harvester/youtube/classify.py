@@ -17,7 +17,7 @@ from harvester.support.gzip_body import BodyError
 from harvester.youtube.endpoints import CHANNELS_LIST, PLAYLIST_ITEMS_LIST, VIDEOS_LIST, Endpoint
 from harvester.youtube.error_body import ApiError, read_error
 from harvester.youtube.listing_answers import read_channel, read_page
-from harvester.youtube.validate import is_html, read_good
+from harvester.youtube.validate_body import is_html, read_good
 
 MAX_RETRY_AFTER_SECONDS = 900.0
 """A longer `Retry-After` is cut to 15 minutes: to ask again then costs one call, to wait for hours costs the day."""

@@ -24,7 +24,7 @@ from harvester.youtube.endpoints import VIDEOS_LIST, Endpoint
 from harvester.youtube.network_errors import NETWORK_FAULTS, outcome_of
 
 MAX_WIRE_BYTES = 8 * 1024 * 1024
-"""Most bytes of a body as they come from the wire; a full batch has 50 KB."""
+"""Most bytes of a body from the wire; a full batch has 50 KB. Decompressed: `validate_body.MAX_RAW_BYTES`."""
 
 KEY_BEGINNING = 4
 """Characters of a key that are enough to recognise it."""

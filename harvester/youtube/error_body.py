@@ -11,7 +11,7 @@ from typing import Any
 
 from harvester.model import Answer
 from harvester.support.gzip_body import BodyError, decompress
-from harvester.youtube.validate import encoding_of, is_html
+from harvester.youtube.validate_body import encoding_of, is_html
 
 MAX_ERROR_BYTES = 1024 * 1024
 """Most bytes of an error body that is parsed. The largest one recorded has 2 KB."""

@@ -12,7 +12,7 @@ from harvester.listing_types import PAGE_SIZE, Channel, Page
 from harvester.model import Answer
 from harvester.support.gzip_body import BodyError
 from harvester.support.sanitize import shown
-from harvester.youtube.validate import read_text
+from harvester.youtube.validate_body import read_text
 
 T = TypeVar("T")
 

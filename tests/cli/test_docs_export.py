@@ -18,9 +18,9 @@ from command_line import Api, CommandLine
 from docs_kit import dead_links, run_as_written, snippets, table, text_of
 
 from harvester.config import ExportSettings
-from harvester.export.formats.columns import seconds
 from harvester.export.formats.registry import FORMATS
 from harvester.export.formats.unknown_fields import decode_video
+from harvester.export.formats.video_columns import seconds
 from harvester.export.formats.video_fields import MAX_COUNT
 
 PAGE = "export.md"

@@ -12,9 +12,9 @@ import pytest
 from crawled_ledger import crawled_ledger, in_order
 from eager import on_a_terminal, piped
 
-from harvester.cli.shared import progress as shown
-from harvester.cli.shared.progress import progress
-from harvester.support.progress import Advance
+from harvester.cli.shared import progress_line as shown
+from harvester.cli.shared.progress_line import progress
+from harvester.support.progress_callback import Advance
 
 EXPORT = ["export", "songs", "--format", "jsonl", "--max-part-bytes", "500000", "--force"]
 VERIFY = ["verify", "--export", "songs"]

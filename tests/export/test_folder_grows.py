@@ -27,7 +27,7 @@ from harvester.export.part_writer import NextOrder, PartOrder, PartResult, make_
 from harvester.export.storage.local_draft import DRAFT_SUFFIX, open_folder
 from harvester.ledger.reader import LedgerReader
 from harvester.ledger.sqlite.reader import SqliteReader
-from harvester.support.progress import ProgressCallback
+from harvester.support.progress_callback import ProgressCallback
 
 VIDEOS = 250
 DAYS = (100, 150, 250)

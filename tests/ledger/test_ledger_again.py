@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from ledger_kit import NOW, Database, a_batch, a_fault, a_run, counts, good, states, video_ids
 
-from harvester import maintenance
+from harvester import changes_between_runs
 from harvester.ledger.ledger import Ledger
 from harvester.model import EVERYTHING, Batch, GiveBack, Span, Stored, VideoState
 
@@ -107,8 +107,8 @@ async def test_one_that_was_a_suspect_is_asked_with_the_others(ledger: Ledger, r
 
 
 async def test_the_whole_ledger_is_gone_through_by_chunks(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(maintenance, "REQUEUED_POSITIONS", 7)
-    assert await maintenance.requeue(ledger, [FAILED, MISSING], None) == {FAILED: 100, MISSING: 2}
+    monkeypatch.setattr(changes_between_runs, "REQUEUED_POSITIONS", 7)
+    assert await changes_between_runs.requeue(ledger, [FAILED, MISSING], None) == {FAILED: 100, MISSING: 2}
     assert await counts(ledger) == {"pending": 122, "fetched": 98, "invalid": 1}
 
 
@@ -146,7 +146,7 @@ async def test_what_was_pruned_is_fetched_again_and_pruned_again(ledger: Ledger,
     assert batch.ids == tuple(IDS[:50])
     await ledger.settle(batch, good(batch), LATER)
     assert findings(database) == []
-    assert await maintenance.prune(ledger, LATER + timedelta(days=1), LATER) != Stored()
+    assert await changes_between_runs.prune(ledger, LATER + timedelta(days=1), LATER) != Stored()
     assert [row[0] for row in rows(database, "pruned_responses")] == [1, 4, 5]
     assert await counts(ledger) == {"pending": 120, "failed": 100, "invalid": 1}
     assert findings(database) == []
@@ -174,8 +174,8 @@ async def test_old_responses_come_by_call_with_the_rows_that_their_ids_lie_among
 async def test_a_transaction_takes_no_more_than_it_can_reach(
     ledger: Ledger, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(maintenance, "MAX_ROWS_SCANNED", 99)
-    assert (await maintenance.prune(ledger, LATER + timedelta(days=1), LATER)).responses == 2
+    monkeypatch.setattr(changes_between_runs, "MAX_ROWS_SCANNED", 99)
+    assert (await changes_between_runs.prune(ledger, LATER + timedelta(days=1), LATER)).responses == 2
     assert [row[3] for row in rows(database, "prunings")] == [1, 1]
 
 

@@ -19,12 +19,12 @@ from ledger_kit import (
     video_ids,
 )
 
+from harvester.changes_between_runs import REMOVED_POSITIONS as POSITIONS
+from harvester.changes_between_runs import removable, remove
 from harvester.config import isolated_config
 from harvester.errors import ConfigError
 from harvester.ledger.ledger import Ledger
 from harvester.ledger.records import Removal
-from harvester.maintenance import REMOVED_POSITIONS as POSITIONS
-from harvester.maintenance import removable, remove
 from harvester.model import EVERYTHING, Batch, Denied, GiveBack, Span, VideoState
 
 PENDING, INVALID = VideoState.PENDING, VideoState.INVALID

@@ -24,8 +24,8 @@ from ledger_kit import (
     video_ids,
 )
 
+from harvester.changes_between_runs import prune_statistics
 from harvester.ledger.ledger import Ledger
-from harvester.maintenance import prune_statistics
 from harvester.model import (
     EVERYTHING,
     Batch,

@@ -24,7 +24,7 @@ from harvester.ledger.sqlite.migrate import prepare
 from harvester.ledger.sqlite.transaction_runner import SqliteTransactionRunner
 from harvester.listing_types import ListingKind, ListingsAdded, Page, Target
 from harvester.model import Batch, Body, Budget, GiveBack, Outcome, ProcessIdentity, Verdict
-from harvester.support.progress import Advance
+from harvester.support.progress_callback import Advance
 from harvester.youtube.endpoints import CHANNELS_LIST, PLAYLIST_ITEMS_LIST
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)

@@ -11,7 +11,7 @@ from harvester.ledger import copy
 from harvester.ledger.backup import backup, is_backup
 from harvester.ledger.open import open_ledger, open_reader
 from harvester.ledger.sqlite.reader import SqliteReader
-from harvester.support.progress import Advance
+from harvester.support.progress_callback import Advance
 
 
 async def test_a_server_s_ledger_is_backed_up_while_it_is_written_and_restored_to_another(

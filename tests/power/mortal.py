@@ -22,7 +22,7 @@ from typing import Any
 
 from sqlalchemy import event
 
-from harvester import loader, maintenance, sources
+from harvester import changes_between_runs, loader, sources
 from harvester.cli.program import main
 from harvester.export import worker_processes
 from harvester.export.formats.sqlite import write_database
@@ -169,7 +169,7 @@ def arm(death: dict[str, Any]) -> None:
         sources.read_ids = functools.partial(sources.read_ids, chunk_rows=death["chunk_rows"])
         loader.READ_AHEAD_IDS = death.get("read_ahead_ids", 0)
     if "again_at_once" in death:
-        maintenance.REQUEUED_POSITIONS = maintenance.PRUNED_RESPONSES = death["again_at_once"]
+        changes_between_runs.REQUEUED_POSITIONS = changes_between_runs.PRUNED_RESPONSES = death["again_at_once"]
     if "migrations" in death:
         migrate.migrations_folder = lambda: Path(death["migrations"])
         migrate.REVISION = death["revision"]

@@ -23,7 +23,7 @@ from harvester.ledger.postgres.reader import PostgresReader
 from harvester.ledger.reader import LedgerReader
 from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.model import Span
-from harvester.support.progress import ProgressCallback, no_progress
+from harvester.support.progress_callback import ProgressCallback, no_progress
 
 if TYPE_CHECKING:
     from conftest import S3

@@ -45,7 +45,7 @@ from harvester.ledger.postgres.transaction_runner import PostgresTransactionRunn
 from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.model import EVERYTHING
 from harvester.simulator import make_ids
-from harvester.support.progress import Advance
+from harvester.support.progress_callback import Advance
 
 if TYPE_CHECKING:
     from conftest import S3

@@ -37,7 +37,7 @@ from harvester.export import OnDask
 from harvester.export.dask import part_maker
 from harvester.export.part_writer import NextOrder, PartOrder, PartResult
 from harvester.ledger.reader import LedgerReader
-from harvester.support.progress import ProgressCallback
+from harvester.support.progress_callback import ProgressCallback
 
 if TYPE_CHECKING:
     from conftest import S3

@@ -11,7 +11,7 @@ import pytest
 from harvester.export.formats.stored_videos import HELD_BYTES, PAGES_HELD
 from harvester.export.storage.s3_upload import IN_FLIGHT_BYTES, MIB, PART_BYTES
 from harvester.ledger.transaction_runner import MAX_AT_ONCE
-from harvester.youtube.validate import MAX_DEPTH, MAX_RAW_BYTES
+from harvester.youtube.validate_body import MAX_DEPTH, MAX_RAW_BYTES
 
 CHECKOUT = Path(__file__).parents[2]
 FOLDER = CHECKOUT / "docs" / "decisions"

@@ -42,16 +42,35 @@ ROOMS = {
     "loader": {"errors", "ledger", "model", "sources", "support"},
     "export": LOW | {"ledger.records", "ledger.reader"},
     "crawl": LOW | {"ledger.ledger", "ledger.reader", "youtube"},
-    "maintenance": LOW | {"ledger"},
+    "changes_between_runs": LOW | {"ledger"},
     "scheduling": LOW,
     "report": LOW | {"crawl.run_report", "export", "ledger.records", "ledger.reader", "protected_files"},
     "app": LOW
-    | {"crawl", "export", "ledger", "loader", "maintenance", "protected_files", "report", "sources", "youtube"},
+    | {
+        "crawl",
+        "export",
+        "ledger",
+        "loader",
+        "changes_between_runs",
+        "protected_files",
+        "report",
+        "sources",
+        "youtube",
+    },
     "notebook": LOW | {"app", "crawl", "ledger", "report.progress_figures", "sources"},
     "rehearsal": LOW | {"app", "crawl", "ledger", "report", "simulator"},
     "doctor": LOW | {"app", "crawl.run_report", "export", "ledger", "protected_files", "report", "sources", "youtube"},
     "cli": LOW
-    | {"app", "crawl.refresh", "crawl.run_report", "crawl.stop", "doctor", "ledger", "maintenance", "protected_files"}
+    | {
+        "app",
+        "crawl.refresh",
+        "crawl.run_report",
+        "crawl.stop",
+        "doctor",
+        "ledger",
+        "changes_between_runs",
+        "protected_files",
+    }
     | {"rehearsal", "report", "scheduling", "simulator", "sources.listing_file"},
     "__init__": {"_version", "app", "clock", "config", "crawl.run_report", "errors", "notebook"},
     "__main__": {"cli"},
@@ -65,10 +84,11 @@ PURE = [
     "plan",
     "support/sanitize",
     "support/gzip_body",
-    "support/progress",
+    "support/json_text",
+    "support/progress_callback",
 ]
 PURE += ["support/addresses", "crawl/backoff", "crawl/concurrency_controller", "ledger/records", "youtube/classify"]
-PURE += ["youtube/validate", "sources/listing_address"]
+PURE += ["youtube/validate_body", "sources/listing_address"]
 FOREIGN_TO_PURE = {"aiohttp", "sqlalchemy", "sqlite3", "click", "os", "asyncio", "boto3", "pandas"}
 
 

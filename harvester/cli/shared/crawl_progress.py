@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from harvester.cli.shared.progress import Display, display
+from harvester.cli.shared.progress_line import Display, display
 from harvester.cli.shared.run_hooks import start_daemon
 from harvester.errors import HarvesterError
 from harvester.report.progress_figures import Outlook, Rate
-from harvester.support.progress import Advance, ProgressCallback
+from harvester.support.progress_callback import Advance, ProgressCallback
 
 if TYPE_CHECKING:
     from harvester.app import Harvester

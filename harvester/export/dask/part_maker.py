@@ -28,7 +28,7 @@ from harvester.export.worker_processes import in_one_process
 from harvester.ledger.reader import LedgerReader
 from harvester.model import Progress
 from harvester.support.gc_tuning import tune_gc
-from harvester.support.progress import Advance, ProgressCallback
+from harvester.support.progress_callback import Advance, ProgressCallback
 from harvester.support.sanitize import count as counted
 from harvester.support.sanitize import shown
 

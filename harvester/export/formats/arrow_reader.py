@@ -19,9 +19,9 @@ import pyarrow.json as pj
 
 from harvester.export.formats import arrow_arrays, arrow_schema
 from harvester.export.formats.arrow_schema import TIMESTAMP, arrow_type
-from harvester.export.formats.columns import DURATION, PATHS, Path, fields_of, is_list, is_map, is_struct, seconds
 from harvester.export.formats.stored_videos import Lines, no_video
 from harvester.export.formats.unknown_fields import Decoded, decode_video
+from harvester.export.formats.video_columns import DURATION, PATHS, Path, fields_of, is_list, is_map, is_struct, seconds
 from harvester.export.formats.video_fields import USUAL_MOMENT_PATTERN, Count, Flag, KnownFields, Moment, Video
 
 PIECE_ROWS = 20

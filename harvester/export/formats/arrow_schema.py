@@ -1,4 +1,4 @@
-"""The Arrow schema of an export."""
+"""The Arrow types of an export's columns. Which columns there are: `video_columns.py`, made of `video_fields.py`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import pyarrow as pa
 
-from harvester.export.formats.columns import COLUMNS, fields_of, is_list, is_map, is_struct
+from harvester.export.formats.video_columns import COLUMNS, fields_of, is_list, is_map, is_struct
 from harvester.export.formats.video_fields import Count, Flag, Moment
 
 TIMESTAMP = pa.timestamp("us", tz="UTC")

@@ -21,7 +21,7 @@ from harvester.export.formats.video_fields import Count, Moment, Statistics
 from harvester.export.verified_body import damaged, plain_body
 from harvester.ledger.reader import LedgerReader
 from harvester.model import Span, StoredResponse
-from harvester.support.gzip_body import parse_text
+from harvester.support.json_text import parse_text
 
 COUNTS = ("viewCount", "likeCount", "commentCount", "dislikeCount", "favoriteCount")
 COLUMNS: tuple[tuple[str, Any], ...] = (

@@ -20,7 +20,7 @@ from harvester.export.counters import Counters
 from harvester.export.prefetch import ahead
 from harvester.export.verified_body import damaged, plain_body
 from harvester.model import Span, StoredResponse
-from harvester.support.gzip_body import parse_text
+from harvester.support.json_text import parse_text
 
 if TYPE_CHECKING:
     from harvester.ledger.reader import LedgerReader

@@ -11,9 +11,9 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Any, TypeAlias
 
-from harvester.export.formats.columns import COLUMNS, DURATION, FIELD_COLUMNS, NESTED, is_map, seconds
 from harvester.export.formats.stored_videos import Lines, no_video
 from harvester.export.formats.unknown_fields import decode_video
+from harvester.export.formats.video_columns import COLUMNS, DURATION, FIELD_COLUMNS, NESTED, is_map, seconds
 from harvester.export.formats.video_fields import Moment
 
 Row: TypeAlias = Sequence[Any]

@@ -14,7 +14,7 @@ from isal import isal_zlib
 from harvester.errors import ConfigError
 from harvester.export.storage.s3_errors import explained
 from harvester.support.proxy_and_tls import s3_certificates
-from harvester.support.s3_responses import not_s3, refuse_redirect
+from harvester.support.s3_refusals import not_s3, refuse_redirect
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from harvester.errors import ConfigError, CredentialsError, HarvesterError, StorageUnavailable
 from harvester.export.storage.destination import KEPT
-from harvester.support.s3_responses import SESSION_OVER, WRONG_REGION, not_s3, refusal_of
+from harvester.support.s3_refusals import SESSION_OVER, WRONG_REGION, not_s3, refusal_of
 from harvester.support.sanitize import shown, without_secrets
 
 if TYPE_CHECKING:

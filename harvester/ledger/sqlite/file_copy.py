@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 from harvester.ledger.sqlite.connection import damaged_error, reading_connection
-from harvester.support.progress import Advance, ProgressCallback, no_progress
+from harvester.support.progress_callback import Advance, ProgressCallback, no_progress
 
 _PAGES = 4096
 """Pages between two reports of progress: 32 MiB."""

@@ -1,104 +1,110 @@
-"""Charts as SVG to embed in a page, without scripts, styles or addresses.
-
-pygal draws them; the page's style sheet colours them, so that they follow its light or dark mode.
-"""
+"""The charts of the page: units, course, outcomes and durations of calls, and views of videos."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from itertools import count
-from typing import Any
+from itertools import pairwise
+from math import inf
+from typing import Any, NamedTuple
 
-import pygal
 from markupsafe import Markup
-from pygal.etree import etree
-from pygal.style import Style
 
-# pygal installs an import finder for map plug-ins, of a kind that Python 3.11 warns about and 3.12 ignores.
-sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != "pygal"]
+from harvester.model import QuotaDay
+from harvester.report.days import Course, DayLine
+from harvester.report.page.svg_chart import chart, short
+from harvester.report.page.videos import Growth
+from harvester.report.summary import Summary
+from harvester.support.sanitize import count
 
-_WIDTH, _HEIGHT = 440, 240
-_FONT_SIZE = 17
-"""The largest size in the style sheet (for phones), so that the labels always have room."""
-_MAX_DAYS = 5
-"""The most labels of days that fit side by side."""
-_UNWANTED = ("script", "style", "defs", "desc", "title")
-"""desc and title are pygal's tooltips: nothing shows them without its script."""
-
-MAX_TICKS = 7
-_COMMON = {
-    "width": _WIDTH,
-    "height": _HEIGHT,
-    "margin": 4,
-    # Half of the last label extends beyond the last point of a line.
-    "margin_right": 26,
-    "css": (),
-    "js": (),
-    "no_prefix": True,
-    "show_legend": False,
-    "truncate_label": -1,
-    "show_minor_x_labels": False,
-    "value_formatter": lambda value: f"{value:,.0f}",
-    "style": Style(label_font_size=_FONT_SIZE, major_label_font_size=_FONT_SIZE),
-}
+_EDGES = (0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+_MIN_BARS = 7
 
 
-def short(number: float) -> str:
-    """Format a tick of large numbers: `20M`."""
-    for value, unit in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
-        if number >= value:
-            return f"{number / value:g}{unit}"
-    return f"{number:g}"
+class Bucket(NamedTuple):
+    """Calls whose durations lie in the same range."""
+
+    label: str
+    below: str
+    calls: int
 
 
-def ticks(highest: float) -> list[int]:
-    """From 0 in steps of 1, 2 or 5 times a power of ten; the last one is the first above `highest`."""
-    steps = (factor * 10**power for power in count() for factor in (1, 2, 5))
-    step = next(step for step in steps if highest // step + 2 <= MAX_TICKS)
-    return [step * place for place in range(int(highest // step) + 2)]
+def buckets_of(seconds: Sequence[float]) -> list[Bucket]:
+    """Count calls by how many seconds they took."""
+    buckets = []
+    for low, high in pairwise((0.0, *_EDGES, inf)):
+        below, to = ("more", "and") if high == inf else (f"{high:g}", "to")
+        buckets.append(Bucket(f"{low:g} {to} {below}", below, sum(low <= each < high for each in seconds)))
+    return buckets
 
 
-def chart(
-    kind: str,
-    name: str,
-    title: str,
-    description: str,
-    labels: Sequence[str],
-    series: Sequence[Sequence[float | None]],
-    *,
-    limit: float | None = None,
-    most_labels: int = _MAX_DAYS,
-    **settings: Any,
-) -> Markup:
-    """Draw the series as a chart of pygal's `kind`: `Bar`, `StackedBar` or `Line`, which stops where a value is None.
+def charts(summary: Summary, course: Course, days: Sequence[DayLine], buckets: Sequence[Bucket]) -> dict[str, Markup]:
+    """Draw the charts of a crawl with calls, by name."""
+    labels = [f"{line.day:%m-%d}" for line in days]
+    # The bars of a few days would be as wide as the chart.
+    bars = labels + [""] * (_MIN_BARS - len(days))
+    counts = [line.counts or QuotaDay(line.day) for line in days]
+    span = f"{days[0].day} to {days[-1].day}"
+    # The sums are those of each day's end: a crawl's first day begins at 0.
+    start = [0] if days[0].day == course.first else []
+    settled = max((line.settled for line in days if line.settled is not None), default=0)
+    most = count(max(day.units for day in counts), "unit")
+    timed = sum(bucket.calls for bucket in buckets)
+    return {
+        "units": chart(
+            "Bar",
+            "chart-units",
+            "Units a day",
+            f"Bars, {span}: at most {most} on a day, of {summary.daily_units:,} allowed.",
+            bars,
+            [[day.units for day in counts]],
+            limit=summary.daily_units,
+        ),
+        "course": chart(
+            "Line",
+            "chart-course",
+            "Ids settled over time, against the plan",
+            f"Lines, {span}: {count(settled, 'id')} settled, {summary.asked_for:,} to settle.",
+            [""] * len(start) + labels,
+            [start + [line.settled for line in days], start + [line.planned for line in days]],
+            show_dots=False,
+            include_x_axis=True,
+        ),
+        "outcomes": chart(
+            "StackedBar",
+            "chart-outcomes",
+            "Calls a day, by outcome",
+            f"Stacked bars, {span}: {count(summary.calls_ok, 'good call')} in all, {summary.calls_failed:,} failed, "
+            f"{summary.calls_abandoned:,} abandoned.",
+            bars,
+            [[getattr(day, name) for day in counts] for name in ("ok", "failed", "abandoned")],
+        ),
+        "latency": chart(
+            "Bar",
+            "chart-latency",
+            "Good calls by how long they took",
+            f"Bars of {count(timed, 'call')}; each is labelled with the seconds its calls stayed below.",
+            [bucket.below for bucket in buckets],
+            [[bucket.calls for bucket in buckets]],
+            most_labels=len(buckets),
+        ),
+    }
 
-    The axis ends above the highest value. `limit`: a line at that value, which the bars should stay below. `settings`
-    are pygal's.
-    """
-    drawn = getattr(pygal, kind)(**(_COMMON | settings), x_labels=labels)
-    drawn.x_labels_major = labels[:: max(1, -(-len(labels) // most_labels))]
-    for values in series:
-        drawn.add("", values)
-    # Bars that are stacked are as high as their sum.
-    columns = zip(*series, strict=True)
-    heights = [(sum if kind.startswith("Stacked") else max)(value or 0 for value in column) for column in columns]
-    drawn.y_labels = ticks(max(limit or 0, *heights))
-    drawn.range = (0, drawn.y_labels[-1])
-    if limit is not None:
-        drawn.y_labels_major = [limit]
-        if limit not in drawn.y_labels:
-            drawn.y_labels += [{"value": limit, "label": ""}]
-    svg = drawn.render_tree()
-    for parent in list(svg.iter()):
-        for child in list(parent):
-            # The tag of a comment is not a string.
-            if not isinstance(child.tag, str) or child.tag in _UNWANTED:
-                parent.remove(child)
-    for place, (tag, text) in enumerate((("title", title), ("desc", description))):
-        words = etree.Element(tag, id=f"{name}-{tag}")
-        words.text = text
-        svg.insert(place, words)
-    svg.attrib.update({"id": name, "class": f"chart {name}", "role": "img"})
-    svg.set("aria-labelledby", f"{name}-title {name}-desc")
-    return Markup(etree.tostring(svg, encoding="unicode"))  # noqa: S704 (our own drawing, serialized as XML)
+
+def growth_charts(growth: Growth) -> dict[str, Markup]:
+    """Draw how the views of some videos have grown, by name; none without a history."""
+    days = growth.days
+    labels = [f"{day:%m-%d}" for day in days]
+    how: dict[str, Any] = {"show_dots": False, "value_formatter": short}
+    charts = {}
+    if videos := growth.fastest:
+        most = max(video.gained for video in videos)
+        told = f"Lines, {days[0]} to {days[-1]}: from 0 on the first day of each to {most:,}."
+        gained = [[video.views[day] - video.first if day in video.views else None for day in days] for video in videos]
+        title = "Views gained by the fastest growing videos"
+        charts["fastest"] = chart("Line", "chart-fastest", title, told, labels, gained, **how)
+    if videos := growth.newest:
+        most = max(max(video.views.values()) for video in videos)
+        told = f"Lines, {days[0]} to {days[-1]}: at most {most:,} views."
+        views = [[video.views.get(day) for day in days] for video in videos]
+        charts["fresh"] = chart("Line", "chart-fresh", "Views of the videos published last", told, labels, views, **how)
+    return charts

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import chain, islice, pairwise
-from math import inf
-from typing import Any, NamedTuple
+from itertools import chain, islice
+from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -18,12 +17,12 @@ from harvester._version import __version__
 from harvester.config import Config
 from harvester.ledger.reader import LedgerReader
 from harvester.listing_types import ListingRecord, Target
-from harvester.model import Progress, QuotaDay, RunCalls, VideoState
+from harvester.model import Progress, RunCalls, VideoState
 from harvester.report.crawl_status import Status, crawl_status
-from harvester.report.days import Course, DayLine, day_lines, plan_course
+from harvester.report.days import day_lines, plan_course
 from harvester.report.listings import Listings, how_far, to_read
 from harvester.report.next_steps import ending, steps
-from harvester.report.page.charts import chart, short
+from harvester.report.page.charts import buckets_of, charts, growth_charts
 from harvester.report.page.videos import Growth, growth, sample
 from harvester.report.result_types import Overview
 from harvester.report.summary import Summary
@@ -37,22 +36,12 @@ RUNS, FAULTS, RESPONSES, VIDEOS = 10, 20, 2, 20
 CALLS = 10_000
 """How many of the newest calls give the latencies."""
 SYMBOLS = {Status.NOT_STARTED: "○", Status.ON_TIME: "✓", Status.LATE: "!", Status.DONE: "✓", Status.NEEDS_YOU: "!"}
-_EDGES = (0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
-_MIN_BARS = 7
 _MAX_LISTINGS = 20
 _PERCENTILES = (50, 90, 99)
 # An option's value is a placeholder, a number or an age: any other word belongs to the sentence.
 _MARKED = re.compile(
     r"(harvester [a-z]+(?: --?[a-z][a-z-]*(?: (?:[A-Z]+|\d+d?)\b)?| [A-Z]+\b)*|\bquota\.[a-z_]+ = \d+|\d{4}-\d\d-\d\d)"
 )
-
-
-class Bucket(NamedTuple):
-    """Calls whose durations lie in the same range."""
-
-    label: str
-    below: str
-    calls: int
 
 
 def render(reader: LedgerReader, config: Config, overview: Overview) -> str:
@@ -65,7 +54,7 @@ def render(reader: LedgerReader, config: Config, overview: Overview) -> str:
     listed = [] if judged.status is Status.NOT_STARTED else steps(overview)
     days = day_lines(progress.days, summary.day, course, done=progress.asked_for > 0 and summary.is_done)
     seconds = reader.good_call_seconds(CALLS)
-    buckets = _buckets(seconds)
+    buckets = buckets_of(seconds)
     grown = growth(reader) if overview.history else Growth()
     template = _environment().get_template("page.html")
     return template.render(
@@ -80,7 +69,7 @@ def render(reader: LedgerReader, config: Config, overview: Overview) -> str:
         bar=_bar(progress),
         steps=[step for step in listed if step != judged.sentence],
         days=days,
-        charts=_charts(summary, course, days, buckets) | _growth_charts(grown) if progress.calls else {},
+        charts=charts(summary, course, days, buckets) | growth_charts(grown) if progress.calls else {},
         seconds=seconds,
         buckets=buckets,
         percentiles=_percentiles(seconds),
@@ -161,91 +150,12 @@ def _shown_listings(listings: Listings) -> Sequence[ListingRecord]:
     return list(islice(chain(notable, others), _MAX_LISTINGS))
 
 
-def _charts(summary: Summary, course: Course, days: Sequence[DayLine], buckets: Sequence[Bucket]) -> dict[str, Markup]:
-    labels = [f"{line.day:%m-%d}" for line in days]
-    # The bars of a few days would be as wide as the chart.
-    bars = labels + [""] * (_MIN_BARS - len(days))
-    counts = [line.counts or QuotaDay(line.day) for line in days]
-    span = f"{days[0].day} to {days[-1].day}"
-    # The sums are those of each day's end: a crawl's first day begins at 0.
-    start = [0] if days[0].day == course.first else []
-    settled = max((line.settled for line in days if line.settled is not None), default=0)
-    most = count(max(day.units for day in counts), "unit")
-    timed = sum(bucket.calls for bucket in buckets)
-    return {
-        "units": chart(
-            "Bar",
-            "chart-units",
-            "Units a day",
-            f"Bars, {span}: at most {most} on a day, of {summary.daily_units:,} allowed.",
-            bars,
-            [[day.units for day in counts]],
-            limit=summary.daily_units,
-        ),
-        "course": chart(
-            "Line",
-            "chart-course",
-            "Ids settled over time, against the plan",
-            f"Lines, {span}: {count(settled, 'id')} settled, {summary.asked_for:,} to settle.",
-            [""] * len(start) + labels,
-            [start + [line.settled for line in days], start + [line.planned for line in days]],
-            show_dots=False,
-            include_x_axis=True,
-        ),
-        "outcomes": chart(
-            "StackedBar",
-            "chart-outcomes",
-            "Calls a day, by outcome",
-            f"Stacked bars, {span}: {count(summary.calls_ok, 'good call')} in all, {summary.calls_failed:,} failed, "
-            f"{summary.calls_abandoned:,} abandoned.",
-            bars,
-            [[getattr(day, name) for day in counts] for name in ("ok", "failed", "abandoned")],
-        ),
-        "latency": chart(
-            "Bar",
-            "chart-latency",
-            "Good calls by how long they took",
-            f"Bars of {count(timed, 'call')}; each is labelled with the seconds its calls stayed below.",
-            [bucket.below for bucket in buckets],
-            [[bucket.calls for bucket in buckets]],
-            most_labels=len(buckets),
-        ),
-    }
-
-
-def _growth_charts(growth: Growth) -> dict[str, Markup]:
-    days = growth.days
-    labels = [f"{day:%m-%d}" for day in days]
-    how: dict[str, Any] = {"show_dots": False, "value_formatter": short}
-    charts = {}
-    if videos := growth.fastest:
-        most = max(video.gained for video in videos)
-        told = f"Lines, {days[0]} to {days[-1]}: from 0 on the first day of each to {most:,}."
-        gained = [[video.views[day] - video.first if day in video.views else None for day in days] for video in videos]
-        title = "Views gained by the fastest growing videos"
-        charts["fastest"] = chart("Line", "chart-fastest", title, told, labels, gained, **how)
-    if videos := growth.newest:
-        most = max(max(video.views.values()) for video in videos)
-        told = f"Lines, {days[0]} to {days[-1]}: at most {most:,} views."
-        views = [[video.views.get(day) for day in days] for video in videos]
-        charts["fresh"] = chart("Line", "chart-fresh", "Views of the videos published last", told, labels, views, **how)
-    return charts
-
-
 def _bar(progress: Progress) -> list[tuple[str, int]]:
     """The ids that can be asked for, by outcome; outcomes without ids are left out."""
     states = (VideoState.FETCHED, VideoState.MISSING, VideoState.FAILED)
     parts = {state.label: progress.videos[state] for state in states}
     parts["left"] = progress.asked_for - progress.settled
     return [(name, ids) for name, ids in parts.items() if ids]
-
-
-def _buckets(seconds: Sequence[float]) -> list[Bucket]:
-    buckets = []
-    for low, high in pairwise((0.0, *_EDGES, inf)):
-        below, to = ("more", "and") if high == inf else (f"{high:g}", "to")
-        buckets.append(Bucket(f"{low:g} {to} {below}", below, sum(low <= each < high for each in seconds)))
-    return buckets
 
 
 def _percentiles(seconds: Sequence[float]) -> list[tuple[str, float]]:

@@ -11,10 +11,10 @@ import msgspec
 import pytest
 
 from harvester.errors import LedgerDamaged
-from harvester.export.formats.columns import PATHS, fields_of, is_list, is_map, is_struct
 from harvester.export.formats.csv.write_csv import row_by_fields, usual_rows
+from harvester.export.formats.video_columns import PATHS, fields_of, is_list, is_map, is_struct
 from harvester.export.formats.video_fields import Count, Flag, Moment, Video
-from harvester.support.gzip_body import parse_text, without_lone_surrogates
+from harvester.support.json_text import parse_text, without_lone_surrogates
 
 NOW = datetime(2026, 11, 22, 9, 0, 0, 123456, tzinfo=UTC)
 PARTS = {"id", "etag", "kind", "snippet", "contentDetails", "status", "statistics", "topicDetails"}

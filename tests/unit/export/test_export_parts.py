@@ -35,7 +35,7 @@ from harvester.export.part_writer import NextOrder, PartOrder, PartResult, make_
 from harvester.ledger.reader import LedgerReader
 from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.model import EVERYTHING, Span
-from harvester.support.progress import Advance, ProgressCallback
+from harvester.support.progress_callback import Advance, ProgressCallback
 
 VIDEOS = 250
 LAYOUTS: dict[str, Calls] = {

@@ -21,7 +21,7 @@ from harvester.config import ExportSettings
 from harvester.errors import ConfigError
 from harvester.export import check_published, export
 from harvester.ledger.sqlite.reader import SqliteReader
-from harvester.support.progress import Advance
+from harvester.support.progress_callback import Advance
 
 MOST = {"json": 60_000, "jsonl": 60_000, "parquet": 60_000}
 

@@ -30,8 +30,8 @@ from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.model import EVERYTHING, Body, FaultCount, QuotaDay, StoredResponse
 from harvester.report.days import MAX_DAYS, DayLine, day_lines, plan_course
 from harvester.report.page import videos
-from harvester.report.page.charts import MAX_TICKS, ticks
 from harvester.report.page.render import marked_up
+from harvester.report.page.svg_chart import MAX_TICKS, ticks
 from harvester.report.page.videos import Growth, Sampled, growth, sample
 
 MAX_BYTES = 300_000

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harvester.report.progress_figures import advanced
-from harvester.support.progress import Advance
+from harvester.support.progress_callback import Advance
 from harvester.support.sanitize import agree, count
 
 

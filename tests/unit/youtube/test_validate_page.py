@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harvester.model import Answer, Outcome, Verdict
-from harvester.youtube import validate
+from harvester.youtube import validate_body
 from harvester.youtube.classify import classify
 from harvester.youtube.endpoints import VIDEOS_BATCH_GET_STATS
 from harvester.youtube.error_body import MAX_MESSAGE_CHARS
@@ -174,11 +174,11 @@ def test_statistics_go_through_the_same_door() -> None:
         assert classify(Answer(200, JSON_HEADERS, body), ASKED, NOW, VIDEOS_BATCH_GET_STATS).reason == reason
 
 
-@pytest.mark.parametrize("levels", [validate.MAX_DEPTH - 1, validate.MAX_DEPTH])
+@pytest.mark.parametrize("levels", [validate_body.MAX_DEPTH - 1, validate_body.MAX_DEPTH])
 def test_the_deepest_page_that_is_let_pass(levels: int) -> None:
     """The limit is taken off one that simdjson has, and does not let itself be asked for."""
     outcome = sort_page(etag=nested(levels))
-    assert (outcome.verdict is Verdict.GOOD) == (levels < validate.MAX_DEPTH)
+    assert (outcome.verdict is Verdict.GOOD) == (levels < validate_body.MAX_DEPTH)
 
 
 @pytest.mark.parametrize(
@@ -250,7 +250,7 @@ def test_only_200_is_good(status: int) -> None:
 def test_a_bomb_is_a_fault_within_bounds() -> None:
     bomb = zlib.compressobj(9, zlib.DEFLATED, 31)
     block = b" " * 2**20
-    data = b"".join(bomb.compress(block) for _ in range(validate.MAX_RAW_BYTES // 2**20 + 1)) + bomb.flush()
+    data = b"".join(bomb.compress(block) for _ in range(validate_body.MAX_RAW_BYTES // 2**20 + 1)) + bomb.flush()
     assert len(data) < 100_000
     outcome = sort(data, content_encoding="gzip")
     assert (outcome.verdict, outcome.reason) == (Verdict.TRY_AGAIN, "body_too_large")
@@ -258,9 +258,9 @@ def test_a_bomb_is_a_fault_within_bounds() -> None:
 
 def test_the_bound_itself_is_let_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     for encoding, wire in (("gzip", gzip.compress(PAGE, mtime=0)), ("identity", PAGE)):
-        monkeypatch.setattr(validate, "MAX_RAW_BYTES", len(PAGE))
+        monkeypatch.setattr(validate_body, "MAX_RAW_BYTES", len(PAGE))
         assert sort(wire, content_encoding=encoding).verdict is Verdict.GOOD
-        monkeypatch.setattr(validate, "MAX_RAW_BYTES", len(PAGE) - 1)
+        monkeypatch.setattr(validate_body, "MAX_RAW_BYTES", len(PAGE) - 1)
         assert sort(wire, content_encoding=encoding).reason == "body_too_large"
 
 

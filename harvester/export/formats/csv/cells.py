@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from harvester.export.formats.columns import is_list
 from harvester.export.formats.table_rows import TABLE_COLUMNS, Row
+from harvester.export.formats.video_columns import is_list
 from harvester.export.formats.video_fields import Flag
 
 Cell: TypeAlias = Callable[[Any], str]

@@ -19,10 +19,10 @@ import msgspec
 
 from harvester.errors import ConfigError, StorageUnavailable
 from harvester.export.counters import Counters
-from harvester.export.formats.columns import is_list
 from harvester.export.formats.statistics import COLUMNS, statistics_rows
 from harvester.export.formats.stored_videos import Lines, made_of_videos
 from harvester.export.formats.table_rows import TABLE_COLUMNS, Row, table_rows
+from harvester.export.formats.video_columns import is_list
 from harvester.export.formats.video_fields import Count, Flag
 from harvester.export.storage.destination import KEPT
 from harvester.export.storage.ownership import SQLITE_EXPORT_ID

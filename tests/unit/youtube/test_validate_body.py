@@ -1,7 +1,7 @@
 """What is accepted can be read by everyone who reads it later: mutated answers, and every reader of those accepted.
 
-`HARVESTER_TEST_MUTATIONS=1000000 pytest -s tests/unit/youtube/test_validate.py` tries so many and tells what became of
-them.
+`HARVESTER_TEST_MUTATIONS=1000000 pytest -s tests/unit/youtube/test_validate_body.py` tries so many and tells what
+became of them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from harvester.export.read_back import ids_in
 from harvester.ledger import verify
 from harvester.model import Answer, Body, StoredResponse, Verdict
 from harvester.report.page.videos import sample
-from harvester.support.gzip_body import parse_text, without_lone_surrogates
+from harvester.support.json_text import parse_text, without_lone_surrogates
 from harvester.youtube.classify import classify
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

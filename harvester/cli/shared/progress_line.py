@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from harvester.cli.shared.console import plain_console
 from harvester.report.progress_figures import Figures, Rate, advanced, duration
-from harvester.support.progress import Advance, ProgressCallback, no_progress
+from harvester.support.progress_callback import Advance, ProgressCallback, no_progress
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult

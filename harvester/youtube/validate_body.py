@@ -26,7 +26,8 @@ import msgspec
 import simdjson
 
 from harvester.model import BATCH_SIZE, Answer, Body
-from harvester.support.gzip_body import BodyError, decompress, without_lone_surrogates
+from harvester.support.gzip_body import BodyError, decompress
+from harvester.support.json_text import without_lone_surrogates
 from harvester.youtube.endpoints import VIDEOS_LIST
 
 MAX_RAW_BYTES = 64 * 1024 * 1024
