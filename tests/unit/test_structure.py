@@ -393,3 +393,23 @@ def test_the_search_finds_what_depends_on_the_moment(line: str) -> None:
 )
 def test_the_search_lets_conditions_pass(line: str) -> None:
     assert not any(map(depends_on_the_moment, ast.walk(ast.parse(line))))
+
+
+# --- whatever is said of a file
+
+SAID_IN = sorted({*CHECKOUT.glob("*.md"), *(CHECKOUT / "docs").rglob("*.md"), *MODULES})
+
+
+def test_each_file_of_python_that_is_named_is_there() -> None:
+    there = [
+        f"/{path.relative_to(CHECKOUT)}"
+        for top in ("harvester", "tests", "docs", "benchmarks", "migrations")
+        for path in (CHECKOUT / top).rglob("*.py")
+    ]
+    named = {
+        name
+        for said in SAID_IN
+        for name in re.findall(r"`((?:[\w-]+/)*[a-z_0-9]+\.py)`", said.read_text(encoding="utf-8"))
+    }
+    assert len(named) > 60
+    assert {name for name in named if not any(path.endswith(f"/{name}") for path in there)} == set()
