@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import math
 import random
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
+
+from msgspec.structs import replace
 
 from harvester.clock import Clock, SystemClock
 from harvester.config import Config
@@ -28,6 +30,7 @@ from harvester.support.sanitize import count, shown
 from harvester.youtube.endpoints import VIDEOS_LIST
 
 if TYPE_CHECKING:
+    from harvester.crawl.batch_source import BatchSource
     from harvester.crawl.refresh import Refresh
     from harvester.crawl.run_report import RunReport
     from harvester.crawl.runner import Runner
@@ -128,7 +131,7 @@ class Harvester:
                 refuse_without_ids(before)
             units = f"{before.remaining:,} of {count(before.daily_units, 'unit')}"
             log.info("%s left, %s left today", count(before.unsettled, "id"), units)
-            async with self.runner(ledger, report, stop=stop, listings=True) as runner:
+            async with self.runner(ledger, report, stop=stop) as runner:
                 await runner.run(until_done=until_done, max_calls=max_calls)
             progress = await ledger.progress()
         left = None if max_calls is None else max_calls - report.calls
@@ -136,32 +139,27 @@ class Harvester:
             await self.refresh(refresh, report.begin_statistics(), max_calls=left, stop=stop)
         return progress
 
-    def runner(
+    @asynccontextmanager
+    async def runner(
         self,
         ledger: Ledger,
         report: RunReport,
+        endpoint: Endpoint = VIDEOS_LIST,
+        batches: BatchSource | None = None,
         *,
         stop: Stop | None = None,
-        endpoint: Endpoint = VIDEOS_LIST,
-        listings: bool = False,
-    ) -> AbstractAsyncContextManager[Runner]:
-        """A run over an open ledger: see `open_runner`."""
-        from harvester.crawl.open_runner import open_runner
+    ) -> AsyncIterator[Runner]:
+        """Open a run over an open ledger: see `open_phases`."""
+        from harvester.crawl.runner import Runner, open_phases
         from harvester.ledger.process_identity import this_process
+        from harvester.youtube.client import client_for
+        from harvester.youtube.open_files_limit import affordable
 
-        return open_runner(
-            self.config,
-            ledger,
-            report,
-            clock=self._clock,
-            key=self._key or api_key(),
-            process=this_process(),
-            stop=stop,
-            rng=self._rng,
-            endpoint=endpoint,
-            listings=listings,
-            proxies=self._proxies,
-        )
+        config, clock, rng, key = self.config, self._clock, self._rng, self._key or api_key()
+        run = replace(config.run, concurrency=affordable(config.run.concurrency))
+        client_of = partial(client_for, settings=config.youtube, run=run, key=key, clock=clock, proxies=self._proxies)
+        async with open_phases(ledger, config, client_of, endpoint, batches) as phases:
+            yield Runner(ledger, phases, clock, run=run, process=this_process(), stop=stop, rng=rng, report=report)
 
     def dry_run(self, max_calls: int | None = None) -> DryRun:
         """Return the batches that a run would claim now. Reads only."""
@@ -293,9 +291,9 @@ class Harvester:
         """
         async with (
             open_ledger(self.config.ledger.url) as ledger,
-            self.runner(ledger, report, stop=stop, endpoint=refresh.endpoint) as runner,
+            self.runner(ledger, report, refresh.endpoint, refresh.batches(ledger), stop=stop) as runner,
         ):
-            await runner.run(max_calls=max_calls, batches=refresh.batches(ledger))
+            await runner.run(max_calls=max_calls)
         if refresh.kind is BatchKind.STATISTICS:
             report.pruned = await self.prune_statistics()
         with self.reader() as reader:

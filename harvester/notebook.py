@@ -69,9 +69,10 @@ async def fetch_all(
         places = await ledger.find(ids)
         while not dry_run and (wanted := _pending(places)):
             report = RunReport()
-            batches = (wanted[start : start + BATCH_SIZE] for start in range(0, len(wanted), BATCH_SIZE))
-            async with _bar(report, len(wanted)), harvester.runner(ledger, report) as runner:
-                await runner.run(batches=ChosenIds(ledger, batches))
+            groups = (wanted[start : start + BATCH_SIZE] for start in range(0, len(wanted), BATCH_SIZE))
+            batches = ChosenIds(ledger, groups)
+            async with _bar(report, len(wanted)), harvester.runner(ledger, report, batches=batches) as runner:
+                await runner.run()
             places = await ledger.find(ids)
             if report.calls == 0 or len(_pending(places)) == len(wanted):
                 break

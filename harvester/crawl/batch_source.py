@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Coroutine, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
 from harvester.ledger.ledger import Ledger
 from harvester.model import Batch, BatchKind, Budget, Denied
+from harvester.youtube import Api
+from harvester.youtube.endpoints import Endpoint
 
 OLD_AT_ONCE = 100
 """The most old responses that one query reads."""
@@ -33,6 +36,17 @@ class BatchSource(Protocol):
 
     def give_up(self, batch: Batch) -> None:
         """Note that the batch, which claims no ids, was released, and is not to be claimed again by this run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """Calls of one endpoint: who makes them, where their batches come from, and what they may spend a day."""
+
+    endpoint: Endpoint
+    api: Api
+    batches: BatchSource
+    budget: Budget
+    """It applies to each day, whatever its own day."""
 
 
 class PendingIds:

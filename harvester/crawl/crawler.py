@@ -17,7 +17,7 @@ from harvester import quota_calendar
 from harvester.config import RunSettings
 from harvester.crawl.api_clock import ApiClock
 from harvester.crawl.backoff import Backoff
-from harvester.crawl.batch_source import BatchSource
+from harvester.crawl.batch_source import Phase
 from harvester.crawl.concurrency_controller import ConcurrencyController
 from harvester.crawl.fault_attribution import MAX_FAILED_PROBES, PROBE, Attribution, Call, Faults, QuotaDoubt, Retry
 from harvester.crawl.limiter import Limiter
@@ -26,10 +26,8 @@ from harvester.crawl.run_log import RunLog
 from harvester.crawl.run_report import Ending, RunReport
 from harvester.errors import HarvesterError
 from harvester.ledger.ledger import Ledger
-from harvester.model import Batch, Budget, Denied, GiveBack, Outcome, Verdict
+from harvester.model import Batch, Denied, GiveBack, Outcome, Verdict
 from harvester.support.sanitize import count
-from harvester.youtube import Api
-from harvester.youtube.endpoints import VIDEOS_LIST
 
 log = logging.getLogger(__name__)
 
@@ -64,32 +62,30 @@ class _Worker:
 
 
 class Crawler:
-    """Makes the calls of one run."""
+    """Makes the calls of one phase of a run."""
 
     def __init__(
         self,
         ledger: Ledger,
-        api: Api,
+        phase: Phase,
         clock: ApiClock,
-        batches: BatchSource,
         *,
         run_id: int,
         run: RunSettings,
-        budget: Budget,
         report: RunReport,
         rng: random.Random,
         max_calls: int | None = None,
-        well_known_id: str = VIDEOS_LIST.well_known_id,
     ) -> None:
-        """`budget` applies to each day, whatever its own day. `max_calls`: send none once `report` counts so many."""
+        """`max_calls`: send none once `report` counts so many."""
         self._ledger = ledger
-        self._api = api
+        self.endpoint = phase.endpoint
+        self._api = phase.api
         self._clock = clock
-        self._batches = batches
+        self._batches = phase.batches
         self._run_id = run_id
         self._log = RunLog(log, run_id)
         self._run = run
-        self._budget = budget
+        self._budget = phase.budget
         self._report = report
         self._rng = rng
         self._max_calls = max_calls
@@ -103,7 +99,8 @@ class Crawler:
         self._closed_day: date | None = None
         self.denied_day: date | None = None  # the day that last had no units for a call
         self._doubt = QuotaDoubt()
-        self._attribution = Attribution(ledger, self._controller, run.max_attempts, run.patience_seconds, well_known_id)
+        known_id = phase.endpoint.well_known_id
+        self._attribution = Attribution(ledger, self._controller, run.max_attempts, run.patience_seconds, known_id)
         self._workers_left = 0
         self._one_probe = asyncio.Lock()
         self._good_waiters: list[asyncio.Event] = []
@@ -133,7 +130,7 @@ class Crawler:
         await self._limiter.pause_while(lambda: self._clock.seconds_to_another_day(day, margin))
 
     def begin_anew(self) -> None:
-        """Reset the backoff state and what counts against batches after a pause."""
+        """Reset the backoff state and what counts against batches: silence of the API counts from now on."""
         self._controller.restart(self._clock.monotonic())
         self._doubt.forget()
         self._attribution.forget()

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import date, timedelta
 
 from harvester import quota_calendar
 from harvester.clock import Clock
-from harvester.config import QuotaSettings, RunSettings
+from harvester.config import Config, RunSettings
 from harvester.crawl.api_clock import ApiClock
-from harvester.crawl.batch_source import BatchSource, PendingIds
+from harvester.crawl.batch_source import BatchSource, Listings, PendingIds, Phase
 from harvester.crawl.crawler import PRECEDENCE, Crawler
 from harvester.crawl.run_log import RunLog
 from harvester.crawl.run_report import Ending, RunReport
@@ -21,9 +21,9 @@ from harvester.crawl.stop import Stop
 from harvester.errors import ApiUnavailable, ConfigError, CredentialsError, HarvesterError
 from harvester.ledger.ledger import Ledger
 from harvester.listing_types import ListingState
-from harvester.model import Budget, ProcessIdentity, VideoState
+from harvester.model import ProcessIdentity, VideoState
 from harvester.youtube import Api
-from harvester.youtube.endpoints import VIDEOS_LIST, Endpoint, budget_of
+from harvester.youtube.endpoints import CHANNELS_LIST, PLAYLIST_ITEMS_LIST, VIDEOS_LIST, Endpoint, budget_of
 
 log = logging.getLogger(__name__)
 
@@ -34,24 +34,33 @@ RESET_MARGIN = timedelta(minutes=5)
 """How long after this clock's midnight to begin the new day: the API's clock may be a little behind."""
 
 
-@dataclass(frozen=True, slots=True)
-class Phase:
-    """Calls of one endpoint: who makes them, where their batches come from, and what they may spend a day."""
-
-    endpoint: Endpoint
-    api: Api
-    batches: BatchSource
-    budget: Budget
+@asynccontextmanager
+async def open_phases(
+    ledger: Ledger,
+    config: Config,
+    client_of: Callable[[Endpoint], AbstractAsyncContextManager[Api]],
+    endpoint: Endpoint = VIDEOS_LIST,
+    batches: BatchSource | None = None,
+) -> AsyncIterator[Sequence[Phase]]:
+    """The phases of a run, with their clients open: `batches` of `endpoint`, or without `batches` all that is pending,
+    listings first."""
+    before = (CHANNELS_LIST, PLAYLIST_ITEMS_LIST) if batches is None and await ledger.has_listings() else ()
+    batches = batches or PendingIds(ledger)
+    phases: list[Phase] = []
+    async with AsyncExitStack() as opened:
+        for each in (*before, endpoint):
+            client = await opened.enter_async_context(client_of(each))
+            source = batches if each is endpoint else Listings(ledger, channels=each is CHANNELS_LIST)
+            budget = budget_of(each, each.quota(config.quota), each.asked(config.youtube))
+            phases.append(Phase(each, client, source, budget))
+        yield phases
 
 
 class Phases:
-    """Crawls the phases in order, each until its workers are denied a batch."""
+    """Crawls the phases in order, each by a crawler of its own until its workers are denied a batch."""
 
-    def __init__(self, phases: Sequence[Phase], crawler_of: Callable[[Phase], Crawler]) -> None:
-        """`crawler_of` is called when a phase begins, since a crawler counts the API's silence from then on."""
-        self._phases = phases
-        self._crawler_of = crawler_of
-        self._crawlers: dict[str, Crawler] = {}
+    def __init__(self, crawlers: Sequence[Crawler]) -> None:
+        self._crawlers = crawlers
         self._current: Crawler | None = None
         self._closing = False
 
@@ -59,18 +68,19 @@ class Phases:
         """Go through all phases. Raises the error that ended one; that of a listing phase, after the ids."""
         endings: list[Ending] = []
         failed: HarvesterError | None = None
-        for phase in self._phases:
-            if failed is not None and phase is not self._phases[-1]:
+        last = self._crawlers[-1]
+        for crawler in self._crawlers:
+            if failed is not None and crawler is not last:
                 continue
-            crawler = self._begin(phase)
-            if self._closing:
-                await crawler.close()
+            if crawler is not self._current:
+                crawler.begin_anew()
+                self._current = crawler
             try:
                 endings.append(await crawler.go())
             except (ApiUnavailable, ConfigError) as error:
-                if isinstance(error, CredentialsError) or phase is self._phases[-1]:
+                if isinstance(error, CredentialsError) or crawler is last:
                     raise
-                log.warning("%s failed, so listings wait and ids are fetched: %s", phase.endpoint.name, error)
+                log.warning("%s failed, so listings wait and ids are fetched: %s", crawler.endpoint.name, error)
                 failed = error
             if self._closing or Ending.MAX_CALLS in endings:
                 break
@@ -78,31 +88,22 @@ class Phases:
             raise failed
         return max(endings, key=PRECEDENCE.index)
 
-    def _begin(self, phase: Phase) -> Crawler:
-        name = phase.endpoint.name
-        if (crawler := self._crawlers.get(name)) is None:
-            crawler = self._crawlers[name] = self._crawler_of(phase)
-        elif crawler is not self._current:
-            crawler.begin_anew()
-        self._current = crawler
-        return crawler
-
     @property
     def denied_day(self) -> date | None:
         """The last day that had no units for a call."""
-        return max((crawler.denied_day for crawler in self._crawlers.values() if crawler.denied_day), default=None)
+        return max((crawler.denied_day for crawler in self._crawlers if crawler.denied_day), default=None)
 
     async def close(self) -> None:
         """Send nothing more. `go` returns when the calls under way have finished."""
         self._closing = True
-        for crawler in self._crawlers.values():
+        for crawler in self._crawlers:
             await crawler.close()
 
     async def sleep_until_reset(self, margin: timedelta) -> None:
         """Wait for another quota day than today, or for `close`; then reset each phase."""
         assert self._current is not None, "a phase was denied its units"
         await self._current.sleep_until_reset(margin)
-        for crawler in self._crawlers.values():
+        for crawler in self._crawlers:
             crawler.begin_anew()
 
 
@@ -112,41 +113,28 @@ class Runner:
     def __init__(
         self,
         ledger: Ledger,
-        api: Api,
+        phases: Sequence[Phase],
         clock: Clock,
         *,
         run: RunSettings,
-        quota: QuotaSettings,
         process: ProcessIdentity,
         stop: Stop | None = None,
         rng: random.Random | None = None,
         report: RunReport | None = None,
-        parts: str | None = None,
-        endpoint: Endpoint = VIDEOS_LIST,
-        listings: Sequence[Phase] = (),
     ) -> None:
-        """`listings` are crawled first. `parts` is what the calls ask `endpoint` for, as the ledger notes it. `report`
-        is updated during the run, so that its counts are right even where the run raises."""
+        """`phases` are crawled in order; the last asks for what the run is for. `report` is updated during the run, so
+        that its counts are right even where the run raises."""
         self.report = report or RunReport()
         self._ledger = ledger
-        self._api = api
+        self._phases = phases
         self._clock = clock
         self._run = run
-        self._endpoint = endpoint
-        self._listings = listings
-        self._budget = budget_of(endpoint, quota, parts)
         self._process = process
         self._stop = stop or Stop()
         self._rng = rng or random.Random()
 
-    async def run(
-        self,
-        *,
-        until_done: bool = False,
-        max_calls: int | None = None,
-        batches: BatchSource | None = None,
-    ) -> None:
-        """Crawl `batches`, by default every pending id. `report` has the counts.
+    async def run(self, *, until_done: bool = False, max_calls: int | None = None) -> None:
+        """Crawl all phases. `report` has the counts.
 
         However the run ends, none of its claims stays. Raises CredentialsError, ApiUnavailable or a ledger's error.
         """
@@ -154,30 +142,26 @@ class Runner:
         run_id = await self._ledger.open_run(self._process, now, now + LEASE)
         reason = "interrupted"
         run_log = RunLog(log, run_id)
-        batches = batches or PendingIds(self._ledger)
         last_call = None if max_calls is None else self.report.calls + max_calls
-        clock = ApiClock(self._clock, self._api.time)
-
-        def crawler_of(phase: Phase) -> Crawler:
-            return Crawler(
+        clock = ApiClock(self._clock, self._phases[-1].api.time)
+        crawlers = [
+            Crawler(
                 self._ledger,
-                phase.api,
+                phase,
                 clock,
-                phase.batches,
                 run_id=run_id,
                 run=self._run,
-                budget=phase.budget,
                 report=self.report,
                 rng=self._rng,
                 max_calls=last_call,
-                well_known_id=phase.endpoint.well_known_id,
             )
-
-        phases = Phases([*self._listings, Phase(self._endpoint, self._api, batches, self._budget)], crawler_of)
+            for phase in self._phases
+        ]
+        phases = Phases(crawlers)
         try:
             self.report.recovered = await self._recover()
             self.report.ending = await _first_to_end(
-                asyncio.create_task(self._crawl_days(phases, clock, batches, run_log, until_done=until_done)),
+                asyncio.create_task(self._crawl_days(phases, clock, run_log, until_done=until_done)),
                 asyncio.create_task(self._keep_lease(run_id, run_log)),
                 asyncio.create_task(self._watch_stop(phases, run_log)),
             )
@@ -190,17 +174,15 @@ class Runner:
             # Shielded: a run that is cancelled must not leave its claims behind.
             await asyncio.shield(self._ledger.close_run(run_id, clock.now(), reason))
 
-    async def _is_claimed_by_others(self, batches: BatchSource) -> bool:
+    async def _is_claimed_by_others(self) -> bool:
         """Whether another run has claimed ids or listings, or has just released ids."""
-        if type(batches) is not PendingIds:
+        if type(self._phases[-1].batches) is not PendingIds:
             return False  # not all that is pending was asked for
         videos = (await self._ledger.progress()).videos
         left = videos[VideoState.CLAIMED] or videos[VideoState.PENDING]
         return bool(left) or await self._ledger.has_listings(ListingState.CLAIMED)
 
-    async def _crawl_days(
-        self, phases: Phases, clock: ApiClock, batches: BatchSource, run_log: RunLog, *, until_done: bool
-    ) -> Ending:
+    async def _crawl_days(self, phases: Phases, clock: ApiClock, run_log: RunLog, *, until_done: bool) -> Ending:
         # Before the first claim: with a wrong clock, all calls under way would have the wrong day.
         await clock.ask()
         while True:
@@ -209,7 +191,7 @@ class Runner:
                 # Another run of this ledger has died: its ids are pending again.
                 self.report.recovered += taken
                 continue
-            if ending is Ending.NOTHING_LEFT and await self._is_claimed_by_others(batches):
+            if ending is Ending.NOTHING_LEFT and await self._is_claimed_by_others():
                 return Ending.CLAIMED_BY_OTHERS
             if ending not in (Ending.BUDGET_SPENT, Ending.DAY_CLOSED):
                 return ending

@@ -12,12 +12,11 @@ from typing import Any, Self
 from waiting import until
 
 from harvester.clock import Clock
-from harvester.config import QuotaSettings, RunSettings, YouTubeSettings
+from harvester.config import Config, QuotaSettings, RunSettings, YouTubeSettings
 from harvester.crawl.batch_source import BatchSource
 from harvester.crawl.fault_attribution import PROBE
-from harvester.crawl.open_runner import listing_phases
 from harvester.crawl.run_report import RunReport
-from harvester.crawl.runner import Runner
+from harvester.crawl.runner import Runner, open_phases
 from harvester.crawl.stop import Stop
 from harvester.ledger.ledger import Ledger
 from harvester.ledger.process_identity import this_process
@@ -30,7 +29,7 @@ from harvester.rehearsal import ScaledClock
 from harvester.simulator import SimulatorProcess, make_ids, truth
 from harvester.support.secret import Secret
 from harvester.youtube.client import YouTubeClient, client_for
-from harvester.youtube.endpoints import VIDEOS_LIST, Endpoint
+from harvester.youtube.endpoints import Endpoint
 
 NOON = datetime(2026, 6, 2, 19, tzinfo=UTC)
 """Midday in California, far from both ends of a quota day."""
@@ -162,6 +161,7 @@ class CrawlSetup:
         api = self.simulator.settings
         quota = QuotaSettings(daily_units=self.daily_units or api.daily_units, units_per_call=api.units_per_call)
         youtube = YouTubeSettings(base_url=self.base_url or self.simulator.base_url)
+        config = Config(youtube=youtube, quota=quota, run=run)
 
         def watched(endpoint: Endpoint) -> Watched:
             client = client_for(endpoint, youtube, run, Secret(self.key), self.clock, proxies=False)
@@ -169,22 +169,11 @@ class CrawlSetup:
 
         async with (
             Ledger(SqliteTransactionRunner(self.path)) as ledger,
-            watched(VIDEOS_LIST) as api,
-            listing_phases(ledger, watched, quota) as listings,
+            open_phases(ledger, config, watched, batches=batches and batches(ledger)) as phases,
         ):
-            worker = Runner(
-                ledger,
-                api,
-                self.clock,
-                listings=listings,
-                run=run,
-                quota=quota,
-                process=this_process(),
-                stop=stop,
-                rng=self.rng,
-            )
+            worker = Runner(ledger, phases, self.clock, run=run, process=this_process(), stop=stop, rng=self.rng)
             self.report = worker.report
-            await worker.run(batches=batches(ledger) if batches else None, **how)
+            await worker.run(**how)
             return worker.report
 
     # --- what became of it

@@ -36,12 +36,14 @@ from virtual_time import VirtualClock, VirtualLoop
 
 from harvester import quota_calendar
 from harvester.config import QuotaSettings, RunSettings
+from harvester.crawl.batch_source import PendingIds, Phase
 from harvester.crawl.fault_attribution import PROBE
 from harvester.crawl.run_report import Ending, RunReport
 from harvester.crawl.runner import Runner
 from harvester.errors import HarvesterError
 from harvester.ledger.postgres import connection
 from harvester.model import ProcessIdentity, VideoState
+from harvester.youtube.endpoints import VIDEOS_LIST, budget_of
 
 CRAWLS = 10_000
 CRAWLS_ON_A_SERVER = 500
@@ -125,16 +127,18 @@ class FuzzCrawl:
         self._living.add(process)
         death = Death(how.dies_after_transactions, how.after_commit)
         ledger = self.database.ledger(self._living.__contains__, death)
+        quota = QuotaSettings(daily_units=self.plan.daily_units, units_per_call=PRICE)
+        budget = budget_of(VIDEOS_LIST, quota, None)
+        phase = Phase(VIDEOS_LIST, Heard(self.api, self._blind), PendingIds(ledger), budget)
         worker = Runner(
             ledger,
-            Heard(self.api, self._blind),
+            [phase],
             self.clock,
             run=RunSettings(
                 concurrency=self.plan.workers,
                 max_attempts=self.plan.max_attempts,
                 patience_seconds=self.plan.patience_seconds,
             ),
-            quota=QuotaSettings(daily_units=self.plan.daily_units, units_per_call=PRICE),
             process=process,
             rng=random.Random(self.plan.seed + len(self.results)),
         )
