@@ -19,8 +19,9 @@ from harvester.crawl.api_clock import ApiClock
 from harvester.crawl.backoff import Backoff
 from harvester.crawl.batch_source import Phase
 from harvester.crawl.concurrency_controller import ConcurrencyController
-from harvester.crawl.fault_attribution import MAX_FAILED_PROBES, PROBE, Attribution, Call, Faults, QuotaDoubt, Retry
+from harvester.crawl.fault_attribution import MAX_FAILED_PROBES, PROBE, Attribution, Call, Faults, Retry
 from harvester.crawl.limiter import Limiter
+from harvester.crawl.quota_doubt import QuotaDoubt
 from harvester.crawl.run_errors import all_refused, api_down, misconfigured
 from harvester.crawl.run_log import RunLog
 from harvester.crawl.run_report import Ending, RunReport
