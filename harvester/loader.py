@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from harvester.errors import HarvesterError
 from harvester.ledger.ledger import Ledger
-from harvester.ledger.records import NOTHING_LOADED, Loaded
+from harvester.ledger.records import Loaded
 from harvester.model import Addition
 from harvester.support.progress_callback import Advance, ProgressCallback, no_progress
 from harvester.support.sanitize import count
@@ -33,26 +33,23 @@ def _now() -> datetime:
 
 
 class Reading:
-    """The progress of a load: bytes read and rows added."""
+    """The progress of a load: bytes read, and what it has done."""
 
     def __init__(self, progress: ProgressCallback = no_progress) -> None:
+        self.loaded = Loaded()
         self._progress = progress
-        self._rows = self._new = self._bytes = 0
+        self._bytes = 0
         self._size: int | None = None
 
     def read(self, done: int, size: int | None) -> None:
         """Count a block that was read from the source."""
         self._bytes, self._size = done, size
-        self._report()
+        self.report()
 
-    def added(self, rows: int, new: int) -> None:
-        """Count a chunk that was added to the ledger."""
-        self._rows += rows
-        self._new += new
-        self._report()
-
-    def _report(self) -> None:
-        self._progress(Advance(self._rows, bytes=self._bytes, all_bytes=self._size, note=f"{self._new:,} new"))
+    def report(self) -> None:
+        """Pass the progress to the callback."""
+        rows, new = self.loaded.rows, self.loaded.new
+        self._progress(Advance(rows, bytes=self._bytes, all_bytes=self._size, note=f"{new:,} new"))
 
 
 class SeenBefore:
@@ -80,23 +77,24 @@ async def load_all(
 
     The ledger is opened after the first chunk was read, so a source that can't be read creates no ledger.
     """
-    total = NOTHING_LOADED
+    reading = reading or Reading()
     known: SeenBefore | None = None
     async with AsyncExitStack() as stack:
         for source, chunks in sources:
+            rows_before = reading.loaded.rows
             try:
                 with closing(chunks):
                     first = list(islice(chunks, 1))
                     if known is None:
                         ledger = await stack.enter_async_context(opening())
                         known = SeenBefore(await ledger.last_position())
-                    loaded = await load(ledger, chain(first, chunks), reading, source=source, now=now, known=known)
+                    await load(ledger, chain(first, chunks), reading, source=source, now=now, known=known)
             except HarvesterError as error:
-                if total.rows:
-                    error.state = f"The sources before it are in the ledger: {count(total.rows, 'row')}. {error.state}"
+                if rows_before:
+                    rows = count(rows_before, "row")
+                    error.state = f"The sources before it are in the ledger: {rows}. {error.state}"
                 raise
-            total = total.plus(loaded)
-    return total
+    return reading.loaded
 
 
 async def load(
@@ -111,41 +109,35 @@ async def load(
     """Add the ids that are new, in first-seen order, a transaction a chunk.
 
     An interrupted load can be repeated, with the same result: chunks that were added stay.
-    Several sources that share `known` are counted as one.
+    Several sources that share `reading` and `known` are counted as one.
     Memory: two chunks or READ_AHEAD_IDS, and `known`. The load is recorded under the name `source`, if given.
     """
     load_id = None if source is None else await ledger.open_load(source, now())
     known = known or SeenBefore(await ledger.last_position())
-    rows = new = already_there = invalid = invalid_rows = 0
+    reading = reading or Reading()
+    loaded = reading.loaded
+    rows_before, new_before = loaded.rows, loaded.new
     invalid_examples: tuple[str, ...] = ()
     unusual_examples: tuple[str, ...] = ()
     async for chunk, addition in _added(ledger, chunks, known.last_position, load_id):
-        rows += chunk.rows
-        new += addition.new
-        invalid += addition.new_invalid
-        invalid_rows += chunk.invalid_rows
-        for position, is_invalid in addition.known:
-            if known.is_first_time(position):
-                already_there += 1
-                invalid += is_invalid
+        already_there = [is_invalid for position, is_invalid in addition.known if known.is_first_time(position)]
+        loaded.rows += chunk.rows
+        loaded.distinct += addition.new + len(already_there)
+        loaded.new += addition.new
+        loaded.already_there += len(already_there)
+        loaded.invalid += addition.new_invalid + sum(already_there)
+        loaded.invalid_rows += chunk.invalid_rows
         if len(invalid_examples) < EXAMPLES:
             invalid_examples = _distinct(invalid_examples, [text for text in chunk.ids if text in chunk.invalid])
         unusual_examples = _distinct(unusual_examples, chunk.unusual)
+        rows, new = loaded.rows - rows_before, loaded.new - new_before
         log.debug("%s rows read, %s new ids", f"{rows:,}", f"{new:,}")
-        if reading is not None:
-            reading.added(chunk.rows, addition.new)
+        reading.report()
     if load_id is not None:
         await ledger.close_load(load_id, now())
-    return Loaded(
-        rows=rows,
-        distinct=new + already_there,
-        new=new,
-        already_there=already_there,
-        invalid=invalid,
-        invalid_examples=invalid_examples,
-        unusual_examples=unusual_examples,
-        invalid_rows=invalid_rows,
-    )
+    loaded.invalid_examples = tuple(dict.fromkeys([*loaded.invalid_examples, *invalid_examples]))
+    loaded.unusual_examples = tuple(dict.fromkeys([*loaded.unusual_examples, *unusual_examples]))
+    return loaded
 
 
 async def _added(

@@ -34,16 +34,16 @@ class Removal:
     load_id: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Loaded:
-    """What one `load` did: `distinct = new + already_there`, invalid ids included."""
+    """What a load of one source or several has done so far: `distinct = new + already_there`, invalid ids included."""
 
-    rows: int
-    distinct: int
-    new: int
-    already_there: int
-    invalid: int
-    """Distinct texts of this source that cannot be ids."""
+    rows: int = 0
+    distinct: int = 0
+    new: int = 0
+    already_there: int = 0
+    invalid: int = 0
+    """Distinct texts that cannot be ids."""
     invalid_examples: Sequence[str] = field(default=())
     unusual_examples: Sequence[str] = field(default=())
     """Well-formed ids whose last character no known id has: sent to the API all the same."""
@@ -54,19 +54,6 @@ class Loaded:
     def mostly_valid(self) -> bool:
         """Whether at most one row in ten, and one text in ten, cannot be an id."""
         return 10 * self.invalid_rows <= self.rows and 10 * self.invalid <= self.distinct
-
-    def plus(self, other: Loaded) -> Loaded:
-        """The sum of both, where `other` counts no id of this one again."""
-        return Loaded(
-            rows=self.rows + other.rows,
-            distinct=self.distinct + other.distinct,
-            new=self.new + other.new,
-            already_there=self.already_there + other.already_there,
-            invalid=self.invalid + other.invalid,
-            invalid_examples=tuple(dict.fromkeys([*self.invalid_examples, *other.invalid_examples])),
-            unusual_examples=tuple(dict.fromkeys([*self.unusual_examples, *other.unusual_examples])),
-            invalid_rows=self.invalid_rows + other.invalid_rows,
-        )
 
 
 class OldResponse(NamedTuple):
@@ -82,6 +69,3 @@ class PartsAsked(NamedTuple):
     parts: str | None
     """As `YouTubeSettings.asked`; None in calls of versions that did not note them."""
     responses: int
-
-
-NOTHING_LOADED = Loaded(0, 0, 0, 0, 0)
