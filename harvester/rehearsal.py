@@ -20,11 +20,12 @@ from harvester import quota_calendar
 from harvester.app import Harvester
 from harvester.config import Config, isolated_config
 from harvester.crawl.fault_attribution import PROBE
-from harvester.crawl.run_report import RunReport
+from harvester.crawl.run_report import Ending, RunReport
 from harvester.errors import ConfigError, InconsistentLedger, OutsideError
 from harvester.ledger.sqlite.reader import SqliteReader
 from harvester.listing_types import MAX_ITEMS, PAGE_SIZE, ListingKind, Target
 from harvester.model import BATCH_SIZE, Progress, VideoState
+from harvester.report.listings import Listings
 from harvester.report.result_types import Check, DayReport
 from harvester.simulator import SimulatedClock, SimulatorProcess, SimulatorSettings, channel_named, make_ids, truth
 from harvester.support.progress_callback import Advance, ProgressCallback, no_progress
@@ -89,7 +90,7 @@ class Rehearsal:
         self._seed = seed
         self._faults = faults
         self._clock = ScaledClock(START, SPEED)
-        self._split = self._failed = self._probes = self._timeouts = 0
+        self._runs = self._split = self._failed = self._probes = self._timeouts = 0
         self._run = RunReport()
         self._settled = 0
         """Ids that the runs before the current one settled."""
@@ -140,6 +141,10 @@ class Rehearsal:
     async def _begin_day(self, harvester: Harvester, day: date) -> None:
         """Do what comes before the runs of a day."""
 
+    def _has_unread_listings(self) -> bool:
+        """Whether channels or playlists wait for another run."""
+        return False
+
     def _is_over(self, day: date) -> bool:
         """Whether a day on which every id is settled is the last."""
         return True
@@ -147,7 +152,7 @@ class Rehearsal:
     async def _crawl(
         self, harvester: Harvester, simulator: SimulatorProcess, on_day: Callable[[DayReport], None]
     ) -> Progress:
-        """Run once a day until no id is left, and again on the same day after an outage."""
+        """Run once a day until no id is left, and again on the same day after an outage or a failed listing."""
         plan = harvester.plan(self._videos)
         runs_most = 3 * plan.days + 10
         for _ in range(runs_most):
@@ -156,10 +161,12 @@ class Rehearsal:
             self._run = report = RunReport()
             try:
                 progress = await harvester.run(report)
-                again_at = quota_calendar.resets_at(self._clock.now()) + CRON_DELAY
+                again = report.ending is Ending.NOTHING_LEFT and self._has_unread_listings()
             except OutsideError:
-                progress = harvester.verify()
-                again_at = self._clock.now() + RERUN_AFTER
+                progress, again = harvester.verify(), True
+            now = self._clock.now()
+            again_at = now + RERUN_AFTER if again else quota_calendar.resets_at(now) + CRON_DELAY
+            self._runs += 1
             self._split += report.split
             self._failed += report.failed
             self._probes += report.wasted[PROBE]
@@ -169,7 +176,7 @@ class Rehearsal:
                 wasted = line.calls - line.ok
                 done, known = progress.settled, progress.asked_for
                 on_day(DayReport(day, line.calls, line.units, line.fetched, line.missing, wasted, done, known))
-            if progress.settled == progress.asked_for and self._is_over(day):
+            if progress.settled == progress.asked_for and not again and self._is_over(day):
                 return progress
             simulator.jump_clock(again_at)
             self._clock.jump_to(again_at)
@@ -304,6 +311,10 @@ class ChannelsRehearsal(Rehearsal):
             await harvester.discover([], again=bool(self._days))
             self._days.append(day)
 
+    def _has_unread_listings(self) -> bool:
+        with SqliteReader(self._folder / LEDGER) as reader:
+            return bool(Listings(reader.listings()).unfinished)
+
     def _is_over(self, day: date) -> bool:
         return len(self._days) >= DISCOVERY_DAYS
 
@@ -317,9 +328,9 @@ class ChannelsRehearsal(Rehearsal):
         }
 
     def _least_calls(self, made: int) -> int:
-        # Each day's last batch may be a small one.
+        # Each run's last batch may be a small one.
         full = math.ceil(self._videos / BATCH_SIZE)
-        return min(max(made, full), full + len(self._days) - 1)
+        return min(max(made, full), full + self._runs - 1)
 
     def _pages(self) -> int:
         """The fewest pages: all of the first day; then those with new uploads and one of known ones, or all of the

@@ -65,6 +65,15 @@ def test_a_rehearsal_finds_its_videos_in_channels_that_grow(cli: CommandLine) ->
     assert "360 videos of 1 channel, 0 lost, 0 unknown" in output
 
 
+@pytest.mark.parametrize("seed", [1, 7])
+def test_a_playlist_that_could_not_be_read_to_its_end_is_read_by_another_run(cli: CommandLine, seed: int) -> None:
+    """With these seeds, pages that are no good end the reading of a playlist: on the last day, and on the first."""
+    output = cli.ok("rehearse", "--discover", "--videos", "3000", "--faults", "hostile", "--seed", str(seed))
+    assert set(verdicts(output).values()) == {"kept"}
+    days = [line.split()[0] for line in output.splitlines() if DAY_LINE.fullmatch(line)]
+    assert len(days) > len(set(days)) == 3
+
+
 def test_answers_that_come_too_late_break_no_promise(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     get, answers = YouTubeClient._get, iter(range(1_000))
 
