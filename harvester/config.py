@@ -20,7 +20,7 @@ from msgspec.structs import fields, replace
 
 from harvester.errors import ConfigError
 from harvester.support.addresses import WANTED, file_of, is_known, name_of
-from harvester.support.file_endings import COMPRESSED_WITHIN, with_export_by_name
+from harvester.support.export_file_names import COMPRESSED_WITHIN, with_export_by_name
 from harvester.support.read_settings import (
     NOTHING_DONE,
     Problem,

@@ -39,7 +39,7 @@ from harvester.export.storage.parts_folder import Draft
 from harvester.export.storage.s3_client import clients_kept
 from harvester.ledger.reader import LedgerReader
 from harvester.model import EVERYTHING, Progress, Span, VideoState
-from harvester.support.file_endings import STDOUT, refuse_misleading_name
+from harvester.support.export_file_names import STDOUT, refuse_misleading_name
 from harvester.support.progress_callback import Advance, ProgressCallback, no_progress
 from harvester.support.sanitize import agree, count
 

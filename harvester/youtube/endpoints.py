@@ -1,4 +1,7 @@
-"""The methods of the API that harvester calls: where each is, what it costs, and what a good answer holds."""
+"""The methods of the API that harvester calls: where each is, what it costs, and what a good answer holds.
+
+Answers about channels and playlists are read in `listing_answers.py`.
+"""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from docs_kit import dead_links, text_of
 
-from harvester.export.storage.s3_upload import PART_BYTES
+from harvester.export.storage.s3_multipart_upload import PART_BYTES
 
 
 @pytest.mark.parametrize("page", ["scaling.md", "dask.md"])

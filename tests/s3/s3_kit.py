@@ -16,8 +16,8 @@ from memory_reader import MemoryReader
 from harvester.config import ExportSettings
 from harvester.export import Manifest, check_published, export
 from harvester.export.storage.s3 import S3Target
-from harvester.export.storage.s3_client import S3Options
-from harvester.export.storage.s3_upload import MIB
+from harvester.export.storage.s3_multipart_upload import MIB
+from harvester.export.storage.s3_options import S3Options
 from harvester.model import Body, StoredResponse
 
 if TYPE_CHECKING:

@@ -37,7 +37,7 @@ from harvester.export.formats.registry import FORMATS
 from harvester.export.part_writer import PartOrder
 from harvester.export.storage.local_parts_folder import LocalPlace
 from harvester.export.storage.open import folder_at
-from harvester.export.storage.s3_upload import MIB
+from harvester.export.storage.s3_multipart_upload import MIB
 from harvester.ledger.copy import copy
 from harvester.ledger.ledger import Ledger
 from harvester.ledger.postgres.reader import PostgresReader

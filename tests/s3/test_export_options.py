@@ -18,7 +18,7 @@ from harvester.config import ExportSettings, load_config
 from harvester.errors import ConfigError, CredentialsError, StorageUnavailable
 from harvester.export import check_published
 from harvester.export.storage import s3_client
-from harvester.export.storage.s3_upload import MAX_PARTS, MIB, PART_BYTES, part_size
+from harvester.export.storage.s3_multipart_upload import MAX_PARTS, MIB, PART_BYTES, part_size
 
 if TYPE_CHECKING:
     from conftest import S3

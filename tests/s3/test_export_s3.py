@@ -18,7 +18,7 @@ from harvester.config import ExportSettings
 from harvester.errors import ConfigError, CredentialsError, LedgerDamaged, StorageUnavailable
 from harvester.export import check_published
 from harvester.export.storage import s3_client
-from harvester.export.storage.s3_upload import Upload
+from harvester.export.storage.s3_multipart_upload import Upload
 from harvester.model import Body, StoredResponse
 
 PUBLIC = "http://acs.amazonaws.com/groups/global/AllUsers"

@@ -13,7 +13,7 @@ from harvester.config import load_config
 from harvester.doctor import source_and_destination
 from harvester.errors import ConfigError, CredentialsError, HarvesterError
 from harvester.export.storage.s3 import S3Target
-from harvester.export.storage.s3_client import S3Options
+from harvester.export.storage.s3_options import S3Options
 from harvester.sources import read_ids
 from harvester.sources import s3 as s3_source
 

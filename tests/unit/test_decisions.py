@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harvester.export.formats.stored_videos import HELD_BYTES, PAGES_HELD
-from harvester.export.storage.s3_upload import IN_FLIGHT_BYTES, MIB, PART_BYTES
+from harvester.export.storage.s3_multipart_upload import IN_FLIGHT_BYTES, MIB, PART_BYTES
 from harvester.ledger.transaction_runner import MAX_AT_ONCE
 from harvester.youtube.validate_body import MAX_DEPTH, MAX_RAW_BYTES
 

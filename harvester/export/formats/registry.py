@@ -1,4 +1,4 @@
-"""The table of all formats."""
+"""The table of all formats. Which one the name of a destination means: `support/export_file_names.py`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harvester.export.compression import gzipped, zstandard_frame
 from harvester.export.counters import Counters
 from harvester.ledger.reader import LedgerReader
 from harvester.model import Span
-from harvester.support.file_endings import COMPRESSED_WITHIN
+from harvester.support.export_file_names import COMPRESSED_WITHIN
 from harvester.support.sanitize import shown
 
 Assemble: TypeAlias = Callable[[LedgerReader, Span, Counters], Iterator[bytes]]

@@ -19,7 +19,7 @@ from harvester.export.storage.parts_folder import Folder
 from harvester.support.sanitize import is_unicode, shown
 
 if TYPE_CHECKING:
-    from harvester.export.storage.s3_client import S3Options
+    from harvester.export.storage.s3_options import S3Options
 
 
 def target_at(uri: str, settings: ExportSettings, *, manifest: bool = True) -> Destination:
@@ -90,7 +90,7 @@ def _no_object(uri: str) -> ConfigError:
 
 
 def _options(settings: ExportSettings, key: str) -> S3Options:
-    from harvester.export.storage.s3_client import S3Options
+    from harvester.export.storage.s3_options import S3Options
 
     return S3Options(
         region=settings.region,

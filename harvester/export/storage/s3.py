@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from harvester.errors import HarvesterError, Overtaken
 from harvester.export.manifest import SUFFIX
 from harvester.export.storage.destination import Destination, DraftFile, ExistingFile, Meter, PublishedFile, overtaken
-from harvester.export.storage.s3_client import S3Options, as_header, connected, crc32, wants_checksums
+from harvester.export.storage.s3_client import as_header, connected, crc32, wants_checksums
 from harvester.export.storage.s3_errors import explained, is_absence, is_refusal
-from harvester.export.storage.s3_upload import (
+from harvester.export.storage.s3_multipart_upload import (
     ANYTHING,
     MIB,
     PART_BYTES,
@@ -28,6 +28,7 @@ from harvester.export.storage.s3_upload import (
     rechunk,
     version,
 )
+from harvester.export.storage.s3_options import S3Options
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client

@@ -17,9 +17,9 @@ from harvester.export.storage.destination import DraftFile, ExistingFile, overta
 from harvester.export.storage.ownership import NAMES_MANIFEST
 from harvester.export.storage.parts_folder import Draft, Folder, Found
 from harvester.export.storage.s3 import S3Target
-from harvester.export.storage.s3_client import CONNECTIONS, S3Options, connected
+from harvester.export.storage.s3_client import CONNECTIONS, connected
 from harvester.export.storage.s3_errors import explained
-from harvester.export.storage.s3_upload import (
+from harvester.export.storage.s3_multipart_upload import (
     OpenUpload,
     Upload,
     abort_all,
@@ -29,6 +29,7 @@ from harvester.export.storage.s3_upload import (
     rechunk,
     version,
 )
+from harvester.export.storage.s3_options import S3Options
 from harvester.support.sanitize import shown
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from harvester.errors import ConfigError, CredentialsError, HarvesterError, Ledg
 from harvester.export.storage.open import target_at
 from harvester.export.storage.s3 import S3Target
 from harvester.export.storage.s3_errors import explained
-from harvester.export.storage.s3_upload import MAX_PARTS, MIB, PART_BYTES, part_size, rechunk
+from harvester.export.storage.s3_multipart_upload import MAX_PARTS, MIB, PART_BYTES, part_size, rechunk
 
 URI = "s3://bucket/songs.json"
 

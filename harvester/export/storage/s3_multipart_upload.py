@@ -1,4 +1,4 @@
-"""A multipart upload: begun, sent part by part, then completed or aborted. It is invisible until completed.
+"""A multipart upload, begun by `s3.py`: sent part by part, then completed or aborted. Invisible until completed.
 
 boto3's `upload_fileobj` is not used, because it lacks three things: the ledger is read only in the calling thread, a
 refused part stops the export immediately, and whatever ends the export, including Ctrl-C and SIGTERM, aborts the

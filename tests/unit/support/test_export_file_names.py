@@ -10,8 +10,8 @@ import pytest
 from harvester.config import ExportSettings, load_config
 from harvester.errors import ConfigError
 from harvester.export.formats.registry import FORMATS
-from harvester.support import file_endings
-from harvester.support.file_endings import refuse_misleading_name
+from harvester.support import export_file_names
+from harvester.support.export_file_names import refuse_misleading_name
 
 
 def settings(folder: Path, text: str = "", **options: Any) -> ExportSettings:
@@ -46,12 +46,12 @@ def test_a_name_tells_format_and_compression(tmp_path: Path, place: str, name: s
 
 def test_every_ending_of_a_format_is_told(tmp_path: Path) -> None:
     """A CSV made safe for spreadsheets is named as any other."""
-    by_option = {name for name, _ in FORMATS if name not in file_endings.FORMATS.values()}
+    by_option = {name for name, _ in FORMATS if name not in export_file_names.FORMATS.values()}
     assert by_option == {"csv-safe"}
     for key, form in FORMATS.items():
         if key[0] not in by_option:
             assert reported(settings(tmp_path, uri=f"songs{form.suffix}")) == key
-    assert set(file_endings.FORMATS.values()) == {name for name, _ in FORMATS} - by_option
+    assert set(export_file_names.FORMATS.values()) == {name for name, _ in FORMATS} - by_option
 
 
 class TestOrder:
