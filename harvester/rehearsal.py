@@ -143,7 +143,8 @@ class Rehearsal:
 
     def _has_unread_listings(self) -> bool:
         """Whether channels or playlists wait for another run."""
-        return False
+        with SqliteReader(self._folder / LEDGER) as reader:
+            return bool(Listings(reader.listings()).unfinished)
 
     def _is_over(self, day: date) -> bool:
         """Whether a day on which every id is settled is the last."""
@@ -310,10 +311,6 @@ class ChannelsRehearsal(Rehearsal):
         if day not in self._days:
             await harvester.discover([], again=bool(self._days))
             self._days.append(day)
-
-    def _has_unread_listings(self) -> bool:
-        with SqliteReader(self._folder / LEDGER) as reader:
-            return bool(Listings(reader.listings()).unfinished)
 
     def _is_over(self, day: date) -> bool:
         return len(self._days) >= DISCOVERY_DAYS

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 DOUBT_PAUSE_SECONDS = 60.0
 """How long to wait before one more call shows whether the day is really spent."""
-EVIDENCE_SECONDS = 30.0
+GOOD_ANSWER_SECONDS = 30.0
 """How long to wait for a good answer to another batch before a call is spent on a probe."""
 MAX_REFUSALS = 30
 """Refused batches in a row until a probe tells whether the ids are at fault or the API."""
@@ -145,7 +145,7 @@ class Crawler:
             while True:
                 if (retry := worker.retry) is not None:
                     await self._limiter.pause(retry.wait_seconds)
-                    await self._wait_for_probe(retry)
+                    await self._wait_for_good_answer(retry)
                 async with self._turn_to_probe(retry), self._limiter.slot():
                     if self._closing.is_set():
                         return await self._leave(retry)
@@ -170,9 +170,9 @@ class Crawler:
         needs_probe = retry is not None and retry.needs_probe and not self._attribution.is_api_known_up(retry)
         return self._one_probe if needs_probe else nullcontext()
 
-    async def _wait_for_probe(self, retry: Retry) -> None:
+    async def _wait_for_good_answer(self, retry: Retry) -> None:
         """Wait for a good answer to another worker, which proves as much as a probe and costs nothing."""
-        until = self._clock.monotonic() + EVIDENCE_SECONDS
+        until = self._clock.monotonic() + GOOD_ANSWER_SECONDS
         while retry.needs_probe and self._workers_left > 1 and not self._attribution.is_api_known_up(retry):
             self._good_waiters.append(good := asyncio.Event())
             await self._limiter.pause(until - self._clock.monotonic(), good)

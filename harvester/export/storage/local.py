@@ -70,7 +70,7 @@ class LocalTarget(Destination):
     def existing(self) -> ExistingFile | None:
         with explained(self.path, "read"):
             try:
-                return as_standing(self._place().stat())
+                return as_existing(self._place().stat())
             except FileNotFoundError:
                 return None
 
@@ -120,7 +120,7 @@ class LocalTarget(Destination):
             return place
 
 
-def as_standing(about: os.stat_result) -> ExistingFile:
+def as_existing(about: os.stat_result) -> ExistingFile:
     """Return what is at a destination, by its stat result."""
     version = (about.st_dev, about.st_ino, about.st_mtime_ns)
     return ExistingFile(version, about.st_size, changed_at=about.st_mtime)

@@ -13,7 +13,7 @@ from pathlib import Path
 from harvester.errors import ConfigError, StorageUnavailable
 from harvester.export.manifest import SUFFIX, is_part
 from harvester.export.storage.destination import KEPT, DraftFile, ExistingFile
-from harvester.export.storage.local import LocalTarget, as_standing, refuse_missing_folder, replace_manifest
+from harvester.export.storage.local import LocalTarget, as_existing, refuse_missing_folder, replace_manifest
 from harvester.export.storage.local_draft import (
     FileDraft,
     alone_in,
@@ -63,7 +63,7 @@ class LocalFolder(Folder):
         slash after the name, unlike any part."""
         with explained(self.path, "read"), suppress(FileNotFoundError), os.scandir(self.path) as entries:
             files = {
-                e.name if e.is_file(follow_symlinks=False) else f"{e.name}/": as_standing(e.stat(follow_symlinks=False))
+                e.name if e.is_file(follow_symlinks=False) else f"{e.name}/": as_existing(e.stat(follow_symlinks=False))
                 for e in entries
             }
             return dict(sorted(files.items()))
@@ -259,6 +259,6 @@ def _remove_unnamed(folder: LocalFolder, place: Path) -> None:
     """Remove the parts of an export that was killed before its manifest, or just after."""
     with alone_in(place.parent):
         found = folder.look()
-        if found.manifest is not None or found.manifest_standing is None:
+        if found.manifest is not None or found.manifest_file is None:
             known = found.known()
             _unlink([name for name in found.files if is_part(name) and name not in known], place)

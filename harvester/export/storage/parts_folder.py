@@ -74,7 +74,7 @@ class Folder(ABC):
             return
         manifest = found.manifest
         if not found.files:
-            if found.manifest_standing is not None and manifest is None:
+            if found.manifest_file is not None and manifest is None:
                 raise foreign_file_error(self.beside(SUFFIX).uri, "it is no manifest")
         elif manifest is None:
             if not all(map(made, found.files)):
@@ -94,7 +94,7 @@ class Found:
     """What was in a folder and next to it when an export began."""
 
     files: Mapping[str, ExistingFile]
-    manifest_standing: ExistingFile | None
+    manifest_file: ExistingFile | None
     manifest: Manifest | None = field(compare=False)
     """None if there is none, or another file."""
 
@@ -106,11 +106,11 @@ class Found:
 
     def unchanged(self) -> Iterator[Part]:
         """Yield the parts of the manifest that match it, and were not modified since it was written."""
-        if self.manifest is None or self.manifest_standing is None:
+        if self.manifest is None or self.manifest_file is None:
             return
         for part in self.manifest.parts or ():
             existing = self.files.get(part.file)
-            if existing and existing.bytes == part.bytes and existing.changed_at <= self.manifest_standing.changed_at:
+            if existing and existing.bytes == part.bytes and existing.changed_at <= self.manifest_file.changed_at:
                 yield part
 
 

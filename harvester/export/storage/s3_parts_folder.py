@@ -179,7 +179,7 @@ class _Draft(Draft):
         del self._uploads[name]
 
     def _switch(self, manifest: bytes) -> None:
-        condition = in_place_of(self._found.manifest_standing)
+        condition = in_place_of(self._found.manifest_file)
         self._folder.beside(SUFFIX).publish([manifest], content_type="application/json", condition=condition)
 
     def _remove(self, names: Iterable[str]) -> None:
